@@ -1,0 +1,197 @@
+//! What the engine finds: clusters, and the evidence behind them.
+
+use std::fmt;
+
+use crate::post::Millis;
+
+/// A kind of [trace](crate): what accounts can do in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TraceKind {
+    /// Shared the same canonical URL.
+    Url,
+    /// Reposted the same post.
+    Repost,
+    /// Used the same ordered hashtag sequence, or the same new or rare hashtag.
+    Hashtags,
+    /// Wrote nearly the same text.
+    Text,
+}
+
+impl TraceKind {
+    /// All kinds, in the order of their wire names' first appearance in output.
+    pub const ALL: [TraceKind; 4] = [
+        TraceKind::Url,
+        TraceKind::Repost,
+        TraceKind::Hashtags,
+        TraceKind::Text,
+    ];
+
+    /// The name used in configuration and output.
+    pub fn name(self) -> &'static str {
+        match self {
+            TraceKind::Url => "url",
+            TraceKind::Repost => "repost",
+            TraceKind::Hashtags => "hashtags",
+            TraceKind::Text => "text",
+        }
+    }
+}
+
+impl fmt::Display for TraceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An account, as named by its platform.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountRef {
+    /// Lower-case platform name.
+    pub platform: String,
+    /// The platform's id for the account.
+    pub account_id: String,
+}
+
+/// A group of accounts that passed the test of coordination, at one moment of its life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    /// Stable over the cluster's life, whatever happens to its membership.
+    pub id: String,
+    /// Counts the published states of this cluster, from 1.
+    pub version: u32,
+    /// Ids of clusters that this one has absorbed or split from.
+    pub lineage: Vec<String>,
+    /// Whether it stands without its best source.
+    pub finding: Finding,
+    /// Members that passed the member test, strongest first, then by account.
+    pub members: Vec<Member>,
+    /// Event time of the first post in the evidence.
+    pub first_seen: Millis,
+    /// Event time of the last post in the evidence.
+    pub last_seen: Millis,
+    /// Total evidence in nats: ln of the e-value against "these accounts act independently".
+    pub log_e: f64,
+    /// The same without the source that gives most.
+    pub log_e_leave_one_source_out: f64,
+    /// How many candidates were tested beside this one (the denominator of the error control).
+    pub candidates_tested: u64,
+    /// Event time that the activity baseline covered when the candidate was born, in milliseconds: how much history stands
+    /// behind the verdict. Under 24 h the lagged per-source baseline is missing and verdicts rest on activity alone.
+    pub history: Millis,
+    /// Nats per trace kind; sums to `log_e`.
+    pub nats_by_kind: Vec<(TraceKind, f64)>,
+    /// Nats per source, largest first; sums to `log_e`.
+    pub nats_by_source: Vec<SourceNats>,
+    /// One entry a key on which at least two members acted, most nats first; keys that spoke against are included.
+    pub evidence: Vec<Evidence>,
+    /// Ties among the members, strongest first.
+    pub ties: Vec<Tie>,
+}
+
+/// How far the statistics go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finding {
+    /// Passes even when its best source is left out.
+    Coordinated,
+    /// Passes only with all sources in: a fandom, or a mirror of one outlet. Never flagged by itself.
+    SingleSource,
+}
+
+/// A member of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Who.
+    pub account: AccountRef,
+    /// Handle or display name last seen.
+    pub account_name: String,
+    /// Evidence in nats that this account acts with the others.
+    pub log_e: f64,
+    /// How it behaves, for the model.
+    pub behaviour: Behaviour,
+}
+
+/// How one account behaves: counts only, nothing of what it says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Behaviour {
+    /// Posts seen.
+    pub posts: u64,
+    /// Reposts among them.
+    pub reposts: u64,
+    /// Posts on keys of the cluster's evidence.
+    pub posts_on_cluster_keys: u64,
+    /// Posts seen deleted.
+    pub deleted: u64,
+    /// Posts by UTC hour of the day.
+    pub hours: [u32; 24],
+    /// First post seen.
+    pub first_post: Millis,
+    /// Last post seen.
+    pub last_post: Millis,
+    /// When the account was made.
+    pub created_at: Option<Millis>,
+    /// Last known followers.
+    pub followers: Option<u64>,
+    /// Last known followed accounts.
+    pub following: Option<u64>,
+    /// Whether the profile was never filled in.
+    pub default_profile: Option<bool>,
+    /// The application last posted from.
+    pub client: Option<String>,
+}
+
+/// Nats that one source gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceNats {
+    /// Sources of different kinds are different sources.
+    pub kind: TraceKind,
+    /// Whom the keys come from, for example a registrable domain.
+    pub source: String,
+    /// Evidence in nats; negative where the source spoke against.
+    pub nats: f64,
+}
+
+/// One key on which members acted, and the posts that did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The kind of trace.
+    pub kind: TraceKind,
+    /// The canonical thing acted on.
+    pub key: String,
+    /// Whom it comes from.
+    pub source: String,
+    /// Evidence in nats.
+    pub nats: f64,
+    /// The members' posts on this key, by time.
+    pub posts: Vec<PostRef>,
+}
+
+/// Names one post.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostRef {
+    /// When it was posted.
+    pub created_at: Millis,
+    /// Its id on its platform.
+    pub id: String,
+    /// Who posted it.
+    pub account: AccountRef,
+}
+
+/// Two accounts with accumulated co-act evidence of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tie {
+    /// The lesser account.
+    pub a: AccountRef,
+    /// The greater account.
+    pub b: AccountRef,
+    /// The kind of trace.
+    pub kind: TraceKind,
+    /// Credited co-acts: at most one per pair in 30 minutes.
+    pub co_acts: u32,
+    /// Distinct keys among them.
+    pub distinct_keys: u32,
+    /// Evidence in nats.
+    pub nats: f64,
+    /// Median time between the two acts, in seconds.
+    pub median_lag_s: f64,
+}

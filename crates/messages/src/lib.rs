@@ -1,0 +1,20 @@
+//! The wire: one module per Kafka topic, one per input dialect.
+//!
+//! Values are JSON with a `schema_version`; times are RFC 3339 UTC. Domain types (`coordination::Cluster`) and wire types
+//! ([`cluster::ClusterMessage`]) are different types on purpose: the engine may change without breaking a reader.
+
+pub mod cluster;
+
+/// Names of the topics.
+pub mod topics {
+    /// Posts, keyed by `platform:account`.
+    pub const POSTS: &str = "posts";
+    /// Posts that could not be read, as read, with the reason.
+    pub const POSTS_DEAD_LETTER: &str = "posts.dead-letter";
+    /// Every state of every cluster, keyed by cluster; compacted.
+    pub const CLUSTERS: &str = "clusters";
+    /// Flagged clusters, keyed by cluster.
+    pub const CLUSTERS_FLAGGED: &str = "clusters.flagged";
+    /// What partners and reviewers say of a cluster, keyed by cluster; compacted.
+    pub const FEEDBACK: &str = "feedback";
+}
