@@ -85,6 +85,8 @@ pub struct Cluster {
     pub nats_by_source: Vec<SourceNats>,
     /// One entry a key on which at least two members acted, most nats first; keys that spoke against are included.
     pub evidence: Vec<Evidence>,
+    /// Keys that are not listed, because nobody followed or for want of room: `log_e` is the sum of `evidence` and of these.
+    pub silent_keys: SilentKeys,
     /// Ties among the members, strongest first.
     pub ties: Vec<Tie>,
 }
@@ -164,6 +166,15 @@ pub struct Evidence {
     pub nats: f64,
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
+}
+
+/// Keys tested but not listed as evidence.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SilentKeys {
+    /// How many.
+    pub keys: u64,
+    /// Their evidence in nats; mostly negative.
+    pub nats: f64,
 }
 
 /// Names one post.

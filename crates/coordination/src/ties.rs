@@ -1,0 +1,339 @@
+//! Stage A: pairs of accounts with accumulated co-act evidence, and the groups that they propose.
+
+use crate::{cluster::TraceKind, hash::Map, history::AccountId, params::Params, post::Millis};
+
+/// Hash of a key and its trace kind.
+pub(crate) type KeyId = u64;
+/// Two accounts, the lesser first.
+pub(crate) type Pair = (AccountId, AccountId);
+
+/// Credited co-acts remembered per pair. At one credit in 30 minutes this is more than a day of doing nothing else, and a
+/// pair that has so many is proposed already; further ones are not counted.
+const MOST: usize = 64;
+
+/// One credited co-act of a pair.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CoAct {
+    pub kind: TraceKind,
+    pub key: KeyId,
+    /// Time between the two acts.
+    pub lag: Millis,
+    pub nats: f64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tie {
+    last: Millis,
+    pub nats: f64,
+    pub co_acts: Vec<CoAct>,
+}
+
+/// The tie table.
+pub(crate) struct Ties {
+    ties: Map<Pair, Tie>,
+    /// Ties strong enough to propose.
+    strong: Vec<Pair>,
+    /// Whether `strong` has changed since groups were last formed.
+    fresh: bool,
+    min_credit: f64,
+    credit_interval: Millis,
+    propose_co_acts: u32,
+    propose_nats: f64,
+    retention: Millis,
+    most: usize,
+}
+
+impl Ties {
+    pub(crate) fn new(params: &Params) -> Ties {
+        Ties {
+            ties: Map::default(),
+            strong: Vec::new(),
+            fresh: false,
+            min_credit: params.min_credit,
+            credit_interval: params.credit_interval,
+            propose_co_acts: params.propose_co_acts,
+            propose_nats: params.propose_nats,
+            retention: params.tie_retention,
+            most: params.limits.ties,
+        }
+    }
+
+    /// Credits a pair with a co-act, unless it earns too little or the pair was credited of late.
+    pub(crate) fn credit(&mut self, a: AccountId, b: AccountId, now: Millis, co_act: CoAct) {
+        if a == b || co_act.nats < self.min_credit {
+            return;
+        }
+        let pair = (a.min(b), a.max(b));
+        let tie = self.ties.entry(pair).or_insert(Tie {
+            last: Millis::MIN,
+            nats: 0.0,
+            co_acts: Vec::new(),
+        });
+        if now.saturating_sub(tie.last) < self.credit_interval || tie.co_acts.len() >= MOST {
+            return;
+        }
+        let was_strong = tie.proposes(self.propose_co_acts, self.propose_nats);
+        tie.last = now;
+        tie.nats += co_act.nats;
+        tie.co_acts.push(co_act);
+        if tie.proposes(self.propose_co_acts, self.propose_nats) {
+            if !was_strong {
+                self.strong.push(pair);
+            }
+            self.fresh = true;
+        }
+    }
+
+    /// Groups of accounts joined by strong ties, strongest tie first, none larger than `most` accounts.
+    ///
+    /// Empty when nothing has changed since the last call.
+    pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
+        if !std::mem::take(&mut self.fresh) {
+            return Vec::new();
+        }
+        let mut edges: Vec<(f64, Pair)> = self
+            .strong
+            .iter()
+            .filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair)))
+            .collect();
+        edges.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+        let mut groups = Groups::default();
+        for (_, (a, b)) in edges {
+            groups.join(a, b, most);
+        }
+        groups.sets(least)
+    }
+
+    /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.
+    pub(crate) fn tidy(&mut self, now: Millis) -> u64 {
+        let (ties, retention) = (&mut self.ties, self.retention);
+        ties.retain(|_, tie| now - tie.last <= retention);
+        let mut evicted = 0;
+        if ties.len() > self.most {
+            let mut all: Vec<(f64, Pair)> =
+                ties.iter().map(|(pair, tie)| (tie.nats, *pair)).collect();
+            let keep = self.most - self.most / 10;
+            all.select_nth_unstable_by(keep, |x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+            evicted = (all.len() - keep) as u64;
+            for (_, pair) in &all[keep..] {
+                ties.remove(pair);
+            }
+        }
+        self.strong.retain(|pair| ties.contains_key(pair));
+        evicted
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ties.len()
+    }
+
+    pub(crate) fn get(&self, a: AccountId, b: AccountId) -> Option<&Tie> {
+        self.ties.get(&(a.min(b), a.max(b)))
+    }
+
+    /// All ties, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Pair, &Tie)> {
+        self.ties.iter().map(|(pair, tie)| (*pair, tie))
+    }
+}
+
+/// One kind's part of a tie.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct KindTie {
+    pub kind: TraceKind,
+    pub co_acts: u32,
+    pub distinct_keys: u32,
+    pub nats: f64,
+    pub median_lag_s: f64,
+}
+
+impl Tie {
+    fn proposes(&self, co_acts: u32, nats: f64) -> bool {
+        let keys = distinct(self.co_acts.iter().map(|c| c.key).collect());
+        keys >= co_acts && self.nats >= nats
+    }
+
+    /// The tie's co-acts by kind.
+    pub(crate) fn by_kind(&self) -> impl Iterator<Item = KindTie> + '_ {
+        TraceKind::ALL.into_iter().filter_map(|kind| {
+            let of_kind = || self.co_acts.iter().filter(move |c| c.kind == kind);
+            let mut lags: Vec<Millis> = of_kind().map(|c| c.lag).collect();
+            lags.sort_unstable();
+            let middle = lags.len().checked_sub(1)?;
+            Some(KindTie {
+                kind,
+                co_acts: lags.len() as u32,
+                distinct_keys: distinct(of_kind().map(|c| c.key).collect()),
+                nats: of_kind().map(|c| c.nats).sum(),
+                median_lag_s: (lags[middle / 2] + lags[middle.div_ceil(2)]) as f64 / 2_000.0,
+            })
+        })
+    }
+}
+
+fn distinct(mut keys: Vec<KeyId>) -> u32 {
+    keys.sort_unstable();
+    keys.dedup();
+    keys.len() as u32
+}
+
+/// Disjoint sets (union by size). A number never seen is a set of its own.
+#[derive(Default)]
+pub(crate) struct Groups {
+    parents: Map<u32, u32>,
+    sizes: Map<u32, usize>,
+}
+
+impl Groups {
+    fn root(&mut self, member: u32) -> u32 {
+        let mut root = member;
+        while let Some(&parent) = self.parents.get(&root) {
+            root = parent;
+        }
+        let mut at = member;
+        while at != root {
+            at = self.parents.insert(at, root).unwrap_or(root);
+        }
+        root
+    }
+
+    fn size(&self, root: u32) -> usize {
+        self.sizes.get(&root).copied().unwrap_or(1)
+    }
+
+    /// Unites two sets, unless the union would have more than `most` members.
+    pub(crate) fn join(&mut self, a: u32, b: u32, most: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        let together = self.size(a) + self.size(b);
+        if a != b && together <= most {
+            let (child, root) = if self.size(a) < self.size(b) {
+                (a, b)
+            } else {
+                (b, a)
+            };
+            self.parents.insert(child, root);
+            self.sizes.insert(root, together);
+        }
+    }
+
+    /// The united sets of at least `least` members, each in order, in the order of their least members.
+    pub(crate) fn sets(mut self, least: usize) -> Vec<Vec<u32>> {
+        let mut members: Vec<u32> = self
+            .parents
+            .keys()
+            .chain(self.sizes.keys())
+            .copied()
+            .collect();
+        members.sort_unstable();
+        members.dedup();
+        let mut sets: Map<u32, Vec<u32>> = Map::default();
+        for member in members {
+            let root = self.root(member);
+            sets.entry(root).or_default().push(member);
+        }
+        let mut sets: Vec<Vec<u32>> = sets
+            .into_values()
+            .filter(|set| set.len() >= least)
+            .collect();
+        sets.sort_unstable();
+        sets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Millis = 60_000;
+
+    fn ties() -> Ties {
+        Ties::new(&Params::default())
+    }
+
+    fn co_act(key: KeyId, nats: f64, lag: Millis) -> CoAct {
+        CoAct {
+            kind: TraceKind::Url,
+            key,
+            lag,
+            nats,
+        }
+    }
+
+    #[test]
+    fn a_pair_earns_once_in_thirty_minutes() {
+        let mut t = ties();
+        t.credit(2, 1, 0, co_act(1, 5.0, 2_000));
+        t.credit(1, 2, 29 * MINUTE, co_act(2, 50.0, 0));
+        t.credit(1, 2, 30 * MINUTE, co_act(3, 4.0, 5_000));
+        t.credit(1, 2, 90 * MINUTE, co_act(3, 0.9, 0));
+        let kinds: Vec<KindTie> = t.get(2, 1).expect("a tie").by_kind().collect();
+        assert_eq!(
+            kinds,
+            [KindTie {
+                kind: TraceKind::Url,
+                co_acts: 2,
+                distinct_keys: 2,
+                nats: 9.0,
+                median_lag_s: 3.5
+            }]
+        );
+    }
+
+    #[test]
+    fn strong_ties_on_distinct_keys_propose_a_group_once() {
+        let mut t = ties();
+        for (n, pair) in [(1, 2), (2, 3), (8, 9)].into_iter().enumerate() {
+            for key in 0..2 {
+                t.credit(
+                    pair.0,
+                    pair.1,
+                    key as Millis * 40 * MINUTE,
+                    co_act(key + 10 * n as u64, 5.0, 0),
+                );
+            }
+        }
+        for _ in 0..3 {
+            t.credit(3, 4, 0, co_act(7, 9.0, 0)); // strong, but all on one key
+        }
+        assert_eq!(t.groups(3, 60), [[1, 2, 3]]);
+        assert_eq!(t.groups(3, 60), Vec::<Vec<AccountId>>::new());
+    }
+
+    #[test]
+    fn groups_stop_growing_at_the_bound_strongest_first() {
+        let mut t = ties();
+        for a in 0..10u32 {
+            for key in 0..2 {
+                t.credit(
+                    a,
+                    a + 1,
+                    key * 40 * MINUTE,
+                    co_act(key as u64, 5.0 + f64::from(a), 0),
+                );
+            }
+        }
+        assert_eq!(
+            t.groups(3, 4),
+            [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]
+        );
+    }
+
+    #[test]
+    fn the_weakest_ties_go_first() {
+        let mut t = Ties::new(&Params {
+            limits: crate::Limits {
+                ties: 10,
+                ..Params::default().limits
+            },
+            ..Params::default()
+        });
+        for i in 0..20 {
+            t.credit(i, i + 100, 0, co_act(1, f64::from(i + 1), 0));
+        }
+        assert_eq!(t.tidy(0), 11);
+        assert_eq!(t.len(), 9);
+        assert!(t.get(19, 119).is_some() && t.get(3, 103).is_none());
+        t.tidy(15 * 24 * 60 * MINUTE);
+        assert_eq!(t.len(), 0);
+    }
+}

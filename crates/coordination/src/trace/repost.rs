@@ -1,0 +1,119 @@
+//! `repost`: the same original post, repeated.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Reader, Trace, quoted_repost};
+use crate::{cluster::TraceKind, post::Post};
+
+/// Source of a repost whose original author is not known. All of them share it: what cannot be told from a fandom of one
+/// author must not count as many authors.
+const UNKNOWN_AUTHOR: &str = "unknown author";
+
+pub(super) struct Reposts;
+
+impl Reader for Reposts {
+    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+        let quoted = quoted_repost(post);
+        let key = match (&post.repost_of, quoted) {
+            (Some(original), _) => original.to_string(),
+            (None, Some((author, text))) => {
+                format!(
+                    "RT @{}:{:016x}",
+                    author.to_lowercase(),
+                    xxh3_64(text.trim().as_bytes())
+                )
+            }
+            (None, None) => return,
+        };
+        let author = match (&post.repost_of_account, quoted) {
+            (Some(author), _) => author.to_string(),
+            (None, Some((author, _))) => format!("@{}", author.to_lowercase()),
+            (None, None) => UNKNOWN_AUTHOR.to_string(),
+        };
+        // Ids are unique on one platform only.
+        traces.push(Trace::new(
+            TraceKind::Repost,
+            format!("{}:{key}", post.platform),
+            format!("{}:{author}", post.platform),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(post: Post<'_>, want: &[(&str, &str)]) {
+        let mut traces = Vec::new();
+        Reposts.read(&post, &mut traces);
+        let got: Vec<(&str, &str)> = traces
+            .iter()
+            .map(|t| (t.key.as_str(), t.source.as_str()))
+            .collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn the_original_is_the_key_and_its_author_the_source() {
+        check(
+            Post {
+                platform: "x".into(),
+                repost_of: Some("7".into()),
+                repost_of_account: Some("ann".into()),
+                ..Post::default()
+            },
+            &[("x:7", "x:ann")],
+        );
+    }
+
+    #[test]
+    fn an_author_is_taken_from_the_text_where_the_field_is_missing() {
+        check(
+            Post {
+                platform: "x".into(),
+                repost_of: Some("7".into()),
+                text: "RT @Ann_B: hello".into(),
+                ..Post::default()
+            },
+            &[("x:7", "x:@ann_b")],
+        );
+        check(
+            Post {
+                platform: "x".into(),
+                repost_of: Some("7".into()),
+                ..Post::default()
+            },
+            &[("x:7", "x:unknown author")],
+        );
+    }
+
+    #[test]
+    fn an_old_style_repost_is_one() {
+        let mut traces = Vec::new();
+        for text in ["RT @Ann: hello there", "RT @ann hello there "] {
+            Reposts.read(
+                &Post {
+                    platform: "x".into(),
+                    text: text.into(),
+                    ..Post::default()
+                },
+                &mut traces,
+            );
+        }
+        assert_eq!(traces[0], traces[1]);
+        check(
+            Post {
+                text: "ART @ann: hello".into(),
+                ..Post::default()
+            },
+            &[],
+        );
+        check(
+            Post {
+                text: "RT @".into(),
+                ..Post::default()
+            },
+            &[],
+        );
+    }
+}
