@@ -27,13 +27,14 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
     let weights: String = terms
         .iter()
         .map(|(feature, term)| {
+            let formula = feature.formula.replace('|', "\\|");
             let Some(mean) = Some(term.mean).filter(|_| term.least < term.most) else {
                 return format!(
                     "| `{}` | {} | not used | never varied in training |\n",
                     feature.name, feature.formula
                 );
             };
-            let (name, formula, weight) = (feature.name, feature.formula, term.weight);
+            let (name, weight) = (feature.name, term.weight);
             format!("| `{name}` | {formula} | {weight:+.3} | {} |\n", (feature.show)(mean))
         })
         .collect();
@@ -49,14 +50,19 @@ to judge what anybody says: it reads no text, no number of followers, and not ho
 A group that stands on a single source must not be flagged, whatever this model says.
 
 ## Data
-{description}. {rows} labelled clusters, {inauthentic} of them inauthentic, from {campaigns} campaigns and organic groups
-in {n_worlds} worlds ({worlds_list}) and {seeds} seeds.
-Fingerprint `{fingerprint}`.
+{description}.
+
+- Labelled clusters: {rows}, {inauthentic} of them inauthentic, from {campaigns} campaigns and organic groups
+- Worlds: {worlds_list}
+- Seeds: {seeds}
+- Fingerprint: `{fingerprint}`
 
 ## Method
-{learner}; penalty {alpha}; calibrated on rows held out by world and seed. Base rate: {prior}. A value that is not known
-counts neither way; a value beyond those seen in training counts as the nearest one seen. Threshold {threshold:.3}, the
-least of 0.5 and above that keeps {precision:.0} % precision on rows held out.
+- Learner: {learner}, penalty {alpha}
+- Calibration: on rows held out by world and seed; base rate {prior}
+- Threshold: {threshold:.3}, the least of 0.5 and above that keeps {precision:.0} % precision on rows held out
+
+A value that is not known counts neither way; a value beyond those seen in training counts as the nearest one seen.
 
 ## Figures
 | Rows | Clusters | Average precision | ROC AUC | Brier | Calibration error | Precision | Recall |
@@ -84,7 +90,6 @@ Weights in nats per standard deviation; positive speaks for inauthentic.
         rows = training.rows,
         inauthentic = training.inauthentic,
         campaigns = training.campaigns,
-        n_worlds = training.worlds.len(),
         worlds_list = training.worlds.join(", "),
         seeds = training.seeds,
         fingerprint = training.fingerprint,

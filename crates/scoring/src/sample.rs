@@ -137,7 +137,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
 /// Labelled rows over two worlds with five seeds each.
 pub fn rows(overlap: f64) -> Vec<Row> {
     let row = |n: u64| {
-        let inauthentic = n % 3 == 0;
+        let inauthentic = n.is_multiple_of(3);
         let world = ["mixed", "debate"][(n % 2) as usize];
         let campaign = format!("group-{}", n % 7);
         Row::new(

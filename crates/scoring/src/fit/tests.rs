@@ -178,11 +178,11 @@ fn the_card_says_what_a_reader_must_know() {
     for part in [
         "## Intended use",
         "Synthetic:",
-        "240 labelled clusters, 80 of them",
+        "Labelled clusters: 240, 80 of them",
         "## Limits",
         "`tie_density`",
     ] {
         assert!(card.contains(part), "{part} is missing in\n{card}");
     }
-    assert!(!card.contains("NaN") && !card.contains("inf"), "{card}");
+    assert!(!card.contains("NaN") && !card.contains(" inf"), "{card}");
 }
