@@ -1,15 +1,41 @@
 //! linfa models: is a coordinated cluster inauthentic?
+//!
+//! The engine in `coordination` says *that* accounts act together; a model here says how likely it is that they are not
+//! what they seem. A cluster's journey: [`features::values`] turns it into numbers about behaviour, [`Model::verdict`]
+//! turns those into a calibrated log-odds with the part that each feature had in it, and a person reads the reasons.
+//! Models come from labelled clusters: [`Row`]s gathered in a [`Dataset`], [`train`]ed with linfa, calibrated on worlds
+//! held out, [saved](TrainedModel::save) with manifest and model card under `models/<name>/<version>/`, and found again by
+//! the [`Registry`].
+//!
+//! A verdict is never a decision: clusters whose finding is single-source must not be flagged whatever a model says, and
+//! what is shared with whom is for people to decide.
+
+mod card;
+mod dataset;
+pub mod features;
+mod fit;
+mod metrics;
+mod model;
+mod registry;
+#[cfg(test)]
+mod sample;
+
+pub use dataset::{Dataset, DatasetError, Row};
+pub use fit::{Options, TrainError, TrainedModel, train};
+pub use metrics::Metrics;
+pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
+pub use registry::{Entry, Registry};
 
 /// What a model says of one cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Log-odds in nats: the model's intercept plus the sum of the contributions of `reasons`.
+    /// Calibrated log-odds in nats: the model's intercept plus the contributions of `reasons`, added in their order.
     pub score: f64,
-    /// Calibrated probability that the coordination is inauthentic.
+    /// Calibrated probability that the coordination is inauthentic: 1 / (1 + exp(-score)).
     pub probability: f64,
     /// At or above the model's threshold.
     pub inauthentic: bool,
-    /// Every feature that moved the score, largest absolute contribution first.
+    /// Every feature that moved the score, largest absolute contribution first; then those that were not known.
     pub reasons: Vec<Reason>,
     /// Name of the model, as in the registry.
     pub model: String,
@@ -24,7 +50,7 @@ pub struct Reason {
     pub feature: &'static str,
     /// Its value, in the feature's unit; `None` where it was not known.
     pub value: Option<f64>,
-    /// Signed contribution to the score, in nats.
+    /// Signed contribution to the score, in nats; 0 where the value was not known.
     pub contribution: f64,
     /// The same in words for a reviewer.
     pub text: String,

@@ -1,0 +1,34 @@
+# syntax=docker/dockerfile:1
+# One image for every service: `lockstep serve intake|detect|share`.
+
+FROM rust:1.95-slim-bookworm AS build
+# librdkafka and SQLite are compiled from source.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends g++ make \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+# The caches keep downloaded and compiled dependencies between builds; what is shipped is copied out of them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package lockstep \
+    && install -D -s target/release/lockstep /out/lockstep
+
+FROM debian:bookworm-slim
+RUN groupadd --gid 10001 lockstep \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /opt/lockstep --shell /usr/sbin/nologin lockstep \
+    && install -d -o lockstep -g lockstep /opt/lockstep/.lockstep
+COPY --from=build /out/lockstep /usr/local/bin/lockstep
+COPY models /opt/lockstep/models
+COPY config/lockstep.toml /opt/lockstep/config/lockstep.toml
+USER 10001:10001
+# Everything is found from here: models/, config/, and .lockstep/, the only folder that is written to.
+WORKDIR /opt/lockstep
+VOLUME /opt/lockstep/.lockstep
+EXPOSE 8080 8081 9464
+# Bash speaks enough HTTP to ask whether the service lives; nothing has to be installed for it.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=6 \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464 && printf 'GET /live HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["lockstep"]
+CMD ["--help"]

@@ -1,0 +1,458 @@
+//! The artefact: a fitted model as a file that refuses to be read wrongly.
+//!
+//! `model.json` holds a magic word, the format's version, the feature list's hash, a checksum and the model with a few
+//! golden rows; all are verified when it is loaded. `manifest.json` beside it says how the model came about.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use coordination::Cluster;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::dataset::name_difference;
+use crate::features::{self, FEATURES, Feature};
+use crate::{Metrics, Reason, Verdict};
+
+const MAGIC: &str = "lockstep-model";
+const FORMAT: u32 = 1;
+pub(crate) const MODEL_FILE: &str = "model.json";
+pub(crate) const MANIFEST_FILE: &str = "manifest.json";
+
+/// A logistic model of standardised features, calibrated.
+///
+/// score = intercept + sum over known features of weight * (clamp(value, least, most) - mean) / scale
+///
+/// A value that is not known counts as the training mean and so contributes exactly 0. A value beyond what training has
+/// seen counts as the nearest value seen: a straight line says nothing outside its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) intercept: f64,
+    pub(crate) threshold: f64,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) golden: Vec<Golden>,
+}
+
+/// One feature's place in a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Term {
+    pub(crate) feature: String,
+    pub(crate) unit: String,
+    pub(crate) formula: String,
+    pub(crate) mean: f64,
+    pub(crate) scale: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+    pub(crate) weight: f64,
+}
+
+/// A training row with the score it had: scored again whenever the model is loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Golden {
+    pub(crate) values: Vec<Option<f64>>,
+    pub(crate) score: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<M> {
+    magic: String,
+    format: u32,
+    feature_schema: String,
+    checksum: String,
+    model: M,
+}
+
+/// How a model came about: `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name of the model.
+    pub name: String,
+    /// Version of the model.
+    pub version: String,
+    /// The learner.
+    pub learner: String,
+    /// Version of the code that fitted it.
+    pub code_version: String,
+    /// Features in the order of the weights.
+    pub features: Vec<String>,
+    /// [`features::schema_hash`] at the time.
+    pub feature_schema: String,
+    /// Probability from which a cluster is called inauthentic.
+    pub threshold: f64,
+    /// What it was fitted on.
+    pub training: TrainingData,
+    /// How it was fitted.
+    pub settings: Settings,
+    /// How its scores became probabilities.
+    pub calibration: Calibration,
+    /// Figures on rows held out by world and seed.
+    pub held_out: Metrics,
+    /// Figures on rows held out by world: every seed of a kind of world at once. `None` where there is one world only.
+    pub held_out_worlds: Option<Metrics>,
+    /// Average precision on the held-out rows of log-e alone, without any model.
+    pub baseline_log_e: f64,
+    /// Average precision on the held-out rows of the number of accounts alone.
+    pub baseline_size: f64,
+    /// Checksum of the model that this describes.
+    pub model_checksum: String,
+}
+
+/// What a model was fitted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingData {
+    /// In words: where the labelled clusters come from.
+    pub description: String,
+    /// [`crate::Dataset::fingerprint`].
+    pub fingerprint: String,
+    /// Number of labelled clusters.
+    pub rows: usize,
+    /// Inauthentic ones among them.
+    pub inauthentic: usize,
+    /// Distinct campaigns and organic groups.
+    pub campaigns: usize,
+    /// Worlds or collections, in alphabetical order.
+    pub worlds: Vec<String>,
+    /// Distinct seeds.
+    pub seeds: usize,
+}
+
+/// How a model was fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Strength of the L2 penalty on the weights of standardised features.
+    pub alpha: f64,
+    /// Precision that the threshold was chosen for.
+    pub precision: f64,
+    /// Share of inauthentic clusters expected in service; `None` takes the training data's.
+    pub prior: Option<f64>,
+}
+
+/// How raw scores became calibrated log-odds: -(a * raw + b) + prior_shift.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Platt's slope; negative.
+    pub a: f64,
+    /// Platt's offset.
+    pub b: f64,
+    /// Difference of the log-odds of `prior` and of the training data (King and Zeng 2001).
+    pub prior_shift: f64,
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {reason}; restore the file or train the model again", path.display())]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file was written in a format that this version does not read.
+    #[error("{}: model format {found}, this version reads {FORMAT}; train the model again", path.display())]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// The format found.
+        found: u64,
+    },
+    /// The model was fitted on another feature list.
+    #[error("{}: fitted on other features: {difference}; train the model again", path.display())]
+    Features {
+        /// Which file.
+        path: PathBuf,
+        /// The difference in words.
+        difference: String,
+    },
+    /// The version is there already, with other content.
+    #[error("{} holds another model; choose another version", path.display())]
+    Exists {
+        /// The version's folder.
+        path: PathBuf,
+    },
+    /// No such model.
+    #[error("no model {wanted:?} in {}; there are: {known}", path.display())]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// The registry's folder.
+        path: PathBuf,
+        /// What there is.
+        known: String,
+    },
+    /// A name or version with characters other than a-z, 0-9, `.`, `_` and `-`.
+    #[error(
+        "{0:?} cannot be a model's name or version; use a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
+    )]
+    Name(String),
+}
+
+impl Model {
+    /// Reads and verifies the model in a version's folder, `models/<name>/<version>/`.
+    ///
+    /// # Errors
+    /// [`ModelError`] says which file is wrong, how, and what to do; a model fitted on another feature list is refused
+    /// with the difference named.
+    pub fn load(dir: &Path) -> Result<Model, ModelError> {
+        let path = dir.join(MODEL_FILE);
+        let (model, checksum) = Model::decode(&read(&path)?, &path)?;
+        let manifest = Manifest::load(dir)?;
+        if manifest.model_checksum != checksum {
+            return Err(corrupt(
+                &dir.join(MANIFEST_FILE),
+                "describes another model than the one beside it",
+            ));
+        }
+        Ok(model)
+    }
+
+    /// Name, as in the registry.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Version, as in the registry.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Probability from which a cluster is called inauthentic.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Judges a cluster.
+    ///
+    /// The verdict is about inauthenticity alone: whether the finding stands on more than one source is not for the model
+    /// to say, and a single-source cluster must not be flagged whatever its verdict.
+    pub fn verdict(&self, cluster: &Cluster) -> Verdict {
+        self.verdict_on(&features::values(cluster))
+    }
+
+    /// Judges feature values in the order of [`FEATURES`], as in a dataset's rows; missing trailing values are not known.
+    pub fn verdict_on(&self, values: &[Option<f64>]) -> Verdict {
+        let values = values.iter().copied().chain(std::iter::repeat(None));
+        let mut reasons: Vec<Reason> = FEATURES
+            .iter()
+            .zip(&self.terms)
+            .zip(values)
+            .filter(|((_, term), _)| term.weight != 0.0)
+            .map(|((feature, term), value)| term.reason(feature, value))
+            .filter(|reason| reason.contribution != 0.0 || reason.value.is_none())
+            .collect();
+        reasons.sort_by(|a, b| {
+            let size = b.contribution.abs().total_cmp(&a.contribution.abs());
+            size.then_with(|| a.feature.cmp(b.feature))
+        });
+        let score = reasons
+            .iter()
+            .fold(self.intercept, |sum, reason| sum + reason.contribution);
+        let probability = logistic(score);
+        Verdict {
+            score,
+            probability,
+            inauthentic: probability >= self.threshold,
+            reasons,
+            model: self.name.clone(),
+            version: self.version.clone(),
+        }
+    }
+
+    /// The file's bytes, and the checksum in them.
+    pub(crate) fn encode(&self) -> Result<(Vec<u8>, String), serde_json::Error> {
+        let checksum = self.checksum()?;
+        let envelope = Envelope {
+            magic: MAGIC.to_owned(),
+            format: FORMAT,
+            feature_schema: features::schema_hash(),
+            checksum: checksum.clone(),
+            model: self,
+        };
+        let mut bytes = serde_json::to_vec_pretty(&envelope)?;
+        bytes.push(b'\n');
+        Ok((bytes, checksum))
+    }
+
+    fn decode(bytes: &[u8], path: &Path) -> Result<(Model, String), ModelError> {
+        let value: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|e| corrupt(path, format!("not JSON: {e}")))?;
+        if value.get("magic").and_then(|m| m.as_str()) != Some(MAGIC) {
+            return Err(corrupt(path, "not a Lockstep model"));
+        }
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(found) if found == u64::from(FORMAT) => {}
+            found => {
+                let path = path.to_owned();
+                return Err(ModelError::Format {
+                    path,
+                    found: found.unwrap_or_default(),
+                });
+            }
+        }
+        let envelope: Envelope<Model> =
+            serde_json::from_value(value).map_err(|e| corrupt(path, format!("not a model: {e}")))?;
+        let model = envelope.model;
+        let checksum = model.checksum().map_err(|e| corrupt(path, e.to_string()))?;
+        if checksum != envelope.checksum {
+            return Err(corrupt(path, "its checksum does not match its content"));
+        }
+        if let Some(difference) = model.feature_difference() {
+            return Err(ModelError::Features {
+                path: path.to_owned(),
+                difference,
+            });
+        }
+        if envelope.feature_schema != features::schema_hash() {
+            return Err(corrupt(path, "its feature hash does not match its features"));
+        }
+        let broken = |term: &&Term| term.scale <= 0.0 || term.least > term.most;
+        if let Some(term) = model.terms.iter().find(broken) {
+            return Err(corrupt(
+                path,
+                format!("feature {} has no valid scale or range", term.feature),
+            ));
+        }
+        for golden in &model.golden {
+            let score = model.verdict_on(&golden.values).score;
+            // The last bits may differ between processors; anything more is another way of scoring.
+            if (score - golden.score).abs() > 1e-6 {
+                let reason = format!("a golden row scores {score}, {} when it was trained", golden.score);
+                return Err(corrupt(path, reason));
+            }
+        }
+        Ok((model, checksum))
+    }
+
+    fn checksum(&self) -> Result<String, serde_json::Error> {
+        Ok(features::hex(&Sha256::digest(serde_json::to_vec(self)?)))
+    }
+
+    fn feature_difference(&self) -> Option<String> {
+        let found: Vec<String> = self.terms.iter().map(|term| term.feature.clone()).collect();
+        let expected: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        name_difference(&found, &expected).or_else(|| {
+            let mut pairs = FEATURES.iter().zip(&self.terms);
+            let changed = pairs.find(|(f, t)| f.unit != t.unit || f.formula != t.formula);
+            changed.map(|(f, t)| {
+                let (name, unit, formula) = (f.name, f.unit, f.formula);
+                format!("{name} is now {formula} ({unit}), was {} ({})", t.formula, t.unit)
+            })
+        })
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest in a version's folder.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] and [`ModelError::Corrupt`].
+    pub fn load(dir: &Path) -> Result<Manifest, ModelError> {
+        let path = dir.join(MANIFEST_FILE);
+        serde_json::from_slice(&read(&path)?).map_err(|e| corrupt(&path, format!("not a manifest: {e}")))
+    }
+}
+
+impl Term {
+    /// The part that a value has in the score, in nats.
+    pub(crate) fn contribution(&self, value: Option<f64>) -> f64 {
+        match value {
+            Some(v) => self.weight * (v.clamp(self.least, self.most) - self.mean) / self.scale,
+            None => 0.0,
+        }
+    }
+
+    fn reason(&self, feature: &Feature, value: Option<f64>) -> Reason {
+        let contribution = self.contribution(value);
+        let label = feature.label;
+        let text = match value {
+            None => format!("{label} is not known and counts neither way"),
+            Some(v) => {
+                let effect = match contribution {
+                    c if c >= 0.005 => format!("raises the score by {c:.2}"),
+                    c if c <= -0.005 => format!("lowers the score by {:.2}", -c),
+                    _ => "hardly moves the score".to_owned(),
+                };
+                let (value, usual) = ((feature.show)(v), (feature.show)(self.mean));
+                format!("{label} is {value} (the average group in training has {usual}): {effect}")
+            }
+        };
+        Reason {
+            feature: feature.name,
+            value,
+            contribution,
+            text,
+        }
+    }
+}
+
+pub(crate) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// To twelve significant digits: JSON then reads back exactly, and rounding errors of a processor's own do not show.
+pub(crate) fn round(x: f64) -> f64 {
+    format!("{x:.11e}").parse().unwrap_or(x)
+}
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    fs::read(path).map_err(|source| ModelError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Replaces a file as a whole: a reader sees the old bytes or the new.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    fs::write(&part, bytes)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(|source| ModelError::Io {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
+}
+
+pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> ModelError {
+    ModelError::Corrupt {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Names and versions become folder names: nothing in them may lead elsewhere.
+pub(crate) fn check_name(name: &str) -> Result<(), ModelError> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if starts_well && name.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(ModelError::Name(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
