@@ -32,52 +32,16 @@ const SERVICES: &[&str] = &[
 ];
 
 const RULES: &[Rule] = &[
-    Rule {
-        name: "coordination",
-        ours: &[],
-        never: SERVICES,
-    },
-    Rule {
-        name: "scoring",
-        ours: &["coordination"],
-        never: SERVICES,
-    },
-    Rule {
-        name: "messages",
-        ours: &["coordination", "scoring"],
-        never: SERVICES,
-    },
-    Rule {
-        name: "runtime",
-        ours: &[],
-        never: &["linfa"],
-    },
-    Rule {
-        name: "detector",
-        ours: &["coordination", "scoring", "messages", "runtime"],
-        never: &[],
-    },
-    Rule {
-        name: "sharing",
-        ours: &["messages", "runtime"],
-        never: &[],
-    },
-    Rule {
-        name: "simulator",
-        ours: &["coordination"],
-        never: SERVICES,
-    },
+    Rule { name: "coordination", ours: &[], never: SERVICES },
+    Rule { name: "scoring", ours: &["coordination"], never: SERVICES },
+    Rule { name: "messages", ours: &["coordination", "scoring"], never: SERVICES },
+    Rule { name: "runtime", ours: &[], never: &["linfa"] },
+    Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime"], never: &[] },
+    Rule { name: "sharing", ours: &["messages", "runtime"], never: &[] },
+    Rule { name: "simulator", ours: &["coordination"], never: SERVICES },
     Rule {
         name: "lockstep",
-        ours: &[
-            "coordination",
-            "scoring",
-            "messages",
-            "runtime",
-            "detector",
-            "sharing",
-            "simulator",
-        ],
+        ours: &["coordination", "scoring", "messages", "runtime", "detector", "sharing", "simulator"],
         never: &[],
     },
 ];
@@ -85,17 +49,9 @@ const RULES: &[Rule] = &[
 #[test]
 fn dependencies_point_one_way() {
     let graph = Graph::read();
-    let crates: BTreeSet<&str> = graph
-        .ours
-        .iter()
-        .map(String::as_str)
-        .filter(|&name| name != "end-to-end")
-        .collect();
+    let crates: BTreeSet<&str> = graph.ours.iter().map(String::as_str).filter(|&name| name != "end-to-end").collect();
     let ruled: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
-    assert_eq!(
-        crates, ruled,
-        "every crate needs a rule here and a line in crates/README.md"
-    );
+    assert_eq!(crates, ruled, "every crate needs a rule here and a line in crates/README.md");
 
     let mut broken = Vec::new();
     for rule in RULES {
@@ -133,11 +89,7 @@ fn the_engine_has_no_clock_no_files_no_threads() {
 #[test]
 fn models_and_messages_do_not_talk_to_the_network() {
     for folder in ["crates/scoring/src", "crates/messages/src"] {
-        forbid(
-            folder,
-            Part::Product,
-            &[("std::net", "models and messages are files and bytes")],
-        );
+        forbid(folder, Part::Product, &[("std::net", "models and messages are files and bytes")]);
     }
 }
 
@@ -180,9 +132,7 @@ fn nothing_is_left_to_do_or_ignored() {
 #[test]
 fn no_file_is_too_long_to_read() {
     const MOST_LINES: usize = 900;
-    let files = ["crates", "tests"]
-        .into_iter()
-        .flat_map(|folder| rust_files(&root().join(folder)));
+    let files = ["crates", "tests"].into_iter().flat_map(|folder| rust_files(&root().join(folder)));
     let long: Vec<String> = files
         .map(|path| (fs::read_to_string(&path).unwrap().lines().count(), path))
         .filter(|(lines, _)| *lines > MOST_LINES)
@@ -200,32 +150,16 @@ struct Graph {
 impl Graph {
     fn read() -> Graph {
         let version = run(Command::new("rustc").arg("-vV"));
-        let host = version
-            .lines()
-            .find_map(|line| line.strip_prefix("host: "))
-            .expect("rustc names its host");
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "metadata",
-            "--offline",
-            "--locked",
-            "--format-version",
-            "1",
-            "--filter-platform",
-            host,
-        ]);
+        cargo.args(["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", host]);
         let metadata: Value = serde_json::from_str(&run(cargo.current_dir(root()))).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let list = |value: &Value| value.as_array().unwrap().clone();
 
-        let names: BTreeMap<String, String> = list(&metadata["packages"])
-            .iter()
-            .map(|p| (text(&p["id"]), text(&p["name"])))
-            .collect();
-        let ours = list(&metadata["workspace_members"])
-            .iter()
-            .map(|id| names[&text(id)].clone())
-            .collect();
+        let names: BTreeMap<String, String> =
+            list(&metadata["packages"]).iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+        let ours = list(&metadata["workspace_members"]).iter().map(|id| names[&text(id)].clone()).collect();
         let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in list(&metadata["resolve"]["nodes"]) {
             let used = uses.entry(names[&text(&node["id"])].clone()).or_default();
@@ -290,15 +224,11 @@ fn forbid(folder: &str, part: Part, patterns: &[(&str, &str)]) {
 
 /// Test modules stand at the end of a file, or in a file of their own.
 fn starts_inline_module(source: &str, line: usize) -> bool {
-    source
-        .lines()
-        .nth(line)
-        .is_some_and(|next| next.trim().starts_with("mod ") && next.trim().ends_with('{'))
+    source.lines().nth(line).is_some_and(|next| next.trim().starts_with("mod ") && next.trim().ends_with('{'))
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.components()
-        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -323,13 +253,7 @@ fn root() -> &'static Path {
 }
 
 fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

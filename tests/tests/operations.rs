@@ -12,10 +12,7 @@ fn every_metric_on_a_dashboard_or_in_an_alert_is_registered() {
     let mut missing = Vec::new();
     for file in ["config/alerts.yml", "config/grafana/dashboards/lockstep.json"] {
         for name in metric_names(&read(&root().join(file))) {
-            let plain = ["_bucket", "_sum", "_count"]
-                .iter()
-                .find_map(|s| name.strip_suffix(s))
-                .unwrap_or(&name);
+            let plain = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
             if !registered.contains(&format!("\"{plain}\"")) {
                 missing.push(format!("{file} reads {name}, which no crate registers"));
             }
@@ -27,10 +24,7 @@ fn every_metric_on_a_dashboard_or_in_an_alert_is_registered() {
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let alerts = read(&root().join("config/alerts.yml"));
-    let named: BTreeSet<&str> = alerts
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
-        .collect();
+    let named: BTreeSet<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     let runbooks = read(&root().join("config/runbooks.md"));
     let written: BTreeSet<&str> = runbooks.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     assert!(!named.is_empty());
@@ -49,22 +43,13 @@ fn the_dashboard_is_whole() {
     let mut ids = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
         let title = panel["title"].as_str().unwrap();
-        assert!(
-            ids.insert(panel["id"].as_u64().unwrap()),
-            "{title} has the id of another panel"
-        );
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another panel");
         if panel["type"] == "row" {
             continue;
         }
-        assert!(
-            panel["description"].as_str().is_some_and(|d| !d.is_empty()),
-            "{title} does not say what it shows"
-        );
+        assert!(panel["description"].as_str().is_some_and(|d| !d.is_empty()), "{title} does not say what it shows");
         let uid = panel["datasource"]["uid"].as_str().unwrap();
-        assert!(
-            datasources.contains(&format!("uid: {uid}")),
-            "{title} reads {uid}, which is not provisioned"
-        );
+        assert!(datasources.contains(&format!("uid: {uid}")), "{title} reads {uid}, which is not provisioned");
         assert!(!panel["targets"].as_array().unwrap().is_empty(), "{title} has no query");
     }
 }
@@ -72,10 +57,7 @@ fn the_dashboard_is_whole() {
 /// Every word that starts with `lockstep_` and is not part of a longer one.
 fn metric_names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
-    words
-        .filter(|word| word.starts_with("lockstep_"))
-        .map(str::to_owned)
-        .collect()
+    words.filter(|word| word.starts_with("lockstep_")).map(str::to_owned).collect()
 }
 
 fn sources() -> Vec<PathBuf> {

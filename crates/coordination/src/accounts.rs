@@ -68,10 +68,7 @@ impl Accounts {
                 platform,
                 id: profile.account,
                 name: Box::default(),
-                behaviour: Behaviour {
-                    first_post: profile.behaviour.first_post,
-                    ..Behaviour::default()
-                },
+                behaviour: Behaviour { first_post: profile.behaviour.first_post, ..Behaviour::default() },
             });
             (seen.len() - 1) as AccountId
         });
@@ -102,10 +99,7 @@ impl Accounts {
 
     pub(crate) fn name(&self, number: AccountId) -> AccountRef {
         let account = self.get(number);
-        AccountRef {
-            platform: account.platform.to_string(),
-            account_id: account.id.to_string(),
-        }
+        AccountRef { platform: account.platform.to_string(), account_id: account.id.to_string() }
     }
 
     pub(crate) fn len(&self) -> usize {

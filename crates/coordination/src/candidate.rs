@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    cluster::TraceKind, error_control::e_bh, history::AccountId, params::Params, post::Millis,
+    cluster::TraceKind,
+    history::{AccountId, SourceId},
+    params::Params,
+    post::Millis,
     ties::KeyId,
 };
 
@@ -31,6 +34,9 @@ pub(crate) struct Test {
     /// Acts on the key by others than the member who opened.
     others: u32,
     log_lr: [f64; 3],
+    /// Likelihood ratios of the acts by others since a member last acted, and what each further one multiplies them by.
+    passing_by: [f64; 3],
+    passing_by_factor: [f64; 3],
     acts: Vec<MemberAct>,
 }
 
@@ -44,9 +50,9 @@ pub(crate) struct MemberAct {
 }
 
 impl Test {
-    pub(crate) fn open(candidate: CandidateId, shares: Box<[f64]>, first: MemberAct) -> Test {
+    pub(crate) fn open(candidate: CandidateId, shares: Box<[f64]>, first: MemberAct, safety: f64) -> Test {
         let member = usize::from(first.member);
-        Test {
+        let mut test = Test {
             candidate,
             opened: first.at,
             waiting: shares.iter().sum::<f64>() - shares[member],
@@ -54,41 +60,57 @@ impl Test {
             shares,
             others: 0,
             log_lr: [0.0; 3],
+            passing_by: [1.0; 3],
+            passing_by_factor: [1.0; 3],
             acts: vec![first],
-        }
+        };
+        test.expect(safety);
+        test
     }
 
-    /// Another act on the key: by a member who has not acted yet, or by somebody else.
+    /// Another act on the key: by a member, or by somebody else. Only a member's first act counts.
     pub(crate) fn observe(&mut self, actor: Option<MemberAct>, safety: f64) {
-        if let Some(act) = &actor
-            && self.acted & (1 << act.member) != 0
-        {
+        let Some(act) = actor else {
+            self.others += 1;
+            for (ratio, factor) in self.passing_by.iter_mut().zip(self.passing_by_factor) {
+                *ratio *= factor;
+            }
+            return;
+        };
+        let member = usize::from(act.member);
+        if self.acted & (1 << member) != 0 {
             return;
         }
-        let h = (safety * self.waiting).clamp(1e-9, 0.9);
         self.others += 1;
+        let h = self.chance(safety);
         for (log_lr, q) in self.log_lr.iter_mut().zip(NEXT) {
-            let q = q.max(h);
-            *log_lr += if actor.is_some() {
-                (q / h).ln()
-            } else {
-                ((1.0 - q) / (1.0 - h)).ln()
-            };
+            *log_lr += (q.max(h) / h).ln();
         }
-        if let Some(act) = actor {
-            let member = usize::from(act.member);
-            self.acted |= 1 << member;
-            self.waiting = (self.waiting - self.shares[member]).max(0.0);
-            self.acts.push(act);
+        self.acted |= 1 << member;
+        self.waiting = (self.waiting - self.shares[member]).max(0.0);
+        self.acts.push(act);
+        self.expect(safety);
+    }
+
+    /// Chance under the null that the next actor is a member who has not acted.
+    fn chance(&self, safety: f64) -> f64 {
+        (safety * self.waiting).clamp(1e-9, 0.9)
+    }
+
+    /// Settles what the next act by somebody else will be worth.
+    fn expect(&mut self, safety: f64) {
+        let h = self.chance(safety);
+        for (i, q) in NEXT.into_iter().enumerate() {
+            self.log_lr[i] += self.passing_by[i].ln();
+            self.passing_by[i] = 1.0;
+            self.passing_by_factor[i] = (1.0 - q.max(h)) / (1.0 - h);
         }
     }
 
     /// ln of the key's e-value: `(1 - eps) + eps * mean of the likelihood ratios`.
     fn log_e(&self, epsilon: f64) -> f64 {
-        log_sum_exp([
-            (1.0 - epsilon).ln(),
-            epsilon.ln() + log_mean_exp(self.log_lr),
-        ])
+        let log_lr = [0, 1, 2].map(|i| self.log_lr[i] + self.passing_by[i].ln());
+        log_sum_exp([(1.0 - epsilon).ln(), epsilon.ln() + log_mean_exp(log_lr)])
     }
 
     fn members_acted(&self) -> u32 {
@@ -105,11 +127,7 @@ impl Test {
             let acts = f64::from(self.others) + TRIAL_MARGIN;
             let p = (-(-safety * self.shares[member] * acts).exp_m1()).clamp(1e-9, 0.99);
             for (log_lr, pi) in log_lr.iter_mut().zip(PART) {
-                *log_lr += if acted {
-                    (pi / p).ln()
-                } else {
-                    ((1.0 - pi) / (1.0 - p)).ln()
-                };
+                *log_lr += if acted { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() };
             }
         }
     }
@@ -120,6 +138,7 @@ impl Test {
 pub(crate) struct KeyName {
     pub kind: TraceKind,
     pub source: Arc<str>,
+    pub source_id: SourceId,
     pub key: Arc<str>,
 }
 
@@ -144,7 +163,8 @@ pub(crate) struct Candidate {
     /// Keys with open tests.
     pub open: Vec<KeyId>,
     /// Closed tests, by source.
-    closed: BTreeMap<(TraceKind, Arc<str>), f64>,
+    closed: BTreeMap<SourceId, Closed>,
+    closed_totals: Totals,
     member_log_lr: Vec<[f64; 3]>,
     evidence: Vec<KeyEvidence>,
     /// Closed tests on which nobody followed, and those beyond the bound on evidence.
@@ -158,14 +178,22 @@ pub(crate) struct Rest {
     pub nats: f64,
 }
 
-/// A candidate's evidence at one moment, open tests included.
-#[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    pub by_source: BTreeMap<(TraceKind, Arc<str>), f64>,
+/// Closed tests on the keys of one source.
+#[derive(Debug)]
+struct Closed {
+    kind: TraceKind,
+    source: Arc<str>,
+    nats: f64,
+}
+
+/// Nats by source.
+pub(crate) type BySource = BTreeMap<(TraceKind, Arc<str>), f64>;
+
+/// A candidate's evidence at one moment, open tests included, nats.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
     pub log_e: f64,
     pub log_e_without_best: f64,
-    /// ln e-value per member.
-    pub members: Vec<f64>,
 }
 
 impl Candidate {
@@ -178,6 +206,7 @@ impl Candidate {
             touched: born,
             open: Vec::new(),
             closed: BTreeMap::new(),
+            closed_totals: Totals::default(),
             evidence: Vec::new(),
             rest: Rest::default(),
         }
@@ -191,21 +220,20 @@ impl Candidate {
     /// Takes in the outcome of a test.
     pub(crate) fn close(&mut self, name: KeyName, test: Test, params: &Params) {
         let nats = test.log_e(params.epsilon);
-        *self
-            .closed
-            .entry((name.kind, name.source.clone()))
-            .or_insert(0.0) += nats;
+        self.closed
+            .entry(name.source_id)
+            .or_insert_with(|| Closed { kind: name.kind, source: name.source.clone(), nats: 0.0 })
+            .nats += nats;
+        let best = self.closed.values().map(|closed| closed.nats).fold(0.0, f64::max);
+        let log_e = self.closed_totals.log_e + nats;
+        self.closed_totals = Totals { log_e, log_e_without_best: log_e - best };
         test.member_trials(&mut self.member_log_lr, params.safety);
         if test.members_acted() < 2 {
             self.rest.keys += 1;
             self.rest.nats += nats;
             return;
         }
-        self.evidence.push(KeyEvidence {
-            name,
-            nats,
-            acts: test.acts,
-        });
+        self.evidence.push(KeyEvidence { name, nats, acts: test.acts });
         if self.evidence.len() > params.max_evidence {
             let weakest = (0..self.evidence.len())
                 .min_by(|&i, &j| self.evidence[i].nats.total_cmp(&self.evidence[j].nats))
@@ -216,32 +244,66 @@ impl Candidate {
         }
     }
 
-    /// Where the candidate stands, with the tests still open on the way.
-    pub(crate) fn standing<'t>(
+    /// Evidence by source.
+    pub(crate) fn by_source<'t>(
         &self,
-        open: impl Iterator<Item = (KeyName, &'t Test)>,
+        open: impl Iterator<Item = (&'t KeyName, &'t Test)>,
         params: &Params,
-    ) -> Standing {
-        let mut by_source = self.closed.clone();
-        let mut log_lr = self.member_log_lr.clone();
+    ) -> BySource {
+        let mut by_source = BySource::new();
+        for closed in self.closed.values() {
+            *by_source.entry((closed.kind, closed.source.clone())).or_insert(0.0) += closed.nats;
+        }
         for (name, test) in open {
-            *by_source.entry((name.kind, name.source)).or_insert(0.0) += test.log_e(params.epsilon);
+            *by_source.entry((name.kind, name.source.clone())).or_insert(0.0) += test.log_e(params.epsilon);
+        }
+        by_source
+    }
+
+    /// All evidence, and all but the best source's. The sums of [`by_source`](Self::by_source) without the copy.
+    pub(crate) fn totals<'t>(&self, open: impl Iterator<Item = (&'t KeyName, &'t Test)>, params: &Params) -> Totals {
+        let mut opened: Vec<(SourceId, f64)> = Vec::new();
+        for (name, test) in open {
+            let nats = test.log_e(params.epsilon);
+            match opened.iter_mut().find(|(source, _)| *source == name.source_id) {
+                Some((_, sum)) => *sum += nats,
+                None => opened.push((name.source_id, nats)),
+            }
+        }
+        if opened.is_empty() {
+            return self.closed_totals;
+        }
+        let best_closed = self
+            .closed
+            .iter()
+            .filter(|(source, _)| opened.iter().all(|(known, _)| known != *source))
+            .map(|(_, closed)| closed.nats)
+            .fold(0.0, f64::max);
+        let (mut log_e, mut best) = (self.closed_totals.log_e, best_closed);
+        for (source, nats) in opened {
+            log_e += nats;
+            best = best.max(nats + self.closed.get(&source).map_or(0.0, |closed| closed.nats));
+        }
+        Totals { log_e, log_e_without_best: log_e - best }
+    }
+
+    /// ln e-value per member.
+    pub(crate) fn member_log_e<'t>(
+        &self,
+        open: impl Iterator<Item = (&'t KeyName, &'t Test)>,
+        params: &Params,
+    ) -> Vec<f64> {
+        let mut log_lr = self.member_log_lr.clone();
+        for (_, test) in open {
             test.member_trials(&mut log_lr, params.safety);
         }
-        let log_e: f64 = by_source.values().sum();
-        let best = by_source.values().copied().fold(0.0, f64::max);
-        Standing {
-            log_e,
-            log_e_without_best: log_e - best,
-            members: log_lr.into_iter().map(log_mean_exp).collect(),
-            by_source,
-        }
+        log_lr.into_iter().map(log_mean_exp).collect()
     }
 
     /// The evidence key by key, most nats first, and the sum of the rest.
     pub(crate) fn evidence<'t>(
         &self,
-        open: impl Iterator<Item = (KeyName, &'t Test)>,
+        open: impl Iterator<Item = (&'t KeyName, &'t Test)>,
         params: &Params,
     ) -> (Vec<KeyEvidence>, Rest) {
         let (mut evidence, mut rest) = (self.evidence.clone(), self.rest);
@@ -251,24 +313,11 @@ impl Candidate {
                 rest.keys += 1;
                 rest.nats += nats;
             } else {
-                evidence.push(KeyEvidence {
-                    name,
-                    nats,
-                    acts: test.acts.clone(),
-                });
+                evidence.push(KeyEvidence { name: name.clone(), nats, acts: test.acts.clone() });
             }
         }
         evidence.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| x.name.cmp(&y.name)));
         (evidence, rest)
-    }
-}
-
-impl Standing {
-    /// Places of the members that pass the member test, by e-BH inside the candidate.
-    pub(crate) fn passing_members(&self, alpha: f64) -> Vec<usize> {
-        let mut places = e_bh(&self.members, self.members.len() as u64, alpha);
-        places.sort_unstable();
-        places
     }
 }
 
@@ -284,30 +333,26 @@ fn log_mean_exp<const N: usize>(x: [f64; N]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::source_id;
 
     fn act(member: u8) -> MemberAct {
-        MemberAct {
-            at: 0,
-            member,
-            post: "p".into(),
-        }
+        MemberAct { at: 0, member, post: "p".into() }
     }
 
     fn name(source: &str, key: &str) -> KeyName {
         KeyName {
             kind: TraceKind::Url,
             source: source.into(),
+            source_id: source_id(TraceKind::Url, source),
             key: key.into(),
         }
     }
 
     /// Five members of share 0.01 each; `acts` is a letter per act: a to e a member, `.` somebody else.
     fn test(acts: &str) -> Test {
-        let mut acts = acts
-            .bytes()
-            .map(|b| b.is_ascii_lowercase().then(|| act(b - b'a')));
+        let mut acts = acts.bytes().map(|b| b.is_ascii_lowercase().then(|| act(b - b'a')));
         let first = acts.next().flatten().expect("a member opens");
-        let mut test = Test::open(0, vec![0.01; 5].into(), first);
+        let mut test = Test::open(0, vec![0.01; 5].into(), first, 2.0);
         for actor in acts {
             test.observe(actor, 2.0);
         }
@@ -347,10 +392,7 @@ mod tests {
             }
             let h = 2.0 * 0.01 * (5 - acted) as f64;
             let mut total = 0.0;
-            for (actor, p, acted) in [
-                ('.', 1.0 - h, acted),
-                ((b'a' + acted as u8) as char, h, acted + 1),
-            ] {
+            for (actor, p, acted) in [('.', 1.0 - h, acted), ((b'a' + acted as u8) as char, h, acted + 1)] {
                 sequence.push(actor);
                 total += expectation(sequence, probability * p, acted);
                 sequence.pop();
@@ -364,24 +406,18 @@ mod tests {
     fn the_best_source_is_left_out() {
         let params = Params::default();
         let mut candidate = Candidate::new(vec![10, 11, 12, 13, 14], 0, 0);
-        for (i, source) in ["x.example", "x.example", "y.example"]
-            .into_iter()
-            .enumerate()
-        {
+        for (i, source) in ["x.example", "x.example", "y.example"].into_iter().enumerate() {
             candidate.close(name(source, &format!("{i}")), test("abcd"), &params);
         }
         candidate.close(name("z.example", "3"), test("a.."), &params);
         let one = test("abcd").log_e(0.05);
         let none = test("a..").log_e(0.05);
-        let standing = candidate.standing(std::iter::empty(), &params);
-        close(standing.log_e, 3.0 * one + none);
-        close(standing.log_e_without_best, one + none);
+        let totals = candidate.totals(std::iter::empty(), &params);
+        close(totals.log_e, 3.0 * one + none);
+        close(totals.log_e_without_best, one + none);
         let (evidence, rest) = candidate.evidence(std::iter::empty(), &params);
         assert_eq!((evidence.len(), rest.keys), (3, 1));
-        close(
-            evidence.iter().map(|e| e.nats).sum::<f64>() + rest.nats,
-            standing.log_e,
-        );
+        close(evidence.iter().map(|e| e.nats).sum::<f64>() + rest.nats, totals.log_e);
     }
 
     #[test]
@@ -391,7 +427,8 @@ mod tests {
         for i in 0..6 {
             candidate.close(name("x.example", &format!("{i}")), test("abcd"), &params);
         }
-        let standing = candidate.standing(std::iter::empty(), &params);
-        assert_eq!(standing.passing_members(0.05), [0, 1, 2, 3]);
+        let log_e = candidate.member_log_e(std::iter::empty(), &params);
+        let bar = 100f64.ln();
+        assert!(log_e[..4].iter().all(|e| *e > bar) && log_e[4] < 0.0, "{log_e:?}");
     }
 }

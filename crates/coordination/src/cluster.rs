@@ -20,12 +20,7 @@ pub enum TraceKind {
 
 impl TraceKind {
     /// All kinds, in the order of their wire names' first appearance in output.
-    pub const ALL: [TraceKind; 4] = [
-        TraceKind::Url,
-        TraceKind::Repost,
-        TraceKind::Hashtags,
-        TraceKind::Text,
-    ];
+    pub const ALL: [TraceKind; 4] = [TraceKind::Url, TraceKind::Repost, TraceKind::Hashtags, TraceKind::Text];
 
     /// The name used in configuration and output.
     pub fn name(self) -> &'static str {

@@ -9,10 +9,8 @@ use hashbrown::HashSet;
 
 use crate::{
     accounts::{Accounts, Profile},
-    candidate::{Candidate, CandidateId, KeyEvidence, KeyName, MemberAct, Rest, Standing, Test},
-    cluster::{
-        Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind,
-    },
+    candidate::{BySource, Candidate, CandidateId, KeyEvidence, KeyName, MemberAct, Rest, Test, Totals},
+    cluster::{Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind},
     error_control::e_bh,
     hash::{FixedState, Map, hash_strs},
     history::{AccountId, Baseline, History, SourceId, source_id},
@@ -72,7 +70,6 @@ struct Arrived {
 /// A live key: the acts on it of late, and the tests open on it.
 struct Key {
     name: KeyName,
-    source: SourceId,
     first: Millis,
     last: Millis,
     ring: VecDeque<Act>,
@@ -87,6 +84,8 @@ struct Key {
 struct Act {
     at: Millis,
     account: AccountId,
+    /// The account's expected share of acts when it acted.
+    share: f64,
 }
 
 impl Engine {
@@ -118,12 +117,7 @@ impl Engine {
     /// `now` is the event time the stream has come to; the watermark is `now - allowed_lateness` and never falls. Posts
     /// ahead of the watermark may come in any order and wait until it has passed them, so that every order gives the same
     /// clusters. A post behind it still counts, out of its turn, while it is inside the horizon.
-    pub fn on_post(
-        &mut self,
-        now: Millis,
-        post: &Post<'_>,
-        clusters: &mut Vec<Cluster>,
-    ) -> Outcome {
+    pub fn on_post(&mut self, now: Millis, post: &Post<'_>, clusters: &mut Vec<Cluster>) -> Outcome {
         self.order.advance(now);
         self.release(clusters);
         let outcome = self.admit(post);
@@ -144,10 +138,7 @@ impl Engine {
             self.turn(at, arrived, clusters);
             last = Some(at);
         }
-        let end = last
-            .or(self.next_tick)
-            .unwrap_or(0)
-            .max(self.order.watermark());
+        let end = last.or(self.next_tick).unwrap_or(0).max(self.order.watermark());
         self.close_tests(Millis::MAX);
         if self.next_tick.is_some() {
             self.evaluate(end, true, clusters);
@@ -181,11 +172,7 @@ impl Engine {
             .filter(|(_, part)| part.co_acts >= co_acts)
             .map(|(pair, part)| self.tie(pair, part))
             .collect();
-        ties.sort_by(|x, y| {
-            y.nats
-                .total_cmp(&x.nats)
-                .then_with(|| (&x.a, &x.b, x.kind).cmp(&(&y.a, &y.b, y.kind)))
-        });
+        ties.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| (&x.a, &x.b, x.kind).cmp(&(&y.a, &y.b, y.kind))));
         ties
     }
 
@@ -200,10 +187,10 @@ impl Engine {
         }
         let mut tests: Map<AccountId, f64> = Map::default();
         for (id, candidate) in &self.candidates {
-            let standing = self.standing(*id, candidate);
-            for (account, log_e) in candidate.members.iter().zip(&standing.members) {
+            let log_e = candidate.member_log_e(self.open_tests(*id, candidate), &self.params);
+            for (account, log_e) in candidate.members.iter().zip(log_e) {
                 let best = tests.entry(*account).or_insert(f64::NEG_INFINITY);
-                *best = best.max(*log_e);
+                *best = best.max(log_e);
             }
         }
         let mut all: Vec<AccountEvidence> = ties
@@ -224,32 +211,17 @@ impl Engine {
         if late && post.created_at < self.order.watermark() - self.params.horizon {
             return Outcome::TooLate;
         }
-        if !self
-            .seen
-            .insert(hash_strs(1, &[&post.platform, &post.id]), post.created_at)
-        {
+        if !self.seen.insert(hash_strs(1, &[&post.platform, &post.id]), post.created_at) {
             return Outcome::Duplicate;
         }
         let mut traces = Vec::new();
         for reader in &self.readers {
             reader.read(post, &mut traces);
         }
-        let arrived = Arrived {
-            post: post.id.as_ref().into(),
-            profile: Profile::of(post),
-            traces,
-        };
+        let arrived = Arrived { post: post.id.as_ref().into(), profile: Profile::of(post), traces };
         // The platform parts posts of equal time and id.
-        self.order.push(
-            post.created_at,
-            &format!("{}\0{}", post.id, post.platform),
-            arrived,
-        );
-        if late {
-            Outcome::Late
-        } else {
-            Outcome::Accepted
-        }
+        self.order.push(post.created_at, &format!("{}\0{}", post.id, post.platform), arrived);
+        if late { Outcome::Late } else { Outcome::Accepted }
     }
 
     fn release(&mut self, clusters: &mut Vec<Cluster>) {
@@ -261,9 +233,7 @@ impl Engine {
     /// A post's turn in event-time order.
     fn turn(&mut self, at: Millis, arrived: Arrived, clusters: &mut Vec<Cluster>) {
         let tick = self.params.tick;
-        let next = *self
-            .next_tick
-            .get_or_insert((at.div_euclid(tick) + 1) * tick);
+        let next = *self.next_tick.get_or_insert((at.div_euclid(tick) + 1) * tick);
         if at >= next {
             self.evaluate(next, false, clusters);
             // Nothing happens in a gap, so there is nothing to evaluate in it.
@@ -273,10 +243,7 @@ impl Engine {
         let mut earned: Vec<(AccountId, CoAct)> = Vec::new();
         let mut acts: Vec<(TraceKind, SourceId)> = Vec::with_capacity(arrived.traces.len());
         for mut trace in arrived.traces {
-            let past = Baseline {
-                history: &self.history,
-                now: at,
-            };
+            let past = Baseline { history: &self.history, now: at };
             if self.readers[trace.kind as usize].resolve(at, &mut trace, &past) {
                 acts.push(self.act(at, account, &arrived.post, trace, &mut earned));
             }
@@ -297,25 +264,12 @@ impl Engine {
         trace: Trace,
         earned: &mut Vec<(AccountId, CoAct)>,
     ) -> (TraceKind, SourceId) {
-        let Engine {
-            params,
-            history,
-            keys,
-            candidates,
-            by_member,
-            closing,
-            ..
-        } = self;
+        let Engine { params, history, keys, candidates, by_member, closing, .. } = self;
         let kind = trace.kind;
         let source = source_id(kind, &trace.source);
         let id = hash_strs(kind as u64 + 1, &[&trace.key, "key"]);
         let key = keys.entry(id).or_insert_with(|| Key {
-            name: KeyName {
-                kind,
-                source: trace.source.into(),
-                key: trace.key.into(),
-            },
-            source,
+            name: KeyName { kind, source: trace.source.into(), source_id: source, key: trace.key.into() },
             first: at,
             last: at,
             ring: VecDeque::new(),
@@ -324,25 +278,12 @@ impl Engine {
             tested: Vec::new(),
         });
         // The source that the key was first seen with is its source.
-        let source = key.source;
+        let source = key.name.source_id;
         key.forget(at, params.horizon);
 
-        for test in key
-            .tests
-            .iter_mut()
-            .filter(|test| at - test.opened <= params.test_window)
-        {
-            let place = candidates
-                .get(&test.candidate)
-                .and_then(|c| c.place(account));
-            test.observe(
-                place.map(|member| MemberAct {
-                    at,
-                    member,
-                    post: post.clone(),
-                }),
-                params.safety,
-            );
+        for test in key.tests.iter_mut().filter(|test| at - test.opened <= params.test_window) {
+            let place = candidates.get(&test.candidate).and_then(|c| c.place(account));
+            test.observe(place.map(|member| MemberAct { at, member, post: post.clone() }), params.safety);
             if place.is_some()
                 && let Some(candidate) = candidates.get_mut(&test.candidate)
             {
@@ -359,39 +300,28 @@ impl Engine {
             let Some(member) = candidate.place(account) else {
                 continue;
             };
-            let shares = candidate
-                .members
-                .iter()
-                .map(|m| history.share(*m, kind, source, at))
-                .collect();
+            let shares = candidate.members.iter().map(|m| history.share(*m, kind, source, at)).collect();
             key.tests.push(Test::open(
                 *candidate_id,
                 shares,
-                MemberAct {
-                    at,
-                    member,
-                    post: post.clone(),
-                },
+                MemberAct { at, member, post: post.clone() },
+                params.safety,
             ));
             key.tested.push(*candidate_id);
             candidate.open.push(id);
             closing.push_back((at + params.test_window, id, *candidate_id));
         }
 
-        key.co_acts(at, account, params, history, |other, lag, nats| {
-            let co_act = CoAct {
-                kind,
-                key: id,
-                lag,
-                nats,
-            };
+        let act = Act { at, account, share: history.share_acting(account, kind, source, at) };
+        key.co_acts(act, params, |other, lag, nats| {
+            let co_act = CoAct { kind, key: id, lag, nats };
             match earned.iter_mut().find(|(known, _)| *known == other) {
                 Some((_, best)) if best.nats >= nats => {}
                 Some((_, best)) => *best = co_act,
                 None => earned.push((other, co_act)),
             }
         });
-        key.remember(Act { at, account }, params.ring);
+        key.remember(act, params.ring);
         (kind, source)
     }
 
@@ -421,11 +351,7 @@ impl Engine {
             let Some(key_state) = self.keys.get_mut(&key) else {
                 continue;
             };
-            let Some(place) = key_state
-                .tests
-                .iter()
-                .position(|test| test.candidate == candidate)
-            else {
+            let Some(place) = key_state.tests.iter().position(|test| test.candidate == candidate) else {
                 continue;
             };
             let test = key_state.tests.remove(place);
@@ -439,30 +365,33 @@ impl Engine {
     /// Which candidates pass, by e-BH over all that were ever proposed.
     fn judge(&mut self) {
         let ids: Vec<CandidateId> = self.candidates.keys().copied().collect();
-        let standings: Vec<Standing> = self
-            .candidates
-            .iter()
-            .map(|(id, c)| self.standing(*id, c))
-            .collect();
+        let totals: Vec<Totals> =
+            self.candidates.iter().map(|(id, c)| c.totals(self.open_tests(*id, c), &self.params)).collect();
         for (finding, statistic) in [
-            (
-                Finding::SingleSource,
-                (|s: &Standing| s.log_e) as fn(&Standing) -> f64,
-            ),
-            (Finding::Coordinated, |s: &Standing| s.log_e_without_best),
+            (Finding::SingleSource, (|t: &Totals| t.log_e) as fn(&Totals) -> f64),
+            (Finding::Coordinated, |t: &Totals| t.log_e_without_best),
         ] {
-            let log_e: Vec<f64> = standings.iter().map(statistic).collect();
+            let log_e: Vec<f64> = totals.iter().map(statistic).collect();
             for place in e_bh(&log_e, u64::from(self.proposed), self.params.alpha) {
-                if standings[place].passing_members(self.params.alpha).len()
-                    >= self.params.min_members
+                let id = ids[place];
+                if self.passed.get(&id).is_none_or(|known| *known > finding)
+                    && self.named(id).len() >= self.params.min_members
                 {
-                    self.passed
-                        .entry(ids[place])
-                        .and_modify(|known| *known = (*known).min(finding))
-                        .or_insert(finding);
+                    self.passed.insert(id, finding);
                 }
             }
         }
+    }
+
+    /// A candidate's members that pass the member test, with their ln e-values.
+    fn named(&self, id: CandidateId) -> Vec<(AccountId, f64)> {
+        let Some(candidate) = self.candidates.get(&id) else {
+            return Vec::new();
+        };
+        let log_e = candidate.member_log_e(self.open_tests(id, candidate), &self.params);
+        let mut places = e_bh(&log_e, log_e.len() as u64, self.params.alpha);
+        places.sort_unstable();
+        places.into_iter().map(|place| (candidate.members[place], log_e[place])).collect()
     }
 
     fn publish(&mut self, now: Millis, clusters: &mut Vec<Cluster>) {
@@ -471,15 +400,11 @@ impl Engine {
             .iter()
             .filter_map(|(&id, &finding)| {
                 let candidate = self.candidates.get(&id)?;
-                let standing = self.standing(id, candidate);
-                let members: Vec<(AccountId, f64)> = standing
-                    .passing_members(self.params.alpha)
-                    .into_iter()
-                    .map(|place| (candidate.members[place], standing.members[place]))
-                    .collect();
+                let members = self.named(id);
+                let totals = candidate.totals(self.open_tests(id, candidate), &self.params);
                 let strength = match finding {
-                    Finding::Coordinated => standing.log_e_without_best,
-                    Finding::SingleSource => standing.log_e,
+                    Finding::Coordinated => totals.log_e_without_best,
+                    Finding::SingleSource => totals.log_e,
                 };
                 (members.len() >= self.params.min_members).then_some(Passed {
                     candidate: id,
@@ -495,10 +420,7 @@ impl Engine {
             let account = accounts.get(number);
             format!("{}:{}", account.platform, account.id)
         };
-        for (place, identity) in
-            self.identities
-                .update(&campaigns, self.params.same_campaign, now, name)
-        {
+        for (place, identity) in self.identities.update(&campaigns, self.params.same_campaign, now, name) {
             if let Some(cluster) = self.cluster(&campaigns[place], identity) {
                 self.stats.clusters_told += 1;
                 clusters.push(cluster);
@@ -507,10 +429,7 @@ impl Engine {
     }
 
     fn propose(&mut self, now: Millis) {
-        for members in self
-            .ties
-            .groups(self.params.min_members, self.params.max_members)
-        {
+        for members in self.ties.groups(self.params.min_members, self.params.max_members) {
             if self.known_candidate(&members) {
                 continue;
             }
@@ -519,28 +438,20 @@ impl Engine {
             for member in &members {
                 self.by_member.entry(*member).or_default().push(id);
             }
-            self.candidates
-                .insert(id, Candidate::new(members, now, self.history.length(now)));
+            self.candidates.insert(id, Candidate::new(members, now, self.history.length(now)));
         }
     }
 
     fn known_candidate(&self, members: &[AccountId]) -> bool {
         let mut looked_at: HashSet<CandidateId, FixedState> = HashSet::default();
-        members
-            .iter()
-            .flat_map(|m| self.by_member.get(m).into_iter().flatten())
-            .any(|id| {
-                looked_at.insert(*id)
-                    && self.candidates.get(id).is_some_and(|candidate| {
-                        let both = candidate
-                            .members
-                            .iter()
-                            .filter(|m| members.binary_search(m).is_ok())
-                            .count();
-                        let either = candidate.members.len() + members.len() - both;
-                        both as f64 >= self.params.same_candidate * either as f64
-                    })
-            })
+        members.iter().flat_map(|m| self.by_member.get(m).into_iter().flatten()).any(|id| {
+            looked_at.insert(*id)
+                && self.candidates.get(id).is_some_and(|candidate| {
+                    let both = candidate.members.iter().filter(|m| members.binary_search(m).is_ok()).count();
+                    let either = candidate.members.len() + members.len() - both;
+                    both as f64 >= self.params.same_candidate * either as f64
+                })
+        })
     }
 
     fn tidy(&mut self, now: Millis) {
@@ -548,8 +459,7 @@ impl Engine {
             reader.expire(now);
         }
         let horizon = self.params.horizon;
-        self.keys
-            .retain(|_, key| now - key.last <= horizon || !key.tests.is_empty());
+        self.keys.retain(|_, key| now - key.last <= horizon || !key.tests.is_empty());
         let limits = self.params.limits;
         let mut evicted = Evicted {
             keys: self.evict_keys(limits.keys),
@@ -570,7 +480,7 @@ impl Engine {
                 .candidates
                 .iter()
                 .filter(|(id, _)| !self.passed.contains_key(id))
-                .map(|(id, c)| (self.standing(*id, c).log_e, *id))
+                .map(|(id, c)| (c.totals(self.open_tests(*id, c), &self.params).log_e, *id))
                 .collect();
             weakest.sort_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
             let surplus = self.candidates.len() - gone.len() - limits.candidates;
@@ -588,12 +498,8 @@ impl Engine {
         if self.keys.len() <= most {
             return 0;
         }
-        let mut idle: Vec<(Millis, KeyId)> = self
-            .keys
-            .iter()
-            .filter(|(_, k)| k.tests.is_empty())
-            .map(|(id, k)| (k.last, *id))
-            .collect();
+        let mut idle: Vec<(Millis, KeyId)> =
+            self.keys.iter().filter(|(_, k)| k.tests.is_empty()).map(|(id, k)| (k.last, *id)).collect();
         idle.sort_unstable();
         let surplus = (self.keys.len() - (most - most / 10)).min(idle.len());
         for (_, id) in &idle[..surplus] {
@@ -626,16 +532,12 @@ impl Engine {
         &'e self,
         id: CandidateId,
         candidate: &'e Candidate,
-    ) -> impl Iterator<Item = (KeyName, &'e Test)> {
+    ) -> impl Iterator<Item = (&'e KeyName, &'e Test)> {
         candidate.open.iter().filter_map(move |key| {
             let key = self.keys.get(key)?;
             let test = key.tests.iter().find(|test| test.candidate == id)?;
-            Some((key.name.clone(), test))
+            Some((&key.name, test))
         })
-    }
-
-    fn standing(&self, id: CandidateId, candidate: &Candidate) -> Standing {
-        candidate.standing(self.open_tests(id, candidate), &self.params)
     }
 
     /// A campaign in full: the numbers are those of its strongest candidate; posts of members that only other candidates
@@ -643,27 +545,18 @@ impl Engine {
     fn cluster(&self, campaign: &Campaign, identity: Identity) -> Option<Cluster> {
         let (&best, others) = campaign.candidates.split_first()?;
         let candidate = self.candidates.get(&best)?;
-        let standing = self.standing(best, candidate);
+        let totals = candidate.totals(self.open_tests(best, candidate), &self.params);
+        let by_source = candidate.by_source(self.open_tests(best, candidate), &self.params);
         let (listed, rest) = candidate.evidence(self.open_tests(best, candidate), &self.params);
         let mut evidence: BTreeMap<KeyName, (f64, Vec<PostRef>)> = BTreeMap::new();
-        let is_member = |number: &AccountId| {
-            campaign
-                .members
-                .binary_search_by_key(number, |m| m.0)
-                .is_ok()
-        };
+        let is_member = |number: &AccountId| campaign.members.binary_search_by_key(number, |m| m.0).is_ok();
         let mut add = |entry: KeyEvidence, members: &[AccountId], counts: bool| {
-            let acts = entry
-                .acts
-                .into_iter()
-                .map(|act| (members[usize::from(act.member)], act));
-            let posts = acts
-                .filter(|(account, _)| is_member(account))
-                .map(|(account, act)| PostRef {
-                    created_at: act.at,
-                    id: act.post.to_string(),
-                    account: self.accounts.name(account),
-                });
+            let acts = entry.acts.into_iter().map(|act| (members[usize::from(act.member)], act));
+            let posts = acts.filter(|(account, _)| is_member(account)).map(|(account, act)| PostRef {
+                created_at: act.at,
+                id: act.post.to_string(),
+                account: self.accounts.name(account),
+            });
             let posts: Vec<PostRef> = posts.collect();
             if counts || posts.len() >= 2 {
                 let known = evidence.entry(entry.name).or_default();
@@ -687,25 +580,13 @@ impl Engine {
             .map(|(name, (nats, mut posts))| {
                 posts.sort_unstable();
                 posts.dedup();
-                Evidence {
-                    kind: name.kind,
-                    key: name.key.to_string(),
-                    source: name.source.to_string(),
-                    nats,
-                    posts,
-                }
+                Evidence { kind: name.kind, key: name.key.to_string(), source: name.source.to_string(), nats, posts }
             })
             .collect();
         evidence.sort_by(|x, y| {
-            y.nats
-                .total_cmp(&x.nats)
-                .then_with(|| (x.kind, &x.source, &x.key).cmp(&(y.kind, &y.source, &y.key)))
+            y.nats.total_cmp(&x.nats).then_with(|| (x.kind, &x.source, &x.key).cmp(&(y.kind, &y.source, &y.key)))
         });
-        let times = || {
-            evidence
-                .iter()
-                .flat_map(|e| e.posts.iter().map(|p| p.created_at))
-        };
+        let times = || evidence.iter().flat_map(|e| e.posts.iter().map(|p| p.created_at));
         Some(Cluster {
             id: identity.id,
             version: identity.version,
@@ -713,12 +594,12 @@ impl Engine {
             finding: campaign.finding,
             first_seen: times().min()?,
             last_seen: times().max()?,
-            log_e: standing.log_e,
-            log_e_leave_one_source_out: standing.log_e_without_best,
+            log_e: totals.log_e,
+            log_e_leave_one_source_out: totals.log_e_without_best,
             candidates_tested: u64::from(self.proposed),
             history: candidate.history,
-            nats_by_kind: nats_by_kind(&standing),
-            nats_by_source: nats_by_source(&standing),
+            nats_by_kind: nats_by_kind(&by_source),
+            nats_by_source: nats_by_source(&by_source),
             silent_keys: silent(rest),
             members: self.members(campaign, &evidence),
             ties: self.ties_among(campaign),
@@ -729,10 +610,7 @@ impl Engine {
     fn members(&self, campaign: &Campaign, evidence: &[Evidence]) -> Vec<Member> {
         let mut on_keys: BTreeMap<(&str, &str), HashSet<&str, FixedState>> = BTreeMap::new();
         for post in evidence.iter().flat_map(|e| &e.posts) {
-            let account = (
-                post.account.platform.as_str(),
-                post.account.account_id.as_str(),
-            );
+            let account = (post.account.platform.as_str(), post.account.account_id.as_str());
             on_keys.entry(account).or_default().insert(post.id.as_str());
         }
         let mut members: Vec<Member> = campaign
@@ -740,24 +618,13 @@ impl Engine {
             .iter()
             .map(|&(number, log_e)| {
                 let known = self.accounts.get(number);
-                let posts = on_keys
-                    .get(&(&*known.platform, &*known.id))
-                    .map_or(0, |posts| posts.len() as u64);
+                let posts = on_keys.get(&(&*known.platform, &*known.id)).map_or(0, |posts| posts.len() as u64);
                 let mut behaviour = known.behaviour.clone();
                 behaviour.posts_on_cluster_keys = posts;
-                Member {
-                    account: self.accounts.name(number),
-                    account_name: known.name.to_string(),
-                    log_e,
-                    behaviour,
-                }
+                Member { account: self.accounts.name(number), account_name: known.name.to_string(), log_e, behaviour }
             })
             .collect();
-        members.sort_by(|x, y| {
-            y.log_e
-                .total_cmp(&x.log_e)
-                .then_with(|| x.account.cmp(&y.account))
-        });
+        members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
         members
     }
 
@@ -765,19 +632,11 @@ impl Engine {
         let mut ties = Vec::new();
         for (i, &(a, _)) in campaign.members.iter().enumerate() {
             for &(b, _) in &campaign.members[i + 1..] {
-                let parts = self
-                    .ties
-                    .get(a, b)
-                    .into_iter()
-                    .flat_map(|tie| tie.by_kind());
+                let parts = self.ties.get(a, b).into_iter().flat_map(|tie| tie.by_kind());
                 ties.extend(parts.map(|part| self.tie((a, b), part)));
             }
         }
-        ties.sort_by(|x, y| {
-            y.nats
-                .total_cmp(&x.nats)
-                .then_with(|| (&x.a, &x.b, x.kind).cmp(&(&y.a, &y.b, y.kind)))
-        });
+        ties.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| (&x.a, &x.b, x.kind).cmp(&(&y.a, &y.b, y.kind))));
         ties
     }
 
@@ -814,11 +673,7 @@ impl Key {
             self.ring.pop_front();
             self.overflowed = true;
         }
-        let place = self
-            .ring
-            .iter()
-            .rposition(|known| known.at <= act.at)
-            .map_or(0, |i| i + 1);
+        let place = self.ring.iter().rposition(|known| known.at <= act.at).map_or(0, |i| i + 1);
         self.ring.insert(place, act);
         self.last = self.last.max(act.at);
     }
@@ -831,36 +686,13 @@ impl Key {
         // What members did here before the birth may be why they were proposed. Where the ring has forgotten acts, nobody
         // can say that none of them was a member's.
         self.first >= candidate.born
-            || (!self.overflowed
-                && self
-                    .ring
-                    .iter()
-                    .all(|act| candidate.place(act.account).is_none()))
+            || (!self.overflowed && self.ring.iter().all(|act| candidate.place(act.account).is_none()))
     }
 
     /// Calls back with every other account that acted on this key shortly before, the time between, and the nats that the pair
     /// earns: -ln of the greater of the chances that either acts here by itself among so many acts.
-    fn co_acts(
-        &self,
-        at: Millis,
-        account: AccountId,
-        params: &Params,
-        history: &History,
-        mut earned: impl FnMut(AccountId, Millis, f64),
-    ) {
-        if self.ring.iter().all(|act| act.account == account) {
-            return;
-        }
-        let share = |who| history.share(who, self.name.kind, self.source, at);
-        let chance =
-            |share: f64, n: f64| (-(-params.safety * share * n).exp_m1()).clamp(1e-9, 0.999);
-        let mine = share(account);
-        let within = |window: Millis| {
-            self.ring
-                .iter()
-                .filter(|act| (at - act.at).abs() <= window)
-                .count()
-        };
+    fn co_acts(&self, new: Act, params: &Params, mut earned: impl FnMut(AccountId, Millis, f64)) {
+        let within = |window: Millis| self.ring.iter().filter(|act| (new.at - act.at).abs() <= window).count();
         let mut done: Vec<AccountId> = Vec::new();
         for window in params.windows {
             let n = within(window);
@@ -868,20 +700,15 @@ impl Key {
                 continue; // more acts than the ring can hold: how many is not known, and none is surprising
             }
             let n = (2 * n).max(within(2 * window)) as f64 + 1.0;
-            let p_mine = chance(mine, n);
-            for act in self
-                .ring
-                .iter()
-                .rev()
-                .filter(|act| (at - act.at).abs() <= window)
-            {
-                if act.account == account || done.contains(&act.account) {
+            for act in self.ring.iter().rev().filter(|act| (new.at - act.at).abs() <= window) {
+                if act.account == new.account || done.contains(&act.account) {
                     continue;
                 }
                 done.push(act.account);
-                if -p_mine.ln() >= params.min_credit {
-                    let nats = -p_mine.max(chance(share(act.account), n)).ln();
-                    earned(act.account, (at - act.at).abs(), nats);
+                let chance = -(-params.safety * new.share.max(act.share) * n).exp_m1();
+                let nats = -chance.clamp(1e-9, 0.999).ln();
+                if nats >= params.min_credit {
+                    earned(act.account, (new.at - act.at).abs(), nats);
                 }
             }
         }
@@ -898,12 +725,7 @@ struct Recent {
 
 impl Recent {
     fn new(span: Millis) -> Recent {
-        Recent {
-            span: span.max(1),
-            turn: Millis::MIN,
-            young: HashSet::default(),
-            old: HashSet::default(),
-        }
+        Recent { span: span.max(1), turn: Millis::MIN, young: HashSet::default(), old: HashSet::default() }
     }
 
     /// `false` where it was there already.
@@ -919,35 +741,23 @@ impl Recent {
     }
 }
 
-fn nats_by_kind(standing: &Standing) -> Vec<(TraceKind, f64)> {
+fn nats_by_kind(by_source: &BySource) -> Vec<(TraceKind, f64)> {
     let mut by_kind: BTreeMap<TraceKind, f64> = BTreeMap::new();
-    for ((kind, _), nats) in &standing.by_source {
+    for ((kind, _), nats) in by_source {
         *by_kind.entry(*kind).or_insert(0.0) += nats;
     }
     by_kind.into_iter().collect()
 }
 
-fn nats_by_source(standing: &Standing) -> Vec<SourceNats> {
-    let mut sources: Vec<SourceNats> = standing
-        .by_source
+fn nats_by_source(by_source: &BySource) -> Vec<SourceNats> {
+    let mut sources: Vec<SourceNats> = by_source
         .iter()
-        .map(|((kind, source), nats)| SourceNats {
-            kind: *kind,
-            source: source.to_string(),
-            nats: *nats,
-        })
+        .map(|((kind, source), nats)| SourceNats { kind: *kind, source: source.to_string(), nats: *nats })
         .collect();
-    sources.sort_by(|x, y| {
-        y.nats
-            .total_cmp(&x.nats)
-            .then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source)))
-    });
+    sources.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source))));
     sources
 }
 
 fn silent(rest: Rest) -> SilentKeys {
-    SilentKeys {
-        keys: rest.keys,
-        nats: rest.nats,
-    }
+    SilentKeys { keys: rest.keys, nats: rest.nats }
 }

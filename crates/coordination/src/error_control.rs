@@ -9,11 +9,7 @@ pub(crate) fn e_bh(log_e: &[f64], tested: u64, alpha: f64) -> Vec<usize> {
     order.sort_by(|&a, &b| log_e[b].total_cmp(&log_e[a]).then(a.cmp(&b)));
     let tested = tested.max(log_e.len() as u64) as f64;
     let passes = |k: usize, i: usize| log_e[i] >= (tested / (alpha * k as f64)).ln();
-    let last = order
-        .iter()
-        .enumerate()
-        .rev()
-        .find(|&(rank, &i)| passes(rank + 1, i));
+    let last = order.iter().enumerate().rev().find(|&(rank, &i)| passes(rank + 1, i));
     order.truncate(last.map_or(0, |(rank, _)| rank + 1));
     order
 }

@@ -9,7 +9,5 @@ pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 
 /// Hash of some strings, with their boundaries.
 pub(crate) fn hash_strs(seed: u64, parts: &[&str]) -> u64 {
-    parts.iter().fold(seed, |hash, part| {
-        xxh3_64_with_seed(part.as_bytes(), hash ^ part.len() as u64)
-    })
+    parts.iter().fold(seed, |hash, part| xxh3_64_with_seed(part.as_bytes(), hash ^ part.len() as u64))
 }

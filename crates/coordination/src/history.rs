@@ -87,8 +87,7 @@ impl History {
 
     /// Event time since the first act.
     pub(crate) fn length(&self, now: Millis) -> Millis {
-        self.start
-            .map_or(0, |start| now.saturating_sub(start).max(0))
+        self.start.map_or(0, |start| now.saturating_sub(start).max(0))
     }
 
     /// The share of the next acts on a key of this kind and source that this account is expected to make by itself.
@@ -96,51 +95,39 @@ impl History {
     /// The greatest of: its share of all acts of the kind; its share of the present hour's acts (sessions clump); its share of the
     /// source's acts in the lagged baseline. Before there is a lagged baseline, all acts so far stand in for it: that costs power
     /// where accounts bring a source of their own, and keeps a fandom's first day from looking like a campaign.
-    pub(crate) fn share(
-        &self,
-        account: AccountId,
-        kind: TraceKind,
-        source: SourceId,
-        now: Millis,
-    ) -> f64 {
+    pub(crate) fn share(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) -> f64 {
+        self.share_with(account, kind, source, now, 0.0)
+    }
+
+    /// The share of an account that is just acting: its act is part of its session.
+    pub(crate) fn share_acting(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) -> f64 {
+        self.share_with(account, kind, source, now, 1.0)
+    }
+
+    fn share_with(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis, acting: f64) -> f64 {
         let Some(history) = self.accounts.get(account as usize) else {
             return 1.0;
         };
         let unit = self.weight(now);
         let k = kind as usize;
         let overall = (history.kinds[k] + unit) / (self.kinds[k] + unit);
-        let recent = history.recent.now(now, self.session)
-            / (self.recent_total.now(now, self.session) + 1.0);
+        let (recent, all_recent) = (history.recent.now(now, self.session), self.recent_total.now(now, self.session));
+        let recent = (recent + acting) / (all_recent + acting + 1.0);
         let of = |habit: fn(&Weight) -> f64| {
             let mine = self.habits.get(&(account, source)).map_or(0.0, habit);
-            if mine == 0.0 {
-                0.0
-            } else {
-                mine / (self.sources.get(&source).map_or(0.0, habit) + SOURCE_PRIOR * unit)
-            }
+            if mine == 0.0 { 0.0 } else { mine / (self.sources.get(&source).map_or(0.0, habit) + SOURCE_PRIOR * unit) }
         };
-        let habit = if self.length(now) < self.lag {
-            of(|w| w.all)
-        } else {
-            of(|w| w.lagged)
-        };
+        let habit = if self.length(now) < self.lag { of(|w| w.all) } else { of(|w| w.lagged) };
         overall.max(recent).max(habit).min(1.0)
     }
 
     /// Takes note of an act; `now` never runs backwards, `at` may be earlier.
-    pub(crate) fn add(
-        &mut self,
-        account: AccountId,
-        kind: TraceKind,
-        source: SourceId,
-        now: Millis,
-    ) {
+    pub(crate) fn add(&mut self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) {
         self.start.get_or_insert(now);
         self.ripen(now);
         let unit = self.weight(now);
         if self.accounts.len() <= account as usize {
-            self.accounts
-                .resize(account as usize + 1, AccountHistory::default());
+            self.accounts.resize(account as usize + 1, AccountHistory::default());
         }
         let history = &mut self.accounts[account as usize];
         history.kinds[kind as usize] += unit;
@@ -149,11 +136,7 @@ impl History {
         self.recent_total.add(now, self.session);
         self.sources.entry(source).or_default().all += unit;
         self.habits.entry((account, source)).or_default().all += unit;
-        self.young.push_back(Act {
-            at: now,
-            account,
-            source,
-        });
+        self.young.push_back(Act { at: now, account, source });
     }
 
     /// Moves acts that have come of age into the lagged baseline.
@@ -179,21 +162,14 @@ impl History {
             return 0;
         }
         let before = self.habits.len();
-        let mut weights: Vec<(f64, AccountId, SourceId)> = self
-            .habits
-            .iter()
-            .map(|(&(account, source), w)| (w.all, account, source))
-            .collect();
+        let mut weights: Vec<(f64, AccountId, SourceId)> =
+            self.habits.iter().map(|(&(account, source), w)| (w.all, account, source)).collect();
         let keep = most - most / 10;
-        weights.select_nth_unstable_by(keep, |x, y| {
-            y.0.total_cmp(&x.0)
-                .then_with(|| (x.1, x.2).cmp(&(y.1, y.2)))
-        });
+        weights.select_nth_unstable_by(keep, |x, y| y.0.total_cmp(&x.0).then_with(|| (x.1, x.2).cmp(&(y.1, y.2))));
         for &(_, account, source) in &weights[keep..] {
             self.habits.remove(&(account, source));
         }
-        let mut used: hashbrown::HashSet<SourceId, crate::hash::FixedState> =
-            hashbrown::HashSet::default();
+        let mut used: hashbrown::HashSet<SourceId, crate::hash::FixedState> = hashbrown::HashSet::default();
         used.extend(self.habits.keys().map(|(_, source)| *source));
         self.sources.retain(|source, _| used.contains(source));
         (before - self.habits.len()) as u64
@@ -217,11 +193,7 @@ pub(crate) struct Baseline<'h> {
 
 impl Past for Baseline<'_> {
     fn baseline_acts(&self, kind: TraceKind, source: &str) -> f64 {
-        let weight = self
-            .history
-            .sources
-            .get(&source_id(kind, source))
-            .map_or(0.0, |w| w.lagged);
+        let weight = self.history.sources.get(&source_id(kind, source)).map_or(0.0, |w| w.lagged);
         weight / self.history.weight(self.now)
     }
 }
@@ -238,10 +210,7 @@ mod tests {
     const HOUR: Millis = 3_600_000;
 
     fn history() -> History {
-        History::new(&Params {
-            baseline_half_life: i64::MAX / 4,
-            ..Params::default()
-        })
+        History::new(&Params { baseline_half_life: i64::MAX / 4, ..Params::default() })
     }
 
     fn close(a: f64, b: f64) {

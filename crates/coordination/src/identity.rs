@@ -28,11 +28,7 @@ pub(crate) struct Campaign {
 ///
 /// A single-source candidate that overlaps a coordinated one is its shadow: it adds no member and is not told apart.
 pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Campaign> {
-    passed.sort_by(|x, y| {
-        y.strength
-            .total_cmp(&x.strength)
-            .then(x.candidate.cmp(&y.candidate))
-    });
+    passed.sort_by(|x, y| y.strength.total_cmp(&x.strength).then(x.candidate.cmp(&y.candidate)));
     let mut groups = Groups::default();
     for i in 0..passed.len() {
         for j in 0..i {
@@ -43,57 +39,34 @@ pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Camp
     }
     let mut grouped = vec![false; passed.len()];
     let mut sets = groups.sets(1);
-    sets.iter()
-        .flatten()
-        .for_each(|&i| grouped[i as usize] = true);
-    sets.extend(
-        (0..passed.len())
-            .filter(|&i| !grouped[i])
-            .map(|i| vec![i as u32]),
-    );
+    sets.iter().flatten().for_each(|&i| grouped[i as usize] = true);
+    sets.extend((0..passed.len()).filter(|&i| !grouped[i]).map(|i| vec![i as u32]));
     let mut campaigns: Vec<Campaign> = sets
         .into_iter()
         .map(|set| {
             let all = || set.iter().map(|&i| &passed[i as usize]);
-            let finding = all()
-                .map(|p| p.finding)
-                .min()
-                .unwrap_or(Finding::SingleSource);
-            let mut members: Vec<(AccountId, f64)> = all()
-                .filter(|p| p.finding == finding)
-                .flat_map(|p| p.members.iter().copied())
-                .collect();
+            let finding = all().map(|p| p.finding).min().unwrap_or(Finding::SingleSource);
+            let mut members: Vec<(AccountId, f64)> =
+                all().filter(|p| p.finding == finding).flat_map(|p| p.members.iter().copied()).collect();
             members.sort_by(|x, y| x.0.cmp(&y.0).then(y.1.total_cmp(&x.1)));
             members.dedup_by_key(|m| m.0);
             Campaign {
                 finding,
-                candidates: all()
-                    .filter(|p| p.finding == finding)
-                    .map(|p| p.candidate)
-                    .collect(),
+                candidates: all().filter(|p| p.finding == finding).map(|p| p.candidate).collect(),
                 members,
-                strength: all()
-                    .filter(|p| p.finding == finding)
-                    .map(|p| p.strength)
-                    .fold(0.0, f64::max),
+                strength: all().filter(|p| p.finding == finding).map(|p| p.strength).fold(0.0, f64::max),
             }
         })
         .collect();
     campaigns.sort_by(|x, y| {
-        x.finding
-            .cmp(&y.finding)
-            .then(y.strength.total_cmp(&x.strength))
-            .then(x.candidates.cmp(&y.candidates))
+        x.finding.cmp(&y.finding).then(y.strength.total_cmp(&x.strength)).then(x.candidates.cmp(&y.candidates))
     });
     campaigns
 }
 
 /// Share of the smaller set that is in both.
 fn overlap(a: &[(AccountId, f64)], b: &[(AccountId, f64)]) -> f64 {
-    let both = a
-        .iter()
-        .filter(|(m, _)| b.binary_search_by_key(m, |(n, _)| *n).is_ok())
-        .count();
+    let both = a.iter().filter(|(m, _)| b.binary_search_by_key(m, |(n, _)| *n).is_ok()).count();
     both as f64 / a.len().min(b.len()).max(1) as f64
 }
 
@@ -162,11 +135,7 @@ impl Identities {
                 lineage.push(self.known[other].id.clone());
             }
             let identity = &mut self.known[oldest];
-            let same_members = identity
-                .members
-                .iter()
-                .map(|m| m.0)
-                .eq(campaign.members.iter().map(|m| m.0));
+            let same_members = identity.members.iter().map(|m| m.0).eq(campaign.members.iter().map(|m| m.0));
             if lineage.is_empty()
                 && same_members
                 && identity.finding == campaign.finding
@@ -185,12 +154,7 @@ impl Identities {
     }
 
     /// Named by what it was born with, so that the same posts always give the same id.
-    fn new_id(
-        &self,
-        campaign: &Campaign,
-        now: Millis,
-        name: impl Fn(AccountId) -> String,
-    ) -> String {
+    fn new_id(&self, campaign: &Campaign, now: Millis, name: impl Fn(AccountId) -> String) -> String {
         let mut members: Vec<String> = campaign.members.iter().map(|(m, _)| name(*m)).collect();
         members.sort_unstable();
         let members: Vec<&str> = members.iter().map(String::as_str).collect();
@@ -210,12 +174,7 @@ mod tests {
     use super::*;
 
     fn passed(candidate: u32, finding: Finding, strength: f64, members: &[u32]) -> Passed {
-        Passed {
-            candidate,
-            finding,
-            strength,
-            members: members.iter().map(|&m| (m, strength)).collect(),
-        }
+        Passed { candidate, finding, strength, members: members.iter().map(|&m| (m, strength)).collect() }
     }
 
     fn members(campaign: &Campaign) -> Vec<u32> {
@@ -234,11 +193,7 @@ mod tests {
             0.5,
         );
         assert_eq!(found.len(), 2);
-        assert_eq!(
-            members(&found[0]),
-            [1, 2, 3, 4, 5],
-            "the shadow's member 6 is not named"
-        );
+        assert_eq!(members(&found[0]), [1, 2, 3, 4, 5], "the shadow's member 6 is not named");
         assert_eq!(found[0].candidates, [1, 0]);
         assert_eq!(found[0].members[2], (3, 30.0));
         assert_eq!(members(&found[1]), [7, 8, 9]);
@@ -249,29 +204,16 @@ mod tests {
         let mut known = Identities::default();
         let name = |m: u32| m.to_string();
         let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32, Vec<String>)> {
-            let all = sets
-                .iter()
-                .enumerate()
-                .map(|(i, s)| passed(i as u32, Finding::Coordinated, 20.0, s))
-                .collect();
+            let all = sets.iter().enumerate().map(|(i, s)| passed(i as u32, Finding::Coordinated, 20.0, s)).collect();
             let found = campaigns(all, 0.5);
             let news = known.update(&found, 0.5, now, name);
-            news.into_iter()
-                .map(|(_, i)| (i.id, i.version, i.lineage))
-                .collect()
+            news.into_iter().map(|(_, i)| (i.id, i.version, i.lineage)).collect()
         };
         let first = see(1, &[&[1, 2, 3, 4], &[11, 12, 13]]);
         let (a, b) = (first[0].0.clone(), first[1].0.clone());
         assert_ne!(a, b);
-        assert_eq!(
-            see(2, &[&[1, 2, 3, 4], &[11, 12, 13]]),
-            [],
-            "nothing new to say"
-        );
-        assert_eq!(
-            see(3, &[&[2, 3, 4, 5], &[11, 12, 13]]),
-            [(a.clone(), 2, vec![])]
-        );
+        assert_eq!(see(2, &[&[1, 2, 3, 4], &[11, 12, 13]]), [], "nothing new to say");
+        assert_eq!(see(3, &[&[2, 3, 4, 5], &[11, 12, 13]]), [(a.clone(), 2, vec![])]);
         assert_eq!(see(4, &[&[2, 3, 4, 11, 12, 13]]), [(a.clone(), 3, vec![b])]);
         let split = see(5, &[&[2, 3, 4], &[11, 12, 13]]);
         assert_eq!(split.len(), 2, "a split-off part is a new cluster");

@@ -24,8 +24,7 @@ mod ties;
 mod trace;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats,
-    Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind,
 };
 pub use engine::Engine;
 pub use params::{Limits, Params, ParamsError};

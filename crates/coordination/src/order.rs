@@ -21,11 +21,7 @@ struct Waiting<T> {
 
 impl<T> Reorder<T> {
     pub(crate) fn new(allowed_lateness: Millis) -> Reorder<T> {
-        Reorder {
-            waiting: BinaryHeap::new(),
-            allowed_lateness,
-            newest: Millis::MIN,
-        }
+        Reorder { waiting: BinaryHeap::new(), allowed_lateness, newest: Millis::MIN }
     }
 
     /// Everything before this has been released.
@@ -39,11 +35,7 @@ impl<T> Reorder<T> {
     }
 
     pub(crate) fn push(&mut self, at: Millis, name: &str, item: T) {
-        self.waiting.push(Waiting {
-            at,
-            name: name.into(),
-            item,
-        });
+        self.waiting.push(Waiting { at, name: name.into(), item });
     }
 
     /// The next item behind the watermark.

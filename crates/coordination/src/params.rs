@@ -112,12 +112,7 @@ impl Default for Params {
             text_similarity: 0.7,
             text_min_words: 4,
             rare_hashtag_acts: 5.0,
-            limits: Limits {
-                keys: 2_000_000,
-                ties: 4_000_000,
-                habits: 4_000_000,
-                candidates: 20_000,
-            },
+            limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000 },
             short_links: BTreeMap::new(),
         }
     }
@@ -138,74 +133,34 @@ impl Params {
     pub fn validate(&self) -> Result<(), ParamsError> {
         let positive = "must be greater than zero";
         let rules = [
-            (
-                "allowed_lateness",
-                self.allowed_lateness >= 0,
-                "must not be negative",
-            ),
+            ("allowed_lateness", self.allowed_lateness >= 0, "must not be negative"),
             ("windows", self.windows[0] > 0, positive),
             (
                 "windows",
                 self.windows[0] < self.windows[1] && self.windows[1] < self.windows[2],
                 "must grow from the first to the last",
             ),
-            (
-                "horizon",
-                self.horizon >= self.windows[2],
-                "must be no shorter than the widest window",
-            ),
-            (
-                "ring",
-                (4..=4096).contains(&self.ring),
-                "must lie in 4 to 4096",
-            ),
+            ("horizon", self.horizon >= self.windows[2], "must be no shorter than the widest window"),
+            ("ring", (4..=4096).contains(&self.ring), "must lie in 4 to 4096"),
             ("safety", self.safety >= 1.0, "must be 1 or more"),
-            (
-                "baseline_lag",
-                self.baseline_lag >= 0,
-                "must not be negative",
-            ),
+            ("baseline_lag", self.baseline_lag >= 0, "must not be negative"),
             ("baseline_half_life", self.baseline_half_life > 0, positive),
             ("session", self.session > 0, positive),
             ("min_credit", self.min_credit > 0.0, positive),
-            (
-                "propose_co_acts",
-                self.propose_co_acts >= 1,
-                "must be 1 or more",
-            ),
+            ("propose_co_acts", self.propose_co_acts >= 1, "must be 1 or more"),
             ("min_members", self.min_members >= 3, "must be 3 or more"),
             (
                 "max_members",
                 self.max_members >= self.min_members && self.max_members <= 64,
                 "must lie in min_members to 64",
             ),
-            (
-                "same_candidate",
-                in_unit(self.same_candidate),
-                "must lie in 0 to 1",
-            ),
+            ("same_candidate", in_unit(self.same_candidate), "must lie in 0 to 1"),
             ("test_window", self.test_window > 0, positive),
-            (
-                "epsilon",
-                self.epsilon > 0.0 && self.epsilon < 1.0,
-                "must lie between 0 and 1",
-            ),
-            (
-                "alpha",
-                self.alpha > 0.0 && self.alpha < 1.0,
-                "must lie between 0 and 1",
-            ),
+            ("epsilon", self.epsilon > 0.0 && self.epsilon < 1.0, "must lie between 0 and 1"),
+            ("alpha", self.alpha > 0.0 && self.alpha < 1.0, "must lie between 0 and 1"),
             ("tick", self.tick > 0, positive),
-            (
-                "same_campaign",
-                in_unit(self.same_campaign),
-                "must lie in 0 to 1",
-            ),
-            (
-                "text_similarity",
-                in_unit(self.text_similarity),
-                "must lie in 0 to 1",
-            ),
+            ("same_campaign", in_unit(self.same_campaign), "must lie in 0 to 1"),
+            ("text_similarity", in_unit(self.text_similarity), "must lie in 0 to 1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((parameter, _, problem)) => Err(ParamsError { parameter, problem }),

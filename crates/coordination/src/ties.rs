@@ -10,6 +10,8 @@ pub(crate) type Pair = (AccountId, AccountId);
 /// Credited co-acts remembered per pair. At one credit in 30 minutes this is more than a day of doing nothing else, and a
 /// pair that has so many is proposed already; further ones are not counted.
 const MOST: usize = 64;
+/// The table is swept for old ties this often in one retention time.
+const SWEEPS: Millis = 28;
 
 /// One credited co-act of a pair.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,7 @@ pub(crate) struct Ties {
     propose_nats: f64,
     retention: Millis,
     most: usize,
+    next_sweep: Millis,
 }
 
 impl Ties {
@@ -55,6 +58,7 @@ impl Ties {
             propose_nats: params.propose_nats,
             retention: params.tie_retention,
             most: params.limits.ties,
+            next_sweep: Millis::MIN,
         }
     }
 
@@ -64,11 +68,7 @@ impl Ties {
             return;
         }
         let pair = (a.min(b), a.max(b));
-        let tie = self.ties.entry(pair).or_insert(Tie {
-            last: Millis::MIN,
-            nats: 0.0,
-            co_acts: Vec::new(),
-        });
+        let tie = self.ties.entry(pair).or_insert(Tie { last: Millis::MIN, nats: 0.0, co_acts: Vec::new() });
         if now.saturating_sub(tie.last) < self.credit_interval || tie.co_acts.len() >= MOST {
             return;
         }
@@ -91,11 +91,8 @@ impl Ties {
         if !std::mem::take(&mut self.fresh) {
             return Vec::new();
         }
-        let mut edges: Vec<(f64, Pair)> = self
-            .strong
-            .iter()
-            .filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair)))
-            .collect();
+        let mut edges: Vec<(f64, Pair)> =
+            self.strong.iter().filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair))).collect();
         edges.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
         let mut groups = Groups::default();
         for (_, (a, b)) in edges {
@@ -106,12 +103,15 @@ impl Ties {
 
     /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.
     pub(crate) fn tidy(&mut self, now: Millis) -> u64 {
+        if now < self.next_sweep && self.ties.len() <= self.most {
+            return 0;
+        }
+        self.next_sweep = now + self.retention / SWEEPS;
         let (ties, retention) = (&mut self.ties, self.retention);
         ties.retain(|_, tie| now - tie.last <= retention);
         let mut evicted = 0;
         if ties.len() > self.most {
-            let mut all: Vec<(f64, Pair)> =
-                ties.iter().map(|(pair, tie)| (tie.nats, *pair)).collect();
+            let mut all: Vec<(f64, Pair)> = ties.iter().map(|(pair, tie)| (tie.nats, *pair)).collect();
             let keep = self.most - self.most / 10;
             all.select_nth_unstable_by(keep, |x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
             evicted = (all.len() - keep) as u64;
@@ -206,11 +206,7 @@ impl Groups {
         let (a, b) = (self.root(a), self.root(b));
         let together = self.size(a) + self.size(b);
         if a != b && together <= most {
-            let (child, root) = if self.size(a) < self.size(b) {
-                (a, b)
-            } else {
-                (b, a)
-            };
+            let (child, root) = if self.size(a) < self.size(b) { (a, b) } else { (b, a) };
             self.parents.insert(child, root);
             self.sizes.insert(root, together);
         }
@@ -218,12 +214,7 @@ impl Groups {
 
     /// The united sets of at least `least` members, each in order, in the order of their least members.
     pub(crate) fn sets(mut self, least: usize) -> Vec<Vec<u32>> {
-        let mut members: Vec<u32> = self
-            .parents
-            .keys()
-            .chain(self.sizes.keys())
-            .copied()
-            .collect();
+        let mut members: Vec<u32> = self.parents.keys().chain(self.sizes.keys()).copied().collect();
         members.sort_unstable();
         members.dedup();
         let mut sets: Map<u32, Vec<u32>> = Map::default();
@@ -231,10 +222,7 @@ impl Groups {
             let root = self.root(member);
             sets.entry(root).or_default().push(member);
         }
-        let mut sets: Vec<Vec<u32>> = sets
-            .into_values()
-            .filter(|set| set.len() >= least)
-            .collect();
+        let mut sets: Vec<Vec<u32>> = sets.into_values().filter(|set| set.len() >= least).collect();
         sets.sort_unstable();
         sets
     }
@@ -251,12 +239,7 @@ mod tests {
     }
 
     fn co_act(key: KeyId, nats: f64, lag: Millis) -> CoAct {
-        CoAct {
-            kind: TraceKind::Url,
-            key,
-            lag,
-            nats,
-        }
+        CoAct { kind: TraceKind::Url, key, lag, nats }
     }
 
     #[test]
@@ -269,13 +252,7 @@ mod tests {
         let kinds: Vec<KindTie> = t.get(2, 1).expect("a tie").by_kind().collect();
         assert_eq!(
             kinds,
-            [KindTie {
-                kind: TraceKind::Url,
-                co_acts: 2,
-                distinct_keys: 2,
-                nats: 9.0,
-                median_lag_s: 3.5
-            }]
+            [KindTie { kind: TraceKind::Url, co_acts: 2, distinct_keys: 2, nats: 9.0, median_lag_s: 3.5 }]
         );
     }
 
@@ -284,12 +261,7 @@ mod tests {
         let mut t = ties();
         for (n, pair) in [(1, 2), (2, 3), (8, 9)].into_iter().enumerate() {
             for key in 0..2 {
-                t.credit(
-                    pair.0,
-                    pair.1,
-                    key as Millis * 40 * MINUTE,
-                    co_act(key + 10 * n as u64, 5.0, 0),
-                );
+                t.credit(pair.0, pair.1, key as Millis * 40 * MINUTE, co_act(key + 10 * n as u64, 5.0, 0));
             }
         }
         for _ in 0..3 {
@@ -304,29 +276,16 @@ mod tests {
         let mut t = ties();
         for a in 0..10u32 {
             for key in 0..2 {
-                t.credit(
-                    a,
-                    a + 1,
-                    key * 40 * MINUTE,
-                    co_act(key as u64, 5.0 + f64::from(a), 0),
-                );
+                t.credit(a, a + 1, key * 40 * MINUTE, co_act(key as u64, 5.0 + f64::from(a), 0));
             }
         }
-        assert_eq!(
-            t.groups(3, 4),
-            [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]
-        );
+        assert_eq!(t.groups(3, 4), [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]);
     }
 
     #[test]
     fn the_weakest_ties_go_first() {
-        let mut t = Ties::new(&Params {
-            limits: crate::Limits {
-                ties: 10,
-                ..Params::default().limits
-            },
-            ..Params::default()
-        });
+        let mut t =
+            Ties::new(&Params { limits: crate::Limits { ties: 10, ..Params::default().limits }, ..Params::default() });
         for i in 0..20 {
             t.credit(i, i + 100, 0, co_act(1, f64::from(i + 1), 0));
         }

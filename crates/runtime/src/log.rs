@@ -70,10 +70,7 @@ impl Log {
         todo!()
     }
     /// Connects to Apache Kafka.
-    pub async fn connect_kafka(
-        _brokers: &str,
-        _properties: &[(String, String)],
-    ) -> Result<Log, LogError> {
+    pub async fn connect_kafka(_brokers: &str, _properties: &[(String, String)]) -> Result<Log, LogError> {
         todo!()
     }
     /// Creates the topics that are not there; those that are stay as they are.

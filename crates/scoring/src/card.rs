@@ -18,21 +18,13 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
         None => "| Whole worlds held out | one world only: not measured | | | | | | |\n".to_owned(),
     };
     let mut terms: Vec<_> = FEATURES.iter().zip(&model.terms).collect();
-    terms.sort_by(|a, b| {
-        b.1.weight
-            .abs()
-            .total_cmp(&a.1.weight.abs())
-            .then(a.0.name.cmp(b.0.name))
-    });
+    terms.sort_by(|a, b| b.1.weight.abs().total_cmp(&a.1.weight.abs()).then(a.0.name.cmp(b.0.name)));
     let weights: String = terms
         .iter()
         .map(|(feature, term)| {
             let formula = feature.formula.replace('|', "\\|");
             let Some(mean) = Some(term.mean).filter(|_| term.least < term.most) else {
-                return format!(
-                    "| `{}` | {} | not used | never varied in training |\n",
-                    feature.name, feature.formula
-                );
+                return format!("| `{}` | {} | not used | never varied in training |\n", feature.name, feature.formula);
             };
             let (name, weight) = (feature.name, term.weight);
             format!("| `{name}` | {formula} | {weight:+.3} | {} |\n", (feature.show)(mean))
@@ -117,7 +109,5 @@ fn figures(rows: &str, m: &Metrics) -> String {
 fn sentence(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
     let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

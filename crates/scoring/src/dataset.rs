@@ -133,9 +133,7 @@ impl Dataset {
                 campaign: cell(2).to_owned(),
                 world: cell(3).to_owned(),
                 seed: cell(4).parse().map_err(|_| wrong(4, "a whole number"))?,
-                values: (KEY_COLUMNS.len()..columns.len())
-                    .map(value)
-                    .collect::<Result<_, _>>()?,
+                values: (KEY_COLUMNS.len()..columns.len()).map(value).collect::<Result<_, _>>()?,
             });
         }
         Ok(Dataset { rows })
@@ -165,16 +163,8 @@ pub(crate) fn sorted(rows: &[Row]) -> Vec<&Row> {
 
 /// Says in words how a list of names differs from the expected one; `None` where it does not.
 pub(crate) fn name_difference(found: &[String], expected: &[&str]) -> Option<String> {
-    let missing: Vec<&str> = expected
-        .iter()
-        .copied()
-        .filter(|e| !found.iter().any(|f| f == e))
-        .collect();
-    let unknown: Vec<&str> = found
-        .iter()
-        .map(String::as_str)
-        .filter(|f| !expected.contains(f))
-        .collect();
+    let missing: Vec<&str> = expected.iter().copied().filter(|e| !found.iter().any(|f| f == e)).collect();
+    let unknown: Vec<&str> = found.iter().map(String::as_str).filter(|f| !expected.contains(f)).collect();
     let mut parts = Vec::new();
     if !missing.is_empty() {
         parts.push(format!("missing {}", missing.join(", ")));
@@ -212,9 +202,7 @@ mod tests {
         let mut values = vec![None; FEATURES.len()];
         values[0] = Some(0.1 + 0.2);
         values[1] = Some(-1e-300);
-        let dataset = Dataset {
-            rows: vec![row(values)],
-        };
+        let dataset = Dataset { rows: vec![row(values)] };
         let mut bytes = Vec::new();
         dataset.write_csv(&mut bytes).unwrap();
         let back = Dataset::read_csv(bytes.as_slice()).unwrap();
@@ -234,25 +222,12 @@ mod tests {
     #[test]
     fn a_bad_cell_is_named() {
         let mut bytes = Vec::new();
-        Dataset {
-            rows: vec![row(vec![Some(1.5); FEATURES.len()])],
-        }
-        .write_csv(&mut bytes)
-        .unwrap();
+        Dataset { rows: vec![row(vec![Some(1.5); FEATURES.len()])] }.write_csv(&mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let cases = [
-            (
-                text.replace("inauthentic", "bad"),
-                "line 2, column label: \"bad\" is not inauthentic or organic",
-            ),
-            (
-                text.replacen("1.5", "NaN", 1),
-                "line 2, column log_e: \"NaN\" is not a finite number or empty",
-            ),
-            (
-                text.replace(",7,", ",x,"),
-                "line 2, column seed: \"x\" is not a whole number",
-            ),
+            (text.replace("inauthentic", "bad"), "line 2, column label: \"bad\" is not inauthentic or organic"),
+            (text.replacen("1.5", "NaN", 1), "line 2, column log_e: \"NaN\" is not a finite number or empty"),
+            (text.replace(",7,", ",x,"), "line 2, column seed: \"x\" is not a whole number"),
         ];
         for (text, expected) in cases {
             assert_eq!(Dataset::read_csv(text.as_bytes()).unwrap_err().to_string(), expected);
@@ -263,9 +238,7 @@ mod tests {
     fn the_fingerprint_does_not_depend_on_order() {
         let a = row(vec![Some(1.0); FEATURES.len()]);
         let b = row(vec![None; FEATURES.len()]);
-        let one = Dataset {
-            rows: vec![a.clone(), b.clone()],
-        };
+        let one = Dataset { rows: vec![a.clone(), b.clone()] };
         let other = Dataset { rows: vec![b, a] };
         assert_eq!(one.fingerprint(), other.fingerprint());
     }

@@ -244,10 +244,7 @@ pub static FEATURES: [Feature; 23] = [
 
 /// All values of a cluster, in the order of [`FEATURES`]; each is finite or `None`.
 pub fn values(cluster: &Cluster) -> Vec<Option<f64>> {
-    FEATURES
-        .iter()
-        .map(|feature| (feature.value)(cluster).filter(|v| v.is_finite()))
-        .collect()
+    FEATURES.iter().map(|feature| (feature.value)(cluster).filter(|v| v.is_finite())).collect()
 }
 
 /// SHA-256 over names, units and formulas, in hexadecimal: models carry it, so that a changed list is noticed.
@@ -325,10 +322,8 @@ fn delay_quantile(cluster: &Cluster, q: f64) -> Option<f64> {
 
 fn median_ratio(cluster: &Cluster, part: fn(&coordination::Behaviour) -> u64) -> Option<f64> {
     let behaviours = cluster.members.iter().map(|member| &member.behaviour);
-    let mut ratios: Vec<f64> = behaviours
-        .filter(|b| b.posts > 0)
-        .map(|b| (part(b) as f64 / b.posts as f64).min(1.0))
-        .collect();
+    let mut ratios: Vec<f64> =
+        behaviours.filter(|b| b.posts > 0).map(|b| (part(b) as f64 / b.posts as f64).min(1.0)).collect();
     quantile(&mut ratios, 0.5)
 }
 
@@ -362,10 +357,7 @@ fn creation_burst(cluster: &Cluster) -> Option<f64> {
 }
 
 fn default_profile_share(cluster: &Cluster) -> Option<f64> {
-    let known = cluster
-        .members
-        .iter()
-        .filter_map(|member| member.behaviour.default_profile);
+    let known = cluster.members.iter().filter_map(|member| member.behaviour.default_profile);
     let known: Vec<bool> = known.collect();
     let defaults = known.iter().filter(|&&is_default| is_default).count();
     (known.len() >= LEAST_KNOWN).then(|| defaults as f64 / known.len() as f64)
@@ -386,11 +378,7 @@ fn hour_entropy(cluster: &Cluster) -> Option<f64> {
 
 fn client_homogeneity(cluster: &Cluster) -> Option<f64> {
     let mut clients: BTreeMap<&str, usize> = BTreeMap::new();
-    for client in cluster
-        .members
-        .iter()
-        .filter_map(|member| member.behaviour.client.as_deref())
-    {
+    for client in cluster.members.iter().filter_map(|member| member.behaviour.client.as_deref()) {
         *clients.entry(client).or_default() += 1;
     }
     let known: usize = clients.values().sum();

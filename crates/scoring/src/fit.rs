@@ -133,13 +133,8 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
 
     let calibration = calibrate(&rows, &by_seed, options)?;
     let probabilities = |scores: &[Option<f64>], shift: f64| -> Vec<(f64, bool)> {
-        let scored = scores
-            .iter()
-            .zip(&rows)
-            .filter_map(|(score, row)| Some(((*score)?, row.inauthentic)));
-        scored
-            .map(|(raw, y)| (logistic(calibration.log_odds(raw) - calibration.prior_shift + shift), y))
-            .collect()
+        let scored = scores.iter().zip(&rows).filter_map(|(score, row)| Some(((*score)?, row.inauthentic)));
+        scored.map(|(raw, y)| (logistic(calibration.log_odds(raw) - calibration.prior_shift + shift), y)).collect()
     };
     let in_service = probabilities(&by_seed, calibration.prior_shift);
     let weight = calibration.prior_shift.exp();
@@ -160,11 +155,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
         feature_schema: features::schema_hash(),
         threshold,
         training: describe(&rows, options),
-        settings: Settings {
-            alpha: options.alpha,
-            precision: options.precision,
-            prior: options.prior,
-        },
+        settings: Settings { alpha: options.alpha, precision: options.precision, prior: options.prior },
         calibration,
         held_out: rounded(held_out),
         held_out_worlds: measure(&probabilities(&by_world, 0.0), as_trained).map(rounded),
@@ -191,11 +182,7 @@ impl TrainedModel {
                 return Err(ModelError::Exists { path: dir });
             }
         }
-        fs::create_dir_all(&dir).map_err(|source| ModelError::Io {
-            action: "create",
-            path: dir.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&dir).map_err(|source| ModelError::Io { action: "create", path: dir.clone(), source })?;
         for (name, bytes) in &self.files {
             write(&dir.join(name), bytes)?;
         }
@@ -219,27 +206,15 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     let settings = [
         ("alpha", options.alpha, 1e-6..1e6, "from 0.000001 to 1000000"),
         ("precision", options.precision, 0.0..1.0 + f64::EPSILON, "from 0 to 1"),
-        (
-            "prior",
-            options.prior.unwrap_or(0.5),
-            1e-6..1.0 - 1e-6,
-            "between 0 and 1",
-        ),
+        ("prior", options.prior.unwrap_or(0.5), 1e-6..1.0 - 1e-6, "between 0 and 1"),
     ];
     for (setting, value, range, expected) in settings {
         if !range.contains(&value) {
-            return Err(TrainError::Setting {
-                setting,
-                value,
-                expected,
-            });
+            return Err(TrainError::Setting { setting, value, expected });
         }
     }
     if let Some(row) = rows.iter().find(|row| row.values.len() != FEATURES.len()) {
-        return Err(TrainError::Width {
-            cluster_id: row.cluster_id.clone(),
-            found: row.values.len(),
-        });
+        return Err(TrainError::Width { cluster_id: row.cluster_id.clone(), found: row.values.len() });
     }
     let inauthentic = rows.iter().filter(|row| row.inauthentic).count();
     let organic = rows.len() - inauthentic;
@@ -261,9 +236,8 @@ impl Linear {
         for term in &mut terms {
             term.weight = 1.0;
         }
-        let records = Array2::from_shape_fn((rows.len(), terms.len()), |(row, at)| {
-            terms[at].contribution(rows[row].values[at])
-        });
+        let records =
+            Array2::from_shape_fn((rows.len(), terms.len()), |(row, at)| terms[at].contribution(rows[row].values[at]));
         let labels: Array1<bool> = rows.iter().map(|row| row.inauthentic).collect();
         let fitted = LogisticRegression::default()
             .alpha(alpha)
@@ -275,10 +249,7 @@ impl Linear {
         for (term, weight) in terms.iter_mut().zip(fitted.params()) {
             term.weight = coefficient(sign * weight);
         }
-        Ok(Linear {
-            intercept: coefficient(sign * fitted.intercept()),
-            terms,
-        })
+        Ok(Linear { intercept: coefficient(sign * fitted.intercept()), terms })
     }
 
     fn score(&self, row: &Row) -> f64 {
@@ -301,9 +272,7 @@ fn standardise(rows: &[&Row], at: usize) -> Term {
     let mean = round(known.iter().sum::<f64>() / n);
     let variance = known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
     let varies = variance.sqrt() > 1e-9;
-    let (least, most) = known
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
+    let (least, most) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
     let feature = &FEATURES[at];
     Term {
         feature: feature.name.to_owned(),
@@ -329,12 +298,7 @@ fn held_out_scores<'r, G: Ord>(
     let folds: Vec<usize> = rows.iter().map(|row| fold(row)).collect();
     let mut scores = vec![None; rows.len()];
     for held_out in 0..groups.len().min(FOLDS) {
-        let rest: Vec<&Row> = rows
-            .iter()
-            .zip(&folds)
-            .filter(|(_, f)| **f != held_out)
-            .map(|(row, _)| *row)
-            .collect();
+        let rest: Vec<&Row> = rows.iter().zip(&folds).filter(|(_, f)| **f != held_out).map(|(row, _)| *row).collect();
         let inauthentic = rest.iter().filter(|row| row.inauthentic).count();
         if inauthentic == 0 || inauthentic == rest.len() {
             continue;
@@ -348,11 +312,8 @@ fn held_out_scores<'r, G: Ord>(
 }
 
 fn calibrate(rows: &[&Row], scores: &[Option<f64>], options: &Options) -> Result<Calibration, TrainError> {
-    let scored: Vec<(f64, bool)> = scores
-        .iter()
-        .zip(rows)
-        .filter_map(|(score, row)| Some(((*score)?, row.inauthentic)))
-        .collect();
+    let scored: Vec<(f64, bool)> =
+        scores.iter().zip(rows).filter_map(|(score, row)| Some(((*score)?, row.inauthentic))).collect();
     let inauthentic = scored.iter().filter(|s| s.1).count();
     if inauthentic == 0 || inauthentic == scored.len() {
         let groups: BTreeSet<_> = rows.iter().map(|row| (&row.world, row.seed)).collect();
@@ -367,11 +328,7 @@ fn calibrate(rows: &[&Row], scores: &[Option<f64>], options: &Options) -> Result
     let log_odds = |share: f64| (share / (1.0 - share)).ln();
     let trained = rows.iter().filter(|row| row.inauthentic).count() as f64 / rows.len() as f64;
     let prior_shift = options.prior.map_or(0.0, |prior| log_odds(prior) - log_odds(trained));
-    Ok(Calibration {
-        a: coefficient(a),
-        b: coefficient(b),
-        prior_shift: round(prior_shift),
-    })
+    Ok(Calibration { a: coefficient(a), b: coefficient(b), prior_shift: round(prior_shift) })
 }
 
 /// Folds the calibration into the weights, so that a score is a calibrated log-odds and contributions are in its nats.
@@ -403,17 +360,12 @@ fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {
 
 fn describe(rows: &[&Row], options: &Options) -> TrainingData {
     let worlds: BTreeSet<&str> = rows.iter().map(|row| row.world.as_str()).collect();
-    let campaigns: BTreeSet<(&str, u64, &str)> = rows
-        .iter()
-        .map(|row| (row.world.as_str(), row.seed, row.campaign.as_str()))
-        .collect();
+    let campaigns: BTreeSet<(&str, u64, &str)> =
+        rows.iter().map(|row| (row.world.as_str(), row.seed, row.campaign.as_str())).collect();
     let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
     TrainingData {
         description: options.data.clone(),
-        fingerprint: Dataset {
-            rows: rows.iter().map(|&row| row.clone()).collect(),
-        }
-        .fingerprint(),
+        fingerprint: Dataset { rows: rows.iter().map(|&row| row.clone()).collect() }.fingerprint(),
         rows: rows.len(),
         inauthentic: rows.iter().filter(|row| row.inauthentic).count(),
         campaigns: campaigns.len(),

@@ -32,10 +32,7 @@ pub(crate) fn measure(scored: &[(f64, bool)], threshold: f64) -> Option<Metrics>
     if inauthentic == 0 || inauthentic == rows {
         return None;
     }
-    let brier = scored
-        .iter()
-        .map(|&(p, y)| (p - f64::from(u8::from(y))).powi(2))
-        .sum::<f64>();
+    let brier = scored.iter().map(|&(p, y)| (p - f64::from(u8::from(y))).powi(2)).sum::<f64>();
     let flagged = scored.iter().filter(|s| s.0 >= threshold).count();
     let hits = scored.iter().filter(|s| s.0 >= threshold && s.1).count();
     Some(Metrics {
@@ -45,11 +42,7 @@ pub(crate) fn measure(scored: &[(f64, bool)], threshold: f64) -> Option<Metrics>
         roc_auc: roc_auc(scored),
         brier: brier / rows as f64,
         calibration_error: calibration_error(scored),
-        precision: if flagged == 0 {
-            1.0
-        } else {
-            hits as f64 / flagged as f64
-        },
+        precision: if flagged == 0 { 1.0 } else { hits as f64 / flagged as f64 },
         recall: hits as f64 / inauthentic as f64,
     })
 }

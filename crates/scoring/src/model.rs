@@ -219,10 +219,7 @@ impl Model {
         let (model, checksum) = Model::decode(&read(&path)?, &path)?;
         let manifest = Manifest::load(dir)?;
         if manifest.model_checksum != checksum {
-            return Err(corrupt(
-                &dir.join(MANIFEST_FILE),
-                "describes another model than the one beside it",
-            ));
+            return Err(corrupt(&dir.join(MANIFEST_FILE), "describes another model than the one beside it"));
         }
         Ok(model)
     }
@@ -265,9 +262,7 @@ impl Model {
             let size = b.contribution.abs().total_cmp(&a.contribution.abs());
             size.then_with(|| a.feature.cmp(b.feature))
         });
-        let score = reasons
-            .iter()
-            .fold(self.intercept, |sum, reason| sum + reason.contribution);
+        let score = reasons.iter().fold(self.intercept, |sum, reason| sum + reason.contribution);
         let probability = logistic(score);
         Verdict {
             score,
@@ -304,10 +299,7 @@ impl Model {
             Some(found) if found == u64::from(FORMAT) => {}
             found => {
                 let path = path.to_owned();
-                return Err(ModelError::Format {
-                    path,
-                    found: found.unwrap_or_default(),
-                });
+                return Err(ModelError::Format { path, found: found.unwrap_or_default() });
             }
         }
         let envelope: Envelope<Model> =
@@ -318,20 +310,14 @@ impl Model {
             return Err(corrupt(path, "its checksum does not match its content"));
         }
         if let Some(difference) = model.feature_difference() {
-            return Err(ModelError::Features {
-                path: path.to_owned(),
-                difference,
-            });
+            return Err(ModelError::Features { path: path.to_owned(), difference });
         }
         if envelope.feature_schema != features::schema_hash() {
             return Err(corrupt(path, "its feature hash does not match its features"));
         }
         let broken = |term: &&Term| term.scale <= 0.0 || term.least > term.most;
         if let Some(term) = model.terms.iter().find(broken) {
-            return Err(corrupt(
-                path,
-                format!("feature {} has no valid scale or range", term.feature),
-            ));
+            return Err(corrupt(path, format!("feature {} has no valid scale or range", term.feature)));
         }
         for golden in &model.golden {
             let score = model.verdict_on(&golden.values).score;
@@ -397,12 +383,7 @@ impl Term {
                 format!("{label} is {value} (the average group in training has {usual}): {effect}")
             }
         };
-        Reason {
-            feature: feature.name,
-            value,
-            contribution,
-            text,
-        }
+        Reason { feature: feature.name, value, contribution, text }
     }
 }
 
@@ -416,42 +397,29 @@ pub(crate) fn round(x: f64) -> f64 {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|source| ModelError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })
+    fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
 }
 
 /// Replaces a file as a whole: a reader sees the old bytes or the new.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
-    fs::write(&part, bytes)
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(|source| ModelError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        })
+    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|source| ModelError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> ModelError {
-    ModelError::Corrupt {
-        path: path.to_owned(),
-        reason: reason.into(),
-    }
+    ModelError::Corrupt { path: path.to_owned(), reason: reason.into() }
 }
 
 /// Names and versions become folder names: nothing in them may lead elsewhere.
 pub(crate) fn check_name(name: &str) -> Result<(), ModelError> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if starts_well && name.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(ModelError::Name(name.to_owned()))
-    }
+    if starts_well && name.chars().all(allowed) { Ok(()) } else { Err(ModelError::Name(name.to_owned())) }
 }
 
 #[cfg(test)]

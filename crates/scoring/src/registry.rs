@@ -62,19 +62,11 @@ impl Registry {
             for version in folders(&self.dir.join(&name))? {
                 if self.dir.join(&name).join(&version).join(MODEL_FILE).is_file() {
                     let active = active.as_ref().is_some_and(|a| a.name == name && a.version == version);
-                    entries.push(Entry {
-                        name: name.clone(),
-                        version,
-                        active,
-                    });
+                    entries.push(Entry { name: name.clone(), version, active });
                 }
             }
         }
-        entries.sort_by(|a, b| {
-            a.name
-                .cmp(&b.name)
-                .then_with(|| natural(&a.version).cmp(&natural(&b.version)))
-        });
+        entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| natural(&a.version).cmp(&natural(&b.version))));
         Ok(entries)
     }
 
@@ -112,10 +104,7 @@ impl Registry {
     pub fn promote(&self, name: &str, version: &str) -> Result<(), ModelError> {
         self.load(name, version)?;
         let path = self.dir.join(ACTIVE_FILE);
-        let active = Active {
-            name: name.to_owned(),
-            version: version.to_owned(),
-        };
+        let active = Active { name: name.to_owned(), version: version.to_owned() };
         let text = toml::to_string(&active).map_err(|e| corrupt(&path, e.to_string()))?;
         let text = format!("# The model in service; `lockstep models promote` writes this file.\n{text}");
         write(&path, text.as_bytes())
@@ -127,55 +116,31 @@ impl Registry {
             return Ok(None);
         }
         let text = String::from_utf8(read(&path)?).map_err(|e| corrupt(&path, e.to_string()))?;
-        toml::from_str(&text)
-            .map(Some)
-            .map_err(|e| corrupt(&path, e.to_string()))
+        toml::from_str(&text).map(Some).map_err(|e| corrupt(&path, e.to_string()))
     }
 
     fn find(&self, name: &str, version: &str) -> Result<PathBuf, ModelError> {
         check_name(name)?;
         check_name(version)?;
         let dir = self.dir.join(name).join(version);
-        if dir.join(MODEL_FILE).is_file() {
-            Ok(dir)
-        } else {
-            Err(self.unknown(format!("{name} {version}")))
-        }
+        if dir.join(MODEL_FILE).is_file() { Ok(dir) } else { Err(self.unknown(format!("{name} {version}"))) }
     }
 
     fn unknown(&self, wanted: String) -> ModelError {
         let known = self.list().unwrap_or_default();
         let known: Vec<String> = known.iter().map(|e| format!("{} {}", e.name, e.version)).collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
-        };
-        ModelError::Unknown {
-            wanted,
-            path: self.dir.clone(),
-            known,
-        }
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        ModelError::Unknown { wanted, path: self.dir.clone(), known }
     }
 }
 
 fn folders(dir: &Path) -> Result<Vec<String>, ModelError> {
-    let io = |source| ModelError::Io {
-        action: "list",
-        path: dir.to_owned(),
-        source,
-    };
+    let io = |source| ModelError::Io { action: "list", path: dir.to_owned(), source };
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.path().is_dir() {
-            names.extend(
-                entry
-                    .file_name()
-                    .into_string()
-                    .ok()
-                    .filter(|name| check_name(name).is_ok()),
-            );
+            names.extend(entry.file_name().into_string().ok().filter(|name| check_name(name).is_ok()));
         }
     }
     names.sort();
@@ -185,9 +150,7 @@ fn folders(dir: &Path) -> Result<Vec<String>, ModelError> {
 /// Splits a version into numbers and the rest, so that 10 comes after 9.
 fn natural(version: &str) -> Vec<(u64, String)> {
     let parts = version.split(['.', '-', '_']);
-    parts
-        .map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned()))
-        .collect()
+    parts.map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()
 }
 
 #[cfg(test)]

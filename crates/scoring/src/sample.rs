@@ -27,16 +27,9 @@ impl Dice {
 /// `overlap` in 0 to 1 makes them alike.
 pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
     let mut dice = Dice(seed);
-    let like_inauthentic = if dice.unit() < overlap / 2.0 {
-        !inauthentic
-    } else {
-        inauthentic
-    };
+    let like_inauthentic = if dice.unit() < overlap / 2.0 { !inauthentic } else { inauthentic };
     let size = 4 + dice.below(12) as usize;
-    let account = |n: usize| AccountRef {
-        platform: "x".into(),
-        account_id: format!("{seed}-{n}"),
-    };
+    let account = |n: usize| AccountRef { platform: "x".into(), account_id: format!("{seed}-{n}") };
     let pace = if like_inauthentic { 8_000.0 } else { 400_000.0 };
     let members = (0..size)
         .map(|n| {
@@ -46,11 +39,8 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
             for _ in 0..posts {
                 hours[((8 + dice.below(if like_inauthentic { 8 } else { 16 })) % 24) as usize] += 1;
             }
-            let age = if like_inauthentic {
-                30 * DAY + dice.below(9) as i64 * DAY
-            } else {
-                dice.below(3_000) as i64 * DAY
-            };
+            let age =
+                if like_inauthentic { 30 * DAY + dice.below(9) as i64 * DAY } else { dice.below(3_000) as i64 * DAY };
             Member {
                 account: account(n),
                 account_name: format!("user{:05}", dice.below(90_000) + 10_000),
@@ -67,11 +57,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                     followers: Some(dice.below(1_000)),
                     following: None,
                     default_profile: Some(dice.unit() < if like_inauthentic { 0.7 } else { 0.2 }),
-                    client: Some(if like_inauthentic {
-                        "bot".into()
-                    } else {
-                        format!("app{}", dice.below(4))
-                    }),
+                    client: Some(if like_inauthentic { "bot".into() } else { format!("app{}", dice.below(4)) }),
                 },
             }
         })
@@ -82,11 +68,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
             let mut at = 1_400_000_000_000 + k as i64 * 5 * HOUR;
             let posts = (0..size).map(|n| {
                 at += (pace * (0.2 + dice.unit())) as i64;
-                PostRef {
-                    created_at: at,
-                    id: format!("{seed}-{k}-{n}"),
-                    account: account(n),
-                }
+                PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n) }
             });
             let posts = posts.collect();
             Evidence {
@@ -140,13 +122,7 @@ pub fn rows(overlap: f64) -> Vec<Row> {
         let inauthentic = n.is_multiple_of(3);
         let world = ["mixed", "debate"][(n % 2) as usize];
         let campaign = format!("group-{}", n % 7);
-        Row::new(
-            &cluster(inauthentic, overlap, n + 1),
-            inauthentic,
-            &campaign,
-            world,
-            n / 2 % 5,
-        )
+        Row::new(&cluster(inauthentic, overlap, n + 1), inauthentic, &campaign, world, n / 2 % 5)
     };
     (0..240).map(row).collect()
 }

@@ -44,29 +44,17 @@ impl Reader for Hashtags {
         }
         if tags.len() >= SEQUENCE {
             // The rarest tag becomes the source when the trace is resolved.
-            traces.push(Trace::new(
-                TraceKind::Hashtags,
-                format!("#{}", tags.join(" #")),
-                String::new(),
-            ));
+            traces.push(Trace::new(TraceKind::Hashtags, format!("#{}", tags.join(" #")), String::new()));
         }
         for tag in tags {
-            traces.push(Trace::new(
-                TraceKind::Hashtags,
-                format!("#{tag}"),
-                format!("#{tag}"),
-            ));
+            traces.push(Trace::new(TraceKind::Hashtags, format!("#{tag}"), format!("#{tag}")));
         }
     }
 
     fn resolve(&mut self, now: Millis, trace: &mut Trace, past: &dyn Past) -> bool {
         if trace.source.is_empty() {
             let uses = |tag: &str| self.uses.get(tag).map_or(0, |(n, _)| *n);
-            let rarest = trace
-                .key
-                .split(' ')
-                .min_by_key(|tag| (uses(tag), *tag))
-                .unwrap_or(&trace.key);
+            let rarest = trace.key.split(' ').min_by_key(|tag| (uses(tag), *tag)).unwrap_or(&trace.key);
             trace.source = rarest.to_string();
             true
         } else {
@@ -77,16 +65,12 @@ impl Reader for Hashtags {
     }
 
     fn expire(&mut self, now: Millis) {
-        self.uses
-            .retain(|_, (_, last)| now - *last <= self.forget_after);
+        self.uses.retain(|_, (_, last)| now - *last <= self.forget_after);
     }
 }
 
 fn fold(tag: &str) -> String {
-    tag.trim_start_matches(['#', '＃'])
-        .nfkc()
-        .flat_map(char::to_lowercase)
-        .collect()
+    tag.trim_start_matches(['#', '＃']).nfkc().flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -94,10 +78,7 @@ mod tests {
     use super::*;
 
     fn keys(tags: &[&str]) -> Vec<String> {
-        let post = Post {
-            hashtags: tags.iter().map(|t| (*t).into()).collect(),
-            ..Post::default()
-        };
+        let post = Post { hashtags: tags.iter().map(|t| (*t).into()).collect(), ..Post::default() };
         let mut traces = Vec::new();
         Hashtags::new(&Params::default()).read(&post, &mut traces);
         traces.into_iter().map(|t| t.key).collect()
@@ -137,11 +118,7 @@ mod tests {
     fn the_rarest_tag_is_the_source_of_a_sequence() {
         let mut reader = Hashtags::new(&Params::default());
         for tag in ["#a", "#c", "#c", "#b", "#b"] {
-            reader.resolve(
-                0,
-                &mut Trace::new(TraceKind::Hashtags, tag.into(), tag.into()),
-                &Known(0.0),
-            );
+            reader.resolve(0, &mut Trace::new(TraceKind::Hashtags, tag.into(), tag.into()), &Known(0.0));
         }
         let mut sequence = Trace::new(TraceKind::Hashtags, "#c #a #b".into(), String::new());
         assert!(reader.resolve(0, &mut sequence, &Known(0.0)));

@@ -26,12 +26,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     fn new(kind: TraceKind, key: String, source: String) -> Trace {
-        Trace {
-            kind,
-            key,
-            source,
-            signature: None,
-        }
+        Trace { kind, key, source, signature: None }
     }
 }
 

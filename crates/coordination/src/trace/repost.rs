@@ -17,11 +17,7 @@ impl Reader for Reposts {
         let key = match (&post.repost_of, quoted) {
             (Some(original), _) => original.to_string(),
             (None, Some((author, text))) => {
-                format!(
-                    "RT @{}:{:016x}",
-                    author.to_lowercase(),
-                    xxh3_64(text.trim().as_bytes())
-                )
+                format!("RT @{}:{:016x}", author.to_lowercase(), xxh3_64(text.trim().as_bytes()))
             }
             (None, None) => return,
         };
@@ -46,10 +42,7 @@ mod tests {
     fn check(post: Post<'_>, want: &[(&str, &str)]) {
         let mut traces = Vec::new();
         Reposts.read(&post, &mut traces);
-        let got: Vec<(&str, &str)> = traces
-            .iter()
-            .map(|t| (t.key.as_str(), t.source.as_str()))
-            .collect();
+        let got: Vec<(&str, &str)> = traces.iter().map(|t| (t.key.as_str(), t.source.as_str())).collect();
         assert_eq!(got, want);
     }
 
@@ -78,11 +71,7 @@ mod tests {
             &[("x:7", "x:@ann_b")],
         );
         check(
-            Post {
-                platform: "x".into(),
-                repost_of: Some("7".into()),
-                ..Post::default()
-            },
+            Post { platform: "x".into(), repost_of: Some("7".into()), ..Post::default() },
             &[("x:7", "x:unknown author")],
         );
     }
@@ -91,29 +80,10 @@ mod tests {
     fn an_old_style_repost_is_one() {
         let mut traces = Vec::new();
         for text in ["RT @Ann: hello there", "RT @ann hello there "] {
-            Reposts.read(
-                &Post {
-                    platform: "x".into(),
-                    text: text.into(),
-                    ..Post::default()
-                },
-                &mut traces,
-            );
+            Reposts.read(&Post { platform: "x".into(), text: text.into(), ..Post::default() }, &mut traces);
         }
         assert_eq!(traces[0], traces[1]);
-        check(
-            Post {
-                text: "ART @ann: hello".into(),
-                ..Post::default()
-            },
-            &[],
-        );
-        check(
-            Post {
-                text: "RT @".into(),
-                ..Post::default()
-            },
-            &[],
-        );
+        check(Post { text: "ART @ann: hello".into(), ..Post::default() }, &[]);
+        check(Post { text: "RT @".into(), ..Post::default() }, &[]);
     }
 }

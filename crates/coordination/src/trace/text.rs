@@ -74,11 +74,7 @@ impl Reader for Texts {
             Some((_, domain)) => domain,
             None => {
                 let opening: Vec<&str> = text.split(' ').take(OPENING).collect();
-                format!(
-                    "{} \"{} ...\"",
-                    post.lang.as_deref().unwrap_or("und"),
-                    opening.join(" ")
-                )
+                format!("{} \"{} ...\"", post.lang.as_deref().unwrap_or("und"), opening.join(" "))
             }
         };
         traces.push(Trace {
@@ -122,21 +118,13 @@ impl Reader for Texts {
                 ids.push(id);
             }
         }
-        self.classes.insert(
-            id,
-            Class {
-                signature,
-                last: now,
-                source: trace.source.clone(),
-            },
-        );
+        self.classes.insert(id, Class { signature, last: now, source: trace.source.clone() });
         true
     }
 
     fn expire(&mut self, now: Millis) {
         let before = self.classes.len();
-        self.classes
-            .retain(|_, class| now - class.last <= self.horizon);
+        self.classes.retain(|_, class| now - class.last <= self.horizon);
         if self.classes.len() < before {
             let classes = &self.classes;
             self.bands.retain(|_, ids| {
@@ -160,11 +148,7 @@ fn normalise(text: &str) -> String {
             out.push(' ');
         }
         let start = out.len();
-        for c in word
-            .nfkc()
-            .flat_map(char::to_lowercase)
-            .filter(|c| c.is_alphabetic())
-        {
+        for c in word.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphabetic()) {
             out.push(c);
             length += 1;
             if length >= MOST {
@@ -180,11 +164,7 @@ fn normalise(text: &str) -> String {
 
 /// `None` for a text shorter than one shingle.
 fn signature(text: &str) -> Option<Signature> {
-    let starts: Vec<usize> = text
-        .char_indices()
-        .map(|(i, _)| i)
-        .chain([text.len()])
-        .collect();
+    let starts: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
     let mut bins = [u32::MAX; BINS];
     let mut any = false;
     for window in starts.windows(SHINGLE + 1) {
@@ -215,16 +195,13 @@ fn equal_bins(a: &Signature, b: &Signature) -> u32 {
 }
 
 fn band_hashes(signature: &Signature) -> impl Iterator<Item = u64> + '_ {
-    signature
-        .chunks_exact(BINS / BANDS)
-        .enumerate()
-        .map(|(i, band)| {
-            let mut bytes = [0u8; BINS / BANDS * 4];
-            for (to, value) in bytes.chunks_exact_mut(4).zip(band) {
-                to.copy_from_slice(&value.to_le_bytes());
-            }
-            xxh3_64_with_seed(&bytes, i as u64)
-        })
+    signature.chunks_exact(BINS / BANDS).enumerate().map(|(i, band)| {
+        let mut bytes = [0u8; BINS / BANDS * 4];
+        for (to, value) in bytes.chunks_exact_mut(4).zip(band) {
+            to.copy_from_slice(&value.to_le_bytes());
+        }
+        xxh3_64_with_seed(&bytes, i as u64)
+    })
 }
 
 #[cfg(test)]
@@ -245,13 +222,7 @@ mod tests {
             .iter()
             .map(|text| {
                 let mut traces = Vec::new();
-                reader.read(
-                    &Post {
-                        text: (*text).into(),
-                        ..Post::default()
-                    },
-                    &mut traces,
-                );
+                reader.read(&Post { text: (*text).into(), ..Post::default() }, &mut traces);
                 assert_eq!(traces.len(), 1, "{text}");
                 assert!(reader.resolve(0, &mut traces[0], &Nothing));
                 match names.iter().position(|n| *n == traces[0].key) {
@@ -294,26 +265,11 @@ mod tests {
     fn short_texts_and_reposts_leave_no_trace() {
         let reader = Texts::new(&Params::default());
         let mut traces = Vec::new();
-        for text in [
-            "",
-            "so true",
-            "@a @b @c @d https://e.example 1 2 3",
-            "RT @ann: five words are in here",
-        ] {
-            reader.read(
-                &Post {
-                    text: text.into(),
-                    ..Post::default()
-                },
-                &mut traces,
-            );
+        for text in ["", "so true", "@a @b @c @d https://e.example 1 2 3", "RT @ann: five words are in here"] {
+            reader.read(&Post { text: text.into(), ..Post::default() }, &mut traces);
         }
         reader.read(
-            &Post {
-                text: "five words are in here".into(),
-                repost_of: Some("1".into()),
-                ..Post::default()
-            },
+            &Post { text: "five words are in here".into(), repost_of: Some("1".into()), ..Post::default() },
             &mut traces,
         );
         assert_eq!(traces, []);
@@ -332,11 +288,7 @@ mod tests {
             &mut traces,
         );
         reader.read(
-            &Post {
-                text: "Ten things to see this summer".into(),
-                lang: Some("en".into()),
-                ..Post::default()
-            },
+            &Post { text: "Ten things to see this summer".into(), lang: Some("en".into()), ..Post::default() },
             &mut traces,
         );
         assert_eq!(traces[0].source, "news.example");
@@ -348,18 +300,8 @@ mod tests {
     fn hostile_text_is_bounded() {
         let reader = Texts::new(&Params::default());
         let mut traces = Vec::new();
-        for text in [
-            "\u{0}\u{202e} a\u{0301}".repeat(100_000),
-            "字".repeat(1_000_000),
-            "ab ".repeat(400_000),
-        ] {
-            reader.read(
-                &Post {
-                    text: text.into(),
-                    ..Post::default()
-                },
-                &mut traces,
-            );
+        for text in ["\u{0}\u{202e} a\u{0301}".repeat(100_000), "字".repeat(1_000_000), "ab ".repeat(400_000)] {
+            reader.read(&Post { text: text.into(), ..Post::default() }, &mut traces);
         }
         assert!(traces.len() <= 3);
     }

@@ -57,9 +57,7 @@ pub(super) struct Urls {
 
 impl Urls {
     pub(super) fn new(params: &Params) -> Urls {
-        Urls {
-            short_links: params.short_links.clone(),
-        }
+        Urls { short_links: params.short_links.clone() }
     }
 }
 
@@ -70,11 +68,7 @@ impl Reader for Urls {
             let Some((mut key, mut source)) = canonical(url) else {
                 continue;
             };
-            if let Some((k, s)) = self
-                .short_links
-                .get(&key)
-                .and_then(|target| canonical(target))
-            {
+            if let Some((k, s)) = self.short_links.get(&key).and_then(|target| canonical(target)) {
                 (key, source) = (k, s);
             }
             if !traces[before..].iter().any(|t| t.key == key) {
@@ -126,10 +120,7 @@ pub(crate) fn canonical(text: &str) -> Option<(String, String)> {
 /// Mobile and AMP hosts serve what the main host serves.
 fn fold_host(host: &str) -> &str {
     let mut folded = host;
-    while let Some(rest) = ["www.", "m.", "mobile.", "amp."]
-        .iter()
-        .find_map(|p| folded.strip_prefix(p))
-    {
+    while let Some(rest) = ["www.", "m.", "mobile.", "amp."].iter().find_map(|p| folded.strip_prefix(p)) {
         // `m.uk` is a domain of its own, not the mobile face of `uk`.
         if psl::domain_str(rest).is_none() {
             break;
@@ -141,9 +132,7 @@ fn fold_host(host: &str) -> &str {
 
 fn is_tracking(name: &str) -> bool {
     TRACKING.iter().any(|known| match known.strip_suffix('*') {
-        Some(prefix) => name
-            .get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+        Some(prefix) => name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
         None => name.eq_ignore_ascii_case(known),
     })
 }
@@ -153,11 +142,7 @@ mod tests {
     use super::*;
 
     fn check(url: &str, key: &str, source: &str) {
-        assert_eq!(
-            canonical(url),
-            Some((key.to_string(), source.to_string())),
-            "{url}"
-        );
+        assert_eq!(canonical(url), Some((key.to_string(), source.to_string())), "{url}");
     }
 
     #[test]
@@ -177,44 +162,20 @@ mod tests {
     #[test]
     fn the_source_is_the_registrable_domain() {
         check("https://news.bbc.co.uk/x", "news.bbc.co.uk/x", "bbc.co.uk");
-        check(
-            "https://blog.example.github.io/x",
-            "blog.example.github.io/x",
-            "example.github.io",
-        );
-        check(
-            "https://d6619.invalid/u1",
-            "d6619.invalid/u1",
-            "d6619.invalid",
-        );
+        check("https://blog.example.github.io/x", "blog.example.github.io/x", "example.github.io");
+        check("https://d6619.invalid/u1", "d6619.invalid/u1", "d6619.invalid");
         check("http://127.0.0.1:8080/x", "127.0.0.1:8080/x", "127.0.0.1");
-        check(
-            "https://müller.example/ä",
-            "xn--mller-kva.example/%C3%A4",
-            "xn--mller-kva.example",
-        );
+        check("https://müller.example/ä", "xn--mller-kva.example/%C3%A4", "xn--mller-kva.example");
     }
 
     #[test]
     fn parameters_are_sorted() {
-        check(
-            "https://e.example/?b=2&a=1",
-            "e.example?a=1&b=2",
-            "e.example",
-        );
+        check("https://e.example/?b=2&a=1", "e.example?a=1&b=2", "e.example");
     }
 
     #[test]
     fn what_is_no_web_address_is_no_key() {
-        for none in [
-            "",
-            "mailto:a@b.example",
-            "javascript:alert(1)",
-            "hello",
-            "http://",
-            "\0",
-            "https://[::1",
-        ] {
+        for none in ["", "mailto:a@b.example", "javascript:alert(1)", "hello", "http://", "\0", "https://[::1"] {
             assert_eq!(canonical(none), None, "{none}");
         }
     }

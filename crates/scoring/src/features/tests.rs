@@ -10,10 +10,7 @@ fn value(cluster: &Cluster, name: &str) -> Option<f64> {
 }
 
 fn close(found: Option<f64>, expected: f64) {
-    assert!(
-        found.is_some_and(|f| (f - expected).abs() < 1e-9),
-        "{found:?}, not {expected}"
-    );
+    assert!(found.is_some_and(|f| (f - expected).abs() < 1e-9), "{found:?}, not {expected}");
 }
 
 fn shuffle<T>(items: &mut [T], dice: &mut Dice) {
@@ -26,20 +23,13 @@ fn shuffle<T>(items: &mut [T], dice: &mut Dice) {
 fn names_are_unique_and_fit_for_columns() {
     let names: BTreeSet<&str> = FEATURES.iter().map(|feature| feature.name).collect();
     assert_eq!(names.len(), FEATURES.len());
-    assert!(names.iter().all(|n| {
-        n.chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    }));
+    assert!(names.iter().all(|n| { n.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') }));
 }
 
 #[test]
 fn no_feature_reads_text_or_followers() {
     for feature in &FEATURES {
-        assert!(
-            !feature.reads.contains("followers") && !feature.reads.contains("key)"),
-            "{}",
-            feature.name
-        );
+        assert!(!feature.reads.contains("followers") && !feature.reads.contains("key)"), "{}", feature.name);
     }
     let before = cluster(true, 0.0, 5);
     let mut after = before.clone();
@@ -85,17 +75,11 @@ fn values_match_those_worked_by_hand() {
     close(value(&c, "log_e"), -1.0);
     close(value(&c, "nats_share_url"), 0.75);
     close(value(&c, "nats_share_repost"), 0.0);
-    close(
-        value(&c, "trace_diversity"),
-        (-(0.75f64.ln() * 0.75 + 0.25f64.ln() * 0.25)).exp(),
-    );
+    close(value(&c, "trace_diversity"), (-(0.75f64.ln() * 0.75 + 0.25f64.ln() * 0.25)).exp());
     // Delays between members: 9, 10 and 99 s.
     close(value(&c, "delay_p50"), 11f64.log10());
     close(value(&c, "delay_p90"), (1.0 + 10.0 + 0.8 * 89.0f64).log10());
-    close(
-        value(&c, "key_entropy"),
-        -(4.0 / 6.0 * (4.0 / 6.0f64).ln() + 2.0 / 6.0 * (2.0 / 6.0f64).ln()),
-    );
+    close(value(&c, "key_entropy"), -(4.0 / 6.0 * (4.0 / 6.0f64).ln() + 2.0 / 6.0 * (2.0 / 6.0f64).ln()));
     close(value(&c, "share_on_cluster_keys"), 0.3);
     close(value(&c, "size"), 4f64.ln());
     close(value(&c, "tie_density"), 0.5);
@@ -119,18 +103,10 @@ fn what_is_not_known_is_none_and_never_zero() {
     c.nats_by_kind = vec![(TraceKind::Url, -4.0)];
     c.nats_by_source.clear();
     c.evidence.clear();
-    let unknown: Vec<&str> = FEATURES
-        .iter()
-        .zip(values(&c))
-        .filter(|(_, value)| value.is_none())
-        .map(|(feature, _)| feature.name)
-        .collect();
+    let unknown: Vec<&str> =
+        FEATURES.iter().zip(values(&c)).filter(|(_, value)| value.is_none()).map(|(feature, _)| feature.name).collect();
     let known = ["log_e", "log_e_leave_one_source_out", "size", "tie_density"];
-    let expected: Vec<&str> = FEATURES
-        .iter()
-        .map(|f| f.name)
-        .filter(|name| !known.contains(name))
-        .collect();
+    let expected: Vec<&str> = FEATURES.iter().map(|f| f.name).filter(|name| !known.contains(name)).collect();
     assert_eq!(unknown, expected);
 
     c.members.clear();

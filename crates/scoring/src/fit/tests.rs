@@ -26,24 +26,13 @@ fn inauthentic_scores_above_organic_whichever_is_the_larger_class() {
         }
         let trained = train(&rows, &options()).unwrap();
         let mean = |label: bool| {
-            let scores = rows
-                .iter()
-                .filter(|r| r.inauthentic == label)
-                .map(|r| trained.model.verdict_on(&r.values).score);
+            let scores =
+                rows.iter().filter(|r| r.inauthentic == label).map(|r| trained.model.verdict_on(&r.values).score);
             let scores: Vec<f64> = scores.collect();
             scores.iter().sum::<f64>() / scores.len() as f64
         };
-        assert!(
-            mean(true) > mean(false) + 1.0,
-            "flipped {flip}: {} and {}",
-            mean(true),
-            mean(false)
-        );
-        assert!(
-            trained.manifest.held_out.roc_auc > 0.8,
-            "{:?}",
-            trained.manifest.held_out
-        );
+        assert!(mean(true) > mean(false) + 1.0, "flipped {flip}: {} and {}", mean(true), mean(false));
+        assert!(trained.manifest.held_out.roc_auc > 0.8, "{:?}", trained.manifest.held_out);
     }
 }
 
@@ -53,37 +42,21 @@ fn probabilities_are_calibrated_on_clusters_not_seen() {
     let fresh: Vec<(f64, bool)> = (0..600)
         .map(|n| {
             let inauthentic = n % 3 == 0;
-            (
-                trained
-                    .model
-                    .verdict(&cluster(inauthentic, 0.4, 50_000 + n))
-                    .probability,
-                inauthentic,
-            )
+            (trained.model.verdict(&cluster(inauthentic, 0.4, 50_000 + n)).probability, inauthentic)
         })
         .collect();
     let metrics = measure(&fresh, trained.model.threshold()).unwrap();
     assert!(metrics.calibration_error < 0.1, "{metrics:?}");
     assert!(metrics.roc_auc > 0.7, "{metrics:?}");
     let held_out = trained.manifest.held_out;
-    assert!(
-        (metrics.roc_auc - held_out.roc_auc).abs() < 0.08,
-        "{metrics:?} {held_out:?}"
-    );
+    assert!((metrics.roc_auc - held_out.roc_auc).abs() < 0.08, "{metrics:?} {held_out:?}");
 }
 
 #[test]
 fn a_rarer_class_in_service_lowers_every_probability() {
     let rows = rows(0.4);
     let as_trained = train(&rows, &options()).unwrap();
-    let rare = train(
-        &rows,
-        &Options {
-            prior: Some(0.01),
-            ..options()
-        },
-    )
-    .unwrap();
+    let rare = train(&rows, &Options { prior: Some(0.01), ..options() }).unwrap();
     let share: f64 = 80.0 / 240.0;
     let shift = (0.01f64 / 0.99).ln() - (share / (1.0 - share)).ln();
     for row in &rows {
@@ -101,11 +74,7 @@ fn labels_without_meaning_give_no_model_worth_having() {
     }
     match train(&rows, &options()) {
         Err(TrainError::NoSkill(_)) => {}
-        Ok(trained) => assert!(
-            trained.manifest.held_out.roc_auc < 0.65,
-            "{:?}",
-            trained.manifest.held_out
-        ),
+        Ok(trained) => assert!(trained.manifest.held_out.roc_auc < 0.65, "{:?}", trained.manifest.held_out),
         Err(error) => panic!("{error}"),
     }
 }
@@ -113,10 +82,7 @@ fn labels_without_meaning_give_no_model_worth_having() {
 #[test]
 fn rows_that_cannot_be_learnt_from_are_refused_with_the_reason() {
     let refuse = |rows: &[Row], options: &Options| train(rows, options).unwrap_err().to_string();
-    assert_eq!(
-        refuse(&[], &options()),
-        "0 inauthentic and 0 organic clusters: there must be some of both"
-    );
+    assert_eq!(refuse(&[], &options()), "0 inauthentic and 0 organic clusters: there must be some of both");
     let mut one_group = rows(0.2);
     for row in &mut one_group {
         (row.world, row.seed) = ("mixed".to_owned(), 1);
@@ -125,18 +91,9 @@ fn rows_that_cannot_be_learnt_from_are_refused_with_the_reason() {
     let mut narrow = rows(0.2);
     narrow[0].values.pop();
     assert!(refuse(&narrow, &options()).contains("has 22 values, there are 23 features"));
-    let bad = Options {
-        alpha: 0.0,
-        ..options()
-    };
-    assert_eq!(
-        refuse(&rows(0.2), &bad),
-        "alpha is 0; it must be from 0.000001 to 1000000"
-    );
-    let bad = Options {
-        version: "../1".to_owned(),
-        ..options()
-    };
+    let bad = Options { alpha: 0.0, ..options() };
+    assert_eq!(refuse(&rows(0.2), &bad), "alpha is 0; it must be from 0.000001 to 1000000");
+    let bad = Options { version: "../1".to_owned(), ..options() };
     assert!(refuse(&rows(0.2), &bad).starts_with("\"../1\" cannot be a model's name or version"));
 }
 
@@ -163,10 +120,7 @@ fn a_version_never_changes_once_saved() {
     assert_eq!(trained.save(models.path()).unwrap(), dir);
     let other = train(&rows(0.2), &options()).unwrap();
     let error = other.save(models.path()).unwrap_err().to_string();
-    assert!(
-        error.ends_with("holds another model; choose another version"),
-        "{error}"
-    );
+    assert!(error.ends_with("holds another model; choose another version"), "{error}");
     assert_eq!(Model::load(&dir).unwrap(), trained.model);
 }
 
@@ -175,13 +129,7 @@ fn the_card_says_what_a_reader_must_know() {
     let models = tempfile::tempdir().unwrap();
     let dir = train(&rows(0.4), &options()).unwrap().save(models.path()).unwrap();
     let card = fs::read_to_string(dir.join("card.md")).unwrap();
-    for part in [
-        "## Intended use",
-        "Synthetic:",
-        "Labelled clusters: 240, 80 of them",
-        "## Limits",
-        "`tie_density`",
-    ] {
+    for part in ["## Intended use", "Synthetic:", "Labelled clusters: 240, 80 of them", "## Limits", "`tie_density`"] {
         assert!(card.contains(part), "{part} is missing in\n{card}");
     }
     assert!(!card.contains("NaN") && !card.contains(" inf"), "{card}");

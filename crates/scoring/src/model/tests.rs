@@ -32,18 +32,11 @@ fn contributions_sum_to_the_score_exactly() {
     let model = trained().model;
     for seed in 0..50 {
         let verdict = model.verdict(&cluster(seed % 2 == 0, 0.3, 1_000 + seed));
-        let sum = verdict
-            .reasons
-            .iter()
-            .fold(model.intercept, |sum, reason| sum + reason.contribution);
+        let sum = verdict.reasons.iter().fold(model.intercept, |sum, reason| sum + reason.contribution);
         assert_eq!(sum.to_bits(), verdict.score.to_bits());
         assert_eq!(verdict.probability, 1.0 / (1.0 + (-verdict.score).exp()));
         assert_eq!(verdict.inauthentic, verdict.probability >= model.threshold());
-        assert!(
-            verdict
-                .reasons
-                .is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs())
-        );
+        assert!(verdict.reasons.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()));
     }
 }
 
@@ -52,17 +45,8 @@ fn a_value_that_is_not_known_counts_neither_way() {
     let model = trained().model;
     let nothing = model.verdict_on(&[]);
     assert_eq!(nothing.score, model.intercept);
-    assert!(
-        nothing
-            .reasons
-            .iter()
-            .all(|r| r.value.is_none() && r.contribution == 0.0)
-    );
-    assert!(
-        nothing.reasons[0].text.ends_with("is not known and counts neither way"),
-        "{}",
-        nothing.reasons[0].text
-    );
+    assert!(nothing.reasons.iter().all(|r| r.value.is_none() && r.contribution == 0.0));
+    assert!(nothing.reasons[0].text.ends_with("is not known and counts neither way"), "{}", nothing.reasons[0].text);
 }
 
 #[test]
@@ -85,13 +69,9 @@ fn reasons_are_words_for_a_reviewer() {
     let verdict = model.verdict(&cluster(true, 0.0, 4_711));
     let reason = verdict.reasons.iter().find(|r| r.feature == "delay_p50").unwrap();
     assert!(
-        reason
-            .text
-            .starts_with("the time between members acting on the same thing, in half of the cases, is ")
+        reason.text.starts_with("the time between members acting on the same thing, in half of the cases, is ")
             && reason.text.contains("(the average group in training has ")
-            && reason
-                .text
-                .contains(&format!("raises the score by {:.2}", reason.contribution)),
+            && reason.text.contains(&format!("raises the score by {:.2}", reason.contribution)),
         "{}",
         reason.text
     );
@@ -144,10 +124,7 @@ fn every_changed_digit_is_noticed() {
 #[test]
 fn another_feature_list_is_refused_by_name() {
     let renamed = refusal(|text| rechecked(&text.replace("\"tie_density\"", "\"sentiment\"")));
-    assert_eq!(
-        renamed,
-        "fitted on other features: missing tie_density; unknown sentiment; train the model again"
-    );
+    assert_eq!(renamed, "fitted on other features: missing tie_density; unknown sentiment; train the model again");
     let redefined = refusal(|text| rechecked(&text.replace("ln of the number of members", "number of members")));
     assert!(
         redefined
@@ -170,16 +147,10 @@ fn a_model_that_scores_otherwise_is_refused() {
 fn a_manifest_of_another_model_is_refused() {
     let models = tempfile::tempdir().unwrap();
     let one = trained().save(models.path()).unwrap();
-    let other = train(&rows(0.2), &Options::new("cluster", "2"))
-        .unwrap()
-        .save(models.path())
-        .unwrap();
+    let other = train(&rows(0.2), &Options::new("cluster", "2")).unwrap().save(models.path()).unwrap();
     fs::copy(one.join(MANIFEST_FILE), other.join(MANIFEST_FILE)).unwrap();
     let error = Model::load(&other).unwrap_err().to_string();
-    assert!(
-        error.contains("describes another model than the one beside it"),
-        "{error}"
-    );
+    assert!(error.contains("describes another model than the one beside it"), "{error}");
 }
 
 #[test]

@@ -7,10 +7,7 @@ fn versions_are_listed_shown_and_promoted() {
     let dir = tempfile::tempdir().unwrap();
     let rows = rows(0.3);
     for version in ["10", "9"] {
-        train(&rows, &Options::new("cluster", version))
-            .unwrap()
-            .save(dir.path())
-            .unwrap();
+        train(&rows, &Options::new("cluster", version)).unwrap().save(dir.path()).unwrap();
     }
     let registry = Registry::open(dir.path()).unwrap();
     let versions = |r: &Registry| -> Vec<(String, bool)> {
@@ -18,10 +15,7 @@ fn versions_are_listed_shown_and_promoted() {
     };
     assert_eq!(versions(&registry), [("9".to_owned(), false), ("10".to_owned(), false)]);
     let error = registry.active().unwrap_err().to_string();
-    assert!(
-        error.contains("no model \"(active)\"") && error.ends_with("there are: cluster 9, cluster 10"),
-        "{error}"
-    );
+    assert!(error.contains("no model \"(active)\"") && error.ends_with("there are: cluster 9, cluster 10"), "{error}");
 
     registry.promote("cluster", "9").unwrap();
     assert_eq!(registry.active().unwrap().version(), "9");
@@ -34,20 +28,11 @@ fn versions_are_listed_shown_and_promoted() {
 #[test]
 fn a_broken_model_is_not_promoted() {
     let dir = tempfile::tempdir().unwrap();
-    let saved = train(&rows(0.3), &Options::new("cluster", "1"))
-        .unwrap()
-        .save(dir.path())
-        .unwrap();
+    let saved = train(&rows(0.3), &Options::new("cluster", "1")).unwrap().save(dir.path()).unwrap();
     fs::write(saved.join(MODEL_FILE), "{}").unwrap();
     let registry = Registry::open(dir.path()).unwrap();
     assert!(registry.promote("cluster", "1").is_err());
-    assert!(
-        registry
-            .promote("cluster", "2")
-            .unwrap_err()
-            .to_string()
-            .contains("no model \"cluster 2\"")
-    );
+    assert!(registry.promote("cluster", "2").unwrap_err().to_string().contains("no model \"cluster 2\""));
     assert!(registry.promote("../cluster", "1").is_err());
     assert!(!dir.path().join(ACTIVE_FILE).exists());
 }
