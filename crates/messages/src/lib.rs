@@ -3,7 +3,18 @@
 //! Values are JSON with a `schema_version`; times are RFC 3339 UTC. Domain types (`coordination::Cluster`) and wire types
 //! ([`cluster::ClusterMessage`]) are different types on purpose: the engine may change without breaking a reader.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 pub mod cluster;
+mod error;
+mod extract;
+pub mod post;
+mod values;
+
+pub use error::{DecodeError, excerpt};
 
 /// Names of the topics.
 pub mod topics {
