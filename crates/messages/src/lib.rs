@@ -9,6 +9,7 @@
 )]
 
 pub mod cluster;
+pub mod dialect;
 mod error;
 mod extract;
 pub mod post;
