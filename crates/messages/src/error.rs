@@ -19,11 +19,8 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    pub(crate) fn new(
-        path: impl Into<String>,
-        reason: impl Into<Cow<'static, str>>,
-        near: &[u8],
-    ) -> Self {
+    /// `near` is the offending part, or what it stands in; its start becomes the excerpt.
+    pub fn new(path: impl Into<String>, reason: impl Into<Cow<'static, str>>, near: &[u8]) -> Self {
         DecodeError {
             path: path.into(),
             reason: reason.into(),
