@@ -9,11 +9,15 @@
 )]
 
 pub mod cluster;
+pub mod dead_letter;
 pub mod dialect;
 mod error;
 mod extract;
+pub mod feedback;
 pub mod post;
+pub mod schema;
 mod values;
+mod version;
 
 pub use error::{DecodeError, excerpt};
 
