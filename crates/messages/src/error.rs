@@ -77,7 +77,8 @@ fn locate<'de, T: serde::Deserialize<'de>>(
         Ok(_) => (String::new(), error),
         Err(located) => {
             let path = located.path().to_string();
-            let path = if path == "." { String::new() } else { path };
+            // Where the JSON itself is broken, the last step is unknown and written `?`.
+            let path = path.trim_end_matches('?').trim_end_matches('.').to_owned();
             (path, located.into_inner())
         }
     };

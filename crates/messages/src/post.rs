@@ -20,7 +20,11 @@
 //!
 //! # Choice of parser
 //!
-//! JSONBENCH
+//! serde_json. Measured on one thread of a shared two-core machine, borrowing decode of real posts, in microseconds a post: 0.68 beside
+//! sonic-rs 0.5's 0.53 at 329 bytes a post without text, 0.76 beside 0.65 at 424 bytes with short text, 2.1 beside 1.0 at 1,165 bytes of
+//! mostly escaped Cyrillic. What sonic-rs would save is small beside what the engine does with a post; it costs unsafe SIMD code, whose
+//! speed and fallbacks depend on the CPU that was compiled for, and a second JSON parser in the tree. serde_json is safe to depth bombs
+//! (it recurses at most 128 levels), checks all UTF-8 that it keeps, and tells where an error is.
 
 use std::borrow::Cow;
 
@@ -38,6 +42,10 @@ pub const MAX_VALUE_BYTES: usize = 1_000_000;
 pub fn decode(value: &[u8]) -> Result<Post<'_>, DecodeError> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(too_long(value));
+    }
+    // Serde would also take an array with the fields in order.
+    if !value.trim_ascii_start().starts_with(b"{") {
+        return Err(DecodeError::new("", "is not a JSON object", value));
     }
     from_json::<WirePost<'_>>(value)?.into_post(value)
 }
