@@ -1,1 +1,3 @@
 //! detector
+
+pub mod input;

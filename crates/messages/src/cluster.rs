@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use coordination::{Cluster, Finding, Millis};
 use jiff::Timestamp;
+use scoring::Verdict;
 use serde::{Deserialize, Serialize};
+
+use crate::error::DecodeError;
+use crate::version;
 
 /// The version of this schema that is written.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -70,6 +75,229 @@ pub struct ClusterMessage {
     pub topics: Vec<String>,
     /// Who is spoken of, for routing only.
     pub targets: Vec<String>,
+}
+
+/// Why a cluster cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// JSON has no NaN and no infinity.
+    #[error("cluster {cluster_id}: {path} is not a finite number")]
+    NotFinite {
+        /// The cluster.
+        cluster_id: String,
+        /// Which number.
+        path: String,
+    },
+    /// RFC 3339 has no such time.
+    #[error("cluster {cluster_id}: {path} is outside the years -9999 to 9999: {millis} ms")]
+    Time {
+        /// The cluster.
+        cluster_id: String,
+        /// Which time.
+        path: &'static str,
+        /// Milliseconds since the epoch.
+        millis: Millis,
+    },
+    /// A tie to an account that is no member.
+    #[error("cluster {cluster_id}: a tie names {account}, which is not a member")]
+    TieOutside {
+        /// The cluster.
+        cluster_id: String,
+        /// `platform:account`.
+        account: String,
+    },
+}
+
+impl ClusterMessage {
+    /// One state of a cluster, with what the model says of it. Numbers keep their full precision.
+    pub fn new(
+        cluster: &Cluster,
+        verdict: &Verdict,
+        topics: Vec<String>,
+        targets: Vec<String>,
+    ) -> Result<ClusterMessage, ClusterError> {
+        let time = |path: &'static str, millis: Millis| {
+            Timestamp::from_millisecond(millis).map_err(|_| ClusterError::Time {
+                cluster_id: cluster.id.clone(),
+                path,
+                millis,
+            })
+        };
+        let member = |account: &coordination::AccountRef| {
+            cluster
+                .members
+                .iter()
+                .position(|member| member.account == *account)
+                .ok_or_else(|| ClusterError::TieOutside {
+                    cluster_id: cluster.id.clone(),
+                    account: format!("{}:{}", account.platform, account.account_id),
+                })
+        };
+        let evidence = |evidence: &coordination::Evidence| {
+            let posts: Result<Vec<PostRef>, ClusterError> = evidence
+                .posts
+                .iter()
+                .map(|post| {
+                    Ok(PostRef {
+                        id: post.id.clone(),
+                        platform: post.account.platform.clone(),
+                        account_id: post.account.account_id.clone(),
+                        created_at: time("evidence.posts.created_at", post.created_at)?,
+                    })
+                })
+                .collect();
+            Ok(Evidence {
+                kind: evidence.kind.name().to_owned(),
+                key: evidence.key.clone(),
+                source: evidence.source.clone(),
+                nats: evidence.nats,
+                posts: posts?,
+            })
+        };
+        let message = ClusterMessage {
+            schema_version: SCHEMA_VERSION,
+            cluster_id: cluster.id.clone(),
+            version: cluster.version,
+            lineage: cluster.lineage.clone(),
+            status: match (cluster.finding, verdict.inauthentic) {
+                (Finding::SingleSource, _) => Status::SingleSource,
+                (Finding::Coordinated, true) => Status::Flagged,
+                (Finding::Coordinated, false) => Status::Coordinated,
+            },
+            accounts: cluster
+                .members
+                .iter()
+                .map(|member| ClusterAccount {
+                    platform: member.account.platform.clone(),
+                    account_id: member.account.account_id.clone(),
+                    account_name: member.account_name.clone(),
+                    log_e: member.log_e,
+                    posts: member.behaviour.posts,
+                })
+                .collect(),
+            first_seen: time("first_seen", cluster.first_seen)?,
+            last_seen: time("last_seen", cluster.last_seen)?,
+            log_e: cluster.log_e,
+            log_e_leave_one_source_out: cluster.log_e_leave_one_source_out,
+            candidates_tested: cluster.candidates_tested,
+            history_hours: cluster.history as f64 / 3_600_000.0,
+            traces: cluster
+                .nats_by_kind
+                .iter()
+                .map(|(kind, nats)| (kind.name().to_owned(), *nats))
+                .collect(),
+            sources: cluster
+                .nats_by_source
+                .iter()
+                .map(|source| SourceNats {
+                    kind: source.kind.name().to_owned(),
+                    source: source.source.clone(),
+                    nats: source.nats,
+                })
+                .collect(),
+            score: verdict.score,
+            probability: verdict.probability,
+            reasons: verdict
+                .reasons
+                .iter()
+                .map(|reason| Reason {
+                    feature: reason.feature.to_owned(),
+                    value: reason.value,
+                    contribution: reason.contribution,
+                    text: reason.text.clone(),
+                })
+                .collect(),
+            model: ModelRef {
+                name: verdict.model.clone(),
+                version: verdict.version.clone(),
+            },
+            evidence: cluster
+                .evidence
+                .iter()
+                .map(evidence)
+                .collect::<Result<_, _>>()?,
+            ties: cluster
+                .ties
+                .iter()
+                .map(|tie| {
+                    Ok(Tie {
+                        a: member(&tie.a)?,
+                        b: member(&tie.b)?,
+                        kind: tie.kind.name().to_owned(),
+                        co_acts: tie.co_acts,
+                        nats: tie.nats,
+                        median_lag_s: tie.median_lag_s,
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+            topics,
+            targets,
+        };
+        message.all_finite()?;
+        Ok(message)
+    }
+
+    /// Writes the message, without a line end. Fails on NaN and infinity, for which JSON has no words.
+    pub fn encode(&self) -> Result<Vec<u8>, ClusterError> {
+        self.all_finite()?;
+        // Beside finite numbers there are only text and times in it, which JSON can hold.
+        Ok(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads a message of this schema version or an older one.
+    pub fn decode(value: &[u8]) -> Result<ClusterMessage, DecodeError> {
+        version::decode(value, SCHEMA_VERSION)
+    }
+
+    fn all_finite(&self) -> Result<(), ClusterError> {
+        let check = |number: f64, path: &dyn Fn() -> String| {
+            if number.is_finite() {
+                Ok(())
+            } else {
+                Err(ClusterError::NotFinite {
+                    cluster_id: self.cluster_id.clone(),
+                    path: path(),
+                })
+            }
+        };
+        for (number, name) in [
+            (self.log_e, "log_e"),
+            (
+                self.log_e_leave_one_source_out,
+                "log_e_leave_one_source_out",
+            ),
+            (self.history_hours, "history_hours"),
+            (self.score, "score"),
+            (self.probability, "probability"),
+        ] {
+            check(number, &|| name.to_owned())?;
+        }
+        for (kind, nats) in &self.traces {
+            check(*nats, &|| format!("traces.{kind}"))?;
+        }
+        for (at, account) in self.accounts.iter().enumerate() {
+            check(account.log_e, &|| format!("accounts[{at}].log_e"))?;
+        }
+        for (at, source) in self.sources.iter().enumerate() {
+            check(source.nats, &|| format!("sources[{at}].nats"))?;
+        }
+        for (at, reason) in self.reasons.iter().enumerate() {
+            check(reason.value.unwrap_or_default(), &|| {
+                format!("reasons[{at}].value")
+            })?;
+            check(reason.contribution, &|| {
+                format!("reasons[{at}].contribution")
+            })?;
+        }
+        for (at, evidence) in self.evidence.iter().enumerate() {
+            check(evidence.nats, &|| format!("evidence[{at}].nats"))?;
+        }
+        for (at, tie) in self.ties.iter().enumerate() {
+            check(tie.nats, &|| format!("ties[{at}].nats"))?;
+            check(tie.median_lag_s, &|| format!("ties[{at}].median_lag_s"))?;
+        }
+        Ok(())
+    }
 }
 
 /// A member of a cluster.

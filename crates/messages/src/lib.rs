@@ -3,7 +3,23 @@
 //! Values are JSON with a `schema_version`; times are RFC 3339 UTC. Domain types (`coordination::Cluster`) and wire types
 //! ([`cluster::ClusterMessage`]) are different types on purpose: the engine may change without breaking a reader.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 pub mod cluster;
+pub mod dead_letter;
+pub mod dialect;
+mod error;
+mod extract;
+pub mod feedback;
+pub mod post;
+pub mod schema;
+mod values;
+mod version;
+
+pub use error::{DecodeError, excerpt};
 
 /// Names of the topics.
 pub mod topics {

@@ -1,0 +1,355 @@
+//! Posts by event time in bounded memory: runs sorted in memory, spilled where there are several, merged on the way out.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use coordination::{Millis, Post};
+
+use super::{Counts, InputError};
+
+/// What is read of one run at a time while merging.
+const READ_AHEAD: usize = 256 * 1024;
+/// Fixed bytes of a record in a spilled run, before its key and its post.
+const RECORD_HEAD: usize = 16;
+
+/// Takes posts in any order.
+pub(super) struct Sorter {
+    run: Run,
+    most: usize,
+    spilled: Option<Spill>,
+    dir: Option<PathBuf>,
+}
+
+impl Sorter {
+    pub(super) fn new(memory_mib: usize, dir: Option<PathBuf>) -> Self {
+        Sorter {
+            run: Run::default(),
+            most: memory_mib.max(1) << 20,
+            spilled: None,
+            dir,
+        }
+    }
+
+    pub(super) fn push(&mut self, post: &Post<'_>, raw: &[u8]) -> Result<(), InputError> {
+        if self.run.size() + raw.len() > self.most && !self.run.entries.is_empty() {
+            self.spill()?;
+        }
+        self.run.push(post, raw);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self, counts: Counts) -> Result<SortedPosts, InputError> {
+        if self.spilled.is_some() && !self.run.entries.is_empty() {
+            self.spill()?;
+        }
+        let order = match self.spilled {
+            None => {
+                self.run.sort();
+                Order::Memory {
+                    run: self.run,
+                    next: 0,
+                }
+            }
+            Some(spill) => {
+                // The run's memory goes before the readers' is taken.
+                drop(self.run);
+                Order::Merge(Merge::new(spill)?)
+            }
+        };
+        Ok(SortedPosts { order, counts })
+    }
+
+    fn spill(&mut self) -> Result<(), InputError> {
+        self.run.sort();
+        let spill = match &mut self.spilled {
+            Some(spill) => spill,
+            empty => {
+                let dir = self.dir.clone().unwrap_or_else(std::env::temp_dir);
+                let file = tempfile::tempfile_in(&dir).map_err(|source| InputError::Spill {
+                    dir: dir.clone(),
+                    source,
+                })?;
+                empty.insert(Spill {
+                    file,
+                    ends: Vec::new(),
+                    dir,
+                })
+            }
+        };
+        spill.append(&self.run)?;
+        tracing::debug!(
+            runs = spill.ends.len(),
+            posts = self.run.entries.len(),
+            "spilled a sorted run"
+        );
+        self.run.clear();
+        Ok(())
+    }
+}
+
+/// Posts by (`created_at`, `id`, platform, order of reading).
+pub struct SortedPosts {
+    order: Order,
+    counts: Counts,
+}
+
+enum Order {
+    Memory { run: Run, next: usize },
+    Merge(Merge),
+}
+
+impl SortedPosts {
+    /// The next post's bytes in the native dialect, or `None` after the last; they decode. An error means that the temporary file cannot
+    /// be read.
+    pub fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
+        match &mut self.order {
+            Order::Memory { run, next } => {
+                let Some(entry) = run.entries.get(*next) else {
+                    return Ok(None);
+                };
+                *next += 1;
+                Ok(Some(run.raw(entry)))
+            }
+            Order::Merge(merge) => merge.advance(),
+        }
+    }
+
+    /// What was read of the files; the posts given are [`Counts::posts`].
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Runs that had to be spilled to a temporary file; none where all fitted into memory.
+    pub fn spilled_runs(&self) -> usize {
+        match &self.order {
+            Order::Memory { .. } => 0,
+            Order::Merge(merge) => merge.runs.len(),
+        }
+    }
+}
+
+/// Posts in memory: one stretch of bytes, and where each lies in it.
+#[derive(Default)]
+struct Run {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// A post at `at`: its key (id, a zero, platform), then its bytes.
+struct Entry {
+    created_at: Millis,
+    at: usize,
+    key: u32,
+    raw: u32,
+}
+
+impl Run {
+    fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    fn push(&mut self, post: &Post<'_>, raw: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(post.id.as_bytes());
+        self.bytes.push(0);
+        self.bytes.extend_from_slice(post.platform.as_bytes());
+        let key = self.bytes.len() - at;
+        self.bytes.extend_from_slice(raw);
+        // Neither can be near 4 GiB: a post's values are limited by its dialect, and a key is made of two of them.
+        self.entries.push(Entry {
+            created_at: post.created_at,
+            at,
+            key: key as u32,
+            raw: raw.len() as u32,
+        });
+    }
+
+    fn key(&self, entry: &Entry) -> &[u8] {
+        &self.bytes[entry.at..entry.at + entry.key as usize]
+    }
+
+    fn raw(&self, entry: &Entry) -> &[u8] {
+        let start = entry.at + entry.key as usize;
+        &self.bytes[start..start + entry.raw as usize]
+    }
+
+    /// Stable, so that equal keys stay in the order of reading; and fast on posts that are sorted already, as most files are.
+    fn sort(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_by(|a, b| {
+            a.created_at
+                .cmp(&b.created_at)
+                .then_with(|| self.key(a).cmp(self.key(b)))
+        });
+        self.entries = entries;
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+}
+
+/// Sorted runs, one behind the other in one unnamed file, which is gone with its last handle.
+struct Spill {
+    file: File,
+    ends: Vec<u64>,
+    dir: PathBuf,
+}
+
+impl Spill {
+    fn append(&mut self, run: &Run) -> Result<(), InputError> {
+        let written = (|| {
+            let mut out = BufWriter::with_capacity(READ_AHEAD, &self.file);
+            for entry in &run.entries {
+                out.write_all(&entry.created_at.to_le_bytes())?;
+                out.write_all(&entry.key.to_le_bytes())?;
+                out.write_all(&entry.raw.to_le_bytes())?;
+                out.write_all(run.key(entry))?;
+                out.write_all(run.raw(entry))?;
+            }
+            out.flush()?;
+            drop(out);
+            self.file.stream_position()
+        })();
+        let end = written.map_err(|source| InputError::Spill {
+            dir: self.dir.clone(),
+            source,
+        })?;
+        self.ends.push(end);
+        Ok(())
+    }
+}
+
+struct Merge {
+    runs: Vec<RunReader>,
+    /// The first record of every run that has one left: (time, key, run).
+    heads: BinaryHeap<Reverse<(Millis, Vec<u8>, usize)>>,
+    /// The run whose record was given last; it moves on only when the next one is asked for.
+    given: Option<(usize, Vec<u8>)>,
+    dir: PathBuf,
+}
+
+impl Merge {
+    fn new(spill: Spill) -> Result<Self, InputError> {
+        let file = Arc::new(Mutex::new(spill.file));
+        let mut start = 0;
+        let mut runs = Vec::new();
+        for end in spill.ends {
+            runs.push(RunReader {
+                file: Arc::clone(&file),
+                next: start,
+                end,
+                buffer: Vec::new(),
+                at: 0,
+                record: 0,
+                key: 0,
+            });
+            start = end;
+        }
+        let mut merge = Merge {
+            heads: BinaryHeap::with_capacity(runs.len()),
+            runs,
+            given: None,
+            dir: spill.dir,
+        };
+        for run in 0..merge.runs.len() {
+            merge.step(run, Vec::new())?;
+        }
+        Ok(merge)
+    }
+
+    fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
+        if let Some((run, key)) = self.given.take() {
+            self.step(run, key)?;
+        }
+        let Some(Reverse((_, key, run))) = self.heads.pop() else {
+            return Ok(None);
+        };
+        self.given = Some((run, key));
+        Ok(Some(self.runs[run].raw()))
+    }
+
+    /// Moves a run to its next record; `key` is room for that record's key.
+    fn step(&mut self, run: usize, mut key: Vec<u8>) -> Result<(), InputError> {
+        let reader = &mut self.runs[run];
+        let more = reader.step().map_err(|source| InputError::Spill {
+            dir: self.dir.clone(),
+            source,
+        })?;
+        if let Some(created_at) = more {
+            key.clear();
+            key.extend_from_slice(reader.key());
+            self.heads.push(Reverse((created_at, key, run)));
+        }
+        Ok(())
+    }
+}
+
+struct RunReader {
+    file: Arc<Mutex<File>>,
+    next: u64,
+    end: u64,
+    buffer: Vec<u8>,
+    /// Where the present record starts, and how long it and its key are.
+    at: usize,
+    record: usize,
+    key: usize,
+}
+
+impl RunReader {
+    fn step(&mut self) -> io::Result<Option<Millis>> {
+        self.at += self.record;
+        self.record = 0;
+        if !self.have(RECORD_HEAD)? {
+            return Ok(None);
+        }
+        let word = |at: usize| -> [u8; 4] {
+            let mut word = [0; 4];
+            word.copy_from_slice(&self.buffer[self.at + at..self.at + at + 4]);
+            word
+        };
+        let mut time = [0; 8];
+        time.copy_from_slice(&self.buffer[self.at..self.at + 8]);
+        let key = u32::from_le_bytes(word(8)) as usize;
+        let raw = u32::from_le_bytes(word(12)) as usize;
+        if !self.have(RECORD_HEAD + key + raw)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.key = key;
+        self.record = RECORD_HEAD + key + raw;
+        Ok(Some(Millis::from_le_bytes(time)))
+    }
+
+    fn key(&self) -> &[u8] {
+        let start = self.at + RECORD_HEAD;
+        &self.buffer[start..start + self.key]
+    }
+
+    fn raw(&self) -> &[u8] {
+        &self.buffer[self.at + RECORD_HEAD + self.key..self.at + self.record]
+    }
+
+    /// Whether the run has `wanted` more bytes; they are in the buffer then.
+    fn have(&mut self, wanted: usize) -> io::Result<bool> {
+        if self.buffer.len() - self.at >= wanted {
+            return Ok(true);
+        }
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        let kept = self.buffer.len();
+        let left = self.end - self.next;
+        let more = left.min(READ_AHEAD.max(wanted - kept) as u64) as usize;
+        self.buffer.resize(kept + more, 0);
+        // The lock is for `Send` alone: one thread merges.
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.next))?;
+        file.read_exact(&mut self.buffer[kept..])?;
+        self.next += more as u64;
+        Ok(self.buffer.len() >= wanted)
+    }
+}

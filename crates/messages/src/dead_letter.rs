@@ -1,0 +1,206 @@
+//! Topic `posts.dead-letter`: what could not be read, exactly as it was, with the reason in the record's headers.
+//!
+//! | header | value |
+//! | --- | --- |
+//! | `lockstep-reason` | what is wrong, in words |
+//! | `lockstep-field` | JSON path or column of the offending field; empty where the whole value is meant |
+//! | `lockstep-at` | when it was put here, RFC 3339 UTC |
+//! | `lockstep-source-topic`, `lockstep-source-partition`, `lockstep-source-offset` | where a record came from |
+//! | `lockstep-source-file`, `lockstep-source-line` | where a line came from, counted from 1 |
+//!
+//! The record's value is the original value, byte for byte, and its key the original key, so that a dead letter can be put back onto
+//! `posts` as it is once its cause is gone. Headers of other names are the original record's own.
+
+use jiff::Timestamp;
+
+use crate::error::DecodeError;
+
+const REASON: &str = "lockstep-reason";
+const FIELD: &str = "lockstep-field";
+const AT: &str = "lockstep-at";
+const TOPIC: &str = "lockstep-source-topic";
+const PARTITION: &str = "lockstep-source-partition";
+const OFFSET: &str = "lockstep-source-offset";
+const FILE: &str = "lockstep-source-file";
+const LINE: &str = "lockstep-source-line";
+
+/// A value that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// As it was read.
+    pub value: Vec<u8>,
+    /// What is wrong, in words.
+    pub reason: String,
+    /// JSON path or column; empty where the whole value is meant.
+    pub field: String,
+    /// Where it was read.
+    pub source: Source,
+    /// When it was put here.
+    pub at: Timestamp,
+}
+
+/// Where a value was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A record of a topic.
+    Record {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset in it.
+        offset: i64,
+    },
+    /// A line of a file, or of a request's body, which is named in place of a file.
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+    },
+}
+
+impl DeadLetter {
+    /// Puts an error and what it is about together.
+    pub fn new(value: &[u8], error: &DecodeError, source: Source, at: Timestamp) -> Self {
+        DeadLetter {
+            value: value.to_vec(),
+            reason: error.reason.to_string(),
+            field: error.path.clone(),
+            source,
+            at,
+        }
+    }
+
+    /// The record's headers.
+    pub fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+        let mut headers = vec![
+            header(REASON, self.reason.clone()),
+            header(FIELD, self.field.clone()),
+            header(AT, self.at.to_string()),
+        ];
+        match &self.source {
+            Source::Record {
+                topic,
+                partition,
+                offset,
+            } => headers.extend([
+                header(TOPIC, topic.clone()),
+                header(PARTITION, partition.to_string()),
+                header(OFFSET, offset.to_string()),
+            ]),
+            Source::Line { file, line } => {
+                headers.extend([header(FILE, file.clone()), header(LINE, line.to_string())]);
+            }
+        }
+        headers
+    }
+
+    /// Reads a record of `posts.dead-letter`. Errors name the header.
+    pub fn from_record(value: &[u8], headers: &[(String, Vec<u8>)]) -> Result<Self, DecodeError> {
+        let source = match (optional(headers, TOPIC), optional(headers, FILE)) {
+            (Some(topic), _) => Source::Record {
+                topic,
+                partition: parsed(headers, PARTITION)?,
+                offset: parsed(headers, OFFSET)?,
+            },
+            (None, Some(file)) => Source::Line {
+                file,
+                line: parsed(headers, LINE)?,
+            },
+            (None, None) => return Err(DecodeError::new(TOPIC, "header is missing", value)),
+        };
+        Ok(DeadLetter {
+            value: value.to_vec(),
+            reason: required(headers, REASON)?,
+            field: required(headers, FIELD)?,
+            source,
+            at: parsed(headers, AT)?,
+        })
+    }
+}
+
+/// The last header of a name counts: a letter that died twice carries both reasons.
+fn optional(headers: &[(String, Vec<u8>)], name: &str) -> Option<String> {
+    headers
+        .iter()
+        .rfind(|(header, _)| header == name)
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
+fn required(headers: &[(String, Vec<u8>)], name: &str) -> Result<String, DecodeError> {
+    optional(headers, name).ok_or_else(|| DecodeError::new(name, "header is missing", b""))
+}
+
+fn parsed<T: std::str::FromStr>(
+    headers: &[(String, Vec<u8>)],
+    name: &str,
+) -> Result<T, DecodeError> {
+    let text = required(headers, name)?;
+    text.parse()
+        .map_err(|_| DecodeError::new(name, "header cannot be read", text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_tell_all_and_come_back() {
+        let value = b"{\"id\":\"1\"}\xFF";
+        let error = DecodeError::new("platform", "is required, but missing or null", value);
+        let sources = [
+            Source::Record {
+                topic: "posts".into(),
+                partition: 3,
+                offset: 41,
+            },
+            Source::Line {
+                file: "a.jsonl".into(),
+                line: 7,
+            },
+        ];
+        for source in sources {
+            let at = "2026-11-02T10:00:00Z".parse().unwrap();
+            let letter = DeadLetter::new(value, &error, source, at);
+            assert_eq!(letter.value, value, "byte for byte");
+            assert_eq!(
+                DeadLetter::from_record(value, &letter.headers()),
+                Ok(letter)
+            );
+        }
+    }
+
+    #[test]
+    fn headers_have_these_exact_bytes() {
+        let error = DecodeError::new("urls[2]", "invalid type", b"x");
+        let source = Source::Record {
+            topic: "posts".into(),
+            partition: 0,
+            offset: 9,
+        };
+        let letter = DeadLetter::new(b"x", &error, source, Timestamp::UNIX_EPOCH);
+        let text: Vec<String> = letter
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value)))
+            .collect();
+        expect_test::expect![[r#"
+            lockstep-reason: invalid type
+            lockstep-field: urls[2]
+            lockstep-at: 1970-01-01T00:00:00Z
+            lockstep-source-topic: posts
+            lockstep-source-partition: 0
+            lockstep-source-offset: 9
+        "#]]
+        .assert_eq(&text.concat());
+    }
+
+    #[test]
+    fn a_missing_header_is_named() {
+        let error =
+            DeadLetter::from_record(b"x", &[(TOPIC.into(), b"posts".to_vec())]).unwrap_err();
+        assert_eq!(error.path, PARTITION);
+    }
+}

@@ -1,0 +1,121 @@
+//! Why a value could not be read.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Longest excerpt kept, in characters.
+const EXCERPT_CHARS: usize = 80;
+
+/// Why a value could not be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}{}", Prefix(.path), Near(.excerpt))]
+pub struct DecodeError {
+    /// The field: a JSON path such as `urls[2]`, or a column's name; empty where the whole value is meant.
+    pub path: String,
+    /// What is wrong with it, in words.
+    pub reason: Cow<'static, str>,
+    /// The first characters of the offending part, with control characters escaped.
+    pub excerpt: String,
+}
+
+impl DecodeError {
+    /// `near` is the offending part, or what it stands in; its start becomes the excerpt.
+    pub fn new(path: impl Into<String>, reason: impl Into<Cow<'static, str>>, near: &[u8]) -> Self {
+        DecodeError {
+            path: path.into(),
+            reason: reason.into(),
+            excerpt: excerpt(near),
+        }
+    }
+
+    /// The same error, seen from the value that holds this one at `parent`.
+    pub(crate) fn inside(mut self, parent: &str) -> Self {
+        self.path = match self.path.as_str() {
+            "" => parent.to_owned(),
+            child if child.starts_with('[') => format!("{parent}{child}"),
+            child => format!("{parent}.{child}"),
+        };
+        self
+    }
+}
+
+/// The start of `bytes` as printable text of at most 80 characters.
+pub fn excerpt(bytes: &[u8]) -> String {
+    let head = &bytes[..bytes.len().min(EXCERPT_CHARS * 4)];
+    let text = String::from_utf8_lossy(head);
+    let mut out = String::new();
+    for c in text.chars().take(EXCERPT_CHARS) {
+        if c.is_control() {
+            let _ = write!(out, "{}", c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    if head.len() < bytes.len() || text.chars().count() > EXCERPT_CHARS {
+        out.push('…');
+    }
+    out
+}
+
+/// Reads JSON; a failure names the path. The path costs a second reading, so only bad values pay for it.
+pub(crate) fn from_json<'de, T: serde::Deserialize<'de>>(
+    json: &'de [u8],
+) -> Result<T, DecodeError> {
+    match serde_json::from_slice(json) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(locate::<T>(json, error)),
+    }
+}
+
+#[cold]
+fn locate<'de, T: serde::Deserialize<'de>>(
+    json: &'de [u8],
+    error: serde_json::Error,
+) -> DecodeError {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let (path, error) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Ok(_) => (String::new(), error),
+        Err(located) => {
+            let path = located.path().to_string();
+            // Where the JSON itself is broken, the last step is unknown and written `?`.
+            let path = path.trim_end_matches('?').trim_end_matches('.').to_owned();
+            (path, located.into_inner())
+        }
+    };
+    // Line and column are of the value, and a value is most often one line: the column is what helps.
+    let line_start = json
+        .split_inclusive(|b| *b == b'\n')
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum::<usize>();
+    let at = (line_start + error.column()).min(json.len());
+    let near = &json[at.saturating_sub(40)..];
+    let reason = if json.iter().all(u8::is_ascii_whitespace) {
+        "is empty: expected a JSON object".to_owned()
+    } else {
+        error.to_string()
+    };
+    DecodeError::new(path, reason, near)
+}
+
+struct Prefix<'a>(&'a str);
+
+impl std::fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            path => write!(f, "`{path}`: "),
+        }
+    }
+}
+
+struct Near<'a>(&'a str);
+
+impl std::fmt::Display for Near<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            excerpt => write!(f, ", near {excerpt:?}"),
+        }
+    }
+}

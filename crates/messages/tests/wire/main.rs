@@ -1,0 +1,5 @@
+//! What goes over the wire, seen from outside.
+mod cluster;
+mod dialects;
+mod post;
+mod schemas;
