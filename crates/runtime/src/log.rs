@@ -342,6 +342,9 @@ impl Consumer {
 
     /// Publishes `outputs` and commits every record polled so far, atomically: both or neither, also over a crash.
     ///
+    /// On Kafka readers may see the outputs a moment after this returns: the brokers mark a transaction's end in each partition
+    /// on their own time.
+    ///
     /// After an error nothing is published or committed, and the member is rewound: the uncommitted records come again
     /// (from this or another member), so whatever was derived from them has to be thrown away.
     /// [`LogError::is_retryable`] tells whether polling again is of use.

@@ -7,6 +7,7 @@ mod member;
 mod reader;
 
 use std::{
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -48,6 +49,8 @@ struct Cluster {
     /// Answers questions about topics; in no group.
     asker: Arc<BaseConsumer>,
     members: AtomicU64,
+    /// Topics that have been seen: librdkafka would wait half a minute for an unknown one to appear.
+    known: RwLock<HashSet<Arc<str>>>,
 }
 
 impl Kafka {
@@ -77,6 +80,7 @@ impl Kafka {
                     .map_err(failed())?,
             ),
             members: AtomicU64::new(0),
+            known: RwLock::default(),
         };
         let kafka = Kafka(Arc::new(cluster));
         kafka.check().await?;
@@ -141,6 +145,7 @@ impl Kafka {
     }
 
     pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        self.check_topics(&records).await?;
         let producer = {
             let producer = self.0.producer.read().unwrap_or_else(|e| e.into_inner());
             producer.clone().ok_or(LogError::Closed)?
@@ -258,6 +263,21 @@ impl Kafka {
                 .map_err(LogError::kafka("flush to kafka"))
         })
         .await
+    }
+
+    /// Fails where a record's topic does not exist.
+    async fn check_topics(&self, records: &[NewRecord]) -> Result<(), LogError> {
+        let unknown: BTreeSet<Arc<str>> = {
+            let known = self.0.known.read().unwrap_or_else(|e| e.into_inner());
+            let topics = records.iter().map(|record| &record.topic);
+            topics.filter(|t| !known.contains(*t)).cloned().collect()
+        };
+        for topic in unknown {
+            self.partitions(&topic).await?;
+            let mut known = self.0.known.write().unwrap_or_else(|e| e.into_inner());
+            known.insert(topic);
+        }
+        Ok(())
     }
 
     /// How many partitions a topic has.

@@ -285,6 +285,7 @@ impl GroupMember {
     }
 
     async fn transact(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
+        self.kafka.check_topics(&outputs).await?;
         let consumer = self.subscribe()?;
         let mut offsets = TopicPartitionList::new();
         for (partition, polled) in &self.polled {
@@ -304,9 +305,17 @@ impl GroupMember {
         let outcome = blocking("run a transaction", work).await?;
         match outcome {
             Outcome::Committed => Ok(()),
-            Outcome::Aborted(error) => Err(error),
-            Outcome::Broken(error) => {
+            Outcome::Aborted(error) => {
+                // After a refused record librdkafka fails the next transaction too, for skipped sequence numbers.
                 self.producer = None;
+                Err(error)
+            }
+            Outcome::Broken(error) => {
+                // What it left open would hold up readers until it times out.
+                self.producer = None;
+                if let Err(error) = self.transactions().await {
+                    tracing::warn!(group = %self.group, %error, "replacing the transactional producer failed");
+                }
                 Err(error)
             }
             Outcome::Unknown(error) => {
@@ -511,9 +520,9 @@ impl Drop for GroupMember {
 
 enum Outcome {
     Committed,
-    /// Nothing published; the producer can go on.
+    /// Nothing published, and Kafka knows.
     Aborted(LogError),
-    /// Nothing published; the producer is of no more use.
+    /// Nothing published, but the transaction may still be open.
     Broken(LogError),
     /// The commit was sent and nobody answered.
     Unknown(LogError),
