@@ -1,3 +1,7 @@
 //! Service plumbing with no domain.
 mod log;
-pub use log::{Cleanup, Consumer, Log, LogError, NewRecord, Record, TopicSpec};
+
+pub use log::{
+    Cleanup, Consumer, Log, LogError, MAX_RECORD_BYTES, NewRecord, Partition, Reader, Record,
+    TopicSpec,
+};

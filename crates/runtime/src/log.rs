@@ -1,10 +1,35 @@
-//! The log: topics with partitions, keyed append, consumer groups, atomic publish-and-commit; two homes behind one face.
-use std::{path::Path, sync::Arc, time::Duration};
+//! The log: topics with partitions, keyed append, consumer groups, atomic publish-and-commit; two homes behind one
+//! face.
+//!
+//! | | embedded | Apache Kafka |
+//! | --- | --- | --- |
+//! | where | one folder, one process | a cluster, any number of processes |
+//! | opened by | [`Log::open_embedded`] | [`Log::connect_kafka`] |
+//! | [`Log::append`] | all or nothing | per record: after an error some may be there |
+//! | [`Consumer::publish_and_commit`] | one SQLite transaction | one Kafka transaction |
+//! | offsets | without gaps | transaction markers take offsets, so there are gaps |
+//! | compaction | in the background and by [`Log::compact`] | the broker's cleaner |
+//!
+//! In both, a key lands in the same partition (Kafka's murmur2), records of one key keep their order, a new group
+//! starts at the beginning, readers see committed records only, and what was polled but not committed comes again
+//! after a crash, an error or a rebalance.
+mod embedded;
+mod error;
+mod kafka;
+mod partition;
 
-/// Why the log could not do it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LogError(pub String);
+use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+
+use futures::stream::{self, BoxStream, StreamExt};
+
+pub use error::LogError;
+
+/// The most bytes one record may have: key, value and headers together. Larger ones are refused with
+/// [`LogError::TooLarge`] before anything is sent.
+pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
+
+/// A poll stops collecting once it holds this many bytes, so that a large `max` cannot exhaust the memory.
+const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
 
 /// What becomes of a topic's old records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +66,28 @@ pub struct NewRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl NewRecord {
+    /// A record without headers.
+    pub fn new(
+        topic: impl Into<Arc<str>>,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
+        NewRecord {
+            topic: topic.into(),
+            key: key.into(),
+            value: Some(value.into()),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Bytes of key, value and headers: what [`MAX_RECORD_BYTES`] limits.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
+    }
+}
+
 /// A record as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -60,47 +107,359 @@ pub struct Record {
     pub timestamp: i64,
 }
 
-/// A log in one of its homes. Cheap to clone.
-#[derive(Clone)]
-pub struct Log {}
-
-impl Log {
-    /// Opens the embedded log in a folder, made where missing. One process only: a second one gets an error.
-    pub async fn open_embedded(_dir: &Path) -> Result<Log, LogError> {
-        todo!()
-    }
-    /// Connects to Apache Kafka.
-    pub async fn connect_kafka(_brokers: &str, _properties: &[(String, String)]) -> Result<Log, LogError> {
-        todo!()
-    }
-    /// Creates the topics that are not there; those that are stay as they are.
-    pub async fn create_topics(&self, _topics: &[TopicSpec]) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Appends records, in order per key; returns when they are durable.
-    pub async fn append(&self, _records: Vec<NewRecord>) -> Result<(), LogError> {
-        todo!()
-    }
-    /// Joins a consumer group. A new group starts at the beginning.
-    pub async fn consumer(&self, _group: &str, _topics: &[&str]) -> Result<Consumer, LogError> {
-        todo!()
+impl Record {
+    /// Bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
     }
 }
 
-/// A member of a consumer group.
-pub struct Consumer {}
+/// One partition of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its number, from 0.
+    pub number: i32,
+}
+
+/// A log in one of its homes. Cheap to clone.
+#[derive(Clone)]
+pub struct Log(Home);
+
+#[derive(Clone)]
+enum Home {
+    Embedded(embedded::Embedded),
+    Kafka(kafka::Kafka),
+}
+
+impl Log {
+    /// Opens the embedded log in a folder, made where missing. One process only: a second one gets
+    /// [`LogError::InUse`], which names the holder.
+    pub async fn open_embedded(dir: &Path) -> Result<Log, LogError> {
+        let dir = dir.to_owned();
+        let log = blocking("open the embedded log", move || {
+            embedded::Embedded::open(&dir)
+        })
+        .await?;
+        Ok(Log(Home::Embedded(log)))
+    }
+
+    /// Connects to Apache Kafka. `brokers` is `host:port[,host:port]`; `properties` are librdkafka's, for example
+    /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
+    /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once
+    /// instead of after the transaction timeout. Fails where no broker answers within ten seconds.
+    pub async fn connect_kafka(
+        brokers: &str,
+        properties: &[(String, String)],
+    ) -> Result<Log, LogError> {
+        Ok(Log(Home::Kafka(
+            kafka::Kafka::connect(brokers, properties).await?,
+        )))
+    }
+
+    /// `"embedded"` or `"kafka"`, for messages and metrics.
+    pub fn home(&self) -> &'static str {
+        match &self.0 {
+            Home::Embedded(_) => "embedded",
+            Home::Kafka(_) => "kafka",
+        }
+    }
+
+    /// Creates the topics that are not there; those that are stay as they are.
+    pub async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
+        for spec in topics {
+            check_spec(spec)?;
+        }
+        match &self.0 {
+            Home::Embedded(log) => log.create_topics(topics.to_vec()).await,
+            Home::Kafka(log) => log.create_topics(topics).await,
+        }
+    }
+
+    /// Appends records, in order per key; returns when they are durable.
+    ///
+    /// On the embedded log all are appended or none. On Kafka an error may leave some of them appended, and appending
+    /// the same records again may double those: where that matters, use [`Consumer::publish_and_commit`].
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        check_sizes(&records)?;
+        match &self.0 {
+            Home::Embedded(log) => log.append(records).await,
+            Home::Kafka(log) => log.append(records).await,
+        }
+    }
+
+    /// Joins a consumer group. A new group starts at the beginning.
+    ///
+    /// All members of a group subscribe to the same topics, which must exist.
+    pub async fn consumer(&self, group: &str, topics: &[&str]) -> Result<Consumer, LogError> {
+        Ok(Consumer(match &self.0 {
+            Home::Embedded(log) => Member::Embedded(log.consumer(group, topics).await?),
+            Home::Kafka(log) => Member::Kafka(Box::new(log.consumer(group, topics).await?)),
+        }))
+    }
+
+    /// The offset after the last committed record of each partition of a topic, by partition number.
+    pub async fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.end_offsets(topic),
+            Home::Kafka(log) => log.end_offsets(topic).await,
+        }
+    }
+
+    /// The next offset a group will read of each partition of a topic, by partition number; `None` where it has
+    /// committed nothing. Joins nothing: any process may ask about any group.
+    pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.committed(group, topic).await,
+            Home::Kafka(log) => log.committed(group, topic).await,
+        }
+    }
+
+    /// Every record of a topic from the given (partition, offset) pairs on, other partitions from their beginning, up to
+    /// the end as it is at the call; then the stream ends. Without a group: for rebuilding state from a compacted topic, and
+    /// for tests. Order holds within a partition.
+    pub async fn read_all(
+        &self,
+        topic: &str,
+        from: &[(i32, i64)],
+    ) -> Result<BoxStream<'static, Result<Record, LogError>>, LogError> {
+        let spans = self
+            .end_offsets(topic)
+            .await?
+            .into_iter()
+            .zip(0..)
+            .map(|(end, partition)| {
+                let start = from.iter().find(|(p, _)| *p == partition);
+                (partition, start.map_or(0, |(_, offset)| *offset)..end)
+            })
+            .collect();
+        self.read_spans(topic, spans).await
+    }
+
+    /// The records of one partition within a range of offsets, for example from a snapshot's offset up to the committed
+    /// one; then the stream ends. A range beyond the end waits for the records to come.
+    pub async fn read_range(
+        &self,
+        topic: &str,
+        partition: i32,
+        offsets: Range<i64>,
+    ) -> Result<BoxStream<'static, Result<Record, LogError>>, LogError> {
+        self.read_spans(topic, vec![(partition, offsets)]).await
+    }
+
+    /// Reads a topic without a group, from the given (partition, offset) pairs on, other partitions from their beginning,
+    /// and goes on as records come: for a broadcast topic that every process reads whole.
+    pub async fn reader(&self, topic: &str, from: &[(i32, i64)]) -> Result<Reader, LogError> {
+        let spans = (0..self.end_offsets(topic).await?.len() as i32)
+            .map(|partition| {
+                let start = from.iter().find(|(p, _)| *p == partition);
+                (partition, start.map_or(0, |(_, offset)| *offset)..i64::MAX)
+            })
+            .collect();
+        self.open_reader(topic, spans).await
+    }
+
+    /// Compacts every [`Cleanup::Compact`] topic and drops what is past its retention, now. On Kafka the broker's cleaner
+    /// does this by itself and the call does nothing.
+    pub async fn compact(&self) -> Result<(), LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.clean().await,
+            Home::Kafka(_) => Ok(()),
+        }
+    }
+
+    /// Whether the log answers: for a readiness check.
+    pub async fn check(&self) -> Result<(), LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.check(),
+            Home::Kafka(log) => log.check().await,
+        }
+    }
+
+    /// Writes out everything in flight and closes the log; every clone gets [`LogError::Closed`] from then on. The
+    /// embedded log's folder is free for another process when this returns.
+    pub async fn shutdown(&self) -> Result<(), LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.shutdown().await,
+            Home::Kafka(log) => log.shutdown().await,
+        }
+    }
+
+    async fn open_reader(
+        &self,
+        topic: &str,
+        spans: Vec<(i32, Range<i64>)>,
+    ) -> Result<Reader, LogError> {
+        Ok(Reader(match &self.0 {
+            Home::Embedded(log) => AnyReader::Embedded(log.reader(topic, spans)?),
+            Home::Kafka(log) => AnyReader::Kafka(Box::new(log.reader(topic, spans).await?)),
+        }))
+    }
+
+    async fn read_spans(
+        &self,
+        topic: &str,
+        spans: Vec<(i32, Range<i64>)>,
+    ) -> Result<BoxStream<'static, Result<Record, LogError>>, LogError> {
+        let reader = self.open_reader(topic, spans).await?;
+        let batches = stream::unfold(Some(reader), |reader| async move {
+            let mut reader = reader?;
+            while !reader.at_end() {
+                match reader.poll(1000, Duration::from_millis(200)).await {
+                    Ok(records) if records.is_empty() => continue,
+                    Ok(records) => {
+                        let records = records.into_iter().map(Ok).collect();
+                        return Some((records, Some(reader)));
+                    }
+                    Err(error) => return Some((vec![Err(error)], None)),
+                }
+            }
+            None
+        });
+        Ok(batches.flat_map(stream::iter).boxed())
+    }
+}
+
+/// A member of a consumer group. Dropped, it leaves the group; what it polled and did not commit goes to another member.
+pub struct Consumer(Member);
+
+enum Member {
+    Embedded(embedded::GroupMember),
+    Kafka(Box<kafka::GroupMember>),
+}
 
 impl Consumer {
-    /// Up to `max` records; as soon as there are some, or none after `wait`.
-    pub async fn poll(&mut self, _max: usize, _wait: Duration) -> Result<Vec<Record>, LogError> {
-        todo!()
+    /// Up to `max` records; as soon as there are some, or none after `wait`. At least every five minutes, or Kafka takes the
+    /// member for dead. May be cancelled: no record is lost.
+    pub async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
+        match &mut self.0 {
+            Member::Embedded(member) => member.poll(max, wait).await,
+            Member::Kafka(member) => member.poll(max, wait).await,
+        }
     }
+
     /// Publishes `outputs` and commits every record polled so far, atomically: both or neither, also over a crash.
-    pub async fn publish_and_commit(&mut self, _outputs: Vec<NewRecord>) -> Result<(), LogError> {
-        todo!()
+    ///
+    /// On Kafka readers may see the outputs a moment after this returns: the brokers mark a transaction's end in each partition
+    /// on their own time.
+    ///
+    /// After an error nothing is published or committed, and the member is rewound: the uncommitted records come again
+    /// (from this or another member), so whatever was derived from them has to be thrown away.
+    /// [`LogError::is_retryable`] tells whether polling again is of use.
+    pub async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
+        if let Err(error) = check_sizes(&outputs) {
+            self.rewind().await?;
+            return Err(error);
+        }
+        match &mut self.0 {
+            Member::Embedded(member) => member.publish_and_commit(outputs).await,
+            Member::Kafka(member) => member.publish_and_commit(outputs).await,
+        }
     }
-    /// Records appended but not yet polled, over the partitions assigned to this member.
+
+    /// Goes back to the committed offsets: the next poll gives again what was polled and not committed.
+    pub async fn rewind(&mut self) -> Result<(), LogError> {
+        match &mut self.0 {
+            Member::Embedded(member) => {
+                member.rewind();
+                Ok(())
+            }
+            Member::Kafka(member) => member.rewind().await,
+        }
+    }
+
+    /// The partitions this member holds, as of its last poll, in order. Compare between polls to learn of a rebalance.
+    pub fn assignment(&self) -> Vec<Partition> {
+        match &self.0 {
+            Member::Embedded(member) => member.assignment(),
+            Member::Kafka(member) => member.assignment(),
+        }
+    }
+
+    /// Records appended but not yet polled, over the partitions assigned to this member. On Kafka an upper bound: offsets
+    /// taken by transaction markers and compacted records count until they have been passed.
     pub async fn lag(&mut self) -> Result<u64, LogError> {
-        todo!()
+        match &mut self.0 {
+            Member::Embedded(member) => Ok(member.lag()),
+            Member::Kafka(member) => member.lag().await,
+        }
     }
+
+    /// Leaves the group and returns when that is done.
+    pub async fn close(self) -> Result<(), LogError> {
+        match self.0 {
+            Member::Embedded(member) => member.close().await,
+            Member::Kafka(member) => member.close().await,
+        }
+    }
+}
+
+/// Reads a topic without a group; see [`Log::reader`].
+pub struct Reader(AnyReader);
+
+enum AnyReader {
+    Embedded(embedded::Reader),
+    Kafka(Box<kafka::Reader>),
+}
+
+impl Reader {
+    /// Up to `max` records; as soon as there are some, or none after `wait`.
+    pub async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
+        match &mut self.0 {
+            AnyReader::Embedded(reader) => reader.poll(max, wait).await,
+            AnyReader::Kafka(reader) => reader.poll(max, wait).await,
+        }
+    }
+
+    /// Whether everything that was in the topic when the reader was opened has been read.
+    pub fn at_end(&self) -> bool {
+        match &self.0 {
+            AnyReader::Embedded(reader) => reader.at_end(),
+            AnyReader::Kafka(reader) => reader.at_end(),
+        }
+    }
+}
+
+fn check_spec(spec: &TopicSpec) -> Result<(), LogError> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let problem = if spec.name.is_empty() || spec.name.len() > 249 || !spec.name.chars().all(legal)
+    {
+        "its name must have 1 to 249 of the characters a-z A-Z 0-9 . _ -"
+    } else if !(1..=10_000).contains(&spec.partitions) {
+        "it must have 1 to 10000 partitions"
+    } else {
+        return Ok(());
+    };
+    Err(LogError::BadTopic {
+        topic: spec.name.to_owned(),
+        problem: problem.to_owned(),
+    })
+}
+
+fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
+    match records.iter().find(|r| r.size() > MAX_RECORD_BYTES) {
+        None => Ok(()),
+        Some(record) => Err(LogError::TooLarge {
+            topic: record.topic.to_string(),
+            bytes: record.size(),
+            max: MAX_RECORD_BYTES,
+        }),
+    }
+}
+
+/// Runs blocking work off the async threads.
+async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(LogError::Io {
+                action: what.to_owned(),
+                source: std::io::Error::other(error),
+            })
+        })
 }

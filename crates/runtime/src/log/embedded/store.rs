@@ -1,0 +1,551 @@
+//! What the embedded log keeps in SQLite, and the statements on it.
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use crate::log::{Cleanup, LogError, MAX_POLL_BYTES, Record, TopicSpec};
+
+/// Bits of a record's id that hold its offset; the slot's number is above them.
+const OFFSET_BITS: u32 = 40;
+/// Marks the file as ours ("LSLG") and its layout's version.
+const APPLICATION_ID: i32 = 0x4c53_4c47;
+const LAYOUT: i32 = 1;
+/// Rows deleted in one transaction, so that cleaning does not blow up the write-ahead log.
+const CLEAN_CHUNK: usize = 10_000;
+/// Read connections kept open.
+const READERS: usize = 8;
+
+/// A topic as the process knows it.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) name: Arc<str>,
+    pub(super) cleanup: Cleanup,
+    pub(super) retention: Option<Duration>,
+    pub(super) slots: Vec<Arc<Slot>>,
+}
+
+/// One partition: where its records lie and how far they go.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Its number in the file, unique over all topics.
+    pub(super) id: i64,
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    /// The first offset still there.
+    start: AtomicI64,
+    /// The offset after the last durable record.
+    end: AtomicI64,
+}
+
+impl Slot {
+    pub(super) fn start(&self) -> i64 {
+        self.start.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Called by the writer once the records up to `end` are durable.
+    pub(super) fn advance(&self, end: i64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    fn row(&self, offset: i64) -> i64 {
+        (self.id << OFFSET_BITS) | offset
+    }
+
+    fn rows(&self) -> (i64, i64) {
+        (self.row(0), (self.id + 1) << OFFSET_BITS)
+    }
+}
+
+/// The writing connection. There is one, on the writer's thread.
+pub(super) struct Store {
+    db: Connection,
+}
+
+impl Store {
+    /// Opens the file, made where missing.
+    pub(super) fn open(file: &Path) -> Result<Store, LogError> {
+        let failed = || LogError::storage(format!("open the log's file {}", file.display()));
+        let db = Connection::open(file).map_err(failed())?;
+        let application: i32 = db
+            .query_row("pragma application_id", [], |row| row.get(0))
+            .map_err(failed())?;
+        let layout: i32 = db
+            .query_row("pragma user_version", [], |row| row.get(0))
+            .map_err(failed())?;
+        let fresh = application == 0 && layout == 0;
+        if !fresh && (application, layout) != (APPLICATION_ID, LAYOUT) {
+            return Err(LogError::Io {
+                action: format!("open the log's file {}", file.display()),
+                source: std::io::Error::other(format!(
+                    "it is not a log of layout {LAYOUT} (it says {application:#x}, {layout}); move it away to start anew"
+                )),
+            });
+        }
+        db.execute_batch(
+            "pragma page_size = 8192;
+             pragma journal_mode = wal;
+             pragma synchronous = full;
+             pragma cache_size = -32768;
+             pragma temp_store = memory;
+             pragma journal_size_limit = 67108864;",
+        )
+        .map_err(failed())?;
+        if fresh {
+            db.execute_batch(&format!(
+                "begin;
+                 create table topic (
+                   id integer primary key, name text not null unique, partitions integer not null,
+                   cleanup text not null, retention_ms integer);
+                 create table slot (
+                   id integer primary key, topic integer not null references topic, partition integer not null,
+                   next integer not null, unique (topic, partition));
+                 create table record (
+                   id integer primary key, key blob not null, value blob, headers blob, at integer not null);
+                 create table committed (
+                   grp text not null, slot integer not null, next integer not null, primary key (grp, slot))
+                   without rowid;
+                 pragma application_id = {APPLICATION_ID};
+                 pragma user_version = {LAYOUT};
+                 commit;"
+            ))
+            .map_err(failed())?;
+        }
+        Ok(Store { db })
+    }
+
+    /// Every topic of the file.
+    pub(super) fn topics(&self) -> Result<Vec<Topic>, LogError> {
+        self.load_topics()
+            .map_err(LogError::storage("read the topics of the log"))
+    }
+
+    fn load_topics(&self) -> rusqlite::Result<Vec<Topic>> {
+        let mut topics = self
+            .db
+            .prepare("select id, name, cleanup, retention_ms from topic order by id")?;
+        let mut slots = self
+            .db
+            .prepare("select id, partition, next from slot where topic = ?1 order by partition")?;
+        topics
+            .query_map([], |row| {
+                let id: i64 = row.get(0)?;
+                let name: Arc<str> = row.get::<_, String>(1)?.into();
+                let compact = row.get::<_, String>(2)? == "compact";
+                let retention: Option<i64> = row.get(3)?;
+                let slots = slots
+                    .query_map([id], |row| {
+                        Ok(Slot {
+                            id: row.get(0)?,
+                            topic: name.clone(),
+                            partition: row.get(1)?,
+                            start: AtomicI64::new(0),
+                            end: AtomicI64::new(row.get(2)?),
+                        })
+                    })?
+                    .map(|slot| {
+                        let slot = slot?;
+                        self.find_start(&slot)?;
+                        Ok(Arc::new(slot))
+                    })
+                    .collect::<rusqlite::Result<_>>()?;
+                Ok(Topic {
+                    name,
+                    cleanup: if compact {
+                        Cleanup::Compact
+                    } else {
+                        Cleanup::Delete
+                    },
+                    retention: retention.map(|ms| Duration::from_millis(ms.max(0) as u64)),
+                    slots,
+                })
+            })?
+            .collect()
+    }
+
+    fn find_start(&self, slot: &Slot) -> rusqlite::Result<()> {
+        let (low, high) = slot.rows();
+        let first: Option<i64> = self
+            .db
+            .prepare_cached("select id from record where id >= ?1 and id < ?2 order by id limit 1")?
+            .query_row((low, high), |row| row.get(0))
+            .optional()?;
+        let start = first.map_or(slot.end(), |id| id - low);
+        slot.start.store(start, Ordering::Release);
+        Ok(())
+    }
+
+    /// Creates one topic.
+    pub(super) fn create_topic(&mut self, spec: &TopicSpec) -> Result<Topic, LogError> {
+        self.insert_topic(spec)
+            .map_err(LogError::storage(format!("create topic {:?}", spec.name)))
+    }
+
+    fn insert_topic(&mut self, spec: &TopicSpec) -> rusqlite::Result<Topic> {
+        let name: Arc<str> = spec.name.into();
+        let transaction = self.db.transaction()?;
+        let cleanup = match spec.cleanup {
+            Cleanup::Delete => "delete",
+            Cleanup::Compact => "compact",
+        };
+        let retention = spec
+            .retention
+            .map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        transaction.execute(
+            "insert into topic (name, partitions, cleanup, retention_ms) values (?1, ?2, ?3, ?4)",
+            params![spec.name, spec.partitions, cleanup, retention],
+        )?;
+        let topic = transaction.last_insert_rowid();
+        let mut slots = Vec::new();
+        for partition in 0..spec.partitions {
+            transaction.execute(
+                "insert into slot (topic, partition, next) values (?1, ?2, 0)",
+                params![topic, partition],
+            )?;
+            slots.push(Arc::new(Slot {
+                id: transaction.last_insert_rowid(),
+                topic: name.clone(),
+                partition,
+                start: AtomicI64::new(0),
+                end: AtomicI64::new(0),
+            }));
+        }
+        transaction.commit()?;
+        Ok(Topic {
+            name,
+            cleanup: spec.cleanup,
+            retention: spec.retention,
+            slots,
+        })
+    }
+
+    /// Begins the transaction that a batch of writes goes into.
+    pub(super) fn begin(&mut self) -> Result<Batch<'_>, LogError> {
+        self.db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map(Batch)
+            .map_err(LogError::storage("begin a transaction of the log"))
+    }
+
+    /// Deletes some of what a topic need not keep: under delete what was appended before `now_ms` less the retention, under
+    /// compact the records of a key before its last, and tombstones appended before `tombstones_before_ms`. Returns how
+    /// many it deleted. Writes wait meanwhile.
+    pub(super) fn clean(
+        &mut self,
+        topic: &Topic,
+        slot: &Slot,
+        now_ms: i64,
+        tombstones_before_ms: i64,
+    ) -> Result<usize, LogError> {
+        match (topic.cleanup, topic.retention) {
+            (Cleanup::Delete, None) => Ok(0),
+            (Cleanup::Delete, Some(keep)) => {
+                let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+                self.expire(slot, now_ms.saturating_sub(keep))
+            }
+            (Cleanup::Compact, _) => self.compact(slot, tombstones_before_ms),
+        }
+        .and_then(|deleted| {
+            if deleted > 0 {
+                self.find_start(slot)?;
+            }
+            Ok(deleted)
+        })
+        .map_err(LogError::storage(format!("clean topic {:?}", topic.name)))
+    }
+
+    fn expire(&self, slot: &Slot, before_ms: i64) -> rusqlite::Result<usize> {
+        let (low, high) = slot.rows();
+        let mut deleted = 0;
+        loop {
+            // The clock may have been set back, so that times are not in order: only the run of old records at the
+            // head goes.
+            let kept: Option<i64> = self
+                .db
+                .prepare_cached(
+                    "select id from (select id, at from record where id >= ?1 and id < ?2 order by id limit ?4)
+                     where at >= ?3 order by id limit 1",
+                )?
+                .query_row((low, high, before_ms, CLEAN_CHUNK as i64), |row| row.get(0))
+                .optional()?;
+            let chunk = self
+                .db
+                .prepare_cached(
+                    "delete from record where id in
+                     (select id from record where id >= ?1 and id < ?2 order by id limit ?3)",
+                )?
+                .execute((low, kept.unwrap_or(high), CLEAN_CHUNK as i64))?;
+            deleted += chunk;
+            if kept.is_some() || chunk < CLEAN_CHUNK {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    fn compact(&self, slot: &Slot, tombstones_before_ms: i64) -> rusqlite::Result<usize> {
+        let (low, high) = slot.rows();
+        self.db.execute_batch(
+            "create temp table if not exists kept (id integer primary key); delete from temp.kept;",
+        )?;
+        self.db
+            .prepare_cached(
+                "insert into temp.kept select max(id) from record where id >= ?1 and id < ?2 group by key",
+            )?
+            .execute((low, high))?;
+        let mut deleted = 0;
+        loop {
+            let chunk = self
+                .db
+                .prepare_cached(
+                    "delete from record where id in (select id from record where id >= ?1 and id < ?2 and
+                       (id not in (select id from temp.kept) or (value is null and at < ?3)) order by id limit ?4)",
+                )?
+                .execute((low, high, tombstones_before_ms, CLEAN_CHUNK as i64))?;
+            deleted += chunk;
+            if chunk < CLEAN_CHUNK {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Folds the write-ahead log into the file, so that what is left on closing is one file.
+    pub(super) fn close(self) -> Result<(), LogError> {
+        self.db
+            .close()
+            .map_err(|(_, error)| error)
+            .map_err(LogError::storage("close the log's file"))
+    }
+}
+
+/// An open transaction; dropped without [`Batch::commit`] it leaves no trace.
+pub(super) struct Batch<'a>(rusqlite::Transaction<'a>);
+
+impl Batch<'_> {
+    pub(super) fn insert(
+        &self,
+        slot: &Slot,
+        offset: i64,
+        record: &Row,
+        now_ms: i64,
+    ) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached(
+                "insert into record (id, key, value, headers, at) values (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                slot.row(offset),
+                record.key,
+                record.value,
+                record.headers,
+                now_ms
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn set_next(&self, slot: &Slot, next: i64) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached("update slot set next = ?2 where id = ?1")?
+            .execute((slot.id, next))?;
+        Ok(())
+    }
+
+    pub(super) fn set_committed(
+        &self,
+        group: &str,
+        slot: &Slot,
+        next: i64,
+    ) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached(
+                "insert into committed (grp, slot, next) values (?1, ?2, ?3)
+                 on conflict do update set next = max(next, excluded.next)",
+            )?
+            .execute((group, slot.id, next))?;
+        Ok(())
+    }
+
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        self.0.commit()
+    }
+}
+
+/// What is stored of a record beside its place and time.
+pub(super) struct Row {
+    pub(super) key: Vec<u8>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Option<Vec<u8>>,
+}
+
+/// Read connections, shared by everything in the process that reads.
+pub(super) struct Readers {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(file: PathBuf) -> Readers {
+        Readers {
+            file,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LogError> {
+        let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let failed = LogError::storage("read the log");
+        let result = (|| {
+            let db = match idle {
+                Some(db) => db,
+                None => {
+                    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                    let db = Connection::open_with_flags(&self.file, flags)?;
+                    db.busy_timeout(Duration::from_secs(10))?;
+                    db.execute_batch("pragma cache_size = -8192;")?;
+                    db
+                }
+            };
+            let value = read(&db)?;
+            let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
+            if idle.len() < READERS {
+                idle.push(db);
+            }
+            Ok(value)
+        })();
+        result.map_err(failed)
+    }
+
+    /// Drops the idle connections.
+    pub(super) fn close(&self) {
+        self.idle.lock().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+
+    /// Up to `max` records from `from` on and before `to`, within the bound on bytes. The second value is the offset to go
+    /// on from: after a compaction it may be beyond the last record's.
+    pub(super) fn records(
+        &self,
+        slot: &Slot,
+        from: i64,
+        to: i64,
+        max: usize,
+    ) -> Result<(Vec<Record>, i64), LogError> {
+        self.with(|db| {
+            let mut records = Vec::new();
+            let mut bytes = 0;
+            let low = slot.row(0);
+            let mut statement = db.prepare_cached(
+                "select id, key, value, headers, at from record where id >= ?1 and id < ?2 order by id limit ?3",
+            )?;
+            let mut rows = statement.query((
+                slot.row(from),
+                slot.row(to),
+                i64::try_from(max).unwrap_or(i64::MAX),
+            ))?;
+            let mut next = from;
+            while let Some(row) = rows.next()? {
+                let id: i64 = row.get(0)?;
+                let record = Record {
+                    topic: slot.topic.clone(),
+                    partition: slot.partition,
+                    offset: id - low,
+                    key: row.get(1)?,
+                    value: row.get(2)?,
+                    headers: row
+                        .get_ref(3)?
+                        .as_blob_or_null()?
+                        .map(decode_headers)
+                        .unwrap_or_default(),
+                    timestamp: row.get(4)?,
+                };
+                next = record.offset + 1;
+                bytes += record.size();
+                records.push(record);
+                if bytes >= MAX_POLL_BYTES {
+                    return Ok((records, next));
+                }
+            }
+            if records.len() < max {
+                next = to.max(from);
+            }
+            Ok((records, next))
+        })
+    }
+
+    pub(super) fn committed(
+        &self,
+        group: &str,
+        slots: &[Arc<Slot>],
+    ) -> Result<Vec<Option<i64>>, LogError> {
+        self.with(|db| {
+            let mut statement =
+                db.prepare_cached("select next from committed where grp = ?1 and slot = ?2")?;
+            slots
+                .iter()
+                .map(|slot| {
+                    statement
+                        .query_row((group, slot.id), |row| row.get(0))
+                        .optional()
+                })
+                .collect()
+        })
+    }
+}
+
+/// Headers as stored: for each the name's length, the name, the value's length, the value; lengths are u32, little-endian.
+pub(super) fn encode_headers(headers: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+    if headers.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for (name, value) in headers {
+        for part in [name.as_bytes(), value.as_slice()] {
+            bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+    }
+    Some(bytes)
+}
+
+fn decode_headers(mut bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    fn part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        *bytes = rest;
+        Some(part)
+    }
+    let mut headers = Vec::new();
+    while let (Some(name), Some(value)) = (part(&mut bytes), part(&mut bytes)) {
+        headers.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+    }
+    headers
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn headers_come_back_as_they_were(headers: Vec<(String, Vec<u8>)>) {
+            let stored = encode_headers(&headers).unwrap_or_default();
+            prop_assert_eq!(decode_headers(&stored), headers);
+        }
+
+        #[test]
+        fn damaged_headers_do_not_panic(bytes: Vec<u8>) {
+            decode_headers(&bytes);
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The one thread that changes the embedded log. Everything that must not overlap (appends, commits, joins, leaves, cleaning)
+//! is an operation in its queue, so that a commit and a rebalance are in one order or the other, never at once.
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs::File,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    Shared,
+    group::{Group, MemberId, SlotId},
+    store::{Row, Slot, Store, Topic},
+};
+use crate::log::{Cleanup, LogError, TopicSpec};
+
+/// Writes gathered into one transaction, and so one flush to disk, stop at this many bytes.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How often the cleaner looks.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// A compacted topic's partition is cleaned once so many records are new to it, and as many as it had kept.
+const DIRTY_RECORDS: i64 = 1000;
+/// How long a tombstone stays after compaction, so that slow readers learn of the deletion (Kafka's
+/// `delete.retention.ms`).
+const TOMBSTONES: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
+
+pub(super) enum Op {
+    Write(Write),
+    CreateTopics(Vec<TopicSpec>, Reply<()>),
+    Join {
+        group: Arc<str>,
+        slots: Vec<Arc<Slot>>,
+        reply: Reply<(MemberId, watch::Receiver<Vec<Holding>>)>,
+    },
+    Leave {
+        group: Arc<str>,
+        member: MemberId,
+        reply: Option<Reply<()>>,
+    },
+    Clean(Reply<()>),
+    Stop(Reply<()>),
+}
+
+/// Records to append and offsets to commit, in one transaction.
+pub(super) struct Write {
+    pub(super) rows: Vec<(Arc<Slot>, Row)>,
+    pub(super) commit: Option<Commit>,
+    pub(super) reply: Reply<()>,
+}
+
+pub(super) struct Commit {
+    pub(super) group: Arc<str>,
+    pub(super) member: MemberId,
+    pub(super) offsets: Vec<Offset>,
+}
+
+pub(super) struct Offset {
+    pub(super) slot: Arc<Slot>,
+    pub(super) tenure: u64,
+    pub(super) next: i64,
+}
+
+/// A partition as its holder gets it.
+#[derive(Clone)]
+pub(super) struct Holding {
+    pub(super) slot: Arc<Slot>,
+    pub(super) tenure: u64,
+    /// The committed offset when the tenure began.
+    pub(super) from: i64,
+}
+
+pub(super) struct Writer {
+    store: Store,
+    shared: Arc<Shared>,
+    groups: HashMap<Arc<str>, Group>,
+    views: HashMap<MemberId, watch::Sender<Vec<Holding>>>,
+    slots: HashMap<SlotId, Arc<Slot>>,
+    members: MemberId,
+    cleaned: HashMap<SlotId, Cleaned>,
+    /// Held as long as the thread lives.
+    _lock: File,
+}
+
+#[derive(Default)]
+struct Cleaned {
+    up_to: i64,
+    kept: i64,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store, shared: Arc<Shared>, lock: File) -> Writer {
+        let slots = shared
+            .topics()
+            .iter()
+            .flat_map(|t| t.slots.iter().map(|s| (s.id, s.clone())))
+            .collect();
+        Writer {
+            store,
+            shared,
+            groups: HashMap::new(),
+            views: HashMap::new(),
+            slots,
+            members: 0,
+            cleaned: HashMap::new(),
+            _lock: lock,
+        }
+    }
+
+    /// Works until told to stop or until nobody is left to tell.
+    pub(super) fn run(mut self, ops: mpsc::Receiver<Op>) {
+        let mut next_clean = Instant::now() + CLEAN_EVERY;
+        let mut waiting: Option<Op> = None;
+        loop {
+            let op = match waiting.take() {
+                Some(op) => op,
+                None => {
+                    match ops.recv_timeout(next_clean.saturating_duration_since(Instant::now())) {
+                        Ok(op) => op,
+                        Err(mpsc::RecvTimeoutError::Timeout) => {
+                            if let Err(error) = self.clean(false) {
+                                tracing::warn!(%error, "cleaning the log failed, will be tried again");
+                            }
+                            next_clean = Instant::now() + CLEAN_EVERY;
+                            continue;
+                        }
+                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                    }
+                }
+            };
+            match op {
+                Op::Write(write) => {
+                    let mut bytes = write.bytes();
+                    let mut batch = vec![write];
+                    while bytes < BATCH_BYTES {
+                        match ops.try_recv() {
+                            Ok(Op::Write(write)) => {
+                                bytes += write.bytes();
+                                batch.push(write);
+                            }
+                            Ok(other) => {
+                                waiting = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.write(batch);
+                }
+                Op::CreateTopics(specs, reply) => drop(reply.send(self.create_topics(&specs))),
+                Op::Join {
+                    group,
+                    slots,
+                    reply,
+                } => drop(reply.send(self.join(group, &slots))),
+                Op::Leave {
+                    group,
+                    member,
+                    reply,
+                } => {
+                    let result = self.leave(&group, member);
+                    match reply {
+                        Some(reply) => drop(reply.send(result)),
+                        None => {
+                            if let Err(error) = result {
+                                tracing::warn!(%group, %error, "leaving a group failed");
+                            }
+                        }
+                    }
+                }
+                Op::Clean(reply) => drop(reply.send(self.clean(true))),
+                Op::Stop(reply) => {
+                    self.shared.close();
+                    let Writer { store, _lock, .. } = self;
+                    let closed = store.close();
+                    drop(_lock);
+                    drop(reply.send(closed));
+                    return;
+                }
+            }
+        }
+        self.shared.close();
+        if let Err(error) = self.store.close() {
+            tracing::warn!(%error, "closing the log failed");
+        }
+    }
+
+    /// Group commit: many writes, one transaction. A write whose member lost a partition is refused by itself; a failing
+    /// disk refuses all of them.
+    fn write(&mut self, batch: Vec<Write>) {
+        let (allowed, refused): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|write| (self.check(&write), write))
+            .partition(|(checked, _)| checked.is_ok());
+        for (checked, write) in refused {
+            drop(write.reply.send(checked));
+        }
+        if allowed.is_empty() {
+            return;
+        }
+        let writes: Vec<Write> = allowed.into_iter().map(|(_, write)| write).collect();
+        match self.store_all(&writes) {
+            Ok(ends) => {
+                for (slot, end) in ends.values() {
+                    slot.advance(*end);
+                }
+                self.shared.wake();
+                for write in writes {
+                    drop(write.reply.send(Ok(())));
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                for write in writes {
+                    drop(write.reply.send(Err(LogError::Io {
+                        action: "write to the log".to_owned(),
+                        source: std::io::Error::other(reason.clone()),
+                    })));
+                }
+            }
+        }
+    }
+
+    fn check(&self, write: &Write) -> Result<(), LogError> {
+        let Some(commit) = &write.commit else {
+            return Ok(());
+        };
+        let group = self.groups.get(&commit.group);
+        let lost = commit.offsets.iter().find(|offset| {
+            !group.is_some_and(|g| g.holds(commit.member, offset.slot.id, offset.tenure))
+        });
+        match lost {
+            None => Ok(()),
+            Some(offset) => Err(LogError::Revoked {
+                group: commit.group.to_string(),
+                topic: offset.slot.topic.to_string(),
+                partition: offset.slot.partition,
+            }),
+        }
+    }
+
+    fn store_all(
+        &mut self,
+        writes: &[Write],
+    ) -> Result<BTreeMap<SlotId, (Arc<Slot>, i64)>, LogError> {
+        let now = now_ms();
+        let mut ends: BTreeMap<SlotId, (Arc<Slot>, i64)> = BTreeMap::new();
+        let batch = self.store.begin()?;
+        (|| {
+            for write in writes {
+                for (slot, row) in &write.rows {
+                    let (_, end) = ends
+                        .entry(slot.id)
+                        .or_insert_with(|| (slot.clone(), slot.end()));
+                    batch.insert(slot, *end, row, now)?;
+                    *end += 1;
+                }
+                if let Some(commit) = &write.commit {
+                    for offset in &commit.offsets {
+                        batch.set_committed(&commit.group, &offset.slot, offset.next)?;
+                    }
+                }
+            }
+            for (slot, end) in ends.values() {
+                batch.set_next(slot, *end)?;
+            }
+            batch.commit()
+        })()
+        .map_err(LogError::storage("write to the log"))?;
+        Ok(ends)
+    }
+
+    fn create_topics(&mut self, specs: &[TopicSpec]) -> Result<(), LogError> {
+        for spec in specs {
+            if self.shared.topic(spec.name).is_ok() {
+                continue;
+            }
+            let topic = self.store.create_topic(spec)?;
+            for slot in &topic.slots {
+                self.slots.insert(slot.id, slot.clone());
+            }
+            self.shared.add_topic(topic);
+        }
+        Ok(())
+    }
+
+    fn join(
+        &mut self,
+        name: Arc<str>,
+        slots: &[Arc<Slot>],
+    ) -> Result<(MemberId, watch::Receiver<Vec<Holding>>), LogError> {
+        self.members += 1;
+        let member = self.members;
+        let (view, seen) = watch::channel(Vec::new());
+        self.views.insert(member, view);
+        let slots: BTreeSet<SlotId> = slots.iter().map(|slot| slot.id).collect();
+        self.groups
+            .entry(name.clone())
+            .or_default()
+            .join(member, slots);
+        match self.show(&name) {
+            Ok(()) => Ok((member, seen)),
+            Err(error) => {
+                self.leave(&name, member)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn leave(&mut self, name: &Arc<str>, member: MemberId) -> Result<(), LogError> {
+        self.views.remove(&member);
+        let Some(group) = self.groups.get_mut(name) else {
+            return Ok(());
+        };
+        group.leave(member);
+        if group.is_empty() {
+            self.groups.remove(name);
+            return Ok(());
+        }
+        self.show(name)
+    }
+
+    /// Tells the members of a group what they hold now. No write is under way, so the committed offsets stand.
+    fn show(&self, name: &Arc<str>) -> Result<(), LogError> {
+        let Some(group) = self.groups.get(name) else {
+            return Ok(());
+        };
+        for member in group.members() {
+            let Some(view) = self.views.get(&member) else {
+                continue;
+            };
+            let held: Vec<(Arc<Slot>, u64)> = group
+                .held_by(member)
+                .filter_map(|(slot, tenure)| Some((self.slots.get(&slot)?.clone(), tenure)))
+                .collect();
+            let slots: Vec<Arc<Slot>> = held.iter().map(|(slot, _)| slot.clone()).collect();
+            let committed = self.shared.readers.committed(name, &slots)?;
+            let holdings = held
+                .into_iter()
+                .zip(committed)
+                .map(|((slot, tenure), from)| Holding {
+                    slot,
+                    tenure,
+                    from: from.unwrap_or(0),
+                })
+                .collect();
+            view.send_replace(holdings);
+        }
+        self.shared.wake();
+        Ok(())
+    }
+
+    fn clean(&mut self, all: bool) -> Result<(), LogError> {
+        let now = now_ms();
+        for topic in self.shared.topics() {
+            for slot in &topic.slots {
+                let end = slot.end();
+                let cleaned = self.cleaned.entry(slot.id).or_default();
+                let dirty = end - cleaned.up_to;
+                let due = match topic.cleanup {
+                    Cleanup::Delete => topic.retention.is_some(),
+                    Cleanup::Compact => dirty >= DIRTY_RECORDS.max(cleaned.kept),
+                };
+                if !(due || all) {
+                    continue;
+                }
+                let deleted = self.clean_slot(&topic, slot, now)?;
+                let kept = (end - slot.start()) - deleted as i64;
+                self.cleaned.insert(
+                    slot.id,
+                    Cleaned {
+                        up_to: end,
+                        kept: kept.max(0),
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn clean_slot(&mut self, topic: &Topic, slot: &Slot, now: i64) -> Result<usize, LogError> {
+        let started = Instant::now();
+        let tombstones = now - TOMBSTONES.as_millis() as i64;
+        let deleted = self.store.clean(topic, slot, now, tombstones)?;
+        if deleted > 0 {
+            tracing::debug!(
+                topic = %topic.name,
+                partition = slot.partition,
+                deleted,
+                ms = started.elapsed().as_millis() as u64,
+                "log cleaned"
+            );
+        }
+        Ok(deleted)
+    }
+}
+
+impl Write {
+    fn bytes(&self) -> usize {
+        let row = |row: &Row| row.key.len() + row.value.as_ref().map_or(0, Vec::len) + 64;
+        self.rows.iter().map(|(_, r)| row(r)).sum()
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,143 @@
+//! A reader of a topic without a group, on Kafka.
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
+    error::KafkaError,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Kafka, consumer_settings, is_passing, to_record};
+use crate::log::{LogError, MAX_POLL_BYTES, Record};
+
+/// Reads partitions it was given; joins no group and commits nothing.
+pub(in crate::log) struct Reader {
+    topic: Arc<str>,
+    consumer: StreamConsumer,
+    spans: BTreeMap<i32, Span>,
+}
+
+struct Span {
+    next: i64,
+    to: i64,
+    /// Where the partition ended when the reader was opened.
+    end: i64,
+}
+
+impl Span {
+    fn is_done(&self) -> bool {
+        let target = if self.to == i64::MAX {
+            self.end
+        } else {
+            self.to
+        };
+        self.next >= target
+    }
+}
+
+impl Reader {
+    pub(super) fn open(
+        kafka: &Kafka,
+        topic: &str,
+        spans: Vec<(i32, Range<i64>)>,
+        ends: &[i64],
+    ) -> Result<Reader, LogError> {
+        let failed = || LogError::kafka(format!("read topic {topic:?}"));
+        let mut config = kafka.client_config();
+        consumer_settings(&mut config);
+        // librdkafka wants a group's name to hand out messages; nobody joins it and nothing is committed to it.
+        let consumer: StreamConsumer = config
+            .set("group.id", kafka.transactional_id("lockstep-reader"))
+            .set("enable.partition.eof", "true")
+            .create()
+            .map_err(failed())?;
+        let spans: BTreeMap<i32, Span> = spans
+            .into_iter()
+            .filter_map(|(partition, span)| {
+                let end = *ends.get(usize::try_from(partition).ok()?)?;
+                let next = span.start.max(0);
+                Some((
+                    partition,
+                    Span {
+                        next,
+                        to: span.end,
+                        end,
+                    },
+                ))
+            })
+            .collect();
+        let mut list = TopicPartitionList::new();
+        for (partition, span) in spans.iter().filter(|(_, span)| span.next < span.to) {
+            let from = match span.next {
+                0 => Offset::Beginning,
+                next => Offset::Offset(next),
+            };
+            list.add_partition_offset(topic, *partition, from)
+                .map_err(failed())?;
+        }
+        consumer.assign(&list).map_err(failed())?;
+        Ok(Reader {
+            topic: topic.into(),
+            consumer,
+            spans,
+        })
+    }
+
+    pub(in crate::log) async fn poll(
+        &mut self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Record>, LogError> {
+        let deadline = Instant::now() + wait;
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while records.len() < max && bytes < MAX_POLL_BYTES {
+            let received = if records.is_empty() {
+                timeout_at(deadline, self.consumer.recv()).await.ok()
+            } else {
+                self.consumer.recv().now_or_never()
+            };
+            match received {
+                None => break,
+                Some(Ok(message)) => {
+                    let Some(span) = self.spans.get_mut(&message.partition()) else {
+                        continue;
+                    };
+                    span.next = span.next.max(message.offset() + 1);
+                    if message.offset() < span.to {
+                        let record = to_record(self.topic.clone(), &message);
+                        bytes += record.size();
+                        records.push(record);
+                    }
+                }
+                // The end of a partition: markers and compacted records before it need not be waited for.
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    if let Some(span) = self.spans.get_mut(&partition) {
+                        span.next = span.next.max(span.end.min(span.to));
+                    }
+                    if records.is_empty() && self.at_end() && self.is_bounded() {
+                        break;
+                    }
+                }
+                Some(Err(error)) if is_passing(&error) => {
+                    tracing::warn!(topic = %self.topic, %error, "kafka reader, going on");
+                }
+                Some(Err(source)) => {
+                    let action = format!("read topic {:?}", self.topic);
+                    return Err(LogError::Kafka { action, source });
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    pub(in crate::log) fn at_end(&self) -> bool {
+        self.spans.values().all(Span::is_done)
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.spans.values().all(|span| span.to < i64::MAX)
+    }
+}
