@@ -1,3 +1,24 @@
-//! detector
+//! The service from posts to flagged clusters, and the same over files.
+//!
+//! The journey of one post here: a record of `posts` is decoded (what cannot be read goes to `posts.dead-letter` with the reason),
+//! handed to the pure engine by the [`Pipeline`], and every cluster the engine tells of is scored by the model, described by the
+//! [`lexicon`] and written to `clusters`, and to `clusters.flagged` if it is flagged. Outputs and offsets are committed together.
+//! [`detect`] runs the same pipeline over files, with no service at all.
+//!
+//! What is absent: HTTP for users, sharing rules, detection logic (that is `coordination`) and models (that is `scoring`).
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod config;
+pub mod detect;
 pub mod input;
+pub mod intake;
+pub mod lexicon;
+mod metrics;
+mod pipeline;
+mod service;
+
+pub use config::{Config, EngineConfig, StartError};
+pub use metrics::DetectorMetrics;
+pub use pipeline::Pipeline;
+pub use service::{GROUP, Service, ServiceError, create_topics};

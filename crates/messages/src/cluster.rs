@@ -124,14 +124,12 @@ impl ClusterMessage {
             })
         };
         let member = |account: &coordination::AccountRef| {
-            cluster
-                .members
-                .iter()
-                .position(|member| member.account == *account)
-                .ok_or_else(|| ClusterError::TieOutside {
+            cluster.members.iter().position(|member| member.account == *account).ok_or_else(|| {
+                ClusterError::TieOutside {
                     cluster_id: cluster.id.clone(),
                     account: format!("{}:{}", account.platform, account.account_id),
-                })
+                }
+            })
         };
         let evidence = |evidence: &coordination::Evidence| {
             let posts: Result<Vec<PostRef>, ClusterError> = evidence
@@ -181,11 +179,7 @@ impl ClusterMessage {
             log_e_leave_one_source_out: cluster.log_e_leave_one_source_out,
             candidates_tested: cluster.candidates_tested,
             history_hours: cluster.history as f64 / 3_600_000.0,
-            traces: cluster
-                .nats_by_kind
-                .iter()
-                .map(|(kind, nats)| (kind.name().to_owned(), *nats))
-                .collect(),
+            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (kind.name().to_owned(), *nats)).collect(),
             sources: cluster
                 .nats_by_source
                 .iter()
@@ -207,15 +201,8 @@ impl ClusterMessage {
                     text: reason.text.clone(),
                 })
                 .collect(),
-            model: ModelRef {
-                name: verdict.model.clone(),
-                version: verdict.version.clone(),
-            },
-            evidence: cluster
-                .evidence
-                .iter()
-                .map(evidence)
-                .collect::<Result<_, _>>()?,
+            model: ModelRef { name: verdict.model.clone(), version: verdict.version.clone() },
+            evidence: cluster.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
             ties: cluster
                 .ties
                 .iter()
@@ -254,18 +241,12 @@ impl ClusterMessage {
             if number.is_finite() {
                 Ok(())
             } else {
-                Err(ClusterError::NotFinite {
-                    cluster_id: self.cluster_id.clone(),
-                    path: path(),
-                })
+                Err(ClusterError::NotFinite { cluster_id: self.cluster_id.clone(), path: path() })
             }
         };
         for (number, name) in [
             (self.log_e, "log_e"),
-            (
-                self.log_e_leave_one_source_out,
-                "log_e_leave_one_source_out",
-            ),
+            (self.log_e_leave_one_source_out, "log_e_leave_one_source_out"),
             (self.history_hours, "history_hours"),
             (self.score, "score"),
             (self.probability, "probability"),
@@ -282,12 +263,8 @@ impl ClusterMessage {
             check(source.nats, &|| format!("sources[{at}].nats"))?;
         }
         for (at, reason) in self.reasons.iter().enumerate() {
-            check(reason.value.unwrap_or_default(), &|| {
-                format!("reasons[{at}].value")
-            })?;
-            check(reason.contribution, &|| {
-                format!("reasons[{at}].contribution")
-            })?;
+            check(reason.value.unwrap_or_default(), &|| format!("reasons[{at}].value"))?;
+            check(reason.contribution, &|| format!("reasons[{at}].contribution"))?;
         }
         for (at, evidence) in self.evidence.iter().enumerate() {
             check(evidence.nats, &|| format!("evidence[{at}].nats"))?;

@@ -63,13 +63,7 @@ pub enum Source {
 impl DeadLetter {
     /// Puts an error and what it is about together.
     pub fn new(value: &[u8], error: &DecodeError, source: Source, at: Timestamp) -> Self {
-        DeadLetter {
-            value: value.to_vec(),
-            reason: error.reason.to_string(),
-            field: error.path.clone(),
-            source,
-            at,
-        }
+        DeadLetter { value: value.to_vec(), reason: error.reason.to_string(), field: error.path.clone(), source, at }
     }
 
     /// The record's headers.
@@ -81,11 +75,7 @@ impl DeadLetter {
             header(AT, self.at.to_string()),
         ];
         match &self.source {
-            Source::Record {
-                topic,
-                partition,
-                offset,
-            } => headers.extend([
+            Source::Record { topic, partition, offset } => headers.extend([
                 header(TOPIC, topic.clone()),
                 header(PARTITION, partition.to_string()),
                 header(OFFSET, offset.to_string()),
@@ -100,15 +90,10 @@ impl DeadLetter {
     /// Reads a record of `posts.dead-letter`. Errors name the header.
     pub fn from_record(value: &[u8], headers: &[(String, Vec<u8>)]) -> Result<Self, DecodeError> {
         let source = match (optional(headers, TOPIC), optional(headers, FILE)) {
-            (Some(topic), _) => Source::Record {
-                topic,
-                partition: parsed(headers, PARTITION)?,
-                offset: parsed(headers, OFFSET)?,
-            },
-            (None, Some(file)) => Source::Line {
-                file,
-                line: parsed(headers, LINE)?,
-            },
+            (Some(topic), _) => {
+                Source::Record { topic, partition: parsed(headers, PARTITION)?, offset: parsed(headers, OFFSET)? }
+            }
+            (None, Some(file)) => Source::Line { file, line: parsed(headers, LINE)? },
             (None, None) => return Err(DecodeError::new(TOPIC, "header is missing", value)),
         };
         Ok(DeadLetter {
@@ -123,23 +108,16 @@ impl DeadLetter {
 
 /// The last header of a name counts: a letter that died twice carries both reasons.
 fn optional(headers: &[(String, Vec<u8>)], name: &str) -> Option<String> {
-    headers
-        .iter()
-        .rfind(|(header, _)| header == name)
-        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    headers.iter().rfind(|(header, _)| header == name).map(|(_, value)| String::from_utf8_lossy(value).into_owned())
 }
 
 fn required(headers: &[(String, Vec<u8>)], name: &str) -> Result<String, DecodeError> {
     optional(headers, name).ok_or_else(|| DecodeError::new(name, "header is missing", b""))
 }
 
-fn parsed<T: std::str::FromStr>(
-    headers: &[(String, Vec<u8>)],
-    name: &str,
-) -> Result<T, DecodeError> {
+fn parsed<T: std::str::FromStr>(headers: &[(String, Vec<u8>)], name: &str) -> Result<T, DecodeError> {
     let text = required(headers, name)?;
-    text.parse()
-        .map_err(|_| DecodeError::new(name, "header cannot be read", text.as_bytes()))
+    text.parse().map_err(|_| DecodeError::new(name, "header cannot be read", text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -151,35 +129,21 @@ mod tests {
         let value = b"{\"id\":\"1\"}\xFF";
         let error = DecodeError::new("platform", "is required, but missing or null", value);
         let sources = [
-            Source::Record {
-                topic: "posts".into(),
-                partition: 3,
-                offset: 41,
-            },
-            Source::Line {
-                file: "a.jsonl".into(),
-                line: 7,
-            },
+            Source::Record { topic: "posts".into(), partition: 3, offset: 41 },
+            Source::Line { file: "a.jsonl".into(), line: 7 },
         ];
         for source in sources {
             let at = "2026-11-02T10:00:00Z".parse().unwrap();
             let letter = DeadLetter::new(value, &error, source, at);
             assert_eq!(letter.value, value, "byte for byte");
-            assert_eq!(
-                DeadLetter::from_record(value, &letter.headers()),
-                Ok(letter)
-            );
+            assert_eq!(DeadLetter::from_record(value, &letter.headers()), Ok(letter));
         }
     }
 
     #[test]
     fn headers_have_these_exact_bytes() {
         let error = DecodeError::new("urls[2]", "invalid type", b"x");
-        let source = Source::Record {
-            topic: "posts".into(),
-            partition: 0,
-            offset: 9,
-        };
+        let source = Source::Record { topic: "posts".into(), partition: 0, offset: 9 };
         let letter = DeadLetter::new(b"x", &error, source, Timestamp::UNIX_EPOCH);
         let text: Vec<String> = letter
             .headers()
@@ -199,8 +163,7 @@ mod tests {
 
     #[test]
     fn a_missing_header_is_named() {
-        let error =
-            DeadLetter::from_record(b"x", &[(TOPIC.into(), b"posts".to_vec())]).unwrap_err();
+        let error = DeadLetter::from_record(b"x", &[(TOPIC.into(), b"posts".to_vec())]).unwrap_err();
         assert_eq!(error.path, PARTITION);
     }
 }

@@ -21,11 +21,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// `near` is the offending part, or what it stands in; its start becomes the excerpt.
     pub fn new(path: impl Into<String>, reason: impl Into<Cow<'static, str>>, near: &[u8]) -> Self {
-        DecodeError {
-            path: path.into(),
-            reason: reason.into(),
-            excerpt: excerpt(near),
-        }
+        DecodeError { path: path.into(), reason: reason.into(), excerpt: excerpt(near) }
     }
 
     /// The same error, seen from the value that holds this one at `parent`.
@@ -58,9 +54,7 @@ pub fn excerpt(bytes: &[u8]) -> String {
 }
 
 /// Reads JSON; a failure names the path. The path costs a second reading, so only bad values pay for it.
-pub(crate) fn from_json<'de, T: serde::Deserialize<'de>>(
-    json: &'de [u8],
-) -> Result<T, DecodeError> {
+pub(crate) fn from_json<'de, T: serde::Deserialize<'de>>(json: &'de [u8]) -> Result<T, DecodeError> {
     match serde_json::from_slice(json) {
         Ok(value) => Ok(value),
         Err(error) => Err(locate::<T>(json, error)),
@@ -68,10 +62,7 @@ pub(crate) fn from_json<'de, T: serde::Deserialize<'de>>(
 }
 
 #[cold]
-fn locate<'de, T: serde::Deserialize<'de>>(
-    json: &'de [u8],
-    error: serde_json::Error,
-) -> DecodeError {
+fn locate<'de, T: serde::Deserialize<'de>>(json: &'de [u8], error: serde_json::Error) -> DecodeError {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let (path, error) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) => (String::new(), error),
@@ -83,11 +74,8 @@ fn locate<'de, T: serde::Deserialize<'de>>(
         }
     };
     // Line and column are of the value, and a value is most often one line: the column is what helps.
-    let line_start = json
-        .split_inclusive(|b| *b == b'\n')
-        .take(error.line().saturating_sub(1))
-        .map(<[u8]>::len)
-        .sum::<usize>();
+    let line_start =
+        json.split_inclusive(|b| *b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
     let at = (line_start + error.column()).min(json.len());
     let near = &json[at.saturating_sub(40)..];
     let reason = if json.iter().all(u8::is_ascii_whitespace) {

@@ -69,10 +69,9 @@ impl Feedback {
     /// a key, the last word of one partner on one account would take the place of all others on that cluster.
     pub fn key(&self) -> String {
         match &self.account {
-            Some(account) => format!(
-                "{}|{}|{}:{}",
-                self.cluster_id, self.partner, account.platform, account.account_id
-            ),
+            Some(account) => {
+                format!("{}|{}|{}:{}", self.cluster_id, self.partner, account.platform, account.account_id)
+            }
             None => format!("{}|{}", self.cluster_id, self.partner),
         }
     }
@@ -98,10 +97,7 @@ mod tests {
         let mut feedback = Feedback {
             schema_version: SCHEMA_VERSION,
             cluster_id: "c1".into(),
-            account: Some(Account {
-                platform: "twitter".into(),
-                account_id: "7".into(),
-            }),
+            account: Some(Account { platform: "twitter".into(), account_id: "7".into() }),
             verdict: Verdict::AlreadyKnown,
             partner: "acme".into(),
             at: Timestamp::UNIX_EPOCH,
@@ -118,7 +114,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_field() {
-        let error = Feedback::decode(br#"{"schema_version":1,"cluster_id":"c","verdict":"maybe","partner":"p","at":"1970-01-01T00:00:00Z"}"#).unwrap_err();
+        let error = Feedback::decode(
+            br#"{"schema_version":1,"cluster_id":"c","verdict":"maybe","partner":"p","at":"1970-01-01T00:00:00Z"}"#,
+        )
+        .unwrap_err();
         assert_eq!(error.path, "verdict");
         let error = Feedback::decode(br#"{"schema_version":9}"#).unwrap_err();
         assert_eq!(error.path, "schema_version");

@@ -3,10 +3,7 @@
 //! Values are JSON with a `schema_version`; times are RFC 3339 UTC. Domain types (`coordination::Cluster`) and wire types
 //! ([`cluster::ClusterMessage`]) are different types on purpose: the engine may change without breaking a reader.
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod cluster;
 pub mod dead_letter;

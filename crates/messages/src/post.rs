@@ -94,17 +94,9 @@ pub(crate) struct Entities<'a> {
     pub(crate) mentions: Option<Vec<Cow<'a, str>>>,
 }
 
-pub(crate) fn finish<'a>(
-    mut post: Post<'a>,
-    entities: Entities<'a>,
-    value: &[u8],
-) -> Result<Post<'a>, DecodeError> {
+pub(crate) fn finish<'a>(mut post: Post<'a>, entities: Entities<'a>, value: &[u8]) -> Result<Post<'a>, DecodeError> {
     post.platform = tidy_platform(post.platform);
-    for (path, field) in [
-        ("id", &post.id),
-        ("platform", &post.platform),
-        ("account_id", &post.account_id),
-    ] {
+    for (path, field) in [("id", &post.id), ("platform", &post.platform), ("account_id", &post.account_id)] {
         if field.trim().is_empty() {
             return Err(DecodeError::new(path, "is empty", value));
         }
@@ -168,14 +160,7 @@ fn without_sigil(mut tags: Vec<Cow<'_, str>>, sigils: [char; 2]) -> Vec<Cow<'_, 
 
 #[cold]
 pub(crate) fn too_long(value: &[u8]) -> DecodeError {
-    DecodeError::new(
-        "",
-        format!(
-            "has {} bytes, the most for one post is {MAX_VALUE_BYTES}",
-            value.len()
-        ),
-        value,
-    )
+    DecodeError::new("", format!("has {} bytes, the most for one post is {MAX_VALUE_BYTES}", value.len()), value)
 }
 
 /// One post in the native dialect. Null, an absent field and an empty text all mean "not known"; unknown fields are ignored.
@@ -249,9 +234,7 @@ pub(crate) struct WirePost<'a> {
 
 impl<'a> WirePost<'a> {
     fn into_post(self, value: &[u8]) -> Result<Post<'a>, DecodeError> {
-        let missing = |path: &'static str| {
-            move || DecodeError::new(path, "is required, but missing or null", value)
-        };
+        let missing = |path: &'static str| move || DecodeError::new(path, "is required, but missing or null", value);
         let post = Post {
             id: self.id.ok_or_else(missing("id"))?.0,
             platform: self.platform.ok_or_else(missing("platform"))?.0,

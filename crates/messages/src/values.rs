@@ -34,8 +34,7 @@ pub(crate) fn parse_moment(text: &str) -> Result<Millis, String> {
     Err(if text.parse::<DateTime>().is_ok() {
         "has no offset from UTC: expected for example 2026-11-02T10:00:00Z".to_owned()
     } else {
-        "is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z"
-            .to_owned()
+        "is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z".to_owned()
     })
 }
 
@@ -68,11 +67,7 @@ pub(crate) fn millis_from_epoch(number: f64) -> Result<Millis, String> {
 
 /// Writes a time as RFC 3339 UTC. Times outside the years -9999 to 9999 become the nearest one inside.
 pub(crate) fn timestamp(millis: Millis) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+    Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 /// Reads a count given as text.
@@ -85,11 +80,7 @@ pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
 
 fn whole(number: f64) -> Result<u64, ()> {
     // Above 2^53 a float no longer holds every whole number.
-    if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) {
-        Ok(number as u64)
-    } else {
-        Err(())
-    }
+    if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) { Ok(number as u64) } else { Err(()) }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
@@ -157,14 +148,10 @@ impl<'de> Deserialize<'de> for Count {
                 Ok(Count(v))
             }
             fn visit_f64<E: de::Error>(self, v: f64) -> Result<Count, E> {
-                whole(v)
-                    .map(Count)
-                    .map_err(|()| E::invalid_value(de::Unexpected::Float(v), &self))
+                whole(v).map(Count).map_err(|()| E::invalid_value(de::Unexpected::Float(v), &self))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Count, E> {
-                parse_count(v)
-                    .map(Count)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+                parse_count(v).map(Count).map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
         deserializer.deserialize_any(CountVisitor)

@@ -10,17 +10,12 @@ struct Version {
 }
 
 /// Reads a message whose schema version is at most `newest`.
-pub(crate) fn decode<'de, T: Deserialize<'de>>(
-    value: &'de [u8],
-    newest: u32,
-) -> Result<T, DecodeError> {
+pub(crate) fn decode<'de, T: Deserialize<'de>>(value: &'de [u8], newest: u32) -> Result<T, DecodeError> {
     let version = from_json::<Version>(value)?.schema_version;
     if version == 0 || version > newest {
         return Err(DecodeError::new(
             "schema_version",
-            format!(
-                "is {version}, and the newest known here is {newest}: upgrade Lockstep to read this message"
-            ),
+            format!("is {version}, and the newest known here is {newest}: upgrade Lockstep to read this message"),
             value,
         ));
     }

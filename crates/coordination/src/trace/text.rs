@@ -92,7 +92,7 @@ impl Reader for Texts {
         let mut best: Option<(u32, u64)> = None;
         for band in band_hashes(&signature) {
             for id in self.bands.get(&band).into_iter().flatten() {
-                let Some(class) = self.classes.get(id) else {
+                let Some(class) = self.classes.get(id).filter(|class| now - class.last <= self.horizon) else {
                     continue;
                 };
                 let equal = equal_bins(&class.signature, &signature);

@@ -122,10 +122,7 @@ fn read(value: &Value) -> Result<Option<Post<'static>>, DecodeError> {
     if kind.0 != "commit" {
         return Ok(None);
     }
-    let commit = event
-        .commit
-        .as_ref()
-        .ok_or_else(|| missing("commit", value))?;
+    let commit = event.commit.as_ref().ok_or_else(|| missing("commit", value))?;
     if commit.operation.0 != "create" || ![POST, REPOST].contains(&&*commit.collection.0) {
         return Ok(None);
     }
@@ -135,37 +132,20 @@ fn read(value: &Value) -> Result<Option<Post<'static>>, DecodeError> {
         .filter(|record| !record.is_null())
         .ok_or_else(|| missing("commit.record", value))?;
     let record: Record<'_> = part(record).map_err(|error| error.inside("commit.record"))?;
-    let created_at = event
-        .time_us
-        .or(record.created_at)
-        .ok_or_else(|| missing("time_us", value))?;
+    let created_at = event.time_us.or(record.created_at).ok_or_else(|| missing("time_us", value))?;
 
-    let features = || {
-        record
-            .facets
-            .iter()
-            .flatten()
-            .flat_map(|facet| &facet.features)
-    };
-    let card = record.embed.as_ref().and_then(|embed| {
-        embed.external.as_ref().or(embed
-            .media
-            .as_ref()
-            .and_then(|media| media.external.as_ref()))
-    });
-    let mut links: Vec<Cow<'_, str>> = features()
-        .filter_map(|f| Some(f.uri.as_ref()?.0.clone()))
-        .collect();
+    let features = || record.facets.iter().flatten().flat_map(|facet| &facet.features);
+    let card = record
+        .embed
+        .as_ref()
+        .and_then(|embed| embed.external.as_ref().or(embed.media.as_ref().and_then(|media| media.external.as_ref())));
+    let mut links: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.uri.as_ref()?.0.clone())).collect();
     if let Some(card) = card.filter(|card| !links.contains(&card.uri.0)) {
         links.push(card.uri.0.clone());
     }
-    let mut tags: Vec<Cow<'_, str>> = features()
-        .filter_map(|f| Some(f.tag.as_ref()?.0.clone()))
-        .collect();
+    let mut tags: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.tag.as_ref()?.0.clone())).collect();
     tags.extend(record.tags.iter().map(|tag| tag.0.clone()));
-    let mentions: Vec<Cow<'_, str>> = features()
-        .filter_map(|f| Some(f.did.as_ref()?.0.clone()))
-        .collect();
+    let mentions: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.did.as_ref()?.0.clone())).collect();
     let told = record.facets.is_some();
     let entities = Entities {
         urls: (told || !links.is_empty()).then_some(links),
@@ -179,21 +159,13 @@ fn read(value: &Value) -> Result<Option<Post<'static>>, DecodeError> {
         (None, true) => return Err(missing("commit.record.subject", value)),
         (_, false) => None,
     };
-    let reply_to = record
-        .reply
-        .as_ref()
-        .and_then(|reply| reply.parent.as_ref())
-        .map(|parent| &parent.uri.0);
+    let reply_to = record.reply.as_ref().and_then(|reply| reply.parent.as_ref()).map(|parent| &parent.uri.0);
     let post = Post {
         id: format!("at://{}/{}/{}", did.0, commit.collection.0, commit.rkey.0).into(),
         platform: "bluesky".into(),
         account_id: did.0.clone(),
         created_at: created_at.0,
-        text: record
-            .text
-            .as_ref()
-            .map(|text| text.0.clone())
-            .unwrap_or_default(),
+        text: record.text.as_ref().map(|text| text.0.clone()).unwrap_or_default(),
         lang: record.langs.first().map(|lang| lang.0.clone()),
         repost_of: repost_of.cloned(),
         repost_of_account: repost_of.and_then(|uri| author(uri)).map(Cow::Borrowed),

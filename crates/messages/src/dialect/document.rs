@@ -18,10 +18,7 @@ pub(crate) fn parse(value: &[u8]) -> Result<Value, DecodeError> {
 pub(crate) fn part<'v, T: Deserialize<'v>>(value: &'v Value) -> Result<T, DecodeError> {
     serde_path_to_error::deserialize(value).map_err(|located| {
         let path = located.path().to_string();
-        let near = path
-            .split('.')
-            .try_fold(value, |value, step| value.get(step))
-            .unwrap_or(value);
+        let near = path.split('.').try_fold(value, |value, step| value.get(step)).unwrap_or(value);
         DecodeError::new(
             if path == "." { String::new() } else { path },
             located.inner().to_string(),
@@ -31,29 +28,17 @@ pub(crate) fn part<'v, T: Deserialize<'v>>(value: &'v Value) -> Result<T, Decode
 }
 
 /// The outcome of one post of a document; `value` is the part it was read from.
-pub(crate) fn finished(
-    post: Post<'_>,
-    entities: Entities<'_>,
-    value: &Value,
-) -> Result<Post<'static>, DecodeError> {
+pub(crate) fn finished(post: Post<'_>, entities: Entities<'_>, value: &Value) -> Result<Post<'static>, DecodeError> {
     // The excerpt is only wanted for an error, and writing it out costs more than reading a post: so it is made on demand.
     match finish(post, entities, b"") {
         Ok(post) => Ok(owned(post)),
-        Err(error) => Err(DecodeError::new(
-            error.path,
-            error.reason,
-            value.to_string().as_bytes(),
-        )),
+        Err(error) => Err(DecodeError::new(error.path, error.reason, value.to_string().as_bytes())),
     }
 }
 
 /// The error for a part that is not there.
 pub(crate) fn missing(path: &str, value: &Value) -> DecodeError {
-    DecodeError::new(
-        path,
-        "is required, but missing or null",
-        value.to_string().as_bytes(),
-    )
+    DecodeError::new(path, "is required, but missing or null", value.to_string().as_bytes())
 }
 
 fn owned(post: Post<'_>) -> Post<'static> {

@@ -28,9 +28,7 @@ pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
         (_, Some("update")) => match document.get("payload") {
             // The streaming API gives the status as text inside the event.
             Some(Value::String(payload)) => vec![
-                parse(payload.as_bytes())
-                    .and_then(|status| read(&status))
-                    .map_err(|error| error.inside("payload")),
+                parse(payload.as_bytes()).and_then(|status| read(&status)).map_err(|error| error.inside("payload")),
             ],
             Some(status) => vec![read(status).map_err(|error| error.inside("payload"))],
             None => vec![Err(missing("payload", &document))],
@@ -103,79 +101,42 @@ struct Application<'a> {
 
 impl<'a> Status<'a> {
     fn address(&self) -> Option<Cow<'a, str>> {
-        self.uri
-            .as_ref()
-            .or(self.id.as_ref())
-            .map(|id| id.0.clone())
+        self.uri.as_ref().or(self.id.as_ref()).map(|id| id.0.clone())
     }
 }
 
 impl<'a> Account<'a> {
     fn address(&self) -> Option<Cow<'a, str>> {
-        [&self.uri, &self.url, &self.id]
-            .into_iter()
-            .flatten()
-            .next()
-            .map(|id| id.0.clone())
+        [&self.uri, &self.url, &self.id].into_iter().flatten().next().map(|id| id.0.clone())
     }
 }
 
 fn read(value: &Value) -> Result<Post<'static>, DecodeError> {
     let status: Status<'_> = part(value)?;
-    let account = status
-        .account
-        .as_ref()
-        .ok_or_else(|| missing("account", value))?;
+    let account = status.account.as_ref().ok_or_else(|| missing("account", value))?;
     let original = status.reblog.as_deref();
     let said = original.unwrap_or(&status);
-    let html = said
-        .content
-        .as_ref()
-        .map(|html| html.0.as_ref())
-        .unwrap_or_default();
+    let html = said.content.as_ref().map(|html| html.0.as_ref()).unwrap_or_default();
     let entities = Entities {
         urls: Some(links(html)),
-        hashtags: said
-            .tags
-            .as_ref()
-            .map(|tags| tags.iter().map(|tag| tag.name.0.clone()).collect()),
-        mentions: said
-            .mentions
-            .as_ref()
-            .map(|all| all.iter().map(|m| m.acct.0.clone()).collect()),
+        hashtags: said.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.name.0.clone()).collect()),
+        mentions: said.mentions.as_ref().map(|all| all.iter().map(|m| m.acct.0.clone()).collect()),
     };
     // A negative count means that the account hides it.
     let shown = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
     let post = Post {
         id: status.address().ok_or_else(|| missing("id", value))?,
         platform: "mastodon".into(),
-        account_id: account
-            .address()
-            .ok_or_else(|| missing("account.id", value))?,
-        account_name: account
-            .acct
-            .as_ref()
-            .map(|acct| acct.0.clone())
-            .unwrap_or_default(),
-        created_at: status
-            .created_at
-            .ok_or_else(|| missing("created_at", value))?
-            .0,
+        account_id: account.address().ok_or_else(|| missing("account.id", value))?,
+        account_name: account.acct.as_ref().map(|acct| acct.0.clone()).unwrap_or_default(),
+        created_at: status.created_at.ok_or_else(|| missing("created_at", value))?.0,
         text: text_of(html).into(),
         lang: said.language.as_ref().map(|lang| lang.0.clone()),
         repost_of: original.and_then(Status::address),
-        repost_of_account: original
-            .and_then(|o| o.account.as_ref())
-            .and_then(Account::address),
+        repost_of_account: original.and_then(|o| o.account.as_ref()).and_then(Account::address),
         reply_to: status.in_reply_to_id.as_ref().map(|id| id.0.clone()),
-        reply_to_account: status
-            .in_reply_to_account_id
-            .as_ref()
-            .map(|id| id.0.clone()),
-        client: status
-            .application
-            .as_ref()
-            .and_then(|app| Some(app.name.as_ref()?.0.clone())),
+        reply_to_account: status.in_reply_to_account_id.as_ref().map(|id| id.0.clone()),
+        client: status.application.as_ref().and_then(|app| Some(app.name.as_ref()?.0.clone())),
         followers: shown(account.followers_count),
         following: shown(account.following_count),
         account_posts: account.statuses_count.map(|n| n.0),
@@ -193,10 +154,7 @@ fn links(html: &str) -> Vec<Cow<'_, str>> {
         .filter_map(|rest| {
             let tag = &rest[..rest.find('>')?];
             let class = attribute(tag, "class").unwrap_or_default();
-            if class
-                .split_whitespace()
-                .any(|c| c == "mention" || c == "hashtag")
-            {
+            if class.split_whitespace().any(|c| c == "mention" || c == "hashtag") {
                 return None;
             }
             attribute(tag, "href").map(|href| Cow::Owned(unescape(href)))

@@ -36,14 +36,8 @@ pub enum Dialect {
 
 impl Dialect {
     /// All dialects.
-    pub const ALL: [Dialect; 6] = [
-        Dialect::Lockstep,
-        Dialect::X,
-        Dialect::Bluesky,
-        Dialect::Mastodon,
-        Dialect::Telegram,
-        Dialect::Csv,
-    ];
+    pub const ALL: [Dialect; 6] =
+        [Dialect::Lockstep, Dialect::X, Dialect::Bluesky, Dialect::Mastodon, Dialect::Telegram, Dialect::Csv];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -61,11 +55,7 @@ impl Dialect {
     /// (a deletion, a like, a service message), and several for a page or an export, each with its own outcome.
     pub fn decode<'a>(self, value: &'a [u8]) -> Vec<Result<Post<'a>, DecodeError>> {
         if value.len() > MAX_DOCUMENT_BYTES {
-            return vec![Err(DecodeError::new(
-                "",
-                format!("has more than {MAX_DOCUMENT_BYTES} bytes"),
-                value,
-            ))];
+            return vec![Err(DecodeError::new("", format!("has more than {MAX_DOCUMENT_BYTES} bytes"), value))];
         }
         match self {
             Dialect::Lockstep => vec![crate::post::decode(value)],
@@ -73,11 +63,7 @@ impl Dialect {
             Dialect::Bluesky => bluesky::decode(value),
             Dialect::Mastodon => mastodon::decode(value),
             Dialect::Telegram => telegram::decode(value),
-            Dialect::Csv => vec![Err(DecodeError::new(
-                "",
-                "rows need their header: read CSV as a file",
-                value,
-            ))],
+            Dialect::Csv => vec![Err(DecodeError::new("", "rows need their header: read CSV as a file", value))],
         }
     }
 }
@@ -97,9 +83,6 @@ impl FromStr for Dialect {
     type Err = UnknownDialect;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Dialect::ALL
-            .into_iter()
-            .find(|dialect| dialect.name() == name)
-            .ok_or_else(|| UnknownDialect(name.to_owned()))
+        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name).ok_or_else(|| UnknownDialect(name.to_owned()))
     }
 }

@@ -48,11 +48,7 @@ struct Chat<'a> {
 
 fn export(chat: &Value, path: &str, posts: &mut Vec<Result<Post<'static>, DecodeError>>) {
     let within = |error: DecodeError| {
-        if path.is_empty() {
-            error
-        } else {
-            error.inside(path)
-        }
+        if path.is_empty() { error } else { error.inside(path) }
     };
     let id = match chat.get("id").map(part::<Text<'_>>) {
         Some(Ok(id)) => id,
@@ -64,14 +60,10 @@ fn export(chat: &Value, path: &str, posts: &mut Vec<Result<Post<'static>, Decode
         Some(kind) if kind.ends_with("group") => "chat",
         _ => "user",
     };
-    let about = Chat {
-        id: marked(kind, &id.0),
-        name: chat.get("name").and_then(Value::as_str),
-    };
+    let about = Chat { id: marked(kind, &id.0), name: chat.get("name").and_then(Value::as_str) };
     let messages = chat.get("messages").and_then(Value::as_array);
     for (at, message) in messages.into_iter().flatten().enumerate() {
-        let outcome = read(message, Some(&about))
-            .map_err(|error| within(error.inside(&format!("messages[{at}]"))));
+        let outcome = read(message, Some(&about)).map_err(|error| within(error.inside(&format!("messages[{at}]"))));
         posts.extend(outcome.transpose());
     }
 }
@@ -114,8 +106,7 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
     let number = message.id.as_ref().ok_or_else(|| missing("id", value))?;
     let chat_id = match chat {
         Some(chat) => Cow::Borrowed(chat.id.as_str()),
-        None => peer(value, &["peer_id", "chat_id", "channel_id", "chat"])
-            .ok_or_else(|| missing("peer_id", value))?,
+        None => peer(value, &["peer_id", "chat_id", "channel_id", "chat"]).ok_or_else(|| missing("peer_id", value))?,
     };
     let sender = peer(value, &["from_id", "sender_id"]);
     let in_channel = sender.is_none() || sender.as_ref() == Some(&chat_id);
@@ -123,18 +114,8 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
         .from
         .as_ref()
         .map(|name| name.0.clone())
-        .or_else(|| {
-            message
-                .post_author
-                .as_ref()
-                .filter(|_| !in_channel)
-                .map(|name| name.0.clone())
-        })
-        .or_else(|| {
-            chat.filter(|_| in_channel)
-                .and_then(|chat| chat.name)
-                .map(Cow::Borrowed)
-        });
+        .or_else(|| message.post_author.as_ref().filter(|_| !in_channel).map(|name| name.0.clone()))
+        .or_else(|| chat.filter(|_| in_channel).and_then(|chat| chat.name).map(Cow::Borrowed));
 
     let mut said = Said::default();
     match value.get("message").or_else(|| value.get("text")) {
@@ -143,9 +124,7 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
         _ => {}
     }
     if let Some(Value::Array(entities)) = value.get("entities") {
-        let urls = entities
-            .iter()
-            .filter_map(|e| e.get("url").and_then(Value::as_str));
+        let urls = entities.iter().filter_map(|e| e.get("url").and_then(Value::as_str));
         said.links.extend(urls.map(Cow::Borrowed));
     }
     // Formatted links are not in the text, plain ones are: both count.
@@ -159,20 +138,10 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
     let forward = value.get("fwd_from").filter(|forward| forward.is_object());
     let from_chat = forward
         .and_then(|forward| peer(forward, &["from_id"]))
-        .or_else(|| {
-            message
-                .forwarded_from_id
-                .as_ref()
-                .map(|id| prefixed(&id.0).into())
-        });
+        .or_else(|| message.forwarded_from_id.as_ref().map(|id| prefixed(&id.0).into()));
     let from_number = forward
         .and_then(|forward| scalar(forward.get("channel_post")?))
-        .or_else(|| {
-            message
-                .forwarded_from_message_id
-                .as_ref()
-                .map(|id| id.0.clone())
-        });
+        .or_else(|| message.forwarded_from_message_id.as_ref().map(|id| id.0.clone()));
     let answers = message
         .reply_to_message_id
         .as_ref()
@@ -191,16 +160,11 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
             (Some(chat), Some(number)) => Some(format!("{chat}/{number}").into()),
             _ => None,
         },
-        repost_of_account: from_chat
-            .or_else(|| message.forwarded_from.as_ref().map(|t| t.0.clone())),
+        repost_of_account: from_chat.or_else(|| message.forwarded_from.as_ref().map(|t| t.0.clone())),
         reply_to: answers.map(|number| format!("{chat_id}/{number}").into()),
         ..Post::default()
     };
-    let entities = Entities {
-        urls: Some(urls),
-        hashtags: None,
-        mentions: None,
-    };
+    let entities = Entities { urls: Some(urls), hashtags: None, mentions: None };
     finished(post, entities, value).map(Some)
 }
 
@@ -213,9 +177,7 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     /// One run of an export's text: plain, or with a type and perhaps an address.
     fn push(&mut self, part: &'a Value) {
-        let text = part
-            .as_str()
-            .or_else(|| part.get("text").and_then(Value::as_str));
+        let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
         self.text.to_mut().push_str(text.unwrap_or_default());
         if let Some(href) = part.get("href").and_then(Value::as_str) {
             self.links.push(Cow::Borrowed(href));
@@ -253,10 +215,7 @@ fn prefixed(id: &str) -> String {
         .iter()
         .find_map(|kind| {
             let number = id.strip_prefix(kind)?;
-            number
-                .bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| marked(kind, number))
+            number.bytes().all(|b| b.is_ascii_digit()).then(|| marked(kind, number))
         })
         .unwrap_or_else(|| id.to_owned())
 }

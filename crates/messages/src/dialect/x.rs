@@ -24,11 +24,7 @@ pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
         Err(error) => return vec![Err(error)],
     };
     if let Some(data) = document.get("data") {
-        let includes = match document
-            .get("includes")
-            .map(part::<Includes<'_>>)
-            .transpose()
-        {
+        let includes = match document.get("includes").map(part::<Includes<'_>>).transpose() {
             Ok(includes) => includes.unwrap_or_default(),
             Err(error) => return vec![Err(error.inside("includes"))],
         };
@@ -47,10 +43,7 @@ pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
         vec![v1(&document)]
     } else if has("id") {
         vec![v2(&document, &Context::default())]
-    } else if ["delete", "limit", "warning", "scrub_geo", "meta", "errors"]
-        .into_iter()
-        .any(has)
-    {
+    } else if ["delete", "limit", "warning", "scrub_geo", "meta", "errors"].into_iter().any(has) {
         Vec::new()
     } else {
         vec![Err(missing("id", &document))]
@@ -74,16 +67,8 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn of(includes: Includes<'a>) -> Self {
         Context {
-            users: includes
-                .users
-                .into_iter()
-                .map(|user| (user.id.0.clone(), user))
-                .collect(),
-            tweets: includes
-                .tweets
-                .into_iter()
-                .filter_map(|post| Some((post.id.as_ref()?.0.clone(), post)))
-                .collect(),
+            users: includes.users.into_iter().map(|user| (user.id.0.clone(), user)).collect(),
+            tweets: includes.tweets.into_iter().filter_map(|post| Some((post.id.as_ref()?.0.clone(), post))).collect(),
         }
     }
 }
@@ -195,10 +180,7 @@ fn v2(value: &Value, context: &Context<'_>) -> Result<Post<'static>, DecodeError
         .as_ref()
         .or(post.author.as_ref().map(|user| &user.id))
         .ok_or_else(|| missing("author_id", value))?;
-    let author = post
-        .author
-        .as_ref()
-        .or_else(|| context.users.get(&author_id.0));
+    let author = post.author.as_ref().or_else(|| context.users.get(&author_id.0));
     let metrics = author.and_then(|user| user.public_metrics.as_ref());
     let reference = |kind: &str| post.referenced_tweets.iter().find(|r| r.r#type.0 == kind);
     let reposted = reference("retweeted");
@@ -207,12 +189,7 @@ fn v2(value: &Value, context: &Context<'_>) -> Result<Post<'static>, DecodeError
 
     let own = post.note_tweet.as_ref();
     let text = original
-        .and_then(|o| {
-            o.note_tweet
-                .as_ref()
-                .and_then(|n| n.text.as_ref())
-                .or(o.text.as_ref())
-        })
+        .and_then(|o| o.note_tweet.as_ref().and_then(|n| n.text.as_ref()).or(o.text.as_ref()))
         .or(reposted.and_then(|r| r.text.as_ref()))
         .or(own.and_then(|n| n.text.as_ref()))
         .or(post.text.as_ref());
@@ -226,22 +203,12 @@ fn v2(value: &Value, context: &Context<'_>) -> Result<Post<'static>, DecodeError
         hashtags: entities.map(|e| e.hashtags.iter().map(|tag| tag.tag.0.clone()).collect()),
         mentions: entities.map(|e| e.mentions.iter().map(|m| m.username.0.clone()).collect()),
     };
-    let created_at = post
-        .created_at
-        .as_ref()
-        .ok_or_else(|| missing("created_at", value))?;
+    let created_at = post.created_at.as_ref().ok_or_else(|| missing("created_at", value))?;
     let out = Post {
-        id: post
-            .id
-            .as_ref()
-            .ok_or_else(|| missing("id", value))?
-            .0
-            .clone(),
+        id: post.id.as_ref().ok_or_else(|| missing("id", value))?.0.clone(),
         platform: PLATFORM.into(),
         account_id: author_id.0.clone(),
-        account_name: author
-            .and_then(|user| clone(&user.username))
-            .unwrap_or_default(),
+        account_name: author.and_then(|user| clone(&user.username)).unwrap_or_default(),
         created_at: moment(created_at)
             .map_err(|reason| DecodeError::new("created_at", reason, created_at.0.as_bytes()))?,
         text: text.map(|t| t.0.clone()).unwrap_or_default(),
@@ -256,9 +223,7 @@ fn v2(value: &Value, context: &Context<'_>) -> Result<Post<'static>, DecodeError
         followers: metrics.and_then(|m| m.followers_count).map(|n| n.0),
         following: metrics.and_then(|m| m.following_count).map(|n| n.0),
         account_posts: metrics.and_then(|m| m.tweet_count).map(|n| n.0),
-        account_created_at: author
-            .and_then(|user| user.created_at.as_ref())
-            .and_then(|time| moment(time).ok()),
+        account_created_at: author.and_then(|user| user.created_at.as_ref()).and_then(|time| moment(time).ok()),
         ..Post::default()
     };
     finished(out, entities, value)
@@ -335,40 +300,18 @@ fn v1(value: &Value) -> Result<Post<'static>, DecodeError> {
     let original = post.retweeted_status.as_deref();
     let said = original.unwrap_or(&post);
     let extended = said.extended_tweet.as_ref();
-    let text = extended
-        .and_then(|e| e.full_text.as_ref())
-        .or(said.full_text.as_ref())
-        .or(said.text.as_ref());
-    let entities = extended
-        .and_then(|e| e.entities.as_ref())
-        .or(said.entities.as_ref());
+    let text = extended.and_then(|e| e.full_text.as_ref()).or(said.full_text.as_ref()).or(said.text.as_ref());
+    let entities = extended.and_then(|e| e.entities.as_ref()).or(said.entities.as_ref());
     let entities = Entities {
         urls: entities.map(|e| e.urls.iter().filter_map(link).collect()),
         hashtags: entities.map(|e| e.hashtags.iter().map(|tag| tag.tag.0.clone()).collect()),
-        mentions: entities.map(|e| {
-            e.user_mentions
-                .iter()
-                .map(|m| m.username.0.clone())
-                .collect()
-        }),
+        mentions: entities.map(|e| e.user_mentions.iter().map(|m| m.username.0.clone()).collect()),
     };
-    let created_at = post
-        .created_at
-        .as_ref()
-        .ok_or_else(|| missing("created_at", value))?;
+    let created_at = post.created_at.as_ref().ok_or_else(|| missing("created_at", value))?;
     let out = Post {
-        id: post
-            .id_str
-            .as_ref()
-            .or(post.id.as_ref())
-            .ok_or_else(|| missing("id_str", value))?
-            .0
-            .clone(),
+        id: post.id_str.as_ref().or(post.id.as_ref()).ok_or_else(|| missing("id_str", value))?.0.clone(),
         platform: PLATFORM.into(),
-        account_id: account_id
-            .ok_or_else(|| missing("user.id_str", value))?
-            .0
-            .clone(),
+        account_id: account_id.ok_or_else(|| missing("user.id_str", value))?.0.clone(),
         account_name: clone(&user.screen_name).unwrap_or_default(),
         created_at: moment(created_at)
             .map_err(|reason| DecodeError::new("created_at", reason, created_at.0.as_bytes()))?,
@@ -380,10 +323,7 @@ fn v1(value: &Value) -> Result<Post<'static>, DecodeError> {
             .and_then(|user| clone(&user.id_str).or_else(|| clone(&user.id))),
         reply_to: clone(&post.in_reply_to_status_id_str),
         reply_to_account: clone(&post.in_reply_to_user_id_str),
-        client: post
-            .source
-            .as_ref()
-            .map(|source| Cow::Borrowed(inner_text(&source.0))),
+        client: post.source.as_ref().map(|source| Cow::Borrowed(inner_text(&source.0))),
         followers: user.followers_count.map(|n| n.0),
         following: user.friends_count.map(|n| n.0),
         account_posts: user.statuses_count.map(|n| n.0),
@@ -402,9 +342,7 @@ fn link<'a>(link: &Link<'a>) -> Option<Cow<'a, str>> {
     if link.media_key.is_some() {
         return None;
     }
-    clone(&link.unwound_url)
-        .or_else(|| clone(&link.expanded_url))
-        .or_else(|| clone(&link.url))
+    clone(&link.unwound_url).or_else(|| clone(&link.expanded_url)).or_else(|| clone(&link.url))
 }
 
 /// v2 writes RFC 3339, v1.1 writes `Wed Oct 10 20:19:24 +0000 2018`.
@@ -418,9 +356,7 @@ fn moment(text: &Text<'_>) -> Result<Millis, String> {
 /// The client of v1.1 is an HTML link around its name.
 fn inner_text(html: &str) -> &str {
     match (html.find('>'), html.rfind("</")) {
-        (Some(open), Some(close)) if html.starts_with('<') && open < close => {
-            &html[open + 1..close]
-        }
+        (Some(open), Some(close)) if html.starts_with('<') && open < close => &html[open + 1..close],
         _ => html,
     }
 }

@@ -1,15 +1,10 @@
-use coordination::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SourceNats, Tie, TraceKind,
-};
+use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SourceNats, Tie, TraceKind};
 use expect_test::expect;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
 use scoring::{Reason, Verdict};
 
 fn account(id: &str) -> AccountRef {
-    AccountRef {
-        platform: "twitter".into(),
-        account_id: id.into(),
-    }
+    AccountRef { platform: "twitter".into(), account_id: id.into() }
 }
 
 fn member(id: &str) -> Member {
@@ -17,10 +12,7 @@ fn member(id: &str) -> Member {
         account: account(id),
         account_name: format!("name of {id}"),
         log_e: 4.25,
-        behaviour: Behaviour {
-            posts: 12,
-            ..Behaviour::default()
-        },
+        behaviour: Behaviour { posts: 12, ..Behaviour::default() },
     }
 }
 
@@ -38,21 +30,13 @@ fn cluster() -> Cluster {
         candidates_tested: 3,
         history: 5_400_000,
         nats_by_kind: vec![(TraceKind::Url, 0.3), (TraceKind::Repost, 0.0)],
-        nats_by_source: vec![SourceNats {
-            kind: TraceKind::Url,
-            source: "a.example".into(),
-            nats: 0.3,
-        }],
+        nats_by_source: vec![SourceNats { kind: TraceKind::Url, source: "a.example".into(), nats: 0.3 }],
         evidence: vec![Evidence {
             kind: TraceKind::Url,
             key: "https://a.example/x".into(),
             source: "a.example".into(),
             nats: 0.3,
-            posts: vec![PostRef {
-                created_at: 1_793_613_600_000,
-                id: "p1".into(),
-                account: account("7"),
-            }],
+            posts: vec![PostRef { created_at: 1_793_613_600_000, id: "p1".into(), account: account("7") }],
         }],
         ties: vec![Tie {
             a: account("7"),
@@ -90,23 +74,14 @@ fn message() -> ClusterMessage {
 fn these_exact_bytes() {
     let bytes = message().encode().unwrap();
     expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.30000000000000004,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"url","key":"https://a.example/x","source":"a.example","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}]}],"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
-    assert_eq!(
-        ClusterMessage::decode(&bytes),
-        Ok(message()),
-        "every digit comes back"
-    );
+    assert_eq!(ClusterMessage::decode(&bytes), Ok(message()), "every digit comes back");
 }
 
 #[test]
 fn status_follows_finding_and_verdict() {
     let status = |finding, inauthentic| {
-        let cluster = Cluster {
-            finding,
-            ..cluster()
-        };
-        ClusterMessage::new(&cluster, &verdict(inauthentic), vec![], vec![])
-            .unwrap()
-            .status
+        let cluster = Cluster { finding, ..cluster() };
+        ClusterMessage::new(&cluster, &verdict(inauthentic), vec![], vec![]).unwrap().status
     };
     assert_eq!(status(Finding::Coordinated, true), Status::Flagged);
     assert_eq!(status(Finding::Coordinated, false), Status::Coordinated);
@@ -121,16 +96,12 @@ fn no_number_that_json_lacks_gets_out() {
         broken.ties[0].median_lag_s = bad;
         assert_eq!(
             ClusterMessage::new(&broken, &verdict(true), vec![], vec![]),
-            Err(ClusterError::NotFinite {
-                cluster_id: "c-01".into(),
-                path: "ties[0].median_lag_s".into()
-            })
+            Err(ClusterError::NotFinite { cluster_id: "c-01".into(), path: "ties[0].median_lag_s".into() })
         );
         let mut later = message();
         later.reasons[0].value = Some(bad);
         let error = later.encode().unwrap_err();
-        expect!["cluster c-01: reasons[0].value is not a finite number"]
-            .assert_eq(&error.to_string());
+        expect!["cluster c-01: reasons[0].value is not a finite number"].assert_eq(&error.to_string());
     }
 }
 
@@ -139,18 +110,9 @@ fn a_tie_or_a_time_that_cannot_be_written_is_an_error() {
     let mut outside = cluster();
     outside.ties[0].b = account("99");
     let error = ClusterMessage::new(&outside, &verdict(true), vec![], vec![]).unwrap_err();
-    expect!["cluster c-01: a tie names twitter:99, which is not a member"]
-        .assert_eq(&error.to_string());
-    let error = ClusterMessage::new(
-        &Cluster {
-            last_seen: i64::MAX,
-            ..cluster()
-        },
-        &verdict(true),
-        vec![],
-        vec![],
-    )
-    .unwrap_err();
+    expect!["cluster c-01: a tie names twitter:99, which is not a member"].assert_eq(&error.to_string());
+    let error =
+        ClusterMessage::new(&Cluster { last_seen: i64::MAX, ..cluster() }, &verdict(true), vec![], vec![]).unwrap_err();
     expect!["cluster c-01: last_seen is outside the years -9999 to 9999: 9223372036854775807 ms"]
         .assert_eq(&error.to_string());
 }
@@ -160,15 +122,9 @@ fn a_tie_or_a_time_that_cannot_be_written_is_an_error() {
 fn a_message_of_the_first_version_is_still_read() {
     let sample = include_bytes!("../samples/cluster.v1.json");
     let read = ClusterMessage::decode(sample).unwrap();
-    assert_eq!(
-        (read.cluster_id.as_str(), read.status, read.accounts.len()),
-        ("c-01", Status::Flagged, 2)
-    );
+    assert_eq!((read.cluster_id.as_str(), read.status, read.accounts.len()), ("c-01", Status::Flagged, 2));
     assert_eq!(read.traces["url"], 0.3);
-    assert!(
-        read.lineage.is_empty(),
-        "an absent optional field has its default"
-    );
+    assert!(read.lineage.is_empty(), "an absent optional field has its default");
 }
 
 #[test]
@@ -176,8 +132,5 @@ fn a_newer_version_is_refused_in_plain_words() {
     let error = ClusterMessage::decode(br#"{"schema_version":2,"anything":[]}"#).unwrap_err();
     expect![[r#"`schema_version`: is 2, and the newest known here is 1: upgrade Lockstep to read this message, near "{\"schema_version\":2,\"anything\":[]}""#]]
         .assert_eq(&error.to_string());
-    assert_eq!(
-        ClusterMessage::decode(b"{}").unwrap_err().reason,
-        "missing field `schema_version` at line 1 column 2"
-    );
+    assert_eq!(ClusterMessage::decode(b"{}").unwrap_err().reason, "missing field `schema_version` at line 1 column 2");
 }

@@ -7,17 +7,12 @@ use messages::post;
 
 /// Decodes an invented sample of a dialect: one value a line, or the whole file if it is named `.document.json`. Every outcome is a line.
 fn outcomes(dialect: Dialect, sample: &str, expected: ExpectFile) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/samples")
-        .join(sample);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(sample);
     let bytes = std::fs::read(path).unwrap();
     let values: Vec<&[u8]> = if sample.ends_with(".document.json") {
         vec![&bytes]
     } else {
-        bytes
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.is_empty())
-            .collect()
+        bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect()
     };
     let mut text = String::new();
     for value in values {
@@ -29,11 +24,7 @@ fn outcomes(dialect: Dialect, sample: &str, expected: ExpectFile) {
             match outcome {
                 Ok(post) => {
                     let encoded = post::encode(&post);
-                    assert_eq!(
-                        post::decode(&encoded).as_ref(),
-                        Ok(&post),
-                        "the native dialect holds all of it"
-                    );
+                    assert_eq!(post::decode(&encoded).as_ref(), Ok(&post), "the native dialect holds all of it");
                     text.push_str(std::str::from_utf8(&encoded).unwrap());
                 }
                 Err(error) => text.push_str(&format!("error: {error}")),
@@ -51,38 +42,22 @@ fn x() {
 
 #[test]
 fn bluesky() {
-    outcomes(
-        Dialect::Bluesky,
-        "bluesky.jsonl",
-        expect_file!["../samples/bluesky.expected"],
-    );
+    outcomes(Dialect::Bluesky, "bluesky.jsonl", expect_file!["../samples/bluesky.expected"]);
 }
 
 #[test]
 fn mastodon() {
-    outcomes(
-        Dialect::Mastodon,
-        "mastodon.jsonl",
-        expect_file!["../samples/mastodon.expected"],
-    );
+    outcomes(Dialect::Mastodon, "mastodon.jsonl", expect_file!["../samples/mastodon.expected"]);
 }
 
 #[test]
 fn telegram_export() {
-    outcomes(
-        Dialect::Telegram,
-        "telegram.document.json",
-        expect_file!["../samples/telegram.document.expected"],
-    );
+    outcomes(Dialect::Telegram, "telegram.document.json", expect_file!["../samples/telegram.document.expected"]);
 }
 
 #[test]
 fn telegram_messages() {
-    outcomes(
-        Dialect::Telegram,
-        "telegram.jsonl",
-        expect_file!["../samples/telegram.expected"],
-    );
+    outcomes(Dialect::Telegram, "telegram.jsonl", expect_file!["../samples/telegram.expected"]);
 }
 
 fn rows(header: &str, rows: &[&str]) -> (Layout, Vec<String>) {
@@ -113,12 +88,7 @@ fn csv() {
         ),
         (
             "object_id;account_id;content_id;timestamp_share",
-            &[
-                "abc;7;1;1475629323",
-                "https://a.example/x;7;2;1475629323",
-                "#tag;7;2;1475629323",
-                ";7;3;1475629323",
-            ][..],
+            &["abc;7;1;1475629323", "https://a.example/x;7;2;1475629323", "#tag;7;2;1475629323", ";7;3;1475629323"][..],
         ),
         (
             "message_id;user_id;username;repost_id;reply_id;message;timestamp;urls",
@@ -147,8 +117,5 @@ fn dialects_have_names() {
     for dialect in Dialect::ALL {
         assert_eq!(dialect.to_string().parse(), Ok(dialect));
     }
-    assert_eq!(
-        "tiktok".parse::<Dialect>(),
-        Err(UnknownDialect("tiktok".into()))
-    );
+    assert_eq!("tiktok".parse::<Dialect>(), Err(UnknownDialect("tiktok".into())));
 }

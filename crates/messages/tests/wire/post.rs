@@ -89,46 +89,28 @@ fn lenient_where_the_meaning_is_plain() {
     const TIME: i64 = 1_793_613_600_000;
     check(r#""account_name":null"#, &|p| p.account_name == "7");
     check(r#""account_name":" ""#, &|p| p.account_name == "7");
-    check(r#""id":18446744073709551615,"account_id":-5"#, &|p| {
-        p.id == "18446744073709551615" && p.account_id == "-5"
-    });
+    check(r#""id":18446744073709551615,"account_id":-5"#, &|p| p.id == "18446744073709551615" && p.account_id == "-5");
     check(r#""platform":" Twitter ""#, &|p| p.platform == "twitter");
-    check(r#""created_at":"2026-11-02T12:30:00+02:30""#, &|p| {
-        p.created_at == TIME
-    });
+    check(r#""created_at":"2026-11-02T12:30:00+02:30""#, &|p| p.created_at == TIME);
     check(r#""created_at":1793613600"#, &|p| p.created_at == TIME);
     check(r#""created_at":1793613600000"#, &|p| p.created_at == TIME);
-    check(r#""created_at":1793613600000000"#, &|p| {
-        p.created_at == TIME
-    });
+    check(r#""created_at":1793613600000000"#, &|p| p.created_at == TIME);
     check(r#""created_at":"1793613600""#, &|p| p.created_at == TIME);
-    check(r#""created_at":1793613600.25"#, &|p| {
-        p.created_at == TIME + 250
+    check(r#""created_at":1793613600.25"#, &|p| p.created_at == TIME + 250);
+    check(r#""repost_of":"","lang":"","urls":["",null_free],"#.replace(",null_free],", "]").as_str(), &|p| {
+        p.repost_of.is_none() && p.lang.is_none() && p.urls.is_empty()
     });
-    check(
-        r#""repost_of":"","lang":"","urls":["",null_free],"#
-            .replace(",null_free],", "]")
-            .as_str(),
-        &|p| p.repost_of.is_none() && p.lang.is_none() && p.urls.is_empty(),
-    );
-    check(r#""followers":12.0,"following":"13""#, &|p| {
-        p.followers == Some(12) && p.following == Some(13)
+    check(r#""followers":12.0,"following":"13""#, &|p| p.followers == Some(12) && p.following == Some(13));
+    check(r##""hashtags":["#a","＃b","c"],"mentions":["@d"]"##, &|p| {
+        p.hashtags == ["a", "b", "c"] && p.mentions == ["d"]
     });
-    check(
-        r##""hashtags":["#a","＃b","c"],"mentions":["@d"]"##,
-        &|p| p.hashtags == ["a", "b", "c"] && p.mentions == ["d"],
-    );
     check(r##""text":"#a @b https://c.example""##, &|p| {
         p.hashtags == ["a"] && p.mentions == ["b"] && p.urls == ["https://c.example"]
     });
-    check(
-        r##""text":"#a @b https://c.example","hashtags":[],"mentions":null,"urls":[]"##,
-        &|p| p.hashtags.is_empty() && p.mentions == ["b"] && p.urls.is_empty(),
-    );
-    check(
-        r#""label":"organic","campaign":{"deep":[1,{"x":null}]}"#,
-        &|p| p.id == "1",
-    );
+    check(r##""text":"#a @b https://c.example","hashtags":[],"mentions":null,"urls":[]"##, &|p| {
+        p.hashtags.is_empty() && p.mentions == ["b"] && p.urls.is_empty()
+    });
+    check(r#""label":"organic","campaign":{"deep":[1,{"x":null}]}"#, &|p| p.id == "1");
 }
 
 #[test]
@@ -138,15 +120,9 @@ fn errors_name_the_field_the_reason_and_the_place() {
     };
     let field = |fields: &str, expected: Expect| check(with(fields).as_bytes(), expected);
     check(b"", expect!["is not a JSON object"]);
-    check(
-        b"not json",
-        expect![[r#"is not a JSON object, near "not json""#]],
-    );
+    check(b"not json", expect![[r#"is not a JSON object, near "not json""#]]);
     check(b"[1]", expect![[r#"is not a JSON object, near "[1]""#]]);
-    check(
-        b"{\"id\":\"1\"",
-        expect![[r#"EOF while parsing an object at line 1 column 9, near "{\"id\":\"1\"""#]],
-    );
+    check(b"{\"id\":\"1\"", expect![[r#"EOF while parsing an object at line 1 column 9, near "{\"id\":\"1\"""#]]);
     check(
         b"{\"id\":\"\xFF\"}",
         expect![[r#"`id`: invalid unicode code point at line 1 column 8, near "{\"id\":\"�\"}""#]],
@@ -227,14 +203,8 @@ fn errors_name_the_field_the_reason_and_the_place() {
 
 #[test]
 fn a_value_over_the_limit_is_an_error_and_one_under_it_is_not() {
-    let long = with(&format!(
-        "\"text\":\"{}\"",
-        "a".repeat(MAX_VALUE_BYTES - 200)
-    ));
-    assert_eq!(
-        decode(long.as_bytes()).unwrap().text.len(),
-        MAX_VALUE_BYTES - 200
-    );
+    let long = with(&format!("\"text\":\"{}\"", "a".repeat(MAX_VALUE_BYTES - 200)));
+    assert_eq!(decode(long.as_bytes()).unwrap().text.len(), MAX_VALUE_BYTES - 200);
     let longer = with(&format!("\"text\":\"{}\"", "a".repeat(MAX_VALUE_BYTES)));
     let error = decode(longer.as_bytes()).unwrap_err();
     assert!(error.reason.contains("1000000"), "{error}");
@@ -259,16 +229,12 @@ fn words() -> impl Strategy<Value = Cow<'static, str>> {
 }
 
 fn named() -> impl Strategy<Value = Cow<'static, str>> {
-    any::<String>()
-        .prop_filter("blank names are errors", |name| !name.trim().is_empty())
-        .prop_map(Cow::Owned)
+    any::<String>().prop_filter("blank names are errors", |name| !name.trim().is_empty()).prop_map(Cow::Owned)
 }
 
 /// As a decoder leaves it: not blank, without a sign in front.
 fn tags() -> impl Strategy<Value = Vec<Cow<'static, str>>> {
-    let bare = named().prop_filter("signs are taken off", |tag| {
-        !tag.starts_with(['#', '＃', '@', '＠'])
-    });
+    let bare = named().prop_filter("signs are taken off", |tag| !tag.starts_with(['#', '＃', '@', '＠']));
     prop::collection::vec(bare, 0..4)
 }
 

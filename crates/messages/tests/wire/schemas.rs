@@ -6,9 +6,7 @@ use serde_json::Value;
 const REGENERATE: &str = "UPDATE_SCHEMAS=1 cargo test -p messages schemas";
 
 fn committed(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("schemas")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name)
 }
 
 /// One test for both, so that an update never overwrites the schema that the comparison needs.
@@ -20,10 +18,7 @@ fn committed_schemas_are_those_of_the_types_and_break_no_reader() {
         let text = format!("{}\n", serde_json::to_string_pretty(generated).unwrap());
         let path = committed(&name);
         let Ok(old) = std::fs::read_to_string(&path) else {
-            assert!(
-                update,
-                "schemas/{name} is missing: run `{REGENERATE}` and commit it"
-            );
+            assert!(update, "schemas/{name} is missing: run `{REGENERATE}` and commit it");
             std::fs::write(&path, text).unwrap();
             continue;
         };
@@ -37,10 +32,7 @@ fn committed_schemas_are_those_of_the_types_and_break_no_reader() {
         if update {
             std::fs::write(&path, text).unwrap();
         } else {
-            assert_eq!(
-                old, text,
-                "schemas/{name} is not that of the types: run `{REGENERATE}` and commit it"
-            );
+            assert_eq!(old, text, "schemas/{name} is not that of the types: run `{REGENERATE}` and commit it");
         }
     }
 }
@@ -55,22 +47,14 @@ fn breaking(old: &Value, new: &Value) -> Vec<String> {
 fn compare(old: &Value, new: &Value, path: &str, found: &mut Vec<String>) {
     let required = |schema: &Value| -> Vec<String> {
         let names = schema.get("required").and_then(Value::as_array);
-        names
-            .into_iter()
-            .flatten()
-            .map(|name| name.as_str().unwrap().to_owned())
-            .collect()
+        names.into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
     };
     let (was, is) = (required(old), required(new));
     for name in was.iter().filter(|name| !is.contains(name)) {
-        found.push(format!(
-            "{path}/{name} is no longer required: readers rely on it"
-        ));
+        found.push(format!("{path}/{name} is no longer required: readers rely on it"));
     }
     for name in is.iter().filter(|name| !was.contains(name)) {
-        found.push(format!(
-            "{path}/{name} is newly required: older messages lack it"
-        ));
+        found.push(format!("{path}/{name} is newly required: older messages lack it"));
     }
     for key in ["type", "enum", "const", "format", "$ref"] {
         let (was, is) = (old.get(key), new.get(key));
@@ -96,13 +80,7 @@ fn compare(old: &Value, new: &Value, path: &str, found: &mut Vec<String>) {
         }
     }
     for key in ["anyOf", "oneOf"] {
-        let parts = |schema: &Value| {
-            schema
-                .get(key)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
+        let parts = |schema: &Value| schema.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let is = parts(new);
         for was in parts(old) {
             let same = |part: &Value| breaking(&was, part).is_empty();
@@ -127,26 +105,14 @@ fn the_comparison_sees_what_breaks_a_reader() {
         breaking(&old, &new)
     };
     assert!(breaking(&old, &old).is_empty());
-    assert_eq!(
-        changed("/required", serde_json::json!(["a"])),
-        ["/b is no longer required: readers rely on it"]
-    );
+    assert_eq!(changed("/required", serde_json::json!(["a"])), ["/b is no longer required: readers rely on it"]);
     assert_eq!(
         changed("/required", serde_json::json!(["a", "b", "c"])),
         ["/c is newly required: older messages lack it"]
     );
-    assert_eq!(
-        changed("/$defs/B/required", serde_json::json!([])),
-        ["/B/x is no longer required: readers rely on it"]
-    );
-    assert_eq!(
-        changed("/properties/c/type", serde_json::json!("string")),
-        ["/c had type \"integer\", has \"string\""]
-    );
+    assert_eq!(changed("/$defs/B/required", serde_json::json!([])), ["/B/x is no longer required: readers rely on it"]);
+    assert_eq!(changed("/properties/c/type", serde_json::json!("string")), ["/c had type \"integer\", has \"string\""]);
     let mut added = old.clone();
     added["properties"]["d"] = serde_json::json!({ "type": "string" });
-    assert!(
-        breaking(&old, &added).is_empty(),
-        "a new optional field breaks nobody"
-    );
+    assert!(breaking(&old, &added).is_empty(), "a new optional field breaks nobody");
 }

@@ -45,9 +45,7 @@ use self::{
     store::{Readers, Row, Slot, Store, Topic, encode_headers},
     writer::{Commit, Holding, Offset, Op, Reply, Write, Writer},
 };
-use super::{
-    LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, TopicSpec, blocking, partition,
-};
+use super::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, TopicSpec, blocking, partition};
 
 /// The embedded log, in one folder.
 #[derive(Clone)]
@@ -68,12 +66,7 @@ pub(super) struct Shared {
 impl Shared {
     fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
         let topics = self.topics.read().unwrap_or_else(|e| e.into_inner());
-        topics
-            .get(name)
-            .cloned()
-            .ok_or_else(|| LogError::UnknownTopic {
-                topic: name.to_owned(),
-            })
+        topics.get(name).cloned().ok_or_else(|| LogError::UnknownTopic { topic: name.to_owned() })
     }
 
     fn topics(&self) -> Vec<Arc<Topic>> {
@@ -106,16 +99,11 @@ impl Shared {
 
 impl Embedded {
     pub(super) fn open(dir: &Path) -> Result<Embedded, LogError> {
-        fs::create_dir_all(dir)
-            .map_err(LogError::io(format!("make the folder {}", dir.display())))?;
+        fs::create_dir_all(dir).map_err(LogError::io(format!("make the folder {}", dir.display())))?;
         let lock = lock(dir)?;
         let file = dir.join("log.db");
         let store = Store::open(&file)?;
-        let topics = store
-            .topics()?
-            .into_iter()
-            .map(|topic| (topic.name.clone(), Arc::new(topic)))
-            .collect();
+        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
         let shared = Arc::new(Shared {
             topics: RwLock::new(topics),
             readers: Readers::new(file),
@@ -139,24 +127,14 @@ impl Embedded {
         self.write(records, None).await
     }
 
-    pub(super) async fn consumer(
-        &self,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<GroupMember, LogError> {
+    pub(super) async fn consumer(&self, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         let mut slots = Vec::new();
         for topic in topics {
             slots.extend(self.shared.topic(topic)?.slots.iter().cloned());
         }
         let group: Arc<str> = group.into();
         let (name, joined) = (group.clone(), slots.clone());
-        let (id, view) = self
-            .ask(|reply| Op::Join {
-                group: name,
-                slots: joined,
-                reply,
-            })
-            .await?;
+        let (id, view) = self.ask(|reply| Op::Join { group: name, slots: joined, reply }).await?;
         let mut member = GroupMember {
             changes: self.shared.changes.subscribe(),
             log: self.clone(),
@@ -173,59 +151,28 @@ impl Embedded {
         Ok(member)
     }
 
-    pub(super) fn reader(
-        &self,
-        topic: &str,
-        spans: Vec<(i32, Range<i64>)>,
-    ) -> Result<Reader, LogError> {
+    pub(super) fn reader(&self, topic: &str, spans: Vec<(i32, Range<i64>)>) -> Result<Reader, LogError> {
         let topic = self.shared.topic(topic)?;
         let cursors = spans
             .into_iter()
             .filter_map(|(partition, span)| {
                 let slot = topic.slots.get(usize::try_from(partition).ok()?)?.clone();
-                let target = if span.end == i64::MAX {
-                    slot.end()
-                } else {
-                    span.end
-                };
-                Some(Cursor {
-                    slot,
-                    next: span.start.max(0),
-                    to: span.end,
-                    target,
-                })
+                let target = if span.end == i64::MAX { slot.end() } else { span.end };
+                Some(Cursor { slot, next: span.start.max(0), to: span.end, target })
             })
             .collect();
-        Ok(Reader {
-            changes: self.shared.changes.subscribe(),
-            log: self.clone(),
-            cursors,
-            turn: 0,
-        })
+        Ok(Reader { changes: self.shared.changes.subscribe(), log: self.clone(), cursors, turn: 0 })
     }
 
     pub(super) fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, LogError> {
-        Ok(self
-            .shared
-            .topic(topic)?
-            .slots
-            .iter()
-            .map(|s| s.end())
-            .collect())
+        Ok(self.shared.topic(topic)?.slots.iter().map(|s| s.end()).collect())
     }
 
-    pub(super) async fn committed(
-        &self,
-        group: &str,
-        topic: &str,
-    ) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
         let topic = self.shared.topic(topic)?;
         let shared = self.shared.clone();
         let group = group.to_owned();
-        blocking("read the log", move || {
-            shared.readers.committed(&group, &topic.slots)
-        })
-        .await
+        blocking("read the log", move || shared.readers.committed(&group, &topic.slots)).await
     }
 
     pub(super) async fn clean(&self) -> Result<(), LogError> {
@@ -254,23 +201,12 @@ impl Embedded {
             let partition = partition::of_key(&record.key, known.slots.len() as i32);
             if let Some(slot) = known.slots.get(partition as usize) {
                 let headers = encode_headers(&record.headers);
-                let row = Row {
-                    key: record.key,
-                    value: record.value,
-                    headers,
-                };
+                let row = Row { key: record.key, value: record.value, headers };
                 rows.push((slot.clone(), row));
             }
             topic = Some(known);
         }
-        self.ask(|reply| {
-            Op::Write(Write {
-                rows,
-                commit,
-                reply,
-            })
-        })
-        .await
+        self.ask(|reply| Op::Write(Write { rows, commit, reply })).await
     }
 
     async fn ask<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, LogError> {
@@ -280,11 +216,7 @@ impl Embedded {
     }
 
     /// Reads in turn from the cursors that have something.
-    async fn fetch(
-        &self,
-        cursors: Vec<Cursor>,
-        max: usize,
-    ) -> Result<Vec<(Vec<Record>, i64)>, LogError> {
+    async fn fetch(&self, cursors: Vec<Cursor>, max: usize) -> Result<Vec<(Vec<Record>, i64)>, LogError> {
         let shared = self.shared.clone();
         blocking("read the log", move || {
             let share = max.div_ceil(cursors.len().max(1));
@@ -296,10 +228,7 @@ impl Embedded {
                     break;
                 }
                 let to = cursor.slot.end().min(cursor.to);
-                let batch =
-                    shared
-                        .readers
-                        .records(&cursor.slot, cursor.next, to, share.min(room))?;
+                let batch = shared.readers.records(&cursor.slot, cursor.next, to, share.min(room))?;
                 room -= batch.0.len();
                 bytes += batch.0.iter().map(Record::size).sum::<usize>();
                 fetched.push(batch);
@@ -314,13 +243,7 @@ impl Embedded {
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
     let failed = || LogError::io(format!("lock {}", path.display()));
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(failed())?;
+    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed())?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0)
@@ -333,16 +256,11 @@ fn lock(dir: &Path) -> Result<File, LogError> {
             let mut holder = String::new();
             // Only for the message: a lock file that cannot be read is still a lock.
             let holder = match file.read_to_string(&mut holder) {
-                Ok(_) if holder.trim() == std::process::id().to_string() => {
-                    "this process".to_owned()
-                }
+                Ok(_) if holder.trim() == std::process::id().to_string() => "this process".to_owned(),
                 Ok(_) if !holder.trim().is_empty() => format!("process {}", holder.trim()),
                 _ => "another process".to_owned(),
             };
-            Err(LogError::InUse {
-                dir: dir.to_owned(),
-                holder,
-            })
+            Err(LogError::InUse { dir: dir.to_owned(), holder })
         }
         Err(TryLockError::Error(error)) => Err(failed()(error)),
     }
@@ -374,18 +292,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(super) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = Instant::now() + wait;
         loop {
             self.changes.borrow_and_update();
             self.log.shared.check_open()?;
-            let ready: Vec<usize> = in_turn(self.cursors.len(), &mut self.turn)
-                .filter(|i| self.cursors[*i].has_more())
-                .collect();
+            let ready: Vec<usize> =
+                in_turn(self.cursors.len(), &mut self.turn).filter(|i| self.cursors[*i].has_more()).collect();
             let cursors = ready.iter().map(|i| self.cursors[*i].clone()).collect();
             let mut records = Vec::new();
             if !ready.is_empty() && max > 0 {
@@ -408,9 +321,7 @@ impl Reader {
     }
 
     pub(super) fn at_end(&self) -> bool {
-        self.cursors
-            .iter()
-            .all(|cursor| cursor.next >= cursor.target)
+        self.cursors.iter().all(|cursor| cursor.next >= cursor.target)
     }
 }
 
@@ -439,11 +350,7 @@ struct Held {
 }
 
 impl GroupMember {
-    pub(super) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(super) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = Instant::now() + wait;
         self.settle().await?;
         loop {
@@ -456,12 +363,7 @@ impl GroupMember {
                     let held = self.held.get(&ids[i])?;
                     let to = i64::MAX;
                     let slot = held.slot.clone();
-                    Some(Cursor {
-                        slot,
-                        next: held.next,
-                        to,
-                        target: to,
-                    })
+                    Some(Cursor { slot, next: held.next, to, target: to })
                 })
                 .filter(Cursor::has_more)
                 .collect();
@@ -486,10 +388,7 @@ impl GroupMember {
         }
     }
 
-    pub(super) async fn publish_and_commit(
-        &mut self,
-        outputs: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
+    pub(super) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         self.settle().await?;
         let result = match self.lost.take() {
             Some(lost) => Err(LogError::Revoked {
@@ -511,20 +410,12 @@ impl GroupMember {
             .held
             .values()
             .filter(polled)
-            .map(|held| Offset {
-                slot: held.slot.clone(),
-                tenure: held.tenure,
-                next: held.next,
-            })
+            .map(|held| Offset { slot: held.slot.clone(), tenure: held.tenure, next: held.next })
             .collect();
         if outputs.is_empty() && offsets.is_empty() {
             return Ok(());
         }
-        let commit = Commit {
-            group: self.group.clone(),
-            member: self.id,
-            offsets,
-        };
+        let commit = Commit { group: self.group.clone(), member: self.id, offsets };
         self.unsettled = true;
         let result = self.log.write(outputs, Some(commit)).await;
         self.unsettled = false;
@@ -543,31 +434,18 @@ impl GroupMember {
     }
 
     pub(super) fn assignment(&self) -> Vec<Partition> {
-        let mut partitions: Vec<Partition> = self
-            .held
-            .values()
-            .map(|held| partition_of(&held.slot))
-            .collect();
+        let mut partitions: Vec<Partition> = self.held.values().map(|held| partition_of(&held.slot)).collect();
         partitions.sort();
         partitions
     }
 
     pub(super) fn lag(&self) -> u64 {
-        self.held
-            .values()
-            .map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64)
-            .sum()
+        self.held.values().map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64).sum()
     }
 
     pub(super) async fn close(self) -> Result<(), LogError> {
         let (group, member) = (self.group.clone(), self.id);
-        self.log
-            .ask(|reply| Op::Leave {
-                group,
-                member,
-                reply: Some(reply),
-            })
-            .await
+        self.log.ask(|reply| Op::Leave { group, member, reply: Some(reply) }).await
     }
 
     /// After a commit whose caller went away while it was under way, nobody knows what became of it: joins anew, which the
@@ -577,22 +455,9 @@ impl GroupMember {
             return Ok(());
         }
         let (group, member) = (self.group.clone(), self.id);
-        self.log
-            .ask(|reply| Op::Leave {
-                group,
-                member,
-                reply: Some(reply),
-            })
-            .await?;
+        self.log.ask(|reply| Op::Leave { group, member, reply: Some(reply) }).await?;
         let (group, slots) = (self.group.clone(), self.slots.clone());
-        (self.id, self.view) = self
-            .log
-            .ask(|reply| Op::Join {
-                group,
-                slots,
-                reply,
-            })
-            .await?;
+        (self.id, self.view) = self.log.ask(|reply| Op::Join { group, slots, reply }).await?;
         self.unsettled = false;
         self.held.clear();
         self.lost = None;
@@ -610,12 +475,7 @@ impl GroupMember {
                 Some(held) if held.tenure == holding.tenure => held,
                 gone => {
                     self.note_lost(gone);
-                    Held {
-                        slot: holding.slot,
-                        tenure: holding.tenure,
-                        committed: holding.from,
-                        next: holding.from,
-                    }
+                    Held { slot: holding.slot, tenure: holding.tenure, committed: holding.from, next: holding.from }
                 }
             };
             self.held.insert(id, held);
@@ -634,21 +494,14 @@ impl GroupMember {
 
 impl Drop for GroupMember {
     fn drop(&mut self) {
-        let leave = Op::Leave {
-            group: self.group.clone(),
-            member: self.id,
-            reply: None,
-        };
+        let leave = Op::Leave { group: self.group.clone(), member: self.id, reply: None };
         // Where the log is closed there is no group to leave.
         drop(self.log.ops.send(leave));
     }
 }
 
 fn partition_of(slot: &Slot) -> Partition {
-    Partition {
-        topic: slot.topic.clone(),
-        number: slot.partition,
-    }
+    Partition { topic: slot.topic.clone(), number: slot.partition }
 }
 
 /// The indices 0..n, starting one further each time, so that no partition is always served first.

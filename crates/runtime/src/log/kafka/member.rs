@@ -17,10 +17,7 @@ use rdkafka::{
 };
 use tokio::time::timeout_at;
 
-use super::{
-    ASK, Kafka, append_error, consumer_settings, is_passing, producer_settings, to_headers,
-    to_record,
-};
+use super::{ASK, Kafka, append_error, consumer_settings, is_passing, producer_settings, to_headers, to_record};
 use crate::log::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, blocking};
 
 /// A transaction left open by a dead member holds up readers this long at most.
@@ -76,10 +73,7 @@ impl ClientContext for Assigned {
         for (name, topic) in statistics.topics {
             let name: Arc<str> = name.into();
             for (number, partition) in topic.partitions {
-                let key = Partition {
-                    topic: name.clone(),
-                    number,
-                };
+                let key = Partition { topic: name.clone(), number };
                 if partition.fetchq_cnt == 0 && partition.next_offset >= 0 {
                     state.passed.insert(key, partition.next_offset);
                 } else {
@@ -115,11 +109,7 @@ impl ConsumerContext for Assigned {
 }
 
 impl GroupMember {
-    pub(super) fn join(
-        kafka: Kafka,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<GroupMember, LogError> {
+    pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         let transactional_id = kafka.transactional_id(group);
         let mut member = GroupMember {
             kafka,
@@ -154,10 +144,8 @@ impl GroupMember {
                 config.set(key, value);
             }
         }
-        let consumer: StreamConsumer<Assigned> = config
-            .set("group.id", &*self.group)
-            .create_with_context(Assigned::default())
-            .map_err(failed())?;
+        let consumer: StreamConsumer<Assigned> =
+            config.set("group.id", &*self.group).create_with_context(Assigned::default()).map_err(failed())?;
         let topics: Vec<&str> = self.topics.iter().map(|t| &**t).collect();
         consumer.subscribe(&topics).map_err(failed())?;
         let consumer = Arc::new(consumer);
@@ -168,11 +156,7 @@ impl GroupMember {
         Ok(consumer)
     }
 
-    pub(in crate::log) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = tokio::time::Instant::now() + wait;
         self.settle().await?;
         let consumer = self.subscribe()?;
@@ -211,19 +195,13 @@ impl GroupMember {
     }
 
     fn count(&mut self, record: &Record) {
-        let partition = Partition {
-            topic: record.topic.clone(),
-            number: record.partition,
-        };
+        let partition = Partition { topic: record.topic.clone(), number: record.partition };
         let next = record.offset + 1;
         self.next.insert(partition.clone(), next);
         self.polled
             .entry(partition)
             .and_modify(|polled| polled.next = next)
-            .or_insert(Polled {
-                first: record.offset,
-                next,
-            });
+            .or_insert(Polled { first: record.offset, next });
     }
 
     /// After a revocation: what this poll had gathered of those partitions is left to their next holder, and what earlier
@@ -253,10 +231,7 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(
-        &mut self,
-        outputs: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         self.settle().await?;
         let result = match self.lost.take() {
             Some(lost) => Err(LogError::Revoked {
@@ -290,11 +265,7 @@ impl GroupMember {
         let mut offsets = TopicPartitionList::new();
         for (partition, polled) in &self.polled {
             offsets
-                .add_partition_offset(
-                    &partition.topic,
-                    partition.number,
-                    Offset::Offset(polled.next),
-                )
+                .add_partition_offset(&partition.topic, partition.number, Offset::Offset(polled.next))
                 .map_err(LogError::kafka("name the offsets to commit"))?;
         }
         let producer = self.transactions().await?;
@@ -324,9 +295,7 @@ impl GroupMember {
                 self.transactions().await?;
                 let asked = offsets.clone();
                 let committed = blocking("ask for committed offsets", move || {
-                    consumer
-                        .committed_offsets(asked, ASK)
-                        .map_err(LogError::kafka("ask for committed offsets"))
+                    consumer.committed_offsets(asked, ASK).map_err(LogError::kafka("ask for committed offsets"))
                 })
                 .await?;
                 let arrived = offsets.count() > 0
@@ -350,10 +319,7 @@ impl GroupMember {
         producer_settings(&mut config);
         let producer: Transactions = config
             .set("transactional.id", &self.transactional_id)
-            .set(
-                "transaction.timeout.ms",
-                TRANSACTION_TIMEOUT.as_millis().to_string(),
-            )
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             // Outputs are all there when they are sent: no need to wait for more.
             .set("linger.ms", "0")
             .create()
@@ -379,12 +345,8 @@ impl GroupMember {
         self.lost = None;
         let mut list = TopicPartitionList::new();
         for (partition, polled) in std::mem::take(&mut self.polled) {
-            list.add_partition_offset(
-                &partition.topic,
-                partition.number,
-                Offset::Offset(polled.first),
-            )
-            .map_err(LogError::kafka("name the offsets to go back to"))?;
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(polled.first))
+                .map_err(LogError::kafka("name the offsets to go back to"))?;
             self.next.insert(partition, polled.first);
         }
         if list.count() == 0 {
@@ -408,50 +370,30 @@ impl GroupMember {
         let Some(consumer) = &self.consumer else {
             return Vec::new();
         };
-        let state = consumer
-            .context()
-            .state
-            .lock()
-            .unwrap_or_else(|e| e.into_inner());
+        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
         state.partitions.iter().cloned().collect()
     }
 
     pub(in crate::log) async fn lag(&mut self) -> Result<u64, LogError> {
         let consumer = self.subscribe()?;
         let partitions = self.assignment();
-        let asked = partitions
-            .iter()
-            .map(|p| (p.topic.to_string(), p.number))
-            .collect();
+        let asked = partitions.iter().map(|p| (p.topic.to_string(), p.number)).collect();
         let marks = self.kafka.watermarks(asked).await?;
         let committed = self.committed_where_not_polled(&partitions).await?;
-        let state = consumer
-            .context()
-            .state
-            .lock()
-            .unwrap_or_else(|e| e.into_inner());
-        let lag = partitions
-            .iter()
-            .zip(marks)
-            .map(|(partition, (start, end))| {
-                let next = self
-                    .next
-                    .get(partition)
-                    .or_else(|| committed.get(partition));
-                let next = next.copied().unwrap_or(start).max(start);
-                // Past the last record there may be markers that are never polled.
-                match state.passed.get(partition) {
-                    Some(passed) if *passed >= end => 0,
-                    _ => (end - next).max(0) as u64,
-                }
-            });
+        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
+        let lag = partitions.iter().zip(marks).map(|(partition, (start, end))| {
+            let next = self.next.get(partition).or_else(|| committed.get(partition));
+            let next = next.copied().unwrap_or(start).max(start);
+            // Past the last record there may be markers that are never polled.
+            match state.passed.get(partition) {
+                Some(passed) if *passed >= end => 0,
+                _ => (end - next).max(0) as u64,
+            }
+        });
         Ok(lag.sum())
     }
 
-    async fn committed_where_not_polled(
-        &self,
-        partitions: &[Partition],
-    ) -> Result<HashMap<Partition, i64>, LogError> {
+    async fn committed_where_not_polled(&self, partitions: &[Partition]) -> Result<HashMap<Partition, i64>, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions.iter().filter(|p| !self.next.contains_key(p)) {
             list.add_partition(&partition.topic, partition.number);
@@ -460,9 +402,7 @@ impl GroupMember {
             return Ok(HashMap::new());
         };
         let list = blocking("ask for committed offsets", move || {
-            consumer
-                .committed_offsets(list, ASK)
-                .map_err(LogError::kafka("ask for committed offsets"))
+            consumer.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))
         })
         .await?;
         Ok(list
@@ -470,10 +410,7 @@ impl GroupMember {
             .iter()
             .filter_map(|e| {
                 let offset = e.offset().to_raw().filter(|offset| *offset >= 0)?;
-                let partition = Partition {
-                    topic: e.topic().into(),
-                    number: e.partition(),
-                };
+                let partition = Partition { topic: e.topic().into(), number: e.partition() };
                 Some((partition, offset))
             })
             .collect())
@@ -543,13 +480,10 @@ fn run_transaction(
             send(producer, record, deadline)?;
         }
         if offsets.count() > 0 {
-            let metadata = consumer.group_metadata().ok_or_else(|| LogError::Aborted {
-                reason: "the consumer is in no group".to_owned(),
-            })?;
-            until(deadline, || {
-                producer.send_offsets_to_transaction(offsets, &metadata, ASK)
-            })
-            .map_err(aborted)?;
+            let metadata = consumer
+                .group_metadata()
+                .ok_or_else(|| LogError::Aborted { reason: "the consumer is in no group".to_owned() })?;
+            until(deadline, || producer.send_offsets_to_transaction(offsets, &metadata, ASK)).map_err(aborted)?;
         }
         Ok(())
     })();
@@ -581,9 +515,7 @@ fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Resul
     loop {
         match producer.send(message) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                if Instant::now() < deadline =>
-            {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < deadline => {
                 message = back;
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -593,10 +525,7 @@ fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Resul
 }
 
 /// Repeats what Kafka says may be repeated, until the deadline.
-fn until(
-    deadline: Instant,
-    mut step: impl FnMut() -> Result<(), KafkaError>,
-) -> Result<(), KafkaError> {
+fn until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
         match step() {
             Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
@@ -618,10 +547,7 @@ fn aborted(error: KafkaError) -> LogError {
 fn partitions_of(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
     list.elements()
         .into_iter()
-        .map(|e| Partition {
-            topic: e.topic().into(),
-            number: e.partition(),
-        })
+        .map(|e| Partition { topic: e.topic().into(), number: e.partition() })
         .collect::<Vec<_>>()
         .into_iter()
 }

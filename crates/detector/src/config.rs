@@ -1,0 +1,187 @@
+//! Configuration of the detector, with the engine's parameters in units people use.
+
+use std::path::PathBuf;
+
+use coordination::{Engine, Limits, Params, ParamsError};
+use scoring::{Model, ModelError, Registry};
+use serde::{Deserialize, Serialize};
+
+use crate::lexicon::{Lexicon, LexiconError};
+
+/// The `[detector]` table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the model registry; the model bundled with the program is used where there is none.
+    pub models: PathBuf,
+    /// A lexicon of topics and targets in place of the bundled one.
+    pub lexicon: Option<PathBuf>,
+    /// Posts taken from the log at a time; outputs are committed as often.
+    pub batch: usize,
+    /// A post dated further than this into the future, in seconds, goes to the dead letters: it would carry event time with it.
+    pub future_tolerance_s: u64,
+    /// The engine's parameters.
+    pub engine: EngineConfig,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            models: "models".into(),
+            lexicon: None,
+            batch: 2_000,
+            future_tolerance_s: 300,
+            engine: EngineConfig::default(),
+        }
+    }
+}
+
+/// The `[detector.engine]` table. What each means is said at [`Params`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Seconds that a post may come behind the newest one and still have its turn.
+    pub allowed_lateness_s: u32,
+    /// Windows of a co-act, seconds, narrowest first.
+    pub windows_s: [u32; 3],
+    /// Acts remembered per key.
+    pub ring: usize,
+    /// Seconds that an act is remembered on its key.
+    pub horizon_s: u32,
+    /// Safety factor on expected shares.
+    pub safety: f64,
+    /// Hours that history must be old to be a baseline.
+    pub baseline_lag_h: f64,
+    /// Days in which the weight of history halves.
+    pub baseline_half_life_days: f64,
+    /// Minutes between two credits of a pair.
+    pub credit_interval_min: u32,
+    /// Nats that a tie needs to propose a candidate.
+    pub propose_nats: f64,
+    /// Seconds that a test on a key stays open.
+    pub test_window_s: u32,
+    /// False discovery rate.
+    pub alpha: f64,
+    /// Minutes of event time between evaluations.
+    pub tick_min: u32,
+    /// Days after which a tie, or a candidate without news, is forgotten.
+    pub retention_days: f64,
+    /// Most live keys.
+    pub max_keys: usize,
+    /// Most ties.
+    pub max_ties: usize,
+    /// Most account and source pairs of the baseline.
+    pub max_habits: usize,
+    /// Most living candidates.
+    pub max_candidates: usize,
+    /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on the network.
+    pub short_links: std::collections::BTreeMap<String, String>,
+}
+
+const SECOND: f64 = 1_000.0;
+const MINUTE: f64 = 60.0 * SECOND;
+const HOUR: f64 = 60.0 * MINUTE;
+const DAY: f64 = 24.0 * HOUR;
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        let p = Params::default();
+        let seconds = |ms: i64| (ms as f64 / SECOND) as u32;
+        EngineConfig {
+            allowed_lateness_s: seconds(p.allowed_lateness),
+            windows_s: p.windows.map(seconds),
+            ring: p.ring,
+            horizon_s: seconds(p.horizon),
+            safety: p.safety,
+            baseline_lag_h: p.baseline_lag as f64 / HOUR,
+            baseline_half_life_days: p.baseline_half_life as f64 / DAY,
+            credit_interval_min: seconds(p.credit_interval) / 60,
+            propose_nats: p.propose_nats,
+            test_window_s: seconds(p.test_window),
+            alpha: p.alpha,
+            tick_min: seconds(p.tick) / 60,
+            retention_days: p.tie_retention as f64 / DAY,
+            max_keys: p.limits.keys,
+            max_ties: p.limits.ties,
+            max_habits: p.limits.habits,
+            max_candidates: p.limits.candidates,
+            short_links: p.short_links,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The engine's own form, not yet validated.
+    pub fn params(&self) -> Params {
+        let ms = |s: u32| i64::from(s) * 1_000;
+        let retention = (self.retention_days * DAY) as i64;
+        Params {
+            allowed_lateness: ms(self.allowed_lateness_s),
+            windows: self.windows_s.map(ms),
+            ring: self.ring,
+            horizon: ms(self.horizon_s),
+            safety: self.safety,
+            baseline_lag: (self.baseline_lag_h * HOUR) as i64,
+            baseline_half_life: (self.baseline_half_life_days * DAY) as i64,
+            credit_interval: ms(self.credit_interval_min * 60),
+            propose_nats: self.propose_nats,
+            test_window: ms(self.test_window_s),
+            alpha: self.alpha,
+            tick: ms(self.tick_min * 60),
+            tie_retention: retention,
+            candidate_retention: retention,
+            limits: Limits {
+                keys: self.max_keys,
+                ties: self.max_ties,
+                habits: self.max_habits,
+                candidates: self.max_candidates,
+            },
+            short_links: self.short_links.clone(),
+            ..Params::default()
+        }
+    }
+}
+
+/// Why the detector cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An engine parameter makes no sense.
+    #[error("configuration: detector.engine: {0}")]
+    Params(#[from] ParamsError),
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The lexicon cannot be read.
+    #[error(transparent)]
+    Lexicon(#[from] LexiconError),
+}
+
+impl Config {
+    /// A fresh engine.
+    pub fn engine(&self) -> Result<Engine, StartError> {
+        Ok(Engine::new(self.engine.params())?)
+    }
+
+    /// The model in service, or the bundled one where there is no registry.
+    pub fn model(&self) -> Result<Model, StartError> {
+        if self.models.is_dir() { Ok(Registry::open(&self.models)?.active()?) } else { Ok(Model::bundled()?) }
+    }
+
+    /// The lexicon named, or the bundled one.
+    pub fn lexicon(&self) -> Result<Lexicon, StartError> {
+        Ok(match &self.lexicon {
+            Some(path) => Lexicon::load(path)?,
+            None => Lexicon::bundled()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_engines_own() {
+        assert_eq!(EngineConfig::default().params(), Params::default());
+    }
+}

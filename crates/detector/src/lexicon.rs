@@ -1,0 +1,219 @@
+//! What a cluster's posts are about: regular expressions, for routing and description only.
+//!
+//! A lexicon never raises or lowers a score: it is read after the verdict, and nothing that it says reaches the engine or the
+//! model. It names subjects (which election, which office), never opinions.
+//!
+//! ```toml
+//! [[topic]]
+//! name = "elections"
+//! patterns = ['\belections?\b', '\bballots?\b']
+//!
+//! [[target]]
+//! name = "election offices"
+//! patterns = ['\belection (?:office|official)s?\b']
+//! ```
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::Path,
+};
+
+use regex::{RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The lexicon that comes with the program.
+const BUNDLED: &str = include_str!("../../../config/topics.toml");
+/// Posts whose subjects are remembered.
+const REMEMBERED: usize = 1_000_000;
+/// A cluster is about what at least this share of its posts is about ...
+const SHARE: f64 = 0.1;
+/// ... and at least so many of them.
+const LEAST: usize = 3;
+
+/// Why a lexicon cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LexiconError {
+    /// The file cannot be read.
+    #[error("cannot read the lexicon {path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no lexicon.
+    #[error("lexicon {path}: {source}")]
+    Parse {
+        /// Which file.
+        path: String,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// A pattern is no regular expression, or all together are too large.
+    #[error("lexicon {path}: {source}")]
+    Pattern {
+        /// Which file.
+        path: String,
+        /// Which pattern and why.
+        source: regex::Error,
+    },
+    /// More subjects than a mask holds.
+    #[error("lexicon {path}: {count} topics and targets, at most 64 are possible")]
+    TooMany {
+        /// Which file.
+        path: String,
+        /// How many.
+        count: usize,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    topic: Vec<Subject>,
+    #[serde(default)]
+    target: Vec<Subject>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    name: String,
+    patterns: Vec<String>,
+}
+
+/// Subjects and how to recognise them, all patterns in one pass.
+#[derive(Debug)]
+pub struct Lexicon {
+    patterns: RegexSet,
+    /// Subject of each pattern.
+    subjects: Vec<usize>,
+    names: Vec<String>,
+    /// Subjects before this one are topics, the others targets.
+    topics: usize,
+}
+
+impl Lexicon {
+    /// The lexicon that comes with the program.
+    pub fn bundled() -> Result<Lexicon, LexiconError> {
+        Lexicon::parse(BUNDLED, "bundled")
+    }
+
+    /// Reads a lexicon.
+    pub fn load(path: &Path) -> Result<Lexicon, LexiconError> {
+        let name = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| LexiconError::Read { path: name.clone(), source })?;
+        Lexicon::parse(&text, &name)
+    }
+
+    fn parse(text: &str, path: &str) -> Result<Lexicon, LexiconError> {
+        let path = || path.to_string();
+        let file: File = toml::from_str(text).map_err(|source| LexiconError::Parse { path: path(), source })?;
+        let topics = file.topic.len();
+        let all: Vec<Subject> = file.topic.into_iter().chain(file.target).collect();
+        if all.len() > 64 {
+            return Err(LexiconError::TooMany { path: path(), count: all.len() });
+        }
+        let subjects = all.iter().enumerate().flat_map(|(i, s)| s.patterns.iter().map(move |_| i)).collect();
+        let patterns = RegexSetBuilder::new(all.iter().flat_map(|s| &s.patterns))
+            .case_insensitive(true)
+            .build()
+            .map_err(|source| LexiconError::Pattern { path: path(), source })?;
+        Ok(Lexicon { patterns, subjects, names: all.into_iter().map(|s| s.name).collect(), topics })
+    }
+
+    /// A bit per subject that the text is about.
+    pub fn read(&self, text: &str) -> u64 {
+        self.patterns.matches(text).into_iter().fold(0, |mask, pattern| mask | 1 << self.subjects[pattern])
+    }
+}
+
+/// What each post of late was about.
+#[derive(Debug, Default)]
+pub(crate) struct Subjects {
+    masks: HashMap<u64, u64, foldhash::fast::FixedState>,
+    order: VecDeque<u64>,
+}
+
+impl Subjects {
+    pub(crate) fn remember(&mut self, platform: &str, id: &str, mask: u64) {
+        if mask == 0 || self.masks.insert(name(platform, id), mask).is_some() {
+            return;
+        }
+        self.order.push_back(name(platform, id));
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.masks.remove(&oldest);
+        }
+    }
+
+    /// Topics and targets of a group of posts, each in the lexicon's order.
+    pub(crate) fn of<'p>(
+        &self,
+        lexicon: &Lexicon,
+        posts: impl Iterator<Item = (&'p str, &'p str)>,
+    ) -> (Vec<String>, Vec<String>) {
+        let mut counts = vec![0usize; lexicon.names.len()];
+        let mut all = 0;
+        for (platform, id) in posts {
+            all += 1;
+            let mask = self.masks.get(&name(platform, id)).copied().unwrap_or(0);
+            for (i, count) in counts.iter_mut().enumerate() {
+                *count += usize::from(mask & (1 << i) != 0);
+            }
+        }
+        let about = |i: &usize| counts[*i] >= LEAST && counts[*i] as f64 >= SHARE * all as f64;
+        let names = |range: std::ops::Range<usize>| range.filter(about).map(|i| lexicon.names[i].clone()).collect();
+        (names(0..lexicon.topics), names(lexicon.topics..lexicon.names.len()))
+    }
+}
+
+fn name(platform: &str, id: &str) -> u64 {
+    xxh3_64(format!("{platform}\0{id}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_lexicon_reads_several_languages() {
+        let lexicon = Lexicon::bundled().unwrap();
+        let about = |text: &str| {
+            let mask = lexicon.read(text);
+            (0..64).filter(|i| mask & (1 << i) != 0).map(|i| lexicon.names[i].as_str()).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(about("Polling stations open at 8, bring your ballot"), "elections,voting");
+        assert_eq!(about("Die Bundestagswahl steht bevor"), "elections");
+        assert_eq!(about("Завтра выборы"), "elections");
+        assert_eq!(about("the election officials counted all night"), "elections,election offices");
+        assert_eq!(about("what a goal"), "");
+    }
+
+    #[test]
+    fn a_cluster_is_about_what_enough_of_its_posts_are_about() {
+        let lexicon = Lexicon::bundled().unwrap();
+        let mut subjects = Subjects::default();
+        for id in ["1", "2", "3"] {
+            subjects.remember("x", id, lexicon.read("the election"));
+        }
+        let of = |n: usize| {
+            let ids: Vec<String> = (1..=n).map(|i| i.to_string()).collect();
+            subjects.of(&lexicon, ids.iter().map(|id| ("x", id.as_str()))).0
+        };
+        assert_eq!(of(2), [""; 0]);
+        assert_eq!(of(20), ["elections"]);
+        assert_eq!(of(40), [""; 0]);
+    }
+
+    #[test]
+    fn a_faulty_lexicon_is_named_with_its_fault() {
+        let fault = |text: &str| Lexicon::parse(text, "t.toml").unwrap_err().to_string();
+        assert!(fault("[[topic]]\nname = 'a'\npatterns = ['(']").starts_with("lexicon t.toml: regex parse error"));
+        assert!(fault("[[topics]]\nname = 'a'").contains("unknown field `topics`"));
+    }
+}
