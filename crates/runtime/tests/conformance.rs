@@ -1,5 +1,6 @@
 //! One suite for both homes of the log. The Kafka half runs where LOCKSTEP_TEST_BROKERS is set; `tests/kafka/kafka.sh`
 //! starts a broker and prints what to set.
+#![allow(clippy::print_stdout)] // test binaries talk on stdout
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicU64, Ordering},

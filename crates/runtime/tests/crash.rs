@@ -1,6 +1,7 @@
 //! What the log promises when a process is killed, and what only one of its homes does.
 //!
 //! The process to be killed is this test binary itself, run with one test and told by the environment what to do.
+#![allow(clippy::print_stdout)] // test binaries talk on stdout
 use std::{
     io::{BufRead, BufReader},
     path::Path,

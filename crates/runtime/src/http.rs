@@ -1,0 +1,111 @@
+//! HTTP plumbing: a listener with a clear error, and serving with a graceful end. For the admin server and any other.
+use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tokio::net::TcpListener;
+
+use crate::shutdown::{Shutdown, drain};
+
+/// How long open requests may take to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Listening or serving failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", listen_advice(.source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The server stopped of itself.
+    #[error("the server on {address} stopped: {source}")]
+    Serve {
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn listen_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the address is in use; stop what listens there or choose another port".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}; ports below 1024 need a privilege, choose a higher one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{error}; the address is not one of this machine's")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Listens on an address; port 0 takes a free one (ask the listener's `local_addr`).
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| HttpError::Listen { address, source })
+}
+
+/// Serves until `shutdown` stops; then no new connections are taken and open requests have ten seconds to finish.
+pub async fn serve(
+    router: Router,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), HttpError> {
+    let address = listener
+        .local_addr()
+        .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let stopping = shutdown.clone();
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping.stopping().await })
+        .into_future();
+    tokio::pin!(server);
+    let served = tokio::select! {
+        served = &mut server => Some(served),
+        () = shutdown.stopping() => drain("http server", DRAIN, server).await,
+    };
+    match served {
+        Some(Err(source)) => Err(HttpError::Serve { address, source }),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Bounds a router: at most `at_once` requests in hand, others get 503 at once; each has `limit` to answer, then 504.
+pub fn bounded(router: Router, at_once: usize, limit: Duration) -> Router {
+    let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(at_once));
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let permits = permits.clone();
+        async move { answer_within(&permits, limit, next.run(request)).await }
+    }))
+}
+
+async fn answer_within(
+    permits: &tokio::sync::Semaphore,
+    limit: Duration,
+    answer: impl Future<Output = Response>,
+) -> Response {
+    let Ok(_permit) = permits.try_acquire() else {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests at once, try again\n",
+        )
+            .into_response();
+    };
+    match tokio::time::timeout(limit, answer).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "no answer in time\n").into_response(),
+    }
+}

@@ -1,0 +1,222 @@
+//! Metrics: an injected registry. Each subsystem makes a struct of its metrics once, from the [`Metrics`] it is given.
+//!
+//! ```
+//! use runtime::metrics::{IntCounterVec, Metrics, MetricsError};
+//!
+//! struct Decoded {
+//!     records: IntCounterVec,
+//! }
+//!
+//! impl Decoded {
+//!     fn new(metrics: &Metrics) -> Result<Self, MetricsError> {
+//!         Ok(Decoded { records: metrics.counters("decoded_records_total", "Records read, by outcome", &["outcome"])? })
+//!     }
+//! }
+//!
+//! let metrics = Metrics::new()?;
+//! let decoded = Decoded::new(&metrics)?;
+//! decoded.records.with_label_values(&["ok"]).inc();
+//! assert!(metrics.text().contains("decoded_records_total{outcome=\"ok\"} 1"));
+//! # Ok::<(), MetricsError>(())
+//! ```
+mod process;
+
+pub use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
+use prometheus::{HistogramOpts, Opts, Registry, TextEncoder, core::Collector};
+
+/// A metric cannot be made: its name or a label is not legal, or the name is taken.
+#[derive(Debug, thiserror::Error)]
+#[error("metric {name:?}: {source}")]
+pub struct MetricsError {
+    name: String,
+    source: prometheus::Error,
+}
+
+/// A registry of metrics, injected where they are made. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// A registry of its own, with the process's memory, CPU seconds, open files and start time (on Linux).
+    pub fn new() -> Result<Metrics, MetricsError> {
+        let metrics = Metrics {
+            registry: Registry::new(),
+        };
+        metrics.register("process", process::Process::new())?;
+        Ok(metrics)
+    }
+
+    /// A counter. Its name should end in `_total`.
+    pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, MetricsError> {
+        self.make(name, IntCounter::new(name, help))
+    }
+
+    /// Counters by labels.
+    pub fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, MetricsError> {
+        self.make(name, IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    /// A gauge of whole numbers.
+    pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
+        self.make(name, IntGauge::new(name, help))
+    }
+
+    /// Gauges of whole numbers by labels.
+    pub fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, MetricsError> {
+        self.make(name, IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    /// A gauge of fractions, for example seconds.
+    pub fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, MetricsError> {
+        self.make(name, Gauge::new(name, help))
+    }
+
+    /// Gauges of fractions by labels.
+    pub fn float_gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<GaugeVec, MetricsError> {
+        self.make(name, GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    /// A histogram; `buckets` are upper bounds, rising.
+    pub fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+    ) -> Result<Histogram, MetricsError> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.make(name, Histogram::with_opts(options))
+    }
+
+    /// Histograms by labels; `buckets` are upper bounds, rising.
+    pub fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, MetricsError> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.make(name, HistogramVec::new(options, labels))
+    }
+
+    /// All metrics in Prometheus' text format 0.0.4, sorted by name.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be written out");
+        }
+        text
+    }
+
+    fn make<M: Collector + Clone + 'static>(
+        &self,
+        name: &str,
+        made: prometheus::Result<M>,
+    ) -> Result<M, MetricsError> {
+        let metric = made.map_err(|source| MetricsError {
+            name: name.to_owned(),
+            source,
+        })?;
+        self.register(name, metric.clone())?;
+        Ok(metric)
+    }
+
+    fn register(
+        &self,
+        name: &str,
+        collector: impl Collector + 'static,
+    ) -> Result<(), MetricsError> {
+        self.registry
+            .register(Box::new(collector))
+            .map_err(|source| MetricsError {
+                name: name.to_owned(),
+                source,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_shows_up_in_the_text() {
+        let metrics = Metrics::new().unwrap();
+        metrics.counter("a_total", "A").unwrap().inc_by(3);
+        metrics
+            .gauges("b", "B", &["x"])
+            .unwrap()
+            .with_label_values(&["y"])
+            .set(-2);
+        metrics.float_gauge("c_seconds", "C").unwrap().set(0.5);
+        metrics
+            .histogram("d_seconds", "D", &[0.1, 1.0])
+            .unwrap()
+            .observe(0.2);
+        let text = metrics.clone().text();
+        for line in [
+            "# HELP a_total A",
+            "# TYPE a_total counter",
+            "a_total 3",
+            "b{x=\"y\"} -2",
+            "c_seconds 0.5",
+            "d_seconds_bucket{le=\"1\"} 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_once_and_must_be_legal() {
+        let metrics = Metrics::new().unwrap();
+        metrics.counter("a_total", "A").unwrap();
+        let error = metrics.counter("a_total", "A").unwrap_err();
+        assert!(
+            error.to_string().starts_with("metric \"a_total\": "),
+            "{error}"
+        );
+        assert!(metrics.gauge("not a name", "B").is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_process_is_measured() {
+        let metrics = Metrics::new().unwrap();
+        let text = metrics.text();
+        let value = |name: &str| -> f64 {
+            let line = text
+                .lines()
+                .find(|l| l.starts_with(&format!("{name} ")))
+                .unwrap();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        assert!(value("process_resident_memory_bytes") > 500_000.0);
+        assert!(value("process_cpu_seconds_total") >= 0.0);
+        assert!(value("process_open_fds") >= 3.0);
+        assert!(value("process_max_fds") >= value("process_open_fds"));
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let age = now.as_secs_f64() - value("process_start_time_seconds");
+        assert!((-2.0..3600.0).contains(&age), "started {age} seconds ago");
+    }
+}

@@ -1,0 +1,93 @@
+//! Log lines: to stderr, text for people or JSON for machines.
+use std::io::{IsTerminal, stderr};
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people, in colour on a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How to log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Telemetry {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What to log, in tracing's notation: `info`, `warn,runtime=debug`. `LOCKSTEP_LOG`, then `RUST_LOG`, override it.
+    pub filter: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+/// The filter is not one, or somebody has set up logging already.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// The filter cannot be understood.
+    #[error(
+        "{origin}: the log filter {filter:?} is not valid ({reason}); write for example \"info\" or \"warn,runtime=debug\""
+    )]
+    Filter {
+        /// The variable or key it came from.
+        origin: &'static str,
+        /// The filter.
+        filter: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Only one part of a process may set up logging.
+    #[error("logging is set up already")]
+    Already,
+}
+
+/// Sets up logging for the process.
+pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|filter| !filter.trim().is_empty())
+    };
+    let (origin, filter) = ["LOCKSTEP_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| Some((name, variable(name)?)))
+        .unwrap_or_else(|| ("telemetry.filter", telemetry.filter.clone()));
+    let parsed = EnvFilter::builder()
+        .parse(&filter)
+        .map_err(|error| TelemetryError::Filter {
+            origin,
+            filter: filter.clone(),
+            reason: error.to_string(),
+        })?;
+    let lines = fmt::layer().with_writer(stderr);
+    let registry = tracing_subscriber::registry().with(parsed);
+    match telemetry.format {
+        LogFormat::Text => registry
+            .with(lines.with_ansi(stderr().is_terminal()))
+            .try_init(),
+        LogFormat::Json => registry
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false),
+            )
+            .try_init(),
+    }
+    .map_err(|_| TelemetryError::Already)
+}
