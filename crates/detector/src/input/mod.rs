@@ -133,7 +133,7 @@ impl Input {
     /// [`Input::sorted`]. An error of `on_post` ends the reading and comes back.
     pub fn each<E: From<InputError>>(
         self,
-        on_post: &mut dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E>,
+        on_post: &mut OnPost<'_, E>,
         on_bad: &mut dyn FnMut(BadLine),
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Counts, E> {
@@ -176,6 +176,9 @@ impl Input {
     }
 }
 
+/// Takes a post and its bytes in the native dialect.
+pub type OnPost<'c, E> = dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E> + 'c;
+
 /// How far the reading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -211,7 +214,7 @@ pub struct BadLine {
     pub line: u64,
     /// Which field, why, and how it looks.
     pub error: DecodeError,
-    /// The line as read. Of CSV and Parquet rows the cells, written anew as CSV and JSON; of a line too long for any post, its start.
+    /// The line as read. Of a Parquet row its cells, as a JSON array; of a line too long for any post, its start.
     pub raw: Vec<u8>,
 }
 

@@ -154,17 +154,26 @@ fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
         2: EOF while parsing an object at line 1 column 7, near "{\"id\":1"
         3: is not a JSON object, near "not json"
         6: `id`: is required, but missing or null, near "{}"
-        7: is not a JSON object, near "\\u{1}""#]].assert_eq(&outcome.bad().join("\n"));
+        7: is not a JSON object, near "\\u{1}""#]]
+    .assert_eq(&outcome.bad().join("\n"));
     assert_eq!(outcome.bad[1].raw, b"not json");
     let csv = b"id,platform,account_id,created_at\na,twitter,7,20\nb,twitter,7\n\n\"c\nc\",twitter,,3\nd,twitter,7,never\n\xFF,twitter,7,1\ne,twitter,7,4\n";
     let outcome = read(&[folder.file("posts.csv", csv)]);
     assert_eq!(outcome.ids(), ["e", "a"]);
     expect_test::expect![[r#"
         3: has 3 cells, but the header has 4 columns, near "b,twitter,7"
-        4: `account_id`: is required, but empty, near "c\\nc,twitter,,3"
+        5: `account_id`: is required, but empty, near "c\\nc,twitter,,3"
         7: `created_at`: is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z, near "never"
-        8: is not UTF-8, near "�twitter71""#]].assert_eq(&outcome.bad().join("\n"));
-    assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,3\n");
+        8: is not UTF-8, near "�,twitter,7,1\\n""#]].assert_eq(&outcome.bad().join("\n"));
+    assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,3");
+    let windows = String::from_utf8_lossy(csv).replace('\n', "\r\n");
+    let outcome = read(&[folder.file("windows.csv", windows.as_bytes())]);
+    let lines: Vec<u64> = outcome.bad.iter().map(|bad| bad.line).collect();
+    assert_eq!(
+        lines,
+        [3, 5, 7],
+        "the same lines; the byte that was not UTF-8 is a replacement character here"
+    );
 }
 
 #[test]
@@ -180,6 +189,21 @@ fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
         })
         .collect();
     let zst = zstd::encode_all(lines.as_bytes(), 1).unwrap();
+    let csv = format!(
+        "id,platform,account_id,created_at\n{}",
+        lines.replace(['{', '}', ':'], "")
+    )
+    .into_bytes();
+    let cut = gz(&csv);
+    let outcome = read(&[folder.file("cut.csv.gz", &cut[..cut.len() / 2])]);
+    let [InputError::Damaged { line: at, .. }] = &outcome.counts.damaged[..] else {
+        panic!("{:?}", outcome.counts.damaged);
+    };
+    // One header, and every row is bad here: the last is the one that was cut.
+    assert_eq!(
+        (*at, outcome.bad.last().unwrap().line),
+        (outcome.counts.bad + 1, *at)
+    );
     for (name, whole) in [("cut.gz", gz(lines.as_bytes())), ("cut.zst", zst)] {
         let cut = folder.file(name, &whole[..whole.len() * 3 / 4]);
         let rest = folder.file("rest.jsonl", line("last", 9_999).as_bytes());
@@ -570,14 +594,11 @@ const REAL: [(&str, u64, u64); 13] = [
 
 #[test]
 fn real_files_read_without_a_bad_line() {
-    let data = [
-        "../shared/data",
-        "../../../shared/data",
-        "../../../../shared/data",
-    ]
-    .iter()
-    .map(|path| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path))
-    .find(|path| path.is_dir());
+    // Beside the project; or one up, for a second worktree of it.
+    let data = ["../../../shared/data", "../../../../shared/data"]
+        .iter()
+        .map(|path| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path))
+        .find(|path| path.is_dir());
     let Some(data) = data else {
         eprintln!("skipped: no real data here");
         return;
