@@ -18,14 +18,17 @@
 //! ```
 //!
 //! A file may be NDJSON, a JSON array or document, CSV (`,`, `;` or tab) or Parquet; plain, gzip (also of several members) or Zstandard;
-//! `-` is standard input. Content decides, not the name. Fields that are no part of a post, such as labels, are dropped.
+//! `-` is standard input. Content decides, not the name.
+//!
+//! Native posts come as the very bytes that were read, with any unknown fields (labels, say) still in them; decoding drops those. To
+//! pass a post on, write it anew with [`messages::post::encode`].
 //!
 //! **Nothing is lost silently.** A line that cannot be read is handed to the caller whole, with its place and the reason. A file that
 //! breaks off gives what could be read, and its damage is in [`Counts::damaged`].
 //!
 //! **Order.** [`Input::sorted`] gives posts by (`created_at`, `id`), then platform, then order of reading, in bounded memory: runs
 //! of at most [`Options::memory_mib`] are sorted in memory and, if there are several, spilled to a temporary file and merged. Beside
-//! that, 8 to 18 bytes a post are kept to find duplicates.
+//! that, 10 to 21 bytes a post are kept to find duplicates.
 //!
 //! **Duplicates.** The second and later posts of one (platform, id) are dropped and counted; rows of CooRTweet's layout only if they have
 //! the same object, too, because there one post with two objects is two rows. Two ids are held equal if their 64-bit hashes are: among
@@ -255,6 +258,12 @@ pub enum InputError {
         "{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", file.display()
     )]
     Binary {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// Text of two bytes a character, as some spreadsheets write it.
+    #[error("{} is UTF-16: save it as UTF-8", file.display())]
+    Utf16 {
         /// Which file.
         file: PathBuf,
     },

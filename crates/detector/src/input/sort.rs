@@ -111,7 +111,7 @@ enum Order {
 }
 
 impl SortedPosts {
-    /// The next post's bytes in the native dialect, or `None` after the last; they decode. An error means that the temporary file cannot
+    /// The next post's bytes in the native dialect, or `None` after the last; they decode without error. An error means that the temporary file cannot
     /// be read.
     pub fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
         match &mut self.order {

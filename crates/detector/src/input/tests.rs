@@ -260,6 +260,11 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
         binary,
     );
     check(
+        folder.file("sheet.csv", b"\xFF\xFEi\0d\0"),
+        Lockstep,
+        "FILE is UTF-16: save it as UTF-8",
+    );
+    check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
         "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"",
