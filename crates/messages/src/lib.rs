@@ -2,6 +2,10 @@
 //!
 //! Values are JSON with a `schema_version`; times are RFC 3339 UTC. Domain types (`coordination::Cluster`) and wire types
 //! ([`cluster::ClusterMessage`]) are different types on purpose: the engine may change without breaking a reader.
+//!
+//! What comes from outside is a [`post`] in the native dialect, or in one of the other [`dialect`]s; what cannot be read becomes a
+//! [`dead_letter`] with a [`DecodeError`]'s field and reason. Nothing here panics on any input, and reading never loses a value: it
+//! is a post, no post by its dialect, or an error. [`schema`] has the JSON Schemas.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

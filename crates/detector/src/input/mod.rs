@@ -18,14 +18,17 @@
 //! ```
 //!
 //! A file may be NDJSON, a JSON array or document, CSV (`,`, `;` or tab) or Parquet; plain, gzip (also of several members) or Zstandard;
-//! `-` is standard input. Content decides, not the name. Fields that are no part of a post, such as labels, are dropped.
+//! `-` is standard input. Content decides, not the name.
+//!
+//! Native posts come as the very bytes that were read, with any unknown fields (labels, say) still in them; decoding drops those. To
+//! pass a post on, write it anew with [`messages::post::encode`].
 //!
 //! **Nothing is lost silently.** A line that cannot be read is handed to the caller whole, with its place and the reason. A file that
 //! breaks off gives what could be read, and its damage is in [`Counts::damaged`].
 //!
 //! **Order.** [`Input::sorted`] gives posts by (`created_at`, `id`), then platform, then order of reading, in bounded memory: runs
 //! of at most [`Options::memory_mib`] are sorted in memory and, if there are several, spilled to a temporary file and merged. Beside
-//! that, 8 to 18 bytes a post are kept to find duplicates.
+//! that, 10 to 21 bytes a post are kept to find duplicates.
 //!
 //! **Duplicates.** The second and later posts of one (platform, id) are dropped and counted; rows of CooRTweet's layout only if they have
 //! the same object, too, because there one post with two objects is two rows. Two ids are held equal if their 64-bit hashes are: among
@@ -133,7 +136,7 @@ impl Input {
     /// [`Input::sorted`]. An error of `on_post` ends the reading and comes back.
     pub fn each<E: From<InputError>>(
         self,
-        on_post: &mut dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E>,
+        on_post: &mut OnPost<'_, E>,
         on_bad: &mut dyn FnMut(BadLine),
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Counts, E> {
@@ -176,6 +179,9 @@ impl Input {
     }
 }
 
+/// Takes a post and its bytes in the native dialect.
+pub type OnPost<'c, E> = dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E> + 'c;
+
 /// How far the reading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -211,7 +217,7 @@ pub struct BadLine {
     pub line: u64,
     /// Which field, why, and how it looks.
     pub error: DecodeError,
-    /// The line as read. Of CSV and Parquet rows the cells, written anew as CSV and JSON; of a line too long for any post, its start.
+    /// The line as read. Of a Parquet row its cells, as a JSON array; of a line too long for any post, its start.
     pub raw: Vec<u8>,
 }
 
@@ -252,6 +258,12 @@ pub enum InputError {
         "{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", file.display()
     )]
     Binary {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// Text of two bytes a character, as some spreadsheets write it.
+    #[error("{} is UTF-16: save it as UTF-8", file.display())]
+    Utf16 {
         /// Which file.
         file: PathBuf,
     },

@@ -34,6 +34,14 @@ impl Sorter {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn with_bytes(most: usize) -> Self {
+        Sorter {
+            most,
+            ..Sorter::new(1, None)
+        }
+    }
+
     pub(super) fn push(&mut self, post: &Post<'_>, raw: &[u8]) -> Result<(), InputError> {
         if self.run.size() + raw.len() > self.most && !self.run.entries.is_empty() {
             self.spill()?;
@@ -103,7 +111,7 @@ enum Order {
 }
 
 impl SortedPosts {
-    /// The next post's bytes in the native dialect, or `None` after the last; they decode. An error means that the temporary file cannot
+    /// The next post's bytes in the native dialect, or `None` after the last; they decode without error. An error means that the temporary file cannot
     /// be read.
     pub fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
         match &mut self.order {
@@ -121,6 +129,11 @@ impl SortedPosts {
     /// What was read of the files; the posts given are [`Counts::posts`].
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// The same, for keeps.
+    pub fn into_counts(self) -> Counts {
+        self.counts
     }
 
     /// Runs that had to be spilled to a temporary file; none where all fitted into memory.

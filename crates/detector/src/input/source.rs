@@ -81,6 +81,11 @@ pub(super) fn open(
             file: path.to_owned(),
         });
     }
+    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+        return Err(InputError::Utf16 {
+            file: path.to_owned(),
+        });
+    }
     if head.contains(&0) {
         return Err(InputError::Binary {
             file: path.to_owned(),

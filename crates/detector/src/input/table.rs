@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
 use messages::DecodeError;
@@ -24,41 +24,58 @@ impl Reading<'_> {
             .delimiter(delimiter)
             .flexible(true)
             .has_headers(false)
-            .from_reader(content);
+            .from_reader(Kept {
+                inner: content,
+                bytes: Vec::new(),
+                start: 0,
+            });
         let mut row = csv::ByteRecord::new();
-        match reader.read_byte_record(&mut row) {
-            Ok(_) => {}
-            Err(error) => {
-                self.damaged(1, into_io(error));
-                return Ok(());
-            }
-        }
-        let header: Vec<String> = row
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect();
-        let columns = self.columns(&header)?;
-        let object = columns.layout() == Layout::CooRTweet;
+        let mut columns = None;
+        let mut next_line = 1;
         loop {
-            let line = reader.position().line();
-            match reader.read_byte_record(&mut row) {
+            let start = reader.position().byte();
+            reader.get_mut().forget(start);
+            let outcome = reader.read_byte_record(&mut row);
+            let end = reader.position().byte();
+            // What the row before left of its line end, and blank lines, come before the row proper.
+            let bytes = reader.get_ref().until(end);
+            let raw = bytes.trim_ascii_start();
+            let line = next_line + newlines(&bytes[..bytes.len() - raw.len()]);
+            next_line += newlines(bytes);
+            match outcome {
                 Ok(false) => return Ok(()),
                 Ok(true) => {}
                 Err(error) => {
+                    let rest = reader.get_ref().bytes.trim_ascii();
+                    if !rest.is_empty() {
+                        self.bad(
+                            line,
+                            DecodeError::new("", "breaks off with its file", rest),
+                            rest,
+                        );
+                    }
                     self.damaged(line, into_io(error));
                     return Ok(());
                 }
             }
-            // The reader steps over blank lines before a row; the row's own place is exact.
-            let line = row.position().map_or(line, csv::Position::line);
+            let Some((columns, object)) = &columns else {
+                let header: Vec<String> = row
+                    .iter()
+                    .map(|name| String::from_utf8_lossy(name).into_owned())
+                    .collect();
+                let found = self.columns(&header)?;
+                let object = found.layout() == Layout::CooRTweet;
+                columns = Some((found, object));
+                continue;
+            };
             let cells: Result<Vec<&str>, _> = row.iter().map(std::str::from_utf8).collect();
             let outcome = match &cells {
                 Ok(cells) => columns.post(cells),
-                Err(_) => Err(DecodeError::new("", "is not UTF-8", row.as_slice())),
+                Err(_) => Err(DecodeError::new("", "is not UTF-8", raw)),
             };
             match outcome {
-                Ok(post) => self.post(&post, None, object)?,
-                Err(error) => self.bad(line, error, &written(&row, delimiter)),
+                Ok(post) => self.post(&post, None, *object)?,
+                Err(error) => self.bad(line, error, raw.trim_ascii_end()),
             }
             self.count_towards_progress();
         }
@@ -129,15 +146,43 @@ impl Reading<'_> {
     }
 }
 
-/// The row written anew, for want of the bytes it was read from.
-fn written(row: &csv::ByteRecord, delimiter: u8) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new()
-        .delimiter(delimiter)
-        .from_writer(Vec::new());
-    match writer.write_byte_record(row) {
-        Ok(()) => writer.into_inner().unwrap_or_default(),
-        Err(_) => row.as_slice().to_vec(),
+/// The longest row: beyond it, a quote was opened and never closed.
+const MAX_ROW: usize = 64 << 20;
+
+/// Keeps the bytes of the row that is being read, so that a bad one can be shown as it was, and its lines counted.
+struct Kept<R> {
+    inner: R,
+    bytes: Vec<u8>,
+    /// Place of the first kept byte in the content.
+    start: u64,
+}
+
+impl<R> Kept<R> {
+    fn forget(&mut self, before: u64) {
+        self.bytes.drain(..(before - self.start) as usize);
+        self.start = before;
     }
+
+    fn until(&self, end: u64) -> &[u8] {
+        &self.bytes[..(end - self.start) as usize]
+    }
+}
+
+impl<R: Read> Read for Kept<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.bytes.len() > MAX_ROW {
+            return Err(io::Error::other(format!(
+                "one row has more than {MAX_ROW} bytes: a quote is opened and not closed"
+            )));
+        }
+        let read = self.inner.read(buffer)?;
+        self.bytes.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|b| **b == b'\n').count() as u64
 }
 
 fn into_io(error: csv::Error) -> io::Error {

@@ -11,7 +11,7 @@ use coordination::Post;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{finished, missing, parse, part};
+use super::document::{finished, missing, or_default, parse, part};
 use crate::error::DecodeError;
 use crate::post::Entities;
 use crate::values::{Moment, Text};
@@ -54,9 +54,9 @@ struct Record<'a> {
     created_at: Option<Moment>,
     #[serde(borrow)]
     text: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     langs: Vec<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     tags: Vec<Text<'a>>,
     #[serde(borrow)]
     facets: Option<Vec<Facet<'a>>>,
@@ -70,7 +70,7 @@ struct Record<'a> {
 
 #[derive(Deserialize)]
 struct Facet<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     features: Vec<Feature<'a>>,
 }
 

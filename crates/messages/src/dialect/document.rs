@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use coordination::Post;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::{DecodeError, from_json};
@@ -25,6 +25,15 @@ pub(crate) fn part<'v, T: Deserialize<'v>>(value: &'v Value) -> Result<T, Decode
             near.to_string().as_bytes(),
         )
     })
+}
+
+/// Null is nothing, as an absent field is.
+pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// The outcome of one post of a document; `value` is the part it was read from.

@@ -11,7 +11,7 @@ use jiff::fmt::strtime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{finished, missing, parse, part};
+use super::document::{finished, missing, or_default, parse, part};
 use crate::error::DecodeError;
 use crate::post::Entities;
 use crate::values::{Count, Text, parse_moment};
@@ -52,9 +52,9 @@ pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
 
 #[derive(Deserialize, Default)]
 struct Includes<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     users: Vec<User<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     tweets: Vec<V2<'a>>,
 }
 
@@ -111,7 +111,7 @@ struct V2<'a> {
     source: Option<Text<'a>>,
     #[serde(borrow)]
     in_reply_to_user_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     referenced_tweets: Vec<Reference<'a>>,
     #[serde(borrow)]
     entities: Option<V2Entities<'a>>,
@@ -141,11 +141,11 @@ struct Reference<'a> {
 
 #[derive(Deserialize)]
 struct V2Entities<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     urls: Vec<Link<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     hashtags: Vec<Tag<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     mentions: Vec<Mention<'a>>,
 }
 
@@ -285,11 +285,11 @@ struct Extended<'a> {
 
 #[derive(Deserialize)]
 struct V1Entities<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     urls: Vec<Link<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     hashtags: Vec<Tag<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     user_mentions: Vec<Mention<'a>>,
 }
 
