@@ -11,10 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in std::env::args_os().skip(1).map(PathBuf::from) {
         // 1 MiB shows what spilling costs.
         for memory_mib in [256, 1] {
-            let options = Options {
-                memory_mib,
-                ..Options::default()
-            };
+            let options = Options { memory_mib, ..Options::default() };
             let start = Instant::now();
             let input = Input::open(std::slice::from_ref(&file), options)?;
             let mut bad = 0_u64;

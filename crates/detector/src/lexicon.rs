@@ -104,8 +104,7 @@ impl Lexicon {
     /// Reads a lexicon.
     pub fn load(path: &Path) -> Result<Lexicon, LexiconError> {
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| LexiconError::Read { path: name.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| LexiconError::Read { path: name.clone(), source })?;
         Lexicon::parse(&text, &name)
     }
 

@@ -69,6 +69,9 @@ pub struct ClusterMessage {
     pub model: ModelRef,
     /// Keys on which members acted together, with their posts.
     pub evidence: Vec<Evidence>,
+    /// Keys that were tested too: `log_e` is the sum of `evidence` and of these.
+    #[serde(default)]
+    pub unlisted: Unlisted,
     /// Ties among the members, strongest first.
     pub ties: Vec<Tie>,
     /// What the cluster's posts are about, for routing only.
@@ -202,6 +205,7 @@ impl ClusterMessage {
                 })
                 .collect(),
             model: ModelRef { name: verdict.model.clone(), version: verdict.version.clone() },
+            unlisted: Unlisted { keys: cluster.silent_keys.keys, nats: cluster.silent_keys.nats },
             evidence: cluster.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
             ties: cluster
                 .ties
@@ -231,6 +235,19 @@ impl ClusterMessage {
         Ok(serde_json::to_vec(self).unwrap_or_default())
     }
 
+    /// The message with only so much evidence that it takes at most `bytes` when written: the weakest keys go first, and are counted
+    /// in [`unlisted`](Self::unlisted).
+    pub fn within(mut self, bytes: usize) -> Result<ClusterMessage, ClusterError> {
+        while self.encode()?.len() > bytes && !self.evidence.is_empty() {
+            let dropped = self.evidence.len().div_ceil(4);
+            for evidence in self.evidence.drain(self.evidence.len() - dropped..) {
+                self.unlisted.keys += 1;
+                self.unlisted.nats += evidence.nats;
+            }
+        }
+        Ok(self)
+    }
+
     /// Reads a message of this schema version or an older one.
     pub fn decode(value: &[u8]) -> Result<ClusterMessage, DecodeError> {
         version::decode(value, SCHEMA_VERSION)
@@ -248,6 +265,7 @@ impl ClusterMessage {
             (self.log_e, "log_e"),
             (self.log_e_leave_one_source_out, "log_e_leave_one_source_out"),
             (self.history_hours, "history_hours"),
+            (self.unlisted.nats, "unlisted.nats"),
             (self.score, "score"),
             (self.probability, "probability"),
         ] {
@@ -338,6 +356,15 @@ pub struct Evidence {
     pub nats: f64,
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
+}
+
+/// Keys that were tested but are not listed as evidence: nobody followed the member who acted first, or there was no room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Unlisted {
+    /// How many.
+    pub keys: u64,
+    /// Their evidence, nats; mostly negative.
+    pub nats: f64,
 }
 
 /// Names one post.

@@ -224,6 +224,15 @@ impl Model {
         Ok(model)
     }
 
+    /// The model that comes with the program.
+    ///
+    /// # Errors
+    /// As [`Model::load`], where the program was built with a model of another feature list.
+    pub fn bundled() -> Result<Model, ModelError> {
+        let bytes = include_bytes!("../../../models/cluster/1/model.json");
+        Ok(Model::decode(bytes, Path::new("models/cluster/1/model.json (bundled)"))?.0)
+    }
+
     /// Name, as in the registry.
     pub fn name(&self) -> &str {
         &self.name

@@ -112,6 +112,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                 median_lag_s: 4.0,
             })
             .collect(),
+        silent_keys: Default::default(),
         evidence,
     }
 }

@@ -34,10 +34,7 @@
 //! the same object, too, because there one post with two objects is two rows. Two ids are held equal if their 64-bit hashes are: among
 //! ten million posts, the chance that one is dropped wrongly is about 3 in a million.
 
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod read;
 mod sort;
@@ -75,13 +72,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            dialect: Dialect::Lockstep,
-            platform: None,
-            memory_mib: 256,
-            keep_duplicates: false,
-            spill_dir: None,
-        }
+        Options { dialect: Dialect::Lockstep, platform: None, memory_mib: 256, keep_duplicates: false, spill_dir: None }
     }
 }
 
@@ -105,10 +96,7 @@ impl Input {
                 total = None;
                 continue;
             }
-            let about = std::fs::metadata(file).map_err(|source| InputError::Open {
-                file: file.clone(),
-                source,
-            })?;
+            let about = std::fs::metadata(file).map_err(|source| InputError::Open { file: file.clone(), source })?;
             if about.is_dir() {
                 return Err(InputError::Directory { file: file.clone() });
             }
@@ -116,15 +104,9 @@ impl Input {
                 return Err(InputError::Empty { file: file.clone() });
             }
             // A pipe has no size.
-            total = total
-                .filter(|_| about.is_file())
-                .map(|total| total + about.len());
+            total = total.filter(|_| about.is_file()).map(|total| total + about.len());
         }
-        Ok(Input {
-            files: files.to_vec(),
-            total,
-            options,
-        })
+        Ok(Input { files: files.to_vec(), total, options })
     }
 
     /// Size of all files as stored; `None` where one of them is a pipe or standard input.
@@ -153,8 +135,7 @@ impl Input {
                 InputError::Stopped
             })
         };
-        let outcome = Reading::new(&self.options, self.total, &mut sink, on_bad, on_progress)
-            .all(&self.files);
+        let outcome = Reading::new(&self.options, self.total, &mut sink, on_bad, on_progress).all(&self.files);
         match (outcome, stopped) {
             (_, Some(error)) => Err(error),
             (Err(error), None) => Err(error.into()),
@@ -173,8 +154,7 @@ impl Input {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<SortedPosts, InputError> {
         let mut sorter = sort::Sorter::new(self.options.memory_mib, self.options.spill_dir.clone());
-        let counts =
-            self.each::<InputError>(&mut |post, raw| sorter.push(post, raw), on_bad, on_progress)?;
+        let counts = self.each::<InputError>(&mut |post, raw| sorter.push(post, raw), on_bad, on_progress)?;
         sorter.finish(counts)
     }
 }
@@ -316,10 +296,7 @@ struct Seen {
 
 impl Seen {
     fn new(keep: bool) -> Self {
-        Seen {
-            hashes: HashSet::default(),
-            keep,
-        }
+        Seen { hashes: HashSet::default(), keep }
     }
 
     /// `object`: what the post acts on is part of its identity.
@@ -336,11 +313,7 @@ impl Seen {
         field(&post.platform);
         field(&post.id);
         if object {
-            post.urls
-                .iter()
-                .chain(&post.hashtags)
-                .chain(&post.repost_of)
-                .for_each(|o| field(o));
+            post.urls.iter().chain(&post.hashtags).chain(&post.repost_of).for_each(|o| field(o));
         }
         !self.hashes.insert(hash.digest())
     }

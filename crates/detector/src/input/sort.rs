@@ -26,20 +26,12 @@ pub(super) struct Sorter {
 
 impl Sorter {
     pub(super) fn new(memory_mib: usize, dir: Option<PathBuf>) -> Self {
-        Sorter {
-            run: Run::default(),
-            most: memory_mib.max(1) << 20,
-            spilled: None,
-            dir,
-        }
+        Sorter { run: Run::default(), most: memory_mib.max(1) << 20, spilled: None, dir }
     }
 
     #[cfg(test)]
     pub(super) fn with_bytes(most: usize) -> Self {
-        Sorter {
-            most,
-            ..Sorter::new(1, None)
-        }
+        Sorter { most, ..Sorter::new(1, None) }
     }
 
     pub(super) fn push(&mut self, post: &Post<'_>, raw: &[u8]) -> Result<(), InputError> {
@@ -57,10 +49,7 @@ impl Sorter {
         let order = match self.spilled {
             None => {
                 self.run.sort();
-                Order::Memory {
-                    run: self.run,
-                    next: 0,
-                }
+                Order::Memory { run: self.run, next: 0 }
             }
             Some(spill) => {
                 // The run's memory goes before the readers' is taken.
@@ -77,23 +66,13 @@ impl Sorter {
             Some(spill) => spill,
             empty => {
                 let dir = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-                let file = tempfile::tempfile_in(&dir).map_err(|source| InputError::Spill {
-                    dir: dir.clone(),
-                    source,
-                })?;
-                empty.insert(Spill {
-                    file,
-                    ends: Vec::new(),
-                    dir,
-                })
+                let file =
+                    tempfile::tempfile_in(&dir).map_err(|source| InputError::Spill { dir: dir.clone(), source })?;
+                empty.insert(Spill { file, ends: Vec::new(), dir })
             }
         };
         spill.append(&self.run)?;
-        tracing::debug!(
-            runs = spill.ends.len(),
-            posts = self.run.entries.len(),
-            "spilled a sorted run"
-        );
+        tracing::debug!(runs = spill.ends.len(), posts = self.run.entries.len(), "spilled a sorted run");
         self.run.clear();
         Ok(())
     }
@@ -173,12 +152,7 @@ impl Run {
         let key = self.bytes.len() - at;
         self.bytes.extend_from_slice(raw);
         // Neither can be near 4 GiB: a post's values are limited by its dialect, and a key is made of two of them.
-        self.entries.push(Entry {
-            created_at: post.created_at,
-            at,
-            key: key as u32,
-            raw: raw.len() as u32,
-        });
+        self.entries.push(Entry { created_at: post.created_at, at, key: key as u32, raw: raw.len() as u32 });
     }
 
     fn key(&self, entry: &Entry) -> &[u8] {
@@ -193,11 +167,7 @@ impl Run {
     /// Stable, so that equal keys stay in the order of reading; and fast on posts that are sorted already, as most files are.
     fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
-        entries.sort_by(|a, b| {
-            a.created_at
-                .cmp(&b.created_at)
-                .then_with(|| self.key(a).cmp(self.key(b)))
-        });
+        entries.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| self.key(a).cmp(self.key(b))));
         self.entries = entries;
     }
 
@@ -229,10 +199,7 @@ impl Spill {
             drop(out);
             self.file.stream_position()
         })();
-        let end = written.map_err(|source| InputError::Spill {
-            dir: self.dir.clone(),
-            source,
-        })?;
+        let end = written.map_err(|source| InputError::Spill { dir: self.dir.clone(), source })?;
         self.ends.push(end);
         Ok(())
     }
@@ -264,12 +231,7 @@ impl Merge {
             });
             start = end;
         }
-        let mut merge = Merge {
-            heads: BinaryHeap::with_capacity(runs.len()),
-            runs,
-            given: None,
-            dir: spill.dir,
-        };
+        let mut merge = Merge { heads: BinaryHeap::with_capacity(runs.len()), runs, given: None, dir: spill.dir };
         for run in 0..merge.runs.len() {
             merge.step(run, Vec::new())?;
         }
@@ -290,10 +252,7 @@ impl Merge {
     /// Moves a run to its next record; `key` is room for that record's key.
     fn step(&mut self, run: usize, mut key: Vec<u8>) -> Result<(), InputError> {
         let reader = &mut self.runs[run];
-        let more = reader.step().map_err(|source| InputError::Spill {
-            dir: self.dir.clone(),
-            source,
-        })?;
+        let more = reader.step().map_err(|source| InputError::Spill { dir: self.dir.clone(), source })?;
         if let Some(created_at) = more {
             key.clear();
             key.extend_from_slice(reader.key());

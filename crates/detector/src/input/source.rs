@@ -22,49 +22,31 @@ pub(super) enum Source {
     /// One JSON value over several lines: a document or an array.
     Document(Box<dyn BufRead>),
     /// Rows under a header.
-    Table {
-        content: Box<dyn BufRead>,
-        delimiter: u8,
-    },
+    Table { content: Box<dyn BufRead>, delimiter: u8 },
     /// Columns.
     Parquet(File),
 }
 
 /// Opens a file; `taken` counts the bytes that are taken from it.
-pub(super) fn open(
-    path: &Path,
-    dialect: Dialect,
-    taken: &Arc<AtomicU64>,
-) -> Result<Source, InputError> {
-    let fail = |source| InputError::Open {
-        file: path.to_owned(),
-        source,
-    };
+pub(super) fn open(path: &Path, dialect: Dialect, taken: &Arc<AtomicU64>) -> Result<Source, InputError> {
+    let fail = |source| InputError::Open { file: path.to_owned(), source };
     let (raw, file): (Box<dyn Read>, Option<File>) = if path == Path::new("-") {
         (Box::new(io::stdin()), None)
     } else {
         let file = File::open(path).map_err(fail)?;
         (Box::new(file.try_clone().map_err(fail)?), Some(file))
     };
-    let counted = Counted {
-        inner: raw,
-        taken: Arc::clone(taken),
-    };
+    let counted = Counted { inner: raw, taken: Arc::clone(taken) };
     let mut raw: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER, counted));
     let magic = peek(&mut raw, |head| head.len() >= 4).map_err(fail)?;
     let mut content: Box<dyn BufRead> = match magic.as_slice() {
         [] => {
-            return Err(InputError::Empty {
-                file: path.to_owned(),
-            });
+            return Err(InputError::Empty { file: path.to_owned() });
         }
         [b'P', b'A', b'R', b'1', ..] => return parquet(path, dialect, magic, raw, file),
         [0x1F, 0x8B, ..] => {
             let compressed = Cursor::new(magic).chain(raw);
-            Box::new(BufReader::with_capacity(
-                BUFFER,
-                MultiGzDecoder::new(compressed),
-            ))
+            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(compressed)))
         }
         [0x28, 0xB5, 0x2F, 0xFD, ..] => {
             let compressed = Cursor::new(magic).chain(raw);
@@ -77,19 +59,13 @@ pub(super) fn open(
     let mut head = Vec::new();
     let failure = fill(&mut content, &mut head, |head| head.contains(&b'\n')).err();
     if head.is_empty() && failure.is_none() {
-        return Err(InputError::Empty {
-            file: path.to_owned(),
-        });
+        return Err(InputError::Empty { file: path.to_owned() });
     }
     if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
-        return Err(InputError::Utf16 {
-            file: path.to_owned(),
-        });
+        return Err(InputError::Utf16 { file: path.to_owned() });
     }
     if head.contains(&0) {
-        return Err(InputError::Binary {
-            file: path.to_owned(),
-        });
+        return Err(InputError::Binary { file: path.to_owned() });
     }
     let format = format(path, dialect, &head)?;
     let skip = usize::from(head.starts_with(b"\xEF\xBB\xBF")) * 3;
@@ -147,10 +123,7 @@ fn format(path: &Path, dialect: Dialect, head: &[u8]) -> Result<Format, InputErr
 /// The one of the three usual ones that is most frequent in the header.
 fn delimiter(header: &str) -> u8 {
     let count = |delimiter: &u8| header.bytes().filter(|b| b == delimiter).count();
-    [b';', b'\t', b',']
-        .into_iter()
-        .max_by_key(count)
-        .unwrap_or(b',')
+    [b';', b'\t', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
 /// Parquet is read from its end, so that a pipe has to be stored first.
@@ -170,10 +143,7 @@ fn parquet(
     if let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) {
         return Ok(Source::Parquet(file));
     }
-    let spill = |source| InputError::Spill {
-        dir: std::env::temp_dir(),
-        source,
-    };
+    let spill = |source| InputError::Spill { dir: std::env::temp_dir(), source };
     let mut stored = tempfile::tempfile().map_err(spill)?;
     io::copy(&mut Cursor::new(magic).chain(raw), &mut stored).map_err(spill)?;
     Ok(Source::Parquet(stored))
@@ -186,11 +156,7 @@ fn peek(reader: &mut dyn BufRead, enough: impl Fn(&[u8]) -> bool) -> io::Result<
     Ok(head)
 }
 
-fn fill(
-    reader: &mut dyn BufRead,
-    head: &mut Vec<u8>,
-    enough: impl Fn(&[u8]) -> bool,
-) -> io::Result<()> {
+fn fill(reader: &mut dyn BufRead, head: &mut Vec<u8>, enough: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     while head.len() < HEAD && !enough(head) {
         let buffer = match reader.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -15,20 +15,12 @@ use super::InputError;
 use super::read::Reading;
 
 impl Reading<'_> {
-    pub(super) fn table(
-        &mut self,
-        content: Box<dyn BufRead>,
-        delimiter: u8,
-    ) -> Result<(), InputError> {
+    pub(super) fn table(&mut self, content: Box<dyn BufRead>, delimiter: u8) -> Result<(), InputError> {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
             .has_headers(false)
-            .from_reader(Kept {
-                inner: content,
-                bytes: Vec::new(),
-                start: 0,
-            });
+            .from_reader(Kept { inner: content, bytes: Vec::new(), start: 0 });
         let mut row = csv::ByteRecord::new();
         let mut columns = None;
         let mut next_line = 1;
@@ -48,21 +40,14 @@ impl Reading<'_> {
                 Err(error) => {
                     let rest = reader.get_ref().bytes.trim_ascii();
                     if !rest.is_empty() {
-                        self.bad(
-                            line,
-                            DecodeError::new("", "breaks off with its file", rest),
-                            rest,
-                        );
+                        self.bad(line, DecodeError::new("", "breaks off with its file", rest), rest);
                     }
                     self.damaged(line, into_io(error));
                     return Ok(());
                 }
             }
             let Some((columns, object)) = &columns else {
-                let header: Vec<String> = row
-                    .iter()
-                    .map(|name| String::from_utf8_lossy(name).into_owned())
-                    .collect();
+                let header: Vec<String> = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
                 let found = self.columns(&header)?;
                 let object = found.layout() == Layout::CooRTweet;
                 columns = Some((found, object));
@@ -92,12 +77,7 @@ impl Reading<'_> {
         };
         let about = reader.metadata().file_metadata();
         let rows = about.num_rows().max(1) as u64;
-        let header: Vec<String> = about
-            .schema()
-            .get_fields()
-            .iter()
-            .map(|field| field.name().to_owned())
-            .collect();
+        let header: Vec<String> = about.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
         let columns = self.columns(&header)?;
         let object = columns.layout() == Layout::CooRTweet;
         let iterator = match reader.get_row_iter(None) {
@@ -115,10 +95,7 @@ impl Reading<'_> {
                     return Ok(());
                 }
             };
-            let cells: Vec<Cow<'_, str>> = row
-                .get_column_iter()
-                .map(|(_, field)| cell(field))
-                .collect();
+            let cells: Vec<Cow<'_, str>> = row.get_column_iter().map(|(_, field)| cell(field)).collect();
             let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
             match columns.post(&cells) {
                 Ok(post) => self.post(&post, None, object)?,
@@ -135,14 +112,8 @@ impl Reading<'_> {
     }
 
     fn columns(&self, header: &[String]) -> Result<Columns, InputError> {
-        Columns::new(
-            header.iter().map(String::as_str),
-            self.options.platform.as_deref(),
-        )
-        .map_err(|error| InputError::Header {
-            file: self.path(),
-            error,
-        })
+        Columns::new(header.iter().map(String::as_str), self.options.platform.as_deref())
+            .map_err(|error| InputError::Header { file: self.path(), error })
     }
 }
 
@@ -205,9 +176,7 @@ fn cell(field: &Field) -> Cow<'_, str> {
 }
 
 fn json(field: &Field) -> Value {
-    let time = |time: Result<Timestamp, jiff::Error>| {
-        time.map_or(Value::Null, |time| time.to_string().into())
-    };
+    let time = |time: Result<Timestamp, jiff::Error>| time.map_or(Value::Null, |time| time.to_string().into());
     match field {
         Field::Null => Value::Null,
         Field::Bool(v) => (*v).into(),

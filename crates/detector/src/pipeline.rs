@@ -1,0 +1,77 @@
+//! One post to clusters with their verdicts: engine, lexicon and model in a row. No I/O.
+
+use coordination::{AccountEvidence, Cluster, Engine, Millis, Outcome, Post, Stats, Tie};
+use messages::cluster::{ClusterError, ClusterMessage};
+use scoring::Model;
+
+use crate::{
+    config::{Config, StartError},
+    lexicon::{Lexicon, Subjects},
+};
+
+/// The engine with what describes and judges its clusters.
+pub struct Pipeline {
+    engine: Engine,
+    model: Model,
+    lexicon: Lexicon,
+    subjects: Subjects,
+    found: Vec<Cluster>,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing.
+    pub fn new(config: &Config) -> Result<Pipeline, StartError> {
+        Ok(Pipeline {
+            engine: config.engine()?,
+            model: config.model()?,
+            lexicon: config.lexicon()?,
+            subjects: Subjects::default(),
+            found: Vec::new(),
+        })
+    }
+
+    /// Takes in a post; `now` is the event time that the stream has come to. Clusters wait for [`take`](Self::take).
+    pub fn post(&mut self, now: Millis, post: &Post<'_>) -> Outcome {
+        let subjects = self.lexicon.read(&post.text);
+        self.subjects.remember(&post.platform, &post.id, subjects);
+        self.engine.on_post(now, post, &mut self.found)
+    }
+
+    /// Event time has come to `now`.
+    pub fn time(&mut self, now: Millis) {
+        self.engine.on_time(now, &mut self.found);
+    }
+
+    /// The stream has ended.
+    pub fn finish(&mut self) {
+        self.engine.finish(&mut self.found);
+    }
+
+    /// The clusters found since the last call, judged and described.
+    pub fn take(&mut self) -> Result<Vec<ClusterMessage>, ClusterError> {
+        let found = std::mem::take(&mut self.found);
+        found.iter().map(|cluster| self.message(cluster)).collect()
+    }
+
+    /// The engine's counts and table sizes.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// Ties with at least so many co-acts.
+    pub(crate) fn ties(&self, co_acts: u32) -> Vec<Tie> {
+        self.engine.ties(co_acts)
+    }
+
+    /// Accounts with any evidence.
+    pub(crate) fn accounts(&self) -> Vec<AccountEvidence> {
+        self.engine.accounts()
+    }
+
+    fn message(&self, cluster: &Cluster) -> Result<ClusterMessage, ClusterError> {
+        let posts = cluster.evidence.iter().flat_map(|e| &e.posts);
+        let posts = posts.map(|post| (post.account.platform.as_str(), post.id.as_str()));
+        let (topics, targets) = self.subjects.of(&self.lexicon, posts);
+        ClusterMessage::new(cluster, &self.model.verdict(cluster), topics, targets)
+    }
+}
