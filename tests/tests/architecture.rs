@@ -97,6 +97,11 @@ fn dependencies_point_one_way() {
         "every crate needs a rule here and a line in crates/README.md"
     );
 
+    assert!(
+        graph.reached("sharing").contains("tokio"),
+        "the graph does not see what it should"
+    );
+
     let mut broken = Vec::new();
     for rule in RULES {
         let direct = graph.direct(rule.name).filter(|name| graph.ours.contains(*name));
