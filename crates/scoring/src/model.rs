@@ -227,6 +227,14 @@ impl Model {
         Ok(model)
     }
 
+    /// Reads and verifies the bytes of a `model.json`, for a model that is compiled into a program.
+    ///
+    /// # Errors
+    /// As [`Model::load`], without a look at the manifest.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model, ModelError> {
+        Ok(Model::decode(bytes, Path::new(MODEL_FILE))?.0)
+    }
+
     /// Name, as in the registry.
     pub fn name(&self) -> &str {
         &self.name
