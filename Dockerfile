@@ -2,7 +2,8 @@
 # One image for every service: `lockstep serve intake|detect|share`.
 
 FROM rust:1.95-slim-bookworm AS build
-# librdkafka and SQLite are compiled from source.
+# librdkafka and SQLite are compiled from source. Debian's point releases move versions, so none is pinned.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ make \
     && rm -rf /var/lib/apt/lists/*

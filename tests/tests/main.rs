@@ -1,1 +1,3 @@
 //! end to end tests
+mod architecture;
+mod operations;

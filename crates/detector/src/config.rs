@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::lexicon::{Lexicon, LexiconError};
 
+/// The model that comes with the program.
+const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/1/model.json");
+
 /// The `[detector]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -164,7 +167,7 @@ impl Config {
 
     /// The model in service, or the bundled one where there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
-        if self.models.is_dir() { Ok(Registry::open(&self.models)?.active()?) } else { Ok(Model::bundled()?) }
+        if self.models.is_dir() { Ok(Registry::open(&self.models)?.active()?) } else { Ok(Model::from_bytes(BUNDLED_MODEL)?) }
     }
 
     /// The lexicon named, or the bundled one.

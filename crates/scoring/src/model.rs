@@ -224,13 +224,12 @@ impl Model {
         Ok(model)
     }
 
-    /// The model that comes with the program.
+    /// Reads and verifies the bytes of a `model.json`, for a model that is compiled into a program.
     ///
     /// # Errors
-    /// As [`Model::load`], where the program was built with a model of another feature list.
-    pub fn bundled() -> Result<Model, ModelError> {
-        let bytes = include_bytes!("../../../models/cluster/1/model.json");
-        Ok(Model::decode(bytes, Path::new("models/cluster/1/model.json (bundled)"))?.0)
+    /// As [`Model::load`], without a look at the manifest.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model, ModelError> {
+        Ok(Model::decode(bytes, Path::new(MODEL_FILE))?.0)
     }
 
     /// Name, as in the registry.

@@ -84,6 +84,8 @@ fn a_saved_model_reads_back_whole() {
     let dir = trained.save(models.path()).unwrap();
     assert_eq!(Model::load(&dir).unwrap(), trained.model);
     assert_eq!(Manifest::load(&dir).unwrap(), trained.manifest);
+    let bytes = fs::read(dir.join(MODEL_FILE)).unwrap();
+    assert_eq!(Model::from_bytes(&bytes).unwrap(), trained.model);
 }
 
 #[test]
