@@ -9,7 +9,7 @@ use crate::{
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
     truth::{ActionTruth, Label},
     words,
-    world::{Campaign, Lag, Mode, Range},
+    world::{Campaign, Lag, Mode, Modes, Range},
 };
 
 /// Plants a world's campaigns.
@@ -114,18 +114,16 @@ impl<'w> Operation<'w> {
             .end_day
             .unwrap_or(scene.world.days)
             .min(scene.world.days);
-        let count = libm::round((to - from).max(0.0) * self.actions_per_day) as usize;
+        let length = (to - from).max(0.0);
+        let count = libm::round(length * self.actions_per_day) as usize;
         let count = count.min(self.plan.max_actions.unwrap_or(usize::MAX));
+        // A tenth of a day is left free at the end, so that delays stay inside the world's time.
+        let pace = (1.0 - 0.1 * length.min(1.0) / length.max(1e-9)) / self.actions_per_day;
         for cell in 0..self.plan.cells {
             for number in 0..count {
-                // A tenth of the last day is left free, so that delays stay inside the campaign's time.
-                let day = from + (number as f64 + 0.9 * self.draw.unit()) / self.actions_per_day;
-                self.act(
-                    scene,
-                    cell,
-                    number,
-                    scene.day(day.min(to - 0.1 * (to - from).min(1.0))),
-                );
+                let day = from + (number as f64 + 0.9 * self.draw.unit()) * pace;
+                let phase = number * self.tags.len() / count;
+                self.act(scene, cell, number, phase, scene.day(day));
             }
         }
 
@@ -139,44 +137,51 @@ impl<'w> Operation<'w> {
         scene.campaigns.push(group);
     }
 
-    /// One action of one cell: what is acted on, who takes part, and when each of them does.
-    fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, at: Millis) {
-        let modes = self.plan.modes;
-        let weights = [modes.url, modes.repost, modes.hashtag, modes.text];
-        let mode = [Mode::Url, Mode::Repost, Mode::Hashtag, Mode::Text]
-            [self.draw.weighted(&weights).unwrap_or(0)];
+    /// One action of one cell: what is acted on, who takes part, and when each of them does. `phase` is the place of the
+    /// tags that are flooded now.
+    fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, phase: usize, at: Millis) {
+        let Modes {
+            url,
+            repost,
+            hashtag,
+            text,
+            reply,
+            mention,
+        } = self.plan.modes;
+        let modes = [
+            (Mode::Url, url),
+            (Mode::Repost, repost),
+            (Mode::Hashtag, hashtag),
+            (Mode::Text, text),
+            (Mode::Reply, reply),
+            (Mode::Mention, mention),
+        ];
+        let weights = modes.map(|(_, weight)| weight);
+        let (mode, _) = modes[self.draw.weighted(&weights).unwrap_or(0)];
         let on_duty = self.on_duty(cell, number);
         let mut who: Vec<(Millis, u32)> = Vec::new();
         let truth = match mode {
-            Mode::Url | Mode::Repost => {
+            Mode::Url | Mode::Repost | Mode::Reply => {
                 let item = self.target(scene, mode, at);
                 for (lag, place) in on_duty {
-                    let act = match on(scene, item, LinkWords::Own) {
-                        Act::Link { item, words, .. } => Act::Link {
+                    let act = match mode {
+                        Mode::Reply => Act::Reply(item),
+                        Mode::Repost => Act::Repost(item),
+                        _ => Act::Link {
                             item,
-                            words,
+                            words: LinkWords::Own,
                             short: self.draw.chance(self.shortener),
                         },
-                        act => act,
                     };
                     self.post(scene, at + lag, place, act, &mut who);
                 }
-                scene.on_item(item, at, Vec::new())
+                ActionTruth {
+                    mode,
+                    ..scene.on_item(item, at, Vec::new())
+                }
             }
-            Mode::Hashtag | Mode::Text => {
-                let scripted = mode == Mode::Text || self.draw.chance(self.scripted);
-                let phase = number * self.tags.len() / self.expected(scene);
-                let tags = match mode {
-                    Mode::Hashtag => self.tags[phase.min(self.tags.len() - 1)].clone(),
-                    _ => Vec::new(),
-                };
-                let script = scene.script(Script {
-                    community: self.community,
-                    base: scripted.then(|| self.draw.bits()),
-                    paraphrase: self.paraphrase,
-                    tags: tags.clone(),
-                    mentions: Vec::new(),
-                });
+            Mode::Hashtag | Mode::Text | Mode::Mention => {
+                let script = self.script(scene, mode, phase);
                 let posts = if mode == Mode::Hashtag {
                     self.plan.flood
                 } else {
@@ -189,9 +194,15 @@ impl<'w> Operation<'w> {
                         when += (self.draw.log_normal(60.0, 1.0) * SECOND) as Millis;
                     }
                 }
-                let (keys, source) = match mode {
-                    Mode::Hashtag => (tags.clone(), tags[0].clone()),
-                    _ => (vec![scene.script_text(script)], String::new()),
+                let keys = match mode {
+                    Mode::Hashtag => scene.scripts[script as usize].tags.clone(),
+                    Mode::Mention => scene.scripts[script as usize].mentions.clone(),
+                    _ => vec![scene.script_text(script)],
+                };
+                let source = if mode == Mode::Text {
+                    String::new()
+                } else {
+                    keys[0].clone()
                 };
                 ActionTruth {
                     at,
@@ -215,6 +226,31 @@ impl<'w> Operation<'w> {
                 ..truth
             });
         }
+    }
+
+    /// What the posts of one action have in common.
+    fn script(&mut self, scene: &mut Scene<'_>, mode: Mode, phase: usize) -> u32 {
+        let scripted = mode == Mode::Text || self.draw.chance(self.scripted);
+        let tags = match mode {
+            Mode::Hashtag => self.tags[phase].clone(),
+            _ => Vec::new(),
+        };
+        let mentions = match mode {
+            Mode::Mention => {
+                let targets = self.draw.sample(scene.crowd, 3).into_iter();
+                targets
+                    .map(|target| scene.accounts[target].name.clone())
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        scene.script(Script {
+            community: self.community,
+            base: scripted.then(|| self.draw.bits()),
+            paraphrase: self.paraphrase,
+            tags,
+            mentions,
+        })
     }
 
     /// Members that take part, with their delays.
@@ -248,7 +284,7 @@ impl<'w> Operation<'w> {
 
     /// The item that an action pushes: a new one of its own, or a popular one of somebody else's.
     fn target(&mut self, scene: &mut Scene<'_>, mode: Mode, at: Millis) -> u32 {
-        let voice = mode == Mode::Repost;
+        let voice = mode != Mode::Url;
         if !self.draw.chance(self.own_source) {
             for _ in 0..8 {
                 let source = self.draw.pick(&self.borrowed) as usize;
@@ -306,20 +342,6 @@ impl<'w> Operation<'w> {
                 scene.post(later, self.members[place], act);
             }
         }
-    }
-
-    /// Actions of a cell over the campaign's life.
-    fn expected(&self, scene: &Scene<'_>) -> usize {
-        let to = self
-            .plan
-            .end_day
-            .unwrap_or(scene.world.days)
-            .min(scene.world.days);
-        let count =
-            libm::round((to - self.plan.start_day).max(0.0) * self.actions_per_day) as usize;
-        count
-            .min(self.plan.max_actions.unwrap_or(usize::MAX))
-            .max(1)
     }
 }
 

@@ -62,23 +62,34 @@ pub(crate) fn settle(scene: &mut Scene<'_>) {
 
 /// Lets an account post about so often over the whole world, in sessions, at its own hours.
 pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: usize) {
-    let crowd = &scene.world.crowd;
     let zone = scene.accounts[account as usize].zone;
     let mut left = posts;
     while left > 0 {
-        let mut at = waking_hour(scene, draw, zone);
-        let session = draw.geometric(crowd.session_posts).min(left);
-        left -= session;
-        for _ in 0..session {
-            let act = act(scene, draw, account, at);
-            if scene.post(at, account, act)
-                && draw.chance(crowd.delete)
-                && let Some(draft) = scene.drafts.last_mut()
-            {
-                draft.deleted_after = draw.between(60.0 * SECOND, DAY) as Millis;
-            }
-            at += (draw.log_normal(crowd.gap_s, crowd.gap_sigma).max(2.0) * SECOND) as Millis;
+        let at = waking_hour(scene, draw, zone);
+        let posts = draw.geometric(scene.world.crowd.session_posts).min(left);
+        left -= posts;
+        session(scene, draw, account, at, posts);
+    }
+}
+
+/// Lets an account post so often from `at` on, a minute or two apart.
+pub(crate) fn session(
+    scene: &mut Scene<'_>,
+    draw: &mut Draw,
+    account: u32,
+    mut at: Millis,
+    posts: usize,
+) {
+    let crowd = &scene.world.crowd;
+    for _ in 0..posts {
+        let act = act(scene, draw, account, at);
+        if scene.post(at, account, act)
+            && draw.chance(crowd.delete)
+            && let Some(draft) = scene.drafts.last_mut()
+        {
+            draft.deleted_after = draw.between(60.0 * SECOND, DAY) as Millis;
         }
+        at += (draw.log_normal(crowd.gap_s, crowd.gap_sigma).max(2.0) * SECOND) as Millis;
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! The same world and seed give the same bytes on every machine: `ChaCha8` draws the bits, `libm` the curves, and nothing
 //! depends on a hash map's order. Campaigns come last and each part has its own draws: a world with its campaigns taken
-//! out has the same background, post for post.
+//! out has the same crowd, act for act (only a voice's post that nobody but a campaign reposted or answered is then not shown).
 //!
 //! # What a world is not
 //!
@@ -63,6 +63,10 @@ pub struct Stream<'w> {
 
 impl World {
     /// Makes the whole world. Equal seeds give equal posts.
+    ///
+    /// # Panics
+    ///
+    /// Where fields were changed to values that [`World::check`] refuses (a crowd without communities, say).
     pub fn generate(&self, seed: u64) -> Simulation {
         let (posts, truth) = self.stream(seed);
         Simulation {
@@ -72,6 +76,10 @@ impl World {
     }
 
     /// The same posts one at a time, for worlds that are better not held in memory; the truth is known at once.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::generate`].
     pub fn stream(&self, seed: u64) -> (Stream<'_>, Truth) {
         let mut scene = Scene::new(self, seed);
         crowd::settle(&mut scene);

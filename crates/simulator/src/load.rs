@@ -1,6 +1,9 @@
 //! Reading a world: the built-in files, `extends`, and the checks that a type cannot make.
 
-use crate::world::{Lookalike, Range, World};
+use crate::{
+    render::ID_EPOCH,
+    world::{Lookalike, Range, World},
+};
 
 /// The worlds that come with Lockstep, by name.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -14,6 +17,12 @@ const BUILT_IN: [(&str, &str); 6] = [
 
 /// More than this many posts is taken for a slip of the pen.
 const MOST_POSTS: f64 = 50_000_000.0;
+
+/// Ids have room for so many milliseconds.
+const SIXTY_YEARS: i64 = 60 * 365 * 86_400_000;
+
+/// A key and its value.
+type Named = (&'static str, f64);
 
 /// Why a world cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +85,8 @@ impl World {
         BUILT_IN.iter().map(|(name, _)| *name)
     }
 
-    fn check(&self) -> Result<(), WorldError> {
+    /// Checks every value; reading a world does so already, and whoever changes its fields should do so again.
+    pub fn check(&self) -> Result<(), WorldError> {
         const SHARE: &str = "must be in 0 to 1";
         const POSITIVE: &str = "must be above 0";
         const COUNT: &str = "must be at least 1";
@@ -88,12 +98,11 @@ impl World {
             self.days,
             "must be in 0 to 400",
         )?;
-        let year = self.start.strftime("%Y").to_string();
         rule(
-            ("2020"..="2080").contains(&year.as_str()),
+            (ID_EPOCH..ID_EPOCH + SIXTY_YEARS).contains(&self.start.as_millisecond()),
             "start",
             self.start,
-            "must be in the years 2020 to 2080",
+            "must be in the years 2020 to 2079",
         )?;
         rule(
             !self.platforms.is_empty(),
@@ -164,6 +173,7 @@ impl World {
             ("mention", c.mention),
             ("hashtag", c.hashtag),
             ("headline", c.headline),
+            ("saying", c.saying),
             ("voice_links", c.voice_links),
             ("tracking", c.tracking),
             ("delete", c.delete),
@@ -190,13 +200,19 @@ impl World {
         )?;
         for (i, lookalike) in self.lookalikes.iter().enumerate() {
             let key = |name: &str| format!("lookalike[{i}].{name}");
-            let (shares, positives): (&[(&str, f64)], &[(&str, f64)]) = match lookalike {
+            let (shares, positives): (&[Named], &[Named]) = match lookalike {
                 Lookalike::Fandom(f) => (
                     &[("participation", f.participation), ("chant", f.chant)],
                     &[("items_per_day", f.items_per_day), ("lag_s", f.lag_s)],
                 ),
                 Lookalike::BreakingNews(b) => {
                     rule(b.items >= 1, key("items"), b.items, COUNT)?;
+                    rule(
+                        (0.0..=100.0).contains(&b.linger),
+                        key("linger"),
+                        b.linger,
+                        "must be in 0 to 100",
+                    )?;
                     (&[("clump", b.clump)], &[("lag_s", b.lag_s)])
                 }
                 Lookalike::Mirrors(m) => {
@@ -272,6 +288,8 @@ impl World {
                 ("repost", m.repost),
                 ("hashtag", m.hashtag),
                 ("text", m.text),
+                ("reply", m.reply),
+                ("mention", m.mention),
             ] {
                 rule(
                     finite(weight) && weight >= 0.0,
@@ -281,7 +299,7 @@ impl World {
                 )?;
             }
             rule(
-                m.url + m.repost + m.hashtag + m.text > 0.0,
+                m.url + m.repost + m.hashtag + m.text + m.reply + m.mention > 0.0,
                 key("modes"),
                 "all zero",
                 "must give at least one mode a weight",
@@ -409,27 +427,52 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         check("", expect!["ok: x"]);
-        check("[crowd]\nacounts = 3\n", expect![""]);
-        check("[crowd]\nrepost = 1.5\n", expect![""]);
-        check("[[lookalike]]\nkind = 'fandoms'\n", expect![""]);
+        check(
+            "[crowd]\nacounts = 3\n",
+            expect![
+                "at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`"
+            ],
+        );
+        check(
+            "[crowd]\nrepost = 1.5\n",
+            expect!["`crowd.repost` is 1.5: must be in 0 to 1"],
+        );
+        check(
+            "[[lookalike]]\nkind = 'fandoms'\n",
+            expect![
+                "at `lookalike[0].kind`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`"
+            ],
+        );
         check(
             "[[lookalike]]\nkind = 'mirrors'\nname = 'm'\naccounts = 1\noutlets = 1\nspeed = 2\n",
-            expect![""],
+            expect![
+                "at `lookalike[0]`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"
+            ],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter = 3\n",
-            expect![""],
+            expect![
+                "at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `cover_per_day`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `scripted`, `shortener`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"
+            ],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter_s = [9, 3]\n",
-            expect![""],
+            expect!["at `campaign[0].jitter_s`: [low, high] has low above high"],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\nplatforms = ['nowhere']\n",
-            expect![""],
+            expect!["`campaign[0].platforms` is nowhere: must name platforms of this world"],
         );
-        check("[[campaign]]\nname = 'c'\nstart_day = 0.0\n", expect![""]);
-        check("days = 3\n", expect![""]);
+        check(
+            "[[campaign]]\nname = 'c'\nstart_day = 0.0\n",
+            expect!["`campaign[0].modes` is all zero: must give at least one mode a weight"],
+        );
+        check(
+            "days = 3\n",
+            expect![
+                "at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"
+            ],
+        );
     }
 
     #[test]
@@ -437,7 +480,7 @@ mod tests {
         let error = World::named("prototyp")
             .map(|world| world.name)
             .unwrap_err();
-        expect![""].assert_eq(&error.to_string());
+        expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: demo, lookalikes, newfandom, null, prototype, training"].assert_eq(&error.to_string());
     }
 
     #[test]

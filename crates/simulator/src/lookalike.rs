@@ -3,6 +3,7 @@
 use coordination::Millis;
 
 use crate::{
+    crowd::session,
     draw::Draw,
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
     truth::{ActionTruth, Label},
@@ -69,7 +70,6 @@ fn fandom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Fandom) {
 }
 
 fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
-    let everyone: Vec<u32> = (0..scene.crowd as u32).collect();
     let mut actions = Vec::new();
     for _ in 0..it.events {
         let at = scene.day(draw.unit() * (scene.world.days - 0.1).max(0.0));
@@ -84,7 +84,7 @@ fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
         let mut who: Vec<Vec<u32>> = vec![Vec::new(); items.len()];
         let mut lags: Vec<f64> = Vec::with_capacity(it.accounts);
         for _ in 0..it.accounts {
-            let account = draw.below(everyone.len()) as u32;
+            let account = draw.below(scene.crowd) as u32;
             let lag = if !lags.is_empty() && draw.chance(it.clump) {
                 draw.pick(&lags) + draw.log_normal(30.0, 1.0)
             } else {
@@ -93,8 +93,12 @@ fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
             lags.push(lag);
             let place = draw.below(items.len());
             let act = on(scene, items[place], LinkWords::Own);
-            if scene.post(at + (lag * SECOND) as Millis, account, act) {
+            let when = at + (lag * SECOND) as Millis;
+            if scene.post(when, account, act) {
                 who[place].push(account);
+                let more = draw.poisson(it.linger);
+                let next = when + (draw.between(5.0, 120.0) * SECOND) as Millis;
+                session(scene, draw, account, next, more);
             }
         }
         for (item, who) in items.into_iter().zip(who) {

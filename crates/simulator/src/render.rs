@@ -26,6 +26,9 @@ const EVENT_TAGS: [&str; 4] = [
 const POST: u64 = 1 << 60;
 const ITEM: u64 = 2 << 60;
 const SCRIPT: u64 = 3 << 60;
+const SAYING: u64 = 4 << 60;
+/// Common sayings of a language.
+const SAYINGS: usize = 40;
 
 /// What a post says, before it is put together.
 #[derive(Default)]
@@ -82,13 +85,13 @@ impl Scene<'_> {
             post.deleted_at = Some(post.created_at + draft.deleted_after);
         }
         let content = match draft.act {
-            Act::Publish(item) => self.published(item),
+            Act::Publish(item) => self.published(item, account.platform),
             Act::Repost(item) => {
                 let source = &self.sources[self.items[item as usize].source as usize];
                 let voice = &self.accounts[source.accounts[account.platform] as usize];
                 post.repost_of = Some(self.item_id(item, account.platform));
                 post.repost_of_account = Some(voice.id.clone());
-                self.published(item)
+                self.published(item, account.platform)
             }
             Act::RepostStranger => {
                 let at =
@@ -183,8 +186,11 @@ impl Scene<'_> {
     pub(crate) fn script_text(&self, script: u32) -> String {
         let script = &self.scripts[script as usize];
         let base = script.base.unwrap_or_default();
-        self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ base))
-            .text()
+        self.sentence(
+            script.community,
+            &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
+        )
+        .text()
     }
 
     fn headline(&self, item: u32) -> String {
@@ -196,11 +202,11 @@ impl Scene<'_> {
             .text()
     }
 
-    /// What a voice's item says, the same on each platform.
-    fn published(&self, item: u32) -> Content {
+    /// What a voice's item says; each platform gets a wording of its own.
+    fn published(&self, item: u32, platform: usize) -> Content {
         let it = &self.items[item as usize];
         let community = self.sources[it.source as usize].community;
-        let mut draw = Draw::keyed(self.seed, ITEM | it.serial);
+        let mut draw = Draw::keyed(self.seed, ITEM | (it.serial + platform as u64));
         let mut content = self.own_words(&mut draw, community, 0.0);
         if draw.chance(self.world.crowd.voice_links) {
             let name = words::name(&mut draw).to_lowercase();
@@ -215,8 +221,10 @@ impl Scene<'_> {
         let language = &self.languages[self.communities[script.community].language];
         let text = match script.base {
             Some(base) if script.paraphrase < 1.0 => {
-                let base =
-                    self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ base));
+                let base = self.sentence(
+                    script.community,
+                    &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
+                );
                 language.paraphrase(&base, script.paraphrase, draw)
             }
             _ => self.sentence(script.community, draw).text(),
@@ -235,6 +243,18 @@ impl Scene<'_> {
         let language = &self.languages[home.language];
         let text = if draw.chance(0.1) {
             language.remark(draw).text()
+        } else if draw.chance(self.world.crowd.saying) {
+            let saying = SAYING | (home.language as u64) << 8 | draw.rank(SAYINGS) as u64;
+            // One wording for all who speak the language.
+            let first = self
+                .communities
+                .iter()
+                .position(|other| other.language == home.language);
+            self.sentence(
+                first.unwrap_or(community),
+                &mut Draw::keyed(self.seed, saying),
+            )
+            .text()
         } else {
             self.sentence(community, draw).text()
         };

@@ -45,6 +45,7 @@ impl Language {
         }
         self.fill(draw.pick(&self.templates), draw, topics, &mut words);
         if draw.chance(0.4) {
+            words.push((None, "."));
             self.fill(draw.pick(&self.templates), draw, topics, &mut words);
         }
         if draw.chance(0.45) {
@@ -53,11 +54,12 @@ impl Language {
         Sentence { words }
     }
 
-    /// A few words, as people answer each other.
+    /// Two or three words, as people answer each other: too short to say anything about who copies whom.
     pub(crate) fn remark<'a>(&'a self, draw: &mut Draw) -> Sentence<'a> {
-        let mut words = vec![(Some(Class::Opener), draw.pick(&self.openers))];
+        let mut words = vec![(Some(Class::Adverb), draw.pick(&self.adverbs))];
+        words.push((Some(Class::Adjective), draw.pick(&self.adjectives)));
         if draw.chance(0.5) {
-            words.push((Some(Class::Closer), draw.pick(&self.closers)));
+            words.push((Some(Class::Noun), draw.pick(&self.nouns)));
         }
         Sentence { words }
     }
@@ -354,7 +356,16 @@ mod tests {
                 ]
             })
             .collect();
-        expect![""].assert_eq(&text.join("\n"));
+        expect![[r#"
+            Cannot believe why is the festival always so splendid when Velmora questions the survey? and I love it
+            Cannot believe why is the festival probably so splendid when Velmora questions the survey? and I love it 👇
+            actor and bicycle: what Velmora often remembers next
+            zwischen Konzert und Fenster ist immer alles grüne
+            zwischen Konzert und Fenster ist immer alles grüne
+            Schule in Velmora: grüne Rente schließt alles
+            sin carta Tarn siempre levanta nada breve. nadie en Velmora cierra tanto teatro feliz
+            sin carta Tarn siempre levanta nada breve. nadie en Velmora decepciona tanto teatro feliz
+            Cómo Velmora reemplaza un hospital alegre sin torre"#]].assert_eq(&text.join("\n"));
     }
 
     #[test]

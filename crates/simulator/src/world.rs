@@ -102,6 +102,8 @@ pub struct Crowd {
     pub hashtag: f64,
     /// Share of links that are posted under the article's own headline.
     pub headline: f64,
+    /// Share of texts that are one of a language's common sayings: people repeat them without knowing of each other.
+    pub saying: f64,
     /// Share of voices' posts that carry a link.
     pub voice_links: f64,
     /// Share of links with tracking parameters.
@@ -169,6 +171,9 @@ pub struct BreakingNews {
     /// Share of acts that follow another act within seconds, as cascades do.
     #[serde(default)]
     pub clump: f64,
+    /// Mean further posts of whoever the news brought in.
+    #[serde(default)]
+    pub linger: f64,
 }
 
 /// See [`Lookalike::Mirrors`].
@@ -284,7 +289,7 @@ pub struct Campaign {
     /// What an action is, by weight.
     #[serde(default)]
     pub modes: Modes,
-    /// Share of url and repost actions that push the campaign's own sources; the others borrow a popular item.
+    /// Share of url, repost and reply actions that push the campaign's own sources; the others borrow a popular item.
     #[serde(default = "Range::half")]
     pub own_source: Range,
     /// Own outlets, and as many own voices.
@@ -351,6 +356,10 @@ pub struct Modes {
     pub hashtag: f64,
     /// Post near-duplicates of one text.
     pub text: f64,
+    /// Answer the same post.
+    pub reply: f64,
+    /// Mention the same accounts.
+    pub mention: f64,
 }
 
 /// How delays fall within an action's spread.
@@ -376,6 +385,10 @@ pub enum Mode {
     Hashtag,
     /// The same text, or nearly.
     Text,
+    /// Answers to the same post.
+    Reply,
+    /// The same mentions.
+    Mention,
 }
 
 /// A number, or a range to draw it from.
@@ -474,6 +487,8 @@ impl Default for Modes {
             repost: 0.0,
             hashtag: 0.0,
             text: 0.0,
+            reply: 0.0,
+            mention: 0.0,
         }
     }
 }
@@ -484,23 +499,24 @@ impl Default for Crowd {
             accounts: 2_000,
             communities: 12,
             sources: 10,
-            items_per_day: 20.0,
+            items_per_day: 4.0,
             loyalty: 0.7,
-            fame: 1.3,
-            item_life_s: 5_400.0,
+            fame: 1.15,
+            item_life_s: 3_600.0,
             posts_median: 3.0,
             posts_sigma: 1.65,
             posts_max: 600.0,
-            session_posts: 12.0,
+            session_posts: 60.0,
             gap_s: 85.0,
             gap_sigma: 1.3,
-            repost: 0.51,
-            link: 0.2,
-            tail: 0.7,
+            repost: 0.54,
+            link: 0.24,
+            tail: 0.45,
             reply: 0.15,
             mention: 0.15,
-            hashtag: 0.43,
-            headline: 0.03,
+            hashtag: 0.42,
+            headline: 0.08,
+            saying: 0.014,
             voice_links: 0.05,
             tracking: 0.2,
             delete: 0.01,
