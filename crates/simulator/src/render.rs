@@ -1,0 +1,338 @@
+//! From a draft to a post: its text, its links and tags, and what its platform tells about the account.
+//!
+//! A post's words are drawn from its serial number alone, so that posts can be made one at a time.
+
+use coordination::Millis;
+
+use crate::{
+    draw::Draw,
+    post::SimPost,
+    scene::{Act, DAY, Draft, LinkWords, Scene, capital, mix},
+    words::{self, Sentence, slug},
+};
+
+/// Ids count milliseconds from here (2020-01-01), above 22 bits of their own.
+pub(crate) const ID_EPOCH: Millis = 1_577_836_800_000;
+const SERIAL_BITS: u32 = 22;
+/// Tags of the one event that everybody talks about: the election in a country that does not exist.
+const EVENT_TAGS: [&str; 4] = [
+    "VelmoraVotes",
+    "VelmoraDebate",
+    "Velmora26",
+    "VelmoraDecides",
+];
+
+/// Streams of random numbers that belong to a post, an item, a script.
+const POST: u64 = 1 << 60;
+const ITEM: u64 = 2 << 60;
+const SCRIPT: u64 = 3 << 60;
+const SAYING: u64 = 4 << 60;
+/// Common sayings of a language.
+const SAYINGS: usize = 40;
+
+/// What a post says, before it is put together.
+#[derive(Default)]
+struct Content {
+    text: String,
+    tags: Vec<String>,
+    urls: Vec<String>,
+    mentions: Vec<String>,
+}
+
+impl Scene<'_> {
+    /// The time of a draft as its platform's clock shows it.
+    pub(crate) fn shown_at(&self, draft: &Draft) -> Millis {
+        let account = &self.accounts[draft.account as usize];
+        let clock = (self.world.platforms[account.platform].clock_s * 1_000.0) as Millis;
+        if clock > 1 {
+            draft.at - draft.at.rem_euclid(clock)
+        } else {
+            draft.at
+        }
+    }
+
+    /// The number that a draft's id spells: posts with the same time are in its order.
+    pub(crate) fn place(&self, draft: &Draft) -> u64 {
+        number(draft.at, draft.serial)
+    }
+
+    /// Makes a draft's post; `earlier` is the number of posts of its account before it in this world.
+    pub(crate) fn render(&self, draft: &Draft, earlier: u64) -> SimPost {
+        let account = &self.accounts[draft.account as usize];
+        let platform = &self.world.platforms[account.platform];
+        let mut draw = Draw::keyed(self.seed, POST | draft.serial);
+        let mut post = SimPost {
+            id: id(draft.at, draft.serial),
+            platform: platform.name.clone(),
+            account_id: account.id.clone(),
+            account_name: account.name.clone(),
+            created_at: self.shown_at(draft),
+            lang: platform
+                .lang
+                .then(|| self.languages[self.communities[account.community].language].tag),
+            client: platform.client.then(|| account.client.clone()),
+            ..SimPost::default()
+        };
+        if platform.profile {
+            post.followers = Some(account.followers);
+            post.following = Some(account.following);
+            post.account_created_at =
+                Some(account.created_at - account.created_at.rem_euclid(1_000));
+            post.account_posts = Some(account.earlier_posts + earlier);
+            post.default_profile = Some(account.default_profile);
+        }
+        if platform.deletions && draft.deleted_after > 0 {
+            post.deleted_at = Some(post.created_at + draft.deleted_after);
+        }
+        let content = match draft.act {
+            Act::Publish(item) => self.published(item, account.platform),
+            Act::Repost(item) => {
+                let source = &self.sources[self.items[item as usize].source as usize];
+                let voice = &self.accounts[source.accounts[account.platform] as usize];
+                post.repost_of = Some(self.item_id(item, account.platform));
+                post.repost_of_account = Some(voice.id.clone());
+                self.published(item, account.platform)
+            }
+            Act::RepostStranger => {
+                let at =
+                    draft.at - (draw.log_normal(7_200_000.0, 1.2) as Millis).min(DAY as Millis);
+                post.repost_of = Some(id(at, draw.bits()));
+                post.repost_of_account = Some(mix(draw.bits(), 48).to_string());
+                self.own_words(&mut draw, account.community, 0.0)
+            }
+            Act::Reply(item) => {
+                let source = &self.sources[self.items[item as usize].source as usize];
+                let voice = &self.accounts[source.accounts[account.platform] as usize];
+                post.reply_to = Some(self.item_id(item, account.platform));
+                post.reply_to_account = Some(voice.id.clone());
+                let mut content = self.own_words(&mut draw, account.community, 0.0);
+                content.mentions = vec![voice.name.clone()];
+                content
+            }
+            Act::Link { item, words, short } => {
+                let outlet = &self.sources[self.items[item as usize].source as usize];
+                let mut content = match words {
+                    LinkWords::Own => self.own_words(&mut draw, account.community, 0.0),
+                    LinkWords::Bare => Content::default(),
+                    LinkWords::Headline | LinkWords::Button => Content {
+                        text: self.headline(item),
+                        ..Content::default()
+                    },
+                };
+                let mut url = if short {
+                    short_link(draft)
+                } else {
+                    self.address(item)
+                };
+                if words == LinkWords::Button {
+                    let handle = outlet.name.trim_end_matches(".example").replace('-', "_");
+                    content.text = format!("{} via @{handle}", content.text);
+                    post.mentions.push(handle);
+                } else if !short
+                    && words == LinkWords::Own
+                    && draw.chance(self.world.crowd.tracking)
+                {
+                    url = format!("{url}?utm_source={}&utm_medium=social", platform.name);
+                }
+                content.urls = vec![url];
+                content
+            }
+            Act::LinkStranger => {
+                let mut content = self.own_words(&mut draw, account.community, 0.0);
+                let name = words::name(&mut draw).to_lowercase();
+                let path = slug(&words::name(&mut draw));
+                content.urls = vec![format!("https://{name}.example/{path}/{}", draft.serial)];
+                content
+            }
+            Act::Chat => self.own_words(&mut draw, account.community, self.world.crowd.mention),
+            Act::Script(script) => self.scripted(&mut draw, script),
+        };
+        finish(post, content)
+    }
+
+    /// The id of a voice's item on one platform.
+    pub(crate) fn item_id(&self, item: u32, platform: usize) -> String {
+        let item = &self.items[item as usize];
+        id(item.at, item.serial + platform as u64)
+    }
+
+    /// The address of an outlet's article, without tracking parameters.
+    pub(crate) fn address(&self, item: u32) -> String {
+        let outlet = &self.sources[self.items[item as usize].source as usize].name;
+        let serial = self.items[item as usize].serial;
+        format!(
+            "https://www.{outlet}/news/{}-{serial}",
+            slug(&self.headline(item))
+        )
+    }
+
+    /// Short links of a scene, with what they stand for.
+    pub(crate) fn short_links(&self) -> Vec<(String, String)> {
+        let mut links: Vec<_> = self
+            .drafts
+            .iter()
+            .filter_map(|draft| match draft.act {
+                Act::Link {
+                    item, short: true, ..
+                } => Some((short_link(draft), self.address(item))),
+                _ => None,
+            })
+            .collect();
+        links.sort_unstable();
+        links
+    }
+
+    /// The base text of a script.
+    pub(crate) fn script_text(&self, script: u32) -> String {
+        let script = &self.scripts[script as usize];
+        let base = script.base.unwrap_or_default();
+        self.sentence(
+            script.community,
+            &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
+        )
+        .text()
+    }
+
+    fn headline(&self, item: u32) -> String {
+        let item = &self.items[item as usize];
+        let community = &self.communities[self.sources[item.source as usize].community];
+        let mut draw = Draw::keyed(self.seed, ITEM | item.serial);
+        self.languages[community.language]
+            .headline(&mut draw, &community.topics)
+            .text()
+    }
+
+    /// What a voice's item says; each platform gets a wording of its own.
+    fn published(&self, item: u32, platform: usize) -> Content {
+        let it = &self.items[item as usize];
+        let community = self.sources[it.source as usize].community;
+        let mut draw = Draw::keyed(self.seed, ITEM | (it.serial + platform as u64));
+        let mut content = self.own_words(&mut draw, community, 0.0);
+        if draw.chance(self.world.crowd.voice_links) {
+            let name = words::name(&mut draw).to_lowercase();
+            content.urls = vec![format!("https://{name}.example/{}", it.serial)];
+        }
+        content.tags.splice(0..0, it.tags.iter().cloned());
+        content
+    }
+
+    fn scripted(&self, draw: &mut Draw, script: u32) -> Content {
+        let script = &self.scripts[script as usize];
+        let language = &self.languages[self.communities[script.community].language];
+        let text = match script.base {
+            Some(base) if script.paraphrase < 1.0 => {
+                let base = self.sentence(
+                    script.community,
+                    &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
+                );
+                language.paraphrase(&base, script.paraphrase, draw)
+            }
+            _ => self.sentence(script.community, draw).text(),
+        };
+        Content {
+            text,
+            tags: script.tags.clone(),
+            mentions: script.mentions.clone(),
+            urls: Vec::new(),
+        }
+    }
+
+    /// A text of somebody's own, with tags as people set them.
+    fn own_words(&self, draw: &mut Draw, community: usize, mention: f64) -> Content {
+        let home = &self.communities[community];
+        let language = &self.languages[home.language];
+        let text = if draw.chance(0.1) {
+            language.remark(draw).text()
+        } else if draw.chance(self.world.crowd.saying) {
+            let saying = SAYING | (home.language as u64) << 8 | draw.rank(SAYINGS) as u64;
+            // One wording for all who speak the language.
+            let first = self
+                .communities
+                .iter()
+                .position(|other| other.language == home.language);
+            self.sentence(
+                first.unwrap_or(community),
+                &mut Draw::keyed(self.seed, saying),
+            )
+            .text()
+        } else {
+            self.sentence(community, draw).text()
+        };
+        let mut tags = Vec::new();
+        if draw.chance(self.world.crowd.hashtag) {
+            // How many tags, as measured in a real debate crowd.
+            let count = 1 + draw
+                .weighted(&[0.77, 0.155, 0.05, 0.02, 0.005])
+                .unwrap_or(0);
+            for _ in 0..count {
+                let tag = match draw.unit() {
+                    kind if kind < 0.35 => EVENT_TAGS[draw.rank(EVENT_TAGS.len())].to_owned(),
+                    kind if kind < 0.75 => home.tags[draw.rank(home.tags.len())].clone(),
+                    // People make up tags of their own all the time.
+                    _ => format!("{}{}", capital(language.noun(draw)), words::name(draw)),
+                };
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+            }
+        }
+        let mut mentions = Vec::new();
+        if draw.chance(mention) {
+            for _ in 0..1 + usize::from(draw.chance(0.2)) {
+                mentions.push(self.accounts[draw.below(self.crowd)].name.clone());
+            }
+        }
+        Content {
+            text,
+            tags,
+            mentions,
+            urls: Vec::new(),
+        }
+    }
+
+    fn sentence(&self, community: usize, draw: &mut Draw) -> Sentence<'_> {
+        let home = &self.communities[community];
+        self.languages[home.language].post(draw, &home.topics)
+    }
+}
+
+/// Puts a text together with its mentions, tags and links, in the order in which the fields list them.
+fn finish(mut post: SimPost, content: Content) -> SimPost {
+    let Content {
+        text,
+        tags,
+        urls,
+        mentions,
+    } = content;
+    let mut whole = String::with_capacity(text.len() + 96);
+    let parts = mentions
+        .iter()
+        .map(|mention| ("@", mention))
+        .chain([("", &text)])
+        .chain(tags.iter().map(|tag| ("#", tag)))
+        .chain(urls.iter().map(|url| ("", url)));
+    for (sign, part) in parts.filter(|(_, part)| !part.is_empty()) {
+        if !whole.is_empty() {
+            whole.push(' ');
+        }
+        whole.push_str(sign);
+        whole.push_str(part);
+    }
+    post.text = whole;
+    post.hashtags = tags;
+    post.urls = urls;
+    post.mentions.extend(mentions);
+    post
+}
+
+fn id(at: Millis, serial: u64) -> String {
+    format!("{:019}", number(at, serial))
+}
+
+fn number(at: Millis, serial: u64) -> u64 {
+    ((at - ID_EPOCH).max(0) as u64) << SERIAL_BITS | mix(serial, SERIAL_BITS)
+}
+
+fn short_link(draft: &Draft) -> String {
+    format!("https://sho.example/{:x}", mix(draft.serial, 40))
+}

@@ -1,0 +1,484 @@
+//! A world in the making: its accounts, sources, items, and drafts of what is posted.
+//!
+//! A draft says who acts on what and when in a few bytes; `render` turns it into a post. All parts of a world add to one
+//! scene, each with random draws of its own.
+
+use std::collections::HashSet;
+
+use coordination::Millis;
+
+use crate::{
+    draw::Draw,
+    truth::{AccountKey, AccountTruth, ActionTruth, GroupTruth, Label, Truth},
+    words::{self, Language, languages},
+    world::{Mode, World},
+};
+
+/// Milliseconds of a second.
+pub(crate) const SECOND: f64 = 1_000.0;
+/// Milliseconds of a day.
+pub(crate) const DAY: f64 = 86_400_000.0;
+/// Items older than this are not taken up by anybody who browses.
+const SHELF_LIFE: Millis = 6 * 3_600_000;
+
+pub(crate) struct Scene<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) seed: u64,
+    pub(crate) start: Millis,
+    pub(crate) end: Millis,
+    pub(crate) languages: [Language; 3],
+    pub(crate) communities: Vec<Community>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) lookalikes: Vec<GroupTruth>,
+    pub(crate) campaigns: Vec<GroupTruth>,
+    /// Sources of the crowd; those of campaigns and look-alikes come after them.
+    pub(crate) public_sources: usize,
+    /// Accounts of the crowd; all others come after them.
+    pub(crate) crowd: usize,
+    acted: HashSet<(u32, u32)>,
+    serial: u64,
+}
+
+/// People with one language, one time zone, and interests of their own.
+pub(crate) struct Community {
+    pub(crate) language: usize,
+    /// Fraction of a day by which its clock differs from UTC.
+    pub(crate) zone: f64,
+    pub(crate) topics: Vec<String>,
+    pub(crate) tags: Vec<String>,
+}
+
+pub(crate) struct Account {
+    pub(crate) platform: usize,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) community: usize,
+    /// Fraction of a day by which this person's clock differs from UTC.
+    pub(crate) zone: f64,
+    pub(crate) created_at: Millis,
+    pub(crate) followers: u64,
+    pub(crate) following: u64,
+    /// Posts before this world began.
+    pub(crate) earlier_posts: u64,
+    pub(crate) default_profile: bool,
+    pub(crate) client: String,
+    pub(crate) label: Label,
+    pub(crate) group: Option<String>,
+}
+
+/// Whom items come from.
+pub(crate) struct Source {
+    pub(crate) community: usize,
+    /// A voice's handle, an outlet's domain.
+    pub(crate) name: String,
+    /// A voice's account on each platform; empty for an outlet.
+    pub(crate) accounts: Vec<u32>,
+    /// In order of time.
+    pub(crate) items: Vec<u32>,
+}
+
+/// An article, or a post of a voice (one on each platform).
+pub(crate) struct Item {
+    pub(crate) source: u32,
+    pub(crate) at: Millis,
+    pub(crate) fame: f64,
+    pub(crate) serial: u64,
+    /// Tags that its posts carry beside those of the text.
+    pub(crate) tags: Vec<String>,
+}
+
+/// What a group's posts have in common besides items.
+pub(crate) struct Script {
+    pub(crate) community: usize,
+    /// Seeds the base text; none is a text of each post's own.
+    pub(crate) base: Option<u64>,
+    /// Probability that a word of the base text is exchanged.
+    pub(crate) paraphrase: f64,
+    pub(crate) tags: Vec<String>,
+    pub(crate) mentions: Vec<String>,
+}
+
+pub(crate) struct Draft {
+    pub(crate) at: Millis,
+    pub(crate) account: u32,
+    pub(crate) serial: u64,
+    pub(crate) act: Act,
+    /// Milliseconds until it is deleted; 0 is never.
+    pub(crate) deleted_after: Millis,
+}
+
+/// What a post does; numbers are places in the scene's tables.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Act {
+    /// A voice publishes its item.
+    Publish(u32),
+    Repost(u32),
+    /// Reposts somebody outside this sample.
+    RepostStranger,
+    Reply(u32),
+    Link {
+        item: u32,
+        words: LinkWords,
+        short: bool,
+    },
+    /// Links to something nobody else links to.
+    LinkStranger,
+    Chat,
+    Script(u32),
+}
+
+/// What stands beside a link.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum LinkWords {
+    /// A text of the poster's own.
+    Own,
+    /// The headline.
+    Headline,
+    /// The headline as a share button gives it, with the outlet's name.
+    Button,
+    /// Nothing.
+    Bare,
+}
+
+impl<'w> Scene<'w> {
+    pub(crate) fn new(world: &'w World, seed: u64) -> Self {
+        let start = world.start.as_millisecond();
+        let languages = languages();
+        Self {
+            world,
+            seed,
+            start,
+            end: start + (world.days * DAY) as Millis,
+            communities: communities(world, seed, &languages),
+            languages,
+            accounts: Vec::new(),
+            sources: Vec::new(),
+            items: Vec::new(),
+            scripts: Vec::new(),
+            drafts: Vec::new(),
+            lookalikes: Vec::new(),
+            campaigns: Vec::new(),
+            public_sources: 0,
+            crowd: 0,
+            acted: HashSet::new(),
+            serial: 0,
+        }
+    }
+
+    /// A moment of the world, as milliseconds since the epoch.
+    pub(crate) fn day(&self, day: f64) -> Millis {
+        self.start + (day * DAY) as Millis
+    }
+
+    /// A new ordinary account; its id tells nothing about when or why it was made.
+    pub(crate) fn account(&mut self, draw: &mut Draw, platform: usize, community: usize) -> u32 {
+        let index = self.accounts.len() as u64;
+        let home = &self.communities[community];
+        let zone = if draw.chance(0.8) {
+            home.zone + 0.05 * draw.normal()
+        } else {
+            draw.unit()
+        };
+        let age_days = 30.0 + 4_400.0 * libm::pow(draw.unit(), 0.8);
+        let noun = self.languages[0].noun(draw);
+        let given = words::name(draw).to_lowercase();
+        let name = match draw.below(5) {
+            0 => format!("{given}_{noun}"),
+            1 => format!("{noun}{}", draw.below(9_000) + 1_000),
+            2 => format!("{given}{}", draw.below(90) + 10),
+            3 => format!("the_{noun}_{given}"),
+            _ => format!("{given}{}", words::name(draw).to_lowercase()),
+        };
+        let clients = [
+            ("phone", 0.56),
+            ("web", 0.28),
+            ("tablet", 0.1),
+            ("scheduler", 0.06),
+        ];
+        let weights = clients.map(|(_, weight)| weight);
+        let client = clients[draw.weighted(&weights).unwrap_or(0)].0;
+        self.accounts.push(Account {
+            platform,
+            id: mix(index ^ (self.seed << 24), 48).to_string(),
+            name,
+            community,
+            zone,
+            created_at: self.start - (age_days * DAY) as Millis,
+            followers: draw.log_normal(220.0, 1.6) as u64,
+            following: draw.log_normal(260.0, 1.1) as u64,
+            earlier_posts: draw.log_normal(1_400.0, 1.7) as u64,
+            default_profile: draw.chance(0.08),
+            client: format!("{} {client}", self.world.platforms[platform].name),
+            label: Label::Organic,
+            group: None,
+        });
+        index as u32
+    }
+
+    /// A new source: a voice has an account on each platform, an outlet a domain.
+    pub(crate) fn source(&mut self, draw: &mut Draw, community: usize, voice: bool) -> u32 {
+        let noun = self.languages[0].noun(draw);
+        let given = words::name(draw).to_lowercase();
+        let number = self.sources.len();
+        let (name, accounts) = if voice {
+            let name = format!("{given}_{noun}{number}");
+            let accounts = (0..self.world.platforms.len()).map(|platform| {
+                let account = self.account(draw, platform, community);
+                let voice = &mut self.accounts[account as usize];
+                voice.name.clone_from(&name);
+                voice.followers = draw.log_normal(20_000.0, 1.2) as u64;
+                voice.default_profile = false;
+                account
+            });
+            let accounts = accounts.collect();
+            (name, accounts)
+        } else {
+            (format!("{given}-{noun}{number}.example"), Vec::new())
+        };
+        self.sources.push(Source {
+            community,
+            name,
+            accounts,
+            items: Vec::new(),
+        });
+        number as u32
+    }
+
+    /// A new item of a source.
+    pub(crate) fn item(&mut self, source: u32, at: Millis, fame: f64) -> u32 {
+        let item = self.items.len() as u32;
+        let serial = self.next_serial();
+        // One post on each platform has an id of its own.
+        self.serial += self.world.platforms.len() as u64;
+        self.items.push(Item {
+            source,
+            at,
+            fame,
+            serial,
+            tags: Vec::new(),
+        });
+        self.sources[source as usize].items.push(item);
+        item
+    }
+
+    pub(crate) fn script(&mut self, script: Script) -> u32 {
+        self.scripts.push(script);
+        (self.scripts.len() - 1) as u32
+    }
+
+    /// Adds a post, unless it is outside the world's time or repeats what its account already did. Tells whether it did.
+    pub(crate) fn post(&mut self, at: Millis, account: u32, act: Act) -> bool {
+        if at < self.start || at >= self.end {
+            return false;
+        }
+        if let Act::Repost(item) | Act::Link { item, .. } = act
+            && !self.acted.insert((account, item))
+        {
+            return false;
+        }
+        let serial = self.next_serial();
+        self.drafts.push(Draft {
+            at,
+            account,
+            serial,
+            act,
+            deleted_after: 0,
+        });
+        true
+    }
+
+    /// An item of a source that somebody who browses at `at` takes up: famous and fresh ones first.
+    pub(crate) fn browse(&self, draw: &mut Draw, source: usize, at: Millis) -> Option<u32> {
+        let items = &self.sources[source].items;
+        let when = |item: &u32| self.items[*item as usize].at;
+        // A second or two pass before anybody reacts.
+        let last = items.partition_point(|item| when(item) + 2_000 <= at);
+        let first = items.partition_point(|item| when(item) < at - SHELF_LIFE);
+        let fresh = &items[first.min(last)..last];
+        let life = self.world.crowd.item_life_s * SECOND;
+        let pull = |item: &u32| {
+            let item = &self.items[*item as usize];
+            item.fame * libm::exp(-((at - item.at) as f64) / life)
+        };
+        let weights: Vec<f64> = fresh.iter().map(pull).collect();
+        draw.weighted(&weights).map(|place| fresh[place])
+    }
+
+    pub(crate) fn key(&self, account: u32) -> AccountKey {
+        let account = &self.accounts[account as usize];
+        AccountKey {
+            platform: self.world.platforms[account.platform].name.clone(),
+            account_id: account.id.clone(),
+        }
+    }
+
+    /// Labels accounts as members of a group; who has a label keeps it.
+    pub(crate) fn label(&mut self, members: &[u32], label: Label, group: &str) {
+        for &member in members {
+            let account = &mut self.accounts[member as usize];
+            if account.label == Label::Organic {
+                account.label = label;
+                account.group = Some(group.to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn group(
+        &self,
+        name: &str,
+        label: Label,
+        members: &[u32],
+        actions: Vec<ActionTruth>,
+    ) -> GroupTruth {
+        GroupTruth {
+            name: name.to_owned(),
+            label,
+            members: members.iter().map(|&member| self.key(member)).collect(),
+            actions,
+        }
+    }
+
+    /// The truth about an action on an item.
+    pub(crate) fn on_item(&self, item: u32, at: Millis, participants: Vec<u32>) -> ActionTruth {
+        let source = &self.sources[self.items[item as usize].source as usize];
+        let (mode, keys) = if source.accounts.is_empty() {
+            (Mode::Url, vec![self.address(item)])
+        } else {
+            let platforms = 0..self.world.platforms.len();
+            (
+                Mode::Repost,
+                platforms
+                    .map(|platform| self.item_id(item, platform))
+                    .collect(),
+            )
+        };
+        ActionTruth {
+            at,
+            mode,
+            keys,
+            source: source.name.clone(),
+            participants,
+        }
+    }
+
+    /// Adds the posts with which voices publish what is reposted or answered, so that every cascade has its root.
+    pub(crate) fn publish(&mut self) {
+        let mut wanted: Vec<(u32, usize)> = Vec::new();
+        for draft in &self.drafts {
+            if let Act::Repost(item) | Act::Reply(item) = draft.act {
+                wanted.push((item, self.accounts[draft.account as usize].platform));
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        for (item, platform) in wanted {
+            let at = self.items[item as usize].at;
+            let serial = self.items[item as usize].serial + platform as u64;
+            let account =
+                self.sources[self.items[item as usize].source as usize].accounts[platform];
+            self.drafts.push(Draft {
+                at,
+                account,
+                serial,
+                act: Act::Publish(item),
+                deleted_after: 0,
+            });
+        }
+    }
+
+    /// The truth about every account that posted and every group.
+    pub(crate) fn truth(&self) -> Truth {
+        let mut posts = vec![0; self.accounts.len()];
+        for draft in &self.drafts {
+            posts[draft.account as usize] += 1;
+        }
+        let mut accounts: Vec<AccountTruth> = (0..self.accounts.len())
+            .filter(|account| posts[*account] > 0)
+            .map(|account| AccountTruth {
+                account: self.key(account as u32),
+                label: self.accounts[account].label,
+                group: self.accounts[account].group.clone(),
+                posts: posts[account],
+            })
+            .collect();
+        accounts.sort_unstable_by(|a, b| a.account.cmp(&b.account));
+        Truth {
+            accounts,
+            campaigns: self.campaigns.clone(),
+            lookalikes: self.lookalikes.clone(),
+            short_links: self.short_links(),
+        }
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+fn communities(world: &World, seed: u64, languages: &[Language; 3]) -> Vec<Community> {
+    let mut draw = Draw::new(seed, "communities");
+    let one = |index: usize| {
+        let language = [0, 0, 1, 0, 2][index % 5];
+        let topics = (0..10).map(|topic| match topic {
+            1 => "Velmora".to_owned(),
+            _ => words::name(&mut draw),
+        });
+        let topics: Vec<String> = topics.collect();
+        let tags = (0..14).map(|tag| {
+            let noun = capital(languages[language].noun(&mut draw));
+            match tag % 3 {
+                0 => format!("{}{noun}", topics[draw.below(topics.len())]),
+                1 => format!("{noun}{}", capital(languages[language].noun(&mut draw))),
+                _ => format!("{noun}{}", 26 + draw.below(3)),
+            }
+        });
+        Community {
+            language,
+            zone: (index % 6) as f64 / 6.0,
+            tags: tags.collect(),
+            topics,
+        }
+    };
+    (0..world.crowd.communities).map(one).collect()
+}
+
+/// A word with its first letter in upper case, as hashtags have it.
+pub(crate) fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// A one-to-one shuffle of the numbers of so many bits, so that ids do not tell in which order a world was made.
+pub(crate) fn mix(value: u64, bits: u32) -> u64 {
+    let mask = (1 << bits) - 1;
+    let mut value = value & mask;
+    for odd in [0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9] {
+        value ^= value >> (bits / 2);
+        value = value.wrapping_mul(odd) & mask;
+    }
+    value ^ (value >> (bits / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixing_is_one_to_one() {
+        let mut seen: Vec<u64> = (0..1 << 12).map(|value| mix(value, 12)).collect();
+        seen.sort_unstable();
+        assert!(
+            seen.iter()
+                .enumerate()
+                .all(|(place, value)| place as u64 == *value)
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! What really happened in a world: who was planted, who only looks it, and what each group did.
+
+use std::io;
+
+use coordination::Millis;
+use serde::Serialize;
+
+use crate::{post::rfc3339, world::Mode};
+
+/// The key to a simulated stream.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Truth {
+    /// Every account that posted, sorted by platform and id.
+    pub accounts: Vec<AccountTruth>,
+    /// The planted campaigns, in the world file's order.
+    pub campaigns: Vec<GroupTruth>,
+    /// The organic groups that look coordinated, in the world file's order.
+    pub lookalikes: Vec<GroupTruth>,
+    /// Every short link and the address that it stands for, sorted.
+    pub short_links: Vec<(String, String)>,
+}
+
+/// An account's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AccountKey {
+    /// The platform's name.
+    pub platform: String,
+    /// Unique on its platform.
+    pub account_id: String,
+}
+
+/// What an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// An ordinary account, also when it took part in breaking news or a live event.
+    Organic,
+    /// Planted.
+    Inauthentic,
+    /// An admirer in a fandom.
+    Fandom,
+    /// A feed bot that copies an outlet.
+    Mirror,
+    /// A hunter of giveaways.
+    Giveaway,
+    /// A user of share buttons.
+    ShareButton,
+    /// Took part in breaking news (a group's label only).
+    BreakingNews,
+    /// Watched a live event (a group's label only).
+    LiveEvent,
+}
+
+impl Label {
+    /// The label in lower case, as files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organic => "organic",
+            Self::Inauthentic => "inauthentic",
+            Self::Fandom => "fandom",
+            Self::Mirror => "mirror",
+            Self::Giveaway => "giveaway",
+            Self::ShareButton => "share_button",
+            Self::BreakingNews => "breaking_news",
+            Self::LiveEvent => "live_event",
+        }
+    }
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AccountTruth {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountKey,
+    /// What it is.
+    pub label: Label,
+    /// The campaign or look-alike that the label comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its posts in this stream.
+    pub posts: u64,
+}
+
+/// A campaign or a look-alike.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupTruth {
+    /// Unique in the world.
+    pub name: String,
+    /// What it is.
+    pub label: Label,
+    /// Accounts that act together. A campaign's own voices (whose posts the members repost) are not members; they carry
+    /// its label.
+    pub members: Vec<AccountKey>,
+    /// What it did, in order.
+    pub actions: Vec<ActionTruth>,
+}
+
+/// One thing that a group did together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ActionTruth {
+    /// When it began, in milliseconds since the Unix epoch; RFC 3339 in JSON.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Millis,
+    /// What it was.
+    pub mode: Mode,
+    /// What was acted on: an address, post ids (one for each platform), hashtags, or a text.
+    pub keys: Vec<String>,
+    /// Whom that came from: a domain, a voice's handle, a hashtag; empty for a text.
+    pub source: String,
+    /// Members that took part, as places in the group's `members`, in the order in which they acted.
+    pub participants: Vec<u32>,
+}
+
+impl Truth {
+    /// Writes one JSON object a line: accounts, then campaigns, then look-alikes, each with its `record`.
+    pub fn write_jsonl(&self, mut out: impl io::Write) -> io::Result<()> {
+        for account in &self.accounts {
+            line(&mut out, "account", account)?;
+        }
+        for campaign in &self.campaigns {
+            line(&mut out, "campaign", campaign)?;
+        }
+        for lookalike in &self.lookalikes {
+            line(&mut out, "lookalike", lookalike)?;
+        }
+        Ok(())
+    }
+
+    /// Writes `platform, account_id, label, campaign, posts`, separated by tabs, with a header.
+    pub fn write_accounts_tsv(&self, mut out: impl io::Write) -> io::Result<()> {
+        writeln!(out, "platform\taccount_id\tlabel\tcampaign\tposts")?;
+        for AccountTruth {
+            account,
+            label,
+            group,
+            posts,
+        } in &self.accounts
+        {
+            let AccountKey {
+                platform,
+                account_id,
+            } = account;
+            let (label, group) = (label.as_str(), group.as_deref().unwrap_or_default());
+            writeln!(out, "{platform}\t{account_id}\t{label}\t{group}\t{posts}")?;
+        }
+        Ok(())
+    }
+}
+
+fn line<T: Serialize>(out: &mut impl io::Write, record: &'static str, value: &T) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        record: &'static str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    serde_json::to_writer(&mut *out, &Line { record, value })?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,552 @@
+//! A world as a file says it: the reference of every key, its unit and its default.
+//!
+//! A world file is TOML. Unknown keys are errors that name the key. A parameter of a campaign may be a number or a
+//! range `[low, high]`, from which each copy of the campaign draws its own value.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// A synthetic world: who is there, what they do, and what was planted among them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    /// Short name.
+    pub name: String,
+    /// What the world is for, in a sentence.
+    pub about: String,
+    /// The world's first moment.
+    pub start: Timestamp,
+    /// Its length in days.
+    pub days: f64,
+    /// The places where people post; at least one.
+    #[serde(rename = "platform")]
+    pub platforms: Vec<Platform>,
+    /// Ordinary people.
+    #[serde(default)]
+    pub crowd: Crowd,
+    /// Organic groups that look coordinated.
+    #[serde(default, rename = "lookalike")]
+    pub lookalikes: Vec<Lookalike>,
+    /// What was planted.
+    #[serde(default, rename = "campaign")]
+    pub campaigns: Vec<Campaign>,
+}
+
+/// A place where people post, and what it tells about a post and its account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// Lower-case name.
+    pub name: String,
+    /// Its share of the crowd's accounts, relative to the other platforms'.
+    #[serde(default = "one")]
+    pub share: f64,
+    /// Whether posts carry the account's profile: followers, following, age, number of posts, default profile.
+    #[serde(default)]
+    pub profile: bool,
+    /// Whether posts name the application they were made with.
+    #[serde(default)]
+    pub client: bool,
+    /// Whether the platform says when a post was deleted.
+    #[serde(default)]
+    pub deletions: bool,
+    /// Whether the platform says a post's language.
+    #[serde(default)]
+    pub lang: bool,
+    /// Precision of its clock in seconds; 0 is milliseconds.
+    #[serde(default = "one")]
+    pub clock_s: f64,
+}
+
+/// The organic background.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Crowd {
+    /// Number of accounts.
+    pub accounts: usize,
+    /// Interest communities; their sizes fall off, each has a language, a time zone and favourite sources.
+    pub communities: usize,
+    /// Sources of each community, half of them voices (reposted), half outlets (linked to).
+    pub sources: usize,
+    /// Items a day of a community's first source; later ones publish less.
+    pub items_per_day: f64,
+    /// Share of acts on the own community's sources; the others go anywhere.
+    pub loyalty: f64,
+    /// Pareto shape of an item's fame: a smaller number makes more viral items.
+    pub fame: f64,
+    /// Seconds in which an item's pull falls to 1/e.
+    pub item_life_s: f64,
+    /// Median posts of an account over the whole world.
+    pub posts_median: f64,
+    /// Standard deviation of the logarithm of an account's posts.
+    pub posts_sigma: f64,
+    /// No account posts more than this.
+    pub posts_max: f64,
+    /// Mean posts of a session.
+    pub session_posts: f64,
+    /// Median seconds between two posts of a session.
+    pub gap_s: f64,
+    /// Standard deviation of the logarithm of that gap.
+    pub gap_sigma: f64,
+    /// Share of posts that are reposts.
+    pub repost: f64,
+    /// Share of posts that link to an article.
+    pub link: f64,
+    /// Share of reposts and links whose target nobody else in the world acts on: real samples are full of them.
+    pub tail: f64,
+    /// Share of the remaining posts that answer somebody.
+    pub reply: f64,
+    /// Share of originals that mention somebody.
+    pub mention: f64,
+    /// Share of posts with a hashtag.
+    pub hashtag: f64,
+    /// Share of links that are posted under the article's own headline.
+    pub headline: f64,
+    /// Share of texts that are one of a language's common sayings: people repeat them without knowing of each other.
+    pub saying: f64,
+    /// Share of voices' posts that carry a link.
+    pub voice_links: f64,
+    /// Share of links with tracking parameters.
+    pub tracking: f64,
+    /// Share of posts that are deleted within a day.
+    pub delete: f64,
+}
+
+/// Organic accounts that act alike for innocent reasons.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Lookalike {
+    /// Admirers of one voice who repost everything it posts.
+    Fandom(Fandom),
+    /// Thousands who pass on the same few items within minutes.
+    BreakingNews(BreakingNews),
+    /// Feed bots that copy one outlet.
+    Mirrors(Mirrors),
+    /// People who post the text that a competition asks for.
+    Giveaway(Giveaway),
+    /// Readers who press an article's share button.
+    ShareButton(ShareButton),
+    /// A second screen: many react to the same moments of a broadcast.
+    LiveEvent(LiveEvent),
+}
+
+/// See [`Lookalike::Fandom`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fandom {
+    /// Name in the truth.
+    pub name: String,
+    /// Accounts of the crowd that belong to it.
+    pub accounts: usize,
+    /// Posts of the idol a day.
+    pub items_per_day: f64,
+    /// Share of the fandom that takes up each.
+    pub participation: f64,
+    /// Median seconds until they do.
+    #[serde(default = "fandom_lag")]
+    pub lag_s: f64,
+    /// Day on which the fandom comes to be: above 0 it has no history before.
+    #[serde(default)]
+    pub from_day: f64,
+    /// Share of those who, rather than repost, write a post of their own with the fandom's three hashtags.
+    #[serde(default)]
+    pub chant: f64,
+}
+
+/// See [`Lookalike::BreakingNews`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakingNews {
+    /// Name in the truth.
+    pub name: String,
+    /// Number of events, at random times.
+    pub events: usize,
+    /// Acts in each, by accounts of the crowd.
+    pub accounts: usize,
+    /// Items of each event, every one from another source.
+    #[serde(default = "three")]
+    pub items: usize,
+    /// Mean seconds from the event to an act.
+    pub lag_s: f64,
+    /// Share of acts that follow another act within seconds, as cascades do.
+    #[serde(default)]
+    pub clump: f64,
+    /// Mean further posts of whoever the news brought in.
+    #[serde(default)]
+    pub linger: f64,
+}
+
+/// See [`Lookalike::Mirrors`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirrors {
+    /// Name in the truth.
+    pub name: String,
+    /// Number of bots, each of them an account of its own.
+    pub accounts: usize,
+    /// Outlets that are copied, each by `accounts / outlets` bots.
+    pub outlets: usize,
+    /// Seconds after the article.
+    #[serde(default = "mirror_lag")]
+    pub lag_s: Range,
+    /// Share of posts with the article's headline; the others are a bare link.
+    #[serde(default)]
+    pub headline: f64,
+}
+
+/// See [`Lookalike::Giveaway`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Giveaway {
+    /// Name in the truth.
+    pub name: String,
+    /// Accounts of the crowd that hunt for prizes.
+    pub accounts: usize,
+    /// Number of giveaways, at random times.
+    pub giveaways: usize,
+    /// Share of the hunters in each.
+    pub participation: f64,
+    /// Median seconds until they enter.
+    pub lag_s: f64,
+}
+
+/// See [`Lookalike::ShareButton`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareButton {
+    /// Name in the truth.
+    pub name: String,
+    /// Accounts of the crowd that use such buttons.
+    pub accounts: usize,
+    /// Articles that are shared so.
+    pub articles: usize,
+    /// Share of the accounts for each.
+    pub participation: f64,
+    /// Median seconds until they do.
+    pub lag_s: f64,
+}
+
+/// See [`Lookalike::LiveEvent`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveEvent {
+    /// Name in the truth.
+    pub name: String,
+    /// Accounts of the crowd that watch.
+    pub accounts: usize,
+    /// Day on which it starts, with a fraction for the hour.
+    pub day: f64,
+    /// Its length in hours.
+    pub hours: f64,
+    /// Moments that many react to.
+    pub moments: usize,
+    /// Share of those who watch that react to each.
+    pub participation: f64,
+    /// Mean seconds until they do.
+    #[serde(default = "live_lag")]
+    pub lag_s: f64,
+}
+
+/// A planted campaign. Every range is drawn once for each copy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    /// Name in the truth; copies are numbered.
+    pub name: String,
+    /// Copies.
+    #[serde(default = "one_copy")]
+    pub copies: usize,
+    /// Platforms it works on, by name; empty is the first. Members are dealt out in turn.
+    #[serde(default)]
+    pub platforms: Vec<String>,
+    /// Accounts.
+    #[serde(default = "Range::twenty")]
+    pub size: Range,
+    /// First day of its actions; before it the accounts only post cover.
+    pub start_day: f64,
+    /// End of its actions; none is the end of the world.
+    pub end_day: Option<f64>,
+    /// Actions a day (of each cell).
+    #[serde(default = "Range::eight")]
+    pub actions_per_day: Range,
+    /// Stop after so many actions (of each cell); none is no limit.
+    pub max_actions: Option<usize>,
+    /// Probability that an account takes part in an action.
+    #[serde(default = "Range::participation")]
+    pub participation: Range,
+    /// Spread of an action in seconds.
+    #[serde(default = "Range::sixty")]
+    pub jitter_s: Range,
+    /// How delays fall within the spread.
+    #[serde(default)]
+    pub lag: Lag,
+    /// Above 0: accounts act one after the other, about so many seconds apart, in place of `jitter_s`.
+    #[serde(default)]
+    pub drip_s: Range,
+    /// Ordinary posts a day of each account, in sessions like the crowd's.
+    #[serde(default = "Range::five")]
+    pub cover_per_day: Range,
+    /// What an action is, by weight.
+    #[serde(default)]
+    pub modes: Modes,
+    /// Share of url, repost and reply actions that push the campaign's own sources; the others borrow a popular item.
+    #[serde(default = "Range::half")]
+    pub own_source: Range,
+    /// Own outlets, and as many own voices.
+    #[serde(default = "one_copy")]
+    pub own_sources: usize,
+    /// Borrow only from so many sources; 0 is any.
+    #[serde(default)]
+    pub borrow_from: usize,
+    /// Groups that act apart from each other.
+    #[serde(default = "one_copy")]
+    pub cells: usize,
+    /// Above 0: accounts on duty at each action, in rotation.
+    #[serde(default)]
+    pub rotate: usize,
+    /// Hashtags of a hashtag action: one floods a tag, three or more are a sequence.
+    #[serde(default = "one_copy")]
+    pub tags: usize,
+    /// New hashtags that the campaign floods over its life.
+    #[serde(default = "one_copy")]
+    pub new_tags: usize,
+    /// Posts of each participant in a hashtag action.
+    #[serde(default = "one_copy")]
+    pub flood: usize,
+    /// Probability that a word of a near-duplicate text is exchanged; 1 is a rewrite, as a language model does it.
+    #[serde(default)]
+    pub paraphrase: Range,
+    /// Share of hashtag actions whose posts are also near-duplicates of one text.
+    #[serde(default)]
+    pub scripted: Range,
+    /// Share of links that go through a link shortener, each post with a short link of its own.
+    #[serde(default)]
+    pub shortener: Range,
+    /// Share of action posts that are deleted.
+    #[serde(default)]
+    pub delete: Range,
+    /// Seconds until they are.
+    #[serde(default = "Range::deleted_after")]
+    pub delete_after_s: Range,
+    /// Baseline poisoning: acts a day of each account on the campaign's sources before it starts, each on its own.
+    #[serde(default)]
+    pub poison_per_day: Range,
+    /// Above 0: the accounts were made within so many days of each other; else like the crowd's.
+    #[serde(default)]
+    pub created_within_days: Range,
+    /// Share of handles made by one pattern (a word and eight digits).
+    #[serde(default)]
+    pub pattern_handles: Range,
+    /// The one application they post from; none is like the crowd's.
+    pub client: Option<String>,
+    /// Whether cover posts follow one time zone.
+    #[serde(default)]
+    pub one_time_zone: bool,
+}
+
+/// What an action is, by weight.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Modes {
+    /// Link to the same article.
+    pub url: f64,
+    /// Repost the same post.
+    pub repost: f64,
+    /// Post with the same new hashtags.
+    pub hashtag: f64,
+    /// Post near-duplicates of one text.
+    pub text: f64,
+    /// Answer the same post.
+    pub reply: f64,
+    /// Mention the same accounts.
+    pub mention: f64,
+}
+
+/// How delays fall within an action's spread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lag {
+    /// Evenly over `jitter_s`.
+    #[default]
+    Uniform,
+    /// Log-normal with median `jitter_s / 3` and sigma 1: most are fast, a few late.
+    LogNormal,
+}
+
+/// What an action is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The same article.
+    Url,
+    /// The same post.
+    Repost,
+    /// The same hashtags.
+    Hashtag,
+    /// The same text, or nearly.
+    Text,
+    /// Answers to the same post.
+    Reply,
+    /// The same mentions.
+    Mention,
+}
+
+/// A number, or a range to draw it from.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Range {
+    /// Lowest value.
+    pub low: f64,
+    /// Highest value.
+    pub high: f64,
+}
+
+impl Range {
+    /// One value.
+    pub const fn just(value: f64) -> Self {
+        Self {
+            low: value,
+            high: value,
+        }
+    }
+
+    fn twenty() -> Self {
+        Self::just(20.0)
+    }
+
+    fn eight() -> Self {
+        Self::just(8.0)
+    }
+
+    fn participation() -> Self {
+        Self::just(0.7)
+    }
+
+    fn sixty() -> Self {
+        Self::just(60.0)
+    }
+
+    fn five() -> Self {
+        Self::just(5.0)
+    }
+
+    fn half() -> Self {
+        Self::just(0.5)
+    }
+
+    fn deleted_after() -> Self {
+        Self {
+            low: 600.0,
+            high: 7_200.0,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Range {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Range;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number or [low, high]")
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Range, E> {
+                Ok(Range::just(value))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Range, E> {
+                Ok(Range::just(value as f64))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Range, E> {
+                Ok(Range::just(value as f64))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Range, A::Error> {
+                let short = |n| de::Error::invalid_length(n, &"[low, high]");
+                let low: f64 = seq.next_element()?.ok_or_else(|| short(0))?;
+                let high: f64 = seq.next_element()?.ok_or_else(|| short(1))?;
+                if seq.next_element::<f64>()?.is_some() {
+                    return Err(short(3));
+                }
+                if low > high {
+                    return Err(de::Error::custom("[low, high] has low above high"));
+                }
+                Ok(Range { low, high })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self {
+            url: 0.0,
+            repost: 0.0,
+            hashtag: 0.0,
+            text: 0.0,
+            reply: 0.0,
+            mention: 0.0,
+        }
+    }
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self {
+            accounts: 2_000,
+            communities: 12,
+            sources: 10,
+            items_per_day: 4.0,
+            loyalty: 0.7,
+            fame: 1.15,
+            item_life_s: 3_600.0,
+            posts_median: 3.0,
+            posts_sigma: 1.65,
+            posts_max: 600.0,
+            session_posts: 60.0,
+            gap_s: 85.0,
+            gap_sigma: 1.3,
+            repost: 0.54,
+            link: 0.24,
+            tail: 0.45,
+            reply: 0.15,
+            mention: 0.15,
+            hashtag: 0.42,
+            headline: 0.08,
+            saying: 0.014,
+            voice_links: 0.05,
+            tracking: 0.2,
+            delete: 0.01,
+        }
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn one_copy() -> usize {
+    1
+}
+
+fn three() -> usize {
+    3
+}
+
+fn fandom_lag() -> f64 {
+    180.0
+}
+
+fn live_lag() -> f64 {
+    30.0
+}
+
+fn mirror_lag() -> Range {
+    Range {
+        low: 5.0,
+        high: 20.0,
+    }
+}
