@@ -11,13 +11,17 @@
 pub mod audit;
 pub mod case;
 mod config;
+mod console;
 mod demo;
+#[cfg(test)]
+mod fixtures;
 mod keys;
 mod metrics;
 pub mod report;
 mod service;
 mod stix;
 mod store;
+mod taxii;
 mod view;
 mod words;
 

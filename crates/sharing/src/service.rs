@@ -221,7 +221,7 @@ impl Sharing {
 
     /// Console, JSON API and TAXII.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new()
+        crate::console::router(self.clone())
     }
 
     /// Runs blocking work off the async threads.

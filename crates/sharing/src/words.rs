@@ -38,7 +38,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         Some(best) if cluster.sources.len() > 1 => text.push_str(&format!(
             ", and {} without its strongest source ({} {}).",
             number(cluster.log_e_leave_one_source_out),
-            best.kind,
+            shorten(&best.kind, 24),
             shorten(&best.source, 60),
         )),
         _ => text.push_str(", all from one source."),
