@@ -670,3 +670,31 @@ fn points_23_24_25_versions() {
         }
     }
 }
+
+/// The OASIS client pages through everything. Runs where `LOCKSTEP_TAXII_PYTHON` names a Python that has it, which
+/// `tests/stix/validate.sh` sees to.
+#[test]
+fn outside_the_oasis_client_reads_every_object_once() {
+    let Some(python) = std::env::var_os("LOCKSTEP_TAXII_PYTHON") else {
+        eprintln!("skipped: run tests/stix/validate.sh to have the OASIS client read the server");
+        return;
+    };
+    let s = Server::start();
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/stix/taxii_client.py"
+    );
+    let output = std::process::Command::new(python)
+        .arg(script)
+        .args([&format!("{}/taxii2/", s.base), "birds", &s.key])
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{said}");
+    let all = s.all("objects", "", 200).len();
+    assert!(said.contains(&format!("{all} objects")), "{said}");
+}

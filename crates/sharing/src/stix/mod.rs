@@ -246,7 +246,7 @@ impl Publication<'_> {
         let mut finding = self.finding();
         finding["account_log_e_nats"] = number(account.log_e);
         finding["account_posts_seen"] = json!(account.posts);
-        indicator["extensions"] = json!({ EXTENSION: finding });
+        indicator["extensions"] = json!({ EXTENSION: without_nulls(finding) });
         let mut relationship = self.object(
             "relationship",
             &format!("indicates\u{1f}{seed}"),
@@ -299,7 +299,7 @@ impl Publication<'_> {
         if !elsewhere.is_empty() {
             finding["accounts_elsewhere"] = json!(elsewhere);
         }
-        campaign["extensions"] = json!({ EXTENSION: finding });
+        campaign["extensions"] = json!({ EXTENSION: without_nulls(finding) });
         campaign
     }
 
@@ -507,6 +507,14 @@ fn number(value: f64) -> Value {
     serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
+/// STIX has no null: what is not known is left out.
+fn without_nulls(mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    object
+}
+
 fn id_of(object: &Value) -> String {
     object["id"].as_str().unwrap_or_default().to_owned()
 }
@@ -524,3 +532,6 @@ fn stored(object: Value) -> NewObject {
         body: object.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
