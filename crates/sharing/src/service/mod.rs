@@ -74,6 +74,8 @@ pub struct Outcomes {
     pub updated: usize,
     /// Known already, or overtaken by a newer version in the same batch.
     pub known: usize,
+    /// Not taken: it has a number that is not finite.
+    pub rejected: usize,
     /// Objects added to collections.
     pub published: usize,
 }
@@ -264,7 +266,16 @@ impl Inner {
     ) -> Result<Outcomes, SharingError> {
         let size = batch.len();
         let mut newest: BTreeMap<String, ClusterMessage> = BTreeMap::new();
+        let mut rejected = 0;
         for cluster in batch {
+            // Numbers that JSON cannot carry would be stored as something that cannot be read again.
+            let readable = serde_json::to_vec(&cluster)
+                .and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
+            if let Err(error) = readable {
+                rejected += 1;
+                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster has a number that is none, no case is opened for it");
+                continue;
+            }
             let kept = newest.get(&cluster.cluster_id);
             if kept.is_none_or(|kept| kept.version < cluster.version) {
                 newest.insert(cluster.cluster_id.clone(), cluster);
@@ -287,7 +298,8 @@ impl Inner {
                     }) += 1;
                 }
             }
-            outcomes.known = size - outcomes.opened - outcomes.updated;
+            outcomes.rejected = rejected;
+            outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
             match self.store.commit(&changes, now) {
                 Ok(added) => {
                     outcomes.published = added;
@@ -302,6 +314,7 @@ impl Inner {
             ("opened", outcomes.opened),
             ("updated", outcomes.updated),
             ("known", outcomes.known),
+            ("rejected", outcomes.rejected),
         ] {
             self.metrics
                 .clusters
@@ -483,3 +496,6 @@ fn after(case: &Case, now: Timestamp) -> Timestamp {
     let next = case.changed_at.checked_add(SignedDuration::from_millis(1));
     now.max(next.unwrap_or(now))
 }
+
+#[cfg(test)]
+mod tests;

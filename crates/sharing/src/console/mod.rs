@@ -468,3 +468,6 @@ fn path_segment(text: &str) -> String {
         out
     })
 }
+
+#[cfg(test)]
+mod tests;
