@@ -35,7 +35,7 @@ pub struct ReportInput {
     pub period: Option<(Timestamp, Timestamp)>,
     /// Posts over time.
     pub histogram: Histogram,
-    /// Clusters found. The report puts flagged ones first and keeps the order within a status.
+    /// Clusters found, in any order.
     pub clusters: Vec<ClusterMessage>,
     /// Remarks for the reader, for example about the model.
     pub notes: Vec<String>,
@@ -83,7 +83,12 @@ struct Entry {
 /// The report as one HTML file that needs no network.
 pub fn render(input: &ReportInput) -> String {
     let mut clusters = input.clusters.clone();
-    clusters.sort_by_key(|cluster| cluster.status);
+    clusters.sort_by(|a, b| {
+        a.status
+            .cmp(&b.status)
+            .then(b.log_e.total_cmp(&a.log_e))
+            .then(a.cluster_id.cmp(&b.cluster_id))
+    });
     let entries: Vec<Entry> = clusters
         .iter()
         .take(SECTIONS)
@@ -251,7 +256,7 @@ fn short(cluster: &ClusterMessage) -> String {
         words::count(cluster.accounts.len() as u64, "account"),
         words::number(cluster.log_e),
         words::list(&words::platforms(cluster)),
-        words::minute(cluster.first_seen),
+        words::day(cluster.first_seen),
     )
 }
 

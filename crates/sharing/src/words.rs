@@ -232,6 +232,13 @@ pub(crate) fn span_in_words(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
+/// `9 Oct 2016` in UTC.
+pub(crate) fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC)
+        .strftime("%-d %b %Y")
+        .to_string()
+}
+
 /// `2016-10-09 14:03` in UTC.
 pub(crate) fn minute(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC)

@@ -618,8 +618,17 @@ fn object_sql(collection: i64, query: &ObjectQuery) -> (String, Vec<Sql>) {
         filter.push_str(&format!(" and ({})", one_of.join(" or ")));
     }
     let body = if query.bodies { "body" } else { "''" };
+    // Said outright: the planner cannot know that ids are few and that almost every object is of its last version.
+    let only_last =
+        matches!(&query.versions, Versions::Some { first: false, last: true, at } if at.is_empty());
+    let index = match (query.ids.len(), query.kinds.len(), only_last) {
+        (1.., _, _) => "objects_by_version",
+        (0, 1, true) => "objects_last_by_type",
+        (0, _, true) => "objects_last_by_date",
+        (0, _, false) => "objects_by_date",
+    };
     let sql = format!(
-        "select id, date_added, version, {body} from objects where {filter} order by date_added limit {}",
+        "select id, date_added, version, {body} from objects indexed by {index} where {filter} order by date_added limit {}",
         query.limit
     );
     (sql, values)
@@ -682,5 +691,133 @@ pub(crate) fn status_name(status: Status) -> &'static str {
         Status::Flagged => "flagged",
         Status::SingleSource => "single_source",
         Status::Coordinated => "coordinated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(versions: Versions) -> ObjectQuery {
+        ObjectQuery {
+            ids: Vec::new(),
+            kinds: Vec::new(),
+            spec_versions: Vec::new(),
+            versions,
+            after: 5,
+            limit: 101,
+            bodies: true,
+        }
+    }
+
+    fn last() -> Versions {
+        Versions::Some {
+            first: false,
+            last: true,
+            at: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_from_an_index_without_sorting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("s.sqlite")).unwrap();
+        let plan = |query: &ObjectQuery| -> String {
+            let (sql, values) = object_sql(1, query);
+            let db = lock(&store.writer);
+            let mut explain = db.prepare(&format!("explain query plan {sql}")).unwrap();
+            let rows = explain
+                .query_map(rusqlite::params_from_iter(values.iter()), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
+            rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+        };
+        let one_kind = ObjectQuery {
+            kinds: vec!["indicator".to_owned()],
+            ..query(last())
+        };
+        let one_id = ObjectQuery {
+            ids: vec!["x".to_owned()],
+            ..query(Versions::All)
+        };
+        for (query, index) in [
+            (
+                query(last()),
+                "objects_last_by_date (collection=? AND date_added>?)",
+            ),
+            (
+                query(Versions::All),
+                "objects_by_date (collection=? AND date_added>?)",
+            ),
+            (
+                one_kind,
+                "objects_last_by_type (collection=? AND type=? AND date_added>?)",
+            ),
+        ] {
+            let plan = plan(&query);
+            assert!(
+                plan.contains(index) && !plan.contains("SCAN") && !plan.contains("B-TREE"),
+                "{plan}"
+            );
+        }
+        let plan = plan(&one_id);
+        assert!(
+            plan.contains("objects_by_version (collection=? AND id=?)"),
+            "{plan}"
+        );
+    }
+
+    #[test]
+    fn dates_are_unique_and_grow_also_when_the_clock_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("s.sqlite")).unwrap();
+        store
+            .set_partners(&[config::Partner {
+                name: "p".to_owned(),
+                platform: "x".to_owned(),
+                tlp_ceiling: Tlp::Amber,
+            }])
+            .unwrap();
+        let collection = store.partners().unwrap()[0].collection;
+        let objects = |from: usize| -> Vec<NewObject> {
+            (from..from + 50)
+                .map(|n| NewObject {
+                    id: format!("indicator--{n}"),
+                    kind: "indicator".to_owned(),
+                    spec_version: "2.1".to_owned(),
+                    version: Some(1),
+                    body: format!("{{\"n\":{n}}}"),
+                })
+                .collect()
+        };
+        for (from, now) in [(0, 1_000), (50, 1_000), (100, 10), (100, 2_000)] {
+            store
+                .write(|tx| publish(tx, collection, &objects(from), false, now))
+                .unwrap();
+        }
+        let page = ObjectQuery {
+            after: i64::MIN,
+            limit: 1000,
+            ..query(Versions::All)
+        };
+        let rows = store.objects(collection, &page).unwrap();
+        assert_eq!(rows.len(), 150);
+        assert!(
+            rows.windows(2)
+                .all(|pair| pair[0].date_added < pair[1].date_added)
+        );
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sqlite");
+        drop(Sqlite::open(&path).unwrap());
+        let raw = Connection::open(&path).unwrap();
+        raw.pragma_update(None, "user_version", 99).unwrap();
+        drop(raw);
+        let refused = Sqlite::open(&path).err().unwrap().to_string();
+        assert!(refused.contains("version 99"), "{refused}");
     }
 }

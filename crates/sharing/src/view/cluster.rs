@@ -253,8 +253,11 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
         ),
         (
             "Tested beside",
-            words::count(c.candidates_tested, "candidate"),
-            format!("with {} of history", words::hours_in_words(c.history_hours)),
+            words::thousands(c.candidates_tested),
+            format!(
+                "other candidate groups, with {} of history",
+                words::hours_in_words(c.history_hours)
+            ),
         ),
     ]
 }
@@ -286,7 +289,10 @@ fn keys(c: &ClusterMessage, limits: Limits) -> Vec<KeyView> {
                 accounts: accounts.len(),
                 count: words::count(evidence.posts.len() as u64, "post"),
                 span: match (first, last) {
-                    (Some(first), Some(last)) => words::span_in_words(first, last),
+                    (Some(first), Some(last)) => {
+                        let span = last.as_millisecond() - first.as_millisecond();
+                        words::seconds_in_words(span as f64 / 1000.0)
+                    }
                     _ => "no time".to_owned(),
                 },
                 posts: evidence

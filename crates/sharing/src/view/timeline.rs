@@ -64,8 +64,8 @@ pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize) -> Option<Dra
     let pad = ((to - from) * 0.02).max(1.0);
     let mut svg = draw(&stage, from - pad, to + pad, most_dots, false);
     svg.caption = format!(
-        "Each row is an account and each dot a post; posts on the same key have the same colour. Dots above one another are \
-         the same thing done at nearly the same time.{}",
+        "Each row is an account and each dot a post. Dots above one another are the same thing done at nearly the same time; the \
+         {COLOURS} keys with most evidence have colours of their own.{}",
         svg.caption
     );
     Some(svg)
