@@ -30,7 +30,7 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
 /// What the numbers mean, in two or three sentences.
 pub(crate) fn strength(cluster: &ClusterMessage) -> String {
     let mut text = format!(
-        "On {} they acted together more often than their habits explain: the evidence is {} nats in total",
+        "Over {} they acted together more often than their habits explain: the evidence is {} nats in total",
         count(cluster.evidence.len() as u64, "key"),
         number(cluster.log_e)
     );
@@ -49,7 +49,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
             "It stands on more than one source, and the model finds the coordination inauthentic."
         }
         Status::SingleSource => {
-            "It rests on one source alone, as a fan club or the readers of one outlet would, so it is not flagged."
+            "Without that source it does not pass the test, as with a fan club or the readers of one outlet, so it is not flagged."
         }
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."

@@ -212,7 +212,13 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         .filter(|act| act.at >= from && act.at <= to)
         .collect();
     strip(&mut svg, &shown, &x);
-    threads(&mut svg, &shown, &x, &y, close);
+    threads(
+        &mut svg,
+        &shown[..shown.len().min(most_dots)],
+        &x,
+        &y,
+        close,
+    );
     // Weak keys first, so that the coloured ones lie on top.
     for act in shown.iter().take(most_dots).rev() {
         let title = format!(
