@@ -1,0 +1,533 @@
+//! The life of a case: `nominated → in_review → approved | dismissed → released → (updated | retracted) → closed`.
+//!
+//! No I/O: [`Case::take`] checks a step and returns what the audit log has to say of it.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Entry;
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Opened by a finding; nobody has looked.
+    Nominated,
+    /// Somebody is looking.
+    InReview,
+    /// One person says it may be shared; nothing is shared yet.
+    Approved,
+    /// Not to be shared.
+    Dismissed,
+    /// Shared with partners.
+    Released,
+    /// Shared, and a later version shared since.
+    Updated,
+    /// Withdrawn from every partner.
+    Retracted,
+    /// Nothing more to do.
+    Closed,
+}
+
+impl State {
+    /// All states, in the order of life.
+    pub const ALL: [State; 8] = [
+        State::Nominated,
+        State::InReview,
+        State::Approved,
+        State::Dismissed,
+        State::Released,
+        State::Updated,
+        State::Retracted,
+        State::Closed,
+    ];
+
+    /// The name in the store, in queries and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Nominated => "nominated",
+            State::InReview => "in_review",
+            State::Approved => "approved",
+            State::Dismissed => "dismissed",
+            State::Released => "released",
+            State::Updated => "updated",
+            State::Retracted => "retracted",
+            State::Closed => "closed",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::InReview => "in review",
+            other => other.name(),
+        })
+    }
+}
+
+/// Something done to a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Starts to look.
+    BeginReview,
+    /// Records that nothing in the notification gives away how it is known, or what was left out for that reason.
+    CheckSourcesAndMethods {
+        /// What was considered.
+        finding: String,
+    },
+    /// Says that the present version may be shared.
+    Approve {
+        /// Why.
+        comment: String,
+    },
+    /// Says that it may not be shared.
+    Dismiss {
+        /// Why.
+        reason: String,
+    },
+    /// Shares the approved version for the first time.
+    Release,
+    /// Shares an approved later version.
+    Update,
+    /// Withdraws what was shared.
+    Retract {
+        /// Why.
+        reason: String,
+    },
+    /// Ends the case.
+    Close,
+}
+
+impl Step {
+    fn verb(&self) -> &'static str {
+        match self {
+            Step::BeginReview => "begin review",
+            Step::CheckSourcesAndMethods { .. } => "check sources and methods",
+            Step::Approve { .. } => "approve",
+            Step::Dismiss { .. } => "dismiss",
+            Step::Release => "release",
+            Step::Update => "update",
+            Step::Retract { .. } => "retract",
+            Step::Close => "close",
+        }
+    }
+}
+
+/// Why a step was refused, and what is allowed instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {verb} case {case}: {why}; allowed now: {allowed}")]
+pub struct Illegal {
+    /// The case.
+    pub case: String,
+    /// What was tried.
+    pub verb: &'static str,
+    /// Why not.
+    pub why: String,
+    /// What may be done instead.
+    pub allowed: String,
+}
+
+/// Something said of one version of the finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Of which version of the cluster.
+    pub version: u32,
+    /// In words.
+    pub text: String,
+}
+
+/// One finding on its way to partners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Names the case.
+    pub id: String,
+    /// The cluster it is about.
+    pub cluster_id: String,
+    /// The newest version of the cluster seen.
+    pub version: u32,
+    /// Where it stands.
+    pub state: State,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// Whether any step was taken by the demo policy.
+    #[serde(default)]
+    pub demo: bool,
+    /// The sources-and-methods check.
+    #[serde(default)]
+    pub checked: Option<Word>,
+    /// The approval.
+    #[serde(default)]
+    pub approved: Option<Word>,
+    /// When it was first shared.
+    #[serde(default)]
+    pub first_released_at: Option<Timestamp>,
+    /// The version that partners have.
+    #[serde(default)]
+    pub released_version: Option<u32>,
+    /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
+    #[serde(default)]
+    pub withdrawn: BTreeMap<String, u32>,
+}
+
+impl Case {
+    /// Opens a case on a finding.
+    pub fn nominate(cluster_id: &str, version: u32, now: Timestamp) -> (Case, Entry) {
+        let name = format!("lockstep-case:{cluster_id}");
+        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
+        let case = Case {
+            id: format!("case-{id}"),
+            cluster_id: cluster_id.to_owned(),
+            version,
+            state: State::Nominated,
+            opened_at: now,
+            changed_at: now,
+            demo: false,
+            checked: None,
+            approved: None,
+            first_released_at: None,
+            released_version: None,
+            withdrawn: BTreeMap::new(),
+        };
+        let entry = case.entry(
+            "lockstep",
+            "nominated",
+            format!("version {version} of the cluster was flagged; a case is opened for review"),
+            now,
+        );
+        (case, entry)
+    }
+
+    /// Takes note of a newer version of the finding. `None` where it is not newer: nothing changes then.
+    pub fn see(&mut self, version: u32, now: Timestamp) -> Option<Entry> {
+        if version <= self.version {
+            return None;
+        }
+        let mut text = format!("version {version} of the cluster replaces {}", self.version);
+        self.version = version;
+        self.changed_at = now;
+        match self.state {
+            // What was approved is no longer what would be shared.
+            State::Approved => {
+                self.state = State::InReview;
+                text.push_str(
+                    "; the approval was for the earlier version, so the case is in review again",
+                );
+            }
+            State::Released | State::Updated => {
+                text.push_str(
+                    "; partners keep the earlier version until this one is approved and shared",
+                );
+            }
+            State::Dismissed => text.push_str("; the case stays dismissed"),
+            _ => {}
+        }
+        Some(self.entry("lockstep", "new_version", text, now))
+    }
+
+    /// Takes a step, or says why not. The case is unchanged where the step is refused.
+    pub fn take(&mut self, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+        let refuse = |why: &str| {
+            Err(Illegal {
+                case: self.id.clone(),
+                verb: step.verb(),
+                why: why.to_owned(),
+                allowed: self.allowed(),
+            })
+        };
+        let word = |text: &str| Word {
+            by: by.to_owned(),
+            at: now,
+            version: self.version,
+            text: text.to_owned(),
+        };
+        let shared = matches!(self.state, State::Released | State::Updated);
+        let open = shared || self.state == State::InReview;
+        let (action, text) = match &step {
+            Step::BeginReview => {
+                if self.state != State::Nominated {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                self.state = State::InReview;
+                ("in_review", "review begins".to_owned())
+            }
+            Step::CheckSourcesAndMethods { finding } => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if finding.trim().is_empty() {
+                    return refuse("the check says nothing: write down what was considered");
+                }
+                self.checked = Some(word(finding));
+                ("sources_and_methods_checked", finding.clone())
+            }
+            Step::Approve { comment } => {
+                if !open {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if shared && self.released_version == Some(self.version) {
+                    return refuse("partners already have this version");
+                }
+                self.approved = Some(word(comment));
+                if !shared {
+                    self.state = State::Approved;
+                }
+                ("approved", comment.clone())
+            }
+            Step::Dismiss { reason } => {
+                if !matches!(self.state, State::InReview | State::Approved) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a dismissal needs a reason");
+                }
+                self.state = State::Dismissed;
+                ("dismissed", reason.clone())
+            }
+            Step::Release | Step::Update => {
+                let right = match step {
+                    Step::Release => self.state == State::Approved,
+                    _ => shared,
+                };
+                if !right {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version)
+                else {
+                    return refuse(&format!("version {} is not approved", self.version));
+                };
+                if approved.by == by {
+                    return refuse(&format!(
+                        "{by} approved it: accounts are named only when two different people agree"
+                    ));
+                }
+                if self
+                    .checked
+                    .as_ref()
+                    .is_none_or(|c| c.version != self.version)
+                {
+                    return refuse(&format!(
+                        "the sources-and-methods check of version {} is not recorded",
+                        self.version
+                    ));
+                }
+                let first = self.first_released_at.is_none();
+                self.first_released_at.get_or_insert(now);
+                self.released_version = Some(self.version);
+                self.state = if first {
+                    State::Released
+                } else {
+                    State::Updated
+                };
+                let text = format!(
+                    "version {} goes to partners; approved by {}, {} by {by}",
+                    self.version,
+                    approved.by,
+                    if first { "released" } else { "updated" },
+                );
+                (if first { "released" } else { "updated" }, text)
+            }
+            Step::Retract { reason } => {
+                if !shared {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a retraction needs a reason");
+                }
+                self.state = State::Retracted;
+                ("retracted", reason.clone())
+            }
+            Step::Close => {
+                if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                self.state = State::Closed;
+                ("closed", "nothing more to do".to_owned())
+            }
+        };
+        self.changed_at = now;
+        Ok(self.entry(by, action, text, now))
+    }
+
+    fn allowed(&self) -> String {
+        let steps: &[&str] = match self.state {
+            State::Nominated => &["begin review"],
+            State::InReview => &["check sources and methods", "approve", "dismiss"],
+            State::Approved => &[
+                "check sources and methods",
+                "release (by somebody other than the approver)",
+                "dismiss",
+            ],
+            State::Released | State::Updated => &[
+                "check sources and methods",
+                "approve a newer version",
+                "update (by somebody other than the approver)",
+                "retract",
+                "close",
+            ],
+            State::Dismissed | State::Retracted => &["close"],
+            State::Closed => &["nothing, the case is closed"],
+        };
+        steps.join(", ")
+    }
+
+    fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
+        Entry {
+            at: now,
+            actor: by.to_owned(),
+            subject: self.id.clone(),
+            action: action.to_owned(),
+            text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_700_000_000).unwrap()
+    }
+    fn check() -> Step {
+        Step::CheckSourcesAndMethods {
+            finding: "public posts only".to_owned(),
+        }
+    }
+    fn approve() -> Step {
+        Step::Approve {
+            comment: "clear".to_owned(),
+        }
+    }
+    fn in_review() -> Case {
+        let (mut case, _) = Case::nominate("c1", 1, now());
+        case.take(Step::BeginReview, "ann", now()).unwrap();
+        case
+    }
+    fn released() -> Case {
+        let mut case = in_review();
+        case.take(check(), "ann", now()).unwrap();
+        case.take(approve(), "ann", now()).unwrap();
+        case.take(Step::Release, "bob", now()).unwrap();
+        case
+    }
+
+    #[test]
+    fn a_finding_is_decided_by_people_and_then_released() {
+        let case = released();
+        assert_eq!(case.state, State::Released);
+        assert_eq!(case.released_version, Some(1));
+    }
+
+    #[test]
+    fn one_person_cannot_release_alone() {
+        let mut case = in_review();
+        case.take(check(), "ann", now()).unwrap();
+        case.take(approve(), "ann", now()).unwrap();
+        let refused = case.take(Step::Release, "ann", now()).unwrap_err();
+        assert!(
+            refused.to_string().contains("two different people"),
+            "{refused}"
+        );
+        assert_eq!(case.state, State::Approved);
+    }
+
+    #[test]
+    fn nothing_is_released_before_the_sources_and_methods_check() {
+        let mut case = in_review();
+        case.take(approve(), "ann", now()).unwrap();
+        let refused = case.take(Step::Release, "bob", now()).unwrap_err();
+        assert!(
+            refused.to_string().contains("sources-and-methods"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn an_illegal_step_says_what_is_allowed_and_changes_nothing() {
+        let steps = [
+            Step::BeginReview,
+            check(),
+            approve(),
+            Step::Dismiss {
+                reason: "r".to_owned(),
+            },
+            Step::Release,
+            Step::Update,
+            Step::Retract {
+                reason: "r".to_owned(),
+            },
+            Step::Close,
+        ];
+        for state in State::ALL {
+            for step in &steps {
+                let mut case = in_review();
+                case.state = state;
+                let before = case.clone();
+                if let Err(refused) = case.take(step.clone(), "ann", now()) {
+                    assert!(refused.to_string().contains("allowed now: "), "{refused}");
+                    assert_eq!(case, before);
+                } else {
+                    assert_ne!(state, State::Closed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_version_takes_an_approval_back() {
+        let mut case = in_review();
+        case.take(check(), "ann", now()).unwrap();
+        case.take(approve(), "ann", now()).unwrap();
+        assert!(case.see(2, now()).is_some());
+        assert_eq!(case.state, State::InReview);
+        assert!(case.see(2, now()).is_none());
+        assert!(case.see(1, now()).is_none());
+    }
+
+    #[test]
+    fn an_update_needs_its_own_check_and_two_people() {
+        let mut case = released();
+        case.see(2, now());
+        assert!(case.take(Step::Update, "bob", now()).is_err());
+        case.take(approve(), "ann", now()).unwrap();
+        assert!(case.take(Step::Update, "bob", now()).is_err());
+        case.take(check(), "ann", now()).unwrap();
+        assert!(case.take(Step::Update, "ann", now()).is_err());
+        case.take(Step::Update, "bob", now()).unwrap();
+        assert_eq!(
+            (case.state, case.released_version),
+            (State::Updated, Some(2))
+        );
+        assert!(case.take(approve(), "ann", now()).is_err());
+    }
+
+    #[test]
+    fn a_retracted_case_can_only_be_closed() {
+        let mut case = released();
+        case.take(
+            Step::Retract {
+                reason: "wrong".to_owned(),
+            },
+            "ann",
+            now(),
+        )
+        .unwrap();
+        assert!(case.take(Step::Update, "bob", now()).is_err());
+        case.take(Step::Close, "bob", now()).unwrap();
+        assert_eq!(case.state, State::Closed);
+    }
+}

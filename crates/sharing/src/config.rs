@@ -1,0 +1,196 @@
+//! What an operator can set about sharing.
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The `[sharing]` part of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The SQLite file with cases, partners, collections and the audit log. Its folder is made where missing.
+    pub database: PathBuf,
+    /// Where the console, the JSON API and TAXII listen. Plain HTTP and a console without login: keep it on loopback.
+    pub listen: SocketAddr,
+    /// Who decides cases.
+    pub reviewers: Reviewers,
+    /// Who may be told.
+    pub partners: Vec<Partner>,
+    /// Name of the organisation that shares, as partners see it.
+    pub identity: String,
+    /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
+    pub tlp: Tlp,
+    /// Days after it was shared, or shared again, until a flag expires by itself.
+    pub valid_days: u32,
+    /// Objects in a TAXII page when the client names no limit.
+    pub taxii_page: usize,
+    /// Most objects in a TAXII page, whatever the client asks for.
+    pub taxii_page_max: usize,
+    /// Cases in a page of the console.
+    pub console_page: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: PathBuf::from(".lockstep/sharing.sqlite"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            reviewers: Reviewers::People,
+            partners: Vec::new(),
+            identity: "Lockstep".to_owned(),
+            tlp: Tlp::Amber,
+            valid_days: 30,
+            taxii_page: 100,
+            taxii_page_max: 1000,
+            console_page: 50,
+        }
+    }
+}
+
+impl Config {
+    /// Says what is wrong with the values, with the name of the key.
+    pub fn check(&self) -> Result<(), String> {
+        if self.identity.trim().is_empty() {
+            return Err(
+                "sharing.identity is empty: name the organisation that shares, so that partners know whom to ask"
+                    .to_owned(),
+            );
+        }
+        if !(1..=3650).contains(&self.valid_days) {
+            return Err(format!(
+                "sharing.valid_days is {}: set 1 to 3650 days",
+                self.valid_days
+            ));
+        }
+        for (name, value) in [
+            ("taxii_page", self.taxii_page),
+            ("taxii_page_max", self.taxii_page_max),
+            ("console_page", self.console_page),
+        ] {
+            if !(1..=10_000).contains(&value) {
+                return Err(format!("sharing.{name} is {value}: set 1 to 10000"));
+            }
+        }
+        if self.taxii_page > self.taxii_page_max {
+            return Err(format!(
+                "sharing.taxii_page ({}) is above sharing.taxii_page_max ({}): lower the first or raise the second",
+                self.taxii_page, self.taxii_page_max
+            ));
+        }
+        let mut names = BTreeSet::new();
+        for (index, partner) in self.partners.iter().enumerate() {
+            let named = !partner.name.is_empty()
+                && partner.name.len() <= 64
+                && partner
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+            if !named {
+                return Err(format!(
+                    "sharing.partners[{index}].name is {:?}: use 1 to 64 of a-z, 0-9, '-', '_' and '.'",
+                    partner.name
+                ));
+            }
+            if !names.insert(&partner.name) {
+                return Err(format!(
+                    "sharing.partners[{index}].name {:?} is there twice: give each partner a name of its own",
+                    partner.name
+                ));
+            }
+            if partner.platform.is_empty() || partner.platform != partner.platform.to_lowercase() {
+                return Err(format!(
+                    "sharing.partners[{index}].platform is {:?}: use the platform's lower-case name as in posts",
+                    partner.platform
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who decides cases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reviewers {
+    /// People. Cases wait until they have decided.
+    #[default]
+    People,
+    /// Two automatic demo reviewers that approve everything. For demonstrations only; everything made is marked as such.
+    Demo,
+}
+
+/// A platform that is told about its own accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// Short name, also its user name for HTTP Basic.
+    pub name: String,
+    /// Lower-case name of the platform, as in posts. A partner sees accounts of this platform only.
+    pub platform: String,
+    /// The most restricted marking that this partner may receive.
+    #[serde(default = "amber")]
+    pub tlp_ceiling: Tlp,
+}
+
+fn amber() -> Tlp {
+    Tlp::Amber
+}
+
+/// Traffic Light Protocol 2.0, from open to closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tlp {
+    /// No limit on disclosure.
+    #[serde(rename = "clear")]
+    Clear,
+    /// The community.
+    #[serde(rename = "green")]
+    Green,
+    /// The recipient's organisation and its clients.
+    #[serde(rename = "amber")]
+    Amber,
+    /// The recipient's organisation only.
+    #[serde(rename = "amber+strict")]
+    AmberStrict,
+    /// Named recipients only.
+    #[serde(rename = "red")]
+    Red,
+}
+
+impl Tlp {
+    /// As printed on documents.
+    pub fn label(self) -> &'static str {
+        match self {
+            Tlp::Clear => "TLP:CLEAR",
+            Tlp::Green => "TLP:GREEN",
+            Tlp::Amber => "TLP:AMBER",
+            Tlp::AmberStrict => "TLP:AMBER+STRICT",
+            Tlp::Red => "TLP:RED",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_people_decide() {
+        let config = Config::default();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.reviewers, Reviewers::People);
+        assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_partners_are_refused() {
+        assert!(serde_json::from_str::<Config>(r#"{"databse": "x"}"#).is_err());
+        let two: Config = serde_json::from_str(
+            r#"{"partners": [{"name": "a", "platform": "x"}, {"name": "a", "platform": "y"}]}"#,
+        )
+        .unwrap();
+        assert!(two.check().unwrap_err().contains("twice"));
+        let upper: Config =
+            serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "X"}]}"#).unwrap();
+        assert!(upper.check().unwrap_err().contains("partners[0].platform"));
+    }
+}

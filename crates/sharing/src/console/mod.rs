@@ -1,0 +1,473 @@
+//! The review console: server-rendered pages, and the same as JSON.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, Request, State as Shared},
+    http::{HeaderValue, Response, StatusCode, header},
+    routing::{any, get},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    audit::Sealed,
+    case::{Case, State},
+    config::Reviewers,
+    demo,
+    service::{Inner, Sharing, SharingError},
+    store::{CaseQuery, CaseRow},
+    taxii, view, words,
+};
+
+/// Styles from here, nothing else from anywhere; nobody frames us.
+const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Console, JSON API and TAXII on one listener.
+pub(crate) fn router(sharing: Sharing) -> Router {
+    Router::new()
+        .route("/", get(list))
+        .route("/clusters/{id}", get(page))
+        .route("/api/clusters", get(api_list))
+        .route("/api/clusters/{id}", get(api_page))
+        .route("/assets/style.css", get(style))
+        .route("/taxii2", any(taxii))
+        .route("/taxii2/", any(taxii))
+        .route("/taxii2/{*path}", any(taxii))
+        .fallback(lost)
+        .with_state(sharing)
+}
+
+/// Which clusters to show.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    state: Option<String>,
+    status: Option<String>,
+    page: Option<usize>,
+}
+
+impl Wanted {
+    fn query(&self, limit: usize) -> CaseQuery {
+        let page = self.page.unwrap_or(1).clamp(1, 1_000_000);
+        CaseQuery {
+            state: self.state.as_deref().and_then(State::from_name),
+            status: self
+                .status
+                .clone()
+                .filter(|s| ["flagged", "single_source", "coordinated"].contains(&s.as_str())),
+            offset: (page - 1) * limit,
+            limit,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    demo: Option<&'static str>,
+    waiting: bool,
+    filters: Vec<(String, String, bool)>,
+    filtered: bool,
+    total: usize,
+    rows: Vec<RowView>,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+struct RowView {
+    href: String,
+    title: String,
+    badge: &'static str,
+    status: String,
+    state: String,
+    demo: bool,
+    facts: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage {
+    demo: Option<&'static str>,
+    title: String,
+    state: String,
+    advice: String,
+    case_id: String,
+    body: String,
+    history: Vec<StepView>,
+}
+
+struct StepView {
+    time: String,
+    actor: String,
+    action: String,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage {
+    title: &'static str,
+    text: &'static str,
+}
+
+async fn list(
+    Shared(sharing): Shared<Sharing>,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
+    let limit = sharing.config().console_page;
+    let query = wanted.query(limit);
+    let found = {
+        let query = query.clone();
+        sharing
+            .blocking(move |inner| Ok(inner.store.cases(&query)?))
+            .await
+    };
+    let response = match found {
+        Ok((rows, total)) => html(StatusCode::OK, &list_page(&sharing, &query, rows, total)),
+        Err(error) => failed(&sharing, &error),
+    };
+    counted(&sharing, "console", "list", began, response)
+}
+
+fn list_page(sharing: &Sharing, query: &CaseQuery, rows: Vec<CaseRow>, total: usize) -> ListPage {
+    let demo = demo_of(sharing).or(rows.iter().any(|row| row.demo).then_some(demo::NOTICE));
+    let page = query.offset / query.limit + 1;
+    let link = |page: usize| {
+        let mut link = format!("/?page={page}");
+        if let Some(state) = query.state {
+            link.push_str(&format!("&state={}", state.name()));
+        }
+        if let Some(status) = &query.status {
+            link.push_str(&format!("&status={status}"));
+        }
+        link
+    };
+    let mut filters = vec![(
+        "All".to_owned(),
+        "/".to_owned(),
+        query.state.is_none() && query.status.is_none(),
+    )];
+    for state in State::ALL {
+        filters.push((
+            state.to_string(),
+            format!("/?state={}", state.name()),
+            query.state == Some(state),
+        ));
+    }
+    ListPage {
+        demo,
+        waiting: sharing.config().reviewers == Reviewers::People,
+        filters,
+        filtered: query.state.is_some() || query.status.is_some(),
+        total,
+        previous: (page > 1).then(|| link(page - 1)),
+        next: (page * query.limit < total).then(|| link(page + 1)),
+        rows: rows.into_iter().map(row_view).collect(),
+    }
+}
+
+fn row_view(row: CaseRow) -> RowView {
+    let kinds: Vec<String> = row.kinds.split(", ").map(words::kind_label).collect();
+    RowView {
+        href: format!("/clusters/{}", path_segment(&row.cluster_id)),
+        title: format!(
+            "{} on {}",
+            words::count(row.accounts.max(0) as u64, "account"),
+            words::shorten(&row.platforms.replace(", ", " and "), 80)
+        ),
+        badge: match row.status.as_str() {
+            "flagged" => "flagged",
+            "single_source" => "single",
+            _ => "coordinated",
+        },
+        status: row.status.replace('_', " "),
+        state: row.state.replace('_', " "),
+        demo: row.demo,
+        facts: vec![
+            format!("probability {}", words::percent(row.probability)),
+            format!("{} nats", words::number(row.log_e)),
+            format!("same {}", words::shorten(&words::list(&kinds), 80)),
+            format!(
+                "{} to {} UTC",
+                words::minute(row.first_seen),
+                words::minute(row.last_seen)
+            ),
+            words::shorten(&row.cluster_id, 24),
+        ],
+    }
+}
+
+async fn page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> Response<Body> {
+    let began = Instant::now();
+    let found = sharing.blocking(move |inner| case_page(inner, &id)).await;
+    let response = match found {
+        Ok(Some(page)) => html(StatusCode::OK, &page),
+        Ok(None) => html(
+            StatusCode::NOT_FOUND,
+            &MessagePage {
+                title: "There is no such cluster",
+                text: "It may have been merged into another one. The list shows all that there are.",
+            },
+        ),
+        Err(error) => failed(&sharing, &error),
+    };
+    counted(&sharing, "console", "cluster", began, response)
+}
+
+/// Draws the page here, on the blocking side: a graph costs milliseconds.
+fn case_page(inner: &Inner, id: &str) -> Result<Option<CasePage>, SharingError> {
+    let Some(stored) = inner.store.case(id)? else {
+        return Ok(None);
+    };
+    let history = inner.store.history(&stored.case.id)?;
+    let demo =
+        (inner.config.reviewers == Reviewers::Demo || stored.case.demo).then_some(demo::NOTICE);
+    Ok(Some(CasePage {
+        demo,
+        title: words::count(stored.cluster.accounts.len() as u64, "account") + " in lockstep",
+        state: stored.case.state.to_string(),
+        advice: advice(&stored.case, inner.config.reviewers),
+        case_id: stored.case.id.clone(),
+        body: view::body(&stored.cluster, "cluster", view::Limits::CONSOLE),
+        history: history.into_iter().map(step_view).collect(),
+    }))
+}
+
+fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
+    StepView {
+        time: words::second(entry.at),
+        actor: words::shorten(&entry.actor, 60),
+        action: words::shorten(&entry.action.replace('_', " "), 60),
+        text: words::shorten(&entry.text, 600),
+    }
+}
+
+/// What the policy says of the case now.
+fn advice(case: &Case, reviewers: Reviewers) -> String {
+    let waits = match reviewers {
+        Reviewers::People => {
+            " It waits for people. Approving in this console is not built yet: reviewers read the evidence here, and nothing \
+             leaves until two of them have decided."
+        }
+        Reviewers::Demo => "",
+    };
+    match case.state {
+        State::Nominated => format!("Nobody has looked at this case.{waits}"),
+        State::InReview => format!("This case is being looked at; nothing has been shared.{waits}"),
+        State::Approved => {
+            "One reviewer approved it; a second, different one has to release it. Nothing has been shared.".to_owned()
+        }
+        State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),
+        State::Released | State::Updated => match case.released_version {
+            Some(version) if version == case.version => format!(
+                "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
+                 its own, voluntary decision."
+            ),
+            Some(version) => format!(
+                "Partners have version {version}; version {} is newer and waits for review.",
+                case.version
+            ),
+            None => String::new(),
+        },
+        State::Retracted => "What was shared has been withdrawn from every partner.".to_owned(),
+        State::Closed => "This case is closed.".to_owned(),
+    }
+}
+
+async fn api_list(
+    Shared(sharing): Shared<Sharing>,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let response = match wanted {
+        Err(rejection) => json_error(StatusCode::BAD_REQUEST, &rejection.body_text()),
+        Ok(Query(wanted)) => {
+            let query = wanted.query(sharing.config().console_page);
+            match sharing
+                .blocking(move |inner| Ok(inner.store.cases(&query)?))
+                .await
+            {
+                Ok((rows, total)) => {
+                    json_response(StatusCode::OK, &json!({"total": total, "clusters": rows}))
+                }
+                Err(error) => json_failed(&sharing, &error),
+            }
+        }
+    };
+    counted(&sharing, "api", "list", began, response)
+}
+
+async fn api_page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> Response<Body> {
+    let began = Instant::now();
+    let found = sharing
+        .blocking(move |inner| {
+            let Some(stored) = inner.store.case(&id)? else {
+                return Ok(None);
+            };
+            let history = inner.store.history(&stored.case.id)?;
+            Ok(Some((stored, history)))
+        })
+        .await;
+    let response = match found {
+        Ok(Some((stored, history))) => json_response(
+            StatusCode::OK,
+            &json!({"case": stored.case, "cluster": stored.cluster, "history": history}),
+        ),
+        Ok(None) => json_error(StatusCode::NOT_FOUND, "there is no such cluster"),
+        Err(error) => json_failed(&sharing, &error),
+    };
+    counted(&sharing, "api", "cluster", began, response)
+}
+
+async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<Body> {
+    let began = Instant::now();
+    let (parts, _) = request.into_parts();
+    let answered = sharing
+        .blocking(move |inner| {
+            let query = parts.uri.query().unwrap_or("");
+            Ok(taxii::answer(
+                inner,
+                &parts.method,
+                parts.uri.path(),
+                query,
+                &parts.headers,
+            ))
+        })
+        .await;
+    match answered {
+        Ok((endpoint, response)) => counted(&sharing, "taxii", endpoint, began, response),
+        Err(error) => {
+            let response = json_failed(&sharing, &error);
+            counted(&sharing, "taxii", "unknown", began, response)
+        }
+    }
+}
+
+async fn style() -> Response<Body> {
+    respond(
+        StatusCode::OK,
+        "text/css; charset=utf-8",
+        view::STYLE.to_owned(),
+    )
+}
+
+async fn lost() -> Response<Body> {
+    html(
+        StatusCode::NOT_FOUND,
+        &MessagePage {
+            title: "There is no such page",
+            text: "The list of clusters is a good place to go on from.",
+        },
+    )
+}
+
+fn demo_of(sharing: &Sharing) -> Option<&'static str> {
+    (sharing.config().reviewers == Reviewers::Demo).then_some(demo::NOTICE)
+}
+
+fn counted(
+    sharing: &Sharing,
+    surface: &str,
+    endpoint: &str,
+    began: Instant,
+    response: Response<Body>,
+) -> Response<Body> {
+    let metrics = &sharing.inner.metrics;
+    metrics
+        .requests
+        .with_label_values(&[surface, endpoint, response.status().as_str()])
+        .inc();
+    metrics
+        .seconds
+        .with_label_values(&[surface, endpoint])
+        .observe(began.elapsed().as_secs_f64());
+    response
+}
+
+fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
+    report(sharing, error);
+    html(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        &MessagePage {
+            title: "This page could not be made",
+            text: "The reason is in the service's log. Try again in a moment.",
+        },
+    )
+}
+
+fn json_failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
+    report(sharing, error);
+    json_error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the reason is in the service's log",
+    )
+}
+
+fn report(sharing: &Sharing, error: &SharingError) {
+    sharing
+        .inner
+        .metrics
+        .errors
+        .with_label_values(&["http"])
+        .inc();
+    tracing::error!(%error, "a request failed");
+}
+
+fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
+    match page.render() {
+        Ok(text) => respond(status, "text/html; charset=utf-8", text),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "text/plain; charset=utf-8",
+                "this page could not be made\n".to_owned(),
+            )
+        }
+    }
+}
+
+fn json_error(status: StatusCode, why: &str) -> Response<Body> {
+    json_response(status, &json!({"error": why}))
+}
+
+fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
+    respond(status, "application/json", value.to_string())
+}
+
+fn respond(status: StatusCode, media: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, media),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A cluster id as one segment of a path.
+fn path_segment(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&crate::audit::hex(&[byte]).to_uppercase());
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests;

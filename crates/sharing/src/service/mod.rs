@@ -1,0 +1,501 @@
+//! The service: flagged clusters in, cases and objects out.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use messages::{
+    cluster::{ClusterMessage, SCHEMA_VERSION, Status},
+    topics,
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    audit::{Broken, Entry},
+    case::{Case, Illegal, State, Step},
+    config::{Config, Reviewers},
+    demo, keys,
+    metrics::Metrics,
+    stix,
+    store::{Change, PartnerRow, Sqlite, Store, StoreError, StoredCase},
+};
+
+/// The consumer group of this service.
+const GROUP: &str = "sharing";
+/// Clusters taken in one transaction.
+const BATCH: usize = 64;
+/// How long to wait for clusters before looking for the end.
+const WAIT: Duration = Duration::from_millis(500);
+/// How often a transaction is tried again when somebody else changed the same case.
+const ATTEMPTS: usize = 5;
+
+/// Why sharing could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum SharingError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log failed.
+    #[error("the log failed: {0}")]
+    Log(#[from] runtime::LogError),
+    /// A metric could not be registered.
+    #[error("cannot register metrics: {0}; register sharing once per registry")]
+    Metrics(#[from] prometheus::Error),
+    /// A step was refused.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// There is no such case.
+    #[error("there is no case about cluster {0:?}")]
+    NoCase(String),
+    /// Cannot listen.
+    #[error("cannot listen on {addr}: {source}; set sharing.listen to a free address")]
+    Listen {
+        /// Where.
+        addr: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The HTTP server failed.
+    #[error("the http server failed: {0}")]
+    Http(std::io::Error),
+    /// The work was stopped by a panic or by the end of the program.
+    #[error("the work was broken off: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// What became of a batch of clusters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// A case was opened.
+    pub opened: usize,
+    /// A newer version was taken into its case.
+    pub updated: usize,
+    /// Known already, or overtaken by a newer version in the same batch.
+    pub known: usize,
+    /// Not taken: it has a number that is not finite.
+    pub rejected: usize,
+    /// Objects added to collections.
+    pub published: usize,
+}
+
+/// The sharing service. Cheap to clone.
+#[derive(Clone)]
+pub struct Sharing {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub config: Config,
+    pub store: Box<dyn Store>,
+    pub metrics: Metrics,
+}
+
+impl Sharing {
+    /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
+    pub fn open(config: Config, registry: &prometheus::Registry) -> Result<Self, SharingError> {
+        config.check().map_err(SharingError::Config)?;
+        let metrics = Metrics::register(registry)?;
+        let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
+        store.set_partners(&config.partners)?;
+        if config.reviewers == Reviewers::Demo {
+            tracing::warn!("demo reviewers approve and release every case, no person looks");
+        }
+        let sharing = Self {
+            inner: Arc::new(Inner {
+                config,
+                store,
+                metrics,
+            }),
+        };
+        sharing.inner.count_cases();
+        Ok(sharing)
+    }
+
+    /// The configuration it runs with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Takes flagged clusters into cases. The same version twice doubles nothing; a newer version updates its case. When it
+    /// returns, everything is on the disk.
+    pub async fn on_clusters(&self, batch: Vec<ClusterMessage>) -> Result<Outcomes, SharingError> {
+        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now()))
+            .await
+    }
+
+    /// Takes a step on the case about a cluster, in the name of `by`. A release, update or retraction reaches the partners'
+    /// collections in the same transaction.
+    pub async fn step(
+        &self,
+        cluster_id: &str,
+        step: Step,
+        by: &str,
+    ) -> Result<State, SharingError> {
+        let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
+        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now()))
+            .await
+    }
+
+    /// A new API key for a partner. This is the only time that it can be seen.
+    pub async fn issue_key(&self, partner: &str) -> Result<String, SharingError> {
+        let partner = partner.to_owned();
+        self.blocking(move |inner| {
+            let (id, key, hash) = keys::generate();
+            let entry = Entry {
+                at: Timestamp::now(),
+                actor: "lockstep".to_owned(),
+                subject: format!("partner {partner}"),
+                action: "key_issued".to_owned(),
+                text: format!("API key {id} was issued"),
+            };
+            inner.store.add_key(&id, &partner, &hash, entry)?;
+            Ok(key)
+        })
+        .await
+    }
+
+    /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
+    pub async fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, SharingError> {
+        self.blocking(|inner| Ok(inner.store.verify_audit()?)).await
+    }
+
+    /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
+    /// between the two brings the cluster again, and the second time changes nothing.
+    pub async fn run(
+        &self,
+        log: runtime::Log,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), SharingError> {
+        let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let records = tokio::select! {
+                biased;
+                () = &mut shutdown => return Ok(()),
+                records = consumer.poll(BATCH, WAIT) => records?,
+            };
+            if records.is_empty() {
+                continue;
+            }
+            let batch: Vec<ClusterMessage> = records
+                .iter()
+                .filter_map(|record| self.inner.decode(record))
+                .collect();
+            if let Err(error) = self.on_clusters(batch).await {
+                self.inner
+                    .metrics
+                    .errors
+                    .with_label_values(&["store"])
+                    .inc();
+                return Err(error);
+            }
+            consumer.publish_and_commit(Vec::new()).await?;
+        }
+    }
+
+    /// Listens where the configuration says.
+    pub async fn bind(&self) -> Result<TcpListener, SharingError> {
+        let addr = self.inner.config.listen;
+        if !addr.ip().is_loopback() {
+            tracing::warn!(
+                %addr,
+                "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
+            );
+        }
+        TcpListener::bind(addr)
+            .await
+            .map_err(|source| SharingError::Listen { addr, source })
+    }
+
+    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), SharingError> {
+        axum::serve(listener, self.router())
+            .with_graceful_shutdown(shutdown)
+            .await
+            .map_err(SharingError::Http)
+    }
+
+    /// Console, JSON API and TAXII.
+    pub fn router(&self) -> axum::Router {
+        crate::console::router(self.clone())
+    }
+
+    /// Runs blocking work off the async threads.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, SharingError> + Send + 'static,
+    ) -> Result<T, SharingError> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || work(&inner)).await?
+    }
+}
+
+impl Inner {
+    fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
+        let value = record.value.as_deref()?;
+        let why = match serde_json::from_slice::<ClusterMessage>(value) {
+            Ok(cluster) if cluster.schema_version > SCHEMA_VERSION => format!(
+                "schema version {} is newer than {SCHEMA_VERSION}: update this service",
+                cluster.schema_version
+            ),
+            Ok(cluster) => return Some(cluster),
+            Err(error) => error.to_string(),
+        };
+        self.metrics.clusters.with_label_values(&["rejected"]).inc();
+        self.metrics.errors.with_label_values(&["decode"]).inc();
+        tracing::error!(
+            topic = %record.topic,
+            partition = record.partition,
+            offset = record.offset,
+            why,
+            "a flagged cluster cannot be read, no case is opened for it; it stays on the topic"
+        );
+        None
+    }
+
+    pub(crate) fn on_clusters(
+        &self,
+        batch: Vec<ClusterMessage>,
+        now: Timestamp,
+    ) -> Result<Outcomes, SharingError> {
+        let size = batch.len();
+        let mut newest: BTreeMap<String, ClusterMessage> = BTreeMap::new();
+        let mut rejected = 0;
+        for cluster in batch {
+            // Numbers that JSON cannot carry would be stored as something that cannot be read again.
+            let readable = serde_json::to_vec(&cluster)
+                .and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
+            if let Err(error) = readable {
+                rejected += 1;
+                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster has a number that is none, no case is opened for it");
+                continue;
+            }
+            let kept = newest.get(&cluster.cluster_id);
+            if kept.is_none_or(|kept| kept.version < cluster.version) {
+                newest.insert(cluster.cluster_id.clone(), cluster);
+            }
+        }
+        let partners = self.store.partners()?;
+        let mut attempt = 1;
+        let outcomes = loop {
+            let mut outcomes = Outcomes::default();
+            let mut changes = Vec::new();
+            for cluster in newest.values() {
+                let known = self.store.case(&cluster.cluster_id)?;
+                let is_new = known.is_none();
+                if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
+                    changes.push(change);
+                    *(if is_new {
+                        &mut outcomes.opened
+                    } else {
+                        &mut outcomes.updated
+                    }) += 1;
+                }
+            }
+            outcomes.rejected = rejected;
+            outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
+            match self.store.commit(&changes, now) {
+                Ok(added) => {
+                    outcomes.published = added;
+                    break outcomes;
+                }
+                // Somebody took a step on one of these cases meanwhile: look again.
+                Err(StoreError::Conflict(_)) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        for (outcome, n) in [
+            ("opened", outcomes.opened),
+            ("updated", outcomes.updated),
+            ("known", outcomes.known),
+            ("rejected", outcomes.rejected),
+        ] {
+            self.metrics
+                .clusters
+                .with_label_values(&[outcome])
+                .inc_by(n as u64);
+        }
+        self.metrics.objects.inc_by(outcomes.published as u64);
+        self.count_cases();
+        Ok(outcomes)
+    }
+
+    fn step(
+        &self,
+        cluster_id: &str,
+        step: Step,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
+        let mut stored = self
+            .store
+            .case(cluster_id)?
+            .ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
+        let now = after(&stored.case, now);
+        let publishes = matches!(step, Step::Release | Step::Update);
+        let retracts = matches!(step, Step::Retract { .. });
+        let entries = vec![stored.case.take(step, by, now)?];
+        let partners = self.store.partners()?;
+        let publish = if publishes {
+            share(&mut stored, &self.config, &partners, now)
+        } else if retracts {
+            withdraw(&mut stored, &self.config, &partners, now)
+        } else {
+            Vec::new()
+        };
+        let state = stored.case.state;
+        let change = Change {
+            stored,
+            entries,
+            publish,
+        };
+        let added = self.store.commit(&[change], now)?;
+        self.metrics.objects.inc_by(added as u64);
+        self.count_cases();
+        Ok(state)
+    }
+
+    fn count_cases(&self) {
+        match self.store.cases_by_state() {
+            Ok(counts) => {
+                for state in State::ALL {
+                    let n = counts.iter().find(|(name, _)| name == state.name());
+                    self.metrics
+                        .cases
+                        .with_label_values(&[state.name()])
+                        .set(n.map_or(0, |(_, n)| *n));
+                }
+            }
+            Err(error) => {
+                self.metrics.errors.with_label_values(&["store"]).inc();
+                tracing::warn!(%error, "cannot count cases");
+            }
+        }
+    }
+}
+
+/// What a flagged cluster changes. Pure; `None` where it changes nothing.
+fn on_cluster(
+    known: Option<StoredCase>,
+    cluster: &ClusterMessage,
+    config: &Config,
+    partners: &[PartnerRow],
+    now: Timestamp,
+) -> Result<Option<Change>, Illegal> {
+    let mut entries = Vec::new();
+    let (mut stored, now) = match known {
+        None => {
+            let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
+            entries.push(entry);
+            let stored = StoredCase {
+                case,
+                cluster: cluster.clone(),
+                released: None,
+                revision: 0,
+            };
+            (stored, now)
+        }
+        Some(mut stored) => {
+            let now = after(&stored.case, now);
+            let Some(entry) = stored.case.see(cluster.version, now) else {
+                return Ok(None);
+            };
+            entries.push(entry);
+            stored.cluster = cluster.clone();
+            (stored, now)
+        }
+    };
+    let mut publish = Vec::new();
+    if config.reviewers == Reviewers::Demo && cluster.status == Status::Flagged {
+        let reviewed = demo::review(&mut stored.case, now)?;
+        if !reviewed.is_empty() {
+            entries.extend(reviewed);
+            publish = share(&mut stored, config, partners, now);
+        }
+    }
+    Ok(Some(Change {
+        stored,
+        entries,
+        publish,
+    }))
+}
+
+/// Objects for every partner that may be told of the version just released.
+fn share(
+    stored: &mut StoredCase,
+    config: &Config,
+    partners: &[PartnerRow],
+    now: Timestamp,
+) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    let publish = for_partners(stored, config, partners, now, |p| p.objects());
+    if let Some(before) = &stored.released {
+        stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
+    }
+    stored.released = Some(stored.cluster.clone());
+    publish
+}
+
+/// Revoked versions of everything that partners have.
+fn withdraw(
+    stored: &mut StoredCase,
+    config: &Config,
+    partners: &[PartnerRow],
+    now: Timestamp,
+) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    let Some(before) = stored.released.clone() else {
+        return Vec::new();
+    };
+    // Partners have the released version; a newer one that was never shared is nothing to them.
+    let shared = StoredCase {
+        cluster: before.clone(),
+        ..stored.clone()
+    };
+    let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
+    stix::note_withdrawn(&mut stored.case, &before, None);
+    publish
+}
+
+fn for_partners(
+    stored: &StoredCase,
+    config: &Config,
+    partners: &[PartnerRow],
+    now: Timestamp,
+    objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
+) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    partners
+        .iter()
+        .filter(|partner| partner.tlp_ceiling >= config.tlp)
+        .map(|partner| {
+            let publication = stix::Publication {
+                identity: &config.identity,
+                tlp: config.tlp,
+                valid_days: config.valid_days,
+                partner: &partner.name,
+                platform: &partner.platform,
+                pseudonym_key: &partner.pseudonym_key,
+                case: &stored.case,
+                cluster: &stored.cluster,
+                before: stored.released.as_ref(),
+                now,
+            };
+            (partner.collection, objects(&publication))
+        })
+        .filter(|(_, objects)| !objects.is_empty())
+        .collect()
+}
+
+/// A time after the case's last change, also where the clock went back: versions of an object are told apart by their time,
+/// to the millisecond.
+fn after(case: &Case, now: Timestamp) -> Timestamp {
+    let next = case.changed_at.checked_add(SignedDuration::from_millis(1));
+    now.max(next.unwrap_or(now))
+}
+
+#[cfg(test)]
+mod tests;

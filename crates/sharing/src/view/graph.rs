@@ -1,0 +1,184 @@
+//! Who acts with whom: a node per account, an edge per tied pair, wider for more evidence.
+//!
+//! Placed by the force-directed method of Fruchterman and Reingold (1991) from a fixed start, so the same cluster always
+//! looks the same.
+
+use std::collections::BTreeMap;
+
+use messages::cluster::ClusterMessage;
+
+use super::svg::Svg;
+use crate::words;
+
+const NODES: usize = 60;
+const EDGES: usize = 600;
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 520.0;
+const ROUNDS: usize = 240;
+
+/// The drawing and what it shows in words; `None` where there is no tie to draw.
+pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing> {
+    let nodes = cluster.accounts.len().min(NODES);
+    let mut pairs: BTreeMap<(usize, usize), (f64, u64)> = BTreeMap::new();
+    for tie in &cluster.ties {
+        let (a, b) = (tie.a.min(tie.b), tie.a.max(tie.b));
+        if a != b && b < nodes && tie.nats.is_finite() {
+            let pair = pairs.entry((a, b)).or_default();
+            pair.0 += tie.nats;
+            pair.1 += u64::from(tie.co_acts);
+        }
+    }
+    let mut edges: Vec<((usize, usize), (f64, u64))> = pairs.into_iter().collect();
+    edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
+    edges.truncate(EDGES);
+    let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
+
+    let places = layout(nodes, &edges, strongest);
+    let mut svg = Svg::new(WIDTH, HEIGHT + 30.0);
+    let name = |index: usize| {
+        let account = &cluster.accounts[index];
+        let name = if account.account_name.is_empty() {
+            &account.account_id
+        } else {
+            &account.account_name
+        };
+        words::shorten(name, 18)
+    };
+    for ((a, b), (nats, co_acts)) in edges.iter().rev() {
+        let share = (nats / strongest).clamp(0.0, 1.0);
+        svg.tie(
+            places[*a],
+            places[*b],
+            0.8 + 5.2 * share,
+            0.16 + 0.44 * share,
+            &format!(
+                "{} and {}: {} nats, {}",
+                name(*a),
+                name(*b),
+                words::number(*nats),
+                words::count(*co_acts, "act") + " together"
+            ),
+        );
+    }
+    let most = cluster
+        .accounts
+        .iter()
+        .map(|account| account.log_e)
+        .filter(|nats| nats.is_finite())
+        .fold(f64::MIN_POSITIVE, f64::max);
+    for (index, place) in places.iter().enumerate() {
+        let account = &cluster.accounts[index];
+        let share = (account.log_e / most).clamp(0.0, 1.0);
+        svg.circle(
+            "node",
+            *place,
+            5.0 + 7.0 * if share.is_finite() { share.sqrt() } else { 0.0 },
+            &format!(
+                "{} ({}): {} nats, {}",
+                name(index),
+                words::shorten(&account.platform, 20),
+                words::number(account.log_e),
+                words::count(account.posts, "post")
+            ),
+        );
+    }
+    if nodes <= 40 {
+        for (index, (x, y)) in places.iter().enumerate() {
+            svg.text("label", (*x, y + 24.0), &name(index));
+        }
+    }
+    legend(&mut svg, strongest);
+    let mut caption = format!(
+        "Each circle is an account, larger where more of the evidence is about it; each line joins two that acted together, \
+         wider for more evidence. {} of {} possible pairs are tied.",
+        words::thousands(edges.len() as u64),
+        words::thousands((nodes * nodes.saturating_sub(1) / 2) as u64),
+    );
+    if cluster.accounts.len() > nodes {
+        caption.push_str(&format!(" The first {nodes} accounts are drawn."));
+    }
+    Some(super::timeline::Drawing {
+        svg: svg.finish(
+            "graph",
+            "Graph of the accounts and how strongly each pair is tied",
+        ),
+        caption,
+    })
+}
+
+fn legend(svg: &mut Svg, strongest: f64) {
+    let mut x = 20.0;
+    for share in [0.1, 0.5, 1.0] {
+        let y = HEIGHT + 12.0;
+        svg.tie(
+            (x, y),
+            (x + 40.0, y),
+            0.8 + 5.2 * share,
+            0.16 + 0.44 * share,
+            "",
+        );
+        let text = format!("{} nats", words::number(strongest * share));
+        svg.text("legend", (x + 48.0, y + 4.0), &text);
+        x += 150.0;
+    }
+}
+
+fn layout(nodes: usize, edges: &[((usize, usize), (f64, u64))], strongest: f64) -> Vec<(f64, f64)> {
+    // A sunflower spiral: even, and no two nodes in one place.
+    let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
+    let mut places: Vec<(f64, f64)> = (0..nodes)
+        .map(|index| {
+            let radius = ((index as f64 + 0.5) / nodes as f64).sqrt() * 0.5;
+            let angle = index as f64 * golden;
+            (radius * angle.cos(), radius * angle.sin())
+        })
+        .collect();
+    let ideal = 1.0 / (nodes as f64).sqrt();
+    for round in 0..ROUNDS {
+        let heat = 0.12 * (1.0 - round as f64 / ROUNDS as f64);
+        let mut moves = vec![(0.0, 0.0); nodes];
+        for a in 0..nodes {
+            for b in 0..a {
+                let (dx, dy) = (places[a].0 - places[b].0, places[a].1 - places[b].1);
+                let distance = dx.hypot(dy).max(1e-3);
+                let push = ideal * ideal / distance / distance;
+                moves[a].0 += dx * push;
+                moves[a].1 += dy * push;
+                moves[b].0 -= dx * push;
+                moves[b].1 -= dy * push;
+            }
+        }
+        for ((a, b), (nats, _)) in edges {
+            let (dx, dy) = (places[*a].0 - places[*b].0, places[*a].1 - places[*b].1);
+            let pull =
+                dx.hypot(dy) / ideal * (0.05 + 0.95 * (nats / strongest).clamp(0.0, 1.0)) * 0.6;
+            moves[*a].0 -= dx * pull;
+            moves[*a].1 -= dy * pull;
+            moves[*b].0 += dx * pull;
+            moves[*b].1 += dy * pull;
+        }
+        for (place, step) in places.iter_mut().zip(&moves) {
+            // Towards the middle a little, so that parts without ties do not fly away.
+            let (dx, dy) = (step.0 - place.0 * 0.4, step.1 - place.1 * 0.4);
+            let length = dx.hypot(dy).max(1e-9);
+            let stride = length.min(heat) / length;
+            place.0 += dx * stride;
+            place.1 += dy * stride;
+        }
+    }
+    let span = |pick: fn(&(f64, f64)) -> f64| {
+        let low = places.iter().map(pick).fold(f64::INFINITY, f64::min);
+        let high = places.iter().map(pick).fold(f64::NEG_INFINITY, f64::max);
+        (low, (high - low).max(1e-6))
+    };
+    let ((left, wide), (top, tall)) = (span(|p| p.0), span(|p| p.1));
+    places
+        .iter()
+        .map(|(x, y)| {
+            (
+                80.0 + (x - left) / wide * (WIDTH - 160.0),
+                26.0 + (y - top) / tall * (HEIGHT - 76.0),
+            )
+        })
+        .collect()
+}

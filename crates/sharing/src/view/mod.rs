@@ -1,0 +1,15 @@
+//! What people see: the console's pages and the report, drawn by the same code.
+//!
+//! Everything that comes from outside passes [`crate::words::shorten`] and an escaping template or drawing.
+
+pub(crate) mod cluster;
+mod graph;
+mod periods;
+mod svg;
+mod timeline;
+
+pub(crate) use cluster::{Badge, Limits, badge, body};
+pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
+
+/// The style sheet of every page.
+pub(crate) const STYLE: &str = include_str!("../../assets/style.css");

@@ -1,0 +1,194 @@
+//! Small pieces of SVG. Colours are classes, so that the style sheet can change them for a dark screen.
+
+use std::fmt::Write;
+
+/// A drawing being made.
+pub(crate) struct Svg {
+    body: String,
+    width: f64,
+    height: f64,
+}
+
+impl Svg {
+    pub fn new(width: f64, height: f64) -> Self {
+        Self {
+            body: String::new(),
+            width,
+            height,
+        }
+    }
+
+    pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+        self.push(format_args!(
+            r#"<line class="{class}" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}"/>"#,
+            from.0, from.1, to.0, to.1
+        ));
+    }
+
+    /// A line of its own width and opacity, for ties.
+    pub fn tie(&mut self, from: (f64, f64), to: (f64, f64), width: f64, opacity: f64, title: &str) {
+        self.push(format_args!(
+            r#"<line class="tie" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
+            from.0, from.1, to.0, to.1
+        ));
+        self.title(title);
+        self.body.push_str("</line>");
+    }
+
+    pub fn rect(&mut self, class: &str, at: (f64, f64), size: (f64, f64), title: &str) {
+        self.push(format_args!(
+            r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="1""#,
+            at.0, at.1, size.0, size.1
+        ));
+        self.close("rect", title);
+    }
+
+    pub fn circle(&mut self, class: &str, at: (f64, f64), radius: f64, title: &str) {
+        self.push(format_args!(
+            r#"<circle class="{class}" cx="{:.1}" cy="{:.1}" r="{radius:.1}""#,
+            at.0, at.1
+        ));
+        self.close("circle", title);
+    }
+
+    pub fn path(&mut self, class: &str, points: &[(f64, f64)]) {
+        let mut d = String::new();
+        for (index, (x, y)) in points.iter().enumerate() {
+            let _ = write!(d, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
+        }
+        self.push(format_args!(r#"<path class="{class}" d="{d}"/>"#));
+    }
+
+    pub fn text(&mut self, class: &str, at: (f64, f64), text: &str) {
+        self.push(format_args!(
+            r#"<text class="{class}" x="{:.1}" y="{:.1}">"#,
+            at.0, at.1
+        ));
+        escape_into(&mut self.body, text);
+        self.body.push_str("</text>");
+    }
+
+    /// Wraps what `draw` draws in a link inside the page.
+    pub fn link(&mut self, anchor: &str, draw: impl FnOnce(&mut Svg)) {
+        self.push(format_args!(r##"<a href="#{anchor}">"##));
+        draw(self);
+        self.body.push_str("</a>");
+    }
+
+    /// The whole drawing; `label` says in words what it shows.
+    pub fn finish(self, class: &str, label: &str) -> String {
+        let mut out = String::new();
+        let _ = write!(
+            out,
+            r#"<svg class="{class}" viewBox="0 0 {:.0} {:.0}" role="img" aria-label=""#,
+            self.width, self.height
+        );
+        escape_into(&mut out, label);
+        out.push_str("\">");
+        out.push_str(&self.body);
+        out.push_str("</svg>");
+        out
+    }
+
+    fn push(&mut self, text: std::fmt::Arguments) {
+        // Writing into a string cannot fail.
+        let _ = self.body.write_fmt(text);
+    }
+
+    fn title(&mut self, title: &str) {
+        self.body.push_str("<title>");
+        escape_into(&mut self.body, title);
+        self.body.push_str("</title>");
+    }
+
+    fn close(&mut self, element: &str, title: &str) {
+        if title.is_empty() {
+            self.body.push_str("/>");
+        } else {
+            self.body.push('>');
+            self.title(title);
+            self.push(format_args!("</{element}>"));
+        }
+    }
+}
+
+fn escape_into(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// A bar from zero; negative values go to the left.
+pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
+    let share = if largest > 0.0 && value.is_finite() {
+        (value / largest).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    };
+    let mut svg = Svg::new(200.0, 10.0);
+    let (zero, room) = if diverging {
+        (100.0, 100.0)
+    } else {
+        (0.0, 200.0)
+    };
+    let length = (share.abs() * room).max(if value == 0.0 { 0.0 } else { 1.0 });
+    svg.rect("track", (0.0, 0.0), (200.0, 10.0), "");
+    if share < 0.0 {
+        svg.rect(
+            "against",
+            ((zero - length).max(0.0), 0.0),
+            (length, 10.0),
+            "",
+        );
+    } else {
+        svg.rect("for", (zero, 0.0), (length, 10.0), "");
+    }
+    if diverging {
+        svg.line("zero", (zero, 0.0), (zero, 10.0));
+    }
+    svg.finish("bar", "").replace(
+        "role=\"img\" aria-label=\"\"",
+        "aria-hidden=\"true\" preserveAspectRatio=\"none\"",
+    )
+}
+
+/// Round steps of time, in seconds, that give at most `most` ticks over `span`.
+pub(crate) fn time_step(span: f64, most: f64) -> f64 {
+    const STEPS: [f64; 24] = [
+        1.0,
+        2.0,
+        5.0,
+        10.0,
+        20.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+        1200.0,
+        1800.0,
+        3600.0,
+        7200.0,
+        10_800.0,
+        21_600.0,
+        43_200.0,
+        86_400.0,
+        172_800.0,
+        604_800.0,
+        1_209_600.0,
+        2_592_000.0,
+        7_776_000.0,
+        31_536_000.0,
+    ];
+    STEPS
+        .into_iter()
+        .find(|step| span / step <= most)
+        .unwrap_or_else(|| (span / most / 31_536_000.0).ceil() * 31_536_000.0)
+}

@@ -1,0 +1,360 @@
+//! Acts over time: a row per account, a dot per act, one colour per key. Dots of one colour in one column are accounts doing
+//! the same thing at the same moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, tz::TimeZone};
+use messages::cluster::{ClusterMessage, Evidence};
+
+use super::svg::{Svg, time_step};
+use crate::words;
+
+/// Keys with a colour of their own; the rest share one.
+pub(crate) const COLOURS: usize = 8;
+const ROWS: usize = 60;
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 150.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 40.0;
+
+/// One drawing and what it shows in words.
+pub(crate) struct Drawing {
+    pub svg: String,
+    pub caption: String,
+}
+
+struct Act<'a> {
+    row: usize,
+    at: f64,
+    colour: usize,
+    evidence: &'a Evidence,
+}
+
+struct Stage<'a> {
+    names: Vec<String>,
+    hidden_rows: usize,
+    acts: Vec<Act<'a>>,
+}
+
+/// The class of a key's colour: the strongest keys have their own.
+pub(crate) fn colour(index: usize) -> String {
+    if index < COLOURS {
+        format!("k{index}")
+    } else {
+        "kx".to_owned()
+    }
+}
+
+/// All acts, over the cluster's whole time. `None` where there are no acts.
+pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize) -> Option<Drawing> {
+    let stage = stage(cluster);
+    let from = stage
+        .acts
+        .iter()
+        .map(|a| a.at)
+        .fold(f64::INFINITY, f64::min);
+    let to = stage
+        .acts
+        .iter()
+        .map(|a| a.at)
+        .fold(f64::NEG_INFINITY, f64::max);
+    if stage.acts.is_empty() {
+        return None;
+    }
+    let pad = ((to - from) * 0.02).max(1.0);
+    let mut svg = draw(&stage, from - pad, to + pad, most_dots, false);
+    svg.caption = format!(
+        "Each row is an account and each dot a post. Dots above one another are the same thing done at nearly the same time; the \
+         {COLOURS} keys with most evidence have colours of their own.{}",
+        svg.caption
+    );
+    Some(svg)
+}
+
+/// The strongest burst, magnified. `None` where no key has three accounts in two hours.
+pub(crate) fn zoom(cluster: &ClusterMessage) -> Option<Drawing> {
+    let (index, from, to, accounts) = burst(cluster)?;
+    let pad = ((to - from) * 0.08).max(2.0);
+    let stage = cascade(stage(cluster), index, from, to);
+    let mut svg = draw(&stage, from - pad, to + pad, 800, true);
+    let key = &cluster.evidence[index];
+    svg.caption = format!(
+        "{} acted on one key within {} from {} UTC: {} {}.{}",
+        words::count(accounts as u64, "account"),
+        words::seconds_in_words(to - from),
+        words::second(instant(from)),
+        words::kind_label(&key.kind),
+        words::shorten(&key.key, 70),
+        svg.caption,
+    );
+    Some(svg)
+}
+
+/// The key and the window (seconds) with the most accounts at once: most accounts, then most evidence, then the shortest.
+fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
+    const WINDOWS: [f64; 4] = [60.0, 600.0, 3600.0, 7200.0];
+    for window in WINDOWS {
+        let mut best: Option<(usize, f64, f64, usize)> = None;
+        for (index, evidence) in cluster.evidence.iter().enumerate() {
+            let mut posts: Vec<(f64, &str)> = evidence
+                .posts
+                .iter()
+                .map(|post| (seconds(post.created_at), post.account_id.as_str()))
+                .collect();
+            posts.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut start = 0;
+            let mut inside: BTreeMap<&str, usize> = BTreeMap::new();
+            for end in 0..posts.len() {
+                *inside.entry(posts[end].1).or_insert(0) += 1;
+                while posts[end].0 - posts[start].0 > window {
+                    if let Some(n) = inside.get_mut(posts[start].1) {
+                        *n -= 1;
+                        if *n == 0 {
+                            inside.remove(posts[start].1);
+                        }
+                    }
+                    start += 1;
+                }
+                let found = (index, posts[start].0, posts[end].0, inside.len());
+                if best.is_none_or(|best| found.3 > best.3) {
+                    best = Some(found);
+                }
+            }
+        }
+        // The shortest window that holds most of the group shows the synchrony best.
+        let enough = (cluster.accounts.len() / 2).max(3);
+        if let Some(best) = best
+            && (best.3 >= enough || window == WINDOWS[3] && best.3 >= 3)
+        {
+            return Some(best);
+        }
+    }
+    None
+}
+
+fn stage(cluster: &ClusterMessage) -> Stage<'_> {
+    let mut rows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut names = Vec::new();
+    for account in cluster.accounts.iter().take(ROWS) {
+        rows.insert((&account.platform, &account.account_id), names.len());
+        let name = if account.account_name.is_empty() {
+            &account.account_id
+        } else {
+            &account.account_name
+        };
+        names.push(words::shorten(name, 18));
+    }
+    let mut acts = Vec::new();
+    for (index, evidence) in cluster.evidence.iter().enumerate() {
+        for post in &evidence.posts {
+            if let Some(row) = rows.get(&(post.platform.as_str(), post.account_id.as_str())) {
+                acts.push(Act {
+                    row: *row,
+                    at: seconds(post.created_at),
+                    colour: index,
+                    evidence,
+                });
+            }
+        }
+    }
+    Stage {
+        hidden_rows: cluster.accounts.len().saturating_sub(ROWS),
+        names,
+        acts,
+    }
+}
+
+/// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
+fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
+    let mut order: Vec<(f64, usize)> = (0..stage.names.len())
+        .map(|row| {
+            let first = stage
+                .acts
+                .iter()
+                .filter(|act| act.row == row && act.colour == key && (from..=to).contains(&act.at))
+                .map(|act| act.at)
+                .fold(f64::INFINITY, f64::min);
+            (first, row)
+        })
+        .collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut place = vec![0; order.len()];
+    for (new, (_, old)) in order.iter().enumerate() {
+        place[*old] = new;
+    }
+    stage.names = order
+        .iter()
+        .map(|(_, old)| stage.names[*old].clone())
+        .collect();
+    for act in &mut stage.acts {
+        act.row = place[act.row];
+    }
+    stage
+}
+
+fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Drawing {
+    let rows = stage.names.len();
+    let pitch = if rows > 30 { 14.0 } else { 20.0 };
+    let bottom = TOP + rows as f64 * pitch;
+    let mut svg = Svg::new(WIDTH, bottom + 34.0);
+    let x = |at: f64| LEFT + (at - from) / (to - from) * (WIDTH - LEFT - RIGHT);
+    let y = |row: usize| TOP + (row as f64 + 0.5) * pitch;
+
+    for (row, name) in stage.names.iter().enumerate() {
+        svg.line("row", (LEFT, y(row)), (WIDTH - RIGHT, y(row)));
+        svg.text("name", (LEFT - 12.0, y(row) + 4.0), name);
+    }
+    ticks(&mut svg, from, to, bottom, &x, close);
+
+    let shown: Vec<&Act> = stage
+        .acts
+        .iter()
+        .filter(|act| act.at >= from && act.at <= to)
+        .collect();
+    strip(&mut svg, &shown, &x);
+    threads(
+        &mut svg,
+        &shown[..shown.len().min(most_dots)],
+        &x,
+        &y,
+        close,
+    );
+    // Weak keys first, so that the coloured ones lie on top.
+    for act in shown.iter().take(most_dots).rev() {
+        let title = format!(
+            "{} · {} {} · {}",
+            stage.names[act.row],
+            words::kind_label(&act.evidence.kind),
+            words::shorten(&act.evidence.key, 80),
+            words::second(instant(act.at))
+        );
+        let radius = if close { 5.0 } else { 3.4 };
+        let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
+        svg.circle(
+            &format!("dot {}", colour(act.colour)),
+            (x(act.at), y(act.row)),
+            radius,
+            &title,
+        );
+    }
+    let mut caption = String::new();
+    if shown.len() > most_dots {
+        caption = format!(
+            " {} of {} acts are drawn, on the strongest keys.",
+            words::thousands(most_dots as u64),
+            words::thousands(shown.len() as u64)
+        );
+    }
+    if stage.hidden_rows > 0 {
+        caption.push_str(&format!(
+            " {} more are not drawn.",
+            words::count(stage.hidden_rows as u64, "account")
+        ));
+    }
+    let accounts: BTreeSet<usize> = shown.iter().map(|act| act.row).collect();
+    let label = format!(
+        "Timeline: {} by {} between {} and {} UTC",
+        words::count(shown.len() as u64, "act"),
+        words::count(accounts.len() as u64, "account"),
+        words::second(instant(from)),
+        words::second(instant(to))
+    );
+    Drawing {
+        svg: svg.finish("timeline", &label),
+        caption,
+    }
+}
+
+/// How many acts there are at each moment, above the rows.
+fn strip(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64) {
+    const BINS: usize = 200;
+    let mut bins = [0u32; BINS];
+    for act in shown {
+        let place = (x(act.at) - LEFT) / (WIDTH - LEFT - RIGHT) * BINS as f64;
+        bins[(place.max(0.0) as usize).min(BINS - 1)] += 1;
+    }
+    let most = bins.iter().copied().max().unwrap_or(0).max(1);
+    let width = (WIDTH - LEFT - RIGHT) / BINS as f64;
+    for (index, n) in bins.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let height = f64::from(*n) / f64::from(most) * 26.0;
+        svg.rect(
+            "strip",
+            (LEFT + index as f64 * width, TOP - 6.0 - height),
+            ((width - 0.6).max(0.6), height),
+            "",
+        );
+    }
+    svg.text("name soft", (LEFT - 12.0, TOP - 10.0), "acts at once");
+}
+
+/// Joins the acts on one key: an upright thread is synchrony.
+fn threads(
+    svg: &mut Svg,
+    shown: &[&Act],
+    x: &impl Fn(f64) -> f64,
+    y: &impl Fn(usize) -> f64,
+    close: bool,
+) {
+    let mut keys: BTreeMap<usize, Vec<&Act>> = BTreeMap::new();
+    for act in shown {
+        keys.entry(act.colour).or_default().push(act);
+    }
+    for (key, mut acts) in keys.into_iter().take(60) {
+        if acts.len() < 2 {
+            continue;
+        }
+        acts.sort_by(|a, b| a.row.cmp(&b.row).then(a.at.total_cmp(&b.at)));
+        let points: Vec<(f64, f64)> = acts.iter().map(|act| (x(act.at), y(act.row))).collect();
+        let class = if close { "thread close" } else { "thread" };
+        svg.path(&format!("{class} {}", colour(key)), &points);
+    }
+}
+
+fn ticks(svg: &mut Svg, from: f64, to: f64, bottom: f64, x: &impl Fn(f64) -> f64, close: bool) {
+    let step = time_step(to - from, 7.0);
+    // Seconds count from the burst's beginning; days from midnight UTC.
+    let origin = if close {
+        from + ((to - from) * 0.08 / 1.16).max(2.0)
+    } else {
+        0.0
+    };
+    let mut tick = origin + ((from - origin) / step).ceil() * step;
+    while tick <= to {
+        svg.line("grid", (x(tick), TOP), (x(tick), bottom));
+        svg.text(
+            "tick",
+            (x(tick), bottom + 18.0),
+            &label(tick - origin, tick, step, close),
+        );
+        tick += step;
+    }
+}
+
+fn label(offset: f64, at: f64, step: f64, close: bool) -> String {
+    if close {
+        return match offset.round() {
+            0.0 => "start".to_owned(),
+            s if s < 0.0 => format!("\u{2212}{:.0} s", -s),
+            s if step < 60.0 => format!("+{s:.0} s"),
+            s => format!("+{:.0} min", s / 60.0),
+        };
+    }
+    let format = match step {
+        s if s < 60.0 => "%H:%M:%S",
+        s if s < 86_400.0 => "%d %b %H:%M",
+        s if s < 2_592_000.0 => "%d %b %Y",
+        _ => "%b %Y",
+    };
+    instant(at)
+        .to_zoned(TimeZone::UTC)
+        .strftime(format)
+        .to_string()
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
+}
+
+fn instant(seconds: f64) -> Timestamp {
+    Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap_or_default()
+}
