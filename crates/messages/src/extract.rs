@@ -99,9 +99,10 @@ fn tagged<'a, 't>(
     };
     pattern.find_iter(text).filter_map(move |found| {
         let before = text[..found.start()].chars().next_back();
-        if before.is_some_and(&forbidden_before)
-            || links.iter().any(|link| link.contains(&found.start()))
-        {
+        // Links do not overlap: the last one that starts before the sign is the only one that can be around it.
+        let started = links.partition_point(|link| link.start <= found.start());
+        let in_link = started > 0 && links[started - 1].contains(&found.start());
+        if before.is_some_and(&forbidden_before) || in_link {
             return None;
         }
         let sign = text[found.start()..]
@@ -119,15 +120,17 @@ fn url_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 
 /// A closing bracket belongs to a link only if it opens in it.
 fn without_punctuation(mut url: &str) -> &str {
+    let excess = |open: char, close: char| {
+        let count = |bracket: char| url.matches(bracket).count();
+        count(close).saturating_sub(count(open))
+    };
+    let (mut round, mut square) = (excess('(', ')'), excess('[', ']'));
     while let Some(last) = url.chars().next_back() {
-        let sentence = match last {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '»' | '…' => true,
-            ')' => url.matches('(').count() < url.matches(')').count(),
-            ']' => url.matches('[').count() < url.matches(']').count(),
-            _ => false,
-        };
-        if !sentence {
-            break;
+        match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '»' | '…' => {}
+            ')' if round > 0 => round -= 1,
+            ']' if square > 0 => square -= 1,
+            _ => break,
         }
         url = &url[..url.len() - last.len_utf8()];
     }
@@ -196,6 +199,28 @@ mod tests {
         );
         check("https:// nothing, http://", &[], &[], &[]);
         check("HTTPS://A.example/", &["HTTPS://A.example/"], &[], &[]);
+    }
+
+    #[test]
+    fn hostile_text_takes_no_more_than_linear_time() {
+        let start = std::time::Instant::now();
+        for hostile in [
+            format!("https://a{}", ")".repeat(900_000)),
+            format!("https://a{}", "(".repeat(450_000) + &")".repeat(450_000)),
+            "http://a #b @c ".repeat(60_000),
+            "#".repeat(900_000),
+            "@a.".repeat(300_000),
+            "http://".repeat(120_000),
+        ] {
+            let text = Cow::Borrowed(hostile.as_str());
+            urls(&text);
+            hashtags(&text);
+            mentions(&text, Handles::Dotted);
+        }
+        assert!(
+            start.elapsed().as_secs() < 20,
+            "a quadratic search would take minutes"
+        );
     }
 
     #[test]

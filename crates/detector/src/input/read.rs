@@ -161,7 +161,10 @@ impl<'c> Reading<'c> {
     fn value(&mut self, value: &[u8], line: u64) -> Result<(), InputError> {
         if self.options.dialect == Dialect::Lockstep {
             return match post::decode(value) {
-                Ok(post) => self.post(&post, Some(value), false),
+                Ok(post) => {
+                    self.counts.posts += 1;
+                    (self.sink)(&post, value, false)
+                }
                 Err(error) => {
                     self.bad(line, error, value);
                     Ok(())
@@ -174,25 +177,34 @@ impl<'c> Reading<'c> {
         }
         for outcome in outcomes {
             match outcome {
-                Ok(post) => self.post(&post, None, false)?,
+                Ok(post) => self.foreign(&post, false, line, || value.to_vec())?,
                 Err(error) => self.bad(line, error, value),
             }
         }
         Ok(())
     }
 
-    /// `raw` where the post was read from the native dialect.
-    pub(super) fn post(
+    /// A post that was not read from the native dialect: it is written in it, and that may make it too long.
+    pub(super) fn foreign(
         &mut self,
         post: &Post<'_>,
-        raw: Option<&[u8]>,
         object: bool,
+        line: u64,
+        raw: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), InputError> {
-        self.counts.posts += 1;
-        match raw {
-            Some(raw) => (self.sink)(post, raw, object),
-            None => (self.sink)(post, &post::encode(post), object),
+        let native = post::encode(post);
+        if native.len() > post::MAX_VALUE_BYTES {
+            let reason = format!(
+                "has {} bytes in the native dialect, the most for one post is {}",
+                native.len(),
+                post::MAX_VALUE_BYTES
+            );
+            let raw = raw();
+            self.bad(line, DecodeError::new("", reason, &raw), &raw);
+            return Ok(());
         }
+        self.counts.posts += 1;
+        (self.sink)(post, &native, object)
     }
 
     pub(super) fn bad(&mut self, line: u64, error: DecodeError, raw: &[u8]) {

@@ -386,6 +386,16 @@ fn a_line_without_end_does_not_fill_the_memory() {
             .iter()
             .all(|bad| bad.error.to_string().len() < 500)
     );
+    let csv = format!(
+        "id,platform,account_id,created_at,text\n1,x,7,1,{}\n",
+        "a\\".repeat(400_000)
+    );
+    let outcome = read(&[folder.file("long.csv", csv.as_bytes())]);
+    assert_eq!(
+        (outcome.counts.posts, outcome.bad[0].line),
+        (0, 2),
+        "backslashes take two bytes each in JSON"
+    );
 }
 
 #[test]

@@ -361,16 +361,18 @@ fn list(cell: &str, links: bool) -> Vec<Cow<'_, str>> {
         .collect()
 }
 
-fn split_links(mut item: &str) -> Vec<&str> {
+fn split_links(item: &str) -> Vec<&str> {
     let mut links = Vec::new();
-    while let Some(at) = [",http", ",'http", ",\"http"]
-        .iter()
-        .filter_map(|start| item.find(start))
-        .min()
-    {
-        links.push(&item[..at]);
-        item = &item[at + 1..];
+    let mut start = 0;
+    for (comma, _) in item.match_indices(',') {
+        if ["http", "'http", "\"http"]
+            .iter()
+            .any(|link| item[comma + 1..].starts_with(link))
+        {
+            links.push(&item[start..comma]);
+            start = comma + 1;
+        }
     }
-    links.push(item.trim_end_matches(','));
+    links.push(item[start..].trim_end_matches(','));
     links
 }
