@@ -53,10 +53,7 @@ fn dependencies_point_one_way() {
     let ruled: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(crates, ruled, "every crate needs a rule here and a line in crates/README.md");
 
-    assert!(
-        graph.reached("sharing").contains("tokio"),
-        "the graph does not see what it should"
-    );
+    assert!(graph.reached("sharing").contains("tokio"), "the graph does not see what it should");
 
     let mut broken = Vec::new();
     for rule in RULES {

@@ -14,17 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     simulation.write_ndjson(&mut bytes)?;
     let packed = zstd::encode_all(bytes.as_slice(), 19)?;
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "world {name}, seed {seed}: {} posts in {took:.2?}",
-        simulation.posts.len()
-    )?;
-    writeln!(
-        out,
-        "NDJSON {} bytes, zstd -19 {} bytes",
-        bytes.len(),
-        packed.len()
-    )?;
+    writeln!(out, "world {name}, seed {seed}: {} posts in {took:.2?}", simulation.posts.len())?;
+    writeln!(out, "NDJSON {} bytes, zstd -19 {} bytes", bytes.len(), packed.len())?;
     write!(out, "{}", simulator::stats(&simulation))?;
     Ok(())
 }

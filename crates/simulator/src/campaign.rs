@@ -58,23 +58,15 @@ impl<'w> Operation<'w> {
         let community = draw.below(scene.communities.len());
         let members = recruit(scene, plan, &mut draw);
         let own = |scene: &mut Scene<'_>, draw: &mut Draw, voice: bool| -> Vec<u32> {
-            (0..plan.own_sources)
-                .map(|_| scene.source(draw, community, voice))
-                .collect()
+            (0..plan.own_sources).map(|_| scene.source(draw, community, voice)).collect()
         };
         let own_outlets = own(scene, &mut draw, false);
         let own_voices = own(scene, &mut draw, true);
         let borrowed = match plan.borrow_from {
             0 => (0..scene.public_sources as u32).collect(),
-            few => draw
-                .sample(scene.public_sources, few)
-                .into_iter()
-                .map(|source| source as u32)
-                .collect(),
+            few => draw.sample(scene.public_sources, few).into_iter().map(|source| source as u32).collect(),
         };
-        let tags = (0..plan.new_tags)
-            .map(|_| (0..plan.tags).map(|_| slogan(scene, &mut draw)).collect())
-            .collect();
+        let tags = (0..plan.new_tags).map(|_| (0..plan.tags).map(|_| slogan(scene, &mut draw)).collect()).collect();
         Self {
             members,
             own_outlets,
@@ -99,9 +91,7 @@ impl<'w> Operation<'w> {
     }
 
     fn run(mut self, scene: &mut Scene<'_>) {
-        let cover = self
-            .draw
-            .between(self.plan.cover_per_day.low, self.plan.cover_per_day.high);
+        let cover = self.draw.between(self.plan.cover_per_day.low, self.plan.cover_per_day.high);
         for place in 0..self.members.len() {
             let posts = self.draw.poisson(cover * scene.world.days);
             live(scene, &mut self.draw, self.members[place], posts);
@@ -109,11 +99,7 @@ impl<'w> Operation<'w> {
         self.poison(scene);
 
         let from = self.plan.start_day;
-        let to = self
-            .plan
-            .end_day
-            .unwrap_or(scene.world.days)
-            .min(scene.world.days);
+        let to = self.plan.end_day.unwrap_or(scene.world.days).min(scene.world.days);
         let length = (to - from).max(0.0);
         let count = libm::round(length * self.actions_per_day) as usize;
         let count = count.min(self.plan.max_actions.unwrap_or(usize::MAX));
@@ -140,14 +126,7 @@ impl<'w> Operation<'w> {
     /// One action of one cell: what is acted on, who takes part, and when each of them does. `phase` is the place of the
     /// tags that are flooded now.
     fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, phase: usize, at: Millis) {
-        let Modes {
-            url,
-            repost,
-            hashtag,
-            text,
-            reply,
-            mention,
-        } = self.plan.modes;
+        let Modes { url, repost, hashtag, text, reply, mention } = self.plan.modes;
         let modes = [
             (Mode::Url, url),
             (Mode::Repost, repost),
@@ -167,26 +146,15 @@ impl<'w> Operation<'w> {
                     let act = match mode {
                         Mode::Reply => Act::Reply(item),
                         Mode::Repost => Act::Repost(item),
-                        _ => Act::Link {
-                            item,
-                            words: LinkWords::Own,
-                            short: self.draw.chance(self.shortener),
-                        },
+                        _ => Act::Link { item, words: LinkWords::Own, short: self.draw.chance(self.shortener) },
                     };
                     self.post(scene, at + lag, place, act, &mut who);
                 }
-                ActionTruth {
-                    mode,
-                    ..scene.on_item(item, at, Vec::new())
-                }
+                ActionTruth { mode, ..scene.on_item(item, at, Vec::new()) }
             }
             Mode::Hashtag | Mode::Text | Mode::Mention => {
                 let script = self.script(scene, mode, phase);
-                let posts = if mode == Mode::Hashtag {
-                    self.plan.flood
-                } else {
-                    1
-                };
+                let posts = if mode == Mode::Hashtag { self.plan.flood } else { 1 };
                 for (lag, place) in on_duty {
                     let mut when = at + lag;
                     for _ in 0..posts {
@@ -199,18 +167,8 @@ impl<'w> Operation<'w> {
                     Mode::Mention => scene.scripts[script as usize].mentions.clone(),
                     _ => vec![scene.script_text(script)],
                 };
-                let source = if mode == Mode::Text {
-                    String::new()
-                } else {
-                    keys[0].clone()
-                };
-                ActionTruth {
-                    at,
-                    mode,
-                    keys,
-                    source,
-                    participants: Vec::new(),
-                }
+                let source = if mode == Mode::Text { String::new() } else { keys[0].clone() };
+                ActionTruth { at, mode, keys, source, participants: Vec::new() }
             }
         };
         who.sort_unstable();
@@ -221,10 +179,7 @@ impl<'w> Operation<'w> {
             }
         }
         if !participants.is_empty() {
-            self.actions.push(ActionTruth {
-                participants,
-                ..truth
-            });
+            self.actions.push(ActionTruth { participants, ..truth });
         }
     }
 
@@ -238,9 +193,7 @@ impl<'w> Operation<'w> {
         let mentions = match mode {
             Mode::Mention => {
                 let targets = self.draw.sample(scene.crowd, 3).into_iter();
-                targets
-                    .map(|target| scene.accounts[target].name.clone())
-                    .collect()
+                targets.map(|target| scene.accounts[target].name.clone()).collect()
             }
             _ => Vec::new(),
         };
@@ -256,9 +209,8 @@ impl<'w> Operation<'w> {
     /// Members that take part, with their delays.
     fn on_duty(&mut self, cell: usize, number: usize) -> Vec<(Millis, u32)> {
         let cells = self.plan.cells;
-        let mut able: Vec<u32> = (0..self.members.len() as u32)
-            .filter(|place| *place as usize % cells == cell)
-            .collect();
+        let mut able: Vec<u32> =
+            (0..self.members.len() as u32).filter(|place| *place as usize % cells == cell).collect();
         if self.plan.rotate > 0 && self.plan.rotate < able.len() {
             let turn = number * self.plan.rotate % able.len();
             able.rotate_left(turn);
@@ -294,22 +246,11 @@ impl<'w> Operation<'w> {
                 }
             }
         }
-        let source = self.draw.pick(if voice {
-            &self.own_voices
-        } else {
-            &self.own_outlets
-        });
+        let source = self.draw.pick(if voice { &self.own_voices } else { &self.own_outlets });
         scene.item(source, at, 1.0)
     }
 
-    fn post(
-        &mut self,
-        scene: &mut Scene<'_>,
-        at: Millis,
-        place: u32,
-        act: Act,
-        who: &mut Vec<(Millis, u32)>,
-    ) {
+    fn post(&mut self, scene: &mut Scene<'_>, at: Millis, place: u32, act: Act, who: &mut Vec<(Millis, u32)>) {
         if !scene.post(at, self.members[place as usize], act) {
             return;
         }
@@ -324,18 +265,12 @@ impl<'w> Operation<'w> {
 
     /// Acts on the campaign's sources before it starts, each account for itself, so that habit seems to explain the rest.
     fn poison(&mut self, scene: &mut Scene<'_>) {
-        let a_day = self
-            .draw
-            .between(self.plan.poison_per_day.low, self.plan.poison_per_day.high);
+        let a_day = self.draw.between(self.plan.poison_per_day.low, self.plan.poison_per_day.high);
         let before = self.plan.start_day;
         for place in 0..self.members.len() {
             for _ in 0..self.draw.poisson(a_day * before) {
                 let at = scene.day(self.draw.unit() * before);
-                let mode = if self.draw.chance(0.5) {
-                    Mode::Url
-                } else {
-                    Mode::Repost
-                };
+                let mode = if self.draw.chance(0.5) { Mode::Url } else { Mode::Repost };
                 let item = self.target(scene, mode, at);
                 let later = at + (self.draw.between(10.0, 3_600.0) * SECOND) as Millis;
                 let act = on(scene, item, LinkWords::Own);
@@ -350,15 +285,9 @@ fn recruit(scene: &mut Scene<'_>, plan: &Campaign, draw: &mut Draw) -> Vec<u32> 
     let world = scene.world;
     let platforms: Vec<usize> = match plan.platforms.as_slice() {
         [] => vec![0],
-        names => names
-            .iter()
-            .filter_map(|name| {
-                world
-                    .platforms
-                    .iter()
-                    .position(|platform| platform.name == *name)
-            })
-            .collect(),
+        names => {
+            names.iter().filter_map(|name| world.platforms.iter().position(|platform| platform.name == *name)).collect()
+        }
     };
     let size = libm::round(draw.between(plan.size.low, plan.size.high)).max(1.0) as usize;
     let within = draw.between(plan.created_within_days.low, plan.created_within_days.high);
@@ -391,10 +320,5 @@ fn recruit(scene: &mut Scene<'_>, plan: &Campaign, draw: &mut Draw) -> Vec<u32> 
 
 /// A hashtag that nobody used before.
 fn slogan(scene: &Scene<'_>, draw: &mut Draw) -> String {
-    format!(
-        "{}{}{}",
-        words::name(draw),
-        capital(scene.languages[0].noun(draw)),
-        words::name(draw)
-    )
+    format!("{}{}{}", words::name(draw), capital(scene.languages[0].noun(draw)), words::name(draw))
 }

@@ -11,21 +11,12 @@ use crate::{
 pub(crate) fn settle(scene: &mut Scene<'_>) {
     let crowd = &scene.world.crowd;
     let mut draw = Draw::new(scene.seed, "crowd");
-    let shares: Vec<f64> = scene
-        .world
-        .platforms
-        .iter()
-        .map(|platform| platform.share)
-        .collect();
+    let shares: Vec<f64> = scene.world.platforms.iter().map(|platform| platform.share).collect();
     for _ in 0..crowd.accounts {
         // Communities differ in size: low numbers are the large ones.
         let community = libm::pow(draw.unit(), 1.7) * crowd.communities as f64;
         let platform = draw.weighted(&shares).unwrap_or(0);
-        scene.account(
-            &mut draw,
-            platform,
-            (community as usize).min(crowd.communities - 1),
-        );
+        scene.account(&mut draw, platform, (community as usize).min(crowd.communities - 1));
     }
     scene.crowd = scene.accounts.len();
 
@@ -34,9 +25,7 @@ pub(crate) fn settle(scene: &mut Scene<'_>) {
         for rank in 0..crowd.sources {
             let source = scene.source(&mut draw, community, rank % 2 == 0);
             let a_day = crowd.items_per_day / libm::pow((1 + rank / 2) as f64, 0.7);
-            let mut times: Vec<f64> = (0..draw.poisson(a_day * scene.world.days))
-                .map(|_| draw.unit())
-                .collect();
+            let mut times: Vec<f64> = (0..draw.poisson(a_day * scene.world.days)).map(|_| draw.unit()).collect();
             times.sort_by(f64::total_cmp);
             for time in times {
                 let fame = draw.pareto(crowd.fame);
@@ -48,15 +37,8 @@ pub(crate) fn settle(scene: &mut Scene<'_>) {
 
     for account in 0..scene.crowd {
         let mut draw = Draw::keyed(scene.seed, 0x0c40_3d00_0000_0000 | account as u64);
-        let posts = draw
-            .log_normal(crowd.posts_median, crowd.posts_sigma)
-            .min(crowd.posts_max);
-        live(
-            scene,
-            &mut draw,
-            account as u32,
-            libm::round(posts).max(1.0) as usize,
-        );
+        let posts = draw.log_normal(crowd.posts_median, crowd.posts_sigma).min(crowd.posts_max);
+        live(scene, &mut draw, account as u32, libm::round(posts).max(1.0) as usize);
     }
 }
 
@@ -73,13 +55,7 @@ pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: 
 }
 
 /// Lets an account post so often from `at` on, a minute or two apart.
-pub(crate) fn session(
-    scene: &mut Scene<'_>,
-    draw: &mut Draw,
-    account: u32,
-    mut at: Millis,
-    posts: usize,
-) {
+pub(crate) fn session(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, mut at: Millis, posts: usize) {
     let crowd = &scene.world.crowd;
     for _ in 0..posts {
         let act = act(scene, draw, account, at);
@@ -110,16 +86,8 @@ fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
         if !draw.chance(crowd.tail)
             && let Some(item) = taste(scene, draw, account, at, false)
         {
-            let words = if draw.chance(crowd.headline) {
-                LinkWords::Headline
-            } else {
-                LinkWords::Own
-            };
-            return Act::Link {
-                item,
-                words,
-                short: false,
-            };
+            let words = if draw.chance(crowd.headline) { LinkWords::Headline } else { LinkWords::Own };
+            return Act::Link { item, words, short: false };
         }
         return Act::LinkStranger;
     }
@@ -139,11 +107,7 @@ fn taste(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis, voice: bo
     } else {
         (draw.unit() * draw.unit() * crowd.communities as f64) as usize
     };
-    let kinds = if voice {
-        crowd.sources.div_ceil(2)
-    } else {
-        crowd.sources / 2
-    };
+    let kinds = if voice { crowd.sources.div_ceil(2) } else { crowd.sources / 2 };
     let source = community * crowd.sources + 2 * draw.rank(kinds) + usize::from(!voice);
     scene.browse(draw, source, at)
 }

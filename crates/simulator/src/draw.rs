@@ -15,9 +15,9 @@ impl Draw {
     /// The stream of `part` in the world that `seed` gives.
     pub(crate) fn new(seed: u64, part: &str) -> Self {
         // FNV-1a: fixed for ever, which the standard library's hashers do not promise to be.
-        let name = part.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let name = part
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self::keyed(seed, name)
     }
 
@@ -158,16 +158,13 @@ mod tests {
     fn curves_have_the_moments_they_are_named_for() {
         let mut draw = Draw::new(7, "moments");
         let n = 20_000;
-        let mean = |draw: &mut Draw, one: &dyn Fn(&mut Draw) -> f64| {
-            (0..n).map(|_| one(draw)).sum::<f64>() / f64::from(n)
-        };
+        let mean =
+            |draw: &mut Draw, one: &dyn Fn(&mut Draw) -> f64| (0..n).map(|_| one(draw)).sum::<f64>() / f64::from(n);
         assert!((mean(&mut draw, &|d| d.exponential(40.0)) - 40.0).abs() < 1.5);
         assert!((mean(&mut draw, &|d| d.poisson(3.0) as f64) - 3.0).abs() < 0.06);
         assert!((mean(&mut draw, &|d| d.poisson(80.0) as f64) - 80.0).abs() < 0.4);
         assert!((mean(&mut draw, &|d| d.geometric(12.0) as f64) - 12.0).abs() < 0.4);
-        let below = mean(&mut draw, &|d| {
-            f64::from(u8::from(d.log_normal(90.0, 1.3) < 90.0))
-        });
+        let below = mean(&mut draw, &|d| f64::from(u8::from(d.log_normal(90.0, 1.3) < 90.0)));
         assert!((below - 0.5).abs() < 0.02);
     }
 

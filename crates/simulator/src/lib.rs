@@ -36,8 +36,8 @@ pub use post::SimPost;
 pub use stats::{CrowdStats, Stats, stats};
 pub use truth::{AccountKey, AccountTruth, ActionTruth, GroupTruth, Label, Truth};
 pub use world::{
-    BreakingNews, Campaign, Crowd, Fandom, Giveaway, Lag, LiveEvent, Lookalike, Mirrors, Mode,
-    Modes, Platform, Range, ShareButton, World,
+    BreakingNews, Campaign, Crowd, Fandom, Giveaway, Lag, LiveEvent, Lookalike, Mirrors, Mode, Modes, Platform, Range,
+    ShareButton, World,
 };
 
 use std::io;
@@ -69,10 +69,7 @@ impl World {
     /// Where fields were changed to values that [`World::check`] refuses (a crowd without communities, say).
     pub fn generate(&self, seed: u64) -> Simulation {
         let (posts, truth) = self.stream(seed);
-        Simulation {
-            posts: posts.collect(),
-            truth,
-        }
+        Simulation { posts: posts.collect(), truth }
     }
 
     /// The same posts one at a time, for worlds that are better not held in memory; the truth is known at once.
@@ -91,14 +88,7 @@ impl World {
         scene.drafts = drafts;
         let truth = scene.truth();
         let posted = vec![0; scene.accounts.len()];
-        (
-            Stream {
-                scene,
-                posted,
-                next: 0,
-            },
-            truth,
-        )
+        (Stream { scene, posted, next: 0 }, truth)
     }
 }
 
@@ -125,8 +115,6 @@ impl ExactSizeIterator for Stream<'_> {}
 impl Simulation {
     /// Writes all posts as NDJSON in the native dialect.
     pub fn write_ndjson(&self, mut out: impl io::Write) -> io::Result<()> {
-        self.posts
-            .iter()
-            .try_for_each(|post| post.write_ndjson(&mut out))
+        self.posts.iter().try_for_each(|post| post.write_ndjson(&mut out))
     }
 }

@@ -66,11 +66,9 @@ impl World {
     /// `extends = "NAME"` starts from a built-in world: keys and tables of this file take the place of that one's, and
     /// a list (such as all campaigns) takes the place of the whole list.
     pub fn from_toml(text: &str) -> Result<Self, WorldError> {
-        let world: Self = serde_path_to_error::deserialize(toml::Value::Table(table(text, 0)?))
-            .map_err(|error| WorldError::Key {
-                key: error.path().to_string(),
-                problem: error.inner().message().to_owned(),
-            })?;
+        let world: Self = serde_path_to_error::deserialize(toml::Value::Table(table(text, 0)?)).map_err(|error| {
+            WorldError::Key { key: error.path().to_string(), problem: error.inner().message().to_owned() }
+        })?;
         world.check()?;
         Ok(world)
     }
@@ -92,38 +90,18 @@ impl World {
         const COUNT: &str = "must be at least 1";
         const NOT_NEGATIVE: &str = "must not be negative";
         let c = &self.crowd;
-        rule(
-            self.days > 0.0 && self.days <= 400.0,
-            "days",
-            self.days,
-            "must be in 0 to 400",
-        )?;
+        rule(self.days > 0.0 && self.days <= 400.0, "days", self.days, "must be in 0 to 400")?;
         rule(
             (ID_EPOCH..ID_EPOCH + SIXTY_YEARS).contains(&self.start.as_millisecond()),
             "start",
             self.start,
             "must be in the years 2020 to 2079",
         )?;
-        rule(
-            !self.platforms.is_empty(),
-            "platform",
-            "missing",
-            "must have an entry",
-        )?;
-        rule(
-            self.platforms.len() <= 16,
-            "platform",
-            self.platforms.len(),
-            "must have at most 16 entries",
-        )?;
+        rule(!self.platforms.is_empty(), "platform", "missing", "must have an entry")?;
+        rule(self.platforms.len() <= 16, "platform", self.platforms.len(), "must have at most 16 entries")?;
         for (i, platform) in self.platforms.iter().enumerate() {
             let key = |name: &str| format!("platform[{i}].{name}");
-            rule(
-                finite(platform.share) && platform.share > 0.0,
-                key("share"),
-                platform.share,
-                POSITIVE,
-            )?;
+            rule(finite(platform.share) && platform.share > 0.0, key("share"), platform.share, POSITIVE)?;
             rule(
                 (0.0..=3_600.0).contains(&platform.clock_s),
                 key("clock_s"),
@@ -134,12 +112,7 @@ impl World {
         for (name, count) in [("accounts", c.accounts), ("communities", c.communities)] {
             rule(count >= 1, format!("crowd.{name}"), count, COUNT)?;
         }
-        rule(
-            c.sources >= 4,
-            "crowd.sources",
-            c.sources,
-            "must be at least 4",
-        )?;
+        rule(c.sources >= 4, "crowd.sources", c.sources, "must be at least 4")?;
         for (name, value) in [
             ("items_per_day", c.items_per_day),
             ("fame", c.fame),
@@ -149,20 +122,10 @@ impl World {
             ("session_posts", c.session_posts),
             ("gap_s", c.gap_s),
         ] {
-            rule(
-                finite(value) && value > 0.0,
-                format!("crowd.{name}"),
-                value,
-                POSITIVE,
-            )?;
+            rule(finite(value) && value > 0.0, format!("crowd.{name}"), value, POSITIVE)?;
         }
         for (name, value) in [("posts_sigma", c.posts_sigma), ("gap_sigma", c.gap_sigma)] {
-            rule(
-                (0.0..=5.0).contains(&value),
-                format!("crowd.{name}"),
-                value,
-                "must be in 0 to 5",
-            )?;
+            rule((0.0..=5.0).contains(&value), format!("crowd.{name}"), value, "must be in 0 to 5")?;
         }
         for (name, value) in [
             ("loyalty", c.loyalty),
@@ -178,19 +141,9 @@ impl World {
             ("tracking", c.tracking),
             ("delete", c.delete),
         ] {
-            rule(
-                (0.0..=1.0).contains(&value),
-                format!("crowd.{name}"),
-                value,
-                SHARE,
-            )?;
+            rule((0.0..=1.0).contains(&value), format!("crowd.{name}"), value, SHARE)?;
         }
-        rule(
-            c.repost + c.link <= 1.0,
-            "crowd.link",
-            c.link,
-            "must leave `repost` + `link` at most 1",
-        )?;
+        rule(c.repost + c.link <= 1.0, "crowd.link", c.link, "must leave `repost` + `link` at most 1")?;
         let mean = c.posts_median * libm::exp(c.posts_sigma * c.posts_sigma / 2.0);
         rule(
             mean.min(c.posts_max) * (c.accounts as f64) < MOST_POSTS,
@@ -207,12 +160,7 @@ impl World {
                 ),
                 Lookalike::BreakingNews(b) => {
                     rule(b.items >= 1, key("items"), b.items, COUNT)?;
-                    rule(
-                        (0.0..=100.0).contains(&b.linger),
-                        key("linger"),
-                        b.linger,
-                        "must be in 0 to 100",
-                    )?;
+                    rule((0.0..=100.0).contains(&b.linger), key("linger"), b.linger, "must be in 0 to 100")?;
                     (&[("clump", b.clump)], &[("lag_s", b.lag_s)])
                 }
                 Lookalike::Mirrors(m) => {
@@ -220,16 +168,11 @@ impl World {
                     rule(m.lag_s.low >= 0.0, key("lag_s"), m.lag_s.low, NOT_NEGATIVE)?;
                     (&[("headline", m.headline)], &[])
                 }
-                Lookalike::Giveaway(g) => {
-                    (&[("participation", g.participation)], &[("lag_s", g.lag_s)])
+                Lookalike::Giveaway(g) => (&[("participation", g.participation)], &[("lag_s", g.lag_s)]),
+                Lookalike::ShareButton(s) => (&[("participation", s.participation)], &[("lag_s", s.lag_s)]),
+                Lookalike::LiveEvent(l) => {
+                    (&[("participation", l.participation)], &[("hours", l.hours), ("lag_s", l.lag_s)])
                 }
-                Lookalike::ShareButton(s) => {
-                    (&[("participation", s.participation)], &[("lag_s", s.lag_s)])
-                }
-                Lookalike::LiveEvent(l) => (
-                    &[("participation", l.participation)],
-                    &[("hours", l.hours), ("lag_s", l.lag_s)],
-                ),
             };
             for (name, value) in shares {
                 rule((0.0..=1.0).contains(value), key(name), value, SHARE)?;
@@ -248,25 +191,10 @@ impl World {
             )?;
             for name in &campaign.platforms {
                 let known = self.platforms.iter().any(|platform| platform.name == *name);
-                rule(
-                    known,
-                    key("platforms"),
-                    name,
-                    "must name platforms of this world",
-                )?;
+                rule(known, key("platforms"), name, "must name platforms of this world")?;
             }
-            rule(
-                campaign.size.low >= 1.0,
-                key("size"),
-                campaign.size.low,
-                COUNT,
-            )?;
-            rule(
-                campaign.size.high <= 100_000.0,
-                key("size"),
-                campaign.size.high,
-                "must be at most 100000",
-            )?;
+            rule(campaign.size.low >= 1.0, key("size"), campaign.size.low, COUNT)?;
+            rule(campaign.size.high <= 100_000.0, key("size"), campaign.size.high, "must be at most 100000")?;
             for (name, count) in [
                 ("copies", campaign.copies),
                 ("own_sources", campaign.own_sources),
@@ -275,12 +203,7 @@ impl World {
                 ("new_tags", campaign.new_tags),
                 ("flood", campaign.flood),
             ] {
-                rule(
-                    (1..=10_000).contains(&count),
-                    key(name),
-                    count,
-                    "must be in 1 to 10000",
-                )?;
+                rule((1..=10_000).contains(&count), key(name), count, "must be in 1 to 10000")?;
             }
             let m = campaign.modes;
             for (name, weight) in [
@@ -291,12 +214,7 @@ impl World {
                 ("reply", m.reply),
                 ("mention", m.mention),
             ] {
-                rule(
-                    finite(weight) && weight >= 0.0,
-                    key(&format!("modes.{name}")),
-                    weight,
-                    NOT_NEGATIVE,
-                )?;
+                rule(finite(weight) && weight >= 0.0, key(&format!("modes.{name}")), weight, NOT_NEGATIVE)?;
             }
             rule(
                 m.url + m.repost + m.hashtag + m.text + m.reply + m.mention > 0.0,
@@ -341,15 +259,11 @@ impl World {
 
 fn built_in(name: &str) -> Result<&'static str, WorldError> {
     let found = BUILT_IN.iter().find(|(known, _)| *known == name);
-    found
-        .map(|(_, text)| *text)
-        .ok_or_else(|| WorldError::UnknownName {
-            name: name.to_owned(),
-            nearest: World::names()
-                .min_by_key(|known| strsim::levenshtein(known, name))
-                .unwrap_or_default(),
-            known: World::names().collect::<Vec<_>>().join(", "),
-        })
+    found.map(|(_, text)| *text).ok_or_else(|| WorldError::UnknownName {
+        name: name.to_owned(),
+        nearest: World::names().min_by_key(|known| strsim::levenshtein(known, name)).unwrap_or_default(),
+        known: World::names().collect::<Vec<_>>().join(", "),
+    })
 }
 
 fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
@@ -357,13 +271,10 @@ fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
     let Some(base) = own.remove("extends") else {
         return Ok(own);
     };
-    let name = base
-        .as_str()
-        .filter(|_| depth < 8)
-        .ok_or_else(|| WorldError::Key {
-            key: "extends".to_owned(),
-            problem: "must be the name of a built-in world".to_owned(),
-        })?;
+    let name = base.as_str().filter(|_| depth < 8).ok_or_else(|| WorldError::Key {
+        key: "extends".to_owned(),
+        problem: "must be the name of a built-in world".to_owned(),
+    })?;
     let mut whole = table(built_in(name)?, depth + 1)?;
     overlay(&mut whole, own);
     Ok(whole)
@@ -394,11 +305,7 @@ fn rule(
     if holds {
         return Ok(());
     }
-    Err(WorldError::Value {
-        key: key.into(),
-        value: value.to_string(),
-        rule,
-    })
+    Err(WorldError::Value { key: key.into(), value: value.to_string(), rule })
 }
 
 #[cfg(test)]
@@ -406,7 +313,8 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    const SMALL: &str = "name = 'x'\nabout = 'y'\nstart = '2026-09-14T00:00:00Z'\ndays = 1.0\n[[platform]]\nname = 'chirp'\n";
+    const SMALL: &str =
+        "name = 'x'\nabout = 'y'\nstart = '2026-09-14T00:00:00Z'\ndays = 1.0\n[[platform]]\nname = 'chirp'\n";
 
     fn check(more: &str, expected: Expect) {
         let error = World::from_toml(&format!("{SMALL}{more}")).map(|world| world.name);
@@ -433,10 +341,7 @@ mod tests {
                 "at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`"
             ],
         );
-        check(
-            "[crowd]\nrepost = 1.5\n",
-            expect!["`crowd.repost` is 1.5: must be in 0 to 1"],
-        );
+        check("[crowd]\nrepost = 1.5\n", expect!["`crowd.repost` is 1.5: must be in 0 to 1"]);
         check(
             "[[lookalike]]\nkind = 'fandoms'\n",
             expect![
@@ -477,19 +382,15 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
-        let error = World::named("prototyp")
-            .map(|world| world.name)
-            .unwrap_err();
+        let error = World::named("prototyp").map(|world| world.name).unwrap_err();
         expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: demo, lookalikes, newfandom, null, prototype, training"].assert_eq(&error.to_string());
     }
 
     #[test]
     fn extends_lays_keys_over_a_built_in_world() {
         let base = World::named("prototype").unwrap();
-        let world = World::from_toml(
-            "extends = 'prototype'\nname = 'slow'\ncampaign = []\n[crowd]\naccounts = 500\n",
-        )
-        .unwrap();
+        let world =
+            World::from_toml("extends = 'prototype'\nname = 'slow'\ncampaign = []\n[crowd]\naccounts = 500\n").unwrap();
         assert_eq!(world.name, "slow");
         assert_eq!(world.crowd.accounts, 500);
         assert_eq!(world.crowd.communities, base.crowd.communities);

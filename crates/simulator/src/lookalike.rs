@@ -41,13 +41,8 @@ fn fandom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Fandom) {
         let at = scene.day(day);
         let item = scene.item(idol, at, 1.0);
         scene.items[item as usize].tags = vec![name.clone()];
-        let chant = scene.script(Script {
-            community,
-            base: None,
-            paraphrase: 0.0,
-            tags: tags.clone(),
-            mentions: Vec::new(),
-        });
+        let chant =
+            scene.script(Script { community, base: None, paraphrase: 0.0, tags: tags.clone(), mentions: Vec::new() });
         let who = part(draw, fans.len(), it.participation);
         let who = act_all(
             scene,
@@ -57,11 +52,7 @@ fn fandom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Fandom) {
             at,
             |draw| draw.log_normal(it.lag_s, 1.0),
             |draw| {
-                if draw.chance(it.chant) {
-                    Act::Script(chant)
-                } else {
-                    Act::Repost(item)
-                }
+                if draw.chance(it.chant) { Act::Script(chant) } else { Act::Repost(item) }
             },
         );
         actions.push(scene.on_item(item, at, who));
@@ -106,10 +97,7 @@ fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
         }
     }
     // Members are whoever took part.
-    let mut members: Vec<u32> = actions
-        .iter()
-        .flat_map(|action| action.participants.clone())
-        .collect();
+    let mut members: Vec<u32> = actions.iter().flat_map(|action| action.participants.clone()).collect();
     members.sort_unstable();
     members.dedup();
     for action in &mut actions {
@@ -127,9 +115,7 @@ fn mirrors(scene: &mut Scene<'_>, draw: &mut Draw, it: &Mirrors) {
     let mut actions = Vec::new();
     // Outlets stand at the odd ranks; the second one of each community is copied.
     let outlets: Vec<usize> = (0..it.outlets)
-        .map(|number| {
-            (number % crowd.communities) * crowd.sources + if crowd.sources > 3 { 3 } else { 1 }
-        })
+        .map(|number| (number % crowd.communities) * crowd.sources + if crowd.sources > 3 { 3 } else { 1 })
         .collect();
     for number in 0..it.accounts {
         let community = scene.sources[outlets[number % it.outlets]].community;
@@ -144,21 +130,9 @@ fn mirrors(scene: &mut Scene<'_>, draw: &mut Draw, it: &Mirrors) {
             let mut who: Vec<(Millis, u32)> = Vec::new();
             for number in (place..bots.len()).step_by(it.outlets) {
                 let lag = draw.between(it.lag_s.low, it.lag_s.high) * SECOND;
-                let words = if draw.chance(it.headline) {
-                    LinkWords::Headline
-                } else {
-                    LinkWords::Bare
-                };
+                let words = if draw.chance(it.headline) { LinkWords::Headline } else { LinkWords::Bare };
                 let when = at + lag as Millis;
-                if scene.post(
-                    when,
-                    bots[number],
-                    Act::Link {
-                        item,
-                        words,
-                        short: false,
-                    },
-                ) {
+                if scene.post(when, bots[number], Act::Link { item, words, short: false }) {
                     who.push((when, number as u32));
                 }
             }
@@ -186,22 +160,9 @@ fn giveaway(scene: &mut Scene<'_>, draw: &mut Draw, it: &Giveaway) {
         let (key, source) = (script.tags.clone(), script.tags[0].clone());
         let script = scene.script(script);
         let who = part(draw, hunters.len(), it.participation);
-        let who = act_all(
-            scene,
-            draw,
-            &hunters,
-            who,
-            at,
-            |draw| draw.log_normal(it.lag_s, 1.0),
-            |_| Act::Script(script),
-        );
-        actions.push(ActionTruth {
-            at,
-            mode: Mode::Hashtag,
-            keys: key,
-            source,
-            participants: who,
-        });
+        let who =
+            act_all(scene, draw, &hunters, who, at, |draw| draw.log_normal(it.lag_s, 1.0), |_| Act::Script(script));
+        actions.push(ActionTruth { at, mode: Mode::Hashtag, keys: key, source, participants: who });
     }
     finish(scene, &it.name, Label::Giveaway, &hunters, actions);
 }
@@ -220,20 +181,8 @@ fn share_button(scene: &mut Scene<'_>, draw: &mut Draw, it: &ShareButton) {
         let item = draw.pick(items);
         let at = scene.items[item as usize].at;
         let who = part(draw, readers.len(), it.participation);
-        let act = Act::Link {
-            item,
-            words: LinkWords::Button,
-            short: false,
-        };
-        let who = act_all(
-            scene,
-            draw,
-            &readers,
-            who,
-            at,
-            |draw| draw.log_normal(it.lag_s, 1.0),
-            |_| act,
-        );
+        let act = Act::Link { item, words: LinkWords::Button, short: false };
+        let who = act_all(scene, draw, &readers, who, at, |draw| draw.log_normal(it.lag_s, 1.0), |_| act);
         actions.push(scene.on_item(item, at, who));
     }
     finish(scene, &it.name, Label::ShareButton, &readers, actions);
@@ -265,11 +214,7 @@ fn live_event(scene: &mut Scene<'_>, draw: &mut Draw, it: &LiveEvent) {
             at,
             |draw| 3.0 + draw.exponential(it.lag_s),
             |draw| {
-                if draw.chance(0.25) {
-                    Act::Repost(item)
-                } else {
-                    Act::Script(shout)
-                }
+                if draw.chance(0.25) { Act::Repost(item) } else { Act::Script(shout) }
             },
         );
         actions.push(ActionTruth {
@@ -287,17 +232,12 @@ fn live_event(scene: &mut Scene<'_>, draw: &mut Draw, it: &LiveEvent) {
 
 /// So many accounts of the crowd.
 fn from_crowd(scene: &Scene<'_>, draw: &mut Draw, count: usize) -> Vec<u32> {
-    draw.sample(scene.crowd, count)
-        .into_iter()
-        .map(|account| account as u32)
-        .collect()
+    draw.sample(scene.crowd, count).into_iter().map(|account| account as u32).collect()
 }
 
 /// Those of `size` members who take part, each with the given probability.
 fn part(draw: &mut Draw, size: usize, probability: f64) -> Vec<u32> {
-    (0..size as u32)
-        .filter(|_| draw.chance(probability))
-        .collect()
+    (0..size as u32).filter(|_| draw.chance(probability)).collect()
 }
 
 /// Lets participants act, each after a delay in seconds; gives those who did, in the order in which they did.
@@ -326,11 +266,7 @@ fn act_all(
 pub(crate) fn on(scene: &Scene<'_>, item: u32, words: LinkWords) -> Act {
     let source = scene.items[item as usize].source;
     if scene.sources[source as usize].accounts.is_empty() {
-        Act::Link {
-            item,
-            words,
-            short: false,
-        }
+        Act::Link { item, words, short: false }
     } else {
         Act::Repost(item)
     }
@@ -339,18 +275,10 @@ pub(crate) fn on(scene: &Scene<'_>, item: u32, words: LinkWords) -> Act {
 /// Puts a source's items back in order of time after one was added out of turn.
 fn settle_in(scene: &mut Scene<'_>, source: u32) {
     let items = &scene.items;
-    scene.sources[source as usize]
-        .items
-        .sort_by_key(|item| (items[*item as usize].at, *item));
+    scene.sources[source as usize].items.sort_by_key(|item| (items[*item as usize].at, *item));
 }
 
-fn finish(
-    scene: &mut Scene<'_>,
-    name: &str,
-    label: Label,
-    members: &[u32],
-    actions: Vec<ActionTruth>,
-) {
+fn finish(scene: &mut Scene<'_>, name: &str, label: Label, members: &[u32], actions: Vec<ActionTruth>) {
     scene.label(members, label, name);
     let group = scene.group(name, label, members, actions);
     scene.lookalikes.push(group);

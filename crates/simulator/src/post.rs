@@ -55,10 +55,7 @@ pub struct SimPost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub following: Option<u64>,
     /// When the account was made.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "rfc3339_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
     pub account_created_at: Option<Millis>,
     /// Posts of the account in its life so far.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,10 +64,7 @@ pub struct SimPost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_profile: Option<bool>,
     /// When the post was deleted.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "rfc3339_option"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
     pub deleted_at: Option<Millis>,
 }
 
@@ -111,10 +105,7 @@ impl SimPost {
 }
 
 fn borrowed(values: &[String]) -> Vec<Cow<'_, str>> {
-    values
-        .iter()
-        .map(|value| Cow::Borrowed(value.as_str()))
-        .collect()
+    values.iter().map(|value| Cow::Borrowed(value.as_str())).collect()
 }
 
 /// A moment as the dialect writes it.

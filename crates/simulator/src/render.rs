@@ -15,12 +15,7 @@ use crate::{
 pub(crate) const ID_EPOCH: Millis = 1_577_836_800_000;
 const SERIAL_BITS: u32 = 22;
 /// Tags of the one event that everybody talks about: the election in a country that does not exist.
-const EVENT_TAGS: [&str; 4] = [
-    "VelmoraVotes",
-    "VelmoraDebate",
-    "Velmora26",
-    "VelmoraDecides",
-];
+const EVENT_TAGS: [&str; 4] = ["VelmoraVotes", "VelmoraDebate", "Velmora26", "VelmoraDecides"];
 
 /// Streams of random numbers that belong to a post, an item, a script.
 const POST: u64 = 1 << 60;
@@ -44,11 +39,7 @@ impl Scene<'_> {
     pub(crate) fn shown_at(&self, draft: &Draft) -> Millis {
         let account = &self.accounts[draft.account as usize];
         let clock = (self.world.platforms[account.platform].clock_s * 1_000.0) as Millis;
-        if clock > 1 {
-            draft.at - draft.at.rem_euclid(clock)
-        } else {
-            draft.at
-        }
+        if clock > 1 { draft.at - draft.at.rem_euclid(clock) } else { draft.at }
     }
 
     /// The number that a draft's id spells: posts with the same time are in its order.
@@ -67,17 +58,14 @@ impl Scene<'_> {
             account_id: account.id.clone(),
             account_name: account.name.clone(),
             created_at: self.shown_at(draft),
-            lang: platform
-                .lang
-                .then(|| self.languages[self.communities[account.community].language].tag),
+            lang: platform.lang.then(|| self.languages[self.communities[account.community].language].tag),
             client: platform.client.then(|| account.client.clone()),
             ..SimPost::default()
         };
         if platform.profile {
             post.followers = Some(account.followers);
             post.following = Some(account.following);
-            post.account_created_at =
-                Some(account.created_at - account.created_at.rem_euclid(1_000));
+            post.account_created_at = Some(account.created_at - account.created_at.rem_euclid(1_000));
             post.account_posts = Some(account.earlier_posts + earlier);
             post.default_profile = Some(account.default_profile);
         }
@@ -94,8 +82,7 @@ impl Scene<'_> {
                 self.published(item, account.platform)
             }
             Act::RepostStranger => {
-                let at =
-                    draft.at - (draw.log_normal(7_200_000.0, 1.2) as Millis).min(DAY as Millis);
+                let at = draft.at - (draw.log_normal(7_200_000.0, 1.2) as Millis).min(DAY as Millis);
                 post.repost_of = Some(id(at, draw.bits()));
                 post.repost_of_account = Some(mix(draw.bits(), 48).to_string());
                 self.own_words(&mut draw, account.community, 0.0)
@@ -114,24 +101,16 @@ impl Scene<'_> {
                 let mut content = match words {
                     LinkWords::Own => self.own_words(&mut draw, account.community, 0.0),
                     LinkWords::Bare => Content::default(),
-                    LinkWords::Headline | LinkWords::Button => Content {
-                        text: self.headline(item),
-                        ..Content::default()
-                    },
+                    LinkWords::Headline | LinkWords::Button => {
+                        Content { text: self.headline(item), ..Content::default() }
+                    }
                 };
-                let mut url = if short {
-                    short_link(draft)
-                } else {
-                    self.address(item)
-                };
+                let mut url = if short { short_link(draft) } else { self.address(item) };
                 if words == LinkWords::Button {
                     let handle = outlet.name.trim_end_matches(".example").replace('-', "_");
                     content.text = format!("{} via @{handle}", content.text);
                     post.mentions.push(handle);
-                } else if !short
-                    && words == LinkWords::Own
-                    && draw.chance(self.world.crowd.tracking)
-                {
+                } else if !short && words == LinkWords::Own && draw.chance(self.world.crowd.tracking) {
                     url = format!("{url}?utm_source={}&utm_medium=social", platform.name);
                 }
                 content.urls = vec![url];
@@ -160,10 +139,7 @@ impl Scene<'_> {
     pub(crate) fn address(&self, item: u32) -> String {
         let outlet = &self.sources[self.items[item as usize].source as usize].name;
         let serial = self.items[item as usize].serial;
-        format!(
-            "https://www.{outlet}/news/{}-{serial}",
-            slug(&self.headline(item))
-        )
+        format!("https://www.{outlet}/news/{}-{serial}", slug(&self.headline(item)))
     }
 
     /// Short links of a scene, with what they stand for.
@@ -172,9 +148,7 @@ impl Scene<'_> {
             .drafts
             .iter()
             .filter_map(|draft| match draft.act {
-                Act::Link {
-                    item, short: true, ..
-                } => Some((short_link(draft), self.address(item))),
+                Act::Link { item, short: true, .. } => Some((short_link(draft), self.address(item))),
                 _ => None,
             })
             .collect();
@@ -186,20 +160,14 @@ impl Scene<'_> {
     pub(crate) fn script_text(&self, script: u32) -> String {
         let script = &self.scripts[script as usize];
         let base = script.base.unwrap_or_default();
-        self.sentence(
-            script.community,
-            &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
-        )
-        .text()
+        self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4))).text()
     }
 
     fn headline(&self, item: u32) -> String {
         let item = &self.items[item as usize];
         let community = &self.communities[self.sources[item.source as usize].community];
         let mut draw = Draw::keyed(self.seed, ITEM | item.serial);
-        self.languages[community.language]
-            .headline(&mut draw, &community.topics)
-            .text()
+        self.languages[community.language].headline(&mut draw, &community.topics).text()
     }
 
     /// What a voice's item says; each platform gets a wording of its own.
@@ -221,20 +189,12 @@ impl Scene<'_> {
         let language = &self.languages[self.communities[script.community].language];
         let text = match script.base {
             Some(base) if script.paraphrase < 1.0 => {
-                let base = self.sentence(
-                    script.community,
-                    &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)),
-                );
+                let base = self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)));
                 language.paraphrase(&base, script.paraphrase, draw)
             }
             _ => self.sentence(script.community, draw).text(),
         };
-        Content {
-            text,
-            tags: script.tags.clone(),
-            mentions: script.mentions.clone(),
-            urls: Vec::new(),
-        }
+        Content { text, tags: script.tags.clone(), mentions: script.mentions.clone(), urls: Vec::new() }
     }
 
     /// A text of somebody's own, with tags as people set them.
@@ -246,24 +206,15 @@ impl Scene<'_> {
         } else if draw.chance(self.world.crowd.saying) {
             let saying = SAYING | (home.language as u64) << 8 | draw.rank(SAYINGS) as u64;
             // One wording for all who speak the language.
-            let first = self
-                .communities
-                .iter()
-                .position(|other| other.language == home.language);
-            self.sentence(
-                first.unwrap_or(community),
-                &mut Draw::keyed(self.seed, saying),
-            )
-            .text()
+            let first = self.communities.iter().position(|other| other.language == home.language);
+            self.sentence(first.unwrap_or(community), &mut Draw::keyed(self.seed, saying)).text()
         } else {
             self.sentence(community, draw).text()
         };
         let mut tags = Vec::new();
         if draw.chance(self.world.crowd.hashtag) {
             // How many tags, as measured in a real debate crowd.
-            let count = 1 + draw
-                .weighted(&[0.77, 0.155, 0.05, 0.02, 0.005])
-                .unwrap_or(0);
+            let count = 1 + draw.weighted(&[0.77, 0.155, 0.05, 0.02, 0.005]).unwrap_or(0);
             for _ in 0..count {
                 let tag = match draw.unit() {
                     kind if kind < 0.35 => EVENT_TAGS[draw.rank(EVENT_TAGS.len())].to_owned(),
@@ -282,12 +233,7 @@ impl Scene<'_> {
                 mentions.push(self.accounts[draw.below(self.crowd)].name.clone());
             }
         }
-        Content {
-            text,
-            tags,
-            mentions,
-            urls: Vec::new(),
-        }
+        Content { text, tags, mentions, urls: Vec::new() }
     }
 
     fn sentence(&self, community: usize, draw: &mut Draw) -> Sentence<'_> {
@@ -298,12 +244,7 @@ impl Scene<'_> {
 
 /// Puts a text together with its mentions, tags and links, in the order in which the fields list them.
 fn finish(mut post: SimPost, content: Content) -> SimPost {
-    let Content {
-        text,
-        tags,
-        urls,
-        mentions,
-    } = content;
+    let Content { text, tags, urls, mentions } = content;
     let mut whole = String::with_capacity(text.len() + 96);
     let parts = mentions
         .iter()

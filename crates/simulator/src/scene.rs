@@ -178,11 +178,7 @@ impl<'w> Scene<'w> {
     pub(crate) fn account(&mut self, draw: &mut Draw, platform: usize, community: usize) -> u32 {
         let index = self.accounts.len() as u64;
         let home = &self.communities[community];
-        let zone = if draw.chance(0.8) {
-            home.zone + 0.05 * draw.normal()
-        } else {
-            draw.unit()
-        };
+        let zone = if draw.chance(0.8) { home.zone + 0.05 * draw.normal() } else { draw.unit() };
         let age_days = 30.0 + 4_400.0 * libm::pow(draw.unit(), 0.8);
         let noun = self.languages[0].noun(draw);
         let given = words::name(draw).to_lowercase();
@@ -193,12 +189,7 @@ impl<'w> Scene<'w> {
             3 => format!("the_{noun}_{given}"),
             _ => format!("{given}{}", words::name(draw).to_lowercase()),
         };
-        let clients = [
-            ("phone", 0.56),
-            ("web", 0.28),
-            ("tablet", 0.1),
-            ("scheduler", 0.06),
-        ];
+        let clients = [("phone", 0.56), ("web", 0.28), ("tablet", 0.1), ("scheduler", 0.06)];
         let weights = clients.map(|(_, weight)| weight);
         let client = clients[draw.weighted(&weights).unwrap_or(0)].0;
         self.accounts.push(Account {
@@ -239,12 +230,7 @@ impl<'w> Scene<'w> {
         } else {
             (format!("{given}-{noun}{number}.example"), Vec::new())
         };
-        self.sources.push(Source {
-            community,
-            name,
-            accounts,
-            items: Vec::new(),
-        });
+        self.sources.push(Source { community, name, accounts, items: Vec::new() });
         number as u32
     }
 
@@ -254,13 +240,7 @@ impl<'w> Scene<'w> {
         let serial = self.next_serial();
         // One post on each platform has an id of its own.
         self.serial += self.world.platforms.len() as u64;
-        self.items.push(Item {
-            source,
-            at,
-            fame,
-            serial,
-            tags: Vec::new(),
-        });
+        self.items.push(Item { source, at, fame, serial, tags: Vec::new() });
         self.sources[source as usize].items.push(item);
         item
     }
@@ -281,13 +261,7 @@ impl<'w> Scene<'w> {
             return false;
         }
         let serial = self.next_serial();
-        self.drafts.push(Draft {
-            at,
-            account,
-            serial,
-            act,
-            deleted_after: 0,
-        });
+        self.drafts.push(Draft { at, account, serial, act, deleted_after: 0 });
         true
     }
 
@@ -310,10 +284,7 @@ impl<'w> Scene<'w> {
 
     pub(crate) fn key(&self, account: u32) -> AccountKey {
         let account = &self.accounts[account as usize];
-        AccountKey {
-            platform: self.world.platforms[account.platform].name.clone(),
-            account_id: account.id.clone(),
-        }
+        AccountKey { platform: self.world.platforms[account.platform].name.clone(), account_id: account.id.clone() }
     }
 
     /// Labels accounts as members of a group; who has a label keeps it.
@@ -327,13 +298,7 @@ impl<'w> Scene<'w> {
         }
     }
 
-    pub(crate) fn group(
-        &self,
-        name: &str,
-        label: Label,
-        members: &[u32],
-        actions: Vec<ActionTruth>,
-    ) -> GroupTruth {
+    pub(crate) fn group(&self, name: &str, label: Label, members: &[u32], actions: Vec<ActionTruth>) -> GroupTruth {
         GroupTruth {
             name: name.to_owned(),
             label,
@@ -349,20 +314,9 @@ impl<'w> Scene<'w> {
             (Mode::Url, vec![self.address(item)])
         } else {
             let platforms = 0..self.world.platforms.len();
-            (
-                Mode::Repost,
-                platforms
-                    .map(|platform| self.item_id(item, platform))
-                    .collect(),
-            )
+            (Mode::Repost, platforms.map(|platform| self.item_id(item, platform)).collect())
         };
-        ActionTruth {
-            at,
-            mode,
-            keys,
-            source: source.name.clone(),
-            participants,
-        }
+        ActionTruth { at, mode, keys, source: source.name.clone(), participants }
     }
 
     /// Adds the posts with which voices publish what is reposted or answered, so that every cascade has its root.
@@ -378,15 +332,8 @@ impl<'w> Scene<'w> {
         for (item, platform) in wanted {
             let at = self.items[item as usize].at;
             let serial = self.items[item as usize].serial + platform as u64;
-            let account =
-                self.sources[self.items[item as usize].source as usize].accounts[platform];
-            self.drafts.push(Draft {
-                at,
-                account,
-                serial,
-                act: Act::Publish(item),
-                deleted_after: 0,
-            });
+            let account = self.sources[self.items[item as usize].source as usize].accounts[platform];
+            self.drafts.push(Draft { at, account, serial, act: Act::Publish(item), deleted_after: 0 });
         }
     }
 
@@ -437,12 +384,7 @@ fn communities(world: &World, seed: u64, languages: &[Language; 3]) -> Vec<Commu
                 _ => format!("{noun}{}", 26 + draw.below(3)),
             }
         });
-        Community {
-            language,
-            zone: (index % 6) as f64 / 6.0,
-            tags: tags.collect(),
-            topics,
-        }
+        Community { language, zone: (index % 6) as f64 / 6.0, tags: tags.collect(), topics }
     };
     (0..world.crowd.communities).map(one).collect()
 }
@@ -475,10 +417,6 @@ mod tests {
     fn mixing_is_one_to_one() {
         let mut seen: Vec<u64> = (0..1 << 12).map(|value| mix(value, 12)).collect();
         seen.sort_unstable();
-        assert!(
-            seen.iter()
-                .enumerate()
-                .all(|(place, value)| place as u64 == *value)
-        );
+        assert!(seen.iter().enumerate().all(|(place, value)| place as u64 == *value));
     }
 }

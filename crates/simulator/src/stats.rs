@@ -57,21 +57,11 @@ pub fn stats(simulation: &Simulation) -> Stats {
         .truth
         .accounts
         .iter()
-        .map(|truth| {
-            (
-                (
-                    truth.account.platform.as_str(),
-                    truth.account.account_id.as_str(),
-                ),
-                truth.label,
-            )
-        })
+        .map(|truth| ((truth.account.platform.as_str(), truth.account.account_id.as_str()), truth.label))
         .collect();
     let of = |wanted: &dyn Fn(Label) -> bool| {
         let posts = simulation.posts.iter().filter(|post| {
-            labels
-                .get(&(post.platform.as_str(), post.account_id.as_str()))
-                .is_some_and(|label| wanted(*label))
+            labels.get(&(post.platform.as_str(), post.account_id.as_str())).is_some_and(|label| wanted(*label))
         });
         crowd(&posts.collect::<Vec<_>>())
     };
@@ -88,15 +78,9 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
     let mut texts: BTreeMap<String, (usize, BTreeSet<&str>)> = BTreeMap::new();
     let mut originals = 0;
     for post in posts {
-        by_account
-            .entry((&post.platform, &post.account_id))
-            .or_default()
-            .push(post.created_at);
+        by_account.entry((&post.platform, &post.account_id)).or_default().push(post.created_at);
         match &post.repost_of {
-            Some(root) => cascades
-                .entry((&post.platform, root))
-                .or_default()
-                .push((post.created_at, &post.account_id)),
+            Some(root) => cascades.entry((&post.platform, root)).or_default().push((post.created_at, &post.account_id)),
             None => {
                 originals += 1;
                 let words = plain(&post.text);
@@ -110,19 +94,13 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
     }
     let mut counts: Vec<usize> = by_account.values().map(Vec::len).collect();
     counts.sort_unstable();
-    let mut gaps: Vec<i64> = by_account
-        .values()
-        .flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0]))
-        .collect();
+    let mut gaps: Vec<i64> =
+        by_account.values().flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0])).collect();
     gaps.sort_unstable();
 
     let (mut reposts, mut together, mut viral, mut viral_together) = (0, 0, 0, 0);
     for cascade in cascades.values() {
-        let close = cascade
-            .iter()
-            .enumerate()
-            .filter(|(place, one)| company(cascade, *place, one))
-            .count();
+        let close = cascade.iter().enumerate().filter(|(place, one)| company(cascade, *place, one)).count();
         reposts += cascade.len();
         together += close;
         if cascade.len() >= VIRAL {
@@ -130,14 +108,8 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
             viral_together += close;
         }
     }
-    let duplicated: usize = texts
-        .values()
-        .filter(|(_, accounts)| accounts.len() > 1)
-        .map(|(count, _)| count)
-        .sum();
-    let having = |has: &dyn Fn(&SimPost) -> bool| {
-        share(posts.iter().filter(|post| has(post)).count(), posts.len())
-    };
+    let duplicated: usize = texts.values().filter(|(_, accounts)| accounts.len() > 1).map(|(count, _)| count).sum();
+    let having = |has: &dyn Fn(&SimPost) -> bool| share(posts.iter().filter(|post| has(post)).count(), posts.len());
     CrowdStats {
         posts: posts.len(),
         accounts: by_account.len(),
@@ -159,46 +131,30 @@ fn company(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
     let near = |other: Option<&(i64, &str)>| {
         other.is_some_and(|other| (other.0 - one.0).abs() <= TOGETHER && other.1 != one.1)
     };
-    near(place.checked_sub(1).and_then(|before| cascade.get(before)))
-        || near(cascade.get(place + 1))
+    near(place.checked_sub(1).and_then(|before| cascade.get(before))) || near(cascade.get(place + 1))
 }
 
 /// A text's words in lower case, without links, mentions and digits.
 fn plain(text: &str) -> Vec<String> {
     text.split_whitespace()
         .filter(|word| !word.starts_with("http") && !word.starts_with('@'))
-        .map(|word| {
-            word.chars()
-                .filter(|c| c.is_alphabetic())
-                .flat_map(char::to_lowercase)
-                .collect()
-        })
+        .map(|word| word.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect())
         .filter(|word: &String| !word.is_empty())
         .collect()
 }
 
 fn quantile<T: Copy>(sorted: &[T], q: f64) -> Option<T> {
-    sorted
-        .get(((sorted.len() as f64 * q) as usize).min(sorted.len().checked_sub(1)?))
-        .copied()
+    sorted.get(((sorted.len() as f64 * q) as usize).min(sorted.len().checked_sub(1)?)).copied()
 }
 
 fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = [&self.organic, &self.lookalike, &self.inauthentic];
-        writeln!(
-            f,
-            "{:<38}{:>18}{:>18}{:>18}",
-            "", "organic", "look-alike", "inauthentic"
-        )?;
+        writeln!(f, "{:<38}{:>18}{:>18}{:>18}", "", "organic", "look-alike", "inauthentic")?;
         let mut row = |name: &str, cell: &dyn Fn(&CrowdStats) -> String| {
             write!(f, "{name:<38}")?;
             for column in columns {
@@ -207,32 +163,20 @@ impl fmt::Display for Stats {
             writeln!(f)
         };
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        row("posts / accounts", &|c| {
-            format!("{} / {}", c.posts, c.accounts)
-        })?;
+        row("posts / accounts", &|c| format!("{} / {}", c.posts, c.accounts))?;
         row("posts per account p50 / p90 / p99", &|c| {
             let [median, p90, p99] = c.posts_per_account;
             format!("{median} / {p90} / {p99}")
         })?;
         row("inter-arrival p50 / p90", &|c| {
-            format!(
-                "{:.0} s / {:.0} min",
-                c.inter_arrival_s[0],
-                c.inter_arrival_s[1] / 60.0
-            )
+            format!("{:.0} s / {:.0} min", c.inter_arrival_s[0], c.inter_arrival_s[1] / 60.0)
         })?;
         row("repost share", &|c| percent(c.reposts))?;
-        row("reposts with another within 60 s", &|c| {
-            percent(c.reposts_together)
-        })?;
-        row("the same, of 50 reposts and more", &|c| {
-            percent(c.viral_reposts_together)
-        })?;
+        row("reposts with another within 60 s", &|c| percent(c.reposts_together))?;
+        row("the same, of 50 reposts and more", &|c| percent(c.viral_reposts_together))?;
         row("posts with a URL", &|c| percent(c.with_url))?;
         row("posts with a hashtag", &|c| percent(c.with_hashtag))?;
         row("posts that answer", &|c| percent(c.replies))?;
-        row("originals duplicated across accounts", &|c| {
-            percent(c.duplicated_originals)
-        })
+        row("originals duplicated across accounts", &|c| percent(c.duplicated_originals))
     }
 }

@@ -130,17 +130,8 @@ impl Truth {
     /// Writes `platform, account_id, label, campaign, posts`, separated by tabs, with a header.
     pub fn write_accounts_tsv(&self, mut out: impl io::Write) -> io::Result<()> {
         writeln!(out, "platform\taccount_id\tlabel\tcampaign\tposts")?;
-        for AccountTruth {
-            account,
-            label,
-            group,
-            posts,
-        } in &self.accounts
-        {
-            let AccountKey {
-                platform,
-                account_id,
-            } = account;
+        for AccountTruth { account, label, group, posts } in &self.accounts {
+            let AccountKey { platform, account_id } = account;
             let (label, group) = (label.as_str(), group.as_deref().unwrap_or_default());
             writeln!(out, "{platform}\t{account_id}\t{label}\t{group}\t{posts}")?;
         }

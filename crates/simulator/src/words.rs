@@ -115,18 +115,11 @@ impl Language {
     }
 
     /// A near-duplicate of `sentence`: each word that has a class is exchanged with the given probability, names stay.
-    pub(crate) fn paraphrase(
-        &self,
-        sentence: &Sentence<'_>,
-        probability: f64,
-        draw: &mut Draw,
-    ) -> String {
+    pub(crate) fn paraphrase(&self, sentence: &Sentence<'_>, probability: f64, draw: &mut Draw) -> String {
         let mut text = String::with_capacity(128);
         for &(class, word) in &sentence.words {
             let word = match class {
-                Some(class) if class != Class::Topic && draw.chance(probability) => {
-                    draw.pick(self.class(class))
-                }
+                Some(class) if class != Class::Topic && draw.chance(probability) => draw.pick(self.class(class)),
                 _ => word,
             };
             join(&mut text, word);
@@ -159,16 +152,14 @@ fn join(text: &mut String, word: &str) {
 /// An invented name, capitalised: two or three syllables.
 pub(crate) fn name(draw: &mut Draw) -> String {
     const FIRST: [&str; 24] = [
-        "bel", "cor", "dal", "el", "fen", "gar", "hol", "il", "jor", "kal", "lin", "mar", "nor",
-        "or", "pel", "quin", "ros", "sil", "tor", "ul", "var", "wes", "yar", "zel",
+        "bel", "cor", "dal", "el", "fen", "gar", "hol", "il", "jor", "kal", "lin", "mar", "nor", "or", "pel", "quin",
+        "ros", "sil", "tor", "ul", "var", "wes", "yar", "zel",
     ];
-    const MIDDLE: [&str; 16] = [
-        "a", "e", "i", "o", "u", "ama", "eno", "ila", "ora", "usi", "ani", "eri", "ida", "omi",
-        "ela", "uno",
-    ];
+    const MIDDLE: [&str; 16] =
+        ["a", "e", "i", "o", "u", "ama", "eno", "ila", "ora", "usi", "ani", "eri", "ida", "omi", "ela", "uno"];
     const LAST: [&str; 20] = [
-        "dor", "feld", "gan", "holt", "ka", "land", "mir", "na", "pol", "ra", "sen", "stad", "ta",
-        "ton", "va", "vik", "wyn", "ria", "lis", "mont",
+        "dor", "feld", "gan", "holt", "ka", "land", "mir", "na", "pol", "ra", "sen", "stad", "ta", "ton", "va", "vik",
+        "wyn", "ria", "lis", "mont",
     ];
     let mut name = String::new();
     name.push_str(draw.pick(&FIRST));
@@ -187,11 +178,7 @@ pub(crate) fn slug(text: &str) -> String {
             slug.push('-');
         }
         let start = slug.len();
-        slug.extend(
-            word.chars()
-                .flat_map(char::to_lowercase)
-                .filter(char::is_ascii_alphanumeric),
-        );
+        slug.extend(word.chars().flat_map(char::to_lowercase).filter(char::is_ascii_alphanumeric));
         if slug.len() == start {
             slug.truncate(before);
         }
@@ -202,12 +189,8 @@ pub(crate) fn slug(text: &str) -> String {
 /// The three languages.
 pub(crate) fn languages() -> [Language; 3] {
     let list = |words: &'static str| words.split_whitespace().collect::<Vec<_>>();
-    let lines = |text: &'static str| {
-        text.split('\n')
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect::<Vec<_>>()
-    };
+    let lines =
+        |text: &'static str| text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     [
         Language {
             tag: "en",
@@ -349,11 +332,7 @@ mod tests {
             .flat_map(|language| {
                 let post = language.post(&mut draw, &topics);
                 let near = language.paraphrase(&post, 0.15, &mut draw);
-                [
-                    post.text(),
-                    near,
-                    language.headline(&mut draw, &topics).text(),
-                ]
+                [post.text(), near, language.headline(&mut draw, &topics).text()]
             })
             .collect();
         expect![[r#"
@@ -365,7 +344,8 @@ mod tests {
             Schule in Velmora: grüne Rente schließt alles
             sin carta Tarn siempre levanta nada breve. nadie en Velmora cierra tanto teatro feliz
             sin carta Tarn siempre levanta nada breve. nadie en Velmora decepciona tanto teatro feliz
-            Cómo Velmora reemplaza un hospital alegre sin torre"#]].assert_eq(&text.join("\n"));
+            Cómo Velmora reemplaza un hospital alegre sin torre"#]]
+        .assert_eq(&text.join("\n"));
     }
 
     #[test]

@@ -403,10 +403,7 @@ pub struct Range {
 impl Range {
     /// One value.
     pub const fn just(value: f64) -> Self {
-        Self {
-            low: value,
-            high: value,
-        }
+        Self { low: value, high: value }
     }
 
     fn twenty() -> Self {
@@ -434,10 +431,7 @@ impl Range {
     }
 
     fn deleted_after() -> Self {
-        Self {
-            low: 600.0,
-            high: 7_200.0,
-        }
+        Self { low: 600.0, high: 7_200.0 }
     }
 }
 
@@ -482,14 +476,7 @@ impl<'de> Deserialize<'de> for Range {
 
 impl Default for Modes {
     fn default() -> Self {
-        Self {
-            url: 0.0,
-            repost: 0.0,
-            hashtag: 0.0,
-            text: 0.0,
-            reply: 0.0,
-            mention: 0.0,
-        }
+        Self { url: 0.0, repost: 0.0, hashtag: 0.0, text: 0.0, reply: 0.0, mention: 0.0 }
     }
 }
 
@@ -545,8 +532,5 @@ fn live_lag() -> f64 {
 }
 
 fn mirror_lag() -> Range {
-    Range {
-        low: 5.0,
-        high: 20.0,
-    }
+    Range { low: 5.0, high: 20.0 }
 }

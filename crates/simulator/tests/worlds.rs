@@ -12,19 +12,13 @@ fn demo() -> Simulation {
 }
 
 fn key(post: &SimPost) -> AccountKey {
-    AccountKey {
-        platform: post.platform.clone(),
-        account_id: post.account_id.clone(),
-    }
+    AccountKey { platform: post.platform.clone(), account_id: post.account_id.clone() }
 }
 
 fn hash(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut bytes = Vec::new();
     write(&mut bytes);
-    Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A change of these hashes is a change of every published figure on a built-in world: say so in the change log.
@@ -35,13 +29,9 @@ fn the_demo_world_is_the_same_bytes_everywhere() {
         .assert_eq(&hash(|bytes| simulation.write_ndjson(bytes).unwrap()));
     expect!["20e47e90a8d5452791a0b82055e8f29531438cadc2fe6070db23ef69817ec37c"]
         .assert_eq(&hash(|bytes| simulation.truth.write_jsonl(bytes).unwrap()));
-    expect!["e8970b0fae03943b8989011838ed9fc10a08610d4a5aaeb3016e3631de2594d8"].assert_eq(&hash(
-        |bytes| simulation.truth.write_accounts_tsv(bytes).unwrap(),
-    ));
-    assert_ne!(
-        simulation.posts,
-        World::named("demo").unwrap().generate(2).posts
-    );
+    expect!["e8970b0fae03943b8989011838ed9fc10a08610d4a5aaeb3016e3631de2594d8"]
+        .assert_eq(&hash(|bytes| simulation.truth.write_accounts_tsv(bytes).unwrap()));
+    assert_ne!(simulation.posts, World::named("demo").unwrap().generate(2).posts);
 }
 
 #[test]
@@ -52,9 +42,7 @@ fn a_line_is_in_the_native_dialect() {
         let post = simulation
             .posts
             .iter()
-            .find(|post| {
-                post.platform == wanted && !post.urls.is_empty() && !post.hashtags.is_empty()
-            })
+            .find(|post| post.platform == wanted && !post.urls.is_empty() && !post.hashtags.is_empty())
             .unwrap();
         post.write_ndjson(&mut lines).unwrap();
     }
@@ -71,58 +59,20 @@ fn the_demo_crowd_is_like_a_measured_one() {
         let figures = stats(&World::named("demo").unwrap().generate(seed));
         let crowd = &figures.organic;
         let bands = [
-            (
-                "posts per account p50: 3",
-                crowd.posts_per_account[0] as f64,
-                2.0,
-                5.0,
-            ),
-            (
-                "posts per account p90: 25",
-                crowd.posts_per_account[1] as f64,
-                18.0,
-                32.0,
-            ),
-            (
-                "posts per account p99: 129",
-                crowd.posts_per_account[2] as f64,
-                80.0,
-                200.0,
-            ),
-            (
-                "inter-arrival p50: 99 s",
-                crowd.inter_arrival_s[0],
-                80.0,
-                125.0,
-            ),
-            (
-                "inter-arrival p90: 1440 s",
-                crowd.inter_arrival_s[1],
-                900.0,
-                2_700.0,
-            ),
+            ("posts per account p50: 3", crowd.posts_per_account[0] as f64, 2.0, 5.0),
+            ("posts per account p90: 25", crowd.posts_per_account[1] as f64, 18.0, 32.0),
+            ("posts per account p99: 129", crowd.posts_per_account[2] as f64, 80.0, 200.0),
+            ("inter-arrival p50: 99 s", crowd.inter_arrival_s[0], 80.0, 125.0),
+            ("inter-arrival p90: 1440 s", crowd.inter_arrival_s[1], 900.0, 2_700.0),
             ("repost share: 51 %", crowd.reposts, 0.46, 0.56),
             ("reposts together: 7 %", crowd.reposts_together, 0.025, 0.11),
-            (
-                "viral reposts together: 63 %",
-                crowd.viral_reposts_together,
-                0.5,
-                0.75,
-            ),
+            ("viral reposts together: 63 %", crowd.viral_reposts_together, 0.5, 0.75),
             ("posts with a URL: 24 %", crowd.with_url, 0.2, 0.28),
             ("posts with a hashtag: 43 %", crowd.with_hashtag, 0.38, 0.48),
-            (
-                "duplicated originals: 0.6 %",
-                crowd.duplicated_originals,
-                0.003,
-                0.012,
-            ),
+            ("duplicated originals: 0.6 %", crowd.duplicated_originals, 0.003, 0.012),
         ];
         for (name, value, low, high) in bands {
-            assert!(
-                (low..=high).contains(&value),
-                "seed {seed}: {name}, here {value}\n{figures}"
-            );
+            assert!((low..=high).contains(&value), "seed {seed}: {name}, here {value}\n{figures}");
         }
     }
 }
@@ -151,18 +101,12 @@ fn the_table_reads_well() {
 fn texts_and_fields_agree() {
     for post in demo().posts {
         let found = |sign: &str| -> Vec<String> {
-            let words = post
-                .text
-                .split(' ')
-                .filter_map(|word| word.strip_prefix(sign));
+            let words = post.text.split(' ').filter_map(|word| word.strip_prefix(sign));
             words.map(str::to_owned).collect()
         };
         assert_eq!(found("#"), post.hashtags, "{post:?}");
         assert_eq!(found("@"), post.mentions, "{post:?}");
-        let urls: Vec<String> = found("https://")
-            .iter()
-            .map(|rest| format!("https://{rest}"))
-            .collect();
+        let urls: Vec<String> = found("https://").iter().map(|rest| format!("https://{rest}")).collect();
         assert_eq!(urls, post.urls, "{post:?}");
         assert_eq!(post.as_post().urls, post.urls);
         assert_eq!(post.as_post().created_at, post.created_at);
@@ -177,10 +121,7 @@ fn platforms_tell_only_what_they_know() {
         assert_eq!(post.client.is_some(), tells);
         assert_eq!(post.account_created_at.is_some(), tells);
         assert!(tells || post.deleted_at.is_none());
-        assert!(
-            post.account_created_at
-                .is_none_or(|made| made < post.created_at)
-        );
+        assert!(post.account_created_at.is_none_or(|made| made < post.created_at));
         assert!(post.deleted_at.is_none_or(|gone| gone > post.created_at));
     }
 }
@@ -188,41 +129,25 @@ fn platforms_tell_only_what_they_know() {
 #[test]
 fn the_truth_is_what_the_posts_show() {
     let simulation = demo();
-    let links: BTreeMap<&str, &str> = simulation
-        .truth
-        .short_links
-        .iter()
-        .map(|(short, long)| (short.as_str(), long.as_str()))
-        .collect();
+    let links: BTreeMap<&str, &str> =
+        simulation.truth.short_links.iter().map(|(short, long)| (short.as_str(), long.as_str())).collect();
     assert!(!links.is_empty());
     let mut did: BTreeMap<AccountKey, Vec<&SimPost>> = BTreeMap::new();
     for post in &simulation.posts {
         did.entry(key(post)).or_default().push(post);
     }
-    let labels: BTreeMap<&AccountKey, Label> = simulation
-        .truth
-        .accounts
-        .iter()
-        .map(|truth| (&truth.account, truth.label))
-        .collect();
+    let labels: BTreeMap<&AccountKey, Label> =
+        simulation.truth.accounts.iter().map(|truth| (&truth.account, truth.label)).collect();
     assert_eq!(labels.len(), did.len());
     for truth in &simulation.truth.accounts {
         assert_eq!(did[&truth.account].len() as u64, truth.posts);
     }
     assert_eq!(simulation.truth.campaigns.len(), 6);
     for campaign in &simulation.truth.campaigns {
-        assert!(
-            campaign.actions.len() >= 10,
-            "{}: {}",
-            campaign.name,
-            campaign.actions.len()
-        );
+        assert!(campaign.actions.len() >= 10, "{}: {}", campaign.name, campaign.actions.len());
         assert!(campaign.actions.is_sorted_by_key(|action| action.at));
         for member in &campaign.members {
-            assert_eq!(
-                labels.get(member).copied().unwrap_or(Label::Inauthentic),
-                Label::Inauthentic
-            );
+            assert_eq!(labels.get(member).copied().unwrap_or(Label::Inauthentic), Label::Inauthentic);
         }
         for action in &campaign.actions {
             for &place in &action.participants {
@@ -234,28 +159,17 @@ fn the_truth_is_what_the_posts_show() {
                         let url = links.get(url.as_str()).copied().unwrap_or(url);
                         url.split('?').next() == Some(action.keys[0].as_str())
                     }),
-                    Mode::Repost => post
-                        .repost_of
-                        .as_ref()
-                        .is_some_and(|root| action.keys.contains(root)),
+                    Mode::Repost => post.repost_of.as_ref().is_some_and(|root| action.keys.contains(root)),
                     Mode::Hashtag => post.hashtags == action.keys,
                     Mode::Text => post.repost_of.is_none(),
-                    Mode::Reply => post
-                        .reply_to
-                        .as_ref()
-                        .is_some_and(|root| action.keys.contains(root)),
+                    Mode::Reply => post.reply_to.as_ref().is_some_and(|root| action.keys.contains(root)),
                     Mode::Mention => post.mentions == action.keys,
                 });
                 assert!(shown, "{} {action:?}", campaign.name);
             }
         }
     }
-    let mirrors = simulation
-        .truth
-        .lookalikes
-        .iter()
-        .find(|group| group.label == Label::Mirror)
-        .unwrap();
+    let mirrors = simulation.truth.lookalikes.iter().find(|group| group.label == Label::Mirror).unwrap();
     assert_eq!(mirrors.members.len(), 12);
     for action in &mirrors.actions {
         for &place in &action.participants {
@@ -263,10 +177,7 @@ fn the_truth_is_what_the_posts_show() {
                 .iter()
                 .find(|post| post.urls == action.keys)
                 .map(|post| post.created_at - action.at);
-            assert!(
-                lag.is_some_and(|lag| (4_000..=20_000).contains(&lag)),
-                "{lag:?}"
-            );
+            assert!(lag.is_some_and(|lag| (4_000..=20_000).contains(&lag)), "{lag:?}");
         }
     }
 }
@@ -276,21 +187,15 @@ fn the_truth_is_what_the_posts_show() {
 fn cascades_start_at_their_root() {
     let simulation = demo();
     let mut seen = BTreeSet::new();
-    let ids: BTreeSet<(&str, &str)> = simulation
-        .posts
-        .iter()
-        .map(|post| (post.platform.as_str(), post.id.as_str()))
-        .collect();
+    let ids: BTreeSet<(&str, &str)> =
+        simulation.posts.iter().map(|post| (post.platform.as_str(), post.id.as_str())).collect();
     let mut cascades = 0;
     for post in &simulation.posts {
         if let Some(root) = &post.repost_of
             && ids.contains(&(post.platform.as_str(), root.as_str()))
         {
             cascades += 1;
-            assert!(
-                seen.contains(&(post.platform.as_str(), root.as_str())),
-                "{post:?}"
-            );
+            assert!(seen.contains(&(post.platform.as_str(), root.as_str())), "{post:?}");
         }
         seen.insert((post.platform.as_str(), post.id.as_str()));
     }
@@ -311,29 +216,17 @@ fn a_world_without_its_campaigns_has_the_same_crowd() {
         .filter(|truth| truth.label == Label::Inauthentic)
         .map(|truth| &truth.account)
         .collect();
-    let left: Vec<&SimPost> = with
-        .posts
-        .iter()
-        .filter(|post| !planted.contains(&key(post)))
-        .collect();
+    let left: Vec<&SimPost> = with.posts.iter().filter(|post| !planted.contains(&key(post))).collect();
     // What is more is a voice's post that only a campaign reposted or answered.
     let ids: BTreeSet<&str> = without.posts.iter().map(|post| post.id.as_str()).collect();
-    let (same, more): (Vec<&SimPost>, Vec<&SimPost>) = left
-        .into_iter()
-        .partition(|post| ids.contains(post.id.as_str()));
+    let (same, more): (Vec<&SimPost>, Vec<&SimPost>) =
+        left.into_iter().partition(|post| ids.contains(post.id.as_str()));
     assert_eq!(same.len(), without.posts.len());
     for (a, b) in same.iter().zip(&without.posts) {
-        assert_eq!(
-            (&a.id, &a.text, a.created_at, &a.account_id),
-            (&b.id, &b.text, b.created_at, &b.account_id)
-        );
+        assert_eq!((&a.id, &a.text, a.created_at, &a.account_id), (&b.id, &b.text, b.created_at, &b.account_id));
     }
-    let taken_up: BTreeSet<&str> = with
-        .posts
-        .iter()
-        .flat_map(|post| [post.repost_of.as_deref(), post.reply_to.as_deref()])
-        .flatten()
-        .collect();
+    let taken_up: BTreeSet<&str> =
+        with.posts.iter().flat_map(|post| [post.repost_of.as_deref(), post.reply_to.as_deref()]).flatten().collect();
     assert!(more.iter().all(|post| taken_up.contains(post.id.as_str())));
     assert!(more.len() < 200);
 }
@@ -350,14 +243,7 @@ fn copies_draw_values_of_their_own() {
         .collect();
     assert!(sizes.len() >= 4, "{sizes:?}");
     assert!(sizes.iter().all(|size| (6..=40).contains(size)));
-    assert_eq!(
-        truth.campaigns.len(),
-        world
-            .campaigns
-            .iter()
-            .map(|campaign| campaign.copies)
-            .sum::<usize>()
-    );
+    assert_eq!(truth.campaigns.len(), world.campaigns.iter().map(|campaign| campaign.copies).sum::<usize>());
 }
 
 proptest! {

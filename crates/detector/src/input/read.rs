@@ -91,14 +91,19 @@ impl<'c> Reading<'c> {
             match outcome {
                 Ok(0) => return Ok(()),
                 Ok(length) if length > line.len() => {
-                    let reason = format!("has {length} bytes, more than the {limit} allowed in one line");
+                    let reason =
+                        format!("has {length} bytes, more than the {limit} allowed in one line");
                     self.bad(number, DecodeError::new("", reason, &line), &line);
                 }
                 Ok(_) if text.is_empty() => {}
                 Ok(_) => self.value(text, number)?,
                 Err(error) => {
                     if !text.is_empty() {
-                        self.bad(number, DecodeError::new("", "breaks off with its file", &line), &line);
+                        self.bad(
+                            number,
+                            DecodeError::new("", "breaks off with its file", &line),
+                            &line,
+                        );
                     }
                     self.damaged(number, error);
                     return Ok(());
@@ -115,14 +120,20 @@ impl<'c> Reading<'c> {
             let line = lines_in(&bytes);
             self.bad(
                 line,
-                DecodeError::new("", "breaks off, and a document is read whole or not at all", &bytes),
+                DecodeError::new(
+                    "",
+                    "breaks off, and a document is read whole or not at all",
+                    &bytes,
+                ),
                 &bytes,
             );
             self.damaged(line, error);
             return Ok(());
         }
         let text = bytes.trim_ascii();
-        let elements = text.starts_with(b"[").then(|| serde_json::from_slice::<Vec<&RawValue>>(text));
+        let elements = text
+            .starts_with(b"[")
+            .then(|| serde_json::from_slice::<Vec<&RawValue>>(text));
         match elements {
             Some(Ok(elements)) => {
                 let (mut line, mut at) = (1, 0);
@@ -150,7 +161,10 @@ impl<'c> Reading<'c> {
     fn value(&mut self, value: &[u8], line: u64) -> Result<(), InputError> {
         if self.options.dialect == Dialect::Lockstep {
             return match post::decode(value) {
-                Ok(post) => self.post(&post, Some(value), false),
+                Ok(post) => {
+                    self.counts.posts += 1;
+                    (self.sink)(&post, value, false)
+                }
                 Err(error) => {
                     self.bad(line, error, value);
                     Ok(())
@@ -163,31 +177,55 @@ impl<'c> Reading<'c> {
         }
         for outcome in outcomes {
             match outcome {
-                Ok(post) => self.post(&post, None, false)?,
+                Ok(post) => self.foreign(&post, false, line, || value.to_vec())?,
                 Err(error) => self.bad(line, error, value),
             }
         }
         Ok(())
     }
 
-    /// `raw` where the post was read from the native dialect.
-    pub(super) fn post(&mut self, post: &Post<'_>, raw: Option<&[u8]>, object: bool) -> Result<(), InputError> {
-        self.counts.posts += 1;
-        match raw {
-            Some(raw) => (self.sink)(post, raw, object),
-            None => (self.sink)(post, &post::encode(post), object),
+    /// A post that was not read from the native dialect: it is written in it, and that may make it too long.
+    pub(super) fn foreign(
+        &mut self,
+        post: &Post<'_>,
+        object: bool,
+        line: u64,
+        raw: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), InputError> {
+        let native = post::encode(post);
+        if native.len() > post::MAX_VALUE_BYTES {
+            let reason = format!(
+                "has {} bytes in the native dialect, the most for one post is {}",
+                native.len(),
+                post::MAX_VALUE_BYTES
+            );
+            let raw = raw();
+            self.bad(line, DecodeError::new("", reason, &raw), &raw);
+            return Ok(());
         }
+        self.counts.posts += 1;
+        (self.sink)(post, &native, object)
     }
 
     pub(super) fn bad(&mut self, line: u64, error: DecodeError, raw: &[u8]) {
         self.counts.bad += 1;
-        (self.on_bad)(BadLine { file: Arc::clone(&self.file), line, error, raw: raw.to_vec() });
+        (self.on_bad)(BadLine {
+            file: Arc::clone(&self.file),
+            line,
+            error,
+            raw: raw.to_vec(),
+        });
     }
 
     pub(super) fn damaged(&mut self, line: u64, source: io::Error) {
         let byte = self.taken.load(Ordering::Relaxed) - self.before;
         let file = self.path();
-        self.counts.damaged.push(InputError::Damaged { file, line, byte, source });
+        self.counts.damaged.push(InputError::Damaged {
+            file,
+            line,
+            byte,
+            source,
+        });
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -203,7 +241,8 @@ impl<'c> Reading<'c> {
 
     /// For a source that is not read from front to back.
     pub(super) fn took(&self, bytes_of_file: u64) {
-        self.taken.store(self.before + bytes_of_file, Ordering::Relaxed);
+        self.taken
+            .store(self.before + bytes_of_file, Ordering::Relaxed);
     }
 
     fn progress(&mut self) {

@@ -59,7 +59,7 @@ impl Reading<'_> {
                 Err(_) => Err(DecodeError::new("", "is not UTF-8", raw)),
             };
             match outcome {
-                Ok(post) => self.post(&post, None, *object)?,
+                Ok(post) => self.foreign(&post, *object, line, || raw.trim_ascii_end().to_vec())?,
                 Err(error) => self.bad(line, error, raw.trim_ascii_end()),
             }
             self.count_towards_progress();
@@ -97,9 +97,10 @@ impl Reading<'_> {
             };
             let cells: Vec<Cow<'_, str>> = row.get_column_iter().map(|(_, field)| cell(field)).collect();
             let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
+            let raw = || Value::from(cells.clone()).to_string().into_bytes();
             match columns.post(&cells) {
-                Ok(post) => self.post(&post, None, object)?,
-                Err(error) => self.bad(number, error, Value::from(cells).to_string().as_bytes()),
+                Ok(post) => self.foreign(&post, object, number, raw)?,
+                Err(error) => self.bad(number, error, &raw()),
             }
             if number % 1024 == 0 {
                 // Columns are not read front to back: rows tell the progress.

@@ -7,6 +7,7 @@
 //! The export's `date` is the exporter's local time; `date_unixtime` is used, and `date` taken as UTC only where it is missing.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use coordination::{Millis, Post};
 use serde::Deserialize;
@@ -129,11 +130,12 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
     }
     // Formatted links are not in the text, plain ones are: both count.
     let mut urls = crate::extract::urls(&said.text);
-    for link in said.links {
-        if !urls.contains(&link) {
-            urls.push(link);
-        }
-    }
+    let mut known: HashSet<Cow<'_, str>> = urls.iter().cloned().collect();
+    urls.extend(
+        said.links
+            .into_iter()
+            .filter(|link| known.insert(link.clone())),
+    );
 
     let forward = value.get("fwd_from").filter(|forward| forward.is_object());
     let from_chat = forward

@@ -102,13 +102,7 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self {
-            inner: Arc::new(Inner {
-                config,
-                store,
-                metrics,
-            }),
-        };
+        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -121,21 +115,14 @@ impl Sharing {
     /// Takes flagged clusters into cases. The same version twice doubles nothing; a newer version updates its case. When it
     /// returns, everything is on the disk.
     pub async fn on_clusters(&self, batch: Vec<ClusterMessage>) -> Result<Outcomes, SharingError> {
-        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now()))
-            .await
+        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now())).await
     }
 
     /// Takes a step on the case about a cluster, in the name of `by`. A release, update or retraction reaches the partners'
     /// collections in the same transaction.
-    pub async fn step(
-        &self,
-        cluster_id: &str,
-        step: Step,
-        by: &str,
-    ) -> Result<State, SharingError> {
+    pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now()))
-            .await
+        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now())).await
     }
 
     /// A new API key for a partner. This is the only time that it can be seen.
@@ -163,11 +150,7 @@ impl Sharing {
 
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
-    pub async fn run(
-        &self,
-        log: runtime::Log,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> Result<(), SharingError> {
+    pub async fn run(&self, log: runtime::Log, shutdown: impl Future<Output = ()> + Send) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -179,16 +162,9 @@ impl Sharing {
             if records.is_empty() {
                 continue;
             }
-            let batch: Vec<ClusterMessage> = records
-                .iter()
-                .filter_map(|record| self.inner.decode(record))
-                .collect();
+            let batch: Vec<ClusterMessage> = records.iter().filter_map(|record| self.inner.decode(record)).collect();
             if let Err(error) = self.on_clusters(batch).await {
-                self.inner
-                    .metrics
-                    .errors
-                    .with_label_values(&["store"])
-                    .inc();
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
             consumer.publish_and_commit(Vec::new()).await?;
@@ -204,9 +180,7 @@ impl Sharing {
                 "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
             );
         }
-        TcpListener::bind(addr)
-            .await
-            .map_err(|source| SharingError::Listen { addr, source })
+        TcpListener::bind(addr).await.map_err(|source| SharingError::Listen { addr, source })
     }
 
     /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
@@ -215,10 +189,7 @@ impl Sharing {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), SharingError> {
-        axum::serve(listener, self.router())
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(SharingError::Http)
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await.map_err(SharingError::Http)
     }
 
     /// Console, JSON API and TAXII.
@@ -240,10 +211,9 @@ impl Inner {
     fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
         let value = record.value.as_deref()?;
         let why = match serde_json::from_slice::<ClusterMessage>(value) {
-            Ok(cluster) if cluster.schema_version > SCHEMA_VERSION => format!(
-                "schema version {} is newer than {SCHEMA_VERSION}: update this service",
-                cluster.schema_version
-            ),
+            Ok(cluster) if cluster.schema_version > SCHEMA_VERSION => {
+                format!("schema version {} is newer than {SCHEMA_VERSION}: update this service", cluster.schema_version)
+            }
             Ok(cluster) => return Some(cluster),
             Err(error) => error.to_string(),
         };
@@ -259,18 +229,14 @@ impl Inner {
         None
     }
 
-    pub(crate) fn on_clusters(
-        &self,
-        batch: Vec<ClusterMessage>,
-        now: Timestamp,
-    ) -> Result<Outcomes, SharingError> {
+    pub(crate) fn on_clusters(&self, batch: Vec<ClusterMessage>, now: Timestamp) -> Result<Outcomes, SharingError> {
         let size = batch.len();
         let mut newest: BTreeMap<String, ClusterMessage> = BTreeMap::new();
         let mut rejected = 0;
         for cluster in batch {
             // Numbers that JSON cannot carry would be stored as something that cannot be read again.
-            let readable = serde_json::to_vec(&cluster)
-                .and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
+            let readable =
+                serde_json::to_vec(&cluster).and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
             if let Err(error) = readable {
                 rejected += 1;
                 tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster has a number that is none, no case is opened for it");
@@ -291,11 +257,7 @@ impl Inner {
                 let is_new = known.is_none();
                 if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
                     changes.push(change);
-                    *(if is_new {
-                        &mut outcomes.opened
-                    } else {
-                        &mut outcomes.updated
-                    }) += 1;
+                    *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
             }
             outcomes.rejected = rejected;
@@ -316,27 +278,15 @@ impl Inner {
             ("known", outcomes.known),
             ("rejected", outcomes.rejected),
         ] {
-            self.metrics
-                .clusters
-                .with_label_values(&[outcome])
-                .inc_by(n as u64);
+            self.metrics.clusters.with_label_values(&[outcome]).inc_by(n as u64);
         }
         self.metrics.objects.inc_by(outcomes.published as u64);
         self.count_cases();
         Ok(outcomes)
     }
 
-    fn step(
-        &self,
-        cluster_id: &str,
-        step: Step,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        let mut stored = self
-            .store
-            .case(cluster_id)?
-            .ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
+    fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+        let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
         let now = after(&stored.case, now);
         let publishes = matches!(step, Step::Release | Step::Update);
         let retracts = matches!(step, Step::Retract { .. });
@@ -350,11 +300,7 @@ impl Inner {
             Vec::new()
         };
         let state = stored.case.state;
-        let change = Change {
-            stored,
-            entries,
-            publish,
-        };
+        let change = Change { stored, entries, publish };
         let added = self.store.commit(&[change], now)?;
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
@@ -366,10 +312,7 @@ impl Inner {
             Ok(counts) => {
                 for state in State::ALL {
                     let n = counts.iter().find(|(name, _)| name == state.name());
-                    self.metrics
-                        .cases
-                        .with_label_values(&[state.name()])
-                        .set(n.map_or(0, |(_, n)| *n));
+                    self.metrics.cases.with_label_values(&[state.name()]).set(n.map_or(0, |(_, n)| *n));
                 }
             }
             Err(error) => {
@@ -393,12 +336,7 @@ fn on_cluster(
         None => {
             let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
             entries.push(entry);
-            let stored = StoredCase {
-                case,
-                cluster: cluster.clone(),
-                released: None,
-                revision: 0,
-            };
+            let stored = StoredCase { case, cluster: cluster.clone(), released: None, revision: 0 };
             (stored, now)
         }
         Some(mut stored) => {
@@ -419,11 +357,7 @@ fn on_cluster(
             publish = share(&mut stored, config, partners, now);
         }
     }
-    Ok(Some(Change {
-        stored,
-        entries,
-        publish,
-    }))
+    Ok(Some(Change { stored, entries, publish }))
 }
 
 /// Objects for every partner that may be told of the version just released.
@@ -452,10 +386,7 @@ fn withdraw(
         return Vec::new();
     };
     // Partners have the released version; a newer one that was never shared is nothing to them.
-    let shared = StoredCase {
-        cluster: before.clone(),
-        ..stored.clone()
-    };
+    let shared = StoredCase { cluster: before.clone(), ..stored.clone() };
     let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
     publish
