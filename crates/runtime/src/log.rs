@@ -347,7 +347,8 @@ impl Consumer {
     ///
     /// After an error nothing is published or committed, and the member is rewound: the uncommitted records come again
     /// (from this or another member), so whatever was derived from them has to be thrown away.
-    /// [`LogError::is_retryable`] tells whether polling again is of use.
+    /// [`LogError::is_retryable`] tells whether polling again is of use. Cancelled, it goes on by itself: the next call on
+    /// this member waits for it and returns its error where it failed.
     pub async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         if let Err(error) = check_sizes(&outputs) {
             self.rewind().await?;
@@ -362,10 +363,7 @@ impl Consumer {
     /// Goes back to the committed offsets: the next poll gives again what was polled and not committed.
     pub async fn rewind(&mut self) -> Result<(), LogError> {
         match &mut self.0 {
-            Member::Embedded(member) => {
-                member.rewind();
-                Ok(())
-            }
+            Member::Embedded(member) => member.rewind().await,
             Member::Kafka(member) => member.rewind().await,
         }
     }

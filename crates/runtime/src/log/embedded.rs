@@ -136,7 +136,8 @@ impl Embedded {
     }
 
     pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        self.write(records, None).await
+        let answer = self.submit(records, None)?;
+        answer.await.map_err(|_| LogError::Closed)?
     }
 
     pub(super) async fn consumer(
@@ -149,11 +150,11 @@ impl Embedded {
             slots.extend(self.shared.topic(topic)?.slots.iter().cloned());
         }
         let group: Arc<str> = group.into();
-        let (name, joined) = (group.clone(), slots.clone());
+        let name = group.clone();
         let (id, view) = self
             .ask(|reply| Op::Join {
                 group: name,
-                slots: joined,
+                slots,
                 reply,
             })
             .await?;
@@ -161,12 +162,11 @@ impl Embedded {
             changes: self.shared.changes.subscribe(),
             log: self.clone(),
             group,
-            slots,
             id,
             view,
             held: BTreeMap::new(),
             lost: None,
-            unsettled: false,
+            pending: None,
             turn: 0,
         };
         member.reconcile();
@@ -243,7 +243,12 @@ impl Embedded {
         }
     }
 
-    async fn write(&self, records: Vec<NewRecord>, commit: Option<Commit>) -> Result<(), LogError> {
+    /// Hands a write to the writer; the answer comes when it is durable.
+    fn submit(
+        &self,
+        records: Vec<NewRecord>,
+        commit: Option<Commit>,
+    ) -> Result<oneshot::Receiver<Result<(), LogError>>, LogError> {
         let mut rows = Vec::with_capacity(records.len());
         let mut topic: Option<Arc<Topic>> = None;
         for record in records {
@@ -263,14 +268,14 @@ impl Embedded {
             }
             topic = Some(known);
         }
-        self.ask(|reply| {
-            Op::Write(Write {
-                rows,
-                commit,
-                reply,
-            })
-        })
-        .await
+        let (reply, answer) = oneshot::channel();
+        let write = Op::Write(Write {
+            rows,
+            commit,
+            reply,
+        });
+        self.ops.send(write).map_err(|_| LogError::Closed)?;
+        Ok(answer)
     }
 
     async fn ask<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, LogError> {
@@ -418,15 +423,14 @@ impl Reader {
 pub(super) struct GroupMember {
     log: Embedded,
     group: Arc<str>,
-    slots: Vec<Arc<Slot>>,
     id: u64,
     view: watch::Receiver<Vec<Holding>>,
     changes: watch::Receiver<u64>,
     held: BTreeMap<i64, Held>,
     /// A partition that went away with records polled and not committed.
     lost: Option<Partition>,
-    /// Set while a commit is under way.
-    unsettled: bool,
+    /// The answer to a commit under way. Cancelling its caller does not cancel it.
+    pending: Option<oneshot::Receiver<Result<(), LogError>>>,
     turn: usize,
 }
 
@@ -491,26 +495,18 @@ impl GroupMember {
         outputs: Vec<NewRecord>,
     ) -> Result<(), LogError> {
         self.settle().await?;
-        let result = match self.lost.take() {
-            Some(lost) => Err(LogError::Revoked {
+        if let Some(lost) = self.lost.take() {
+            self.go_back();
+            return Err(LogError::Revoked {
                 group: self.group.to_string(),
                 topic: lost.topic.to_string(),
                 partition: lost.number,
-            }),
-            None => self.write_and_commit(outputs).await,
-        };
-        if result.is_err() {
-            self.rewind();
+            });
         }
-        result
-    }
-
-    async fn write_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
-        let polled = |held: &&Held| held.next > held.committed;
         let offsets: Vec<Offset> = self
             .held
             .values()
-            .filter(polled)
+            .filter(|held| held.next > held.committed)
             .map(|held| Offset {
                 slot: held.slot.clone(),
                 tenure: held.tenure,
@@ -525,17 +521,23 @@ impl GroupMember {
             member: self.id,
             offsets,
         };
-        self.unsettled = true;
-        let result = self.log.write(outputs, Some(commit)).await;
-        self.unsettled = false;
-        result?;
-        for held in self.held.values_mut() {
-            held.committed = held.next;
+        match self.log.submit(outputs, Some(commit)) {
+            Ok(pending) => self.pending = Some(pending),
+            Err(error) => {
+                self.go_back();
+                return Err(error);
+            }
         }
+        self.settle().await
+    }
+
+    pub(super) async fn rewind(&mut self) -> Result<(), LogError> {
+        self.settle().await?;
+        self.go_back();
         Ok(())
     }
 
-    pub(super) fn rewind(&mut self) {
+    fn go_back(&mut self) {
         self.lost = None;
         for held in self.held.values_mut() {
             held.next = held.committed;
@@ -570,34 +572,22 @@ impl GroupMember {
             .await
     }
 
-    /// After a commit whose caller went away while it was under way, nobody knows what became of it: joins anew, which the
-    /// writer does after that commit, and takes the offsets from there.
+    /// Waits for the commit under way, also one whose caller went away, and goes back where it failed.
     async fn settle(&mut self) -> Result<(), LogError> {
-        if !self.unsettled {
+        let Some(pending) = &mut self.pending else {
             return Ok(());
+        };
+        let result = pending.await.unwrap_or(Err(LogError::Closed));
+        self.pending = None;
+        match &result {
+            Ok(()) => {
+                for held in self.held.values_mut() {
+                    held.committed = held.next;
+                }
+            }
+            Err(_) => self.go_back(),
         }
-        let (group, member) = (self.group.clone(), self.id);
-        self.log
-            .ask(|reply| Op::Leave {
-                group,
-                member,
-                reply: Some(reply),
-            })
-            .await?;
-        let (group, slots) = (self.group.clone(), self.slots.clone());
-        (self.id, self.view) = self
-            .log
-            .ask(|reply| Op::Join {
-                group,
-                slots,
-                reply,
-            })
-            .await?;
-        self.unsettled = false;
-        self.held.clear();
-        self.lost = None;
-        self.reconcile();
-        Ok(())
+        result
     }
 
     /// Takes over what the group now says this member holds.

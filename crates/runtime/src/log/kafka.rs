@@ -5,6 +5,7 @@
 //! what it may keep, and partitions change hands only once their holder let go.
 mod member;
 mod reader;
+mod transaction;
 
 use std::{
     collections::{BTreeSet, HashSet},

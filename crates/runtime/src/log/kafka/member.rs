@@ -1,42 +1,35 @@
-//! A member of a consumer group on Kafka, and its transactions.
+//! A member of a consumer group on Kafka.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::FutureExt;
 use rdkafka::{
     ClientContext, Message, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
-    error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
-use tokio::time::timeout_at;
+use tokio::{task::JoinHandle, time::timeout_at};
 
-use super::{
-    ASK, Kafka, append_error, consumer_settings, is_passing, producer_settings, to_headers,
-    to_record,
-};
+use super::{ASK, Kafka, consumer_settings, is_passing, to_record, transaction::Transactor};
 use crate::log::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, blocking};
-
-/// A transaction left open by a dead member holds up readers this long at most.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-type Transactions = ThreadedProducer<DefaultProducerContext>;
 
 /// A member of a group.
 pub(in crate::log) struct GroupMember {
     kafka: Kafka,
     group: Arc<str>,
     topics: Vec<Arc<str>>,
-    transactional_id: String,
+    transactor: Arc<tokio::sync::Mutex<Transactor>>,
+    /// A transaction under way. Cancelling its caller does not cancel it.
+    running: Option<JoinHandle<Result<(), LogError>>>,
+    /// Why the last transaction failed, until the member has gone back.
+    failed: Option<LogError>,
     /// Always there but while it is being replaced or closed.
     consumer: Option<Arc<StreamConsumer<Assigned>>>,
-    producer: Option<Arc<Transactions>>,
     /// What was polled and not committed, by partition.
     polled: BTreeMap<Partition, Polled>,
     /// The next offset of each partition anything was polled from.
@@ -44,8 +37,6 @@ pub(in crate::log) struct GroupMember {
     lost: Option<Partition>,
     /// The rebalance this member has taken note of.
     seen: u64,
-    /// Set while a transaction is under way.
-    unsettled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -56,7 +47,7 @@ struct Polled {
 
 /// Follows librdkafka's rebalances; its callbacks run inside the member's poll.
 #[derive(Default)]
-struct Assigned {
+pub(super) struct Assigned {
     state: Mutex<AssignedState>,
     /// Counts rebalances, so that the poll need not lock for each record.
     rebalances: AtomicU64,
@@ -120,19 +111,19 @@ impl GroupMember {
         group: &str,
         topics: &[&str],
     ) -> Result<GroupMember, LogError> {
-        let transactional_id = kafka.transactional_id(group);
+        let transactor = Transactor::new(kafka.clone(), group);
         let mut member = GroupMember {
             kafka,
             group: group.into(),
             topics: topics.iter().map(|t| Arc::from(*t)).collect(),
-            transactional_id,
+            transactor: Arc::new(tokio::sync::Mutex::new(transactor)),
+            running: None,
+            failed: None,
             consumer: None,
-            producer: None,
             polled: BTreeMap::new(),
             next: BTreeMap::new(),
             lost: None,
             seen: 0,
-            unsettled: false,
         };
         member.subscribe()?;
         Ok(member)
@@ -258,119 +249,61 @@ impl GroupMember {
         outputs: Vec<NewRecord>,
     ) -> Result<(), LogError> {
         self.settle().await?;
-        let result = match self.lost.take() {
-            Some(lost) => Err(LogError::Revoked {
+        if let Some(lost) = self.lost.take() {
+            self.failed = Some(LogError::Revoked {
                 group: self.group.to_string(),
                 topic: lost.topic.to_string(),
                 partition: lost.number,
-            }),
-            None if outputs.is_empty() && self.polled.is_empty() => Ok(()),
-            None => {
-                self.unsettled = true;
-                let result = self.transact(outputs).await;
-                self.unsettled = false;
-                result
+            });
+        } else if !(outputs.is_empty() && self.polled.is_empty()) {
+            let consumer = self.subscribe()?;
+            let mut offsets = TopicPartitionList::new();
+            for (partition, polled) in &self.polled {
+                let next = Offset::Offset(polled.next);
+                offsets
+                    .add_partition_offset(&partition.topic, partition.number, next)
+                    .map_err(LogError::kafka("name the offsets to commit"))?;
             }
-        };
-        match result {
-            Ok(()) => {
-                self.polled.clear();
-                Ok(())
-            }
-            Err(error) => {
-                self.rewind().await?;
-                Err(error)
-            }
+            let transactor = self.transactor.clone();
+            self.running = Some(tokio::spawn(async move {
+                transactor
+                    .lock()
+                    .await
+                    .run(consumer, offsets, outputs)
+                    .await
+            }));
         }
+        self.settle().await
     }
 
-    async fn transact(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
-        self.kafka.check_topics(&outputs).await?;
-        let consumer = self.subscribe()?;
-        let mut offsets = TopicPartitionList::new();
-        for (partition, polled) in &self.polled {
-            offsets
-                .add_partition_offset(
-                    &partition.topic,
-                    partition.number,
-                    Offset::Offset(polled.next),
-                )
-                .map_err(LogError::kafka("name the offsets to commit"))?;
-        }
-        let producer = self.transactions().await?;
-        let work = {
-            let (producer, consumer, offsets) = (producer, consumer.clone(), offsets.clone());
-            move || Ok(run_transaction(&producer, &consumer, &offsets, &outputs))
-        };
-        let outcome = blocking("run a transaction", work).await?;
-        match outcome {
-            Outcome::Committed => Ok(()),
-            Outcome::Aborted(error) => {
-                // After a refused record librdkafka fails the next transaction too, for skipped sequence numbers.
-                self.producer = None;
-                Err(error)
-            }
-            Outcome::Broken(error) => {
-                // What it left open would hold up readers until it times out.
-                self.producer = None;
-                if let Err(error) = self.transactions().await {
-                    tracing::warn!(group = %self.group, %error, "replacing the transactional producer failed");
-                }
-                Err(error)
-            }
-            Outcome::Unknown(error) => {
-                // A new producer under the same id ends what the old one left open; then the offsets tell.
-                self.producer = None;
-                self.transactions().await?;
-                let asked = offsets.clone();
-                let committed = blocking("ask for committed offsets", move || {
-                    consumer
-                        .committed_offsets(asked, ASK)
-                        .map_err(LogError::kafka("ask for committed offsets"))
-                })
-                .await?;
-                let arrived = offsets.count() > 0
-                    && offsets.elements().iter().all(|wanted| {
-                        committed
-                            .find_partition(wanted.topic(), wanted.partition())
-                            .is_some_and(|found| found.offset() == wanted.offset())
+    /// Waits for the transaction under way, also one whose caller went away, and goes back where it failed.
+    async fn settle(&mut self) -> Result<(), LogError> {
+        if let Some(running) = &mut self.running {
+            let result = running.await;
+            self.running = None;
+            match result {
+                Ok(Ok(())) => self.polled.clear(),
+                Ok(Err(error)) => self.failed = Some(error),
+                Err(error) => {
+                    self.failed = Some(LogError::Io {
+                        action: "run a transaction".to_owned(),
+                        source: std::io::Error::other(error),
                     });
-                if arrived { Ok(()) } else { Err(error) }
+                }
             }
         }
-    }
-
-    /// The transactional producer, made where there is none; making it ends what an earlier one of the same id left open.
-    async fn transactions(&mut self) -> Result<Arc<Transactions>, LogError> {
-        if let Some(producer) = &self.producer {
-            return Ok(producer.clone());
+        if self.failed.is_some() {
+            self.go_back().await?;
         }
-        let failed = || LogError::kafka("start a transactional producer");
-        let mut config = self.kafka.client_config();
-        producer_settings(&mut config);
-        let producer: Transactions = config
-            .set("transactional.id", &self.transactional_id)
-            .set(
-                "transaction.timeout.ms",
-                TRANSACTION_TIMEOUT.as_millis().to_string(),
-            )
-            // Outputs are all there when they are sent: no need to wait for more.
-            .set("linger.ms", "0")
-            .create()
-            .map_err(failed())?;
-        let producer = Arc::new(producer);
-        let starting = producer.clone();
-        blocking("start a transactional producer", move || {
-            let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-            until(deadline, || starting.init_transactions(ASK)).map_err(failed())
-        })
-        .await?;
-        self.producer = Some(producer.clone());
-        Ok(producer)
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     pub(in crate::log) async fn rewind(&mut self) -> Result<(), LogError> {
-        self.lost = None;
+        self.settle().await?;
+        self.go_back().await
+    }
+
+    async fn go_back(&mut self) -> Result<(), LogError> {
         let Some(consumer) = self.consumer.clone() else {
             self.polled.clear();
             return Ok(());
@@ -378,14 +311,10 @@ impl GroupMember {
         self.note_rebalance(&consumer, &mut Vec::new());
         self.lost = None;
         let mut list = TopicPartitionList::new();
-        for (partition, polled) in std::mem::take(&mut self.polled) {
-            list.add_partition_offset(
-                &partition.topic,
-                partition.number,
-                Offset::Offset(polled.first),
-            )
-            .map_err(LogError::kafka("name the offsets to go back to"))?;
-            self.next.insert(partition, polled.first);
+        for (partition, polled) in &self.polled {
+            let first = Offset::Offset(polled.first);
+            list.add_partition_offset(&partition.topic, partition.number, first)
+                .map_err(LogError::kafka("name the offsets to go back to"))?;
         }
         if list.count() == 0 {
             return Ok(());
@@ -400,6 +329,9 @@ impl GroupMember {
             tracing::info!(group = %self.group, "rejoining the group to go back to its committed offsets");
             self.leave().await?;
             self.subscribe()?;
+        }
+        for (partition, polled) in std::mem::take(&mut self.polled) {
+            self.next.insert(partition, polled.first);
         }
         Ok(())
     }
@@ -486,133 +418,21 @@ impl GroupMember {
     /// Closes the consumer, which takes part in the group's protocol and may wait for the broker.
     async fn leave(&mut self) -> Result<(), LogError> {
         let consumer = self.consumer.take();
-        self.producer = None;
         blocking("leave the group", move || {
             drop(consumer);
             Ok(())
         })
         .await
     }
-
-    /// After a transaction whose caller went away while it was under way, nobody knows what became of it: joins anew and
-    /// goes on from what is committed. Replacing the producer ends the transaction.
-    async fn settle(&mut self) -> Result<(), LogError> {
-        if !self.unsettled {
-            return Ok(());
-        }
-        self.leave().await?;
-        self.transactions().await?;
-        self.unsettled = false;
-        self.lost = None;
-        self.subscribe().map(drop)
-    }
 }
 
 impl Drop for GroupMember {
     fn drop(&mut self) {
-        let (consumer, producer) = (self.consumer.take(), self.producer.take());
-        if consumer.is_some() || producer.is_some() {
+        if let Some(consumer) = self.consumer.take() {
             // Closing waits for the broker: not on a thread that others wait for.
-            std::thread::spawn(move || drop((consumer, producer)));
+            std::thread::spawn(move || drop(consumer));
         }
     }
-}
-
-enum Outcome {
-    Committed,
-    /// Nothing published, and Kafka knows.
-    Aborted(LogError),
-    /// Nothing published, but the transaction may still be open.
-    Broken(LogError),
-    /// The commit was sent and nobody answered.
-    Unknown(LogError),
-}
-
-fn run_transaction(
-    producer: &Transactions,
-    consumer: &StreamConsumer<Assigned>,
-    offsets: &TopicPartitionList,
-    outputs: &[NewRecord],
-) -> Outcome {
-    let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-    if let Err(error) = producer.begin_transaction() {
-        return Outcome::Broken(aborted(error));
-    }
-    let sent = (|| {
-        for record in outputs {
-            send(producer, record, deadline)?;
-        }
-        if offsets.count() > 0 {
-            let metadata = consumer.group_metadata().ok_or_else(|| LogError::Aborted {
-                reason: "the consumer is in no group".to_owned(),
-            })?;
-            until(deadline, || {
-                producer.send_offsets_to_transaction(offsets, &metadata, ASK)
-            })
-            .map_err(aborted)?;
-        }
-        Ok(())
-    })();
-    let (failed, needs_abort) = match sent {
-        Err(error) => (error, true),
-        Ok(()) => match until(deadline, || producer.commit_transaction(ASK)) {
-            Ok(()) => return Outcome::Committed,
-            Err(KafkaError::Transaction(e)) if e.is_retriable() => {
-                return Outcome::Unknown(aborted(KafkaError::Transaction(e)));
-            }
-            Err(KafkaError::Transaction(e)) => {
-                let needs_abort = e.txn_requires_abort();
-                (aborted(KafkaError::Transaction(e)), needs_abort)
-            }
-            Err(error) => (aborted(error), false),
-        },
-    };
-    let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-    match needs_abort && until(deadline, || producer.abort_transaction(ASK)).is_ok() {
-        true => Outcome::Aborted(failed),
-        false => Outcome::Broken(failed),
-    }
-}
-
-fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Result<(), LogError> {
-    let mut message = BaseRecord::<[u8], [u8]>::to(&record.topic).key(&record.key);
-    message.payload = record.value.as_deref();
-    message.headers = to_headers(record);
-    loop {
-        match producer.send(message) {
-            Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                if Instant::now() < deadline =>
-            {
-                message = back;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err((error, _)) => return Err(append_error(record, error)),
-        }
-    }
-}
-
-/// Repeats what Kafka says may be repeated, until the deadline.
-fn until(
-    deadline: Instant,
-    mut step: impl FnMut() -> Result<(), KafkaError>,
-) -> Result<(), KafkaError> {
-    loop {
-        match step() {
-            Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            other => return other,
-        }
-    }
-}
-
-fn aborted(error: KafkaError) -> LogError {
-    let reason = match error {
-        KafkaError::Transaction(e) => e.string(),
-        other => other.to_string(),
-    };
-    LogError::Aborted { reason }
 }
 
 fn partitions_of(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
