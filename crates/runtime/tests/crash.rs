@@ -237,8 +237,13 @@ async fn the_embedded_log_is_there_after_reopening() {
         Err(LogError::Closed)
     ));
 
+    drop(consumer);
+
     let log = Log::open_embedded(dir.path()).await.unwrap();
     assert_eq!(read(&log, "t").await, before);
+    // Dropped without a shutdown it lets go as well.
+    drop(log);
+    let log = Log::open_embedded(dir.path()).await.unwrap();
     let mut consumer = log.consumer("g", &["t"]).await.unwrap();
     assert_eq!(consumer.poll(100, Duration::ZERO).await.unwrap().len(), 20);
 }
@@ -350,4 +355,68 @@ async fn a_transaction_the_broker_refuses_is_invisible() {
     }
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].value.as_deref(), Some(b"again".as_slice()));
+}
+
+/// Two processes by mistake under one transactional id: the older one's next commit is refused, nothing is doubled, and both
+/// can go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fenced_member_can_go_on() {
+    let Some(brokers) = brokers() else { return };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_micros();
+    let properties = [("transactional.id".to_owned(), format!("test.{now}"))];
+    let group = format!("group.{now}");
+    let one = Log::connect_kafka(&brokers, &properties).await.unwrap();
+    let spec = |name: String| TopicSpec {
+        name: name.leak(),
+        partitions: 1,
+        cleanup: Cleanup::Delete,
+        retention: None,
+    };
+    let (input, output) = (
+        spec(format!("test.in.{now}")),
+        spec(format!("test.out.{now}")),
+    );
+    one.create_topics(&[input.clone(), output.clone()])
+        .await
+        .unwrap();
+    let records = (0..10).map(|i| NewRecord::new(input.name, "k", i.to_string()));
+    one.append(records.collect()).await.unwrap();
+    let mut first = one.consumer(&group, &[input.name]).await.unwrap();
+    let mut polled = first.poll(4, Duration::from_secs(30)).await.unwrap();
+    first
+        .publish_and_commit(vec![NewRecord::new(output.name, "k", "a")])
+        .await
+        .unwrap();
+    let at = polled.len();
+    polled = first.poll(2, Duration::from_secs(30)).await.unwrap();
+
+    let two = Log::connect_kafka(&brokers, &properties).await.unwrap();
+    let mut second = two.consumer(&group, &[input.name]).await.unwrap();
+    second
+        .publish_and_commit(vec![NewRecord::new(output.name, "k", "b")])
+        .await
+        .unwrap();
+
+    let stale = vec![NewRecord::new(output.name, "k", "stale")];
+    let error = first.publish_and_commit(stale).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    let again = first
+        .poll(polled.len(), Duration::from_secs(30))
+        .await
+        .unwrap();
+    assert_eq!(again, polled);
+    assert_eq!(again[0].offset, at as i64);
+    first
+        .publish_and_commit(vec![NewRecord::new(output.name, "k", "c")])
+        .await
+        .unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        seen = read(&one, output.name).await;
+    }
+    let seen: Vec<&[u8]> = seen.iter().filter_map(|r| r.value.as_deref()).collect();
+    assert_eq!(seen, [b"a", b"b", b"c"]);
 }

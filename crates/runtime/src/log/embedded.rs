@@ -19,13 +19,13 @@
 //! **How.** One thread writes (`writer.rs`); any number read through connections of their own and never wait for it.
 //! Readers learn of new records from a counter in memory, so that waiting costs the disk nothing.
 mod group;
+mod lock;
 mod store;
 mod writer;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::{self, File, TryLockError},
-    io::{Read, Seek, Write as _},
+    fs,
     ops::Range,
     path::Path,
     sync::{
@@ -108,7 +108,7 @@ impl Embedded {
     pub(super) fn open(dir: &Path) -> Result<Embedded, LogError> {
         fs::create_dir_all(dir)
             .map_err(LogError::io(format!("make the folder {}", dir.display())))?;
-        let lock = lock(dir)?;
+        let lock = lock::take(dir)?;
         let file = dir.join("log.db");
         let store = Store::open(&file)?;
         let topics = store
@@ -312,44 +312,6 @@ impl Embedded {
             Ok(fetched)
         })
         .await
-    }
-}
-
-/// Takes the folder for this process.
-fn lock(dir: &Path) -> Result<File, LogError> {
-    let path = dir.join("lock");
-    let failed = || LogError::io(format!("lock {}", path.display()));
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(failed())?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0)
-                .and_then(|()| file.rewind())
-                .and_then(|()| write!(file, "{}", std::process::id()))
-                .map_err(failed())?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Only for the message: a lock file that cannot be read is still a lock.
-            let holder = match file.read_to_string(&mut holder) {
-                Ok(_) if holder.trim() == std::process::id().to_string() => {
-                    "this process".to_owned()
-                }
-                Ok(_) if !holder.trim().is_empty() => format!("process {}", holder.trim()),
-                _ => "another process".to_owned(),
-            };
-            Err(LogError::InUse {
-                dir: dir.to_owned(),
-                holder,
-            })
-        }
-        Err(TryLockError::Error(error)) => Err(failed()(error)),
     }
 }
 

@@ -362,14 +362,15 @@ fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig
     config
 }
 
+/// What the promises of the log need is set whatever the properties say; the rest are defaults.
 fn producer_settings(config: &mut ClientConfig) {
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
-        .set("compression.type", "zstd")
-        .set("linger.ms", "5")
         .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
+    set_default(config, "compression.type", "zstd");
+    set_default(config, "linger.ms", "5");
 }
 
 fn consumer_settings(config: &mut ClientConfig) {
@@ -377,10 +378,17 @@ fn consumer_settings(config: &mut ClientConfig) {
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "earliest")
-        // Latency: ask again soon where nothing was there.
-        .set("fetch.wait.max.ms", "20")
-        .set("fetch.error.backoff.ms", "50");
+        .set("auto.offset.reset", "earliest");
+    // Latency: ask again soon where nothing was there.
+    set_default(config, "fetch.wait.max.ms", "20");
+    set_default(config, "fetch.error.backoff.ms", "50");
+    set_default(config, "session.timeout.ms", "15000");
+}
+
+fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
+    if config.get(key).is_none() {
+        config.set(key, value);
+    }
 }
 
 fn to_headers(record: &NewRecord) -> Option<OwnedHeaders> {

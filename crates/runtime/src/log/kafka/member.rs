@@ -135,16 +135,11 @@ impl GroupMember {
         }
         let failed = || LogError::kafka(format!("join group {:?}", self.group));
         let mut config = self.kafka.client_config();
-        config
-            .set("session.timeout.ms", "15000")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "1000");
         consumer_settings(&mut config);
-        for (key, value) in &self.kafka.0.properties {
-            if key == "session.timeout.ms" || key == "statistics.interval.ms" {
-                config.set(key, value);
-            }
-        }
+        config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // For the lag; see `Assigned::stats`.
+            .set("statistics.interval.ms", "1000");
         let consumer: StreamConsumer<Assigned> = config
             .set("group.id", &*self.group)
             .create_with_context(Assigned::default())
