@@ -20,11 +20,13 @@
 //! Readers learn of new records from a counter in memory, so that waiting costs the disk nothing.
 mod group;
 mod lock;
+mod member;
+mod reader;
 mod store;
 mod writer;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs,
     ops::Range,
     path::Path,
@@ -33,21 +35,17 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::Duration,
 };
 
-use tokio::{
-    sync::{oneshot, watch},
-    time::{Instant, timeout_at},
-};
+use tokio::sync::{oneshot, watch};
 
+pub(super) use self::{member::GroupMember, reader::Reader};
 use self::{
-    store::{Readers, Row, Slot, Store, Topic, encode_headers},
-    writer::{Commit, Holding, Offset, Op, Reply, Write, Writer},
+    reader::Cursor,
+    store::{Readers, Row, Store, Topic, encode_headers},
+    writer::{Commit, Op, Reply, Write, Writer},
 };
-use super::{
-    LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, TopicSpec, blocking, partition,
-};
+use super::{LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
 
 /// The embedded log, in one folder.
 #[derive(Clone)]
@@ -158,19 +156,7 @@ impl Embedded {
                 reply,
             })
             .await?;
-        let mut member = GroupMember {
-            changes: self.shared.changes.subscribe(),
-            log: self.clone(),
-            group,
-            id,
-            view,
-            held: BTreeMap::new(),
-            lost: None,
-            pending: None,
-            turn: 0,
-        };
-        member.reconcile();
-        Ok(member)
+        Ok(GroupMember::new(self.clone(), group, id, view))
     }
 
     pub(super) fn reader(
@@ -196,12 +182,7 @@ impl Embedded {
                 })
             })
             .collect();
-        Ok(Reader {
-            changes: self.shared.changes.subscribe(),
-            log: self.clone(),
-            cursors,
-            turn: 0,
-        })
+        Ok(Reader::new(self.clone(), cursors))
     }
 
     pub(super) fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, LogError> {
@@ -312,309 +293,5 @@ impl Embedded {
             Ok(fetched)
         })
         .await
-    }
-}
-
-/// A place in a partition to read on from.
-#[derive(Clone)]
-struct Cursor {
-    slot: Arc<Slot>,
-    next: i64,
-    /// Where to stop.
-    to: i64,
-    /// Where the partition ended when the reader was opened.
-    target: i64,
-}
-
-impl Cursor {
-    fn has_more(&self) -> bool {
-        self.next < self.slot.end().min(self.to)
-    }
-}
-
-/// A reader without a group.
-pub(super) struct Reader {
-    log: Embedded,
-    changes: watch::Receiver<u64>,
-    cursors: Vec<Cursor>,
-    turn: usize,
-}
-
-impl Reader {
-    pub(super) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            self.changes.borrow_and_update();
-            self.log.shared.check_open()?;
-            let ready: Vec<usize> = in_turn(self.cursors.len(), &mut self.turn)
-                .filter(|i| self.cursors[*i].has_more())
-                .collect();
-            let cursors = ready.iter().map(|i| self.cursors[*i].clone()).collect();
-            let mut records = Vec::new();
-            if !ready.is_empty() && max > 0 {
-                for (i, (batch, next)) in ready.iter().zip(self.log.fetch(cursors, max).await?) {
-                    self.cursors[*i].next = next;
-                    records.extend(batch);
-                }
-            }
-            if !records.is_empty() {
-                return Ok(records);
-            }
-            // Compaction may have emptied what seemed to be there: then look again at once.
-            if self.cursors.iter().any(Cursor::has_more) && max > 0 {
-                continue;
-            }
-            if !changed(&mut self.changes, deadline).await? {
-                return Ok(records);
-            }
-        }
-    }
-
-    pub(super) fn at_end(&self) -> bool {
-        self.cursors
-            .iter()
-            .all(|cursor| cursor.next >= cursor.target)
-    }
-}
-
-/// A member of a group.
-pub(super) struct GroupMember {
-    log: Embedded,
-    group: Arc<str>,
-    id: u64,
-    view: watch::Receiver<Vec<Holding>>,
-    changes: watch::Receiver<u64>,
-    held: BTreeMap<i64, Held>,
-    /// A partition that went away with records polled and not committed.
-    lost: Option<Partition>,
-    /// The answer to a commit under way. Cancelling its caller does not cancel it.
-    pending: Option<oneshot::Receiver<Result<(), LogError>>>,
-    turn: usize,
-}
-
-struct Held {
-    slot: Arc<Slot>,
-    tenure: u64,
-    /// The committed offset, as far as this member knows.
-    committed: i64,
-    next: i64,
-}
-
-impl GroupMember {
-    pub(super) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
-        let deadline = Instant::now() + wait;
-        self.settle().await?;
-        loop {
-            self.changes.borrow_and_update();
-            self.log.shared.check_open()?;
-            self.reconcile();
-            let ids: Vec<i64> = self.held.keys().copied().collect();
-            let cursors: Vec<Cursor> = in_turn(ids.len(), &mut self.turn)
-                .filter_map(|i| {
-                    let held = self.held.get(&ids[i])?;
-                    let to = i64::MAX;
-                    let slot = held.slot.clone();
-                    Some(Cursor {
-                        slot,
-                        next: held.next,
-                        to,
-                        target: to,
-                    })
-                })
-                .filter(Cursor::has_more)
-                .collect();
-            if !cursors.is_empty() && max > 0 {
-                let slots: Vec<i64> = cursors.iter().map(|c| c.slot.id).collect();
-                let fetched = self.log.fetch(cursors, max).await?;
-                let mut records = Vec::new();
-                for (id, (batch, next)) in slots.into_iter().zip(fetched) {
-                    if let Some(held) = self.held.get_mut(&id) {
-                        held.next = next;
-                        records.extend(batch);
-                    }
-                }
-                if !records.is_empty() {
-                    return Ok(records);
-                }
-                continue;
-            }
-            if !changed(&mut self.changes, deadline).await? {
-                return Ok(Vec::new());
-            }
-        }
-    }
-
-    pub(super) async fn publish_and_commit(
-        &mut self,
-        outputs: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
-        self.settle().await?;
-        if let Some(lost) = self.lost.take() {
-            self.go_back();
-            return Err(LogError::Revoked {
-                group: self.group.to_string(),
-                topic: lost.topic.to_string(),
-                partition: lost.number,
-            });
-        }
-        let offsets: Vec<Offset> = self
-            .held
-            .values()
-            .filter(|held| held.next > held.committed)
-            .map(|held| Offset {
-                slot: held.slot.clone(),
-                tenure: held.tenure,
-                next: held.next,
-            })
-            .collect();
-        if outputs.is_empty() && offsets.is_empty() {
-            return Ok(());
-        }
-        let commit = Commit {
-            group: self.group.clone(),
-            member: self.id,
-            offsets,
-        };
-        match self.log.submit(outputs, Some(commit)) {
-            Ok(pending) => self.pending = Some(pending),
-            Err(error) => {
-                self.go_back();
-                return Err(error);
-            }
-        }
-        self.settle().await
-    }
-
-    pub(super) async fn rewind(&mut self) -> Result<(), LogError> {
-        self.settle().await?;
-        self.go_back();
-        Ok(())
-    }
-
-    fn go_back(&mut self) {
-        self.lost = None;
-        for held in self.held.values_mut() {
-            held.next = held.committed;
-        }
-    }
-
-    pub(super) fn assignment(&self) -> Vec<Partition> {
-        let mut partitions: Vec<Partition> = self
-            .held
-            .values()
-            .map(|held| partition_of(&held.slot))
-            .collect();
-        partitions.sort();
-        partitions
-    }
-
-    pub(super) fn lag(&self) -> u64 {
-        self.held
-            .values()
-            .map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64)
-            .sum()
-    }
-
-    pub(super) async fn close(self) -> Result<(), LogError> {
-        let (group, member) = (self.group.clone(), self.id);
-        self.log
-            .ask(|reply| Op::Leave {
-                group,
-                member,
-                reply: Some(reply),
-            })
-            .await
-    }
-
-    /// Waits for the commit under way, also one whose caller went away, and goes back where it failed.
-    async fn settle(&mut self) -> Result<(), LogError> {
-        let Some(pending) = &mut self.pending else {
-            return Ok(());
-        };
-        let result = pending.await.unwrap_or(Err(LogError::Closed));
-        self.pending = None;
-        match &result {
-            Ok(()) => {
-                for held in self.held.values_mut() {
-                    held.committed = held.next;
-                }
-            }
-            Err(_) => self.go_back(),
-        }
-        result
-    }
-
-    /// Takes over what the group now says this member holds.
-    fn reconcile(&mut self) {
-        let holdings = self.view.borrow_and_update().clone();
-        let mut before = std::mem::take(&mut self.held);
-        for holding in holdings {
-            let id = holding.slot.id;
-            let held = match before.remove(&id) {
-                Some(held) if held.tenure == holding.tenure => held,
-                gone => {
-                    self.note_lost(gone);
-                    Held {
-                        slot: holding.slot,
-                        tenure: holding.tenure,
-                        committed: holding.from,
-                        next: holding.from,
-                    }
-                }
-            };
-            self.held.insert(id, held);
-        }
-        for gone in before.into_values() {
-            self.note_lost(Some(gone));
-        }
-    }
-
-    fn note_lost(&mut self, gone: Option<Held>) {
-        if let Some(gone) = gone.filter(|held| held.next > held.committed) {
-            self.lost = Some(partition_of(&gone.slot));
-        }
-    }
-}
-
-impl Drop for GroupMember {
-    fn drop(&mut self) {
-        let leave = Op::Leave {
-            group: self.group.clone(),
-            member: self.id,
-            reply: None,
-        };
-        // Where the log is closed there is no group to leave.
-        drop(self.log.ops.send(leave));
-    }
-}
-
-fn partition_of(slot: &Slot) -> Partition {
-    Partition {
-        topic: slot.topic.clone(),
-        number: slot.partition,
-    }
-}
-
-/// The indices 0..n, starting one further each time, so that no partition is always served first.
-fn in_turn(n: usize, turn: &mut usize) -> impl Iterator<Item = usize> + use<> {
-    *turn = turn.wrapping_add(1);
-    let start = *turn;
-    (0..n).map(move |i| start.wrapping_add(i) % n)
-}
-
-/// Waits for an append or a rebalance; false when the deadline came first.
-async fn changed(changes: &mut watch::Receiver<u64>, deadline: Instant) -> Result<bool, LogError> {
-    match timeout_at(deadline, changes.changed()).await {
-        Ok(Ok(())) => Ok(true),
-        Ok(Err(_)) => Err(LogError::Closed),
-        Err(_) => Ok(false),
     }
 }

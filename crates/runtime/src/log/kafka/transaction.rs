@@ -93,6 +93,9 @@ impl Transactor {
             )
             // Outputs are all there when they are sent: no need to wait for more.
             .set("linger.ms", "0")
+            // The brokers end a transaction behind the producer's back, and until then the next one is told to come back:
+            // with the default of 100 ms a busy member would mostly wait.
+            .set("retry.backoff.ms", "10")
             .create()
             .map_err(failed())?;
         let producer = Arc::new(producer);
