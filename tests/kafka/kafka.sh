@@ -104,7 +104,7 @@ END
         -c "$run/server.properties" >"$run/format.log" 2>&1 || fail "cannot format the storage, see $run/format.log"
     echo "$port" >"$run/port"
     # With a session of its own, so that an interrupt of the tests leaves the broker to kafka.sh stop.
-    setsid java -Xmx512m -XX:+UseSerialGC -cp "$lib/*" "-Dlog4j2.configurationFile=$here/log4j2.properties" \
+    $(command -v setsid) java -Xmx512m -XX:+UseSerialGC -cp "$lib/*" "-Dlog4j2.configurationFile=$here/log4j2.properties" \
         kafka.Kafka "$run/server.properties" >"$run/broker.log" 2>&1 </dev/null &
     echo $! >"$run/pid"
     await

@@ -167,7 +167,11 @@ impl Config {
 
     /// The model in service, or the bundled one where there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
-        if self.models.is_dir() { Ok(Registry::open(&self.models)?.active()?) } else { Ok(Model::from_bytes(BUNDLED_MODEL)?) }
+        if self.models.is_dir() {
+            Ok(Registry::open(&self.models)?.active()?)
+        } else {
+            Ok(Model::from_bytes(BUNDLED_MODEL)?)
+        }
     }
 
     /// The lexicon named, or the bundled one.

@@ -31,19 +31,13 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)https?://[^\s<>"`{}|\\^\u{2018}-\u{201F}\u{2026}\u{3000}-\u{303F}\u{FF00}-\u{FFEF}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]+"#,
     )
 });
-static HASHTAG: LazyLock<Regex> =
-    LazyLock::new(|| compile(r"[#＃][\p{L}\p{M}\p{N}_\u{200C}\u{200D}]+"));
+static HASHTAG: LazyLock<Regex> = LazyLock::new(|| compile(r"[#＃][\p{L}\p{M}\p{N}_\u{200C}\u{200D}]+"));
 static PLAIN_HANDLE: LazyLock<Regex> = LazyLock::new(|| compile(r"[@＠][A-Za-z0-9_]+"));
 static DOTTED_HANDLE: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
-        r"[@＠][A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*(?:@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?)?",
-    )
+    compile(r"[@＠][A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*(?:@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]+)?)?")
 });
 
-#[expect(
-    clippy::expect_used,
-    reason = "the patterns are constants, and every one is used in a test"
-)]
+#[expect(clippy::expect_used, reason = "the patterns are constants, and every one is used in a test")]
 fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
@@ -53,10 +47,7 @@ pub(crate) fn urls<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
     if !text.contains("://") {
         return Vec::new();
     }
-    url_ranges(text)
-        .map(|range| part(text, range))
-        .filter(|url| url.len() > "https://".len())
-        .collect()
+    url_ranges(text).map(|range| part(text, range)).filter(|url| url.len() > "https://".len()).collect()
 }
 
 /// Hashtags without their sign. At least one character is not a digit, and the sign does not stand inside a word or a link.
@@ -64,11 +55,9 @@ pub(crate) fn hashtags<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
     if !text.contains(['#', '＃']) {
         return Vec::new();
     }
-    tagged(text, &HASHTAG, |before| {
-        before.is_alphanumeric() || matches!(before, '_' | '&' | '/')
-    })
-    .filter(|tag| tag.chars().any(|c| c.is_alphabetic()))
-    .collect()
+    tagged(text, &HASHTAG, |before| before.is_alphanumeric() || matches!(before, '_' | '&' | '/'))
+        .filter(|tag| tag.chars().any(|c| c.is_alphabetic()))
+        .collect()
 }
 
 /// Mentioned handles without their sign; e-mail addresses and links are not mentions.
@@ -92,11 +81,7 @@ fn tagged<'a, 't>(
     pattern: &'t Regex,
     forbidden_before: impl Fn(char) -> bool + 't,
 ) -> impl Iterator<Item = Cow<'a, str>> + 't {
-    let links: Vec<Range<usize>> = if text.contains("://") {
-        url_ranges(text).collect()
-    } else {
-        Vec::new()
-    };
+    let links: Vec<Range<usize>> = if text.contains("://") { url_ranges(text).collect() } else { Vec::new() };
     pattern.find_iter(text).filter_map(move |found| {
         let before = text[..found.start()].chars().next_back();
         // Links do not overlap: the last one that starts before the sign is the only one that can be around it.
@@ -105,17 +90,13 @@ fn tagged<'a, 't>(
         if before.is_some_and(&forbidden_before) || in_link {
             return None;
         }
-        let sign = text[found.start()..]
-            .chars()
-            .next()
-            .map_or(1, char::len_utf8);
+        let sign = text[found.start()..].chars().next().map_or(1, char::len_utf8);
         Some(part(text, found.start() + sign..found.end()))
     })
 }
 
 fn url_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    URL.find_iter(text)
-        .map(|found| found.start()..found.start() + without_punctuation(found.as_str()).len())
+    URL.find_iter(text).map(|found| found.start()..found.start() + without_punctuation(found.as_str()).len())
 }
 
 /// A closing bracket belongs to a link only if it opens in it.
@@ -149,20 +130,11 @@ fn part<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
 mod tests {
     use super::*;
 
-    fn check(
-        text: &str,
-        expected_urls: &[&str],
-        expected_hashtags: &[&str],
-        expected_mentions: &[&str],
-    ) {
+    fn check(text: &str, expected_urls: &[&str], expected_hashtags: &[&str], expected_mentions: &[&str]) {
         let text = Cow::Borrowed(text);
         assert_eq!(urls(&text), expected_urls, "urls of {text}");
         assert_eq!(hashtags(&text), expected_hashtags, "hashtags of {text}");
-        assert_eq!(
-            mentions(&text, Handles::Plain),
-            expected_mentions,
-            "mentions of {text}"
-        );
+        assert_eq!(mentions(&text, Handles::Plain), expected_mentions, "mentions of {text}");
     }
 
     #[test]
@@ -173,30 +145,10 @@ mod tests {
             &[],
             &[],
         );
-        check(
-            "https://en.example/wiki/Ring_(road)",
-            &["https://en.example/wiki/Ring_(road)"],
-            &[],
-            &[],
-        );
-        check(
-            "我实在忍不住了http://t.example/hgzbHW烧钱",
-            &["http://t.example/hgzbHW"],
-            &[],
-            &[],
-        );
-        check(
-            "“https://a.example/q?x=1&y=%20”",
-            &["https://a.example/q?x=1&y=%20"],
-            &[],
-            &[],
-        );
-        check(
-            "[read](https://a.example/z/)",
-            &["https://a.example/z/"],
-            &[],
-            &[],
-        );
+        check("https://en.example/wiki/Ring_(road)", &["https://en.example/wiki/Ring_(road)"], &[], &[]);
+        check("我实在忍不住了http://t.example/hgzbHW烧钱", &["http://t.example/hgzbHW"], &[], &[]);
+        check("“https://a.example/q?x=1&y=%20”", &["https://a.example/q?x=1&y=%20"], &[], &[]);
+        check("[read](https://a.example/z/)", &["https://a.example/z/"], &[], &[]);
         check("https:// nothing, http://", &[], &[], &[]);
         check("HTTPS://A.example/", &["HTTPS://A.example/"], &[], &[]);
     }
@@ -217,10 +169,7 @@ mod tests {
             hashtags(&text);
             mentions(&text, Handles::Dotted);
         }
-        assert!(
-            start.elapsed().as_secs() < 20,
-            "a quadratic search would take minutes"
-        );
+        assert!(start.elapsed().as_secs() < 20, "a quadratic search would take minutes");
     }
 
     #[test]
@@ -232,34 +181,16 @@ mod tests {
             &[],
         );
         check("word#no &#39; C# #_", &[], &[], &[]);
-        check(
-            "https://a.example/#top #yes",
-            &["https://a.example/#top"],
-            &["yes"],
-            &[],
-        );
+        check("https://a.example/#top #yes", &["https://a.example/#top"], &["yes"], &[]);
         check("#one#two", &[], &["one"], &[]);
     }
 
     #[test]
     fn mentions_are_not_e_mail_addresses() {
-        check(
-            "RT @ann: hi .@bob, mail carl@post.example (@dora)",
-            &[],
-            &[],
-            &["ann", "bob", "dora"],
-        );
-        check(
-            "https://m.example/@eve ＠fay",
-            &["https://m.example/@eve"],
-            &[],
-            &["fay"],
-        );
+        check("RT @ann: hi .@bob, mail carl@post.example (@dora)", &[], &[], &["ann", "bob", "dora"]);
+        check("https://m.example/@eve ＠fay", &["https://m.example/@eve"], &[], &["fay"]);
         check("@gus.Good point", &[], &[], &["gus"]);
         let text = Cow::Borrowed("@ann.bsky.example hi @bob@social.example.");
-        assert_eq!(
-            mentions(&text, Handles::Dotted),
-            ["ann.bsky.example", "bob@social.example"]
-        );
+        assert_eq!(mentions(&text, Handles::Dotted), ["ann.bsky.example", "bob@social.example"]);
     }
 }

@@ -91,19 +91,14 @@ impl<'c> Reading<'c> {
             match outcome {
                 Ok(0) => return Ok(()),
                 Ok(length) if length > line.len() => {
-                    let reason =
-                        format!("has {length} bytes, more than the {limit} allowed in one line");
+                    let reason = format!("has {length} bytes, more than the {limit} allowed in one line");
                     self.bad(number, DecodeError::new("", reason, &line), &line);
                 }
                 Ok(_) if text.is_empty() => {}
                 Ok(_) => self.value(text, number)?,
                 Err(error) => {
                     if !text.is_empty() {
-                        self.bad(
-                            number,
-                            DecodeError::new("", "breaks off with its file", &line),
-                            &line,
-                        );
+                        self.bad(number, DecodeError::new("", "breaks off with its file", &line), &line);
                     }
                     self.damaged(number, error);
                     return Ok(());
@@ -120,20 +115,14 @@ impl<'c> Reading<'c> {
             let line = lines_in(&bytes);
             self.bad(
                 line,
-                DecodeError::new(
-                    "",
-                    "breaks off, and a document is read whole or not at all",
-                    &bytes,
-                ),
+                DecodeError::new("", "breaks off, and a document is read whole or not at all", &bytes),
                 &bytes,
             );
             self.damaged(line, error);
             return Ok(());
         }
         let text = bytes.trim_ascii();
-        let elements = text
-            .starts_with(b"[")
-            .then(|| serde_json::from_slice::<Vec<&RawValue>>(text));
+        let elements = text.starts_with(b"[").then(|| serde_json::from_slice::<Vec<&RawValue>>(text));
         match elements {
             Some(Ok(elements)) => {
                 let (mut line, mut at) = (1, 0);
@@ -209,23 +198,13 @@ impl<'c> Reading<'c> {
 
     pub(super) fn bad(&mut self, line: u64, error: DecodeError, raw: &[u8]) {
         self.counts.bad += 1;
-        (self.on_bad)(BadLine {
-            file: Arc::clone(&self.file),
-            line,
-            error,
-            raw: raw.to_vec(),
-        });
+        (self.on_bad)(BadLine { file: Arc::clone(&self.file), line, error, raw: raw.to_vec() });
     }
 
     pub(super) fn damaged(&mut self, line: u64, source: io::Error) {
         let byte = self.taken.load(Ordering::Relaxed) - self.before;
         let file = self.path();
-        self.counts.damaged.push(InputError::Damaged {
-            file,
-            line,
-            byte,
-            source,
-        });
+        self.counts.damaged.push(InputError::Damaged { file, line, byte, source });
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -241,8 +220,7 @@ impl<'c> Reading<'c> {
 
     /// For a source that is not read from front to back.
     pub(super) fn took(&self, bytes_of_file: u64) {
-        self.taken
-            .store(self.before + bytes_of_file, Ordering::Relaxed);
+        self.taken.store(self.before + bytes_of_file, Ordering::Relaxed);
     }
 
     fn progress(&mut self) {

@@ -24,10 +24,7 @@ impl Outcome {
     }
 
     fn bad(&self) -> Vec<String> {
-        self.bad
-            .iter()
-            .map(|bad| format!("{}: {}", bad.line, bad.error))
-            .collect()
+        self.bad.iter().map(|bad| format!("{}: {}", bad.line, bad.error)).collect()
     }
 }
 
@@ -42,19 +39,9 @@ fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> 
     }
     let spilled_runs = sorted.spilled_runs();
     let counts = sorted.into_counts();
-    assert_eq!(
-        counts.posts,
-        posts.len() as u64,
-        "the count of posts is that of those given"
-    );
+    assert_eq!(counts.posts, posts.len() as u64, "the count of posts is that of those given");
     assert_eq!(counts.bad, bad.len() as u64);
-    Ok(Outcome {
-        posts,
-        bad,
-        counts,
-        spilled_runs,
-        last_progress,
-    })
+    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress })
 }
 
 fn read(files: &[PathBuf]) -> Outcome {
@@ -90,36 +77,19 @@ fn gz(content: &[u8]) -> Vec<u8> {
 #[test]
 fn one_content_in_every_compression_and_layout() {
     let folder = Folder::new();
-    let lines = format!(
-        "{}\n\n{}\r\n{}",
-        line("b", 20),
-        line("a", 20),
-        line("c", 10)
-    );
-    let array = format!(
-        "\u{feff}[{},\n {},{}]\n",
-        line("b", 20),
-        line("a", 20),
-        line("c", 10)
-    );
+    let lines = format!("{}\n\n{}\r\n{}", line("b", 20), line("a", 20), line("c", 10));
+    let array = format!("\u{feff}[{},\n {},{}]\n", line("b", 20), line("a", 20), line("c", 10));
     let csv = "id,platform,account_id,created_at\nb,twitter,7,20\na,twitter,7,20\nc,twitter,7,10\n";
     let (first, second) = lines.split_at(line("b", 20).len() + 5);
     for (name, content) in [
         ("plain.jsonl", lines.clone().into_bytes()),
         ("marked.jsonl", [b"\xEF\xBB\xBF", lines.as_bytes()].concat()),
         ("one.gz", gz(lines.as_bytes())),
-        (
-            "several.gz",
-            [gz(first.as_bytes()), gz(second.as_bytes())].concat(),
-        ),
+        ("several.gz", [gz(first.as_bytes()), gz(second.as_bytes())].concat()),
         ("plain.zst", zstd::encode_all(lines.as_bytes(), 1).unwrap()),
         (
             "several.zst",
-            [
-                zstd::encode_all(first.as_bytes(), 1).unwrap(),
-                zstd::encode_all(second.as_bytes(), 1).unwrap(),
-            ]
-            .concat(),
+            [zstd::encode_all(first.as_bytes(), 1).unwrap(), zstd::encode_all(second.as_bytes(), 1).unwrap()].concat(),
         ),
         ("array.json", array.into_bytes()),
         ("table.csv", csv.as_bytes().to_vec()),
@@ -132,22 +102,14 @@ fn one_content_in_every_compression_and_layout() {
         assert_eq!(outcome.ids(), ["c", "a", "b"], "{name}");
         assert_eq!(outcome.bad(), [""; 0], "{name}");
         let progress = outcome.last_progress.unwrap();
-        assert_eq!(
-            (progress.bytes, progress.total, progress.posts),
-            (size, Some(size), 3),
-            "{name}"
-        );
+        assert_eq!((progress.bytes, progress.total, progress.posts), (size, Some(size), 3), "{name}");
     }
 }
 
 #[test]
 fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
     let folder = Folder::new();
-    let content = format!(
-        "{}\n{{\"id\":1\nnot json\n\n{}\n{{}}\n\u{0}\n",
-        line("a", 1),
-        line("b", 2)
-    );
+    let content = format!("{}\n{{\"id\":1\nnot json\n\n{}\n{{}}\n\u{0}\n", line("a", 1), line("b", 2));
     let outcome = read(&[folder.file("posts.jsonl", content.replace('\u{0}', "\u{1}").as_bytes())]);
     assert_eq!(outcome.ids(), ["a", "b"]);
     expect_test::expect![[r#"
@@ -164,46 +126,30 @@ fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
         3: has 3 cells, but the header has 4 columns, near "b,twitter,7"
         5: `account_id`: is required, but empty, near "c\\nc,twitter,,3"
         7: `created_at`: is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z, near "never"
-        8: is not UTF-8, near "�,twitter,7,1\\n""#]].assert_eq(&outcome.bad().join("\n"));
+        8: is not UTF-8, near "�,twitter,7,1\\n""#]]
+    .assert_eq(&outcome.bad().join("\n"));
     assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,3");
     let windows = String::from_utf8_lossy(csv).replace('\n', "\r\n");
     let outcome = read(&[folder.file("windows.csv", windows.as_bytes())]);
     let lines: Vec<u64> = outcome.bad.iter().map(|bad| bad.line).collect();
-    assert_eq!(
-        lines,
-        [3, 5, 7],
-        "the same lines; the byte that was not UTF-8 is a replacement character here"
-    );
+    assert_eq!(lines, [3, 5, 7], "the same lines; the byte that was not UTF-8 is a replacement character here");
 }
 
 #[test]
 fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
     let folder = Folder::new();
     // Ids that compress badly, so that the cut falls far behind the first lines.
-    let lines: String = (0..2000_u64)
-        .map(|n| {
-            line(
-                &format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-                n as i64,
-            ) + "\n"
-        })
-        .collect();
+    let lines: String =
+        (0..2000_u64).map(|n| line(&format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)), n as i64) + "\n").collect();
     let zst = zstd::encode_all(lines.as_bytes(), 1).unwrap();
-    let csv = format!(
-        "id,platform,account_id,created_at\n{}",
-        lines.replace(['{', '}', ':'], "")
-    )
-    .into_bytes();
+    let csv = format!("id,platform,account_id,created_at\n{}", lines.replace(['{', '}', ':'], "")).into_bytes();
     let cut = gz(&csv);
     let outcome = read(&[folder.file("cut.csv.gz", &cut[..cut.len() / 2])]);
     let [InputError::Damaged { line: at, .. }] = &outcome.counts.damaged[..] else {
         panic!("{:?}", outcome.counts.damaged);
     };
     // One header, and every row is bad here: the last is the one that was cut.
-    assert_eq!(
-        (*at, outcome.bad.last().unwrap().line),
-        (outcome.counts.bad + 1, *at)
-    );
+    assert_eq!((*at, outcome.bad.last().unwrap().line), (outcome.counts.bad + 1, *at));
     for (name, whole) in [("cut.gz", gz(lines.as_bytes())), ("cut.zst", zst)] {
         let cut = folder.file(name, &whole[..whole.len() * 3 / 4]);
         let rest = folder.file("rest.jsonl", line("last", 9_999).as_bytes());
@@ -212,11 +158,7 @@ fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
         if name == "cut.gz" {
             assert!((1000..2000).contains(&read), "{name}: {read}");
         }
-        assert_eq!(
-            outcome.ids().last().unwrap(),
-            "last",
-            "{name}: the next file is read"
-        );
+        assert_eq!(outcome.ids().last().unwrap(), "last", "{name}: the next file is read");
         let [InputError::Damaged { line, byte, .. }] = &outcome.counts.damaged[..] else {
             panic!("{name}: {:?}", outcome.counts.damaged);
         };
@@ -231,39 +173,20 @@ fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
 fn what_cannot_be_read_at_all_is_said_clearly() {
     let folder = Folder::new();
     let check = |file: PathBuf, dialect, expected: &str| {
-        let options = Options {
-            dialect,
-            ..Options::default()
-        };
+        let options = Options { dialect, ..Options::default() };
         let name = file.display().to_string();
         let error = try_read(&[file], options).err().unwrap().to_string();
         assert_eq!(error.replace(&name, "FILE"), expected);
     };
     use Dialect::{Bluesky, Csv, Lockstep};
-    check(
-        folder.0.path().join("nowhere.jsonl"),
-        Lockstep,
-        "cannot open FILE: No such file or directory (os error 2)",
-    );
-    check(
-        folder.0.path().to_owned(),
-        Lockstep,
-        "FILE is a folder: name the files in it",
-    );
+    check(folder.0.path().join("nowhere.jsonl"), Lockstep, "cannot open FILE: No such file or directory (os error 2)");
+    check(folder.0.path().to_owned(), Lockstep, "FILE is a folder: name the files in it");
     let empty = "FILE is empty: expected posts as NDJSON, CSV or Parquet";
     check(folder.file("empty", b""), Lockstep, empty);
     check(folder.file("empty.gz", &gz(b"")), Lockstep, empty);
     let binary = "FILE is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst";
-    check(
-        folder.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
-        Lockstep,
-        binary,
-    );
-    check(
-        folder.file("sheet.csv", b"\xFF\xFEi\0d\0"),
-        Lockstep,
-        "FILE is UTF-16: save it as UTF-8",
-    );
+    check(folder.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), Lockstep, binary);
+    check(folder.file("sheet.csv", b"\xFF\xFEi\0d\0"), Lockstep, "FILE is UTF-16: save it as UTF-8");
     check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
@@ -274,15 +197,9 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
         Bluesky,
         "FILE: holds no JSON, as the dialect bluesky is written in: it begins with \"id,x\"",
     );
-    check(
-        folder.file("a.json", b"{}"),
-        Csv,
-        "FILE: holds JSON, not CSV: choose another dialect",
-    );
+    check(folder.file("a.json", b"{}"), Csv, "FILE: holds JSON, not CSV: choose another dialect");
     assert_eq!(
-        Input::open(&[], Options::default())
-            .unwrap_err()
-            .to_string(),
+        Input::open(&[], Options::default()).unwrap_err().to_string(),
         "no input: name at least one file, or - for standard input"
     );
 }
@@ -290,112 +207,51 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
 #[test]
 fn duplicates_are_dropped_and_counted_over_all_files() {
     let folder = Folder::new();
-    let first = folder.file(
-        "1",
-        format!("{}\n{}", line("a", 5), line("b", 4)).as_bytes(),
-    );
-    let second = folder.file(
-        "2",
-        format!("{}\n{}", line("a", 1), line("c", 3)).as_bytes(),
-    );
+    let first = folder.file("1", format!("{}\n{}", line("a", 5), line("b", 4)).as_bytes());
+    let second = folder.file("2", format!("{}\n{}", line("a", 1), line("c", 3)).as_bytes());
     let files = [first, second];
     let outcome = read(&files);
     assert_eq!(outcome.ids(), ["c", "b", "a"], "the first one read stays");
     assert_eq!(outcome.counts.duplicates, 1);
-    let keep = Options {
-        keep_duplicates: true,
-        ..Options::default()
-    };
+    let keep = Options { keep_duplicates: true, ..Options::default() };
     let outcome = try_read(&files, keep).unwrap();
     assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (4, 0));
-    let rows =
-        b"object_id,account_id,content_id,timestamp_share\n#a,7,1,10\n#b,7,1,10\n#a,7,1,10\n";
+    let rows = b"object_id,account_id,content_id,timestamp_share\n#a,7,1,10\n#b,7,1,10\n#a,7,1,10\n";
     let outcome = read(&[folder.file("coortweet.csv", rows)]);
-    assert_eq!(
-        (outcome.ids().len(), outcome.counts.duplicates),
-        (2, 1),
-        "two objects of one content"
-    );
+    assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (2, 1), "two objects of one content");
 }
 
 #[test]
 fn dialects_that_are_documents_or_pages() {
     let folder = Folder::new();
-    let options = |dialect| Options {
-        dialect,
-        ..Options::default()
-    };
+    let options = |dialect| Options { dialect, ..Options::default() };
     let export = "{\n \"id\": 1, \"type\": \"public_channel\",\n \"messages\": [\n  {\"id\":2,\"date_unixtime\":\"20\",\"text\":\"x\"},\n  \
                   {\"id\":3,\"type\":\"service\"},\n  {\"id\":4,\"text\":\"no date\"}]}\n";
-    let outcome = try_read(
-        &[folder.file("result.json", export.as_bytes())],
-        options(Dialect::Telegram),
-    )
-    .unwrap();
+    let outcome = try_read(&[folder.file("result.json", export.as_bytes())], options(Dialect::Telegram)).unwrap();
     assert_eq!(outcome.ids(), ["-1001/2"]);
     assert_eq!(outcome.bad[0].error.path, "messages[2].date");
-    let statuses = "[\n{\"id\":\"1\",\"created_at\":\"2023-12-05T11:35:00Z\",\"account\":{\"id\":\"3\"}},\n\n{\"id\":\"2\"}\n]";
-    let outcome = try_read(
-        &[folder.file("statuses.json", statuses.as_bytes())],
-        options(Dialect::Mastodon),
-    )
-    .unwrap();
-    assert_eq!(
-        (outcome.ids(), outcome.bad[0].line),
-        (vec!["1".to_owned()], 4)
-    );
+    let statuses =
+        "[\n{\"id\":\"1\",\"created_at\":\"2023-12-05T11:35:00Z\",\"account\":{\"id\":\"3\"}},\n\n{\"id\":\"2\"}\n]";
+    let outcome = try_read(&[folder.file("statuses.json", statuses.as_bytes())], options(Dialect::Mastodon)).unwrap();
+    assert_eq!((outcome.ids(), outcome.bad[0].line), (vec!["1".to_owned()], 4));
     let events = "{\"kind\":\"identity\"}\n{\"kind\":\"account\"}\n";
-    let outcome = try_read(
-        &[folder.file("events.jsonl", events.as_bytes())],
-        options(Dialect::Bluesky),
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            outcome.counts.posts,
-            outcome.counts.bad,
-            outcome.counts.not_posts
-        ),
-        (0, 0, 2)
-    );
+    let outcome = try_read(&[folder.file("events.jsonl", events.as_bytes())], options(Dialect::Bluesky)).unwrap();
+    assert_eq!((outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts), (0, 0, 2));
 }
 
 #[test]
 fn a_line_without_end_does_not_fill_the_memory() {
     let folder = Folder::new();
     let long = "x".repeat(5_000_000);
-    let content = format!(
-        "{}\n{long}\n{}\n{{\"a\":\"{}",
-        line("a", 1),
-        line("b", 2),
-        "y".repeat(1_100_000)
-    );
+    let content = format!("{}\n{long}\n{}\n{{\"a\":\"{}", line("a", 1), line("b", 2), "y".repeat(1_100_000));
     let outcome = read(&[folder.file("long.jsonl", content.as_bytes())]);
     assert_eq!(outcome.ids(), ["a", "b"]);
-    assert_eq!(
-        (outcome.bad[0].line, outcome.bad[0].raw.len()),
-        (2, 64 * 1024)
-    );
-    assert_eq!(
-        (outcome.bad[1].line, outcome.bad[1].raw.len()),
-        (4, 1_100_006)
-    );
-    assert!(
-        outcome
-            .bad
-            .iter()
-            .all(|bad| bad.error.to_string().len() < 500)
-    );
-    let csv = format!(
-        "id,platform,account_id,created_at,text\n1,x,7,1,{}\n",
-        "a\\".repeat(400_000)
-    );
+    assert_eq!((outcome.bad[0].line, outcome.bad[0].raw.len()), (2, 64 * 1024));
+    assert_eq!((outcome.bad[1].line, outcome.bad[1].raw.len()), (4, 1_100_006));
+    assert!(outcome.bad.iter().all(|bad| bad.error.to_string().len() < 500));
+    let csv = format!("id,platform,account_id,created_at,text\n1,x,7,1,{}\n", "a\\".repeat(400_000));
     let outcome = read(&[folder.file("long.csv", csv.as_bytes())]);
-    assert_eq!(
-        (outcome.counts.posts, outcome.bad[0].line),
-        (0, 2),
-        "backslashes take two bytes each in JSON"
-    );
+    assert_eq!((outcome.counts.posts, outcome.bad[0].line), (0, 2), "backslashes take two bytes each in JSON");
 }
 
 #[test]
@@ -411,10 +267,7 @@ fn each_gives_posts_as_read_and_stops_at_the_receivers_error() {
         }
     }
     let folder = Folder::new();
-    let file = folder.file(
-        "1",
-        format!("{}\n{}\n{}", line("b", 9), line("a", 4), line("b", 9)).as_bytes(),
-    );
+    let file = folder.file("1", format!("{}\n{}\n{}", line("b", 9), line("a", 4), line("b", 9)).as_bytes());
     let mut ids = Vec::new();
     let mut read = |most: usize| {
         ids.clear();
@@ -430,10 +283,7 @@ fn each_gives_posts_as_read_and_stops_at_the_receivers_error() {
             &mut |_| {},
             &mut |_| {},
         );
-        (
-            outcome.map(|counts| (counts.posts, counts.duplicates)),
-            ids.clone(),
-        )
+        (outcome.map(|counts| (counts.posts, counts.duplicates)), ids.clone())
     };
     assert_eq!(read(9), (Ok((2, 1)), vec!["b".to_owned(), "a".to_owned()]));
     assert_eq!(read(1), (Err(Stop::Full), vec!["b".to_owned()]));
@@ -457,39 +307,19 @@ fn parquet_with_lists_times_and_nulls() {
         std::sync::Arc::new(WriterProperties::default()),
     )
     .unwrap();
-    let text = |values: &[&str]| -> Vec<ByteArray> {
-        values.iter().map(|v| ByteArray::from(*v)).collect()
-    };
+    let text = |values: &[&str]| -> Vec<ByteArray> { values.iter().map(|v| ByteArray::from(*v)).collect() };
     let mut group = writer.next_row_group().unwrap();
     for column in 0.. {
         let Some(mut open) = group.next_column().unwrap() else {
             break;
         };
         match column {
-            0 => drop(
-                open.typed::<ByteArrayType>()
-                    .write_batch(&text(&["b", "a", ""]), None, None)
-                    .unwrap(),
-            ),
-            1 => drop(
-                open.typed::<ByteArrayType>()
-                    .write_batch(&text(&["X", "X", "X"]), None, None)
-                    .unwrap(),
-            ),
-            2 => drop(
-                open.typed::<Int64Type>()
-                    .write_batch(&[7, 8, 9], None, None)
-                    .unwrap(),
-            ),
-            3 => drop(
-                open.typed::<Int64Type>()
-                    .write_batch(&[20_000, 10_500, 1], None, None)
-                    .unwrap(),
-            ),
+            0 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["b", "a", ""]), None, None).unwrap()),
+            1 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["X", "X", "X"]), None, None).unwrap()),
+            2 => drop(open.typed::<Int64Type>().write_batch(&[7, 8, 9], None, None).unwrap()),
+            3 => drop(open.typed::<Int64Type>().write_batch(&[20_000, 10_500, 1], None, None).unwrap()),
             4 => drop(
-                open.typed::<ByteArrayType>()
-                    .write_batch(&text(&["see #t", "#u"]), Some(&[1, 1, 0]), None)
-                    .unwrap(),
+                open.typed::<ByteArrayType>().write_batch(&text(&["see #t", "#u"]), Some(&[1, 1, 0]), None).unwrap(),
             ),
             // [["v", "w"], null, []]
             _ => drop(
@@ -504,25 +334,15 @@ fn parquet_with_lists_times_and_nulls() {
     writer.close().unwrap();
 
     let outcome = read(std::slice::from_ref(&path));
-    let posts: Vec<String> = outcome
-        .posts
-        .iter()
-        .map(|raw| String::from_utf8_lossy(raw).into_owned())
-        .collect();
+    let posts: Vec<String> = outcome.posts.iter().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect();
     expect_test::expect![[r##"
         {"id":"a","platform":"x","account_id":"8","account_name":"8","created_at":"1970-01-01T00:00:10.5Z","text":"#u","urls":[],"hashtags":["u"],"mentions":[]}
         {"id":"b","platform":"x","account_id":"7","account_name":"7","created_at":"1970-01-01T00:00:20Z","text":"see #t","urls":[],"hashtags":["v","w"],"mentions":[]}"##]].assert_eq(&posts.join("\n"));
-    assert_eq!(
-        (outcome.bad[0].line, outcome.bad[0].error.path.as_str()),
-        (3, "id")
-    );
+    assert_eq!((outcome.bad[0].line, outcome.bad[0].error.path.as_str()), (3, "id"));
     assert!(outcome.last_progress.unwrap().bytes >= std::fs::metadata(&path).unwrap().len());
     let bytes = std::fs::read(&path).unwrap();
     let cut = folder.file("cut.parquet", &bytes[..bytes.len() - 9]);
-    assert!(matches!(
-        read(&[cut]).counts.damaged[..],
-        [InputError::Damaged { line: 1, .. }]
-    ));
+    assert!(matches!(read(&[cut]).counts.damaged[..], [InputError::Damaged { line: 1, .. }]));
 }
 
 proptest! {
@@ -624,11 +444,7 @@ fn real_files_read_without_a_bad_line() {
         assert_eq!(outcome.counts.duplicates, duplicates, "{name}");
         assert_eq!(outcome.counts.posts, posts - duplicates, "{name}");
         assert!(outcome.counts.damaged.is_empty(), "{name}");
-        let times: Vec<i64> = outcome
-            .posts
-            .iter()
-            .map(|raw| post::decode(raw).unwrap().created_at)
-            .collect();
+        let times: Vec<i64> = outcome.posts.iter().map(|raw| post::decode(raw).unwrap().created_at).collect();
         assert!(times.is_sorted(), "{name}");
     }
 }

@@ -24,91 +24,25 @@ pub const UNKNOWN_PLATFORM: &str = "unknown";
 
 /// Column names that are understood beside the native ones, in lower case: (native name, aliases).
 pub const ALIASES: [(&str, &[&str]); 20] = [
-    (
-        "id",
-        &[
-            "post_id",
-            "tweet_id",
-            "tweetid",
-            "message_id",
-            "status_id",
-            "content_id",
-        ],
-    ),
+    ("id", &["post_id", "tweet_id", "tweetid", "message_id", "status_id", "content_id"]),
     ("platform", &["network", "source_platform"]),
-    (
-        "account_id",
-        &[
-            "user_id",
-            "userid",
-            "author_id",
-            "external_author_id",
-            "author",
-        ],
-    ),
-    (
-        "account_name",
-        &[
-            "username",
-            "screen_name",
-            "user_screen_name",
-            "user_name",
-            "author",
-        ],
-    ),
-    (
-        "created_at",
-        &[
-            "timestamp",
-            "date",
-            "tweet_time",
-            "publish_date",
-            "timestamp_share",
-        ],
-    ),
+    ("account_id", &["user_id", "userid", "author_id", "external_author_id", "author"]),
+    ("account_name", &["username", "screen_name", "user_screen_name", "user_name", "author"]),
+    ("created_at", &["timestamp", "date", "tweet_time", "publish_date", "timestamp_share"]),
     ("text", &["message", "tweet_text", "content", "full_text"]),
     ("lang", &["language", "tweet_language"]),
     ("urls", &["links", "expanded_urls"]),
     ("hashtags", &["hashtag", "tags"]),
     ("mentions", &["user_mentions"]),
     ("media", &["media_hashes"]),
-    (
-        "repost_of",
-        &[
-            "repost_id",
-            "retweet_id",
-            "retweet_tweetid",
-            "retweeted_status_id",
-        ],
-    ),
-    (
-        "repost_of_account",
-        &["retweet_userid", "retweet_user_id", "retweeted_user_id"],
-    ),
-    (
-        "reply_to",
-        &[
-            "reply_id",
-            "in_reply_to_tweetid",
-            "in_reply_to_status_id",
-            "in_reply_to_id",
-        ],
-    ),
-    (
-        "reply_to_account",
-        &[
-            "in_reply_to_userid",
-            "in_reply_to_user_id",
-            "in_reply_to_account_id",
-        ],
-    ),
+    ("repost_of", &["repost_id", "retweet_id", "retweet_tweetid", "retweeted_status_id"]),
+    ("repost_of_account", &["retweet_userid", "retweet_user_id", "retweeted_user_id"]),
+    ("reply_to", &["reply_id", "in_reply_to_tweetid", "in_reply_to_status_id", "in_reply_to_id"]),
+    ("reply_to_account", &["in_reply_to_userid", "in_reply_to_user_id", "in_reply_to_account_id"]),
     ("client", &["tweet_client_name", "source"]),
     ("followers", &["follower_count", "followers_count"]),
     ("following", &["following_count", "friends_count"]),
-    (
-        "account_created_at",
-        &["account_creation_date", "user_created_at"],
-    ),
+    ("account_created_at", &["account_creation_date", "user_created_at"]),
     ("account_posts", &["statuses_count", "tweet_count"]),
 ];
 
@@ -135,37 +69,19 @@ pub struct Columns {
 
 impl Columns {
     /// Reads a header. `platform` is that of rows which do not name one.
-    pub fn new<'h>(
-        header: impl IntoIterator<Item = &'h str>,
-        platform: Option<&str>,
-    ) -> Result<Columns, DecodeError> {
-        let names: Vec<String> = header
-            .into_iter()
-            .map(|name| name.trim().trim_start_matches('\u{feff}').to_lowercase())
-            .collect();
-        let is = |wanted: &[&str]| {
-            names.len() == wanted.len() && wanted.iter().all(|w| names.iter().any(|n| n == w))
-        };
+    pub fn new<'h>(header: impl IntoIterator<Item = &'h str>, platform: Option<&str>) -> Result<Columns, DecodeError> {
+        let names: Vec<String> =
+            header.into_iter().map(|name| name.trim().trim_start_matches('\u{feff}').to_lowercase()).collect();
+        let is = |wanted: &[&str]| names.len() == wanted.len() && wanted.iter().all(|w| names.iter().any(|n| n == w));
         let layout = if is(&["object_id", "account_id", "content_id", "timestamp_share"]) {
             Layout::CooRTweet
-        } else if is(&[
-            "message_id",
-            "user_id",
-            "username",
-            "repost_id",
-            "reply_id",
-            "message",
-            "timestamp",
-            "urls",
-        ]) {
+        } else if is(&["message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls"]) {
             Layout::CoordinationNetworkToolkit
         } else {
             Layout::Native
         };
         let place = |native: &str, aliases: &[&str]| {
-            std::iter::once(&native)
-                .chain(aliases)
-                .find_map(|wanted| names.iter().position(|name| name == wanted))
+            std::iter::once(&native).chain(aliases).find_map(|wanted| names.iter().position(|name| name == wanted))
         };
         let mut places = [None; ALIASES.len() + 2];
         for (slot, (native, aliases)) in places.iter_mut().zip(ALIASES) {
@@ -213,11 +129,7 @@ impl Columns {
     pub fn post<'a>(&self, cells: &[&'a str]) -> Result<Post<'a>, DecodeError> {
         let row = || cells.join(",");
         if cells.len() != self.names.len() {
-            let reason = format!(
-                "has {} cells, but the header has {} columns",
-                cells.len(),
-                self.names.len()
-            );
+            let reason = format!("has {} cells, but the header has {} columns", cells.len(), self.names.len());
             return Err(DecodeError::new("", reason, row().as_bytes()));
         }
         if cells.iter().map(|cell| cell.len()).sum::<usize>() > MAX_VALUE_BYTES {
@@ -233,15 +145,10 @@ impl Columns {
             DecodeError::new(column, reason, cell(name).unwrap_or_default().as_bytes())
         };
         let moment = |name: &str| {
-            cell(name)
-                .map(|text| parse_moment_or_utc(text).map_err(|reason| fail(name, reason)))
-                .transpose()
+            cell(name).map(|text| parse_moment_or_utc(text).map_err(|reason| fail(name, reason))).transpose()
         };
-        let count = |name: &str| {
-            cell(name)
-                .map(|text| parse_count(text).map_err(|reason| fail(name, reason)))
-                .transpose()
-        };
+        let count =
+            |name: &str| cell(name).map(|text| parse_count(text).map_err(|reason| fail(name, reason))).transpose();
         let required = |name: &str| {
             text(name).ok_or_else(|| {
                 let mut error = fail(name, "is required, but empty".to_owned());
@@ -276,11 +183,7 @@ impl Columns {
             account_created_at: moment("account_created_at")?,
             account_posts: count("account_posts")?,
             default_profile: cell("default_profile")
-                .map(|text| {
-                    truth(text).ok_or_else(|| {
-                        fail("default_profile", "is neither true nor false".to_owned())
-                    })
-                })
+                .map(|text| truth(text).ok_or_else(|| fail("default_profile", "is neither true nor false".to_owned())))
                 .transpose()?,
             deleted_at: moment("deleted_at")?,
             ..Post::default()
@@ -304,15 +207,9 @@ impl Columns {
                     .filter(|object| !object.trim().is_empty());
                 match object {
                     None => {
-                        return Err(DecodeError::new(
-                            "object_id",
-                            "is required, but empty",
-                            row().as_bytes(),
-                        ));
+                        return Err(DecodeError::new("object_id", "is required, but empty", row().as_bytes()));
                     }
-                    Some(link) if link.contains("://") => {
-                        entities.urls = Some(vec![Cow::Borrowed(link)])
-                    }
+                    Some(link) if link.contains("://") => entities.urls = Some(vec![Cow::Borrowed(link)]),
                     Some(tag) if tag.starts_with(['#', '＃']) => {
                         entities.hashtags = Some(vec![Cow::Borrowed(tag)]);
                     }
@@ -347,10 +244,7 @@ fn list(cell: &str, links: bool) -> Vec<Cow<'_, str>> {
     if let Ok(items) = serde_json::from_str::<Vec<String>>(cell) {
         return items.into_iter().map(Cow::Owned).collect();
     }
-    let inner = cell
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(cell);
+    let inner = cell.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(cell);
     let separator = |c: char| c.is_whitespace() || c == '|' || (!links && matches!(c, ',' | ';'));
     inner
         .split(separator)
@@ -365,10 +259,7 @@ fn split_links(item: &str) -> Vec<&str> {
     let mut links = Vec::new();
     let mut start = 0;
     for (comma, _) in item.match_indices(',') {
-        if ["http", "'http", "\"http"]
-            .iter()
-            .any(|link| item[comma + 1..].starts_with(link))
-        {
+        if ["http", "'http", "\"http"].iter().any(|link| item[comma + 1..].starts_with(link)) {
             links.push(&item[start..comma]);
             start = comma + 1;
         }

@@ -196,29 +196,25 @@ fn unescape(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let character = rest
-            .bytes()
-            .take(11)
-            .position(|b| b == b';')
-            .and_then(|end| {
-                let character = match &rest[1..end] {
-                    "amp" => '&',
-                    "lt" => '<',
-                    "gt" => '>',
-                    "quot" => '"',
-                    "apos" => '\'',
-                    "nbsp" => ' ',
-                    name => {
-                        let number = name.strip_prefix('#')?;
-                        let code = match number.strip_prefix(['x', 'X']) {
-                            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                            None => number.parse().ok()?,
-                        };
-                        char::from_u32(code)?
-                    }
-                };
-                Some((character, end))
-            });
+        let character = rest.bytes().take(11).position(|b| b == b';').and_then(|end| {
+            let character = match &rest[1..end] {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                "quot" => '"',
+                "apos" => '\'',
+                "nbsp" => ' ',
+                name => {
+                    let number = name.strip_prefix('#')?;
+                    let code = match number.strip_prefix(['x', 'X']) {
+                        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                        None => number.parse().ok()?,
+                    };
+                    char::from_u32(code)?
+                }
+            };
+            Some((character, end))
+        });
         match character {
             Some((character, end)) => {
                 out.push(character);

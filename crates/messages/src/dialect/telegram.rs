@@ -131,11 +131,7 @@ fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>,
     // Formatted links are not in the text, plain ones are: both count.
     let mut urls = crate::extract::urls(&said.text);
     let mut known: HashSet<Cow<'_, str>> = urls.iter().cloned().collect();
-    urls.extend(
-        said.links
-            .into_iter()
-            .filter(|link| known.insert(link.clone())),
-    );
+    urls.extend(said.links.into_iter().filter(|link| known.insert(link.clone())));
 
     let forward = value.get("fwd_from").filter(|forward| forward.is_object());
     let from_chat = forward

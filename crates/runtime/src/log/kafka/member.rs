@@ -1,39 +1,35 @@
-//! A member of a consumer group on Kafka, and its transactions.
+//! A member of a consumer group on Kafka.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::FutureExt;
 use rdkafka::{
     ClientContext, Message, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
-    error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
-use tokio::time::timeout_at;
+use tokio::{task::JoinHandle, time::timeout_at};
 
-use super::{ASK, Kafka, append_error, consumer_settings, is_passing, producer_settings, to_headers, to_record};
+use super::{ASK, Kafka, consumer_settings, is_passing, to_record, transaction::Transactor};
 use crate::log::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, blocking};
-
-/// A transaction left open by a dead member holds up readers this long at most.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-type Transactions = ThreadedProducer<DefaultProducerContext>;
 
 /// A member of a group.
 pub(in crate::log) struct GroupMember {
     kafka: Kafka,
     group: Arc<str>,
     topics: Vec<Arc<str>>,
-    transactional_id: String,
+    transactor: Arc<tokio::sync::Mutex<Transactor>>,
+    /// A transaction under way. Cancelling its caller does not cancel it.
+    running: Option<JoinHandle<Result<(), LogError>>>,
+    /// Why the last transaction failed, until the member has gone back.
+    failed: Option<LogError>,
     /// Always there but while it is being replaced or closed.
     consumer: Option<Arc<StreamConsumer<Assigned>>>,
-    producer: Option<Arc<Transactions>>,
     /// What was polled and not committed, by partition.
     polled: BTreeMap<Partition, Polled>,
     /// The next offset of each partition anything was polled from.
@@ -41,8 +37,6 @@ pub(in crate::log) struct GroupMember {
     lost: Option<Partition>,
     /// The rebalance this member has taken note of.
     seen: u64,
-    /// Set while a transaction is under way.
-    unsettled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +47,7 @@ struct Polled {
 
 /// Follows librdkafka's rebalances; its callbacks run inside the member's poll.
 #[derive(Default)]
-struct Assigned {
+pub(super) struct Assigned {
     state: Mutex<AssignedState>,
     /// Counts rebalances, so that the poll need not lock for each record.
     rebalances: AtomicU64,
@@ -73,7 +67,10 @@ impl ClientContext for Assigned {
         for (name, topic) in statistics.topics {
             let name: Arc<str> = name.into();
             for (number, partition) in topic.partitions {
-                let key = Partition { topic: name.clone(), number };
+                let key = Partition {
+                    topic: name.clone(),
+                    number,
+                };
                 if partition.fetchq_cnt == 0 && partition.next_offset >= 0 {
                     state.passed.insert(key, partition.next_offset);
                 } else {
@@ -109,20 +106,24 @@ impl ConsumerContext for Assigned {
 }
 
 impl GroupMember {
-    pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
-        let transactional_id = kafka.transactional_id(group);
+    pub(super) fn join(
+        kafka: Kafka,
+        group: &str,
+        topics: &[&str],
+    ) -> Result<GroupMember, LogError> {
+        let transactor = Transactor::new(kafka.clone(), group);
         let mut member = GroupMember {
             kafka,
             group: group.into(),
             topics: topics.iter().map(|t| Arc::from(*t)).collect(),
-            transactional_id,
+            transactor: Arc::new(tokio::sync::Mutex::new(transactor)),
+            running: None,
+            failed: None,
             consumer: None,
-            producer: None,
             polled: BTreeMap::new(),
             next: BTreeMap::new(),
             lost: None,
             seen: 0,
-            unsettled: false,
         };
         member.subscribe()?;
         Ok(member)
@@ -134,18 +135,15 @@ impl GroupMember {
         }
         let failed = || LogError::kafka(format!("join group {:?}", self.group));
         let mut config = self.kafka.client_config();
-        config
-            .set("session.timeout.ms", "15000")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "1000");
         consumer_settings(&mut config);
-        for (key, value) in &self.kafka.0.properties {
-            if key == "session.timeout.ms" || key == "statistics.interval.ms" {
-                config.set(key, value);
-            }
-        }
-        let consumer: StreamConsumer<Assigned> =
-            config.set("group.id", &*self.group).create_with_context(Assigned::default()).map_err(failed())?;
+        config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // For the lag; see `Assigned::stats`.
+            .set("statistics.interval.ms", "1000");
+        let consumer: StreamConsumer<Assigned> = config
+            .set("group.id", &*self.group)
+            .create_with_context(Assigned::default())
+            .map_err(failed())?;
         let topics: Vec<&str> = self.topics.iter().map(|t| &**t).collect();
         consumer.subscribe(&topics).map_err(failed())?;
         let consumer = Arc::new(consumer);
@@ -156,7 +154,11 @@ impl GroupMember {
         Ok(consumer)
     }
 
-    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(
+        &mut self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Record>, LogError> {
         let deadline = tokio::time::Instant::now() + wait;
         self.settle().await?;
         let consumer = self.subscribe()?;
@@ -195,13 +197,19 @@ impl GroupMember {
     }
 
     fn count(&mut self, record: &Record) {
-        let partition = Partition { topic: record.topic.clone(), number: record.partition };
+        let partition = Partition {
+            topic: record.topic.clone(),
+            number: record.partition,
+        };
         let next = record.offset + 1;
         self.next.insert(partition.clone(), next);
         self.polled
             .entry(partition)
             .and_modify(|polled| polled.next = next)
-            .or_insert(Polled { first: record.offset, next });
+            .or_insert(Polled {
+                first: record.offset,
+                next,
+            });
     }
 
     /// After a revocation: what this poll had gathered of those partitions is left to their next holder, and what earlier
@@ -231,112 +239,66 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(
+        &mut self,
+        outputs: Vec<NewRecord>,
+    ) -> Result<(), LogError> {
         self.settle().await?;
-        let result = match self.lost.take() {
-            Some(lost) => Err(LogError::Revoked {
+        if let Some(lost) = self.lost.take() {
+            self.failed = Some(LogError::Revoked {
                 group: self.group.to_string(),
                 topic: lost.topic.to_string(),
                 partition: lost.number,
-            }),
-            None if outputs.is_empty() && self.polled.is_empty() => Ok(()),
-            None => {
-                self.unsettled = true;
-                let result = self.transact(outputs).await;
-                self.unsettled = false;
-                result
+            });
+        } else if !(outputs.is_empty() && self.polled.is_empty()) {
+            let consumer = self.subscribe()?;
+            let mut offsets = TopicPartitionList::new();
+            for (partition, polled) in &self.polled {
+                let next = Offset::Offset(polled.next);
+                offsets
+                    .add_partition_offset(&partition.topic, partition.number, next)
+                    .map_err(LogError::kafka("name the offsets to commit"))?;
             }
-        };
-        match result {
-            Ok(()) => {
-                self.polled.clear();
-                Ok(())
-            }
-            Err(error) => {
-                self.rewind().await?;
-                Err(error)
-            }
+            let transactor = self.transactor.clone();
+            self.running = Some(tokio::spawn(async move {
+                transactor
+                    .lock()
+                    .await
+                    .run(consumer, offsets, outputs)
+                    .await
+            }));
         }
+        self.settle().await
     }
 
-    async fn transact(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
-        self.kafka.check_topics(&outputs).await?;
-        let consumer = self.subscribe()?;
-        let mut offsets = TopicPartitionList::new();
-        for (partition, polled) in &self.polled {
-            offsets
-                .add_partition_offset(&partition.topic, partition.number, Offset::Offset(polled.next))
-                .map_err(LogError::kafka("name the offsets to commit"))?;
-        }
-        let producer = self.transactions().await?;
-        let work = {
-            let (producer, consumer, offsets) = (producer, consumer.clone(), offsets.clone());
-            move || Ok(run_transaction(&producer, &consumer, &offsets, &outputs))
-        };
-        let outcome = blocking("run a transaction", work).await?;
-        match outcome {
-            Outcome::Committed => Ok(()),
-            Outcome::Aborted(error) => {
-                // After a refused record librdkafka fails the next transaction too, for skipped sequence numbers.
-                self.producer = None;
-                Err(error)
-            }
-            Outcome::Broken(error) => {
-                // What it left open would hold up readers until it times out.
-                self.producer = None;
-                if let Err(error) = self.transactions().await {
-                    tracing::warn!(group = %self.group, %error, "replacing the transactional producer failed");
-                }
-                Err(error)
-            }
-            Outcome::Unknown(error) => {
-                // A new producer under the same id ends what the old one left open; then the offsets tell.
-                self.producer = None;
-                self.transactions().await?;
-                let asked = offsets.clone();
-                let committed = blocking("ask for committed offsets", move || {
-                    consumer.committed_offsets(asked, ASK).map_err(LogError::kafka("ask for committed offsets"))
-                })
-                .await?;
-                let arrived = offsets.count() > 0
-                    && offsets.elements().iter().all(|wanted| {
-                        committed
-                            .find_partition(wanted.topic(), wanted.partition())
-                            .is_some_and(|found| found.offset() == wanted.offset())
+    /// Waits for the transaction under way, also one whose caller went away, and goes back where it failed.
+    async fn settle(&mut self) -> Result<(), LogError> {
+        if let Some(running) = &mut self.running {
+            let result = running.await;
+            self.running = None;
+            match result {
+                Ok(Ok(())) => self.polled.clear(),
+                Ok(Err(error)) => self.failed = Some(error),
+                Err(error) => {
+                    self.failed = Some(LogError::Io {
+                        action: "run a transaction".to_owned(),
+                        source: std::io::Error::other(error),
                     });
-                if arrived { Ok(()) } else { Err(error) }
+                }
             }
         }
-    }
-
-    /// The transactional producer, made where there is none; making it ends what an earlier one of the same id left open.
-    async fn transactions(&mut self) -> Result<Arc<Transactions>, LogError> {
-        if let Some(producer) = &self.producer {
-            return Ok(producer.clone());
+        if self.failed.is_some() {
+            self.go_back().await?;
         }
-        let failed = || LogError::kafka("start a transactional producer");
-        let mut config = self.kafka.client_config();
-        producer_settings(&mut config);
-        let producer: Transactions = config
-            .set("transactional.id", &self.transactional_id)
-            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
-            // Outputs are all there when they are sent: no need to wait for more.
-            .set("linger.ms", "0")
-            .create()
-            .map_err(failed())?;
-        let producer = Arc::new(producer);
-        let starting = producer.clone();
-        blocking("start a transactional producer", move || {
-            let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-            until(deadline, || starting.init_transactions(ASK)).map_err(failed())
-        })
-        .await?;
-        self.producer = Some(producer.clone());
-        Ok(producer)
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     pub(in crate::log) async fn rewind(&mut self) -> Result<(), LogError> {
-        self.lost = None;
+        self.settle().await?;
+        self.go_back().await
+    }
+
+    async fn go_back(&mut self) -> Result<(), LogError> {
         let Some(consumer) = self.consumer.clone() else {
             self.polled.clear();
             return Ok(());
@@ -344,10 +306,10 @@ impl GroupMember {
         self.note_rebalance(&consumer, &mut Vec::new());
         self.lost = None;
         let mut list = TopicPartitionList::new();
-        for (partition, polled) in std::mem::take(&mut self.polled) {
-            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(polled.first))
+        for (partition, polled) in &self.polled {
+            let first = Offset::Offset(polled.first);
+            list.add_partition_offset(&partition.topic, partition.number, first)
                 .map_err(LogError::kafka("name the offsets to go back to"))?;
-            self.next.insert(partition, polled.first);
         }
         if list.count() == 0 {
             return Ok(());
@@ -363,6 +325,9 @@ impl GroupMember {
             self.leave().await?;
             self.subscribe()?;
         }
+        for (partition, polled) in std::mem::take(&mut self.polled) {
+            self.next.insert(partition, polled.first);
+        }
         Ok(())
     }
 
@@ -370,30 +335,50 @@ impl GroupMember {
         let Some(consumer) = &self.consumer else {
             return Vec::new();
         };
-        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
+        let state = consumer
+            .context()
+            .state
+            .lock()
+            .unwrap_or_else(|e| e.into_inner());
         state.partitions.iter().cloned().collect()
     }
 
     pub(in crate::log) async fn lag(&mut self) -> Result<u64, LogError> {
         let consumer = self.subscribe()?;
         let partitions = self.assignment();
-        let asked = partitions.iter().map(|p| (p.topic.to_string(), p.number)).collect();
+        let asked = partitions
+            .iter()
+            .map(|p| (p.topic.to_string(), p.number))
+            .collect();
         let marks = self.kafka.watermarks(asked).await?;
         let committed = self.committed_where_not_polled(&partitions).await?;
-        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
-        let lag = partitions.iter().zip(marks).map(|(partition, (start, end))| {
-            let next = self.next.get(partition).or_else(|| committed.get(partition));
-            let next = next.copied().unwrap_or(start).max(start);
-            // Past the last record there may be markers that are never polled.
-            match state.passed.get(partition) {
-                Some(passed) if *passed >= end => 0,
-                _ => (end - next).max(0) as u64,
-            }
-        });
+        let state = consumer
+            .context()
+            .state
+            .lock()
+            .unwrap_or_else(|e| e.into_inner());
+        let lag = partitions
+            .iter()
+            .zip(marks)
+            .map(|(partition, (start, end))| {
+                let next = self
+                    .next
+                    .get(partition)
+                    .or_else(|| committed.get(partition));
+                let next = next.copied().unwrap_or(start).max(start);
+                // Past the last record there may be markers that are never polled.
+                match state.passed.get(partition) {
+                    Some(passed) if *passed >= end => 0,
+                    _ => (end - next).max(0) as u64,
+                }
+            });
         Ok(lag.sum())
     }
 
-    async fn committed_where_not_polled(&self, partitions: &[Partition]) -> Result<HashMap<Partition, i64>, LogError> {
+    async fn committed_where_not_polled(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<HashMap<Partition, i64>, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions.iter().filter(|p| !self.next.contains_key(p)) {
             list.add_partition(&partition.topic, partition.number);
@@ -402,7 +387,9 @@ impl GroupMember {
             return Ok(HashMap::new());
         };
         let list = blocking("ask for committed offsets", move || {
-            consumer.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))
+            consumer
+                .committed_offsets(list, ASK)
+                .map_err(LogError::kafka("ask for committed offsets"))
         })
         .await?;
         Ok(list
@@ -410,7 +397,10 @@ impl GroupMember {
             .iter()
             .filter_map(|e| {
                 let offset = e.offset().to_raw().filter(|offset| *offset >= 0)?;
-                let partition = Partition { topic: e.topic().into(), number: e.partition() };
+                let partition = Partition {
+                    topic: e.topic().into(),
+                    number: e.partition(),
+                };
                 Some((partition, offset))
             })
             .collect())
@@ -423,131 +413,30 @@ impl GroupMember {
     /// Closes the consumer, which takes part in the group's protocol and may wait for the broker.
     async fn leave(&mut self) -> Result<(), LogError> {
         let consumer = self.consumer.take();
-        self.producer = None;
         blocking("leave the group", move || {
             drop(consumer);
             Ok(())
         })
         .await
     }
-
-    /// After a transaction whose caller went away while it was under way, nobody knows what became of it: joins anew and
-    /// goes on from what is committed. Replacing the producer ends the transaction.
-    async fn settle(&mut self) -> Result<(), LogError> {
-        if !self.unsettled {
-            return Ok(());
-        }
-        self.leave().await?;
-        self.transactions().await?;
-        self.unsettled = false;
-        self.lost = None;
-        self.subscribe().map(drop)
-    }
 }
 
 impl Drop for GroupMember {
     fn drop(&mut self) {
-        let (consumer, producer) = (self.consumer.take(), self.producer.take());
-        if consumer.is_some() || producer.is_some() {
+        if let Some(consumer) = self.consumer.take() {
             // Closing waits for the broker: not on a thread that others wait for.
-            std::thread::spawn(move || drop((consumer, producer)));
+            std::thread::spawn(move || drop(consumer));
         }
     }
-}
-
-enum Outcome {
-    Committed,
-    /// Nothing published, and Kafka knows.
-    Aborted(LogError),
-    /// Nothing published, but the transaction may still be open.
-    Broken(LogError),
-    /// The commit was sent and nobody answered.
-    Unknown(LogError),
-}
-
-fn run_transaction(
-    producer: &Transactions,
-    consumer: &StreamConsumer<Assigned>,
-    offsets: &TopicPartitionList,
-    outputs: &[NewRecord],
-) -> Outcome {
-    let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-    if let Err(error) = producer.begin_transaction() {
-        return Outcome::Broken(aborted(error));
-    }
-    let sent = (|| {
-        for record in outputs {
-            send(producer, record, deadline)?;
-        }
-        if offsets.count() > 0 {
-            let metadata = consumer
-                .group_metadata()
-                .ok_or_else(|| LogError::Aborted { reason: "the consumer is in no group".to_owned() })?;
-            until(deadline, || producer.send_offsets_to_transaction(offsets, &metadata, ASK)).map_err(aborted)?;
-        }
-        Ok(())
-    })();
-    let (failed, needs_abort) = match sent {
-        Err(error) => (error, true),
-        Ok(()) => match until(deadline, || producer.commit_transaction(ASK)) {
-            Ok(()) => return Outcome::Committed,
-            Err(KafkaError::Transaction(e)) if e.is_retriable() => {
-                return Outcome::Unknown(aborted(KafkaError::Transaction(e)));
-            }
-            Err(KafkaError::Transaction(e)) => {
-                let needs_abort = e.txn_requires_abort();
-                (aborted(KafkaError::Transaction(e)), needs_abort)
-            }
-            Err(error) => (aborted(error), false),
-        },
-    };
-    let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-    match needs_abort && until(deadline, || producer.abort_transaction(ASK)).is_ok() {
-        true => Outcome::Aborted(failed),
-        false => Outcome::Broken(failed),
-    }
-}
-
-fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Result<(), LogError> {
-    let mut message = BaseRecord::<[u8], [u8]>::to(&record.topic).key(&record.key);
-    message.payload = record.value.as_deref();
-    message.headers = to_headers(record);
-    loop {
-        match producer.send(message) {
-            Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < deadline => {
-                message = back;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err((error, _)) => return Err(append_error(record, error)),
-        }
-    }
-}
-
-/// Repeats what Kafka says may be repeated, until the deadline.
-fn until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    loop {
-        match step() {
-            Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            other => return other,
-        }
-    }
-}
-
-fn aborted(error: KafkaError) -> LogError {
-    let reason = match error {
-        KafkaError::Transaction(e) => e.string(),
-        other => other.to_string(),
-    };
-    LogError::Aborted { reason }
 }
 
 fn partitions_of(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
     list.elements()
         .into_iter()
-        .map(|e| Partition { topic: e.topic().into(), number: e.partition() })
+        .map(|e| Partition {
+            topic: e.topic().into(),
+            number: e.partition(),
+        })
         .collect::<Vec<_>>()
         .into_iter()
 }
