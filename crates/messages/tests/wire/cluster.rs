@@ -1,4 +1,4 @@
-use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SourceNats, Tie, TraceKind};
+use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind};
 use expect_test::expect;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
 use scoring::{Reason, Verdict};
@@ -31,6 +31,7 @@ fn cluster() -> Cluster {
         history: 5_400_000,
         nats_by_kind: vec![(TraceKind::Url, 0.3), (TraceKind::Repost, 0.0)],
         nats_by_source: vec![SourceNats { kind: TraceKind::Url, source: "a.example".into(), nats: 0.3 }],
+        silent_keys: SilentKeys { keys: 2, nats: -0.1 },
         evidence: vec![Evidence {
             kind: TraceKind::Url,
             key: "https://a.example/x".into(),
@@ -73,7 +74,7 @@ fn message() -> ClusterMessage {
 #[test]
 fn these_exact_bytes() {
     let bytes = message().encode().unwrap();
-    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.30000000000000004,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"url","key":"https://a.example/x","source":"a.example","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}]}],"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
+    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.30000000000000004,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"url","key":"https://a.example/x","source":"a.example","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}]}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
     assert_eq!(ClusterMessage::decode(&bytes), Ok(message()), "every digit comes back");
 }
 
