@@ -56,9 +56,7 @@ pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
 
 /// Where the chain breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the audit log is broken at entry {seq}: {what}; compare it with a backup before trusting anything after it"
-)]
+#[error("the audit log is broken at entry {seq}: {what}; compare it with a backup before trusting anything after it")]
 pub struct Broken {
     /// Place of the first bad entry.
     pub seq: i64,
@@ -72,17 +70,11 @@ pub fn verify(log: impl IntoIterator<Item = Sealed>) -> Result<(i64, String), Br
     let mut last = 0;
     for found in log {
         if found.seq != last + 1 {
-            return Err(Broken {
-                seq: last + 1,
-                what: "an entry is missing here",
-            });
+            return Err(Broken { seq: last + 1, what: "an entry is missing here" });
         }
         let right = seal(&before, found.seq, found.entry);
         if right.seal != found.seal {
-            return Err(Broken {
-                seq: found.seq,
-                what: "its seal does not match its content and the seal before",
-            });
+            return Err(Broken { seq: found.seq, what: "its seal does not match its content and the seal before" });
         }
         before = right.seal;
         last = found.seq;

@@ -223,14 +223,10 @@ impl Case {
             // What was approved is no longer what would be shared.
             State::Approved => {
                 self.state = State::InReview;
-                text.push_str(
-                    "; the approval was for the earlier version, so the case is in review again",
-                );
+                text.push_str("; the approval was for the earlier version, so the case is in review again");
             }
             State::Released | State::Updated => {
-                text.push_str(
-                    "; partners keep the earlier version until this one is approved and shared",
-                );
+                text.push_str("; partners keep the earlier version until this one is approved and shared");
             }
             State::Dismissed => text.push_str("; the case stays dismissed"),
             _ => {}
@@ -241,19 +237,9 @@ impl Case {
     /// Takes a step, or says why not. The case is unchanged where the step is refused.
     pub fn take(&mut self, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
         let refuse = |why: &str| {
-            Err(Illegal {
-                case: self.id.clone(),
-                verb: step.verb(),
-                why: why.to_owned(),
-                allowed: self.allowed(),
-            })
+            Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
         };
-        let word = |text: &str| Word {
-            by: by.to_owned(),
-            at: now,
-            version: self.version,
-            text: text.to_owned(),
-        };
+        let word = |text: &str| Word { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
         let shared = matches!(self.state, State::Released | State::Updated);
         let open = shared || self.state == State::InReview;
         let (action, text) = match &step {
@@ -305,8 +291,7 @@ impl Case {
                 if !right {
                     return refuse(&format!("it is {}", self.state));
                 }
-                let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version)
-                else {
+                let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version) else {
                     return refuse(&format!("version {} is not approved", self.version));
                 };
                 if approved.by == by {
@@ -314,11 +299,7 @@ impl Case {
                         "{by} approved it: accounts are named only when two different people agree"
                     ));
                 }
-                if self
-                    .checked
-                    .as_ref()
-                    .is_none_or(|c| c.version != self.version)
-                {
+                if self.checked.as_ref().is_none_or(|c| c.version != self.version) {
                     return refuse(&format!(
                         "the sources-and-methods check of version {} is not recorded",
                         self.version
@@ -327,11 +308,7 @@ impl Case {
                 let first = self.first_released_at.is_none();
                 self.first_released_at.get_or_insert(now);
                 self.released_version = Some(self.version);
-                self.state = if first {
-                    State::Released
-                } else {
-                    State::Updated
-                };
+                self.state = if first { State::Released } else { State::Updated };
                 let text = format!(
                     "version {} goes to partners; approved by {}, {} by {by}",
                     self.version,
@@ -366,11 +343,9 @@ impl Case {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
             State::InReview => &["check sources and methods", "approve", "dismiss"],
-            State::Approved => &[
-                "check sources and methods",
-                "release (by somebody other than the approver)",
-                "dismiss",
-            ],
+            State::Approved => {
+                &["check sources and methods", "release (by somebody other than the approver)", "dismiss"]
+            }
             State::Released | State::Updated => &[
                 "check sources and methods",
                 "approve a newer version",
@@ -385,13 +360,7 @@ impl Case {
     }
 
     fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
-        Entry {
-            at: now,
-            actor: by.to_owned(),
-            subject: self.id.clone(),
-            action: action.to_owned(),
-            text,
-        }
+        Entry { at: now, actor: by.to_owned(), subject: self.id.clone(), action: action.to_owned(), text }
     }
 }
 
@@ -403,14 +372,10 @@ mod tests {
         Timestamp::from_second(1_700_000_000).unwrap()
     }
     fn check() -> Step {
-        Step::CheckSourcesAndMethods {
-            finding: "public posts only".to_owned(),
-        }
+        Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }
     }
     fn approve() -> Step {
-        Step::Approve {
-            comment: "clear".to_owned(),
-        }
+        Step::Approve { comment: "clear".to_owned() }
     }
     fn in_review() -> Case {
         let (mut case, _) = Case::nominate("c1", 1, now());
@@ -438,10 +403,7 @@ mod tests {
         case.take(check(), "ann", now()).unwrap();
         case.take(approve(), "ann", now()).unwrap();
         let refused = case.take(Step::Release, "ann", now()).unwrap_err();
-        assert!(
-            refused.to_string().contains("two different people"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("two different people"), "{refused}");
         assert_eq!(case.state, State::Approved);
     }
 
@@ -450,10 +412,7 @@ mod tests {
         let mut case = in_review();
         case.take(approve(), "ann", now()).unwrap();
         let refused = case.take(Step::Release, "bob", now()).unwrap_err();
-        assert!(
-            refused.to_string().contains("sources-and-methods"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("sources-and-methods"), "{refused}");
     }
 
     #[test]
@@ -462,14 +421,10 @@ mod tests {
             Step::BeginReview,
             check(),
             approve(),
-            Step::Dismiss {
-                reason: "r".to_owned(),
-            },
+            Step::Dismiss { reason: "r".to_owned() },
             Step::Release,
             Step::Update,
-            Step::Retract {
-                reason: "r".to_owned(),
-            },
+            Step::Retract { reason: "r".to_owned() },
             Step::Close,
         ];
         for state in State::ALL {
@@ -508,24 +463,14 @@ mod tests {
         case.take(check(), "ann", now()).unwrap();
         assert!(case.take(Step::Update, "ann", now()).is_err());
         case.take(Step::Update, "bob", now()).unwrap();
-        assert_eq!(
-            (case.state, case.released_version),
-            (State::Updated, Some(2))
-        );
+        assert_eq!((case.state, case.released_version), (State::Updated, Some(2)));
         assert!(case.take(approve(), "ann", now()).is_err());
     }
 
     #[test]
     fn a_retracted_case_can_only_be_closed() {
         let mut case = released();
-        case.take(
-            Step::Retract {
-                reason: "wrong".to_owned(),
-            },
-            "ann",
-            now(),
-        )
-        .unwrap();
+        case.take(Step::Retract { reason: "wrong".to_owned() }, "ann", now()).unwrap();
         assert!(case.take(Step::Update, "bob", now()).is_err());
         case.take(Step::Close, "bob", now()).unwrap();
         assert_eq!(case.state, State::Closed);

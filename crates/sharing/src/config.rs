@@ -57,10 +57,7 @@ impl Config {
             );
         }
         if !(1..=3650).contains(&self.valid_days) {
-            return Err(format!(
-                "sharing.valid_days is {}: set 1 to 3650 days",
-                self.valid_days
-            ));
+            return Err(format!("sharing.valid_days is {}: set 1 to 3650 days", self.valid_days));
         }
         for (name, value) in [
             ("taxii_page", self.taxii_page),
@@ -81,10 +78,7 @@ impl Config {
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
                 && partner.name.len() <= 64
-                && partner
-                    .name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+                && partner.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
             if !named {
                 return Err(format!(
                     "sharing.partners[{index}].name is {:?}: use 1 to 64 of a-z, 0-9, '-', '_' and '.'",
@@ -184,13 +178,11 @@ mod tests {
     #[test]
     fn unknown_keys_and_bad_partners_are_refused() {
         assert!(serde_json::from_str::<Config>(r#"{"databse": "x"}"#).is_err());
-        let two: Config = serde_json::from_str(
-            r#"{"partners": [{"name": "a", "platform": "x"}, {"name": "a", "platform": "y"}]}"#,
-        )
-        .unwrap();
+        let two: Config =
+            serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "x"}, {"name": "a", "platform": "y"}]}"#)
+                .unwrap();
         assert!(two.check().unwrap_err().contains("twice"));
-        let upper: Config =
-            serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "X"}]}"#).unwrap();
+        let upper: Config = serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "X"}]}"#).unwrap();
         assert!(upper.check().unwrap_err().contains("partners[0].platform"));
     }
 }

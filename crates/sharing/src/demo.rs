@@ -20,10 +20,7 @@ pub const NOTICE: &str = "DEMO: approved by the demo policy, no person looked";
 pub fn review(case: &mut Case, now: Timestamp) -> Result<Vec<Entry>, Illegal> {
     let shared = matches!(case.state, State::Released | State::Updated);
     if shared && case.released_version == Some(case.version)
-        || matches!(
-            case.state,
-            State::Dismissed | State::Retracted | State::Closed
-        )
+        || matches!(case.state, State::Dismissed | State::Retracted | State::Closed)
     {
         return Ok(Vec::new());
     }
@@ -33,12 +30,7 @@ pub fn review(case: &mut Case, now: Timestamp) -> Result<Vec<Entry>, Illegal> {
     if case.state == State::Nominated {
         steps.push((Step::BeginReview, APPROVER));
     }
-    steps.push((
-        Step::CheckSourcesAndMethods {
-            finding: "evidence is public posts only".to_owned(),
-        },
-        APPROVER,
-    ));
+    steps.push((Step::CheckSourcesAndMethods { finding: "evidence is public posts only".to_owned() }, APPROVER));
     if case.state != State::Approved {
         let comment = format!("version {} may be shared", case.version);
         steps.push((Step::Approve { comment }, APPROVER));

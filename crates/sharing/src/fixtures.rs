@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use messages::cluster::{
-    ClusterAccount, ClusterMessage, Evidence, ModelRef, PostRef, Reason, SourceNats, Status, Tie,
-};
+use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, ModelRef, PostRef, Reason, SourceNats, Status, Tie};
 
 /// A small generator, so that a fixture is the same every time.
 pub(crate) struct Dice(u64);
@@ -29,20 +27,14 @@ pub(crate) fn cluster(id: &str, version: u32) -> ClusterMessage {
 }
 
 pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMessage {
-    let seed = id
-        .bytes()
-        .fold(7u64, |a, b| a.wrapping_mul(31).wrapping_add(u64::from(b)));
+    let seed = id.bytes().fold(7u64, |a, b| a.wrapping_mul(31).wrapping_add(u64::from(b)));
     let mut dice = Dice::new(seed);
     let start = 1_475_900_000_000i64 + (dice.roll() * 4e8) as i64;
     let accounts: Vec<ClusterAccount> = (0..members)
         .map(|n| ClusterAccount {
             platform: if n % 6 == 5 { "bluesky" } else { "twitter" }.to_owned(),
             account_id: format!("{}", 781_200_000 + n * 977 + (seed % 1000) as usize),
-            account_name: format!(
-                "patriot_{}{:02}",
-                ["anna", "news", "tex", "liberty"][n % 4],
-                n * 7 % 89
-            ),
+            account_name: format!("patriot_{}{:02}", ["anna", "news", "tex", "liberty"][n % 4], n * 7 % 89),
             log_e: 34.0 - n as f64 * 1.7,
             posts: 120 + (dice.roll() * 300.0) as u64,
         })
@@ -50,18 +42,13 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
     let mut evidence: Vec<Evidence> = (0..keys)
         .map(|k| {
             let kind = ["repost", "url", "text"][k % 3];
-            let at = start
-                + (dice.roll() * 2.6e8) as i64 / 3_600_000 * 3_600_000
-                + (dice.roll() * 9e5) as i64;
+            let at = start + (dice.roll() * 2.6e8) as i64 / 3_600_000 * 3_600_000 + (dice.roll() * 9e5) as i64;
             let mut posts: Vec<PostRef> = Vec::new();
             for account in &accounts {
                 if dice.roll() < 0.62 {
                     let lag = -(1.0 - dice.roll()).ln() * 14_000.0;
                     posts.push(PostRef {
-                        id: format!(
-                            "{}",
-                            784_000_000_000_000_000u64 + (dice.roll() * 1e15) as u64
-                        ),
+                        id: format!("{}", 784_000_000_000_000_000u64 + (dice.roll() * 1e15) as u64),
                         platform: account.platform.clone(),
                         account_id: account.account_id.clone(),
                         created_at: Timestamp::from_millisecond(at + lag as i64).unwrap(),
@@ -92,14 +79,10 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
     let mut by_source: BTreeMap<(String, String), f64> = BTreeMap::new();
     for e in &evidence {
         *traces.entry(e.kind.clone()).or_default() += e.nats;
-        *by_source
-            .entry((e.kind.clone(), e.source.clone()))
-            .or_default() += e.nats;
+        *by_source.entry((e.kind.clone(), e.source.clone())).or_default() += e.nats;
     }
-    let mut sources: Vec<SourceNats> = by_source
-        .into_iter()
-        .map(|((kind, source), nats)| SourceNats { kind, source, nats })
-        .collect();
+    let mut sources: Vec<SourceNats> =
+        by_source.into_iter().map(|((kind, source), nats)| SourceNats { kind, source, nats }).collect();
     sources.sort_by(|a, b| b.nats.total_cmp(&a.nats));
     let log_e: f64 = traces.values().sum();
     let mut ties = Vec::new();
@@ -119,11 +102,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         }
     }
     ties.sort_by(|a, b| b.nats.total_cmp(&a.nats));
-    let times: Vec<Timestamp> = evidence
-        .iter()
-        .flat_map(|e| &e.posts)
-        .map(|p| p.created_at)
-        .collect();
+    let times: Vec<Timestamp> = evidence.iter().flat_map(|e| &e.posts).map(|p| p.created_at).collect();
     let reason = |feature: &str, value: Option<f64>, contribution: f64, text: &str| Reason {
         feature: feature.to_owned(),
         value,
@@ -147,47 +126,15 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         score: 3.1,
         probability: 0.957,
         reasons: vec![
-            reason(
-                "trace_kinds",
-                Some(3.0),
-                1.62,
-                "they act together in three different ways",
-            ),
-            reason(
-                "median_lag_s",
-                Some(11.3),
-                1.17,
-                "typically eleven seconds lie between two of them",
-            ),
-            reason(
-                "share_on_cluster_keys",
-                Some(0.41),
-                0.66,
-                "two fifths of all they post is on these keys",
-            ),
-            reason(
-                "account_age_spread_days",
-                None,
-                0.0,
-                "how old the accounts are is not known",
-            ),
-            reason(
-                "posting_hour_entropy",
-                Some(2.4),
-                -0.38,
-                "they post around the clock, as many do",
-            ),
-            reason(
-                "deletion_rate",
-                Some(0.01),
-                -0.21,
-                "they hardly delete anything",
-            ),
+            reason("trace_kinds", Some(3.0), 1.62, "they act together in three different ways"),
+            reason("median_lag_s", Some(11.3), 1.17, "typically eleven seconds lie between two of them"),
+            reason("share_on_cluster_keys", Some(0.41), 0.66, "two fifths of all they post is on these keys"),
+            reason("account_age_spread_days", None, 0.0, "how old the accounts are is not known"),
+            reason("posting_hour_entropy", Some(2.4), -0.38, "they post around the clock, as many do"),
+            reason("deletion_rate", Some(0.01), -0.21, "they hardly delete anything"),
         ],
-        model: ModelRef {
-            name: "logistic".to_owned(),
-            version: "1".to_owned(),
-        },
+        model: ModelRef { name: "logistic".to_owned(), version: "1".to_owned() },
+        unlisted: messages::cluster::Unlisted { keys: 7, nats: -1.9 },
         evidence,
         ties,
         accounts,

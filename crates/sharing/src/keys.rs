@@ -19,8 +19,7 @@ pub(crate) fn generate() -> (String, String, Vec<u8>) {
 /// Key id and secret of a key as presented; `None` where it is no key of ours.
 pub(crate) fn parse(key: &str) -> Option<(&str, &str)> {
     let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
-    let hex =
-        |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
     (hex(id, 16) && hex(secret, 64)).then_some((id, secret))
 }
 
@@ -49,13 +48,7 @@ mod tests {
         assert!(matches(secret, &hash));
         let (_, other, _) = generate();
         assert!(!matches(parse(&other).unwrap().1, &hash));
-        for bad in [
-            "",
-            "lockstep_",
-            "lockstep_x_y",
-            "lockstep__",
-            &key[..key.len() - 1],
-        ] {
+        for bad in ["", "lockstep_", "lockstep_x_y", "lockstep__", &key[..key.len() - 1]] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

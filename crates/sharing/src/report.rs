@@ -84,10 +84,7 @@ struct Entry {
 pub fn render(input: &ReportInput) -> String {
     let mut clusters = input.clusters.clone();
     clusters.sort_by(|a, b| {
-        a.status
-            .cmp(&b.status)
-            .then(b.log_e.total_cmp(&a.log_e))
-            .then(a.cluster_id.cmp(&b.cluster_id))
+        a.status.cmp(&b.status).then(b.log_e.total_cmp(&a.log_e)).then(a.cluster_id.cmp(&b.cluster_id))
     });
     let entries: Vec<Entry> = clusters
         .iter()
@@ -120,12 +117,7 @@ pub fn render(input: &ReportInput) -> String {
             words::thousands(clusters.len() as u64)
         ));
     }
-    let files: Vec<String> = input
-        .files
-        .iter()
-        .take(6)
-        .map(|f| words::shorten(f, 120))
-        .collect();
+    let files: Vec<String> = input.files.iter().take(6).map(|f| words::shorten(f, 120)).collect();
     let more = input.files.len().saturating_sub(files.len());
     let page = Page {
         title: words::shorten(&input.title, 120),
@@ -162,12 +154,8 @@ fn summary(input: &ReportInput) -> String {
             words::count(n as u64, "group")
         ),
         (flagged, n) => {
-            let named: usize = input
-                .clusters
-                .iter()
-                .filter(|c| c.status == Status::Flagged)
-                .map(|c| c.accounts.len())
-                .sum();
+            let named: usize =
+                input.clusters.iter().filter(|c| c.status == Status::Flagged).map(|c| c.accounts.len()).sum();
             format!(
                 "{} of accounts acted in lockstep; {flagged} {} flagged as inauthentic, with {} in all. {candidates} tested.",
                 words::count(n as u64, "group"),
@@ -181,10 +169,9 @@ fn summary(input: &ReportInput) -> String {
 
 fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
     let (span, period) = match input.period {
-        Some((from, to)) => (
-            words::span_in_words(from, to),
-            format!("{} to {} UTC", words::minute(from), words::minute(to)),
-        ),
+        Some((from, to)) => {
+            (words::span_in_words(from, to), format!("{} to {} UTC", words::minute(from), words::minute(to)))
+        }
         None => ("none".to_owned(), "there was no post".to_owned()),
     };
     let share = if input.posts + input.rejected > 0 {
@@ -198,11 +185,7 @@ fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
             words::thousands(input.posts),
             match input.rejected {
                 0 => "every line could be read".to_owned(),
-                n => format!(
-                    "{} could not be read ({})",
-                    words::count(n, "line"),
-                    words::percent(share)
-                ),
+                n => format!("{} could not be read ({})", words::count(n, "line"), words::percent(share)),
             },
         ),
         (
@@ -211,11 +194,7 @@ fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
             format!("in {}", words::count(input.files.len() as u64, "file")),
         ),
         ("Period", span, period),
-        (
-            "Flagged",
-            words::thousands(of(input, Status::Flagged) as u64),
-            "coordinated and inauthentic".to_owned(),
-        ),
+        ("Flagged", words::thousands(of(input, Status::Flagged) as u64), "coordinated and inauthentic".to_owned()),
         (
             "Single source",
             words::thousands(of(input, Status::SingleSource) as u64),
@@ -242,11 +221,7 @@ fn nothing(input: &ReportInput) -> String {
             1 => "1 candidate group was".to_owned(),
             n => format!("{} candidate groups were", words::thousands(n)),
         },
-        if input.candidates_tested == 1 {
-            "it"
-        } else {
-            "they"
-        },
+        if input.candidates_tested == 1 { "it" } else { "they" },
     )
 }
 
@@ -346,9 +321,7 @@ mod tests {
 
     #[test]
     fn two_hundred_clusters_stay_usable() {
-        let clusters = (0..230)
-            .map(|n| fixtures::sized(&format!("c{n}"), 1, 10, 20))
-            .collect();
+        let clusters = (0..230).map(|n| fixtures::sized(&format!("c{n}"), 1, 10, 20)).collect();
         let html = render(&input(clusters));
         look("many.html", &html);
         assert_eq!(html.matches("<article").count(), SECTIONS);

@@ -6,7 +6,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use messages::cluster::{ClusterMessage, Status};
 
 /// Said to every platform that is told of an account.
-pub(crate) const VOLUNTARY: &str = "Any action on these accounts is voluntary and the platform's own decision under its own rules.";
+pub(crate) const VOLUNTARY: &str =
+    "Any action on these accounts is voluntary and the platform's own decision under its own rules.";
 
 /// One sentence: who did what together, how close in time, over how long.
 pub(crate) fn headline(cluster: &ClusterMessage) -> String {
@@ -68,10 +69,7 @@ pub(crate) fn history(cluster: &ClusterMessage) -> String {
             hours_in_words(hours)
         )
     } else {
-        format!(
-            "{} of history stood behind this verdict when the group was first proposed.",
-            hours_in_words(hours)
-        )
+        format!("{} of history stood behind this verdict when the group was first proposed.", hours_in_words(hours))
     }
 }
 
@@ -83,24 +81,15 @@ pub(crate) fn platforms(cluster: &ClusterMessage) -> Vec<String> {
 
 /// Trace kinds, most evidence first, those that speak for the finding only.
 pub(crate) fn kinds_by_nats(cluster: &ClusterMessage) -> Vec<&str> {
-    let mut kinds: Vec<(&str, f64)> = cluster
-        .traces
-        .iter()
-        .filter(|(_, nats)| **nats > 0.0)
-        .map(|(kind, nats)| (kind.as_str(), *nats))
-        .collect();
+    let mut kinds: Vec<(&str, f64)> =
+        cluster.traces.iter().filter(|(_, nats)| **nats > 0.0).map(|(kind, nats)| (kind.as_str(), *nats)).collect();
     kinds.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
     kinds.into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// Median over the ties of their median lag.
 pub(crate) fn typical_gap_s(cluster: &ClusterMessage) -> Option<f64> {
-    let mut lags: Vec<f64> = cluster
-        .ties
-        .iter()
-        .map(|tie| tie.median_lag_s)
-        .filter(|lag| lag.is_finite())
-        .collect();
+    let mut lags: Vec<f64> = cluster.ties.iter().map(|tie| tie.median_lag_s).filter(|lag| lag.is_finite()).collect();
     lags.sort_by(f64::total_cmp);
     lags.get(lags.len() / 2).copied()
 }
@@ -184,11 +173,7 @@ pub(crate) fn number(value: f64) -> String {
         format!("{magnitude:.2}")
     };
     let zero = text.bytes().all(|b| b"0.".contains(&b));
-    if value < 0.0 && !zero {
-        format!("\u{2212}{text}")
-    } else {
-        text
-    }
+    if value < 0.0 && !zero { format!("\u{2212}{text}") } else { text }
 }
 
 /// A probability as a percentage that never rounds to certainty.
@@ -234,23 +219,17 @@ pub(crate) fn span_in_words(from: Timestamp, to: Timestamp) -> String {
 
 /// `9 Oct 2016` in UTC.
 pub(crate) fn day(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%-d %b %Y")
-        .to_string()
+    time.to_zoned(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 /// `2016-10-09 14:03` in UTC.
 pub(crate) fn minute(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// `2016-10-09 14:03:27` in UTC.
 pub(crate) fn second(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Text from outside, made safe to look at: no control or bidirectional characters that reorder what stands around them, no
@@ -300,12 +279,7 @@ mod tests {
     fn hostile_text_is_tamed() {
         assert_eq!(shorten("a\u{202E}b\nc", 10), "a\u{FFFD}b\u{FFFD}c");
         assert_eq!(shorten(&"x".repeat(10_000), 5), "xxxxx…");
-        assert_eq!(
-            shorten(&format!("e{}", "\u{0301}".repeat(500)), 1000)
-                .chars()
-                .count(),
-            3
-        );
+        assert_eq!(shorten(&format!("e{}", "\u{0301}".repeat(500)), 1000).chars().count(), 3);
         assert_eq!(shorten("", 5), "(empty)");
     }
 }

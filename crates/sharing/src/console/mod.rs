@@ -54,10 +54,7 @@ impl Wanted {
         let page = self.page.unwrap_or(1).clamp(1, 1_000_000);
         CaseQuery {
             state: self.state.as_deref().and_then(State::from_name),
-            status: self
-                .status
-                .clone()
-                .filter(|s| ["flagged", "single_source", "coordinated"].contains(&s.as_str())),
+            status: self.status.clone().filter(|s| ["flagged", "single_source", "coordinated"].contains(&s.as_str())),
             offset: (page - 1) * limit,
             limit,
         }
@@ -123,9 +120,7 @@ async fn list(
     let query = wanted.query(limit);
     let found = {
         let query = query.clone();
-        sharing
-            .blocking(move |inner| Ok(inner.store.cases(&query)?))
-            .await
+        sharing.blocking(move |inner| Ok(inner.store.cases(&query)?)).await
     };
     let response = match found {
         Ok((rows, total)) => html(StatusCode::OK, &list_page(&sharing, &query, rows, total)),
@@ -147,17 +142,9 @@ fn list_page(sharing: &Sharing, query: &CaseQuery, rows: Vec<CaseRow>, total: us
         }
         link
     };
-    let mut filters = vec![(
-        "All".to_owned(),
-        "/".to_owned(),
-        query.state.is_none() && query.status.is_none(),
-    )];
+    let mut filters = vec![("All".to_owned(), "/".to_owned(), query.state.is_none() && query.status.is_none())];
     for state in State::ALL {
-        filters.push((
-            state.to_string(),
-            format!("/?state={}", state.name()),
-            query.state == Some(state),
-        ));
+        filters.push((state.to_string(), format!("/?state={}", state.name()), query.state == Some(state)));
     }
     ListPage {
         demo,
@@ -192,11 +179,7 @@ fn row_view(row: CaseRow) -> RowView {
             format!("probability {}", words::percent(row.probability)),
             format!("{} nats", words::number(row.log_e)),
             format!("same {}", words::shorten(&words::list(&kinds), 80)),
-            format!(
-                "{} to {} UTC",
-                words::minute(row.first_seen),
-                words::minute(row.last_seen)
-            ),
+            format!("{} to {} UTC", words::minute(row.first_seen), words::minute(row.last_seen)),
             words::shorten(&row.cluster_id, 24),
         ],
     }
@@ -225,8 +208,7 @@ fn case_page(inner: &Inner, id: &str) -> Result<Option<CasePage>, SharingError> 
         return Ok(None);
     };
     let history = inner.store.history(&stored.case.id)?;
-    let demo =
-        (inner.config.reviewers == Reviewers::Demo || stored.case.demo).then_some(demo::NOTICE);
+    let demo = (inner.config.reviewers == Reviewers::Demo || stored.case.demo).then_some(demo::NOTICE);
     Ok(Some(CasePage {
         demo,
         title: words::count(stored.cluster.accounts.len() as u64, "account") + " in lockstep",
@@ -268,10 +250,9 @@ fn advice(case: &Case, reviewers: Reviewers) -> String {
                 "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
                  its own, voluntary decision."
             ),
-            Some(version) => format!(
-                "Partners have version {version}; version {} is newer and waits for review.",
-                case.version
-            ),
+            Some(version) => {
+                format!("Partners have version {version}; version {} is newer and waits for review.", case.version)
+            }
             None => String::new(),
         },
         State::Retracted => "What was shared has been withdrawn from every partner.".to_owned(),
@@ -288,13 +269,8 @@ async fn api_list(
         Err(rejection) => json_error(StatusCode::BAD_REQUEST, &rejection.body_text()),
         Ok(Query(wanted)) => {
             let query = wanted.query(sharing.config().console_page);
-            match sharing
-                .blocking(move |inner| Ok(inner.store.cases(&query)?))
-                .await
-            {
-                Ok((rows, total)) => {
-                    json_response(StatusCode::OK, &json!({"total": total, "clusters": rows}))
-                }
+            match sharing.blocking(move |inner| Ok(inner.store.cases(&query)?)).await {
+                Ok((rows, total)) => json_response(StatusCode::OK, &json!({"total": total, "clusters": rows})),
                 Err(error) => json_failed(&sharing, &error),
             }
         }
@@ -314,10 +290,9 @@ async fn api_page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> R
         })
         .await;
     let response = match found {
-        Ok(Some((stored, history))) => json_response(
-            StatusCode::OK,
-            &json!({"case": stored.case, "cluster": stored.cluster, "history": history}),
-        ),
+        Ok(Some((stored, history))) => {
+            json_response(StatusCode::OK, &json!({"case": stored.case, "cluster": stored.cluster, "history": history}))
+        }
         Ok(None) => json_error(StatusCode::NOT_FOUND, "there is no such cluster"),
         Err(error) => json_failed(&sharing, &error),
     };
@@ -330,13 +305,7 @@ async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<B
     let answered = sharing
         .blocking(move |inner| {
             let query = parts.uri.query().unwrap_or("");
-            Ok(taxii::answer(
-                inner,
-                &parts.method,
-                parts.uri.path(),
-                query,
-                &parts.headers,
-            ))
+            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers))
         })
         .await;
     match answered {
@@ -349,20 +318,13 @@ async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<B
 }
 
 async fn style() -> Response<Body> {
-    respond(
-        StatusCode::OK,
-        "text/css; charset=utf-8",
-        view::STYLE.to_owned(),
-    )
+    respond(StatusCode::OK, "text/css; charset=utf-8", view::STYLE.to_owned())
 }
 
 async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
-        &MessagePage {
-            title: "There is no such page",
-            text: "The list of clusters is a good place to go on from.",
-        },
+        &MessagePage { title: "There is no such page", text: "The list of clusters is a good place to go on from." },
     )
 }
 
@@ -378,14 +340,8 @@ fn counted(
     response: Response<Body>,
 ) -> Response<Body> {
     let metrics = &sharing.inner.metrics;
-    metrics
-        .requests
-        .with_label_values(&[surface, endpoint, response.status().as_str()])
-        .inc();
-    metrics
-        .seconds
-        .with_label_values(&[surface, endpoint])
-        .observe(began.elapsed().as_secs_f64());
+    metrics.requests.with_label_values(&[surface, endpoint, response.status().as_str()]).inc();
+    metrics.seconds.with_label_values(&[surface, endpoint]).observe(began.elapsed().as_secs_f64());
     response
 }
 
@@ -402,19 +358,11 @@ fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
 
 fn json_failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
     report(sharing, error);
-    json_error(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the reason is in the service's log",
-    )
+    json_error(StatusCode::INTERNAL_SERVER_ERROR, "the reason is in the service's log")
 }
 
 fn report(sharing: &Sharing, error: &SharingError) {
-    sharing
-        .inner
-        .metrics
-        .errors
-        .with_label_values(&["http"])
-        .inc();
+    sharing.inner.metrics.errors.with_label_values(&["http"]).inc();
     tracing::error!(%error, "a request failed");
 }
 

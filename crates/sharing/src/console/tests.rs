@@ -2,6 +2,8 @@
 
 use messages::cluster::ClusterMessage;
 
+use runtime::shutdown::Shutdown;
+
 use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
 
 struct Server {
@@ -17,16 +19,12 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         database: folder.path().join("sharing.sqlite"),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
-        partners: vec![Partner {
-            name: "birds".to_owned(),
-            platform: "twitter".to_owned(),
-            tlp_ceiling: Tlp::Amber,
-        }],
+        partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
         console_page: 5,
         ..Config::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let sharing = Sharing::open(config, &prometheus::Registry::new()).unwrap();
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
     let batch = ids
         .iter()
         .map(|id| match id.starts_with('<') {
@@ -38,19 +36,11 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         sharing.on_clusters(batch).await.unwrap();
         let listener = sharing.bind().await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { sharing.serve(listener, std::future::pending()).await });
+        tokio::spawn(async move { sharing.serve(listener, Shutdown::new()).await });
         base
     });
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .build()
-        .into();
-    Server {
-        base,
-        agent,
-        _runtime: runtime,
-        _folder: folder,
-    }
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    Server { base, agent, _runtime: runtime, _folder: folder }
 }
 
 /// JSON on the way here could not have carried the others.
@@ -64,17 +54,10 @@ fn finite(mut cluster: ClusterMessage) -> ClusterMessage {
 
 impl Server {
     fn get(&self, path: &str) -> (u16, String) {
-        let mut response = self
-            .agent
-            .get(format!("{}{path}", self.base))
-            .call()
-            .unwrap();
+        let mut response = self.agent.get(format!("{}{path}", self.base)).call().unwrap();
         let csp = response.headers().get("content-security-policy").unwrap();
         assert!(csp.to_str().unwrap().starts_with("default-src 'none'"));
-        (
-            response.status().as_u16(),
-            response.body_mut().read_to_string().unwrap(),
-        )
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     }
 }
 
@@ -108,13 +91,7 @@ fn a_demo_is_marked_on_every_page() {
     look("console-list.html", &s.get("/").1);
     let (_, page) = s.get("/clusters/a");
     look("console-case.html", &page);
-    for part in [
-        "class=\"timeline\"",
-        "class=\"graph\"",
-        "demo reviewer 2 (automatic)",
-        "<details>",
-        "patriot_",
-    ] {
+    for part in ["class=\"timeline\"", "class=\"graph\"", "demo reviewer 2 (automatic)", "<details>", "patriot_"] {
         assert!(page.contains(part), "{part}");
     }
 }
@@ -134,26 +111,11 @@ fn lists_filter_and_page() {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let s = server(Reviewers::Demo, &ids);
     let count = |path: &str| s.get(path).1.matches("<li>\n    <h3>").count();
-    assert_eq!(
-        (
-            count("/"),
-            count("/?page=2"),
-            count("/?page=3"),
-            count("/?page=4")
-        ),
-        (5, 5, 2, 0)
-    );
+    assert_eq!((count("/"), count("/?page=2"), count("/?page=3"), count("/?page=4")), (5, 5, 2, 0));
     assert_eq!(count("/?state=released&page=3"), 2);
     assert_eq!(count("/?state=nominated"), 0);
     assert_eq!(count("/?status=flagged"), 5);
-    for odd in [
-        "/?page=x",
-        "/?page=-1",
-        "/?page=0",
-        "/?state=%00",
-        "/?status='",
-        "/?page=99999999999999999999",
-    ] {
+    for odd in ["/?page=x", "/?page=-1", "/?page=0", "/?state=%00", "/?status='", "/?page=99999999999999999999"] {
         assert_eq!(s.get(odd).0, 200, "{odd}");
     }
 }
@@ -163,13 +125,7 @@ fn hostile_findings_are_shown_safely() {
     let id = "<b>/\"?#%\u{202E}";
     let s = server(Reviewers::Demo, &[id]);
     let (_, list) = s.get("/");
-    let href = list
-        .split("<h3><a href=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let href = list.split("<h3><a href=\"").nth(1).unwrap().split('"').next().unwrap();
     let (status, page) = s.get(href);
     look("console-hostile.html", &page);
     assert_eq!(status, 200);

@@ -1,11 +1,16 @@
 //! The service: flagged clusters in, cases and objects out.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use messages::{
-    cluster::{ClusterMessage, SCHEMA_VERSION, Status},
+    cluster::{ClusterMessage, Status},
     topics,
+};
+use runtime::{
+    http::{self, HttpError},
+    metrics::MetricsError,
+    shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
 
@@ -41,25 +46,17 @@ pub enum SharingError {
     #[error("the log failed: {0}")]
     Log(#[from] runtime::LogError),
     /// A metric could not be registered.
-    #[error("cannot register metrics: {0}; register sharing once per registry")]
-    Metrics(#[from] prometheus::Error),
+    #[error("{0}; open sharing once per registry")]
+    Metrics(#[from] MetricsError),
     /// A step was refused.
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
-    /// Cannot listen.
-    #[error("cannot listen on {addr}: {source}; set sharing.listen to a free address")]
-    Listen {
-        /// Where.
-        addr: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The HTTP server failed.
-    #[error("the http server failed: {0}")]
-    Http(std::io::Error),
+    /// Cannot listen or serve.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The work was stopped by a panic or by the end of the program.
     #[error("the work was broken off: {0}")]
     Broken(#[from] tokio::task::JoinError),
@@ -94,21 +91,15 @@ pub(crate) struct Inner {
 
 impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
-    pub fn open(config: Config, registry: &prometheus::Registry) -> Result<Self, SharingError> {
+    pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
-        let metrics = Metrics::register(registry)?;
+        let metrics = Metrics::new(metrics)?;
         let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
         store.set_partners(&config.partners)?;
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self {
-            inner: Arc::new(Inner {
-                config,
-                store,
-                metrics,
-            }),
-        };
+        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -121,21 +112,14 @@ impl Sharing {
     /// Takes flagged clusters into cases. The same version twice doubles nothing; a newer version updates its case. When it
     /// returns, everything is on the disk.
     pub async fn on_clusters(&self, batch: Vec<ClusterMessage>) -> Result<Outcomes, SharingError> {
-        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now()))
-            .await
+        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now())).await
     }
 
     /// Takes a step on the case about a cluster, in the name of `by`. A release, update or retraction reaches the partners'
     /// collections in the same transaction.
-    pub async fn step(
-        &self,
-        cluster_id: &str,
-        step: Step,
-        by: &str,
-    ) -> Result<State, SharingError> {
+    pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now()))
-            .await
+        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now())).await
     }
 
     /// A new API key for a partner. This is the only time that it can be seen.
@@ -163,36 +147,32 @@ impl Sharing {
 
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
-    pub async fn run(
-        &self,
-        log: runtime::Log,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> Result<(), SharingError> {
+    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
+        while !shutdown.is_stopping() {
             let records = tokio::select! {
-                biased;
-                () = &mut shutdown => return Ok(()),
                 records = consumer.poll(BATCH, WAIT) => records?,
+                () = shutdown.stopping() => break,
             };
             if records.is_empty() {
                 continue;
             }
-            let batch: Vec<ClusterMessage> = records
-                .iter()
-                .filter_map(|record| self.inner.decode(record))
-                .collect();
+            let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
             if let Err(error) = self.on_clusters(batch).await {
-                self.inner
-                    .metrics
-                    .errors
-                    .with_label_values(&["store"])
-                    .inc();
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
-            consumer.publish_and_commit(Vec::new()).await?;
+            if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
+                self.inner.metrics.errors.with_label_values(&["log"]).inc();
+                if !error.is_retryable() {
+                    return Err(error.into());
+                }
+                // The records come again, and nothing is doubled.
+                tracing::warn!(%error, "offsets were not committed, the clusters will come again");
+            }
         }
+        consumer.close().await?;
+        Ok(())
     }
 
     /// Listens where the configuration says.
@@ -204,21 +184,14 @@ impl Sharing {
                 "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
             );
         }
-        TcpListener::bind(addr)
-            .await
-            .map_err(|source| SharingError::Listen { addr, source })
+        Ok(http::listen(addr).await?)
     }
 
-    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), SharingError> {
-        axum::serve(listener, self.router())
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(SharingError::Http)
+    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
+    /// at once and none takes longer than half a minute.
+    pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
+        let router = http::bounded(self.router(), 128, Duration::from_secs(30));
+        Ok(http::serve(router, listener, shutdown).await?)
     }
 
     /// Console, JSON API and TAXII.
@@ -239,13 +212,9 @@ impl Sharing {
 impl Inner {
     fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
         let value = record.value.as_deref()?;
-        let why = match serde_json::from_slice::<ClusterMessage>(value) {
-            Ok(cluster) if cluster.schema_version > SCHEMA_VERSION => format!(
-                "schema version {} is newer than {SCHEMA_VERSION}: update this service",
-                cluster.schema_version
-            ),
+        let why = match ClusterMessage::decode(value) {
             Ok(cluster) => return Some(cluster),
-            Err(error) => error.to_string(),
+            Err(error) => error,
         };
         self.metrics.clusters.with_label_values(&["rejected"]).inc();
         self.metrics.errors.with_label_values(&["decode"]).inc();
@@ -253,27 +222,21 @@ impl Inner {
             topic = %record.topic,
             partition = record.partition,
             offset = record.offset,
-            why,
+            %why,
             "a flagged cluster cannot be read, no case is opened for it; it stays on the topic"
         );
         None
     }
 
-    pub(crate) fn on_clusters(
-        &self,
-        batch: Vec<ClusterMessage>,
-        now: Timestamp,
-    ) -> Result<Outcomes, SharingError> {
+    pub(crate) fn on_clusters(&self, batch: Vec<ClusterMessage>, now: Timestamp) -> Result<Outcomes, SharingError> {
         let size = batch.len();
         let mut newest: BTreeMap<String, ClusterMessage> = BTreeMap::new();
         let mut rejected = 0;
         for cluster in batch {
             // Numbers that JSON cannot carry would be stored as something that cannot be read again.
-            let readable = serde_json::to_vec(&cluster)
-                .and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
-            if let Err(error) = readable {
+            if let Err(error) = cluster.encode() {
                 rejected += 1;
-                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster has a number that is none, no case is opened for it");
+                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster cannot be stored, no case is opened for it");
                 continue;
             }
             let kept = newest.get(&cluster.cluster_id);
@@ -291,11 +254,7 @@ impl Inner {
                 let is_new = known.is_none();
                 if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
                     changes.push(change);
-                    *(if is_new {
-                        &mut outcomes.opened
-                    } else {
-                        &mut outcomes.updated
-                    }) += 1;
+                    *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
             }
             outcomes.rejected = rejected;
@@ -316,27 +275,15 @@ impl Inner {
             ("known", outcomes.known),
             ("rejected", outcomes.rejected),
         ] {
-            self.metrics
-                .clusters
-                .with_label_values(&[outcome])
-                .inc_by(n as u64);
+            self.metrics.clusters.with_label_values(&[outcome]).inc_by(n as u64);
         }
         self.metrics.objects.inc_by(outcomes.published as u64);
         self.count_cases();
         Ok(outcomes)
     }
 
-    fn step(
-        &self,
-        cluster_id: &str,
-        step: Step,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        let mut stored = self
-            .store
-            .case(cluster_id)?
-            .ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
+    fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+        let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
         let now = after(&stored.case, now);
         let publishes = matches!(step, Step::Release | Step::Update);
         let retracts = matches!(step, Step::Retract { .. });
@@ -350,11 +297,7 @@ impl Inner {
             Vec::new()
         };
         let state = stored.case.state;
-        let change = Change {
-            stored,
-            entries,
-            publish,
-        };
+        let change = Change { stored, entries, publish };
         let added = self.store.commit(&[change], now)?;
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
@@ -366,10 +309,7 @@ impl Inner {
             Ok(counts) => {
                 for state in State::ALL {
                     let n = counts.iter().find(|(name, _)| name == state.name());
-                    self.metrics
-                        .cases
-                        .with_label_values(&[state.name()])
-                        .set(n.map_or(0, |(_, n)| *n));
+                    self.metrics.cases.with_label_values(&[state.name()]).set(n.map_or(0, |(_, n)| *n));
                 }
             }
             Err(error) => {
@@ -393,12 +333,7 @@ fn on_cluster(
         None => {
             let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
             entries.push(entry);
-            let stored = StoredCase {
-                case,
-                cluster: cluster.clone(),
-                released: None,
-                revision: 0,
-            };
+            let stored = StoredCase { case, cluster: cluster.clone(), released: None, revision: 0 };
             (stored, now)
         }
         Some(mut stored) => {
@@ -419,11 +354,7 @@ fn on_cluster(
             publish = share(&mut stored, config, partners, now);
         }
     }
-    Ok(Some(Change {
-        stored,
-        entries,
-        publish,
-    }))
+    Ok(Some(Change { stored, entries, publish }))
 }
 
 /// Objects for every partner that may be told of the version just released.
@@ -452,10 +383,7 @@ fn withdraw(
         return Vec::new();
     };
     // Partners have the released version; a newer one that was never shared is nothing to them.
-    let shared = StoredCase {
-        cluster: before.clone(),
-        ..stored.clone()
-    };
+    let shared = StoredCase { cluster: before.clone(), ..stored.clone() };
     let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
     publish

@@ -58,19 +58,13 @@ impl Publication<'_> {
         }
         let mut objects = self.common();
         let mut grouped = Vec::new();
-        let accounts: Vec<Value> = own
-            .iter()
-            .map(|account| self.user_account(account))
-            .collect();
+        let accounts: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
         let account_ids: Vec<String> = accounts.iter().map(id_of).collect();
         objects.extend(accounts);
         grouped.extend(account_ids.iter().cloned());
         if own.is_empty() {
             // Every account of this platform has left the finding: what was said of them is withdrawn.
-            objects.extend(
-                gone.iter()
-                    .flat_map(|account| self.indicator(account, true)),
-            );
+            objects.extend(gone.iter().flat_map(|account| self.indicator(account, true)));
             return objects.into_iter().map(stored).collect();
         }
         let campaign = self.campaign(own.len());
@@ -82,10 +76,7 @@ impl Publication<'_> {
             grouped.extend(pair.iter().map(id_of));
             objects.extend(pair);
         }
-        objects.extend(
-            gone.iter()
-                .flat_map(|account| self.indicator(account, true)),
-        );
+        objects.extend(gone.iter().flat_map(|account| self.indicator(account, true)));
         let seen: Vec<Timestamp> = self
             .cluster
             .evidence
@@ -212,18 +203,12 @@ impl Publication<'_> {
 
     /// The indicator of one account and its relationship to the campaign.
     fn indicator(&self, account: &ClusterAccount, revoked: bool) -> [Value; 2] {
-        let generation = self
-            .case
-            .withdrawn
-            .get(&account_key(account))
-            .copied()
-            .unwrap_or(0);
+        let generation = self.case.withdrawn.get(&account_key(account)).copied().unwrap_or(0);
         let seed = format!("{}\u{1f}{generation}", account_key(account));
         let from = self.cluster.first_seen;
         let until = self.now.max(self.cluster.last_seen);
-        let until = until
-            .checked_add(SignedDuration::from_hours(24 * i64::from(self.valid_days)))
-            .unwrap_or(Timestamp::MAX);
+        let until =
+            until.checked_add(SignedDuration::from_hours(24 * i64::from(self.valid_days))).unwrap_or(Timestamp::MAX);
         let mut indicator = self.object(
             "indicator",
             &seed,
@@ -281,10 +266,7 @@ impl Publication<'_> {
         let mut elsewhere: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for account in &self.cluster.accounts {
             if account.platform != self.platform {
-                elsewhere
-                    .entry(&account.platform)
-                    .or_default()
-                    .push(self.pseudonym(account));
+                elsewhere.entry(&account.platform).or_default().push(self.pseudonym(account));
             }
         }
         let mut finding = self.finding();
@@ -317,8 +299,7 @@ impl Publication<'_> {
     fn finding(&self) -> Value {
         let c = self.cluster;
         // An e-value's inverse is a p-value; times the number tested it bounds the false discovery rate (Wang and Ramdas).
-        let q =
-            (c.candidates_tested.max(1) as f64 * (-c.log_e_leave_one_source_out).exp()).min(1.0);
+        let q = (c.candidates_tested.max(1) as f64 * (-c.log_e_leave_one_source_out).exp()).min(1.0);
         json!({
             "extension_type": "property-extension",
             "detector": "lockstep",
@@ -344,11 +325,7 @@ impl Publication<'_> {
             text.push_str(demo::NOTICE);
             text.push_str(".\n\n");
         }
-        text.push_str(&format!(
-            "{}\n\n{}\n\n",
-            words::headline(c),
-            words::strength(c)
-        ));
+        text.push_str(&format!("{}\n\n{}\n\n", words::headline(c), words::strength(c)));
         text.push_str(&format!(
             "{} of the {} are on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
             own,
@@ -370,9 +347,7 @@ impl Publication<'_> {
         }
         text.push_str(&format!("\n{}\n\n{}", words::history(c), words::VOLUNTARY));
         if !techniques(c).is_empty() {
-            text.push_str(
-                "\n\nTechniques are named as in DISARM (DISARM Foundation, CC BY-SA 4.0).",
-            );
+            text.push_str("\n\nTechniques are named as in DISARM (DISARM Foundation, CC BY-SA 4.0).");
         }
         text
     }
@@ -400,10 +375,7 @@ impl Publication<'_> {
 
     /// Not the same for two partners: what they see of a finding differs.
     fn id(&self, kind: &str, seed: &str) -> String {
-        let name = format!(
-            "{kind}\u{1f}{}\u{1f}{}\u{1f}{seed}",
-            self.partner, self.case.id
-        );
+        let name = format!("{kind}\u{1f}{}\u{1f}{}\u{1f}{seed}", self.partner, self.case.id);
         format!("{kind}--{}", Uuid::new_v5(&OURS, name.as_bytes()))
     }
 
@@ -414,14 +386,8 @@ impl Publication<'_> {
 }
 
 /// Notes which accounts leave a finding with `next`, so that their next indicators get new ids.
-pub(crate) fn note_withdrawn(
-    case: &mut Case,
-    before: &ClusterMessage,
-    next: Option<&ClusterMessage>,
-) {
-    let kept: BTreeSet<String> = next
-        .map(|next| next.accounts.iter().map(account_key).collect())
-        .unwrap_or_default();
+pub(crate) fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&ClusterMessage>) {
+    let kept: BTreeSet<String> = next.map(|next| next.accounts.iter().map(account_key).collect()).unwrap_or_default();
     for account in &before.accounts {
         let key = account_key(account);
         if !kept.contains(&key) {
@@ -431,11 +397,7 @@ pub(crate) fn note_withdrawn(
 }
 
 fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {
-    cluster
-        .accounts
-        .iter()
-        .filter(|account| account.platform == platform)
-        .collect()
+    cluster.accounts.iter().filter(|account| account.platform == platform).collect()
 }
 
 fn account_key(account: &ClusterAccount) -> String {
@@ -449,10 +411,7 @@ fn user_account_id(account: &ClusterAccount) -> String {
         Value::from(account.platform.as_str()),
         Value::from(account.account_id.as_str())
     );
-    format!(
-        "user-account--{}",
-        Uuid::new_v5(&OBSERVABLES, name.as_bytes())
-    )
+    format!("user-account--{}", Uuid::new_v5(&OBSERVABLES, name.as_bytes()))
 }
 
 /// The OASIS marking definitions for TLP 2.0.
@@ -497,9 +456,7 @@ fn pattern_text(text: &str) -> String {
 }
 
 fn millis(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
-        .to_string()
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// JSON has no NaN.

@@ -9,12 +9,8 @@ fn time(second: i64) -> Timestamp {
 
 fn released(cluster: &ClusterMessage) -> Case {
     let (mut case, _) = Case::nominate(&cluster.cluster_id, cluster.version, time(0));
-    let check = Step::CheckSourcesAndMethods {
-        finding: "public posts only".to_owned(),
-    };
-    let approve = Step::Approve {
-        comment: "clear".to_owned(),
-    };
+    let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
+    let approve = Step::Approve { comment: "clear".to_owned() };
     case.take(Step::BeginReview, "ann", time(1)).unwrap();
     case.take(check, "ann", time(2)).unwrap();
     case.take(approve, "ann", time(3)).unwrap();
@@ -22,11 +18,7 @@ fn released(cluster: &ClusterMessage) -> Case {
     case
 }
 
-fn publication<'a>(
-    case: &'a Case,
-    cluster: &'a ClusterMessage,
-    platform: &'a str,
-) -> Publication<'a> {
+fn publication<'a>(case: &'a Case, cluster: &'a ClusterMessage, platform: &'a str) -> Publication<'a> {
     Publication {
         identity: "Lockstep test",
         tlp: Tlp::Amber,
@@ -42,10 +34,7 @@ fn publication<'a>(
 }
 
 fn values(objects: &[NewObject]) -> Vec<Value> {
-    objects
-        .iter()
-        .map(|o| serde_json::from_str(&o.body).unwrap())
-        .collect()
+    objects.iter().map(|o| serde_json::from_str(&o.body).unwrap()).collect()
 }
 
 fn of<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -78,14 +67,7 @@ fn every_reference_resolves_and_points_back() {
     let case = released(&cluster);
     for platform in ["twitter", "bluesky"] {
         let publication = publication(&case, &cluster, platform);
-        for objects in [
-            publication.objects(),
-            Publication {
-                before: Some(&cluster),
-                ..publication
-            }
-            .retraction(),
-        ] {
+        for objects in [publication.objects(), Publication { before: Some(&cluster), ..publication }.retraction()] {
             let mut known = BTreeSet::new();
             let mut missing = BTreeSet::new();
             for object in values(&objects) {
@@ -95,11 +77,7 @@ fn every_reference_resolves_and_points_back() {
                 missing.extend(wanted);
                 known.insert(object["id"].as_str().unwrap().to_owned());
             }
-            assert!(
-                missing.is_subset(&known),
-                "{:?}",
-                missing.difference(&known)
-            );
+            assert!(missing.is_subset(&known), "{:?}", missing.difference(&known));
         }
     }
 }
@@ -123,11 +101,7 @@ fn a_partner_sees_its_own_platform_and_counts_of_the_rest() {
         assert_eq!(elsewhere["accounts"], 12 - own);
         assert_eq!(elsewhere["pseudonyms"].as_array().unwrap().len(), 12 - own);
     }
-    assert!(
-        publication(&case, &cluster, "mastodon")
-            .objects()
-            .is_empty()
-    );
+    assert!(publication(&case, &cluster, "mastodon").objects().is_empty());
 }
 
 #[test]
@@ -136,10 +110,7 @@ fn pseudonyms_are_stable_for_a_partner_and_differ_between_partners() {
     let case = released(&cluster);
     let account = &cluster.accounts[0];
     let one = publication(&case, &cluster, "bluesky");
-    let two = Publication {
-        pseudonym_key: b"another key",
-        ..publication(&case, &cluster, "bluesky")
-    };
+    let two = Publication { pseudonym_key: b"another key", ..publication(&case, &cluster, "bluesky") };
     assert_eq!(one.pseudonym(account), one.pseudonym(account));
     assert_ne!(one.pseudonym(account), two.pseudonym(account));
     assert_eq!(one.pseudonym(account).len(), 32);
@@ -152,10 +123,7 @@ fn accounts_have_the_ids_that_stix_prescribes() {
     account.account_id = "12345".to_owned();
     let name = r#"{"account_type":"twitter","user_id":"12345"}"#;
     let expected = Uuid::new_v5(&OBSERVABLES, name.as_bytes());
-    assert_eq!(
-        user_account_id(&account),
-        format!("user-account--{expected}")
-    );
+    assert_eq!(user_account_id(&account), format!("user-account--{expected}"));
 }
 
 #[test]
@@ -165,19 +133,10 @@ fn objects_are_marked_and_say_that_action_is_voluntary() {
     let objects = values(&publication(&case, &cluster, "twitter").objects());
     for object in &objects {
         if object["type"] != "marking-definition" {
-            assert_eq!(
-                object["object_marking_refs"].as_array().unwrap().len(),
-                1,
-                "{object}"
-            );
+            assert_eq!(object["object_marking_refs"].as_array().unwrap().len(), 1, "{object}");
         }
     }
-    assert!(
-        of(&objects, "note")[0]["content"]
-            .as_str()
-            .unwrap()
-            .contains("voluntary")
-    );
+    assert!(of(&objects, "note")[0]["content"].as_str().unwrap().contains("voluntary"));
     let indicator = of(&objects, "indicator")[0];
     assert_eq!(indicator["indicator_types"], json!(["anomalous-activity"]));
     assert_eq!(indicator["confidence"], 96);
@@ -200,75 +159,37 @@ fn an_update_keeps_ids_renews_versions_and_withdraws_who_left() {
     let mut case = released(&first);
     let before = values(&publication(&case, &first, "twitter").objects());
     case.version = 2;
-    let update = Publication {
-        before: Some(&first),
-        now: time(9),
-        ..publication(&case, &second, "twitter")
-    };
+    let update = Publication { before: Some(&first), now: time(9), ..publication(&case, &second, "twitter") };
     let after = values(&update.objects());
     let versions = |objects: &[Value]| -> BTreeMap<String, Value> {
-        of(objects, "indicator")
-            .iter()
-            .map(|o| (id_of(o), (*o).clone()))
-            .collect()
+        of(objects, "indicator").iter().map(|o| (id_of(o), (*o).clone())).collect()
     };
     let (old, new) = (versions(&before), versions(&after));
-    assert_eq!(
-        old.keys().collect::<Vec<_>>(),
-        new.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(old.keys().collect::<Vec<_>>(), new.keys().collect::<Vec<_>>());
     for (id, indicator) in &new {
         assert!(indicator["modified"].as_str() > old[id]["modified"].as_str());
         assert_eq!(indicator["created"], old[id]["created"]);
-        let gone = indicator["pattern"]
-            .as_str()
-            .unwrap()
-            .contains(&left.account_id);
+        let gone = indicator["pattern"].as_str().unwrap().contains(&left.account_id);
         assert_eq!(indicator.get("revoked").is_some(), gone);
     }
     // Should it come back, its indicator is a new one: what was revoked stays revoked.
     note_withdrawn(&mut case, &first, Some(&second));
-    let again = Publication {
-        before: Some(&second),
-        now: time(12),
-        ..publication(&case, &first, "twitter")
-    };
+    let again = Publication { before: Some(&second), now: time(12), ..publication(&case, &first, "twitter") };
     let again = versions(&values(&again.objects()));
-    let fresh: Vec<&Value> = again
-        .iter()
-        .filter(|(id, _)| !old.contains_key(*id))
-        .map(|(_, o)| o)
-        .collect();
+    let fresh: Vec<&Value> = again.iter().filter(|(id, _)| !old.contains_key(*id)).map(|(_, o)| o).collect();
     assert_eq!(fresh.len(), 1);
-    assert!(
-        fresh[0]["pattern"]
-            .as_str()
-            .unwrap()
-            .contains(&left.account_id)
-    );
+    assert!(fresh[0]["pattern"].as_str().unwrap().contains(&left.account_id));
 }
 
 #[test]
 fn a_retraction_revokes_every_indicator() {
     let cluster = fixtures::cluster("c", 1);
     let case = released(&cluster);
-    let publication = Publication {
-        before: Some(&cluster),
-        now: time(20),
-        ..publication(&case, &cluster, "twitter")
-    };
+    let publication = Publication { before: Some(&cluster), now: time(20), ..publication(&case, &cluster, "twitter") };
     let objects = values(&publication.retraction());
     assert_eq!(of(&objects, "indicator").len(), 10);
-    assert!(
-        of(&objects, "indicator")
-            .iter()
-            .all(|o| o["revoked"] == true)
-    );
-    assert!(
-        of(&objects, "campaign")
-            .iter()
-            .all(|o| o["revoked"] == true)
-    );
+    assert!(of(&objects, "indicator").iter().all(|o| o["revoked"] == true));
+    assert!(of(&objects, "campaign").iter().all(|o| o["revoked"] == true));
 }
 
 /// Writes bundles and has the OASIS validator read them. Runs where `LOCKSTEP_STIX_VALIDATOR` names the program, which
@@ -280,40 +201,20 @@ fn outside_the_oasis_validator_finds_no_error() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let clusters = [
-        fixtures::cluster("c", 1),
-        fixtures::hostile("<b>"),
-        fixtures::sized("big", 3, 60, 80),
-    ];
+    let clusters = [fixtures::cluster("c", 1), fixtures::hostile("<b>"), fixtures::sized("big", 3, 60, 80)];
     for (number, cluster) in clusters.iter().enumerate() {
         let mut case = released(cluster);
         for demo in [false, true] {
             case.demo = demo;
-            for tlp in [
-                Tlp::Clear,
-                Tlp::Green,
-                Tlp::Amber,
-                Tlp::AmberStrict,
-                Tlp::Red,
-            ] {
-                let publication = Publication {
-                    tlp,
-                    before: Some(cluster),
-                    ..publication(&case, cluster, "twitter")
-                };
-                for (what, objects) in [
-                    ("shared", publication.objects()),
-                    ("withdrawn", publication.retraction()),
-                ] {
+            for tlp in [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red] {
+                let publication = Publication { tlp, before: Some(cluster), ..publication(&case, cluster, "twitter") };
+                for (what, objects) in [("shared", publication.objects()), ("withdrawn", publication.retraction())] {
                     let bundle = json!({
                         "type": "bundle",
                         "id": format!("bundle--{}", Uuid::new_v4()),
                         "objects": values(&objects),
                     });
-                    let name = format!(
-                        "{number}-{demo}-{}-{what}.json",
-                        tlp.label().replace(':', "-")
-                    );
+                    let name = format!("{number}-{demo}-{}-{what}.json", tlp.label().replace(':', "-"));
                     std::fs::write(folder.path().join(name), bundle.to_string()).unwrap();
                 }
             }
@@ -325,9 +226,5 @@ fn outside_the_oasis_validator_finds_no_error() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -141,11 +141,7 @@ pub(crate) enum Versions {
     /// Every one.
     All,
     /// Any of these.
-    Some {
-        first: bool,
-        last: bool,
-        at: Vec<i64>,
-    },
+    Some { first: bool, last: bool, at: Vec<i64> },
 }
 
 /// Which objects of a collection, by `date_added`.
@@ -176,13 +172,7 @@ pub(crate) trait Store: Send + Sync {
     /// Makes the partners those of the configuration; one that is gone loses access but keeps its history.
     fn set_partners(&self, partners: &[config::Partner]) -> Result<(), StoreError>;
     fn partners(&self) -> Result<Vec<PartnerRow>, StoreError>;
-    fn add_key(
-        &self,
-        key_id: &str,
-        partner: &str,
-        hash: &[u8],
-        entry: Entry,
-    ) -> Result<(), StoreError>;
+    fn add_key(&self, key_id: &str, partner: &str, hash: &[u8], entry: Entry) -> Result<(), StoreError>;
     /// The key, if it and its partner are in use.
     fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError>;
 

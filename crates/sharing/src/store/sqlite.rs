@@ -8,14 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use messages::cluster::Status;
-use rusqlite::{
-    Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params,
-    types::Value as Sql,
-};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, types::Value as Sql};
 
 use super::{
-    CaseQuery, CaseRow, Change, CollectionRow, KeyRow, NewObject, ObjectQuery, ObjectRow,
-    PartnerRow, Store, StoreError, StoredCase, Versions,
+    CaseQuery, CaseRow, Change, CollectionRow, KeyRow, NewObject, ObjectQuery, ObjectRow, PartnerRow, Store,
+    StoreError, StoredCase, Versions,
 };
 use crate::{
     audit::{self, Broken, Entry, Sealed},
@@ -35,15 +32,10 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens the file, made where missing, and brings its tables up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let refuse = |why: String| StoreError::Open {
-            path: path.display().to_string(),
-            why,
-        };
+        let refuse = |why: String| StoreError::Open { path: path.display().to_string(), why };
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| {
-                refuse(format!(
-                    "its folder cannot be made: {e}; set sharing.database to a place that can be written"
-                ))
+                refuse(format!("its folder cannot be made: {e}; set sharing.database to a place that can be written"))
             })?;
         }
         let mut writer = connect(path)?;
@@ -63,17 +55,10 @@ impl Sqlite {
             tx.pragma_update(None, "user_version", index as i64 + 1)?;
             tx.commit()?;
         }
-        Ok(Self {
-            path: path.to_owned(),
-            writer: Mutex::new(writer),
-            readers: Mutex::new(Vec::new()),
-        })
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
-    fn write<T>(
-        &self,
-        act: impl FnOnce(&Transaction) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn write<T>(&self, act: impl FnOnce(&Transaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut writer = lock(&self.writer);
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = act(&tx)?;
@@ -81,10 +66,7 @@ impl Sqlite {
         Ok(done)
     }
 
-    fn read<T>(
-        &self,
-        act: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn read<T>(&self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let kept = lock(&self.readers).pop();
         let reader = match kept {
             Some(reader) => reader,
@@ -203,20 +185,10 @@ impl Store for Sqlite {
         })
     }
 
-    fn add_key(
-        &self,
-        key_id: &str,
-        partner: &str,
-        hash: &[u8],
-        entry: Entry,
-    ) -> Result<(), StoreError> {
+    fn add_key(&self, key_id: &str, partner: &str, hash: &[u8], entry: Entry) -> Result<(), StoreError> {
         self.write(|tx| {
             let known: Option<i64> = tx
-                .query_row(
-                    "select 1 from partners where name = ?1 and active = 1",
-                    [partner],
-                    |row| row.get(0),
-                )
+                .query_row("select 1 from partners where name = ?1 and active = 1", [partner], |row| row.get(0))
                 .optional()?;
             if known.is_none() {
                 return Err(StoreError::Partner(format!(
@@ -239,11 +211,7 @@ impl Store for Sqlite {
             )?;
             let row = query
                 .query_row([key_id], |row| {
-                    Ok(KeyRow {
-                        partner: row.get(0)?,
-                        hash: row.get(1)?,
-                        collection: row.get(2)?,
-                    })
+                    Ok(KeyRow { partner: row.get(0)?, hash: row.get(1)?, collection: row.get(2)? })
                 })
                 .optional()?;
             Ok(row)
@@ -252,9 +220,8 @@ impl Store for Sqlite {
 
     fn case(&self, cluster_id: &str) -> Result<Option<StoredCase>, StoreError> {
         self.read(|db| {
-            let mut query = db.prepare_cached(
-                "select revision, life, cluster, released from cases where cluster_id = ?1",
-            )?;
+            let mut query =
+                db.prepare_cached("select revision, life, cluster, released from cases where cluster_id = ?1")?;
             let row = query
                 .query_row([cluster_id], |row| {
                     Ok((
@@ -271,9 +238,7 @@ impl Store for Sqlite {
             Ok(Some(StoredCase {
                 case: from_json("a case", &life)?,
                 cluster: from_json("a cluster", &cluster)?,
-                released: released
-                    .map(|text| from_json("a cluster", &text))
-                    .transpose()?,
+                released: released.map(|text| from_json("a cluster", &text)).transpose()?,
                 revision,
             }))
         })
@@ -290,11 +255,7 @@ impl Store for Sqlite {
             values.push(Sql::Text(status.clone()));
             filter.push(format!("status = ?{}", values.len()));
         }
-        let filter = if filter.is_empty() {
-            String::new()
-        } else {
-            format!("where {}", filter.join(" and "))
-        };
+        let filter = if filter.is_empty() { String::new() } else { format!("where {}", filter.join(" and ")) };
         self.read(|db| {
             let total: i64 = db
                 .prepare_cached(&format!("select count(*) from cases {filter}"))?
@@ -330,8 +291,7 @@ impl Store for Sqlite {
 
     fn cases_by_state(&self) -> Result<Vec<(String, i64)>, StoreError> {
         self.read(|db| {
-            let mut query =
-                db.prepare_cached("select state, count(*) from cases group by state")?;
+            let mut query = db.prepare_cached("select state, count(*) from cases group by state")?;
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -344,13 +304,7 @@ impl Store for Sqlite {
                 put_case(tx, &change.stored)?;
                 append_audit(tx, change.entries.clone())?;
                 for (collection, objects) in &change.publish {
-                    added += publish(
-                        tx,
-                        *collection,
-                        objects,
-                        change.stored.case.demo,
-                        now.as_microsecond(),
-                    )?;
+                    added += publish(tx, *collection, objects, change.stored.case.demo, now.as_microsecond())?;
                 }
             }
             Ok(added)
@@ -359,9 +313,8 @@ impl Store for Sqlite {
 
     fn collection(&self, number: i64) -> Result<Option<CollectionRow>, StoreError> {
         self.read(|db| {
-            let mut query = db.prepare_cached(
-                "select number, id, title, description, demo from collections where number = ?1",
-            )?;
+            let mut query =
+                db.prepare_cached("select number, id, title, description, demo from collections where number = ?1")?;
             let row = query
                 .query_row([number], |row| {
                     Ok(CollectionRow {
@@ -379,9 +332,7 @@ impl Store for Sqlite {
 
     fn has_object(&self, collection: i64, id: &str) -> Result<bool, StoreError> {
         self.read(|db| {
-            let mut query = db.prepare_cached(
-                "select 1 from objects where collection = ?1 and id = ?2 limit 1",
-            )?;
+            let mut query = db.prepare_cached("select 1 from objects where collection = ?1 and id = ?2 limit 1")?;
             Ok(query.exists(params![collection, id])?)
         })
     }
@@ -392,12 +343,7 @@ impl Store for Sqlite {
             let mut page = db.prepare_cached(&sql)?;
             let rows = page
                 .query_map(rusqlite::params_from_iter(values.iter()), |row| {
-                    Ok(ObjectRow {
-                        id: row.get(0)?,
-                        date_added: row.get(1)?,
-                        version: row.get(2)?,
-                        body: row.get(3)?,
-                    })
+                    Ok(ObjectRow { id: row.get(0)?, date_added: row.get(1)?, version: row.get(2)?, body: row.get(3)? })
                 })?
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(rows)
@@ -416,14 +362,11 @@ impl Store for Sqlite {
 
     fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, StoreError> {
         self.read(|db| {
-            let mut query = db.prepare_cached(
-                "select seq, at, actor, subject, action, text, seal from audit order by seq",
-            )?;
+            let mut query =
+                db.prepare_cached("select seq, at, actor, subject, action, text, seal from audit order by seq")?;
             let mut failed = None;
             let verdict = audit::verify(
-                query
-                    .query_map([], sealed)?
-                    .map_while(|row| row.map_err(|error| failed = Some(error)).ok()),
+                query.query_map([], sealed)?.map_while(|row| row.map_err(|error| failed = Some(error)).ok()),
             );
             match failed {
                 Some(error) => Err(error.into()),
@@ -434,12 +377,7 @@ impl Store for Sqlite {
 }
 
 fn put_case(tx: &Transaction, stored: &StoredCase) -> Result<(), StoreError> {
-    let StoredCase {
-        case,
-        cluster,
-        released,
-        revision,
-    } = stored;
+    let StoredCase { case, cluster, released, revision } = stored;
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
     platforms.sort_unstable();
     platforms.dedup();
@@ -524,22 +462,15 @@ fn publish(
             .prepare_cached(
                 "select version, body from objects where collection = ?1 and id = ?2 order by version desc limit 1",
             )?
-            .query_row(params![collection, object.id], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(params![collection, object.id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if newest
-            .as_ref()
-            .is_some_and(|(_, body)| *body == object.body)
-        {
+        if newest.as_ref().is_some_and(|(_, body)| *body == object.body) {
             continue;
         }
         let date_added = now.max(last + 1);
         let version = object.version.unwrap_or(date_added);
         let known = tx
-            .prepare_cached(
-                "select 1 from objects where collection = ?1 and id = ?2 and version = ?3",
-            )?
+            .prepare_cached("select 1 from objects where collection = ?1 and id = ?2 and version = ?3")?
             .exists(params![collection, object.id, version])?;
         if known {
             continue;
@@ -547,10 +478,8 @@ fn publish(
         let is_last = newest.as_ref().is_none_or(|(newest, _)| version > *newest);
         let is_first = newest.is_none();
         if is_last && !is_first {
-            tx.prepare_cached(
-                "update objects set is_last = 0 where collection = ?1 and id = ?2 and is_last = 1",
-            )?
-            .execute(params![collection, object.id])?;
+            tx.prepare_cached("update objects set is_last = 0 where collection = ?1 and id = ?2 and is_last = 1")?
+                .execute(params![collection, object.id])?;
         }
         tx.prepare_cached(
             "insert into objects (collection, date_added, id, type, spec_version, version, is_first, is_last, body)
@@ -570,10 +499,8 @@ fn publish(
         last = date_added;
         added += 1;
     }
-    tx.prepare_cached(
-        "update collections set last_added = ?2, demo = max(demo, ?3) where number = ?1",
-    )?
-    .execute(params![collection, last, demo && added > 0])?;
+    tx.prepare_cached("update collections set last_added = ?2, demo = max(demo, ?3) where number = ?1")?
+        .execute(params![collection, last, demo && added > 0])?;
     Ok(added)
 }
 
@@ -591,11 +518,7 @@ fn object_sql(collection: i64, query: &ObjectQuery) -> (String, Vec<Sql>) {
         format!("{column} in ({})", marks.join(", "))
     };
     let texts = |wanted: &[String]| wanted.iter().cloned().map(Sql::Text).collect::<Vec<_>>();
-    for (column, wanted) in [
-        ("id", &query.ids),
-        ("type", &query.kinds),
-        ("spec_version", &query.spec_versions),
-    ] {
+    for (column, wanted) in [("id", &query.ids), ("type", &query.kinds), ("spec_version", &query.spec_versions)] {
         if !wanted.is_empty() {
             filter.push_str(" and ");
             filter.push_str(&any_of(column, texts(wanted)));
@@ -610,17 +533,13 @@ fn object_sql(collection: i64, query: &ObjectQuery) -> (String, Vec<Sql>) {
             one_of.push("is_last = 1".to_owned());
         }
         if !at.is_empty() {
-            one_of.push(any_of(
-                "version",
-                at.iter().copied().map(Sql::Integer).collect(),
-            ));
+            one_of.push(any_of("version", at.iter().copied().map(Sql::Integer).collect()));
         }
         filter.push_str(&format!(" and ({})", one_of.join(" or ")));
     }
     let body = if query.bodies { "body" } else { "''" };
     // Said outright: the planner cannot know that ids are few and that almost every object is of its last version.
-    let only_last =
-        matches!(&query.versions, Versions::Some { first: false, last: true, at } if at.is_empty());
+    let only_last = matches!(&query.versions, Versions::Some { first: false, last: true, at } if at.is_empty());
     let index = match (query.ids.len(), query.kinds.len(), only_last) {
         (1.., _, _) => "objects_by_version",
         (0, 1, true) => "objects_last_by_type",
@@ -650,8 +569,7 @@ fn sealed(row: &Row) -> rusqlite::Result<Sealed> {
 
 fn time(row: &Row, column: usize) -> rusqlite::Result<Timestamp> {
     let micros: i64 = row.get(column)?;
-    Timestamp::from_microsecond(micros)
-        .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, micros))
+    Timestamp::from_microsecond(micros).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, micros))
 }
 
 fn finite(value: f64) -> f64 {
@@ -660,20 +578,11 @@ fn finite(value: f64) -> f64 {
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Unreadable {
-        what: "a value",
-        why: e.to_string(),
-    })
+    serde_json::to_string(value).map_err(|e| StoreError::Unreadable { what: "a value", why: e.to_string() })
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(
-    what: &'static str,
-    text: &str,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Unreadable {
-        what,
-        why: e.to_string(),
-    })
+fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Unreadable { what, why: e.to_string() })
 }
 
 fn tlp_name(tlp: Tlp) -> &'static str {
@@ -711,11 +620,7 @@ mod tests {
     }
 
     fn last() -> Versions {
-        Versions::Some {
-            first: false,
-            last: true,
-            at: Vec::new(),
-        }
+        Versions::Some { first: false, last: true, at: Vec::new() }
     }
 
     #[test]
@@ -726,46 +631,22 @@ mod tests {
             let (sql, values) = object_sql(1, query);
             let db = lock(&store.writer);
             let mut explain = db.prepare(&format!("explain query plan {sql}")).unwrap();
-            let rows = explain
-                .query_map(rusqlite::params_from_iter(values.iter()), |row| {
-                    row.get::<_, String>(3)
-                })
-                .unwrap();
+            let rows =
+                explain.query_map(rusqlite::params_from_iter(values.iter()), |row| row.get::<_, String>(3)).unwrap();
             rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
         };
-        let one_kind = ObjectQuery {
-            kinds: vec!["indicator".to_owned()],
-            ..query(last())
-        };
-        let one_id = ObjectQuery {
-            ids: vec!["x".to_owned()],
-            ..query(Versions::All)
-        };
+        let one_kind = ObjectQuery { kinds: vec!["indicator".to_owned()], ..query(last()) };
+        let one_id = ObjectQuery { ids: vec!["x".to_owned()], ..query(Versions::All) };
         for (query, index) in [
-            (
-                query(last()),
-                "objects_last_by_date (collection=? AND date_added>?)",
-            ),
-            (
-                query(Versions::All),
-                "objects_by_date (collection=? AND date_added>?)",
-            ),
-            (
-                one_kind,
-                "objects_last_by_type (collection=? AND type=? AND date_added>?)",
-            ),
+            (query(last()), "objects_last_by_date (collection=? AND date_added>?)"),
+            (query(Versions::All), "objects_by_date (collection=? AND date_added>?)"),
+            (one_kind, "objects_last_by_type (collection=? AND type=? AND date_added>?)"),
         ] {
             let plan = plan(&query);
-            assert!(
-                plan.contains(index) && !plan.contains("SCAN") && !plan.contains("B-TREE"),
-                "{plan}"
-            );
+            assert!(plan.contains(index) && !plan.contains("SCAN") && !plan.contains("B-TREE"), "{plan}");
         }
         let plan = plan(&one_id);
-        assert!(
-            plan.contains("objects_by_version (collection=? AND id=?)"),
-            "{plan}"
-        );
+        assert!(plan.contains("objects_by_version (collection=? AND id=?)"), "{plan}");
     }
 
     #[test]
@@ -792,21 +673,12 @@ mod tests {
                 .collect()
         };
         for (from, now) in [(0, 1_000), (50, 1_000), (100, 10), (100, 2_000)] {
-            store
-                .write(|tx| publish(tx, collection, &objects(from), false, now))
-                .unwrap();
+            store.write(|tx| publish(tx, collection, &objects(from), false, now)).unwrap();
         }
-        let page = ObjectQuery {
-            after: i64::MIN,
-            limit: 1000,
-            ..query(Versions::All)
-        };
+        let page = ObjectQuery { after: i64::MIN, limit: 1000, ..query(Versions::All) };
         let rows = store.objects(collection, &page).unwrap();
         assert_eq!(rows.len(), 150);
-        assert!(
-            rows.windows(2)
-                .all(|pair| pair[0].date_added < pair[1].date_added)
-        );
+        assert!(rows.windows(2).all(|pair| pair[0].date_added < pair[1].date_added));
     }
 
     #[test]

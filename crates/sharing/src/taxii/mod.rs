@@ -85,31 +85,17 @@ pub(crate) fn answer(
         [ROOT, "collections", id, "manifest", ""] => (Endpoint::Manifest, *id, ""),
         [ROOT, "collections", id, "objects", ""] => (Endpoint::Objects, *id, ""),
         [ROOT, "collections", id, "objects", object, ""] => (Endpoint::Object, *id, *object),
-        [ROOT, "collections", id, "objects", object, "versions", ""] => {
-            (Endpoint::Versions, *id, *object)
-        }
+        [ROOT, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *id, *object),
         _ => (Endpoint::Unknown, "", ""),
     };
-    let request = Request {
-        inner,
-        method,
-        endpoint,
-        collection,
-        object,
-        raw_query,
-        headers,
-    };
+    let request = Request { inner, method, endpoint, collection, object, raw_query, headers };
     let answer = request.answer().unwrap_or_else(|problem| match problem {
         Problem::Refused(answer) => *answer,
         Problem::Failed(error) => {
             inner.metrics.errors.with_label_values(&["http"]).inc();
             tracing::error!(%error, endpoint = endpoint.name(), "a taxii request failed");
             // What went wrong inside is not for a partner.
-            refusal(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The server failed",
-                "Try again later.",
-            )
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "The server failed", "Try again later.")
         }
     });
     (endpoint.name(), answer.into_response())
@@ -127,11 +113,7 @@ impl<E: Into<SharingError>> From<E> for Problem {
 }
 
 fn refuse<T>(status: StatusCode, title: &str, description: &str) -> Result<T, Problem> {
-    Err(Problem::Refused(Box::new(refusal(
-        status,
-        title,
-        description,
-    ))))
+    Err(Problem::Refused(Box::new(refusal(status, title, description))))
 }
 
 fn not_found<T>() -> Result<T, Problem> {
@@ -156,11 +138,7 @@ impl Request<'_> {
     fn answer(&self) -> Result<Answer, Problem> {
         let own = self.authenticate()?;
         if !acceptable(self.headers) {
-            return refuse(
-                StatusCode::NOT_ACCEPTABLE,
-                "Not acceptable",
-                "Ask for application/taxii+json;version=2.1.",
-            );
+            return refuse(StatusCode::NOT_ACCEPTABLE, "Not acceptable", "Ask for application/taxii+json;version=2.1.");
         }
         // Another partner's collection is no different from one that does not exist.
         let collection = if self.collection.is_empty() {
@@ -186,11 +164,8 @@ impl Request<'_> {
 
     /// Number of the asking partner's collection.
     fn authenticate(&self) -> Result<i64, Problem> {
-        let presented = self
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(credentials);
+        let presented =
+            self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
         if let Some((user, key)) = presented
             && let Some((key_id, secret)) = keys::parse(&key)
             && let Some(row) = self.inner.store.key(key_id)?
@@ -217,17 +192,11 @@ impl Request<'_> {
             ("GET" | "HEAD", _) => Ok(()),
             (_, Endpoint::Unknown | Endpoint::Status) => not_found(),
             // The partner may read these but not write to them.
-            ("POST", Endpoint::Objects) | ("DELETE", Endpoint::Object) => refuse(
-                StatusCode::FORBIDDEN,
-                "Forbidden",
-                "This collection can be read, not written to.",
-            ),
+            ("POST", Endpoint::Objects) | ("DELETE", Endpoint::Object) => {
+                refuse(StatusCode::FORBIDDEN, "Forbidden", "This collection can be read, not written to.")
+            }
             _ => {
-                let mut answer = refusal(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "Method not allowed",
-                    "Use GET here.",
-                );
+                let mut answer = refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "Use GET here.");
                 answer.headers.push(("allow", allow.to_owned()));
                 Err(Problem::Refused(Box::new(answer)))
             }
@@ -262,10 +231,7 @@ impl Request<'_> {
 
     fn resource(&self, row: &CollectionRow) -> Value {
         let (title, description) = if row.demo {
-            (
-                format!("DEMO: {}", row.title),
-                format!("{}. {}", demo::NOTICE, row.description),
-            )
+            (format!("DEMO: {}", row.title), format!("{}. {}", demo::NOTICE, row.description))
         } else {
             (row.title.clone(), row.description.clone())
         };
@@ -285,8 +251,7 @@ impl Request<'_> {
             return Ok(ok(json!({})));
         }
         // The objects are spliced in as they were stored: a page costs no parsing.
-        let mut body =
-            String::with_capacity(page.iter().map(|o| o.body.len() + 1).sum::<usize>() + 96);
+        let mut body = String::with_capacity(page.iter().map(|o| o.body.len() + 1).sum::<usize>() + 96);
         body.push('{');
         body.push_str(&self.more(row, &page, more));
         body.push_str("\"objects\":[");
@@ -316,11 +281,7 @@ impl Request<'_> {
                 })
             })
             .collect();
-        let body = format!(
-            "{{{}\"objects\":{}}}",
-            self.more(row, &page, more),
-            Value::Array(records)
-        );
+        let body = format!("{{{}\"objects\":{}}}", self.more(row, &page, more), Value::Array(records));
         Ok(dated(body, &page))
     }
 
@@ -329,15 +290,8 @@ impl Request<'_> {
         if page.is_empty() {
             return Ok(ok(json!({})));
         }
-        let versions: Vec<Value> = page
-            .iter()
-            .map(|object| json!(micros(object.version)))
-            .collect();
-        let body = format!(
-            "{{{}\"versions\":{}}}",
-            self.more(row, &page, more),
-            Value::Array(versions)
-        );
+        let versions: Vec<Value> = page.iter().map(|object| json!(micros(object.version))).collect();
+        let body = format!("{{{}\"versions\":{}}}", self.more(row, &page, more), Value::Array(versions));
         Ok(dated(body, &page))
     }
 
@@ -351,10 +305,7 @@ impl Request<'_> {
         if !self.object.is_empty() && !self.inner.store.has_object(row.number, self.object)? {
             return not_found();
         }
-        let limit = asked
-            .limit
-            .unwrap_or(config.taxii_page)
-            .min(config.taxii_page_max);
+        let limit = asked.limit.unwrap_or(config.taxii_page).min(config.taxii_page_max);
         let mut page = self.inner.store.objects(
             row.number,
             &ObjectQuery {
@@ -377,10 +328,7 @@ impl Request<'_> {
 
     fn more(&self, row: &CollectionRow, page: &[ObjectRow], more: bool) -> String {
         match page.last() {
-            Some(last) if more => format!(
-                "\"more\":true,\"next\":\"{}\",",
-                query::cursor(&row.id, last.date_added)
-            ),
+            Some(last) if more => format!("\"more\":true,\"next\":\"{}\",", query::cursor(&row.id, last.date_added)),
             _ => String::new(),
         }
     }
@@ -403,11 +351,7 @@ impl Answer {
 }
 
 fn ok(body: Value) -> Answer {
-    Answer {
-        status: StatusCode::OK,
-        body: body.to_string(),
-        headers: Vec::new(),
-    }
+    Answer { status: StatusCode::OK, body: body.to_string(), headers: Vec::new() }
 }
 
 fn dated(body: String, page: &[ObjectRow]) -> Answer {
@@ -416,11 +360,7 @@ fn dated(body: String, page: &[ObjectRow]) -> Answer {
         headers.push(("x-taxii-date-added-first", micros(first.date_added)));
         headers.push(("x-taxii-date-added-last", micros(last.date_added)));
     }
-    Answer {
-        status: StatusCode::OK,
-        body,
-        headers,
-    }
+    Answer { status: StatusCode::OK, body, headers }
 }
 
 fn refusal(status: StatusCode, title: &str, description: &str) -> Answer {
@@ -465,9 +405,7 @@ fn acceptable(headers: &HeaderMap) -> bool {
         return true;
     }
     ranges.any(|range| {
-        let mut parts = range
-            .split(';')
-            .map(|part| part.trim().to_ascii_lowercase());
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
         let media = parts.next().unwrap_or_default();
         let mut version = true;
         let mut wanted = true;
@@ -478,10 +416,7 @@ fn acceptable(headers: &HeaderMap) -> bool {
                 _ => {}
             }
         }
-        let known = matches!(
-            media.as_str(),
-            "application/taxii+json" | "application/*" | "*/*"
-        );
+        let known = matches!(media.as_str(), "application/taxii+json" | "application/*" | "*/*");
         known && version && wanted
     })
 }

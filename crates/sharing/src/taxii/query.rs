@@ -29,11 +29,7 @@ pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<As
         ids: Vec::new(),
         kinds: Vec::new(),
         spec_versions: Vec::new(),
-        versions: Versions::Some {
-            first: false,
-            last: true,
-            at: Vec::new(),
-        },
+        versions: Versions::Some { first: false, last: true, at: Vec::new() },
         after: i64::MIN,
         limit: None,
     };
@@ -45,13 +41,7 @@ pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<As
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         let known = matches!(
             &*name,
-            "added_after"
-                | "limit"
-                | "next"
-                | "match[id]"
-                | "match[type]"
-                | "match[version]"
-                | "match[spec_version]"
+            "added_after" | "limit" | "next" | "match[id]" | "match[type]" | "match[version]" | "match[spec_version]"
         );
         if !known {
             continue;
@@ -62,18 +52,14 @@ pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<As
         seen.push(name.to_string());
         match &*name {
             "added_after" => {
-                let after = time(&value)
-                    .ok_or("added_after is no timestamp like 2026-01-31T12:00:00.000000Z")?;
+                let after = time(&value).ok_or("added_after is no timestamp like 2026-01-31T12:00:00.000000Z")?;
                 asked.after = asked.after.max(after);
             }
             "next" => {
-                let after = read_cursor(collection, &value)
-                    .ok_or("next is not one that this collection gave out")?;
+                let after = read_cursor(collection, &value).ok_or("next is not one that this collection gave out")?;
                 asked.after = asked.after.max(after);
             }
-            "limit" => {
-                asked.limit = Some(limit(&value).ok_or("limit is no positive whole number")?)
-            }
+            "limit" => asked.limit = Some(limit(&value).ok_or("limit is no positive whole number")?),
             "match[id]" if whole => asked.ids = values(&name, &value)?,
             "match[type]" if whole => asked.kinds = values(&name, &value)?,
             "match[spec_version]" => asked.spec_versions = values(&name, &value)?,
@@ -109,9 +95,7 @@ fn versions(values: Vec<String>) -> Result<Versions, String> {
         match value.as_str() {
             "first" => first = true,
             "last" => last = true,
-            other => at.push(
-                time(other).ok_or("match[version] is none of all, first, last or a timestamp")?,
-            ),
+            other => at.push(time(other).ok_or("match[version] is none of all, first, last or a timestamp")?),
         }
     }
     Ok(Versions::Some { first, last, at })
@@ -129,9 +113,7 @@ fn time(value: &str) -> Option<i64> {
     let shape = value.len() >= 20
         && value.as_bytes()[10] == b'T'
         && value.ends_with('Z')
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b));
+        && value.bytes().all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b));
     if !shape {
         return None;
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
+use runtime::shutdown::Shutdown;
+
 use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
 
 const JSON: &str = "application/taxii+json;version=2.1";
@@ -36,14 +38,8 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
     fn ids(&self) -> Vec<String> {
-        let objects = self.json()["objects"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        objects
-            .iter()
-            .map(|o| o["id"].as_str().unwrap().to_owned())
-            .collect()
+        let objects = self.json()["objects"].as_array().cloned().unwrap_or_default();
+        objects.iter().map(|o| o["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -59,36 +55,23 @@ impl Server {
             database: folder.path().join("sharing.sqlite"),
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
-            partners: vec![
-                partner("birds", "twitter"),
-                partner("blue", "bluesky"),
-                partner("empty", "nowhere"),
-            ],
+            partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],
             taxii_page: 25,
             taxii_page_max: 200,
             ..Config::default()
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let sharing = Sharing::open(config, &prometheus::Registry::new()).unwrap();
+        let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
         let (base, key, other_key) = runtime.block_on(async {
             let listener = sharing.bind().await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             let serving = sharing.clone();
-            tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
-            let batch = (0..4)
-                .map(|n| fixtures::cluster(&format!("cluster-{n}"), 1))
-                .collect();
+            tokio::spawn(async move { serving.serve(listener, Shutdown::new()).await });
+            let batch = (0..4).map(|n| fixtures::cluster(&format!("cluster-{n}"), 1)).collect();
             sharing.on_clusters(batch).await.unwrap();
-            (
-                base,
-                sharing.issue_key("birds").await.unwrap(),
-                sharing.issue_key("blue").await.unwrap(),
-            )
+            (base, sharing.issue_key("birds").await.unwrap(), sharing.issue_key("blue").await.unwrap())
         });
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .build()
-            .into();
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut server = Server {
             base,
             key,
@@ -100,22 +83,14 @@ impl Server {
             agent,
             _folder: folder,
         };
-        let id = |reply: Reply| {
-            reply.json()["collections"][0]["id"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        };
+        let id = |reply: Reply| reply.json()["collections"][0]["id"].as_str().unwrap().to_owned();
         server.collection = id(server.get("/taxii2/lockstep/collections/"));
-        server.other_collection =
-            id(server.get_as(&server.other_key, "/taxii2/lockstep/collections/"));
+        server.other_collection = id(server.get_as(&server.other_key, "/taxii2/lockstep/collections/"));
         server
     }
 
     fn call(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -131,34 +106,17 @@ impl Server {
         }
     }
     fn get_as(&self, key: &str, path: &str) -> Reply {
-        self.call(
-            "GET",
-            path,
-            &[
-                ("authorization", &format!("Bearer {key}")),
-                ("accept", JSON),
-            ],
-        )
+        self.call("GET", path, &[("authorization", &format!("Bearer {key}")), ("accept", JSON)])
     }
     fn get(&self, path: &str) -> Reply {
         self.get_as(&self.key, path)
     }
     fn method(&self, method: &str, path: &str) -> Reply {
-        self.call(
-            method,
-            path,
-            &[
-                ("authorization", &format!("Bearer {}", self.key)),
-                ("accept", JSON),
-            ],
-        )
+        self.call(method, path, &[("authorization", &format!("Bearer {}", self.key)), ("accept", JSON)])
     }
     /// Below the collection.
     fn col(&self, rest: &str) -> Reply {
-        self.get(&format!(
-            "/taxii2/lockstep/collections/{}/{rest}",
-            self.collection
-        ))
+        self.get(&format!("/taxii2/lockstep/collections/{}/{rest}", self.collection))
     }
     /// All objects by paging.
     fn all(&self, endpoint: &str, filter: &str, limit: usize) -> Vec<String> {
@@ -204,12 +162,7 @@ fn points_2_3_9_10_11_discovery_to_collection() {
     assert_eq!(collection["can_write"], false);
     uuid::Uuid::parse_str(collection["id"].as_str().unwrap()).unwrap();
     assert!(collection["title"].as_str().unwrap().starts_with("DEMO"));
-    assert!(
-        collection["description"]
-            .as_str()
-            .unwrap()
-            .contains("no person looked")
-    );
+    assert!(collection["description"].as_str().unwrap().contains("no person looked"));
 }
 
 /// 10: an empty list is left out.
@@ -220,10 +173,7 @@ fn point_10_empty_is_an_empty_object() {
     let list = s.get_as(&key, "/taxii2/lockstep/collections/").json();
     let id = list["collections"][0]["id"].as_str().unwrap().to_owned();
     for endpoint in ["objects", "manifest"] {
-        let reply = s.get_as(
-            &key,
-            &format!("/taxii2/lockstep/collections/{id}/{endpoint}/"),
-        );
+        let reply = s.get_as(&key, &format!("/taxii2/lockstep/collections/{id}/{endpoint}/"));
         assert_eq!((reply.status, reply.text.as_str()), (200, "{}"));
         assert!(reply.header("x-taxii-date-added-first").is_none());
     }
@@ -233,12 +183,7 @@ fn point_10_empty_is_an_empty_object() {
 #[test]
 fn point_4_paths_end_in_a_slash() {
     let s = Server::start();
-    for path in [
-        "/taxii2",
-        "/taxii2/lockstep",
-        "/taxii2/lockstep/collections",
-        "/taxii2/nothing/",
-    ] {
+    for path in ["/taxii2", "/taxii2/lockstep", "/taxii2/lockstep/collections", "/taxii2/nothing/"] {
         assert_eq!(s.get(path).status, 404, "{path}");
     }
 }
@@ -253,14 +198,7 @@ fn points_5_29_every_answer_is_taxii_and_errors_have_title_and_status() {
         s.get("/taxii2/nowhere/"),
         s.col("objects/?limit=0"),
         s.call("GET", "/taxii2/", &[]),
-        s.call(
-            "GET",
-            "/taxii2/",
-            &[
-                ("accept", "text/html"),
-                ("authorization", &format!("Bearer {}", s.key)),
-            ],
-        ),
+        s.call("GET", "/taxii2/", &[("accept", "text/html"), ("authorization", &format!("Bearer {}", s.key))]),
         s.method("PUT", "/taxii2/"),
     ];
     for reply in replies {
@@ -289,38 +227,17 @@ fn points_6_7_media_types() {
         "application/taxii+json;version=2.0, application/taxii+json;version=2.1",
     ];
     for accept in good {
-        let reply = s.call(
-            "GET",
-            "/taxii2/",
-            &[("authorization", &bearer), ("accept", accept)],
-        );
-        assert_eq!(
-            (reply.status, reply.header("content-type")),
-            (200, Some(JSON)),
-            "{accept}"
-        );
+        let reply = s.call("GET", "/taxii2/", &[("authorization", &bearer), ("accept", accept)]);
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some(JSON)), "{accept}");
     }
-    for accept in [
-        "text/html",
-        "application/taxii+json;version=2.0",
-        "application/json",
-        "*/*;q=0",
-    ] {
-        let reply = s.call(
-            "GET",
-            "/taxii2/",
-            &[("authorization", &bearer), ("accept", accept)],
-        );
+    for accept in ["text/html", "application/taxii+json;version=2.0", "application/json", "*/*;q=0"] {
+        let reply = s.call("GET", "/taxii2/", &[("authorization", &bearer), ("accept", accept)]);
         assert_eq!(reply.status, 406, "{accept}");
     }
     let post = s.call(
         "POST",
         &format!("/taxii2/lockstep/collections/{}/objects/", s.collection),
-        &[
-            ("authorization", &bearer),
-            ("accept", JSON),
-            ("content-type", JSON),
-        ],
+        &[("authorization", &bearer), ("accept", JSON), ("content-type", JSON)],
     );
     assert!(![406, 415].contains(&post.status), "{}", post.status);
 }
@@ -329,14 +246,9 @@ fn points_6_7_media_types() {
 #[test]
 fn point_8_unauthorized_without_a_good_key() {
     let s = Server::start();
-    let basic =
-        |user: &str, key: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{key}")));
+    let basic = |user: &str, key: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{key}")));
     for good in [basic("birds", &s.key), format!("bearer {}", s.key)] {
-        assert_eq!(
-            s.call("GET", "/taxii2/", &[("authorization", &good)])
-                .status,
-            200
-        );
+        assert_eq!(s.call("GET", "/taxii2/", &[("authorization", &good)]).status, 200);
     }
     let mut flipped = s.key.clone();
     let last = if flipped.pop() == Some('0') { '1' } else { '0' };
@@ -352,11 +264,7 @@ fn point_8_unauthorized_without_a_good_key() {
         format!("Digest {}", s.key),
     ];
     for header in bad {
-        for path in [
-            "/taxii2/",
-            "/taxii2/lockstep/collections/",
-            "/taxii2/nowhere/",
-        ] {
+        for path in ["/taxii2/", "/taxii2/lockstep/collections/", "/taxii2/nowhere/"] {
             let reply = s.call("GET", path, &[("authorization", &header)]);
             assert_eq!(reply.status, 401, "{header} {path}");
             assert!(reply.header("www-authenticate").unwrap().contains("Basic"));
@@ -372,13 +280,7 @@ fn point_12_no_read_right_is_404() {
     let nowhere = "91a7b528-80eb-42ed-a74d-c6fbd5a26116";
     for collection in [s.other_collection.as_str(), nowhere, "x"] {
         let mut said = BTreeSet::new();
-        for rest in [
-            "",
-            "objects/",
-            "manifest/",
-            &format!("objects/{id}/"),
-            &format!("objects/{id}/versions/"),
-        ] {
+        for rest in ["", "objects/", "manifest/", &format!("objects/{id}/"), &format!("objects/{id}/versions/")] {
             let reply = s.get(&format!("/taxii2/lockstep/collections/{collection}/{rest}"));
             assert_eq!(reply.status, 404);
             said.insert(reply.text);
@@ -392,10 +294,7 @@ fn point_12_no_read_right_is_404() {
 fn points_13_14_no_write_right() {
     let s = Server::start();
     let own = format!("/taxii2/lockstep/collections/{}/objects/", s.collection);
-    let other = format!(
-        "/taxii2/lockstep/collections/{}/objects/",
-        s.other_collection
-    );
+    let other = format!("/taxii2/lockstep/collections/{}/objects/", s.other_collection);
     let id = s.col("objects/").ids()[0].clone();
     assert_eq!(s.method("POST", &own).status, 403);
     assert_eq!(s.method("POST", &other).status, 404);
@@ -403,14 +302,7 @@ fn points_13_14_no_write_right() {
     assert_eq!(s.method("DELETE", &format!("{other}{id}/")).status, 404);
     let put = s.method("PUT", &own);
     assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
-    assert_eq!(
-        s.get(&format!(
-            "/taxii2/lockstep/status/{}/",
-            uuid::Uuid::new_v4()
-        ))
-        .status,
-        404
-    );
+    assert_eq!(s.get(&format!("/taxii2/lockstep/status/{}/", uuid::Uuid::new_v4())).status, 404);
     let head = s.method("HEAD", &own);
     assert_eq!((head.status, head.text.len()), (200, 0));
 }
@@ -421,10 +313,7 @@ fn points_15_16_17_dates() {
     let s = Server::start();
     let manifest = s.col("manifest/?limit=50");
     let records = manifest.json()["objects"].as_array().unwrap().clone();
-    let added: Vec<&str> = records
-        .iter()
-        .map(|r| r["date_added"].as_str().unwrap())
-        .collect();
+    let added: Vec<&str> = records.iter().map(|r| r["date_added"].as_str().unwrap()).collect();
     assert!(added.windows(2).all(|pair| pair[0] < pair[1]));
     let ids: Vec<&str> = records.iter().map(|r| r["id"].as_str().unwrap()).collect();
     assert_eq!(ids, s.col("objects/?limit=50").ids());
@@ -477,23 +366,13 @@ fn point_18_malformed_parameters() {
             assert_eq!(reply.status, 400, "{query}");
         }
     }
-    for fine in [
-        "limit=99999999999999999999999",
-        "unknown=1",
-        "match[colour]=red",
-        "added_after=2026-01-01T00:00:00Z",
-    ] {
+    for fine in ["limit=99999999999999999999999", "unknown=1", "match[colour]=red", "added_after=2026-01-01T00:00:00Z"]
+    {
         assert_eq!(s.col(&format!("objects/?{fine}")).status, 200, "{fine}");
     }
     // A cursor of another collection is garbage here.
-    let next = s.col("objects/?limit=1").json()["next"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = format!(
-        "/taxii2/lockstep/collections/{}/objects/?next={next}",
-        s.other_collection
-    );
+    let next = s.col("objects/?limit=1").json()["next"].as_str().unwrap().to_owned();
+    let path = format!("/taxii2/lockstep/collections/{}/objects/?next={next}", s.other_collection);
     assert_eq!(s.get_as(&s.other_key, &path).status, 400);
 }
 
@@ -509,30 +388,14 @@ fn point_19_paging() {
     }
     let defaulted = s.col("objects/");
     assert_eq!(defaulted.ids().len(), 25);
-    assert_eq!(
-        s.col("objects/?limit=100000").ids().len(),
-        all.len().min(200)
-    );
+    assert_eq!(s.col("objects/?limit=100000").ids().len(), all.len().min(200));
 
     let first = s.col("objects/?limit=30").json();
     let batch = vec![fixtures::cluster("late", 1)];
-    let published = s
-        .runtime
-        .block_on(s.sharing.on_clusters(batch))
-        .unwrap()
-        .published;
+    let published = s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap().published;
     assert!(published > 0);
-    let mut ids: Vec<String> = first["objects"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|o| o["id"].to_string())
-        .collect();
-    let rest = s.all(
-        "objects",
-        &format!("&next={}", first["next"].as_str().unwrap()),
-        200,
-    );
+    let mut ids: Vec<String> = first["objects"].as_array().unwrap().iter().map(|o| o["id"].to_string()).collect();
+    let rest = s.all("objects", &format!("&next={}", first["next"].as_str().unwrap()), 200);
     ids.extend(rest.into_iter().map(|id| Value::from(id).to_string()));
     let unique: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len());
@@ -543,18 +406,10 @@ fn point_19_paging() {
 #[test]
 fn point_20_added_after_is_strict() {
     let s = Server::start();
-    let records = s.col("manifest/?limit=10").json()["objects"]
-        .as_array()
-        .unwrap()
-        .clone();
+    let records = s.col("manifest/?limit=10").json()["objects"].as_array().unwrap().clone();
     let third = records[2]["date_added"].as_str().unwrap();
-    let after = s
-        .col(&format!("objects/?limit=7&added_after={third}"))
-        .ids();
-    let expected: Vec<&str> = records[3..]
-        .iter()
-        .map(|r| r["id"].as_str().unwrap())
-        .collect();
+    let after = s.col(&format!("objects/?limit=7&added_after={third}")).ids();
+    let expected: Vec<&str> = records[3..].iter().map(|r| r["id"].as_str().unwrap()).collect();
     assert_eq!(after, expected);
     let all = s.all("objects", "", 200);
     let rest = s.all("objects", &format!("&added_after={third}"), 5);
@@ -572,47 +427,26 @@ fn points_21_22_filters() {
     assert_eq!(indicators.len(), 40);
     assert!(indicators.iter().all(|id| id.starts_with("indicator--")));
     let campaigns = of("&match[type]=campaign");
-    assert_eq!(
-        of("&match[type]=campaign,indicator").len(),
-        indicators.len() + campaigns.len()
-    );
+    assert_eq!(of("&match[type]=campaign,indicator").len(), indicators.len() + campaigns.len());
     let two = format!("&match[id]={},{}", indicators[3], campaigns[1]);
     assert_eq!(of(&two).len(), 2);
-    assert_eq!(
-        of(&format!("{two}&match[type]=campaign")),
-        [campaigns[1].clone()]
-    );
+    assert_eq!(of(&format!("{two}&match[type]=campaign")), [campaigns[1].clone()]);
     assert_eq!(of("&match[type]=malware"), [""; 0]);
     assert_eq!(of("&match[spec_version]=2.0"), [""; 0]);
     assert_eq!(of("&match[spec_version]=2.1,2.0").len(), of("").len());
     assert_eq!(s.all("manifest", "&match[type]=indicator", 200), indicators);
     let one = format!("objects/{}/", indicators[0]);
     assert_eq!(s.col(&format!("{one}?match[spec_version]=2.0")).text, "{}");
+    assert_eq!(s.col(&format!("{one}?match[spec_version]=2.1")).ids().len(), 1);
+    assert_eq!(s.col(&format!("{one}versions/?match[spec_version]=2.0")).text, "{}");
     assert_eq!(
-        s.col(&format!("{one}?match[spec_version]=2.1")).ids().len(),
-        1
-    );
-    assert_eq!(
-        s.col(&format!("{one}versions/?match[spec_version]=2.0"))
-            .text,
-        "{}"
-    );
-    assert_eq!(
-        s.col(&format!("{one}versions/?match[spec_version]=2.1"))
-            .json()["versions"]
-            .as_array()
-            .unwrap()
-            .len(),
+        s.col(&format!("{one}versions/?match[spec_version]=2.1")).json()["versions"].as_array().unwrap().len(),
         1
     );
     // match[type] is not defined for one object, and a percent-encoded name is the same name.
     assert_eq!(s.col(&format!("{one}?match[type]=campaign")).ids().len(), 1);
     assert_eq!(of("&match%5Btype%5D=indicator"), indicators);
-    assert_eq!(
-        s.col("objects/indicator--91a7b528-80eb-42ed-a74d-c6fbd5a26116/")
-            .status,
-        404
-    );
+    assert_eq!(s.col("objects/indicator--91a7b528-80eb-42ed-a74d-c6fbd5a26116/").status, 404);
     assert_eq!(s.col("objects/x/versions/").status, 404);
 }
 
@@ -622,18 +456,13 @@ fn points_23_24_25_versions() {
     let s = Server::start();
     let id = s.all("objects", "&match[type]=campaign", 200)[0].clone();
     let before = s.col(&format!("objects/{id}/")).json()["objects"][0].clone();
-    let batch = (0..4)
-        .map(|n| fixtures::cluster(&format!("cluster-{n}"), 2))
-        .collect();
+    let batch = (0..4).map(|n| fixtures::cluster(&format!("cluster-{n}"), 2)).collect();
     s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap();
     let last = s.col(&format!("objects/{id}/")).json()["objects"][0].clone();
     assert!(last["modified"].as_str() > before["modified"].as_str());
     assert_eq!(last["created"], before["created"]);
 
-    let get = |version: &str| {
-        s.col(&format!("objects/{id}/?match[version]={version}"))
-            .json()
-    };
+    let get = |version: &str| s.col(&format!("objects/{id}/?match[version]={version}")).json();
     assert_eq!(get("last")["objects"], Value::from(vec![last.clone()]));
     assert_eq!(get("first")["objects"], Value::from(vec![before.clone()]));
     assert_eq!(get("all")["objects"].as_array().unwrap().len(), 2);
@@ -646,12 +475,7 @@ fn points_23_24_25_versions() {
     let versions = versions["versions"].as_array().unwrap();
     assert_eq!(versions.len(), 2);
     assert!(versions[0].as_str() < versions[1].as_str());
-    assert!(
-        versions[0]
-            .as_str()
-            .unwrap()
-            .starts_with(exact.trim_end_matches('Z'))
-    );
+    assert!(versions[0].as_str().unwrap().starts_with(exact.trim_end_matches('Z')));
 
     let records = s.col("manifest/?limit=200&match[version]=all").json();
     for record in records["objects"].as_array().unwrap() {
@@ -661,11 +485,7 @@ fn points_23_24_25_versions() {
             // It has no time of its own.
             assert_eq!(record["version"], record["date_added"]);
         }
-        if record["id"]
-            .as_str()
-            .unwrap()
-            .starts_with("marking-definition--")
-        {
+        if record["id"].as_str().unwrap().starts_with("marking-definition--") {
             assert_eq!(record["version"], "2022-10-01T00:00:00.000000Z");
         }
     }
@@ -680,20 +500,13 @@ fn outside_the_oasis_client_reads_every_object_once() {
         return;
     };
     let s = Server::start();
-    let script = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/stix/taxii_client.py"
-    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/stix/taxii_client.py");
     let output = std::process::Command::new(python)
         .arg(script)
         .args([&format!("{}/taxii2/", s.base), "birds", &s.key])
         .output()
         .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     let all = s.all("objects", "", 200).len();
     assert!(said.contains(&format!("{all} objects")), "{said}");

@@ -20,13 +20,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub const CONSOLE: Limits = Limits {
-        drawings: true,
-        dots: 2000,
-        keys: 200,
-        posts: 100,
-        accounts: 500,
-    };
+    pub const CONSOLE: Limits = Limits { drawings: true, dots: 2000, keys: 200, posts: 100, accounts: 500 };
 }
 
 #[derive(Template)]
@@ -51,6 +45,7 @@ pub(crate) struct ClusterView {
     graph: Option<timeline::Drawing>,
     keys: Vec<KeyView>,
     more_keys: usize,
+    unlisted: Option<(String, String)>,
     accounts: Vec<AccountView>,
     more_accounts: usize,
     cluster_id: String,
@@ -115,10 +110,7 @@ pub(crate) fn badge(status: Status) -> Badge {
         Status::SingleSource => "single",
         Status::Coordinated => "coordinated",
     };
-    Badge {
-        class,
-        label: words::status(status),
-    }
+    Badge { class, label: words::status(status) }
 }
 
 /// The body of a page about one cluster.
@@ -155,22 +147,14 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
             .map(|reason| ReasonView {
                 text: words::shorten(&reason.text, 240),
                 value: match reason.value {
-                    Some(value) => format!(
-                        "{} = {}",
-                        words::shorten(&reason.feature, 60),
-                        words::number(value)
-                    ),
+                    Some(value) => format!("{} = {}", words::shorten(&reason.feature, 60), words::number(value)),
                     None => format!("{} is not known", words::shorten(&reason.feature, 60)),
                 },
                 contribution: signed(reason.contribution),
                 bar: svg::bar(reason.contribution, largest_reason, true),
             })
             .collect(),
-        model: format!(
-            "{} {}",
-            words::shorten(&c.model.name, 60),
-            words::shorten(&c.model.version, 40)
-        ),
+        model: format!("{} {}", words::shorten(&c.model.name, 60), words::shorten(&c.model.version, 40)),
         kinds: kinds
             .into_iter()
             .take(12)
@@ -181,31 +165,21 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
             .iter()
             .take(10)
             .map(|s| {
-                let label = format!(
-                    "{} · {}",
-                    words::kind_label(&s.kind),
-                    words::shorten(&s.source, 60)
-                );
+                let label = format!("{} · {}", words::kind_label(&s.kind), words::shorten(&s.source, 60));
                 bar(label, s.nats, largest_source)
             })
             .collect(),
         more_sources: c.sources.len().saturating_sub(10),
         without_best: vec![
             bar("All sources".to_owned(), c.log_e, total),
-            bar(
-                "Without the strongest source".to_owned(),
-                c.log_e_leave_one_source_out,
-                total,
-            ),
+            bar("Without the strongest source".to_owned(), c.log_e_leave_one_source_out, total),
         ],
-        overview: limits
-            .drawings
-            .then(|| timeline::overview(c, limits.dots))
-            .flatten(),
+        overview: limits.drawings.then(|| timeline::overview(c, limits.dots)).flatten(),
         zoom: limits.drawings.then(|| timeline::zoom(c)).flatten(),
         graph: limits.drawings.then(|| graph::draw(c)).flatten(),
         keys: keys(c, limits),
         more_keys: c.evidence.len().saturating_sub(limits.keys),
+        unlisted: (c.unlisted.keys > 0).then(|| (words::count(c.unlisted.keys, "more key"), signed(c.unlisted.nats))),
         accounts: accounts(c, limits),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
         cluster_id: words::shorten(&c.cluster_id, 80),
@@ -219,24 +193,13 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
 fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     let posts: usize = c.evidence.iter().map(|e| e.posts.len()).sum();
     vec![
-        (
-            "Probability",
-            words::percent(c.probability),
-            "that the coordination is inauthentic, by the model".to_owned(),
-        ),
+        ("Probability", words::percent(c.probability), "that the coordination is inauthentic, by the model".to_owned()),
         (
             "Evidence",
             format!("{} nats", words::number(c.log_e)),
-            format!(
-                "{} without the strongest source",
-                words::number(c.log_e_leave_one_source_out)
-            ),
+            format!("{} without the strongest source", words::number(c.log_e_leave_one_source_out)),
         ),
-        (
-            "Accounts",
-            words::thousands(c.accounts.len() as u64),
-            format!("on {}", words::list(&words::platforms(c))),
-        ),
+        ("Accounts", words::thousands(c.accounts.len() as u64), format!("on {}", words::list(&words::platforms(c)))),
         (
             "Acted together on",
             words::count(c.evidence.len() as u64, "key"),
@@ -245,39 +208,26 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
         (
             "Seen",
             words::span_in_words(c.first_seen, c.last_seen),
-            format!(
-                "{} to {} UTC",
-                words::minute(c.first_seen),
-                words::minute(c.last_seen)
-            ),
+            format!("{} to {} UTC", words::minute(c.first_seen), words::minute(c.last_seen)),
         ),
         (
             "Tested beside",
             words::thousands(c.candidates_tested),
-            format!(
-                "other candidate groups, with {} of history",
-                words::hours_in_words(c.history_hours)
-            ),
+            format!("other candidate groups, with {} of history", words::hours_in_words(c.history_hours)),
         ),
     ]
 }
 
 fn keys(c: &ClusterMessage, limits: Limits) -> Vec<KeyView> {
-    let names: HashMap<(&str, &str), &str> = c
-        .accounts
-        .iter()
-        .map(|a| ((&*a.platform, &*a.account_id), &*a.account_name))
-        .collect();
+    let names: HashMap<(&str, &str), &str> =
+        c.accounts.iter().map(|a| ((&*a.platform, &*a.account_id), &*a.account_name)).collect();
     c.evidence
         .iter()
         .take(limits.keys)
         .enumerate()
         .map(|(index, evidence)| {
-            let accounts: BTreeSet<(&str, &str)> = evidence
-                .posts
-                .iter()
-                .map(|post| (&*post.platform, &*post.account_id))
-                .collect();
+            let accounts: BTreeSet<(&str, &str)> =
+                evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
             let first = evidence.posts.iter().map(|post| post.created_at).min();
             let last = evidence.posts.iter().map(|post| post.created_at).max();
             KeyView {
@@ -302,9 +252,7 @@ fn keys(c: &ClusterMessage, limits: Limits) -> Vec<KeyView> {
                     .map(|post| {
                         let name = names.get(&(&*post.platform, &*post.account_id));
                         let name = name.filter(|name| !name.is_empty());
-                        let lag = first.map_or(0, |first| {
-                            post.created_at.as_millisecond() - first.as_millisecond()
-                        });
+                        let lag = first.map_or(0, |first| post.created_at.as_millisecond() - first.as_millisecond());
                         PostView {
                             time: words::second(post.created_at),
                             lag: format!("+{}", words::seconds_in_words(lag as f64 / 1000.0)),
@@ -337,24 +285,13 @@ fn accounts(c: &ClusterMessage, limits: Limits) -> Vec<AccountView> {
 }
 
 fn tamed(texts: &[String]) -> Vec<String> {
-    texts
-        .iter()
-        .take(20)
-        .map(|text| words::shorten(text, 80))
-        .collect()
+    texts.iter().take(20).map(|text| words::shorten(text, 80)).collect()
 }
 
 fn signed(value: f64) -> String {
-    if value > 0.0 {
-        format!("+{}", words::number(value))
-    } else {
-        words::number(value)
-    }
+    if value > 0.0 { format!("+{}", words::number(value)) } else { words::number(value) }
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values
-        .filter(|value| value.is_finite())
-        .map(f64::abs)
-        .fold(0.0, f64::max)
+    values.filter(|value| value.is_finite()).map(f64::abs).fold(0.0, f64::max)
 }

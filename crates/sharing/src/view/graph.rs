@@ -16,6 +16,9 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
 const ROUNDS: usize = 240;
 
+/// Two accounts, by their places in the list, with their evidence in nats and their acts together.
+type Edge = ((usize, usize), (f64, u64));
+
 /// The drawing and what it shows in words; `None` where there is no tie to draw.
 pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing> {
     let nodes = cluster.accounts.len().min(NODES);
@@ -28,7 +31,7 @@ pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing>
             pair.1 += u64::from(tie.co_acts);
         }
     }
-    let mut edges: Vec<((usize, usize), (f64, u64))> = pairs.into_iter().collect();
+    let mut edges: Vec<Edge> = pairs.into_iter().collect();
     edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
     edges.truncate(EDGES);
     let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
@@ -37,11 +40,7 @@ pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing>
     let mut svg = Svg::new(WIDTH, HEIGHT + 30.0);
     let name = |index: usize| {
         let account = &cluster.accounts[index];
-        let name = if account.account_name.is_empty() {
-            &account.account_id
-        } else {
-            &account.account_name
-        };
+        let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         words::shorten(name, 18)
     };
     for ((a, b), (nats, co_acts)) in edges.iter().rev() {
@@ -98,10 +97,7 @@ pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing>
         caption.push_str(&format!(" The first {nodes} accounts are drawn."));
     }
     Some(super::timeline::Drawing {
-        svg: svg.finish(
-            "graph",
-            "Graph of the accounts and how strongly each pair is tied",
-        ),
+        svg: svg.finish("graph", "Graph of the accounts and how strongly each pair is tied"),
         caption,
     })
 }
@@ -110,20 +106,14 @@ fn legend(svg: &mut Svg, strongest: f64) {
     let mut x = 20.0;
     for share in [0.1, 0.5, 1.0] {
         let y = HEIGHT + 12.0;
-        svg.tie(
-            (x, y),
-            (x + 40.0, y),
-            0.8 + 5.2 * share,
-            0.16 + 0.44 * share,
-            "",
-        );
+        svg.tie((x, y), (x + 40.0, y), 0.8 + 5.2 * share, 0.16 + 0.44 * share, "");
         let text = format!("{} nats", words::number(strongest * share));
         svg.text("legend", (x + 48.0, y + 4.0), &text);
         x += 150.0;
     }
 }
 
-fn layout(nodes: usize, edges: &[((usize, usize), (f64, u64))], strongest: f64) -> Vec<(f64, f64)> {
+fn layout(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
     // A sunflower spiral: even, and no two nodes in one place.
     let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
     let mut places: Vec<(f64, f64)> = (0..nodes)
@@ -150,8 +140,7 @@ fn layout(nodes: usize, edges: &[((usize, usize), (f64, u64))], strongest: f64) 
         }
         for ((a, b), (nats, _)) in edges {
             let (dx, dy) = (places[*a].0 - places[*b].0, places[*a].1 - places[*b].1);
-            let pull =
-                dx.hypot(dy) / ideal * (0.05 + 0.95 * (nats / strongest).clamp(0.0, 1.0)) * 0.6;
+            let pull = dx.hypot(dy) / ideal * (0.05 + 0.95 * (nats / strongest).clamp(0.0, 1.0)) * 0.6;
             moves[*a].0 -= dx * pull;
             moves[*a].1 -= dy * pull;
             moves[*b].0 += dx * pull;
@@ -174,11 +163,6 @@ fn layout(nodes: usize, edges: &[((usize, usize), (f64, u64))], strongest: f64) 
     let ((left, wide), (top, tall)) = (span(|p| p.0), span(|p| p.1));
     places
         .iter()
-        .map(|(x, y)| {
-            (
-                80.0 + (x - left) / wide * (WIDTH - 160.0),
-                26.0 + (y - top) / tall * (HEIGHT - 76.0),
-            )
-        })
+        .map(|(x, y)| (80.0 + (x - left) / wide * (WIDTH - 160.0), 26.0 + (y - top) / tall * (HEIGHT - 76.0)))
         .collect()
 }

@@ -38,10 +38,7 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
             _ => "%b %Y",
         };
         let time = Timestamp::from_millisecond((tick * 1000.0) as i64).unwrap_or_default();
-        let label = time
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .strftime(format)
-            .to_string();
+        let label = time.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string();
         svg.text("tick", (x(tick), bottom + 18.0), &label);
         tick += step;
     }
@@ -52,27 +49,14 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
     let width = (WIDTH - LEFT - RIGHT) / places as f64;
     for place in 0..places {
         let (start, end) = (place * bins / places, (place + 1) * bins / places);
-        let n = histogram.counts[start..end.max(start + 1)]
-            .iter()
-            .copied()
-            .max()
-            .unwrap_or(0);
+        let n = histogram.counts[start..end.max(start + 1)].iter().copied().max().unwrap_or(0);
         let height = n as f64 / most as f64 * HEIGHT;
         if n > 0 {
             let at = LEFT + place as f64 * width;
-            svg.rect(
-                "posts",
-                (at, base - height),
-                ((width - 0.5).max(0.5), height),
-                "",
-            );
+            svg.rect("posts", (at, base - height), ((width - 0.5).max(0.5), height), "");
         }
     }
-    svg.text(
-        "name soft",
-        (LEFT - 8.0, TOP + 10.0),
-        &words::thousands(most),
-    );
+    svg.text("name soft", (LEFT - 8.0, TOP + 10.0), &words::thousands(most));
     svg.text("name soft", (LEFT - 8.0, base), "0");
     svg.line("row", (LEFT, base), (WIDTH - RIGHT, base));
     for (index, lane, start, end) in placed {
@@ -84,17 +68,11 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
             svg.rect(&class, at, (end - start, 6.0), &title);
         });
     }
-    Some(svg.finish(
-        "periods",
-        "Posts over time, and below them the time over which each cluster was active",
-    ))
+    Some(svg.finish("periods", "Posts over time, and below them the time over which each cluster was active"))
 }
 
 /// Puts each cluster into the first lane where it does not touch another: (index, lane, from, to).
-fn lanes(
-    clusters: &[ClusterMessage],
-    x: &impl Fn(f64) -> f64,
-) -> (usize, Vec<(usize, usize, f64, f64)>) {
+fn lanes(clusters: &[ClusterMessage], x: &impl Fn(f64) -> f64) -> (usize, Vec<(usize, usize, f64, f64)>) {
     let mut ends: Vec<f64> = Vec::new();
     let mut placed = Vec::new();
     for (index, cluster) in clusters.iter().take(MOST).enumerate() {

@@ -11,11 +11,7 @@ pub(crate) struct Svg {
 
 impl Svg {
     pub fn new(width: f64, height: f64) -> Self {
-        Self {
-            body: String::new(),
-            width,
-            height,
-        }
+        Self { body: String::new(), width, height }
     }
 
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
@@ -44,10 +40,7 @@ impl Svg {
     }
 
     pub fn circle(&mut self, class: &str, at: (f64, f64), radius: f64, title: &str) {
-        self.push(format_args!(
-            r#"<circle class="{class}" cx="{:.1}" cy="{:.1}" r="{radius:.1}""#,
-            at.0, at.1
-        ));
+        self.push(format_args!(r#"<circle class="{class}" cx="{:.1}" cy="{:.1}" r="{radius:.1}""#, at.0, at.1));
         self.close("circle", title);
     }
 
@@ -60,10 +53,7 @@ impl Svg {
     }
 
     pub fn text(&mut self, class: &str, at: (f64, f64), text: &str) {
-        self.push(format_args!(
-            r#"<text class="{class}" x="{:.1}" y="{:.1}">"#,
-            at.0, at.1
-        ));
+        self.push(format_args!(r#"<text class="{class}" x="{:.1}" y="{:.1}">"#, at.0, at.1));
         escape_into(&mut self.body, text);
         self.body.push_str("</text>");
     }
@@ -127,36 +117,20 @@ fn escape_into(out: &mut String, text: &str) {
 
 /// A bar from zero; negative values go to the left.
 pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
-    let share = if largest > 0.0 && value.is_finite() {
-        (value / largest).clamp(-1.0, 1.0)
-    } else {
-        0.0
-    };
+    let share = if largest > 0.0 && value.is_finite() { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
     let mut svg = Svg::new(200.0, 10.0);
-    let (zero, room) = if diverging {
-        (100.0, 100.0)
-    } else {
-        (0.0, 200.0)
-    };
+    let (zero, room) = if diverging { (100.0, 100.0) } else { (0.0, 200.0) };
     let length = (share.abs() * room).max(if value == 0.0 { 0.0 } else { 1.0 });
     svg.rect("track", (0.0, 0.0), (200.0, 10.0), "");
     if share < 0.0 {
-        svg.rect(
-            "against",
-            ((zero - length).max(0.0), 0.0),
-            (length, 10.0),
-            "",
-        );
+        svg.rect("against", ((zero - length).max(0.0), 0.0), (length, 10.0), "");
     } else {
         svg.rect("for", (zero, 0.0), (length, 10.0), "");
     }
     if diverging {
         svg.line("zero", (zero, 0.0), (zero, 10.0));
     }
-    svg.finish("bar", "").replace(
-        "role=\"img\" aria-label=\"\"",
-        "aria-hidden=\"true\" preserveAspectRatio=\"none\"",
-    )
+    svg.finish("bar", "").replace("role=\"img\" aria-label=\"\"", "aria-hidden=\"true\" preserveAspectRatio=\"none\"")
 }
 
 /// Round steps of time, in seconds, that give at most `most` ticks over `span`.

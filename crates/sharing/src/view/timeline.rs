@@ -38,26 +38,14 @@ struct Stage<'a> {
 
 /// The class of a key's colour: the strongest keys have their own.
 pub(crate) fn colour(index: usize) -> String {
-    if index < COLOURS {
-        format!("k{index}")
-    } else {
-        "kx".to_owned()
-    }
+    if index < COLOURS { format!("k{index}") } else { "kx".to_owned() }
 }
 
 /// All acts, over the cluster's whole time. `None` where there are no acts.
 pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize) -> Option<Drawing> {
     let stage = stage(cluster);
-    let from = stage
-        .acts
-        .iter()
-        .map(|a| a.at)
-        .fold(f64::INFINITY, f64::min);
-    let to = stage
-        .acts
-        .iter()
-        .map(|a| a.at)
-        .fold(f64::NEG_INFINITY, f64::max);
+    let from = stage.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
+    let to = stage.acts.iter().map(|a| a.at).fold(f64::NEG_INFINITY, f64::max);
     if stage.acts.is_empty() {
         return None;
     }
@@ -96,11 +84,8 @@ fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
     for window in WINDOWS {
         let mut best: Option<(usize, f64, f64, usize)> = None;
         for (index, evidence) in cluster.evidence.iter().enumerate() {
-            let mut posts: Vec<(f64, &str)> = evidence
-                .posts
-                .iter()
-                .map(|post| (seconds(post.created_at), post.account_id.as_str()))
-                .collect();
+            let mut posts: Vec<(f64, &str)> =
+                evidence.posts.iter().map(|post| (seconds(post.created_at), post.account_id.as_str())).collect();
             posts.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut start = 0;
             let mut inside: BTreeMap<&str, usize> = BTreeMap::new();
@@ -137,31 +122,18 @@ fn stage(cluster: &ClusterMessage) -> Stage<'_> {
     let mut names = Vec::new();
     for account in cluster.accounts.iter().take(ROWS) {
         rows.insert((&account.platform, &account.account_id), names.len());
-        let name = if account.account_name.is_empty() {
-            &account.account_id
-        } else {
-            &account.account_name
-        };
+        let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         names.push(words::shorten(name, 18));
     }
     let mut acts = Vec::new();
     for (index, evidence) in cluster.evidence.iter().enumerate() {
         for post in &evidence.posts {
             if let Some(row) = rows.get(&(post.platform.as_str(), post.account_id.as_str())) {
-                acts.push(Act {
-                    row: *row,
-                    at: seconds(post.created_at),
-                    colour: index,
-                    evidence,
-                });
+                acts.push(Act { row: *row, at: seconds(post.created_at), colour: index, evidence });
             }
         }
     }
-    Stage {
-        hidden_rows: cluster.accounts.len().saturating_sub(ROWS),
-        names,
-        acts,
-    }
+    Stage { hidden_rows: cluster.accounts.len().saturating_sub(ROWS), names, acts }
 }
 
 /// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
@@ -182,10 +154,7 @@ fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
     for (new, (_, old)) in order.iter().enumerate() {
         place[*old] = new;
     }
-    stage.names = order
-        .iter()
-        .map(|(_, old)| stage.names[*old].clone())
-        .collect();
+    stage.names = order.iter().map(|(_, old)| stage.names[*old].clone()).collect();
     for act in &mut stage.acts {
         act.row = place[act.row];
     }
@@ -206,19 +175,9 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
     }
     ticks(&mut svg, from, to, bottom, &x, close);
 
-    let shown: Vec<&Act> = stage
-        .acts
-        .iter()
-        .filter(|act| act.at >= from && act.at <= to)
-        .collect();
+    let shown: Vec<&Act> = stage.acts.iter().filter(|act| act.at >= from && act.at <= to).collect();
     strip(&mut svg, &shown, &x);
-    threads(
-        &mut svg,
-        &shown[..shown.len().min(most_dots)],
-        &x,
-        &y,
-        close,
-    );
+    threads(&mut svg, &shown[..shown.len().min(most_dots)], &x, &y, close);
     // Weak keys first, so that the coloured ones lie on top.
     for act in shown.iter().take(most_dots).rev() {
         let title = format!(
@@ -230,12 +189,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         );
         let radius = if close { 5.0 } else { 3.4 };
         let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
-        svg.circle(
-            &format!("dot {}", colour(act.colour)),
-            (x(act.at), y(act.row)),
-            radius,
-            &title,
-        );
+        svg.circle(&format!("dot {}", colour(act.colour)), (x(act.at), y(act.row)), radius, &title);
     }
     let mut caption = String::new();
     if shown.len() > most_dots {
@@ -246,10 +200,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         );
     }
     if stage.hidden_rows > 0 {
-        caption.push_str(&format!(
-            " {} more are not drawn.",
-            words::count(stage.hidden_rows as u64, "account")
-        ));
+        caption.push_str(&format!(" {} more are not drawn.", words::count(stage.hidden_rows as u64, "account")));
     }
     let accounts: BTreeSet<usize> = shown.iter().map(|act| act.row).collect();
     let label = format!(
@@ -259,10 +210,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         words::second(instant(from)),
         words::second(instant(to))
     );
-    Drawing {
-        svg: svg.finish("timeline", &label),
-        caption,
-    }
+    Drawing { svg: svg.finish("timeline", &label), caption }
 }
 
 /// How many acts there are at each moment, above the rows.
@@ -277,24 +225,13 @@ fn strip(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64) {
     let width = (WIDTH - LEFT - RIGHT) / BINS as f64;
     for (index, n) in bins.iter().enumerate().filter(|(_, n)| **n > 0) {
         let height = f64::from(*n) / f64::from(most) * 26.0;
-        svg.rect(
-            "strip",
-            (LEFT + index as f64 * width, TOP - 6.0 - height),
-            ((width - 0.6).max(0.6), height),
-            "",
-        );
+        svg.rect("strip", (LEFT + index as f64 * width, TOP - 6.0 - height), ((width - 0.6).max(0.6), height), "");
     }
     svg.text("name soft", (LEFT - 12.0, TOP - 10.0), "acts at once");
 }
 
 /// Joins the acts on one key: an upright thread is synchrony.
-fn threads(
-    svg: &mut Svg,
-    shown: &[&Act],
-    x: &impl Fn(f64) -> f64,
-    y: &impl Fn(usize) -> f64,
-    close: bool,
-) {
+fn threads(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64, y: &impl Fn(usize) -> f64, close: bool) {
     let mut keys: BTreeMap<usize, Vec<&Act>> = BTreeMap::new();
     for act in shown {
         keys.entry(act.colour).or_default().push(act);
@@ -313,19 +250,11 @@ fn threads(
 fn ticks(svg: &mut Svg, from: f64, to: f64, bottom: f64, x: &impl Fn(f64) -> f64, close: bool) {
     let step = time_step(to - from, 7.0);
     // Seconds count from the burst's beginning; days from midnight UTC.
-    let origin = if close {
-        from + ((to - from) * 0.08 / 1.16).max(2.0)
-    } else {
-        0.0
-    };
+    let origin = if close { from + ((to - from) * 0.08 / 1.16).max(2.0) } else { 0.0 };
     let mut tick = origin + ((from - origin) / step).ceil() * step;
     while tick <= to {
         svg.line("grid", (x(tick), TOP), (x(tick), bottom));
-        svg.text(
-            "tick",
-            (x(tick), bottom + 18.0),
-            &label(tick - origin, tick, step, close),
-        );
+        svg.text("tick", (x(tick), bottom + 18.0), &label(tick - origin, tick, step, close));
         tick += step;
     }
 }
@@ -345,10 +274,7 @@ fn label(offset: f64, at: f64, step: f64, close: bool) -> String {
         s if s < 2_592_000.0 => "%d %b %Y",
         _ => "%b %Y",
     };
-    instant(at)
-        .to_zoned(TimeZone::UTC)
-        .strftime(format)
-        .to_string()
+    instant(at).to_zoned(TimeZone::UTC).strftime(format).to_string()
 }
 
 fn seconds(time: Timestamp) -> f64 {
