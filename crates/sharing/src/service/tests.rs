@@ -199,10 +199,9 @@ async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing() {
             async move { sharing.run(log, shutdown).await }
         });
         for _ in 0..100 {
-            let done = log.committed(GROUP, topics::CLUSTERS_FLAGGED).await.unwrap();
-            if done
-                == log.end_offsets(topics::CLUSTERS_FLAGGED).await.unwrap().into_iter().map(Some).collect::<Vec<_>>()
-            {
+            let committed = log.committed(GROUP, topics::CLUSTERS_FLAGGED).await.unwrap();
+            let ends = log.end_offsets(topics::CLUSTERS_FLAGGED).await.unwrap();
+            if ends.iter().zip(committed).all(|(end, committed)| committed.unwrap_or(0) == *end) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
