@@ -1,2 +1,114 @@
-//! The `lockstep` command.
-fn main() {}
+//! The `lockstep` command: a thin line over the crates that do the work.
+//!
+//! Words for people go to standard error, data to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod config;
+mod demo;
+mod detect;
+mod ingest;
+mod models;
+mod progress;
+mod serve;
+mod simulate;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and gets each finding to those
+/// who can act on it.
+#[derive(Parser)]
+#[command(name = "lockstep", version, max_term_width = 110, after_help = "\
+Start here:
+  lockstep demo                              everything in one process, on a simulated sample; console on port 8080
+  lockstep detect posts.jsonl.gz --out out   clusters, ties, accounts and a report from a file of posts
+")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Detect(detect::Detect),
+    Ingest(ingest::Ingest),
+    Serve(serve::Serve),
+    Partners(serve::Partners),
+    Train(train::Train),
+    Models(models::Models),
+    Simulate(simulate::Simulate),
+    Config(config::ConfigCommand),
+    /// Prints a completion script for a shell.
+    #[command(after_help = "Example:\n  lockstep completions bash > /etc/bash_completion.d/lockstep")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Detect(detect) => detect.run(),
+        Command::Ingest(ingest) => ingest.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Partners(partners) => partners.run(),
+        Command::Train(train) => train.run(),
+        Command::Models(models) => models.run(),
+        Command::Simulate(simulate) => simulate.run(),
+        Command::Config(config) => config.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// A command line that clap accepts and that makes no sense all the same.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// The error and its causes in one line, without saying the same twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Whoever read our output has seen enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -134,6 +134,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             reason("deletion_rate", Some(0.01), -0.21, "they hardly delete anything"),
         ],
         model: ModelRef { name: "logistic".to_owned(), version: "1".to_owned() },
+        unlisted: messages::cluster::Unlisted { keys: 7, nats: -1.9 },
         evidence,
         ties,
         accounts,

@@ -8,6 +8,8 @@
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
 //! what opinion a post holds.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod audit;
 pub mod case;
 mod config;

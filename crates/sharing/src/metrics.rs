@@ -1,6 +1,6 @@
 //! What is counted about sharing.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use runtime::metrics::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, MetricsError};
 
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
@@ -20,31 +20,29 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            clusters: IntCounterVec::new(
-                Opts::new("lockstep_sharing_clusters_total", "Flagged clusters read, by outcome"),
+    pub fn new(metrics: &runtime::metrics::Metrics) -> Result<Self, MetricsError> {
+        const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
+        Ok(Self {
+            clusters: metrics.counters(
+                "lockstep_sharing_clusters_total",
+                "Flagged clusters read, by outcome",
                 &["outcome"],
             )?,
-            cases: IntGaugeVec::new(Opts::new("lockstep_sharing_cases", "Cases by state"), &["state"])?,
-            objects: IntCounter::new("lockstep_sharing_objects_published_total", "STIX objects added to collections")?,
-            requests: IntCounterVec::new(
-                Opts::new("lockstep_sharing_requests_total", "HTTP requests answered"),
+            cases: metrics.gauges("lockstep_sharing_cases", "Cases by state", &["state"])?,
+            objects: metrics
+                .counter("lockstep_sharing_objects_published_total", "STIX objects added to collections")?,
+            requests: metrics.counters(
+                "lockstep_sharing_requests_total",
+                "HTTP requests answered",
                 &["surface", "endpoint", "status"],
             )?,
-            seconds: HistogramVec::new(
-                HistogramOpts::new("lockstep_sharing_request_seconds", "Seconds to answer an HTTP request")
-                    .buckets(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0]),
+            seconds: metrics.histograms(
+                "lockstep_sharing_request_seconds",
+                "Seconds to answer an HTTP request",
                 &["surface", "endpoint"],
+                &SECONDS,
             )?,
-            errors: IntCounterVec::new(Opts::new("lockstep_sharing_errors_total", "Errors, by place"), &["place"])?,
-        };
-        registry.register(Box::new(metrics.clusters.clone()))?;
-        registry.register(Box::new(metrics.cases.clone()))?;
-        registry.register(Box::new(metrics.objects.clone()))?;
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.seconds.clone()))?;
-        registry.register(Box::new(metrics.errors.clone()))?;
-        Ok(metrics)
+            errors: metrics.counters("lockstep_sharing_errors_total", "Errors, by place", &["place"])?,
+        })
     }
 }

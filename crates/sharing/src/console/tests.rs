@@ -2,6 +2,8 @@
 
 use messages::cluster::ClusterMessage;
 
+use runtime::shutdown::Shutdown;
+
 use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
 
 struct Server {
@@ -22,7 +24,7 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         ..Config::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let sharing = Sharing::open(config, &prometheus::Registry::new()).unwrap();
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
     let batch = ids
         .iter()
         .map(|id| match id.starts_with('<') {
@@ -34,7 +36,7 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         sharing.on_clusters(batch).await.unwrap();
         let listener = sharing.bind().await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { sharing.serve(listener, std::future::pending()).await });
+        tokio::spawn(async move { sharing.serve(listener, Shutdown::new()).await });
         base
     });
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();

@@ -1,11 +1,16 @@
 //! The service: flagged clusters in, cases and objects out.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use messages::{
-    cluster::{ClusterMessage, SCHEMA_VERSION, Status},
+    cluster::{ClusterMessage, Status},
     topics,
+};
+use runtime::{
+    http::{self, HttpError},
+    metrics::MetricsError,
+    shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
 
@@ -41,25 +46,17 @@ pub enum SharingError {
     #[error("the log failed: {0}")]
     Log(#[from] runtime::LogError),
     /// A metric could not be registered.
-    #[error("cannot register metrics: {0}; register sharing once per registry")]
-    Metrics(#[from] prometheus::Error),
+    #[error("{0}; open sharing once per registry")]
+    Metrics(#[from] MetricsError),
     /// A step was refused.
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
-    /// Cannot listen.
-    #[error("cannot listen on {addr}: {source}; set sharing.listen to a free address")]
-    Listen {
-        /// Where.
-        addr: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The HTTP server failed.
-    #[error("the http server failed: {0}")]
-    Http(std::io::Error),
+    /// Cannot listen or serve.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The work was stopped by a panic or by the end of the program.
     #[error("the work was broken off: {0}")]
     Broken(#[from] tokio::task::JoinError),
@@ -94,9 +91,9 @@ pub(crate) struct Inner {
 
 impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
-    pub fn open(config: Config, registry: &prometheus::Registry) -> Result<Self, SharingError> {
+    pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
-        let metrics = Metrics::register(registry)?;
+        let metrics = Metrics::new(metrics)?;
         let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
         store.set_partners(&config.partners)?;
         if config.reviewers == Reviewers::Demo {
@@ -150,25 +147,32 @@ impl Sharing {
 
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
-    pub async fn run(&self, log: runtime::Log, shutdown: impl Future<Output = ()> + Send) -> Result<(), SharingError> {
+    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
+        while !shutdown.is_stopping() {
             let records = tokio::select! {
-                biased;
-                () = &mut shutdown => return Ok(()),
                 records = consumer.poll(BATCH, WAIT) => records?,
+                () = shutdown.stopping() => break,
             };
             if records.is_empty() {
                 continue;
             }
-            let batch: Vec<ClusterMessage> = records.iter().filter_map(|record| self.inner.decode(record)).collect();
+            let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
             if let Err(error) = self.on_clusters(batch).await {
                 self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
-            consumer.publish_and_commit(Vec::new()).await?;
+            if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
+                self.inner.metrics.errors.with_label_values(&["log"]).inc();
+                if !error.is_retryable() {
+                    return Err(error.into());
+                }
+                // The records come again, and nothing is doubled.
+                tracing::warn!(%error, "offsets were not committed, the clusters will come again");
+            }
         }
+        consumer.close().await?;
+        Ok(())
     }
 
     /// Listens where the configuration says.
@@ -180,16 +184,14 @@ impl Sharing {
                 "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
             );
         }
-        TcpListener::bind(addr).await.map_err(|source| SharingError::Listen { addr, source })
+        Ok(http::listen(addr).await?)
     }
 
-    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), SharingError> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await.map_err(SharingError::Http)
+    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
+    /// at once and none takes longer than half a minute.
+    pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
+        let router = http::bounded(self.router(), 128, Duration::from_secs(30));
+        Ok(http::serve(router, listener, shutdown).await?)
     }
 
     /// Console, JSON API and TAXII.
@@ -210,12 +212,9 @@ impl Sharing {
 impl Inner {
     fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
         let value = record.value.as_deref()?;
-        let why = match serde_json::from_slice::<ClusterMessage>(value) {
-            Ok(cluster) if cluster.schema_version > SCHEMA_VERSION => {
-                format!("schema version {} is newer than {SCHEMA_VERSION}: update this service", cluster.schema_version)
-            }
+        let why = match ClusterMessage::decode(value) {
             Ok(cluster) => return Some(cluster),
-            Err(error) => error.to_string(),
+            Err(error) => error,
         };
         self.metrics.clusters.with_label_values(&["rejected"]).inc();
         self.metrics.errors.with_label_values(&["decode"]).inc();
@@ -223,7 +222,7 @@ impl Inner {
             topic = %record.topic,
             partition = record.partition,
             offset = record.offset,
-            why,
+            %why,
             "a flagged cluster cannot be read, no case is opened for it; it stays on the topic"
         );
         None
@@ -235,11 +234,9 @@ impl Inner {
         let mut rejected = 0;
         for cluster in batch {
             // Numbers that JSON cannot carry would be stored as something that cannot be read again.
-            let readable =
-                serde_json::to_vec(&cluster).and_then(|text| serde_json::from_slice::<ClusterMessage>(&text));
-            if let Err(error) = readable {
+            if let Err(error) = cluster.encode() {
                 rejected += 1;
-                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster has a number that is none, no case is opened for it");
+                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster cannot be stored, no case is opened for it");
                 continue;
             }
             let kept = newest.get(&cluster.cluster_id);

@@ -9,7 +9,7 @@ fn open(folder: &tempfile::TempDir, reviewers: Reviewers, tlp: Tlp) -> Sharing {
         partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
         ..Config::default()
     };
-    Sharing::open(config, &prometheus::Registry::new()).unwrap()
+    Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap()
 }
 
 fn folder() -> tempfile::TempDir {
@@ -170,5 +170,48 @@ fn a_partner_cannot_move_to_another_platform_under_its_name() {
         partners: vec![Partner { name: "birds".to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Amber }],
         ..Config::default()
     };
-    assert!(Sharing::open(config, &prometheus::Registry::new()).is_err());
+    assert!(Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing() {
+    let folder = folder();
+    let sharing = open(&folder, Reviewers::Demo, Tlp::Amber);
+    let log = runtime::Log::open_embedded(&folder.path().join("log")).await.unwrap();
+    let topic = runtime::TopicSpec {
+        name: topics::CLUSTERS_FLAGGED,
+        partitions: 2,
+        cleanup: runtime::Cleanup::Delete,
+        retention: None,
+    };
+    log.create_topics(&[topic]).await.unwrap();
+    let record = |cluster: &ClusterMessage| {
+        runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
+    };
+    let bad = runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, "x", "{\"cluster_id\": 7}");
+    let (a, b) = (fixtures::cluster("a", 1), fixtures::cluster("b", 1));
+    log.append(vec![record(&a), bad, record(&b), record(&a)]).await.unwrap();
+
+    for _ in 0..2 {
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn({
+            let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
+            async move { sharing.run(log, shutdown).await }
+        });
+        for _ in 0..100 {
+            let committed = log.committed(GROUP, topics::CLUSTERS_FLAGGED).await.unwrap();
+            let ends = log.end_offsets(topics::CLUSTERS_FLAGGED).await.unwrap();
+            if ends.iter().zip(committed).all(|(end, committed)| committed.unwrap_or(0) == *end) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        shutdown.stop();
+        running.await.unwrap().unwrap();
+        let (rows, total) =
+            sharing.inner.store.cases(&crate::store::CaseQuery { limit: 10, ..Default::default() }).unwrap();
+        assert_eq!(total, 2);
+        assert!(rows.iter().all(|row| row.state == "released"));
+        assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["rejected"]).get(), 1);
+    }
 }

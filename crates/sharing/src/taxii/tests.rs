@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
+use runtime::shutdown::Shutdown;
+
 use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
 
 const JSON: &str = "application/taxii+json;version=2.1";
@@ -59,12 +61,12 @@ impl Server {
             ..Config::default()
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let sharing = Sharing::open(config, &prometheus::Registry::new()).unwrap();
+        let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
         let (base, key, other_key) = runtime.block_on(async {
             let listener = sharing.bind().await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             let serving = sharing.clone();
-            tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
+            tokio::spawn(async move { serving.serve(listener, Shutdown::new()).await });
             let batch = (0..4).map(|n| fixtures::cluster(&format!("cluster-{n}"), 1)).collect();
             sharing.on_clusters(batch).await.unwrap();
             (base, sharing.issue_key("birds").await.unwrap(), sharing.issue_key("blue").await.unwrap())

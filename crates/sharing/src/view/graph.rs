@@ -16,6 +16,9 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
 const ROUNDS: usize = 240;
 
+/// Two accounts, by their places in the list, with their evidence in nats and their acts together.
+type Edge = ((usize, usize), (f64, u64));
+
 /// The drawing and what it shows in words; `None` where there is no tie to draw.
 pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing> {
     let nodes = cluster.accounts.len().min(NODES);
@@ -28,7 +31,7 @@ pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing>
             pair.1 += u64::from(tie.co_acts);
         }
     }
-    let mut edges: Vec<((usize, usize), (f64, u64))> = pairs.into_iter().collect();
+    let mut edges: Vec<Edge> = pairs.into_iter().collect();
     edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
     edges.truncate(EDGES);
     let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
@@ -110,7 +113,7 @@ fn legend(svg: &mut Svg, strongest: f64) {
     }
 }
 
-fn layout(nodes: usize, edges: &[((usize, usize), (f64, u64))], strongest: f64) -> Vec<(f64, f64)> {
+fn layout(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
     // A sunflower spiral: even, and no two nodes in one place.
     let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
     let mut places: Vec<(f64, f64)> = (0..nodes)

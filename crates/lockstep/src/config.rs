@@ -1,0 +1,149 @@
+//! The configuration file, and `lockstep config`.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use runtime::telemetry::Telemetry;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be set. See `config/lockstep.toml` for all keys with their defaults.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The log that services read and write.
+    pub log: LogConfig,
+    /// Metrics and health.
+    pub admin: Listen<9464>,
+    /// Posts over HTTP.
+    pub intake: Listen<8081>,
+    /// Detection.
+    pub detector: detector::Config,
+    /// Cases, console and partners.
+    pub sharing: sharing::Config,
+    /// Log lines.
+    pub telemetry: Telemetry,
+}
+
+/// The `[log]` table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// Apache Kafka's addresses, `host:port[,host:port]`; the embedded log is used where there are none.
+    pub brokers: String,
+    /// Folder of the embedded log.
+    pub dir: PathBuf,
+    /// Properties given to every Kafka client, as librdkafka names them.
+    pub properties: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig { brokers: String::new(), dir: ".lockstep/log".into(), properties: Default::default() }
+    }
+}
+
+/// A table with an address to listen on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Listen<const PORT: u16> {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl<const PORT: u16> Default for Listen<PORT> {
+    fn default() -> Self {
+        Listen { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)) }
+    }
+}
+
+impl Config {
+    /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other.
+    pub fn load(path: Option<&Path>) -> Result<Config> {
+        let config: Config = runtime::config::load(path, "LOCKSTEP", &[])?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.detector.engine().context("configuration")?;
+        self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
+    }
+
+    /// The log that the configuration names.
+    pub async fn open_log(&self) -> Result<runtime::Log> {
+        if self.log.brokers.is_empty() {
+            return Ok(runtime::Log::open_embedded(&self.log.dir).await?);
+        }
+        let properties: Vec<(String, String)> = self.log.properties.clone().into_iter().collect();
+        Ok(runtime::Log::connect_kafka(&self.log.brokers, &properties).await?)
+    }
+}
+
+/// The option that names a configuration file.
+#[derive(Args, Clone)]
+pub struct ConfigFile {
+    /// Configuration file; without one the defaults hold. LOCKSTEP__SECTION__KEY in the environment overrides it
+    #[arg(long, value_name = "FILE", env = "LOCKSTEP_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    pub fn load(&self) -> Result<Config> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// Checks or shows the configuration.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep config check --config config/lockstep.toml
+  LOCKSTEP__DETECTOR__ENGINE__ALPHA=0.01 lockstep config show")]
+pub struct ConfigCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Says whether the configuration is in order, and what is not.
+    Check(ConfigFile),
+    /// Prints the configuration as it takes effect, file and environment put together.
+    Show(ConfigFile),
+}
+
+impl ConfigCommand {
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Check(file) => {
+                file.load()?;
+                match file.config {
+                    Some(path) => eprintln!("{} is in order", path.display()),
+                    None => eprintln!("the defaults are in order (no file named, see --config)"),
+                }
+            }
+            Action::Show(file) => {
+                use std::io::Write;
+                let text = toml::to_string_pretty(&file.load()?)?;
+                std::io::stdout().write_all(text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_says_the_defaults() {
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/lockstep.toml"));
+        let read = toml::to_string_pretty(&Config::load(Some(file)).unwrap()).unwrap();
+        assert_eq!(read, toml::to_string_pretty(&Config::default()).unwrap());
+    }
+}

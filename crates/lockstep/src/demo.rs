@@ -1,0 +1,351 @@
+//! `lockstep demo`: everything in one process, to look at.
+
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use coordination::Millis;
+use detector::input::{Input, Options};
+use messages::{post, topics::POSTS};
+use runtime::{Log, NewRecord, shutdown::Shutdown, telemetry};
+use sharing::{Partner, Reviewers, Sharing};
+
+use crate::{
+    config::Config,
+    detect::println_json,
+    progress,
+    serve::{Role, Services},
+};
+
+/// Posts of the world `demo`, seed 1: `lockstep simulate --world demo --seed 1`.
+const SAMPLE: &[u8] = include_bytes!("../sample/demo.jsonl.zst");
+/// Replayed in one piece.
+const BATCH: usize = 500;
+/// The longest wait between two pieces, however long nobody posted.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+const REFRESH: Duration = Duration::from_millis(250);
+
+/// Runs the whole chain in one process: posts, detection, cases, a partner's feed and the console.
+///
+/// Everything is on the embedded log in a temporary folder. Cases are approved by automatic reviewers, which is for show
+/// only and says so on every page. Ends with ctrl-c, or by itself with --once.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep demo
+  lockstep demo --once                    run through, print a summary, end
+  lockstep demo --posts posts.jsonl.gz    with your own posts")]
+pub struct Demo {
+    /// End when all posts have gone through, with a summary
+    #[arg(long)]
+    once: bool,
+    /// Files of posts in place of the bundled simulated sample
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    posts: Vec<PathBuf>,
+    /// Hours of event time a second; the default shows the sample in about half a minute, --once does not wait at all
+    #[arg(long, value_name = "HOURS")]
+    speed: Option<f64>,
+    /// Where the console and the partners' feed are
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where /metrics, /live and /ready are
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464")]
+    admin: SocketAddr,
+    /// Where POST /v1/posts is
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    intake: SocketAddr,
+    /// Keep the log and the cases in this folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// With --once: print the summary as JSON on standard output
+    #[arg(long, requires = "once")]
+    json: bool,
+}
+
+impl Demo {
+    pub fn run(self) -> Result<()> {
+        let temporary = tempfile::Builder::new().prefix("lockstep-demo-").tempdir().context("cannot make a folder")?;
+        let data = self.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+        let mut sample = None;
+        let files = if self.posts.is_empty() {
+            let path = temporary.path().join("demo.jsonl.zst");
+            std::fs::write(&path, SAMPLE).context("cannot unpack the sample")?;
+            sample = Some("a simulated sample (synthetic: no real person in it)");
+            vec![path]
+        } else {
+            self.posts.clone()
+        };
+        let input = Input::open(&files, Options::default())?;
+        let mut config = Config::load(None)?;
+        config.log.brokers.clear();
+        config.log.dir = data.join("log");
+        config.admin.listen = self.admin;
+        config.intake.listen = self.intake;
+        config.sharing.listen = self.listen;
+        config.sharing.database = data.join("sharing.sqlite");
+        config.sharing.reviewers = Reviewers::Demo;
+        if std::env::var_os("LOCKSTEP__TELEMETRY__FILTER").is_none() {
+            // The progress line tells the story; the log would tear it.
+            config.telemetry.filter = "warn".to_owned();
+        }
+        telemetry::init(&config.telemetry)?;
+        tokio::runtime::Runtime::new().context("cannot start")?.block_on(self.play(config, input, sample))
+    }
+
+    async fn play(self, mut config: Config, input: Input, sample: Option<&str>) -> Result<()> {
+        let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+        // Everything is read before anything starts: a file that cannot be read should not leave half a demo running.
+        let mut bad = 0u64;
+        let mut posts = tokio::task::block_in_place(|| {
+            input.sorted(
+                &mut |line| {
+                    bad += 1;
+                    if bad <= 5 {
+                        eprintln!("warning: {line}");
+                    }
+                },
+                &mut |_| {},
+            )
+        })?;
+        let total = posts.counts().posts;
+        let mut platforms = std::collections::BTreeSet::new();
+        let mut span: Option<(Millis, Millis)> = None;
+        let mut all: Vec<(Millis, NewRecord)> = Vec::new();
+        while let Some(raw) = posts.advance()? {
+            let post = post::decode(raw)?;
+            platforms.insert(post.platform.to_string());
+            span = Some((span.map_or(post.created_at, |(first, _)| first), post.created_at));
+            all.push((post.created_at, NewRecord::new(POSTS, post::key(&post), post::encode(&post))));
+        }
+        config.sharing.partners = platforms
+            .iter()
+            .map(|platform| Partner { name: format!("{platform}-trust-and-safety"), platform: platform.clone(), ..Partner::default() })
+            .collect();
+        let log = Log::open_embedded(&config.log.dir).await?;
+        let services = Services::start(&config, Role::All, log.clone(), shutdown.clone()).await?;
+        let sharing = services.sharing.clone().context("sharing does not run")?;
+
+        eprintln!("Lockstep demo: {} posts from {}", progress::count(total), sample.unwrap_or("your files"));
+        if bad > 0 {
+            eprintln!("  {} lines could not be read and were left out", progress::count(bad));
+        }
+        eprintln!("  console   http://{}", self.listen);
+        eprintln!("  metrics   http://{}/metrics", self.admin);
+        eprintln!("  intake    http://{}/v1/posts", self.intake);
+        for partner in &config.sharing.partners {
+            let key = sharing.issue_key(&partner.name).await?;
+            eprintln!("  {}'s feed (TAXII 2.1); the user name does not matter, the key is the password:", partner.name);
+            eprintln!(
+                "    curl -s -u partner:{key} -H 'Accept: application/taxii+json;version=2.1' http://{}/taxii2/",
+                self.listen
+            );
+        }
+        eprintln!("  Cases are approved by the demo's own automatic reviewers: no person looked.");
+
+        let hours = span.map_or(0.0, |(first, last)| (last - first) as f64 / 3_600_000.0);
+        let speed = match (self.speed, self.once) {
+            (Some(speed), _) => Some(speed.max(0.001)),
+            (None, true) => None,
+            (None, false) => Some((hours / 30.0).max(0.1)),
+        };
+        let began = Instant::now();
+        let told = tokio::spawn(tell(services.metrics.clone(), total, began, shutdown.clone(), services.detected.clone()));
+        replay(&log, all, speed, &shutdown).await?;
+        services.ended.send_replace(true);
+        let mut detected = services.detected.clone();
+        tokio::select! {
+            seen = detected.wait_for(|done| *done) => { seen.ok(); }
+            () = shutdown.stopping() => {}
+        }
+        told.await?;
+        if !shutdown.is_stopping() {
+            // What was flagged last is still on its way through the cases.
+            settle(&log, &shutdown).await?;
+            self.summary(&sharing, &services, total, began.elapsed())?;
+        }
+        if self.once {
+            shutdown.stop();
+        } else if !shutdown.is_stopping() {
+            eprintln!("All posts have gone through. The console stays at http://{}; end with ctrl-c.", self.listen);
+        }
+        services.join().await?;
+        log.shutdown().await?;
+        Ok(())
+    }
+
+    fn summary(&self, _sharing: &Sharing, services: &Services, posts: u64, took: Duration) -> Result<()> {
+        let rows = Figures::read(&services.metrics.text());
+        if self.json {
+            return println_json(&serde_json::json!({
+                "posts": posts,
+                "seconds": took.as_secs_f64(),
+                "accepted": rows.accepted,
+                "dead_letters": rows.dead,
+                "candidates": rows.candidates,
+                "cluster_states": { "flagged": rows.flagged, "coordinated": rows.coordinated, "single_source": rows.single },
+                "cases": rows.cases,
+                "objects_published": rows.objects,
+            }));
+        }
+        eprintln!();
+        for (name, value) in [
+            ("posts", rows.accepted),
+            ("dead letters", rows.dead),
+            ("candidate groups tested", rows.candidates),
+            ("cluster states: flagged", rows.flagged),
+            ("cluster states: coordinated", rows.coordinated),
+            ("cluster states: single source", rows.single),
+            ("cases", rows.cases),
+            ("objects in partners' feeds", rows.objects),
+        ] {
+            eprintln!("  {name:32} {:>10}", progress::count(value));
+        }
+        eprintln!("  {:32} {:>9.1}s", "took", took.as_secs_f64());
+        Ok(())
+    }
+}
+
+/// Appends the posts, at so many hours of event time a second.
+async fn replay(log: &Log, posts: Vec<(Millis, NewRecord)>, speed: Option<f64>, shutdown: &Shutdown) -> Result<()> {
+    let mut piece: Vec<NewRecord> = Vec::new();
+    let mut from = posts.first().map_or(0, |(at, _)| *at);
+    let count = posts.len();
+    for (i, (at, record)) in posts.into_iter().enumerate() {
+        piece.push(record);
+        let wait = speed.map_or(Duration::ZERO, |speed| {
+            Duration::from_secs_f64(((at - from).max(0) as f64 / 3_600_000.0 / speed).min(LONGEST_WAIT.as_secs_f64()))
+        });
+        if piece.len() >= BATCH || wait >= Duration::from_millis(40) || i + 1 == count {
+            log.append(std::mem::take(&mut piece)).await?;
+            from = at;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.stopping() => return Ok(()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until sharing has taken in everything that was flagged.
+async fn settle(log: &Log, shutdown: &Shutdown) -> Result<()> {
+    use messages::topics::CLUSTERS_FLAGGED;
+    let until = Instant::now() + Duration::from_secs(30);
+    while !shutdown.is_stopping() && Instant::now() < until {
+        let ends = log.end_offsets(CLUSTERS_FLAGGED).await?;
+        let read = log.committed("sharing", CLUSTERS_FLAGGED).await?;
+        if ends.iter().zip(&read).all(|(end, read)| read.unwrap_or(0) >= *end) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// A line that moves on a terminal; a line now and then elsewhere.
+async fn tell(
+    metrics: runtime::metrics::Metrics,
+    total: u64,
+    began: Instant,
+    shutdown: Shutdown,
+    detected: tokio::sync::watch::Receiver<bool>,
+) {
+    let terminal = std::io::stderr().is_terminal();
+    let bar = progress::bar(Some(total), "  {bar:24} {human_pos}/{human_len} posts  {msg}");
+    let mut last_line = Instant::now();
+    let mut last = String::new();
+    while !shutdown.is_stopping() && !*detected.borrow() {
+        tokio::time::sleep(REFRESH).await;
+        let now = Figures::read(&metrics.text());
+        let line = format!(
+            "event time {}  {} candidates, {} flagged, {} cases, {} objects shared",
+            now.event_time(),
+            progress::count(now.candidates),
+            now.flagged,
+            now.cases,
+            now.objects
+        );
+        if terminal {
+            bar.set_position(now.accepted);
+            bar.set_message(line);
+        } else if line != last && last_line.elapsed() >= Duration::from_secs(3) {
+            eprintln!("  {:>5.1}s  {} posts  {line}", began.elapsed().as_secs_f64(), progress::count(now.accepted));
+            last_line = Instant::now();
+            last = line;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// What the metrics say, for the progress line and the summary: the demo shows what an operator would see.
+#[derive(Debug, Default, PartialEq)]
+struct Figures {
+    accepted: u64,
+    dead: u64,
+    candidates: u64,
+    flagged: u64,
+    coordinated: u64,
+    single: u64,
+    cases: u64,
+    objects: u64,
+    watermark: f64,
+}
+
+impl Figures {
+    fn read(text: &str) -> Figures {
+        let mut figures = Figures::default();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let Some((name, value)) = line.rsplit_once(' ') else { continue };
+            let Ok(value) = value.parse::<f64>() else { continue };
+            let n = value as u64;
+            let labelled = |name: &str, label: &str| line.starts_with(name) && line.contains(label);
+            if labelled("lockstep_posts_total{", "\"dead_letter\"") {
+                figures.dead += n;
+            } else if name.starts_with("lockstep_posts_total{") {
+                figures.accepted += n;
+            } else if name == "lockstep_candidates_total" {
+                figures.candidates = n;
+            } else if labelled("lockstep_clusters_total{", "\"flagged\"") {
+                figures.flagged = n;
+            } else if labelled("lockstep_clusters_total{", "\"coordinated\"") {
+                figures.coordinated = n;
+            } else if labelled("lockstep_clusters_total{", "\"single_source\"") {
+                figures.single = n;
+            } else if name.starts_with("lockstep_sharing_cases{") {
+                figures.cases += n;
+            } else if name.starts_with("lockstep_sharing_objects_total") {
+                figures.objects += n;
+            } else if name == "lockstep_watermark_seconds" {
+                figures.watermark = value;
+            }
+        }
+        figures
+    }
+
+    fn event_time(&self) -> String {
+        match jiff::Timestamp::from_second(self.watermark as i64) {
+            Ok(at) if self.watermark > 0.0 => at.strftime("%Y-%m-%d %H:%M").to_string(),
+            _ => "-".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_from_the_metrics() {
+        let text = "# HELP x y\nlockstep_posts_total{outcome=\"accepted\"} 7\nlockstep_posts_total{outcome=\"late\"} 2\n\
+            lockstep_posts_total{outcome=\"dead_letter\"} 1\nlockstep_sharing_cases{state=\"released\"} 3\n\
+            lockstep_watermark_seconds 1700000000\n";
+        let figures = Figures::read(text);
+        assert_eq!((figures.accepted, figures.dead, figures.cases), (9, 1, 3));
+        assert_eq!(figures.event_time(), "2023-11-14 22:13");
+    }
+}

@@ -1,0 +1,244 @@
+//! `lockstep detect`: files of posts to clusters, with no services at all.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use detector::{
+    detect::{Detection, Stage},
+    input::{BadLine, Input, Options},
+};
+use messages::cluster::Status;
+
+use crate::{config::ConfigFile, progress};
+
+/// Bad lines shown one by one; all of them are in rejected.jsonl.
+const SHOWN: u64 = 5;
+
+/// Finds groups that act in lockstep in files of posts; needs no services.
+///
+/// Reads NDJSON, CSV or Parquet, plain, .gz or .zst; - is standard input. CSV with CooRTweet's or
+/// coordination-network-toolkit's columns is recognised. Writes to the output folder:
+///   clusters.jsonl  one cluster a line, with its evidence and verdict
+///   ties.csv        pairs of accounts that acted on the same things together
+///   accounts.csv    every account with any evidence, the most suspect first
+///   report.html     the same to look at; one file, needs no network
+///   summary.json    the numbers
+///   rejected.jsonl  lines that could not be read, with the reason (only where there are some)
+#[derive(Args)]
+#[command(verbatim_doc_comment, after_help = "\
+Examples:
+  lockstep detect posts.jsonl.gz --out out
+  zcat posts.jsonl.gz | lockstep detect - --out out --json
+  lockstep detect shares.csv --platform facebook --out out")]
+pub struct Detect {
+    /// Files of posts; - is standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Folder for the results, made where missing
+    #[arg(long, value_name = "DIR", default_value = "lockstep-out")]
+    out: PathBuf,
+    /// The platform of rows that name none
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    /// Memory for sorting posts by time, in MiB; what does not fit goes through a temporary file
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    memory: usize,
+    /// Write no report.html
+    #[arg(long)]
+    no_report: bool,
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl Detect {
+    pub fn run(self) -> Result<()> {
+        let config = self.config.load()?;
+        let options = Options { platform: self.platform.clone(), memory_mib: self.memory, ..Options::default() };
+        let input = Input::open(&self.files, options)?;
+        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+
+        let bar = progress::bar(input.total_bytes(), "reading   {bar:30} {bytes}/{total_bytes} {msg}");
+        let mut rejects = Rejects::new(self.out.join("rejected.jsonl"));
+        let mut detecting = false;
+        let detection = detector::detect::detect(
+            input,
+            &config.detector,
+            &mut |bad| {
+                let shown = rejects.keep(&bad);
+                if shown {
+                    bar.suspend(|| eprintln!("warning: {bad}"));
+                }
+            },
+            &mut |stage| match stage {
+                Stage::Reading(now) => bar.set_position(now.bytes),
+                Stage::Detecting { posts, of } => {
+                    if !std::mem::replace(&mut detecting, true) {
+                        bar.set_style(progress::bar(None, "detecting {bar:30} {human_pos}/{human_len} posts, {eta} left").style());
+                        bar.set_length(of);
+                    }
+                    bar.set_position(posts);
+                }
+            },
+        );
+        bar.finish_and_clear();
+        rejects.finish()?;
+        let detection = detection?;
+        detection.write(&self.out)?;
+        if !self.no_report {
+            let path = self.out.join("report.html");
+            std::fs::write(&path, report(&self.files, &detection))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if self.json {
+            println_json(&detection.summary())?;
+        } else {
+            tell(&detection, &self.out, self.no_report);
+        }
+        // What could be read has been used and written; that something was missing must not go unnoticed.
+        for damage in &detection.counts.damaged {
+            eprintln!("error: {damage}");
+        }
+        if !detection.counts.damaged.is_empty() {
+            bail!("part of the input could not be read; the results cover the rest");
+        }
+        if detection.counts.posts == 0 {
+            bail!("no post could be read; {} lines were rejected", detection.counts.bad);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps rejected lines with their reasons in a file that is made when the first one comes.
+struct Rejects {
+    path: PathBuf,
+    out: Option<BufWriter<File>>,
+    count: u64,
+    failed: Option<std::io::Error>,
+}
+
+impl Rejects {
+    fn new(path: PathBuf) -> Rejects {
+        Rejects { path, out: None, count: 0, failed: None }
+    }
+
+    /// Whether this one should be shown.
+    fn keep(&mut self, bad: &BadLine) -> bool {
+        self.count += 1;
+        if let Err(error) = self.write(bad) {
+            self.failed.get_or_insert(error);
+        }
+        self.count <= SHOWN
+    }
+
+    fn write(&mut self, bad: &BadLine) -> std::io::Result<()> {
+        if self.out.is_none() {
+            self.out = Some(BufWriter::new(File::create(&self.path)?));
+        }
+        let Some(out) = &mut self.out else { return Ok(()) };
+        let line = serde_json::json!({
+            "file": bad.file.display().to_string(),
+            "line": bad.line,
+            "field": bad.error.path,
+            "reason": bad.error.reason,
+            "raw": String::from_utf8_lossy(&bad.raw),
+        });
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")
+    }
+
+    fn finish(mut self) -> Result<()> {
+        if let Some(out) = &mut self.out
+            && let Err(error) = out.flush()
+        {
+            self.failed.get_or_insert(error);
+        }
+        if let Some(error) = self.failed {
+            return Err(error).with_context(|| format!("cannot write {}", self.path.display()));
+        }
+        if self.count > 0 {
+            eprintln!(
+                "warning: {} lines could not be read; they are in {} with the reasons",
+                progress::count(self.count),
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+pub fn println_json(value: &serde_json::Value) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn tell(detection: &Detection, out: &std::path::Path, no_report: bool) {
+    let counts = &detection.counts;
+    eprintln!(
+        "{} posts of {} accounts in {:.1} s ({} posts/s){}",
+        progress::count(counts.posts),
+        progress::count(detection.accounts_seen),
+        detection.took.as_secs_f64(),
+        progress::count((counts.posts as f64 / detection.took.as_secs_f64().max(1e-9)) as u64),
+        if counts.duplicates > 0 {
+            format!(", {} duplicates dropped", progress::count(counts.duplicates))
+        } else {
+            String::new()
+        },
+    );
+    eprintln!(
+        "{} flagged, {} coordinated but not inauthentic by the model, {} on a single source; {} candidate groups tested",
+        detection.count(Status::Flagged),
+        detection.count(Status::Coordinated),
+        detection.count(Status::SingleSource),
+        progress::count(detection.stats.candidates_proposed),
+    );
+    for cluster in detection.clusters.iter().filter(|c| c.status == Status::Flagged).take(10) {
+        let kinds: Vec<String> = cluster.traces.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
+        eprintln!(
+            "  {}  {} accounts, probability {:.2}, {:.0} nats without the best source ({}), {} to {}",
+            cluster.cluster_id,
+            cluster.accounts.len(),
+            cluster.probability,
+            cluster.log_e_leave_one_source_out,
+            kinds.join(", "),
+            cluster.first_seen,
+            cluster.last_seen,
+        );
+    }
+    let look = if no_report { "clusters.jsonl" } else { "report.html" };
+    eprintln!("results: {}", out.join(look).display());
+}
+
+/// The report for people.
+pub fn report(files: &[PathBuf], detection: &Detection) -> String {
+    let names: Vec<String> =
+        files.iter().map(|f| f.file_name().unwrap_or(f.as_os_str()).to_string_lossy().into_owned()).collect();
+    let bins = detection.histogram.len().max(1) as f64;
+    let seconds = detection.period.map_or(1.0, |(first, last)| last.duration_since(first).as_secs_f64());
+    sharing::report::render(&sharing::report::ReportInput {
+        title: names.join(", "),
+        files: names,
+        posts: detection.counts.posts,
+        accounts: detection.accounts_seen,
+        rejected: detection.counts.bad,
+        candidates_tested: detection.stats.candidates_proposed,
+        period: detection.period,
+        histogram: sharing::report::Histogram {
+            start: detection.period.map(|(first, _)| first),
+            bin_seconds: (seconds / bins).ceil().max(1.0) as u64,
+            counts: detection.histogram.clone(),
+        },
+        clusters: detection.clusters.clone(),
+        notes: Vec::new(),
+    })
+}

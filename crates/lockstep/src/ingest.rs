@@ -1,0 +1,210 @@
+//! `lockstep ingest`: files of posts onto the log.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use detector::{
+    input::{BadLine, Input, InputError, Options},
+    intake::{MAX_BODY, Taken},
+};
+use messages::{dialect::Dialect, post, topics::POSTS};
+use runtime::{Log, NewRecord};
+
+use crate::{Usage, config::ConfigFile, progress};
+
+/// Records sent in one piece.
+const BATCH: usize = 2_000;
+/// Bytes sent in one request.
+const REQUEST: usize = MAX_BODY / 4;
+/// Tries of one request before giving up; the waits between them double from a quarter of a second.
+const TRIES: u32 = 8;
+
+/// Puts posts from files onto the log, from where the services read them.
+///
+/// Every post is translated into the native dialect and keyed by its account. Lines that are no posts go to
+/// posts.dead-letter with file, line and reason; nothing is lost.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep ingest tweets.jsonl.gz --dialect x --brokers localhost:9092
+  lockstep ingest posts.jsonl --to http://127.0.0.1:8081")]
+pub struct Ingest {
+    /// Files of posts; - is standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// What the files are written in: lockstep, x, bluesky, mastodon, telegram or csv
+    #[arg(long, default_value = "lockstep")]
+    dialect: Dialect,
+    /// Apache Kafka's addresses, host:port[,host:port]
+    #[arg(long, conflicts_with = "to")]
+    brokers: Option<String>,
+    /// A running intake, for example http://127.0.0.1:8081
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// The platform of rows that name none
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl Ingest {
+    pub fn run(self) -> Result<()> {
+        let mut config = self.config.load()?;
+        if let Some(brokers) = &self.brokers {
+            config.log.brokers.clone_from(brokers);
+        }
+        let options = Options { dialect: self.dialect, platform: self.platform.clone(), ..Options::default() };
+        let input = Input::open(&self.files, options)?;
+        let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+        let mut target = match &self.to {
+            Some(url) => Target::Intake(Intake::new(url)),
+            None if config.log.brokers.is_empty() => {
+                return Err(Usage(
+                    "where to? Name Apache Kafka with --brokers host:port, or a running intake with --to URL \
+                     (the embedded log belongs to the process that serves it)"
+                        .to_owned(),
+                )
+                .into());
+            }
+            None => Target::Log(Box::new(runtime.block_on(async {
+                let log = config.open_log().await?;
+                detector::create_topics(&log).await?;
+                anyhow::Ok(log)
+            })?)),
+        };
+        let bar = progress::bar(input.total_bytes(), "ingesting {bar:30} {bytes}/{total_bytes} {msg}");
+        let outbox = std::cell::RefCell::new(Outbox::default());
+        let counts = input.each::<IngestError>(
+            &mut |post, _| {
+                let value = post::encode(post);
+                outbox.borrow_mut().put(NewRecord::new(POSTS, post::key(post), value));
+                outbox.borrow_mut().send_if_full(&runtime, &mut target)
+            },
+            &mut |bad: BadLine| {
+                bar.suspend(|| eprintln!("warning: {bad}"));
+                let file = bad.file.display().to_string();
+                let record = detector::intake::rejected(&bad.raw, &bad.error, &file, bad.line);
+                outbox.borrow_mut().put(record);
+            },
+            &mut |now| {
+                bar.set_position(now.bytes);
+                bar.set_message(format!("{} posts", progress::count(now.posts)));
+            },
+        )?;
+        outbox.borrow_mut().send(&runtime, &mut target)?;
+        bar.finish_and_clear();
+        if let Target::Log(log) = &target {
+            runtime.block_on(log.shutdown())?;
+        }
+        eprintln!(
+            "{} posts ingested, {} lines rejected, {} duplicates and {} other values passed over",
+            progress::count(counts.posts),
+            progress::count(counts.bad),
+            progress::count(counts.duplicates),
+            progress::count(counts.not_posts)
+        );
+        for damage in &counts.damaged {
+            eprintln!("error: {damage}");
+        }
+        if !counts.damaged.is_empty() {
+            bail!("part of the input could not be read; what could be read was ingested");
+        }
+        Ok(())
+    }
+}
+
+enum Target {
+    Log(Box<Log>),
+    Intake(Intake),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum IngestError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Log(#[from] runtime::LogError),
+    #[error("{0}")]
+    Intake(String),
+}
+
+/// Records on their way.
+#[derive(Default)]
+struct Outbox {
+    records: Vec<NewRecord>,
+    bytes: usize,
+}
+
+impl Outbox {
+    fn put(&mut self, record: NewRecord) {
+        self.bytes += record.size() + 1;
+        self.records.push(record);
+    }
+
+    fn send_if_full(&mut self, runtime: &tokio::runtime::Runtime, target: &mut Target) -> Result<(), IngestError> {
+        if self.records.len() < BATCH && self.bytes < REQUEST { Ok(()) } else { self.send(runtime, target) }
+    }
+
+    fn send(&mut self, runtime: &tokio::runtime::Runtime, target: &mut Target) -> Result<(), IngestError> {
+        let records = std::mem::take(&mut self.records);
+        self.bytes = 0;
+        if records.is_empty() {
+            return Ok(());
+        }
+        match target {
+            Target::Log(log) => Ok(runtime.block_on(log.append(records))?),
+            Target::Intake(intake) => intake.send(&records),
+        }
+    }
+}
+
+/// A running intake.
+struct Intake {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Intake {
+    fn new(url: &str) -> Intake {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)))
+            .build()
+            .into();
+        Intake { agent, url: format!("{}/v1/posts", url.trim_end_matches('/').trim_end_matches("/v1/posts")) }
+    }
+
+    /// Sends the values as they are, posts and rejected lines alike: the intake makes dead letters of the latter.
+    fn send(&self, records: &[NewRecord]) -> Result<(), IngestError> {
+        let mut body = Vec::new();
+        for value in records.iter().filter_map(|record| record.value.as_deref()) {
+            body.extend_from_slice(value);
+            body.push(b'\n');
+        }
+        let mut wait = Duration::from_millis(250);
+        let mut problem = String::new();
+        for _ in 0..TRIES {
+            match self.agent.post(&self.url).content_type("application/x-ndjson").send(&body[..]) {
+                Ok(mut answer) if answer.status().is_success() => {
+                    let taken: Taken =
+                        answer.body_mut().read_json().map_err(|e| IngestError::Intake(format!("{}: {e}", self.url)))?;
+                    tracing::debug!(taken.accepted, taken.rejected, "sent");
+                    return Ok(());
+                }
+                Ok(mut answer) => {
+                    let status = answer.status();
+                    problem = format!("{status}: {}", answer.body_mut().read_to_string().unwrap_or_default().trim());
+                    if status != 429 && status != 503 {
+                        break;
+                    }
+                }
+                Err(error) => problem = error.to_string(),
+            }
+            std::thread::sleep(wait);
+            wait *= 2;
+        }
+        Err(IngestError::Intake(format!("{} does not take the posts: {problem}", self.url)))
+    }
+}

@@ -1,0 +1,226 @@
+//! `lockstep serve`: the services, together or one by one; and `lockstep partners`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use detector::{DetectorMetrics, Service};
+use runtime::{
+    Log,
+    admin::{self, Check, Readiness},
+    http,
+    metrics::Metrics,
+    shutdown::{Shutdown, drain},
+    telemetry,
+};
+use sharing::Sharing;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+
+use crate::config::{Config, ConfigFile};
+
+/// How long the services may take to finish when they are told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Runs the services, until interrupted.
+///
+/// Without --brokers (and without log.brokers in the configuration) they use the embedded log, which belongs to one process:
+/// then run `serve all`, and hand in posts with `lockstep ingest --to http://127.0.0.1:8081`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep serve all --config config/lockstep.toml --brokers localhost:9092
+  lockstep serve all                     one process, embedded log in .lockstep/log
+  lockstep serve detect --brokers kafka:9092 --admin 0.0.0.0:9464")]
+pub struct Serve {
+    /// Which services
+    role: Role,
+    /// Apache Kafka's addresses, host:port[,host:port]
+    #[arg(long)]
+    brokers: Option<String>,
+    /// Where the role's own HTTP service listens (console, TAXII and API for share and all; posts for intake)
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where /metrics, /live and /ready are
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Everything in one process
+    All,
+    /// Posts over HTTP onto the log
+    Intake,
+    /// From posts to flagged clusters; one process for a deployment
+    Detect,
+    /// From flagged clusters to partners: cases, console, TAXII
+    Share,
+}
+
+impl Role {
+    fn has(self, other: Role) -> bool {
+        self == Role::All || self == other
+    }
+}
+
+impl Serve {
+    pub fn run(self) -> Result<()> {
+        let mut config = self.config.load()?;
+        if let Some(brokers) = &self.brokers {
+            config.log.brokers.clone_from(brokers);
+        }
+        if let Some(admin) = self.admin {
+            config.admin.listen = admin;
+        }
+        match (self.role, self.listen) {
+            (Role::Intake, Some(listen)) => config.intake.listen = listen,
+            (_, Some(listen)) => config.sharing.listen = listen,
+            (_, None) => {}
+        }
+        telemetry::init(&config.telemetry)?;
+        tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
+            let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+            let log = config.open_log().await?;
+            tracing::info!(home = log.home(), "log is open");
+            let services = Services::start(&config, self.role, log.clone(), shutdown.clone()).await?;
+            let outcome = services.join().await;
+            drain("log", DRAIN, log.shutdown()).await.transpose()?;
+            outcome
+        })
+    }
+}
+
+/// Running services.
+pub struct Services {
+    tasks: JoinSet<Result<()>>,
+    shutdown: Shutdown,
+    /// Sharing, where it runs here.
+    pub sharing: Option<Sharing>,
+    /// The registry that /metrics shows.
+    pub metrics: Metrics,
+    /// Tell it when no more posts will come.
+    pub ended: watch::Sender<bool>,
+    /// Turns true when all posts have been read and every open test has closed.
+    pub detected: watch::Receiver<bool>,
+}
+
+impl Services {
+    /// Starts the services of a role. All addresses are taken before anything runs, so that a wrong one fails at once.
+    pub async fn start(config: &Config, role: Role, log: Log, shutdown: Shutdown) -> Result<Services> {
+        let metrics = Metrics::new()?;
+        let build = metrics.gauges("lockstep_build_info", "Always 1; the version is in the label.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let readiness = Readiness::new();
+        let log_check = readiness.check("log");
+        let admin = http::listen(config.admin.listen).await?;
+        let intake = if role.has(Role::Intake) { Some(http::listen(config.intake.listen).await?) } else { None };
+        let console = if role.has(Role::Share) { Some(http::listen(config.sharing.listen).await?) } else { None };
+        detector::create_topics(&log).await?;
+        log_check.ready();
+
+        let mut tasks = JoinSet::new();
+        let stop = shutdown.clone();
+        let router = admin::router(metrics.clone(), readiness.clone());
+        tasks.spawn(async move { Ok(http::serve(router, admin, stop).await?) });
+        tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
+        if let Some(listener) = intake {
+            let (router, stop) = (detector::intake::router(log.clone()), shutdown.clone());
+            tasks.spawn(async move { Ok(http::serve(router, listener, stop).await?) });
+        }
+        let (ended, ended_seen) = watch::channel(false);
+        let (done, detected) = watch::channel(false);
+        if role.has(Role::Detect) {
+            let service = Service::new(log.clone(), &config.detector, DetectorMetrics::new(&metrics)?)?;
+            let (check, stop) = (readiness.check("detector"), shutdown.clone());
+            tasks.spawn(async move { Ok(service.run(check, stop, ended_seen, done).await?) });
+        }
+        let mut sharing = None;
+        if let Some(listener) = console {
+            let (sharing_config, registry) = (config.sharing.clone(), metrics.clone());
+            let opened =
+                tokio::task::spawn_blocking(move || Sharing::open(sharing_config, &registry)).await??;
+            let check = readiness.check("sharing");
+            let (service, stop) = (opened.clone(), shutdown.clone());
+            tasks.spawn(async move { Ok(http::serve(service.router(), listener, stop).await?) });
+            let (service, stop) = (opened.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                check.ready();
+                Ok(service.run(log, async move { stop.stopping().await }).await?)
+            });
+            sharing = Some(opened);
+        }
+        Ok(Services { tasks, shutdown, sharing, metrics, ended, detected })
+    }
+
+    /// Waits for the end. When one service fails, the others are stopped: half a chain looks alive and is not.
+    pub async fn join(mut self) -> Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = flatten(ended);
+            if ended.is_err() && outcome.is_ok() {
+                outcome = ended;
+            }
+            if !self.shutdown.is_stopping() || outcome.is_err() {
+                self.shutdown.stop();
+            }
+        }
+        outcome
+    }
+}
+
+fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {
+    ended.context("a service broke down")?
+}
+
+/// Asks the log for a sign of life, for the readiness check.
+async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = shutdown.stopping() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+        }
+        match log.check().await {
+            Ok(()) => check.ready(),
+            Err(error) => check.not_ready(error.to_string()),
+        }
+    }
+}
+
+/// Manages who may be told.
+///
+/// Partners themselves are named in the configuration, [[sharing.partners]]; this gives them keys.
+#[derive(Args)]
+#[command(after_help = "Example:\n  lockstep partners key example-network --config config/lockstep.toml")]
+pub struct Partners {
+    #[command(subcommand)]
+    action: PartnersAction,
+}
+
+#[derive(Subcommand)]
+enum PartnersAction {
+    /// Makes a new API key for a partner and prints it. It is stored as a hash: nobody can show it again
+    Key {
+        /// The partner's name, as in the configuration
+        partner: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+impl Partners {
+    pub fn run(self) -> Result<()> {
+        let PartnersAction::Key { partner, config } = self.action;
+        let config = config.load()?;
+        tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
+            let sharing = Sharing::open(config.sharing, &Metrics::new()?)?;
+            use std::io::Write;
+            Ok(writeln!(std::io::stdout(), "{}", sharing.issue_key(&partner).await?)?)
+        })
+    }
+}
