@@ -17,5 +17,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "world {name}, seed {seed}: {} posts in {took:.2?}", simulation.posts.len())?;
     writeln!(out, "NDJSON {} bytes, zstd -19 {} bytes", bytes.len(), packed.len())?;
     write!(out, "{}", simulator::stats(&simulation))?;
+    let truth = &simulation.truth;
+    for group in truth.campaigns.iter().chain(&truth.lookalikes) {
+        let (members, actions) = (group.members.len(), group.actions.len());
+        let acts: usize = group
+            .actions
+            .iter()
+            .map(|action| action.participants.len())
+            .sum();
+        writeln!(
+            out,
+            "{}: {members} accounts, {actions} actions, {acts} accounts acting",
+            group.name
+        )?;
+    }
     Ok(())
 }
