@@ -20,7 +20,7 @@ use crate::{
     post::{Millis, Post},
     stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
     ties::{CoAct, KeyId, Ties},
-    trace::{Reader, Trace, readers},
+    trace::{Reader, Trace, read, readers},
 };
 
 /// The detection engine. It owns no clock and does no I/O: it is told the event time and answers with clusters.
@@ -215,10 +215,7 @@ impl Engine {
         if !self.seen.insert(hash_strs(1, &[&post.platform, &post.id]), post.created_at) {
             return Outcome::Duplicate;
         }
-        let mut traces = Vec::new();
-        for reader in &self.readers {
-            reader.read(post, &mut traces);
-        }
+        let traces = read(&self.readers, post);
         let arrived = Arrived { post: post.id.as_ref().into(), profile: Profile::of(post), traces };
         // The platform parts posts of equal time and id.
         self.order.push(post.created_at, &format!("{}\0{}", post.id, post.platform), arrived);

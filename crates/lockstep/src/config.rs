@@ -17,9 +17,9 @@ pub struct Config {
     /// The log that services read and write.
     pub log: LogConfig,
     /// Metrics and health.
-    pub admin: Listen<9464>,
+    pub admin: AdminConfig,
     /// Posts over HTTP.
-    pub intake: Listen<8081>,
+    pub intake: IntakeConfig,
     /// Detection.
     pub detector: detector::Config,
     /// Cases, console and partners.
@@ -46,17 +46,31 @@ impl Default for LogConfig {
     }
 }
 
-/// A table with an address to listen on.
+/// The `[admin]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Listen<const PORT: u16> {
-    /// Address and port.
+pub struct AdminConfig {
+    /// Where /metrics, /live and /ready are.
     pub listen: SocketAddr,
 }
 
-impl<const PORT: u16> Default for Listen<PORT> {
-    fn default() -> Self {
-        Listen { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)) }
+impl Default for AdminConfig {
+    fn default() -> AdminConfig {
+        AdminConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)) }
+    }
+}
+
+/// The `[intake]` table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntakeConfig {
+    /// Where POST /v1/posts is. It has no login: keep it where only producers of posts reach it.
+    pub listen: SocketAddr,
+}
+
+impl Default for IntakeConfig {
+    fn default() -> IntakeConfig {
+        IntakeConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)) }
     }
 }
 

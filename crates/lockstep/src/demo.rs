@@ -13,7 +13,7 @@ use coordination::Millis;
 use detector::input::{Input, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, shutdown::Shutdown, telemetry};
-use sharing::{Partner, Reviewers, Sharing};
+use sharing::{Partner, Reviewers, Sharing, Tlp};
 
 use crate::{
     config::Config,
@@ -124,7 +124,11 @@ impl Demo {
         }
         config.sharing.partners = platforms
             .iter()
-            .map(|platform| Partner { name: format!("{platform}-trust-and-safety"), platform: platform.clone(), ..Partner::default() })
+            .map(|platform| Partner {
+                name: format!("{platform}-trust-and-safety"),
+                platform: platform.clone(),
+                tlp_ceiling: Tlp::Amber,
+            })
             .collect();
         let log = Log::open_embedded(&config.log.dir).await?;
         let services = Services::start(&config, Role::All, log.clone(), shutdown.clone()).await?;
@@ -154,7 +158,8 @@ impl Demo {
             (None, false) => Some((hours / 30.0).max(0.1)),
         };
         let began = Instant::now();
-        let told = tokio::spawn(tell(services.metrics.clone(), total, began, shutdown.clone(), services.detected.clone()));
+        let told =
+            tokio::spawn(tell(services.metrics.clone(), total, began, shutdown.clone(), services.detected.clone()));
         replay(&log, all, speed, &shutdown).await?;
         services.ended.send_replace(true);
         let mut detected = services.detected.clone();

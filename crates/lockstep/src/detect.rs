@@ -30,11 +30,14 @@ const SHOWN: u64 = 5;
 ///   summary.json    the numbers
 ///   rejected.jsonl  lines that could not be read, with the reason (only where there are some)
 #[derive(Args)]
-#[command(verbatim_doc_comment, after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   lockstep detect posts.jsonl.gz --out out
   zcat posts.jsonl.gz | lockstep detect - --out out --json
-  lockstep detect shares.csv --platform facebook --out out")]
+  lockstep detect shares.csv --platform facebook --out out"
+)]
 pub struct Detect {
     /// Files of posts; - is standard input
     #[arg(required = true)]
@@ -81,7 +84,9 @@ impl Detect {
                 Stage::Reading(now) => bar.set_position(now.bytes),
                 Stage::Detecting { posts, of } => {
                     if !std::mem::replace(&mut detecting, true) {
-                        bar.set_style(progress::bar(None, "detecting {bar:30} {human_pos}/{human_len} posts, {eta} left").style());
+                        bar.set_style(
+                            progress::bar(None, "detecting {bar:30} {human_pos}/{human_len} posts, {eta} left").style(),
+                        );
                         bar.set_length(of);
                     }
                     bar.set_position(posts);

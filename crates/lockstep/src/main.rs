@@ -19,11 +19,16 @@ use clap::{CommandFactory, Parser, Subcommand};
 /// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and gets each finding to those
 /// who can act on it.
 #[derive(Parser)]
-#[command(name = "lockstep", version, max_term_width = 110, after_help = "\
+#[command(
+    name = "lockstep",
+    version,
+    max_term_width = 110,
+    after_help = "\
 Start here:
   lockstep demo                              everything in one process, on a simulated sample; console on port 8080
   lockstep detect posts.jsonl.gz --out out   clusters, ties, accounts and a report from a file of posts
-")]
+"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -10,7 +10,9 @@ use crate::detect::println_json;
 
 /// Lists, shows and promotes models.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models promote cluster 2")]
+#[command(
+    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models promote cluster 2"
+)]
 pub struct Models {
     #[command(subcommand)]
     action: Action,
@@ -51,9 +53,9 @@ impl Models {
             Action::List { json } => {
                 let entries = registry.list()?;
                 if json {
-                    let entries = entries.iter().map(|e| {
-                        serde_json::json!({ "name": e.name, "version": e.version, "active": e.active })
-                    });
+                    let entries = entries
+                        .iter()
+                        .map(|e| serde_json::json!({ "name": e.name, "version": e.version, "active": e.active }));
                     return println_json(&entries.collect());
                 }
                 for entry in entries {

@@ -143,15 +143,14 @@ impl Services {
         let mut sharing = None;
         if let Some(listener) = console {
             let (sharing_config, registry) = (config.sharing.clone(), metrics.clone());
-            let opened =
-                tokio::task::spawn_blocking(move || Sharing::open(sharing_config, &registry)).await??;
+            let opened = tokio::task::spawn_blocking(move || Sharing::open(sharing_config, &registry)).await??;
             let check = readiness.check("sharing");
             let (service, stop) = (opened.clone(), shutdown.clone());
             tasks.spawn(async move { Ok(http::serve(service.router(), listener, stop).await?) });
             let (service, stop) = (opened.clone(), shutdown.clone());
             tasks.spawn(async move {
                 check.ready();
-                Ok(service.run(log, async move { stop.stopping().await }).await?)
+                Ok(service.run(log, stop).await?)
             });
             sharing = Some(opened);
         }

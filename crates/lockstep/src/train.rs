@@ -45,7 +45,8 @@ pub struct Train {
 impl Train {
     pub fn run(self) -> Result<()> {
         let mut rows = Vec::new();
-        let bar = progress::bar(Some(self.worlds.len() as u64 * self.seeds), "training {bar:30} {pos}/{len} worlds {msg}");
+        let bar =
+            progress::bar(Some(self.worlds.len() as u64 * self.seeds), "training {bar:30} {pos}/{len} worlds {msg}");
         for name in &self.worlds {
             let world = simulate::world(name)?;
             for seed in 1..=self.seeds {

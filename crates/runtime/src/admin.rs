@@ -31,13 +31,8 @@ impl Readiness {
 
     /// Adds a check, not ready until told so. A name that is there already gets its handle again.
     pub fn check(&self, name: &str) -> Check {
-        self.lock()
-            .entry(name.to_owned())
-            .or_insert_with(|| Err("starting".to_owned()));
-        Check {
-            readiness: self.clone(),
-            name: name.to_owned(),
-        }
+        self.lock().entry(name.to_owned()).or_insert_with(|| Err("starting".to_owned()));
+        Check { readiness: self.clone(), name: name.to_owned() }
     }
 
     /// Whether every check is ready.
@@ -46,9 +41,7 @@ impl Readiness {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
-        self.0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn report(&self) -> (bool, serde_json::Value) {
@@ -104,11 +97,7 @@ pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
             "/ready",
             get(move || async move {
                 let (ready, report) = readiness.report();
-                let status = if ready {
-                    StatusCode::OK
-                } else {
-                    StatusCode::SERVICE_UNAVAILABLE
-                };
+                let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 (status, Json(report)).into_response()
             }),
         );
@@ -125,15 +114,9 @@ mod tests {
     async fn get(address: SocketAddr, path: &str) -> (u16, String) {
         let url = format!("http://{address}{path}");
         tokio::task::spawn_blocking(move || {
-            let agent: ureq::Agent = ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .build()
-                .into();
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
             let mut response = agent.get(&url).call().unwrap();
-            (
-                response.status().as_u16(),
-                response.body_mut().read_to_string().unwrap(),
-            )
+            (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
         })
         .await
         .unwrap()
@@ -148,22 +131,12 @@ mod tests {
         let listener = http::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let server = tokio::spawn(http::serve(
-            router(metrics, readiness.clone()),
-            listener,
-            shutdown.clone(),
-        ));
+        let server = tokio::spawn(http::serve(router(metrics, readiness.clone()), listener, shutdown.clone()));
 
         let (status, text) = get(address, "/metrics").await;
         assert_eq!(status, 200);
-        assert!(
-            text.contains("hits_total 1") && text.contains("process_"),
-            "{text}"
-        );
-        assert_eq!(
-            get(address, "/live").await,
-            (200, r#"{"live":true}"#.to_owned())
-        );
+        assert!(text.contains("hits_total 1") && text.contains("process_"), "{text}");
+        assert_eq!(get(address, "/live").await, (200, r#"{"live":true}"#.to_owned()));
         log.ready();
         state.not_ready("replaying, 40 of 100");
         assert_eq!(

@@ -47,8 +47,8 @@ pub fn load<T: DeserializeOwned>(
     env_prefix: &str,
     overrides: &[(String, String)],
 ) -> Result<T, ConfigError> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     load_from(path, env_prefix, variables, overrides)
 }
 
@@ -61,20 +61,15 @@ fn load_from<T: DeserializeOwned>(
     let mut root = match path {
         None => Node::empty(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
-            Node::parse(&text, &path.display().to_string())
-                .map_err(|problem| ConfigError::Invalid(vec![problem]))?
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            Node::parse(&text, &path.display().to_string()).map_err(|problem| ConfigError::Invalid(vec![problem]))?
         }
     };
     let mut problems = Vec::new();
     let prefix = format!("{env_prefix}__");
-    let mut variables: Vec<(String, String)> = variables
-        .into_iter()
-        .filter(|(name, _)| name.starts_with(&prefix))
-        .collect();
+    let mut variables: Vec<(String, String)> =
+        variables.into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
     variables.sort();
     for (name, value) in variables {
         let path = name[prefix.len()..].to_ascii_lowercase();
@@ -84,10 +79,7 @@ fn load_from<T: DeserializeOwned>(
     }
     for (path, value) in overrides {
         let keys: Vec<&str> = path.split('.').collect();
-        problems.extend(
-            root.set(&keys, value.clone(), &format!("option {path}"))
-                .err(),
-        );
+        problems.extend(root.set(&keys, value.clone(), &format!("option {path}")).err());
     }
     let unknown = RefCell::new(Vec::new());
     let value = read::read(&root, &unknown);

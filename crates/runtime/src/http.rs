@@ -39,9 +39,7 @@ pub enum HttpError {
 
 fn listen_advice(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the address is in use; stop what listens there or choose another port".to_owned()
-        }
+        io::ErrorKind::AddrInUse => "the address is in use; stop what listens there or choose another port".to_owned(),
         io::ErrorKind::PermissionDenied => {
             format!("{error}; ports below 1024 need a privilege, choose a higher one")
         }
@@ -54,24 +52,15 @@ fn listen_advice(error: &io::Error) -> String {
 
 /// Listens on an address; port 0 takes a free one (ask the listener's `local_addr`).
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| HttpError::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
 }
 
 /// Serves until `shutdown` stops; then no new connections are taken and open requests have ten seconds to finish.
-pub async fn serve(
-    router: Router,
-    listener: TcpListener,
-    shutdown: Shutdown,
-) -> Result<(), HttpError> {
-    let address = listener
-        .local_addr()
-        .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+pub async fn serve(router: Router, listener: TcpListener, shutdown: Shutdown) -> Result<(), HttpError> {
+    let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
     let stopping = shutdown.clone();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stopping.stopping().await })
-        .into_future();
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.stopping().await }).into_future();
     tokio::pin!(server);
     let served = tokio::select! {
         served = &mut server => Some(served),
@@ -98,11 +87,7 @@ async fn answer_within(
     answer: impl Future<Output = Response>,
 ) -> Response {
     let Ok(_permit) = permits.try_acquire() else {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests at once, try again\n",
-        )
-            .into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once, try again\n").into_response();
     };
     match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,

@@ -30,7 +30,4 @@ pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;
 
-pub use log::{
-    Cleanup, Consumer, Log, LogError, MAX_RECORD_BYTES, NewRecord, Partition, Reader, Record,
-    TopicSpec,
-};
+pub use log::{Cleanup, Consumer, Log, LogError, MAX_RECORD_BYTES, NewRecord, Partition, Reader, Record, TopicSpec};

@@ -68,17 +68,8 @@ pub struct NewRecord {
 
 impl NewRecord {
     /// A record without headers.
-    pub fn new(
-        topic: impl Into<Arc<str>>,
-        key: impl Into<Vec<u8>>,
-        value: impl Into<Vec<u8>>,
-    ) -> Self {
-        NewRecord {
-            topic: topic.into(),
-            key: key.into(),
-            value: Some(value.into()),
-            headers: Vec::new(),
-        }
+    pub fn new(topic: impl Into<Arc<str>>, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        NewRecord { topic: topic.into(), key: key.into(), value: Some(value.into()), headers: Vec::new() }
     }
 
     /// Bytes of key, value and headers: what [`MAX_RECORD_BYTES`] limits.
@@ -139,10 +130,7 @@ impl Log {
     /// [`LogError::InUse`], which names the holder.
     pub async fn open_embedded(dir: &Path) -> Result<Log, LogError> {
         let dir = dir.to_owned();
-        let log = blocking("open the embedded log", move || {
-            embedded::Embedded::open(&dir)
-        })
-        .await?;
+        let log = blocking("open the embedded log", move || embedded::Embedded::open(&dir)).await?;
         Ok(Log(Home::Embedded(log)))
     }
 
@@ -150,13 +138,8 @@ impl Log {
     /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
     /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once
     /// instead of after the transaction timeout. Fails where no broker answers within ten seconds.
-    pub async fn connect_kafka(
-        brokers: &str,
-        properties: &[(String, String)],
-    ) -> Result<Log, LogError> {
-        Ok(Log(Home::Kafka(
-            kafka::Kafka::connect(brokers, properties).await?,
-        )))
+    pub async fn connect_kafka(brokers: &str, properties: &[(String, String)]) -> Result<Log, LogError> {
+        Ok(Log(Home::Kafka(kafka::Kafka::connect(brokers, properties).await?)))
     }
 
     /// `"embedded"` or `"kafka"`, for messages and metrics.
@@ -287,11 +270,7 @@ impl Log {
         }
     }
 
-    async fn open_reader(
-        &self,
-        topic: &str,
-        spans: Vec<(i32, Range<i64>)>,
-    ) -> Result<Reader, LogError> {
+    async fn open_reader(&self, topic: &str, spans: Vec<(i32, Range<i64>)>) -> Result<Reader, LogError> {
         Ok(Reader(match &self.0 {
             Home::Embedded(log) => AnyReader::Embedded(log.reader(topic, spans)?),
             Home::Kafka(log) => AnyReader::Kafka(Box::new(log.reader(topic, spans).await?)),
@@ -422,28 +401,22 @@ impl Reader {
 
 fn check_spec(spec: &TopicSpec) -> Result<(), LogError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let problem = if spec.name.is_empty() || spec.name.len() > 249 || !spec.name.chars().all(legal)
-    {
+    let problem = if spec.name.is_empty() || spec.name.len() > 249 || !spec.name.chars().all(legal) {
         "its name must have 1 to 249 of the characters a-z A-Z 0-9 . _ -"
     } else if !(1..=10_000).contains(&spec.partitions) {
         "it must have 1 to 10000 partitions"
     } else {
         return Ok(());
     };
-    Err(LogError::BadTopic {
-        topic: spec.name.to_owned(),
-        problem: problem.to_owned(),
-    })
+    Err(LogError::BadTopic { topic: spec.name.to_owned(), problem: problem.to_owned() })
 }
 
 fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
     match records.iter().find(|r| r.size() > MAX_RECORD_BYTES) {
         None => Ok(()),
-        Some(record) => Err(LogError::TooLarge {
-            topic: record.topic.to_string(),
-            bytes: record.size(),
-            max: MAX_RECORD_BYTES,
-        }),
+        Some(record) => {
+            Err(LogError::TooLarge { topic: record.topic.to_string(), bytes: record.size(), max: MAX_RECORD_BYTES })
+        }
     }
 }
 
@@ -454,10 +427,5 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, LogError> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| {
-            Err(LogError::Io {
-                action: what.to_owned(),
-                source: std::io::Error::other(error),
-            })
-        })
+        .unwrap_or_else(|error| Err(LogError::Io { action: what.to_owned(), source: std::io::Error::other(error) }))
 }

@@ -21,9 +21,7 @@
 //! ```
 mod process;
 
-pub use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-};
+pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{HistogramOpts, Opts, Registry, TextEncoder, core::Collector};
 
 /// A metric cannot be made: its name or a label is not legal, or the name is taken.
@@ -43,9 +41,7 @@ pub struct Metrics {
 impl Metrics {
     /// A registry of its own, with the process's memory, CPU seconds, open files and start time (on Linux).
     pub fn new() -> Result<Metrics, MetricsError> {
-        let metrics = Metrics {
-            registry: Registry::new(),
-        };
+        let metrics = Metrics { registry: Registry::new() };
         metrics.register("process", process::Process::new())?;
         Ok(metrics)
     }
@@ -56,12 +52,7 @@ impl Metrics {
     }
 
     /// Counters by labels.
-    pub fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, MetricsError> {
+    pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, MetricsError> {
         self.make(name, IntCounterVec::new(Opts::new(name, help), labels))
     }
 
@@ -71,12 +62,7 @@ impl Metrics {
     }
 
     /// Gauges of whole numbers by labels.
-    pub fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, MetricsError> {
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, MetricsError> {
         self.make(name, IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
@@ -86,22 +72,12 @@ impl Metrics {
     }
 
     /// Gauges of fractions by labels.
-    pub fn float_gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<GaugeVec, MetricsError> {
+    pub fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, MetricsError> {
         self.make(name, GaugeVec::new(Opts::new(name, help), labels))
     }
 
     /// A histogram; `buckets` are upper bounds, rising.
-    pub fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-    ) -> Result<Histogram, MetricsError> {
+    pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, MetricsError> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.make(name, Histogram::with_opts(options))
     }
@@ -127,30 +103,14 @@ impl Metrics {
         text
     }
 
-    fn make<M: Collector + Clone + 'static>(
-        &self,
-        name: &str,
-        made: prometheus::Result<M>,
-    ) -> Result<M, MetricsError> {
-        let metric = made.map_err(|source| MetricsError {
-            name: name.to_owned(),
-            source,
-        })?;
+    fn make<M: Collector + Clone + 'static>(&self, name: &str, made: prometheus::Result<M>) -> Result<M, MetricsError> {
+        let metric = made.map_err(|source| MetricsError { name: name.to_owned(), source })?;
         self.register(name, metric.clone())?;
         Ok(metric)
     }
 
-    fn register(
-        &self,
-        name: &str,
-        collector: impl Collector + 'static,
-    ) -> Result<(), MetricsError> {
-        self.registry
-            .register(Box::new(collector))
-            .map_err(|source| MetricsError {
-                name: name.to_owned(),
-                source,
-            })
+    fn register(&self, name: &str, collector: impl Collector + 'static) -> Result<(), MetricsError> {
+        self.registry.register(Box::new(collector)).map_err(|source| MetricsError { name: name.to_owned(), source })
     }
 }
 
@@ -162,16 +122,9 @@ mod tests {
     fn every_kind_shows_up_in_the_text() {
         let metrics = Metrics::new().unwrap();
         metrics.counter("a_total", "A").unwrap().inc_by(3);
-        metrics
-            .gauges("b", "B", &["x"])
-            .unwrap()
-            .with_label_values(&["y"])
-            .set(-2);
+        metrics.gauges("b", "B", &["x"]).unwrap().with_label_values(&["y"]).set(-2);
         metrics.float_gauge("c_seconds", "C").unwrap().set(0.5);
-        metrics
-            .histogram("d_seconds", "D", &[0.1, 1.0])
-            .unwrap()
-            .observe(0.2);
+        metrics.histogram("d_seconds", "D", &[0.1, 1.0]).unwrap().observe(0.2);
         let text = metrics.clone().text();
         for line in [
             "# HELP a_total A",
@@ -190,10 +143,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.counter("a_total", "A").unwrap();
         let error = metrics.counter("a_total", "A").unwrap_err();
-        assert!(
-            error.to_string().starts_with("metric \"a_total\": "),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("metric \"a_total\": "), "{error}");
         assert!(metrics.gauge("not a name", "B").is_err());
     }
 
@@ -203,19 +153,14 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let text = metrics.text();
         let value = |name: &str| -> f64 {
-            let line = text
-                .lines()
-                .find(|l| l.starts_with(&format!("{name} ")))
-                .unwrap();
+            let line = text.lines().find(|l| l.starts_with(&format!("{name} "))).unwrap();
             line.rsplit(' ').next().unwrap().parse().unwrap()
         };
         assert!(value("process_resident_memory_bytes") > 500_000.0);
         assert!(value("process_cpu_seconds_total") >= 0.0);
         assert!(value("process_open_fds") >= 3.0);
         assert!(value("process_max_fds") >= value("process_open_fds"));
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let age = now.as_secs_f64() - value("process_start_time_seconds");
         assert!((-2.0..3600.0).contains(&age), "started {age} seconds ago");
     }

@@ -30,10 +30,7 @@ impl Shutdown {
             tracing::info!(signal = name, "stopping; a second signal ends at once");
             stopping.stop();
             let (name, number) = signals.next().await;
-            tracing::warn!(
-                signal = name,
-                "ended by a second signal, work in hand is left to the next start"
-            );
+            tracing::warn!(signal = name, "ended by a second signal, work in hand is left to the next start");
             std::process::exit(128 + number);
         });
         Ok(shutdown)
@@ -62,11 +59,7 @@ pub async fn drain<T>(what: &str, limit: Duration, work: impl Future<Output = T>
     match tokio::time::timeout(limit, work).await {
         Ok(value) => Some(value),
         Err(_) => {
-            tracing::warn!(
-                what,
-                seconds = limit.as_secs_f64(),
-                "did not finish in time, given up"
-            );
+            tracing::warn!(what, seconds = limit.as_secs_f64(), "did not finish in time, given up");
             None
         }
     }
@@ -82,10 +75,7 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) -> (&'static str, i32) {
@@ -133,10 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_drain_ends_in_time() {
-        assert_eq!(
-            drain("quick", Duration::from_secs(5), async { 1 }).await,
-            Some(1)
-        );
+        assert_eq!(drain("quick", Duration::from_secs(5), async { 1 }).await, Some(1));
         let slow = std::future::pending::<()>();
         assert_eq!(drain("slow", Duration::from_millis(10), slow).await, None);
     }

@@ -27,10 +27,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry {
-            format: LogFormat::Text,
-            filter: "info".to_owned(),
-        }
+        Telemetry { format: LogFormat::Text, filter: "info".to_owned() }
     }
 }
 
@@ -57,37 +54,23 @@ pub enum TelemetryError {
 
 /// Sets up logging for the process.
 pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
-    let variable = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|filter| !filter.trim().is_empty())
-    };
+    let variable = |name| std::env::var(name).ok().filter(|filter| !filter.trim().is_empty());
     let (origin, filter) = ["LOCKSTEP_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|name| Some((name, variable(name)?)))
         .unwrap_or_else(|| ("telemetry.filter", telemetry.filter.clone()));
-    let parsed = EnvFilter::builder()
-        .parse(&filter)
-        .map_err(|error| TelemetryError::Filter {
-            origin,
-            filter: filter.clone(),
-            reason: error.to_string(),
-        })?;
+    let parsed = EnvFilter::builder().parse(&filter).map_err(|error| TelemetryError::Filter {
+        origin,
+        filter: filter.clone(),
+        reason: error.to_string(),
+    })?;
     let lines = fmt::layer().with_writer(stderr);
     let registry = tracing_subscriber::registry().with(parsed);
     match telemetry.format {
-        LogFormat::Text => registry
-            .with(lines.with_ansi(stderr().is_terminal()))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(
-                lines
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            )
-            .try_init(),
+        LogFormat::Text => registry.with(lines.with_ansi(stderr().is_terminal())).try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+        }
     }
     .map_err(|_| TelemetryError::Already)
 }

@@ -23,10 +23,7 @@ struct Home {
 async fn embedded() -> Option<Home> {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open_embedded(dir.path()).await.unwrap();
-    Some(Home {
-        log,
-        _dir: Some(dir),
-    })
+    Some(Home { log, _dir: Some(dir) })
 }
 
 async fn kafka() -> Option<Home> {
@@ -79,25 +76,15 @@ conformance!(
 
 fn unique(name: &str) -> &'static str {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("test.{name}.{now}.{}.{count}", std::process::id()).leak()
 }
 
 async fn topic(log: &Log, partitions: i32, cleanup: Cleanup) -> &'static str {
     let name = unique("topic");
-    let spec = TopicSpec {
-        name,
-        partitions,
-        cleanup,
-        retention: None,
-    };
-    log.create_topics(std::slice::from_ref(&spec))
-        .await
-        .unwrap();
+    let spec = TopicSpec { name, partitions, cleanup, retention: None };
+    log.create_topics(std::slice::from_ref(&spec)).await.unwrap();
     log.create_topics(&[spec]).await.unwrap();
     name
 }
@@ -107,9 +94,7 @@ fn record(topic: &str, key: impl ToString, value: impl ToString) -> NewRecord {
 }
 
 fn numbered(topic: &str, keys: usize, n: usize) -> Vec<NewRecord> {
-    (0..n)
-        .map(|i| record(topic, format!("key-{}", i % keys), i))
-        .collect()
+    (0..n).map(|i| record(topic, format!("key-{}", i % keys), i)).collect()
 }
 
 fn value(record: &Record) -> String {
@@ -125,11 +110,7 @@ async fn poll_n(consumer: &mut Consumer, n: usize) -> Vec<Record> {
     let start = Instant::now();
     let mut records = Vec::new();
     while records.len() < n {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "only {} of {n} records came",
-            records.len()
-        );
+        assert!(start.elapsed() < PATIENCE, "only {} of {n} records came", records.len());
         records.extend(consumer.poll(n - records.len(), WAIT).await.unwrap());
     }
     records
@@ -148,12 +129,7 @@ async fn all_n(log: &Log, topic: &str, n: usize) -> Vec<Record> {
 }
 
 async fn all(log: &Log, topic: &str) -> Vec<Record> {
-    log.read_all(topic, &[])
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap()
+    log.read_all(topic, &[]).await.unwrap().try_collect().await.unwrap()
 }
 
 async fn a_key_keeps_its_order_and_its_partition(log: Log) {
@@ -165,27 +141,15 @@ async fn a_key_keeps_its_order_and_its_partition(log: Log) {
     let mut by_key: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
     let mut partitions: BTreeMap<Vec<u8>, BTreeSet<i32>> = BTreeMap::new();
     for record in poll_n(&mut consumer, 700).await {
-        by_key
-            .entry(record.key.clone())
-            .or_default()
-            .push(value(&record).parse().unwrap());
-        partitions
-            .entry(record.key)
-            .or_default()
-            .insert(record.partition);
+        by_key.entry(record.key.clone()).or_default().push(value(&record).parse().unwrap());
+        partitions.entry(record.key).or_default().insert(record.partition);
     }
     for (key, numbers) in by_key {
         assert_eq!(numbers.len(), 100);
-        assert!(
-            numbers.is_sorted(),
-            "{key:?} came out of order: {numbers:?}"
-        );
+        assert!(numbers.is_sorted(), "{key:?} came out of order: {numbers:?}");
     }
     // The same in both homes: murmur2 of the key over four partitions.
-    let placed: Vec<i32> = partitions
-        .into_values()
-        .map(|p| *p.first().unwrap())
-        .collect();
+    let placed: Vec<i32> = partitions.into_values().map(|p| *p.first().unwrap()).collect();
     assert_eq!(placed, PLACED);
 }
 
@@ -194,23 +158,14 @@ const PLACED: [i32; 7] = [1, 0, 2, 3, 1, 0, 0];
 
 async fn headers_times_and_tombstones_come_back(log: Log) {
     let topic = topic(&log, 1, Cleanup::Delete).await;
-    let before = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_millis() as i64;
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let headers = vec![
         ("reason".to_owned(), b"no date".to_vec()),
         ("empty".to_owned(), Vec::new()),
         ("reason".to_owned(), vec![0, 255]),
     ];
-    let full = NewRecord {
-        headers: headers.clone(),
-        ..record(topic, "a", "1")
-    };
-    let tombstone = NewRecord {
-        value: None,
-        ..record(topic, "b", "")
-    };
+    let full = NewRecord { headers: headers.clone(), ..record(topic, "a", "1") };
+    let tombstone = NewRecord { value: None, ..record(topic, "b", "") };
     let empty = record(topic, "", "");
     log.append(vec![full, tombstone, empty]).await.unwrap();
     let records = all(&log, topic).await;
@@ -279,19 +234,11 @@ async fn publish_and_commit_is_atomic(log: Log) {
     // After it: both, each input handled once.
     let mut consumer = log.consumer(group, &[input]).await.unwrap();
     for n in [30, 50, 20] {
-        let outputs = poll_n(&mut consumer, n)
-            .await
-            .iter()
-            .map(|r| record(output, value(r), "seen"))
-            .collect();
+        let outputs = poll_n(&mut consumer, n).await.iter().map(|r| record(output, value(r), "seen")).collect();
         consumer.publish_and_commit(outputs).await.unwrap();
     }
     consumer.close().await.unwrap();
-    let seen: BTreeSet<Vec<u8>> = all_n(&log, output, 100)
-        .await
-        .into_iter()
-        .map(|r| r.key)
-        .collect();
+    let seen: BTreeSet<Vec<u8>> = all_n(&log, output, 100).await.into_iter().map(|r| r.key).collect();
     assert_eq!(seen.len(), 100);
     assert_eq!(all(&log, output).await.len(), 100);
     let committed = log.committed(group, input).await.unwrap();
@@ -329,23 +276,13 @@ async fn outputs_of_a_failed_commit_are_invisible(log: Log) {
     let mut consumer = log.consumer(group, &[input]).await.unwrap();
     let first = poll_n(&mut consumer, 5).await;
     let nowhere = unique("nowhere");
-    let outputs = vec![
-        record(output, "a", 1),
-        record(nowhere, "a", 2),
-        record(output, "a", 3),
-    ];
+    let outputs = vec![record(output, "a", 1), record(nowhere, "a", 2), record(output, "a", 3)];
     let error = consumer.publish_and_commit(outputs).await.unwrap_err();
-    assert!(
-        error.to_string().contains(nowhere) || error.is_retryable(),
-        "{error}"
-    );
+    assert!(error.to_string().contains(nowhere) || error.is_retryable(), "{error}");
     assert_eq!(log.committed(group, input).await.unwrap(), [None]);
     // The caller goes on: the same records, and this time it works.
     assert_eq!(poll_n(&mut consumer, 5).await, first);
-    consumer
-        .publish_and_commit(vec![record(output, "a", 4)])
-        .await
-        .unwrap();
+    consumer.publish_and_commit(vec![record(output, "a", 4)]).await.unwrap();
     assert_eq!(values(&all_n(&log, output, 1).await), ["4"]);
     assert_eq!(log.committed(group, input).await.unwrap(), [Some(5)]);
 }
@@ -367,10 +304,7 @@ async fn a_lost_partition_fails_the_commit(log: Log) {
         assert!(one.poll(100, WAIT).await.unwrap().is_empty());
         second.extend(two.poll(100, WAIT).await.unwrap());
     }
-    let error = one
-        .publish_and_commit(vec![record(output, "a", "stale")])
-        .await
-        .unwrap_err();
+    let error = one.publish_and_commit(vec![record(output, "a", "stale")]).await.unwrap_err();
     assert!(matches!(error, LogError::Revoked { .. }), "{error}");
     assert!(error.is_retryable());
     // Between them they get everything again, once.
@@ -385,12 +319,8 @@ async fn a_lost_partition_fails_the_commit(log: Log) {
             records.extend(polled);
         }
     }
-    one.publish_and_commit(vec![record(output, "a", "one")])
-        .await
-        .unwrap();
-    two.publish_and_commit(vec![record(output, "a", "two")])
-        .await
-        .unwrap();
+    one.publish_and_commit(vec![record(output, "a", "one")]).await.unwrap();
+    two.publish_and_commit(vec![record(output, "a", "two")]).await.unwrap();
     let distinct: BTreeSet<String> = records.iter().map(value).collect();
     assert_eq!((records.len(), distinct.len()), (100, 100));
     assert_eq!(values(&all_n(&log, output, 2).await), ["one", "two"]);
@@ -410,21 +340,13 @@ async fn large_values_pass_and_larger_ones_are_refused(log: Log) {
     };
     let mib = noise(1024 * 1024);
     let largest = noise(MAX_RECORD_BYTES - 1);
-    log.append(vec![
-        NewRecord::new(topic, "a", mib.clone()),
-        NewRecord::new(topic, "b", largest.clone()),
-    ])
-    .await
-    .unwrap();
+    log.append(vec![NewRecord::new(topic, "a", mib.clone()), NewRecord::new(topic, "b", largest.clone())])
+        .await
+        .unwrap();
     let too_large = NewRecord::new(topic, "c", noise(MAX_RECORD_BYTES));
     let error = log.append(vec![too_large]).await.unwrap_err();
     assert!(matches!(error, LogError::TooLarge { .. }));
-    assert!(
-        error
-            .to_string()
-            .contains("over the limit of 2097152 bytes"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("over the limit of 2097152 bytes"), "{error}");
     let mut consumer = log.consumer(unique("group"), &[topic]).await.unwrap();
     let records = poll_n(&mut consumer, 2).await;
     assert_eq!(records[0].value.as_ref(), Some(&mib));
@@ -434,32 +356,17 @@ async fn large_values_pass_and_larger_ones_are_refused(log: Log) {
 async fn an_empty_poll_waits_and_wakes(log: Log) {
     let topic = topic(&log, 2, Cleanup::Delete).await;
     let mut consumer = log.consumer(unique("group"), &[topic]).await.unwrap();
-    log.append(vec![record(topic, "a", "warm up")])
-        .await
-        .unwrap();
+    log.append(vec![record(topic, "a", "warm up")]).await.unwrap();
     poll_n(&mut consumer, 1).await;
     let start = Instant::now();
-    assert!(
-        consumer
-            .poll(10, Duration::from_millis(300))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        start.elapsed() >= Duration::from_millis(290),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(consumer.poll(10, Duration::from_millis(300)).await.unwrap().is_empty());
+    assert!(start.elapsed() >= Duration::from_millis(290), "{:?}", start.elapsed());
 
     let appender = log.clone();
     let append = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let sent = Instant::now();
-        appender
-            .append(vec![record(topic, "a", "now")])
-            .await
-            .unwrap();
+        appender.append(vec![record(topic, "a", "now")]).await.unwrap();
         sent
     });
     let records = consumer.poll(10, PATIENCE).await.unwrap();
@@ -480,11 +387,7 @@ async fn two_members_share_and_take_over(log: Log) {
         one.poll(1, WAIT).await.unwrap();
         two.poll(1, WAIT).await.unwrap();
     }
-    let held: BTreeSet<_> = one
-        .assignment()
-        .into_iter()
-        .chain(two.assignment())
-        .collect();
+    let held: BTreeSet<_> = one.assignment().into_iter().chain(two.assignment()).collect();
     assert_eq!(held.len(), 4);
     log.append(numbered(topic, 40, 400)).await.unwrap();
     let (mut first, mut second) = (Vec::new(), Vec::new());
@@ -520,11 +423,7 @@ async fn lag_counts_down_to_nothing(log: Log) {
     poll_n(&mut next, 60).await;
     let start = Instant::now();
     while next.lag().await.unwrap() > 0 {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "lag stays at {}",
-            next.lag().await.unwrap()
-        );
+        assert!(start.elapsed() < PATIENCE, "lag stays at {}", next.lag().await.unwrap());
         next.poll(10, WAIT).await.unwrap();
     }
     let ends = log.end_offsets(input).await.unwrap();
@@ -534,20 +433,9 @@ async fn lag_counts_down_to_nothing(log: Log) {
 async fn the_last_record_of_each_key_can_be_rebuilt(log: Log) {
     let topic = topic(&log, 3, Cleanup::Compact).await;
     for round in 0..5 {
-        log.append(
-            (0..20)
-                .map(|k| record(topic, k, format!("{k}-{round}")))
-                .collect(),
-        )
-        .await
-        .unwrap();
+        log.append((0..20).map(|k| record(topic, k, format!("{k}-{round}"))).collect()).await.unwrap();
     }
-    log.append(vec![NewRecord {
-        value: None,
-        ..record(topic, 7, "")
-    }])
-    .await
-    .unwrap();
+    log.append(vec![NewRecord { value: None, ..record(topic, 7, "") }]).await.unwrap();
     log.compact().await.unwrap();
     let records = all(&log, topic).await;
     let mut last: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
@@ -561,19 +449,8 @@ async fn the_last_record_of_each_key_can_be_rebuilt(log: Log) {
         assert_eq!(value, expected, "{key}");
     }
     if log.home() == "embedded" {
-        assert_eq!(
-            records.len(),
-            20,
-            "older records are gone, the tombstone is there"
-        );
-        assert_eq!(
-            log.end_offsets(topic)
-                .await
-                .unwrap()
-                .into_iter()
-                .sum::<i64>(),
-            101
-        );
+        assert_eq!(records.len(), 20, "older records are gone, the tombstone is there");
+        assert_eq!(log.end_offsets(topic).await.unwrap().into_iter().sum::<i64>(), 101);
     }
     // Offsets go on after the compaction, and a group reads what is left.
     log.append(vec![record(topic, 7, "back")]).await.unwrap();
@@ -607,15 +484,10 @@ async fn a_range_is_read_exactly(log: Log) {
     let topic = topic(&log, 2, Cleanup::Delete).await;
     log.append(vec![record(topic, "a", 0)]).await.unwrap();
     let partition = all(&log, topic).await[0].partition;
-    log.append((1..50).map(|i| record(topic, "a", i)).collect())
-        .await
-        .unwrap();
+    log.append((1..50).map(|i| record(topic, "a", i)).collect()).await.unwrap();
     let read = log.read_range(topic, partition, 10..20).await.unwrap();
     let records: Vec<Record> = read.try_collect().await.unwrap();
-    assert_eq!(
-        values(&records),
-        (10..20).map(|i| i.to_string()).collect::<Vec<_>>()
-    );
+    assert_eq!(values(&records), (10..20).map(|i| i.to_string()).collect::<Vec<_>>());
     let from = log.read_all(topic, &[(partition, 45)]).await.unwrap();
     let records: Vec<Record> = from.try_collect().await.unwrap();
     assert_eq!(values(&records), ["45", "46", "47", "48", "49"]);
@@ -625,26 +497,11 @@ async fn a_range_is_read_exactly(log: Log) {
 
 async fn unknown_topics_are_named(log: Log) {
     let nowhere = unique("nowhere");
-    let error = log
-        .consumer(unique("group"), &[nowhere])
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(&error, LogError::UnknownTopic { topic } if topic == nowhere),
-        "{error}"
-    );
+    let error = log.consumer(unique("group"), &[nowhere]).await.err().unwrap();
+    assert!(matches!(&error, LogError::UnknownTopic { topic } if topic == nowhere), "{error}");
     let error = log.append(vec![record(nowhere, "a", 1)]).await.unwrap_err();
-    assert!(
-        matches!(&error, LogError::UnknownTopic { topic } if topic == nowhere),
-        "{error}"
-    );
-    let spec = TopicSpec {
-        name: "no spaces please",
-        partitions: 1,
-        cleanup: Cleanup::Delete,
-        retention: None,
-    };
+    assert!(matches!(&error, LogError::UnknownTopic { topic } if topic == nowhere), "{error}");
+    let spec = TopicSpec { name: "no spaces please", partitions: 1, cleanup: Cleanup::Delete, retention: None };
     let error = log.create_topics(&[spec]).await.unwrap_err();
     assert!(matches!(error, LogError::BadTopic { .. }), "{error}");
 }

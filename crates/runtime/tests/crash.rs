@@ -30,9 +30,7 @@ async fn open(home: &str) -> Log {
     match home {
         "kafka" => {
             let brokers = brokers().unwrap();
-            Log::connect_kafka(&brokers, &[("session.timeout.ms".into(), "6000".into())])
-                .await
-                .unwrap()
+            Log::connect_kafka(&brokers, &[("session.timeout.ms".into(), "6000".into())]).await.unwrap()
         }
         dir => Log::open_embedded(Path::new(dir)).await.unwrap(),
     }
@@ -49,13 +47,8 @@ async fn victim() {
     let mut consumer = log.consumer("copy", &[input]).await.unwrap();
     loop {
         let records = consumer.poll(BATCH, Duration::from_secs(1)).await.unwrap();
-        let outputs = records
-            .iter()
-            .map(|r| NewRecord::new(output, r.key.clone(), r.key.clone()));
-        consumer
-            .publish_and_commit(outputs.collect())
-            .await
-            .unwrap();
+        let outputs = records.iter().map(|r| NewRecord::new(output, r.key.clone(), r.key.clone()));
+        consumer.publish_and_commit(outputs.collect()).await.unwrap();
         println!("committed {}", records.len());
     }
 }
@@ -71,10 +64,7 @@ fn kill_after(n: usize, home: &str, topics: &str) -> usize {
     let mut committed = 0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while committed < n {
-        let line = lines
-            .next()
-            .expect("the victim goes on until it is killed")
-            .unwrap();
+        let line = lines.next().expect("the victim goes on until it is killed").unwrap();
         if let Some(n) = line.strip_prefix("committed ") {
             committed += n.parse::<usize>().unwrap();
         }
@@ -88,62 +78,30 @@ fn kill_after(n: usize, home: &str, topics: &str) -> usize {
 }
 
 fn assert_locked(dir: &str, holder: u32) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let error = runtime
-        .block_on(Log::open_embedded(Path::new(dir)))
-        .err()
-        .unwrap();
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("is in use by process {holder}; stop it")),
-        "{error}"
-    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(Log::open_embedded(Path::new(dir))).err().unwrap();
+    assert!(error.to_string().contains(&format!("is in use by process {holder}; stop it")), "{error}");
 }
 
 async fn read(log: &Log, topic: &str) -> Vec<Record> {
-    log.read_all(topic, &[])
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap()
+    log.read_all(topic, &[]).await.unwrap().try_collect().await.unwrap()
 }
 
 async fn survives_kills(home: String) {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros();
-    let spec = |name: String| TopicSpec {
-        name: name.leak(),
-        partitions: 2,
-        cleanup: Cleanup::Delete,
-        retention: None,
-    };
-    let (input, output) = (
-        spec(format!("test.in.{now}")),
-        spec(format!("test.out.{now}")),
-    );
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let spec = |name: String| TopicSpec { name: name.leak(), partitions: 2, cleanup: Cleanup::Delete, retention: None };
+    let (input, output) = (spec(format!("test.in.{now}")), spec(format!("test.out.{now}")));
     let topics = format!("{},{}", input.name, output.name);
     let log = open(&home).await;
-    log.create_topics(&[input.clone(), output.clone()])
-        .await
-        .unwrap();
-    let records = (0..RECORDS)
-        .map(|i| NewRecord::new(input.name, i.to_string(), ""))
-        .collect();
+    log.create_topics(&[input.clone(), output.clone()]).await.unwrap();
+    let records = (0..RECORDS).map(|i| NewRecord::new(input.name, i.to_string(), "")).collect();
     log.append(records).await.unwrap();
     log.shutdown().await.unwrap();
 
     let mut said = 0;
     for _ in 0..3 {
         let (home, topics) = (home.clone(), topics.clone());
-        said += tokio::task::spawn_blocking(move || kill_after(500, &home, &topics))
-            .await
-            .unwrap();
+        said += tokio::task::spawn_blocking(move || kill_after(500, &home, &topics)).await.unwrap();
     }
 
     // What the victims said is there; what is there was copied once; and outputs and offsets agree.
@@ -154,21 +112,13 @@ async fn survives_kills(home: String) {
         committed.into_iter().flatten().sum::<i64>() as usize
     };
     let copied = committed().await;
-    assert!(
-        (said..=said + 3 * BATCH).contains(&copied),
-        "{said} said, {copied} copied"
-    );
+    assert!((said..=said + 3 * BATCH).contains(&copied), "{said} said, {copied} copied");
     let mut done = copied;
     while done < RECORDS {
         let records = consumer.poll(500, Duration::from_secs(1)).await.unwrap();
         done += records.len();
-        let outputs = records
-            .iter()
-            .map(|r| NewRecord::new(output.name, r.key.clone(), r.key.clone()));
-        consumer
-            .publish_and_commit(outputs.collect())
-            .await
-            .unwrap();
+        let outputs = records.iter().map(|r| NewRecord::new(output.name, r.key.clone(), r.key.clone()));
+        consumer.publish_and_commit(outputs.collect()).await.unwrap();
     }
     let mut outputs = read(&log, output.name).await;
     for _ in 0..100 {
@@ -178,16 +128,9 @@ async fn survives_kills(home: String) {
         tokio::time::sleep(Duration::from_millis(50)).await;
         outputs = read(&log, output.name).await;
     }
-    let mut numbers: Vec<usize> = outputs
-        .iter()
-        .map(|r| String::from_utf8_lossy(&r.key).parse().unwrap())
-        .collect();
+    let mut numbers: Vec<usize> = outputs.iter().map(|r| String::from_utf8_lossy(&r.key).parse().unwrap()).collect();
     numbers.sort_unstable();
-    assert!(
-        numbers.iter().copied().eq(0..RECORDS),
-        "{} outputs",
-        numbers.len()
-    );
+    assert!(numbers.iter().copied().eq(0..RECORDS), "{} outputs", numbers.len());
     log.shutdown().await.unwrap();
 }
 
@@ -207,35 +150,18 @@ async fn a_group_on_kafka_survives_kills() {
 #[tokio::test]
 async fn the_embedded_log_is_there_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
-    let spec = TopicSpec {
-        name: "t",
-        partitions: 3,
-        cleanup: Cleanup::Compact,
-        retention: None,
-    };
+    let spec = TopicSpec { name: "t", partitions: 3, cleanup: Cleanup::Compact, retention: None };
     let log = Log::open_embedded(dir.path()).await.unwrap();
     log.create_topics(&[spec]).await.unwrap();
-    log.append(
-        (0..30)
-            .map(|i| NewRecord::new("t", i.to_string(), "x"))
-            .collect(),
-    )
-    .await
-    .unwrap();
+    log.append((0..30).map(|i| NewRecord::new("t", i.to_string(), "x")).collect()).await.unwrap();
     let before = read(&log, "t").await;
     let error = Log::open_embedded(dir.path()).await.err().unwrap();
-    assert!(
-        matches!(&error, LogError::InUse { holder, .. } if holder == "this process"),
-        "{error}"
-    );
+    assert!(matches!(&error, LogError::InUse { holder, .. } if holder == "this process"), "{error}");
     let mut consumer = log.consumer("g", &["t"]).await.unwrap();
     consumer.poll(10, Duration::ZERO).await.unwrap();
     consumer.publish_and_commit(vec![]).await.unwrap();
     log.shutdown().await.unwrap();
-    assert!(matches!(
-        consumer.poll(1, Duration::ZERO).await,
-        Err(LogError::Closed)
-    ));
+    assert!(matches!(consumer.poll(1, Duration::ZERO).await, Err(LogError::Closed)));
 
     drop(consumer);
 
@@ -252,11 +178,7 @@ async fn the_embedded_log_is_there_after_reopening() {
 async fn a_strange_file_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log.db");
-    std::fs::write(
-        &file,
-        "not a log, and longer than a header, which has one hundred bytes".repeat(4),
-    )
-    .unwrap();
+    std::fs::write(&file, "not a log, and longer than a header, which has one hundred bytes".repeat(4)).unwrap();
     let error = Log::open_embedded(dir.path()).await.err().unwrap();
     assert!(error.to_string().contains("log.db"), "{error}");
     assert!(std::fs::read(&file).unwrap().starts_with(b"not a log"));
@@ -267,15 +189,9 @@ async fn retention_drops_old_records_of_the_embedded_log() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open_embedded(dir.path()).await.unwrap();
     let retention = Some(Duration::from_millis(300));
-    let spec = TopicSpec {
-        name: "t",
-        partitions: 1,
-        cleanup: Cleanup::Delete,
-        retention,
-    };
+    let spec = TopicSpec { name: "t", partitions: 1, cleanup: Cleanup::Delete, retention };
     log.create_topics(&[spec]).await.unwrap();
-    let numbered =
-        |n: std::ops::Range<usize>| n.map(|i| NewRecord::new("t", "k", i.to_string())).collect();
+    let numbered = |n: std::ops::Range<usize>| n.map(|i| NewRecord::new("t", "k", i.to_string())).collect();
     log.append(numbered(0..20_500)).await.unwrap();
     log.compact().await.unwrap();
     assert_eq!(read(&log, "t").await.len(), 20_500);
@@ -296,59 +212,28 @@ async fn retention_drops_old_records_of_the_embedded_log() {
 async fn a_transaction_the_broker_refuses_is_invisible() {
     use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     let Some(brokers) = brokers() else { return };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let small = format!("test.small.{now}");
-    let admin: AdminClient<_> = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", &brokers)
-        .create()
-        .unwrap();
-    let topic =
-        NewTopic::new(&small, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "1000");
-    admin
-        .create_topics([&topic], &AdminOptions::new())
-        .await
-        .unwrap();
+    let admin: AdminClient<_> = rdkafka::ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+    let topic = NewTopic::new(&small, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "1000");
+    admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
 
     let log = Log::connect_kafka(&brokers, &[]).await.unwrap();
     let input: &str = format!("test.input.{now}").leak();
-    let spec = TopicSpec {
-        name: input,
-        partitions: 1,
-        cleanup: Cleanup::Delete,
-        retention: None,
-    };
+    let spec = TopicSpec { name: input, partitions: 1, cleanup: Cleanup::Delete, retention: None };
     log.create_topics(&[spec]).await.unwrap();
-    log.append(vec![NewRecord::new(input, "k", "v")])
-        .await
-        .unwrap();
-    let mut consumer = log
-        .consumer(&format!("group.{now}"), &[input])
-        .await
-        .unwrap();
+    log.append(vec![NewRecord::new(input, "k", "v")]).await.unwrap();
+    let mut consumer = log.consumer(&format!("group.{now}"), &[input]).await.unwrap();
     let first = consumer.poll(10, Duration::from_secs(30)).await.unwrap();
     assert_eq!(first.len(), 1);
-    let noise: Vec<u8> = (0..50_000u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
-    let outputs = vec![
-        NewRecord::new(&*small, "k", "fine"),
-        NewRecord::new(&*small, "k", noise),
-    ];
+    let noise: Vec<u8> = (0..50_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let outputs = vec![NewRecord::new(&*small, "k", "fine"), NewRecord::new(&*small, "k", noise)];
     let error = consumer.publish_and_commit(outputs).await.unwrap_err();
     assert!(matches!(error, LogError::Aborted { .. }), "{error:?}");
     assert_eq!(read(&log, &small).await, []);
 
-    assert_eq!(
-        consumer.poll(10, Duration::from_secs(30)).await.unwrap(),
-        first
-    );
-    consumer
-        .publish_and_commit(vec![NewRecord::new(&*small, "k", "again")])
-        .await
-        .unwrap();
+    assert_eq!(consumer.poll(10, Duration::from_secs(30)).await.unwrap(), first);
+    consumer.publish_and_commit(vec![NewRecord::new(&*small, "k", "again")]).await.unwrap();
     let mut seen = Vec::new();
     while seen.is_empty() {
         seen = read(&log, &small).await;
@@ -362,57 +247,32 @@ async fn a_transaction_the_broker_refuses_is_invisible() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fenced_member_can_go_on() {
     let Some(brokers) = brokers() else { return };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let properties = [("transactional.id".to_owned(), format!("test.{now}"))];
     let group = format!("group.{now}");
     let one = Log::connect_kafka(&brokers, &properties).await.unwrap();
-    let spec = |name: String| TopicSpec {
-        name: name.leak(),
-        partitions: 1,
-        cleanup: Cleanup::Delete,
-        retention: None,
-    };
-    let (input, output) = (
-        spec(format!("test.in.{now}")),
-        spec(format!("test.out.{now}")),
-    );
-    one.create_topics(&[input.clone(), output.clone()])
-        .await
-        .unwrap();
+    let spec = |name: String| TopicSpec { name: name.leak(), partitions: 1, cleanup: Cleanup::Delete, retention: None };
+    let (input, output) = (spec(format!("test.in.{now}")), spec(format!("test.out.{now}")));
+    one.create_topics(&[input.clone(), output.clone()]).await.unwrap();
     let records = (0..10).map(|i| NewRecord::new(input.name, "k", i.to_string()));
     one.append(records.collect()).await.unwrap();
     let mut first = one.consumer(&group, &[input.name]).await.unwrap();
     let mut polled = first.poll(4, Duration::from_secs(30)).await.unwrap();
-    first
-        .publish_and_commit(vec![NewRecord::new(output.name, "k", "a")])
-        .await
-        .unwrap();
+    first.publish_and_commit(vec![NewRecord::new(output.name, "k", "a")]).await.unwrap();
     let at = polled.len();
     polled = first.poll(2, Duration::from_secs(30)).await.unwrap();
 
     let two = Log::connect_kafka(&brokers, &properties).await.unwrap();
     let mut second = two.consumer(&group, &[input.name]).await.unwrap();
-    second
-        .publish_and_commit(vec![NewRecord::new(output.name, "k", "b")])
-        .await
-        .unwrap();
+    second.publish_and_commit(vec![NewRecord::new(output.name, "k", "b")]).await.unwrap();
 
     let stale = vec![NewRecord::new(output.name, "k", "stale")];
     let error = first.publish_and_commit(stale).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
-    let again = first
-        .poll(polled.len(), Duration::from_secs(30))
-        .await
-        .unwrap();
+    let again = first.poll(polled.len(), Duration::from_secs(30)).await.unwrap();
     assert_eq!(again, polled);
     assert_eq!(again[0].offset, at as i64);
-    first
-        .publish_and_commit(vec![NewRecord::new(output.name, "k", "c")])
-        .await
-        .unwrap();
+    first.publish_and_commit(vec![NewRecord::new(output.name, "k", "c")]).await.unwrap();
     let mut seen = Vec::new();
     while seen.len() < 3 {
         seen = read(&one, output.name).await;

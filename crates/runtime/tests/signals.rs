@@ -31,31 +31,15 @@ fn check(signal: &str, code: i32) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut wait_for =
-        |word: &str| while !lines.next().expect("it lives").unwrap().contains(word) {};
+    let mut wait_for = |word: &str| while !lines.next().expect("it lives").unwrap().contains(word) {};
     let id = child.id().to_string();
-    let send = || {
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        )
-    };
+    let send = || assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     wait_for("waiting");
     send();
     wait_for("stopping");
-    assert!(
-        child.try_wait().unwrap().is_none(),
-        "the first signal leaves time"
-    );
+    assert!(child.try_wait().unwrap().is_none(), "the first signal leaves time");
     send();
-    assert_eq!(
-        child.wait().unwrap().code(),
-        Some(code),
-        "the second one does not"
-    );
+    assert_eq!(child.wait().unwrap().code(), Some(code), "the second one does not");
 }
 
 #[test]

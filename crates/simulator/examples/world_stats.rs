@@ -20,16 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let truth = &simulation.truth;
     for group in truth.campaigns.iter().chain(&truth.lookalikes) {
         let (members, actions) = (group.members.len(), group.actions.len());
-        let acts: usize = group
-            .actions
-            .iter()
-            .map(|action| action.participants.len())
-            .sum();
-        writeln!(
-            out,
-            "{}: {members} accounts, {actions} actions, {acts} accounts acting",
-            group.name
-        )?;
+        let acts: usize = group.actions.iter().map(|action| action.participants.len()).sum();
+        writeln!(out, "{}: {members} accounts, {actions} actions, {acts} accounts acting", group.name)?;
     }
     Ok(())
 }

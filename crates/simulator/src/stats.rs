@@ -13,7 +13,7 @@ const TOGETHER: i64 = 60_000;
 const VIRAL: usize = 50;
 
 /// Figures of a world, by what its accounts are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Stats {
     /// Ordinary accounts.
     pub organic: CrowdStats,
@@ -24,7 +24,7 @@ pub struct Stats {
 }
 
 /// Figures of some accounts' posts, each as in the table of measured crowds that a world is held against.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct CrowdStats {
     /// Number of posts.
     pub posts: usize,

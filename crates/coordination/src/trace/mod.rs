@@ -60,9 +60,44 @@ pub(crate) fn readers(params: &Params) -> [Box<dyn Reader>; 4] {
     ]
 }
 
+/// What a post did. A repost repeats the original's links, hashtags and words along with it: only the repeating is its author's
+/// act, and counting the rest too would make two sources out of one.
+pub(crate) fn read(readers: &[Box<dyn Reader>; 4], post: &Post<'_>) -> Vec<Trace> {
+    let mut traces = Vec::new();
+    readers[TraceKind::Repost as usize].read(post, &mut traces);
+    if traces.is_empty() {
+        readers.iter().for_each(|reader| reader.read(post, &mut traces));
+    }
+    traces
+}
+
 /// An old-style repost, `RT @author: text`: its author and the text.
 pub(crate) fn quoted_repost<'t>(post: &'t Post<'_>) -> Option<(&'t str, &'t str)> {
     let rest = post.text.trim_start().strip_prefix("RT @")?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))?;
     (end > 0).then(|| (&rest[..end], rest[end..].trim_start_matches([':', ' '])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repost_is_nothing_but_a_repost() {
+        let readers = readers(&Params::default());
+        let mut post = Post {
+            platform: "x".into(),
+            text: "five words are in here #one #two #three https://e.example/1".into(),
+            urls: vec!["https://e.example/1".into()],
+            hashtags: vec!["one".into(), "two".into(), "three".into()],
+            ..Post::default()
+        };
+        let kinds = |post: &Post<'_>| read(&readers, post).iter().map(|t| t.kind.name()).collect::<Vec<_>>();
+        assert_eq!(kinds(&post), ["url", "hashtags", "hashtags", "hashtags", "hashtags", "text"]);
+        post.repost_of = Some("7".into());
+        assert_eq!(kinds(&post), ["repost"]);
+        post.repost_of = None;
+        post.text = "RT @ann: five words are in here".into();
+        assert_eq!(kinds(&post), ["repost"]);
+    }
 }

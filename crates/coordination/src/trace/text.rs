@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{Past, Reader, Trace, quoted_repost, url::canonical};
+use super::{Past, Reader, Trace, url::canonical};
 use crate::{
     cluster::TraceKind,
     hash::Map,
@@ -59,9 +59,6 @@ impl Texts {
 
 impl Reader for Texts {
     fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
-        if post.repost_of.is_some() || quoted_repost(post).is_some() {
-            return; // not its author's words
-        }
         let text = normalise(&post.text);
         // An ideograph counts as a word, so scripts without spaces are read too.
         if text.unicode_words().take(self.min_words).count() < self.min_words {
@@ -262,16 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn short_texts_and_reposts_leave_no_trace() {
+    fn short_texts_leave_no_trace() {
         let reader = Texts::new(&Params::default());
         let mut traces = Vec::new();
-        for text in ["", "so true", "@a @b @c @d https://e.example 1 2 3", "RT @ann: five words are in here"] {
+        for text in ["", "so true", "@a @b @c @d https://e.example 1 2 3"] {
             reader.read(&Post { text: text.into(), ..Post::default() }, &mut traces);
         }
-        reader.read(
-            &Post { text: "five words are in here".into(), repost_of: Some("1".into()), ..Post::default() },
-            &mut traces,
-        );
         assert_eq!(traces, []);
     }
 

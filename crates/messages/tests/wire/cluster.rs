@@ -1,4 +1,6 @@
-use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind};
+use coordination::{
+    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind,
+};
 use expect_test::expect;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
 use scoring::{Reason, Verdict};

@@ -25,10 +25,7 @@ pub(super) enum Value {
 
 impl Node {
     pub(super) fn empty() -> Node {
-        Node {
-            origin: "the configuration".into(),
-            value: Value::Table(BTreeMap::new()),
-        }
+        Node { origin: "the configuration".into(), value: Value::Table(BTreeMap::new()) }
     }
 
     /// Parses TOML; the error names the file and the line.
@@ -63,16 +60,10 @@ impl Node {
                 let known = table.keys().find(|k| plain(k) == plain(key)).cloned();
                 table
                     .entry(known.unwrap_or_else(|| (*key).to_owned()))
-                    .or_insert_with(|| Node {
-                        origin: origin.into(),
-                        ..Node::empty()
-                    })
+                    .or_insert_with(|| Node { origin: origin.into(), ..Node::empty() })
                     .set(rest, text, origin)
             }
-            _ => Err(format!(
-                "{origin}: there is a value, not a section, above {key:?} (from {})",
-                self.origin
-            )),
+            _ => Err(format!("{origin}: there is a value, not a section, above {key:?} (from {})", self.origin)),
         }
     }
 }
@@ -84,17 +75,10 @@ fn from_table(table: &DeTable<'_>, place: &impl Fn(usize) -> String) -> Result<N
         node.origin = place(key.span().start).into();
         nodes.insert(key.get_ref().to_string(), node);
     }
-    Ok(Node {
-        origin: place(0).into(),
-        value: Value::Table(nodes),
-    })
+    Ok(Node { origin: place(0).into(), value: Value::Table(nodes) })
 }
 
-fn from_value(
-    value: &DeValue<'_>,
-    place: &impl Fn(usize) -> String,
-    at: usize,
-) -> Result<Node, String> {
+fn from_value(value: &DeValue<'_>, place: &impl Fn(usize) -> String, at: usize) -> Result<Node, String> {
     let value = match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(digits) => Value::Integer(
@@ -102,23 +86,14 @@ fn from_value(
                 .map_err(|_| format!("{}: {} is out of range", place(at), digits.as_str()))?,
         ),
         DeValue::Float(digits) => Value::Float(
-            digits
-                .as_str()
-                .parse()
-                .map_err(|_| format!("{}: {} is not a number", place(at), digits.as_str()))?,
+            digits.as_str().parse().map_err(|_| format!("{}: {} is not a number", place(at), digits.as_str()))?,
         ),
         DeValue::Boolean(yes) => Value::Bool(*yes),
         DeValue::Datetime(time) => Value::String(time.to_string()),
         DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| from_value(item.get_ref(), place, item.span().start))
-                .collect::<Result<_, _>>()?,
+            items.iter().map(|item| from_value(item.get_ref(), place, item.span().start)).collect::<Result<_, _>>()?,
         ),
         DeValue::Table(table) => from_table(table, place)?.value,
     };
-    Ok(Node {
-        origin: place(at).into(),
-        value,
-    })
+    Ok(Node { origin: place(at).into(), value })
 }

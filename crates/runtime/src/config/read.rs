@@ -3,8 +3,8 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{
     de::{
-        DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess,
-        SeqAccess, VariantAccess, Visitor,
+        DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
+        Visitor,
         value::{MapAccessDeserializer, StrDeserializer},
     },
     forward_to_deserialize_any,
@@ -13,16 +13,8 @@ use serde::{
 use super::node::{Node, Value};
 
 /// Reads `root` into `T`; keys that `T` does not know are noted in `unknown` and passed over.
-pub(super) fn read<T: DeserializeOwned>(
-    root: &Node,
-    unknown: &RefCell<Vec<String>>,
-) -> Result<T, String> {
-    T::deserialize(Place {
-        node: root,
-        path: None,
-        unknown,
-    })
-    .map_err(|problem| problem.to_string())
+pub(super) fn read<T: DeserializeOwned>(root: &Node, unknown: &RefCell<Vec<String>>) -> Result<T, String> {
+    T::deserialize(Place { node: root, path: None, unknown }).map_err(|problem| problem.to_string())
 }
 
 /// A place in the tree, with the way to it.
@@ -68,10 +60,7 @@ impl std::error::Error for Problem {}
 
 impl serde::de::Error for Problem {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Problem {
-            message: message.to_string(),
-            place: None,
-        }
+        Problem { message: message.to_string(), place: None }
     }
 }
 
@@ -83,9 +72,7 @@ impl<'a> Place<'a> {
     /// Says that a problem is here, unless it was further in.
     fn here<T>(&self, result: Result<T, Problem>) -> Result<T, Problem> {
         result.map_err(|problem| Problem {
-            place: problem
-                .place
-                .or_else(|| Some((self.node.origin.clone(), self.path()))),
+            place: problem.place.or_else(|| Some((self.node.origin.clone(), self.path()))),
             ..problem
         })
     }
@@ -96,24 +83,14 @@ impl<'a> Place<'a> {
         node: &Node,
         read: impl FnOnce(Place<'_>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let path = Path {
-            parent: self.path,
-            key: key.to_owned(),
-        };
-        read(Place {
-            node,
-            path: Some(&path),
-            unknown: self.unknown,
-        })
+        let path = Path { parent: self.path, key: key.to_owned() };
+        read(Place { node, path: Some(&path), unknown: self.unknown })
     }
 
     fn read_any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         match &self.node.value {
             Value::Table(table) => visitor.visit_map(Entries::new(self, table)),
-            Value::Array(items) => visitor.visit_seq(Items {
-                place: self,
-                items: items.iter().enumerate(),
-            }),
+            Value::Array(items) => visitor.visit_seq(Items { place: self, items: items.iter().enumerate() }),
             Value::String(text) => visitor.visit_str(text),
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
@@ -121,22 +98,13 @@ impl<'a> Place<'a> {
             Value::Text(text) => {
                 // A TOML value where it is one, else the text itself.
                 match Node::parse(&format!("value = {text}"), "").map(|n| n.value) {
-                    Ok(Value::Table(mut table)) if table.len() == 1 => {
-                        match table.remove("value") {
-                            Some(node) => {
-                                let node = Node {
-                                    origin: self.node.origin.clone(),
-                                    ..node
-                                };
-                                Place {
-                                    node: &node,
-                                    ..self
-                                }
-                                .read_any(visitor)
-                            }
-                            None => visitor.visit_str(text),
+                    Ok(Value::Table(mut table)) if table.len() == 1 => match table.remove("value") {
+                        Some(node) => {
+                            let node = Node { origin: self.node.origin.clone(), ..node };
+                            Place { node: &node, ..self }.read_any(visitor)
                         }
-                    }
+                        None => visitor.visit_str(text),
+                    },
                     _ => visitor.visit_str(text),
                 }
             }
@@ -144,14 +112,8 @@ impl<'a> Place<'a> {
     }
 
     fn note_unknown(&self, table: &BTreeMap<String, Node>, fields: &[&str]) {
-        for (key, node) in table
-            .iter()
-            .filter(|(key, _)| !fields.contains(&key.as_str()))
-        {
-            let path = Path {
-                parent: self.path,
-                key: key.clone(),
-            };
+        for (key, node) in table.iter().filter(|(key, _)| !fields.contains(&key.as_str())) {
+            let path = Path { parent: self.path, key: key.clone() };
             let advice = match nearest(key, fields) {
                 Some(field) => format!("did you mean {field:?}?"),
                 None if fields.is_empty() => "there are no keys here".to_owned(),
@@ -195,11 +157,7 @@ impl<'de> Deserializer<'de> for Place<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Problem> {
         self.here(visitor.visit_newtype_struct(self))
     }
 
@@ -238,13 +196,8 @@ impl<'de> Deserializer<'de> for Place<'_> {
                     )),
                     _ => problem,
                 }),
-            Value::Table(table) if table.len() == 1 => {
-                visitor.visit_enum(Variant { place: self, table })
-            }
-            _ => Err(Problem::custom(format!(
-                "expected one of {}",
-                variants.join(", ")
-            ))),
+            Value::Table(table) if table.len() == 1 => visitor.visit_enum(Variant { place: self, table }),
+            _ => Err(Problem::custom(format!("expected one of {}", variants.join(", ")))),
         })
     }
 
@@ -263,44 +216,27 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn new(place: Place<'a>, table: &'a BTreeMap<String, Node>) -> Self {
-        Entries {
-            place,
-            entries: table.iter(),
-            value: None,
-            known: None,
-        }
+        Entries { place, entries: table.iter(), value: None, known: None }
     }
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Problem;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Problem> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
         for (key, node) in self.entries.by_ref() {
-            if self
-                .known
-                .is_some_and(|known| !known.contains(&key.as_str()))
-            {
+            if self.known.is_some_and(|known| !known.contains(&key.as_str())) {
                 continue;
             }
             self.value = Some((key, node));
-            return seed
-                .deserialize(StrDeserializer::<Problem>::new(key))
-                .map(Some);
+            return seed.deserialize(StrDeserializer::<Problem>::new(key)).map(Some);
         }
         Ok(None)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        let (key, node) = self
-            .value
-            .take()
-            .ok_or_else(|| Problem::custom("a value without a key"))?;
-        self.place
-            .within(key, node, |place| place.here(seed.deserialize(place)))
+        let (key, node) = self.value.take().ok_or_else(|| Problem::custom("a value without a key"))?;
+        self.place.within(key, node, |place| place.here(seed.deserialize(place)))
     }
 }
 
@@ -312,10 +248,7 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Problem;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Problem> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
         let Some((index, node)) = self.items.next() else {
             return Ok(None);
         };
@@ -334,15 +267,10 @@ impl<'a, 'de> EnumAccess<'de> for Variant<'a> {
     type Error = Problem;
     type Variant = Entries<'a>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Entries<'a>), Problem> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Entries<'a>), Problem> {
         let mut entries = Entries::new(self.place, self.table);
         let variant = entries.next_key_seed(seed)?;
-        variant
-            .map(|variant| (variant, entries))
-            .ok_or_else(|| Problem::custom("a variant is missing"))
+        variant.map(|variant| (variant, entries)).ok_or_else(|| Problem::custom("a variant is missing"))
     }
 }
 
@@ -353,10 +281,7 @@ impl<'de> VariantAccess<'de> for Entries<'_> {
         self.next_value()
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        mut self,
-        seed: T,
-    ) -> Result<T::Value, Problem> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Problem> {
         self.next_value_seed(seed)
     }
 
@@ -369,12 +294,7 @@ impl<'de> VariantAccess<'de> for Entries<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        let (key, node) = self
-            .value
-            .take()
-            .ok_or_else(|| Problem::custom("a variant is missing"))?;
-        self.place.within(key, node, |place| {
-            place.deserialize_struct("", fields, visitor)
-        })
+        let (key, node) = self.value.take().ok_or_else(|| Problem::custom("a variant is missing"))?;
+        self.place.within(key, node, |place| place.deserialize_struct("", fields, visitor))
     }
 }

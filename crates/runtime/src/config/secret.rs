@@ -73,14 +73,13 @@ impl<'de> Visitor<'de> for SecretVisitor {
         };
         match kind.as_str() {
             "file" => {
-                let text = fs::read_to_string(&place).map_err(|error| {
-                    A::Error::custom(format!("cannot read the secret in {place}: {error}"))
-                })?;
+                let text = fs::read_to_string(&place)
+                    .map_err(|error| A::Error::custom(format!("cannot read the secret in {place}: {error}")))?;
                 Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))
             }
-            "env" => std::env::var(&place).map(Secret).map_err(|_| {
-                A::Error::custom(format!("the variable {place} for the secret is not set"))
-            }),
+            "env" => std::env::var(&place)
+                .map(Secret)
+                .map_err(|_| A::Error::custom(format!("the variable {place} for the secret is not set"))),
             other => Err(A::Error::unknown_field(other, &["file", "env"])),
         }
     }

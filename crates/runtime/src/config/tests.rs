@@ -43,10 +43,7 @@ enum Mode {
 
 impl Default for Http {
     fn default() -> Self {
-        Http {
-            listen: ([127, 0, 0, 1], 80).into(),
-            key: Secret::new(""),
-        }
+        Http { listen: ([127, 0, 0, 1], 80).into(), key: Secret::new("") }
     }
 }
 
@@ -55,16 +52,10 @@ fn read_with(text: &str, env: &[(&str, &str)], set: &[(&str, &str)]) -> Result<S
     let path = dir.path().join("some.toml");
     std::fs::write(&path, text).unwrap();
     let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
-    load_from(Some(&path), "LOCKSTEP", owned(env), &owned(set)).map_err(|error| {
-        error
-            .to_string()
-            .replace(&format!("{}/", dir.path().display()), "")
-    })
+    load_from(Some(&path), "LOCKSTEP", owned(env), &owned(set))
+        .map_err(|error| error.to_string().replace(&format!("{}/", dir.path().display()), ""))
 }
 
 fn problem(text: &str) -> String {
@@ -80,8 +71,7 @@ fn nothing_given_gives_defaults() {
 
 #[test]
 fn the_environment_overrides_the_file_and_options_override_both() {
-    let text =
-        "[detector]\nwindow = 1\nname = \"a\"\nkinds = [\"x\"]\n[labels]\n\"two-words\" = \"x\"";
+    let text = "[detector]\nwindow = 1\nname = \"a\"\nkinds = [\"x\"]\n[labels]\n\"two-words\" = \"x\"";
     let env = [
         ("LOCKSTEP__DETECTOR__WINDOW", "2"),
         ("LOCKSTEP__DETECTOR__NAME", "007"),
@@ -125,18 +115,12 @@ fn problems_say_where_and_what() {
             "some.toml:3: unknown key htpp, did you mean \"http\"?\n\
              some.toml:2: unknown key detector.windw, did you mean \"window\"?",
         ),
-        (
-            "[http]\nxyzzy = 3",
-            "some.toml:2: unknown key http.xyzzy, known here: listen, key",
-        ),
+        ("[http]\nxyzzy = 3", "some.toml:2: unknown key http.xyzzy, known here: listen, key"),
         (
             "[detector]\nname = \"a\"\nwindow = \"many\"",
             "some.toml:3: detector.window: invalid type: string \"many\", expected u32",
         ),
-        (
-            "[detector]\nwindow = -1",
-            "some.toml:2: detector.window: invalid value: integer `-1`, expected u32",
-        ),
+        ("[detector]\nwindow = -1", "some.toml:2: detector.window: invalid value: integer `-1`, expected u32"),
         (
             "[detector]\nkinds = [\n  \"a\",\n  5,\n]",
             "some.toml:4: detector.kinds.1: invalid type: integer `5`, expected a string",
@@ -145,23 +129,14 @@ fn problems_say_where_and_what() {
             "mode = \"lowd\"",
             "some.toml:1: mode: unknown value \"lowd\", did you mean \"loud\"? Known: quiet, loud, timed",
         ),
-        (
-            "\n[http]\nlisten = \"here\"",
-            "some.toml:3: http.listen: invalid socket address syntax",
-        ),
+        ("\n[http]\nlisten = \"here\"", "some.toml:3: http.listen: invalid socket address syntax"),
         ("a = 1\nb = = 2", "some.toml:2: extra `=`, expected nothing"),
         (
             "[http.key]\nfile = \"/nowhere/at/all\"",
             "some.toml:1: http.key: cannot read the secret in /nowhere/at/all: No such file or directory (os error 2)",
         ),
-        (
-            "[http]\nkey = 4711",
-            "some.toml:2: http.key: a secret must be written in quotes",
-        ),
-        (
-            "http = 5",
-            "some.toml:1: http: invalid type: integer `5`, expected struct Http",
-        ),
+        ("[http]\nkey = 4711", "some.toml:2: http.key: a secret must be written in quotes"),
+        ("http = 5", "some.toml:1: http: invalid type: integer `5`, expected struct Http"),
     ] {
         assert_eq!(problem(text), expected, "{text}");
     }
@@ -169,27 +144,16 @@ fn problems_say_where_and_what() {
 
 #[test]
 fn problems_from_outside_the_file_name_their_origin() {
-    let env = [
-        ("LOCKSTEP__DETECTOR__WINDW", "3"),
-        ("LOCKSTEP__DETECTOR__WINDOW", "x"),
-    ];
+    let env = [("LOCKSTEP__DETECTOR__WINDW", "3"), ("LOCKSTEP__DETECTOR__WINDOW", "x")];
     assert_eq!(
         read_with("", &env, &[]).unwrap_err(),
         "environment variable LOCKSTEP__DETECTOR__WINDW: unknown key detector.windw, did you mean \"window\"?\n\
          environment variable LOCKSTEP__DETECTOR__WINDOW: detector.window: invalid type: string \"x\", expected u32"
     );
     let error = read_with("detector = 1", &[], &[("detector.window", "1")]).unwrap_err();
-    assert!(
-        error.starts_with("option detector.window: there is a value, not a section"),
-        "{error}"
-    );
+    assert!(error.starts_with("option detector.window: there is a value, not a section"), "{error}");
     let error = load_from::<Settings>(Some("/nowhere.toml".as_ref()), "L", [], &[]).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("cannot read the configuration /nowhere.toml"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("cannot read the configuration /nowhere.toml"), "{error}");
 }
 
 #[test]
@@ -201,13 +165,7 @@ fn a_secret_does_not_print() {
     let settings = read_with(&text, &[], &[]).unwrap();
     assert_eq!(settings.http.key.expose(), "hush");
     assert!(format!("{settings:?}").contains("key: ***"));
-    assert_eq!(
-        serde_json::to_string(&settings.http.key).unwrap(),
-        "\"***\""
-    );
+    assert_eq!(serde_json::to_string(&settings.http.key).unwrap(), "\"***\"");
     let text = "[http]\nkey = { env = \"LOCKSTEP_TEST_NOT_SET\" }";
-    assert_eq!(
-        problem(text),
-        "some.toml:2: http.key: the variable LOCKSTEP_TEST_NOT_SET for the secret is not set"
-    );
+    assert_eq!(problem(text), "some.toml:2: http.key: the variable LOCKSTEP_TEST_NOT_SET for the secret is not set");
 }

@@ -66,12 +66,7 @@ pub(super) struct Shared {
 impl Shared {
     fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
         let topics = self.topics.read().unwrap_or_else(|e| e.into_inner());
-        topics
-            .get(name)
-            .cloned()
-            .ok_or_else(|| LogError::UnknownTopic {
-                topic: name.to_owned(),
-            })
+        topics.get(name).cloned().ok_or_else(|| LogError::UnknownTopic { topic: name.to_owned() })
     }
 
     fn topics(&self) -> Vec<Arc<Topic>> {
@@ -104,16 +99,11 @@ impl Shared {
 
 impl Embedded {
     pub(super) fn open(dir: &Path) -> Result<Embedded, LogError> {
-        fs::create_dir_all(dir)
-            .map_err(LogError::io(format!("make the folder {}", dir.display())))?;
+        fs::create_dir_all(dir).map_err(LogError::io(format!("make the folder {}", dir.display())))?;
         let lock = lock::take(dir)?;
         let file = dir.join("log.db");
         let store = Store::open(&file)?;
-        let topics = store
-            .topics()?
-            .into_iter()
-            .map(|topic| (topic.name.clone(), Arc::new(topic)))
-            .collect();
+        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
         let shared = Arc::new(Shared {
             topics: RwLock::new(topics),
             readers: Readers::new(file),
@@ -138,75 +128,39 @@ impl Embedded {
         answer.await.map_err(|_| LogError::Closed)?
     }
 
-    pub(super) async fn consumer(
-        &self,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<GroupMember, LogError> {
+    pub(super) async fn consumer(&self, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         let mut slots = Vec::new();
         for topic in topics {
             slots.extend(self.shared.topic(topic)?.slots.iter().cloned());
         }
         let group: Arc<str> = group.into();
         let name = group.clone();
-        let (id, view) = self
-            .ask(|reply| Op::Join {
-                group: name,
-                slots,
-                reply,
-            })
-            .await?;
+        let (id, view) = self.ask(|reply| Op::Join { group: name, slots, reply }).await?;
         Ok(GroupMember::new(self.clone(), group, id, view))
     }
 
-    pub(super) fn reader(
-        &self,
-        topic: &str,
-        spans: Vec<(i32, Range<i64>)>,
-    ) -> Result<Reader, LogError> {
+    pub(super) fn reader(&self, topic: &str, spans: Vec<(i32, Range<i64>)>) -> Result<Reader, LogError> {
         let topic = self.shared.topic(topic)?;
         let cursors = spans
             .into_iter()
             .filter_map(|(partition, span)| {
                 let slot = topic.slots.get(usize::try_from(partition).ok()?)?.clone();
-                let target = if span.end == i64::MAX {
-                    slot.end()
-                } else {
-                    span.end
-                };
-                Some(Cursor {
-                    slot,
-                    next: span.start.max(0),
-                    to: span.end,
-                    target,
-                })
+                let target = if span.end == i64::MAX { slot.end() } else { span.end };
+                Some(Cursor { slot, next: span.start.max(0), to: span.end, target })
             })
             .collect();
         Ok(Reader::new(self.clone(), cursors))
     }
 
     pub(super) fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, LogError> {
-        Ok(self
-            .shared
-            .topic(topic)?
-            .slots
-            .iter()
-            .map(|s| s.end())
-            .collect())
+        Ok(self.shared.topic(topic)?.slots.iter().map(|s| s.end()).collect())
     }
 
-    pub(super) async fn committed(
-        &self,
-        group: &str,
-        topic: &str,
-    ) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
         let topic = self.shared.topic(topic)?;
         let shared = self.shared.clone();
         let group = group.to_owned();
-        blocking("read the log", move || {
-            shared.readers.committed(&group, &topic.slots)
-        })
-        .await
+        blocking("read the log", move || shared.readers.committed(&group, &topic.slots)).await
     }
 
     pub(super) async fn clean(&self) -> Result<(), LogError> {
@@ -240,21 +194,13 @@ impl Embedded {
             let partition = partition::of_key(&record.key, known.slots.len() as i32);
             if let Some(slot) = known.slots.get(partition as usize) {
                 let headers = encode_headers(&record.headers);
-                let row = Row {
-                    key: record.key,
-                    value: record.value,
-                    headers,
-                };
+                let row = Row { key: record.key, value: record.value, headers };
                 rows.push((slot.clone(), row));
             }
             topic = Some(known);
         }
         let (reply, answer) = oneshot::channel();
-        let write = Op::Write(Write {
-            rows,
-            commit,
-            reply,
-        });
+        let write = Op::Write(Write { rows, commit, reply });
         self.ops.send(write).map_err(|_| LogError::Closed)?;
         Ok(answer)
     }
@@ -266,11 +212,7 @@ impl Embedded {
     }
 
     /// Reads in turn from the cursors that have something.
-    async fn fetch(
-        &self,
-        cursors: Vec<Cursor>,
-        max: usize,
-    ) -> Result<Vec<(Vec<Record>, i64)>, LogError> {
+    async fn fetch(&self, cursors: Vec<Cursor>, max: usize) -> Result<Vec<(Vec<Record>, i64)>, LogError> {
         let shared = self.shared.clone();
         blocking("read the log", move || {
             let share = max.div_ceil(cursors.len().max(1));
@@ -282,10 +224,7 @@ impl Embedded {
                     break;
                 }
                 let to = cursor.slot.end().min(cursor.to);
-                let batch =
-                    shared
-                        .readers
-                        .records(&cursor.slot, cursor.next, to, share.min(room))?;
+                let batch = shared.readers.records(&cursor.slot, cursor.next, to, share.min(room))?;
                 room -= batch.0.len();
                 bytes += batch.0.iter().map(Record::size).sum::<usize>();
                 fetched.push(batch);

@@ -55,9 +55,7 @@ pub enum LogError {
         partition: i32,
     },
     /// The transaction was aborted. Nothing was published.
-    #[error(
-        "nothing was published, the transaction was aborted: {reason}; poll again for the same records"
-    )]
+    #[error("nothing was published, the transaction was aborted: {reason}; poll again for the same records")]
     Aborted {
         /// Kafka's reason.
         reason: String,

@@ -58,10 +58,7 @@ struct Cluster {
 }
 
 impl Kafka {
-    pub(super) async fn connect(
-        brokers: &str,
-        properties: &[(String, String)],
-    ) -> Result<Kafka, LogError> {
+    pub(super) async fn connect(brokers: &str, properties: &[(String, String)]) -> Result<Kafka, LogError> {
         let config = |group: Option<&str>| {
             let mut config = client_config(brokers, properties);
             if let Some(group) = group {
@@ -77,12 +74,7 @@ impl Kafka {
             properties: properties.to_vec(),
             producer: RwLock::new(Some(producer.create().map_err(failed())?)),
             admin: config(None).create().map_err(failed())?,
-            asker: Arc::new(
-                config(None)
-                    .set("isolation.level", "read_committed")
-                    .create()
-                    .map_err(failed())?,
-            ),
+            asker: Arc::new(config(None).set("isolation.level", "read_committed").create().map_err(failed())?),
             members: AtomicU64::new(0),
             known: RwLock::default(),
         };
@@ -93,13 +85,8 @@ impl Kafka {
 
     pub(super) async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
         let max_bytes = MAX_MESSAGE_BYTES.to_string();
-        let retention: Vec<String> = specs
-            .iter()
-            .map(|s| {
-                s.retention
-                    .map_or("-1".to_owned(), |keep| keep.as_millis().to_string())
-            })
-            .collect();
+        let retention: Vec<String> =
+            specs.iter().map(|s| s.retention.map_or("-1".to_owned(), |keep| keep.as_millis().to_string())).collect();
         let topics: Vec<NewTopic<'_>> = specs
             .iter()
             .zip(&retention)
@@ -108,30 +95,18 @@ impl Kafka {
                 let topic = NewTopic::new(spec.name, spec.partitions, TopicReplication::Fixed(-1))
                     .set("max.message.bytes", &max_bytes);
                 match spec.cleanup {
-                    Cleanup::Delete => topic
-                        .set("cleanup.policy", "delete")
-                        .set("retention.ms", retention),
+                    Cleanup::Delete => topic.set("cleanup.policy", "delete").set("retention.ms", retention),
                     Cleanup::Compact => topic.set("cleanup.policy", "compact"),
                 }
             })
             .collect();
-        let options = AdminOptions::new()
-            .request_timeout(Some(3 * ASK))
-            .operation_timeout(Some(3 * ASK));
-        let results = self
-            .0
-            .admin
-            .create_topics(&topics, &options)
-            .await
-            .map_err(LogError::kafka("create topics"))?;
+        let options = AdminOptions::new().request_timeout(Some(3 * ASK)).operation_timeout(Some(3 * ASK));
+        let results = self.0.admin.create_topics(&topics, &options).await.map_err(LogError::kafka("create topics"))?;
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((topic, code)) => {
-                    return Err(LogError::BadTopic {
-                        topic,
-                        problem: code.to_string(),
-                    });
+                    return Err(LogError::BadTopic { topic, problem: code.to_string() });
                 }
             }
         }
@@ -172,22 +147,15 @@ impl Kafka {
                 }
             }
         }
-        let deliveries = deliveries
-            .into_iter()
-            .zip(&records)
-            .map(async |(delivery, record)| match delivery.await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err((error, _))) => Err(append_error(record, error)),
-                Err(_) => Err(LogError::Closed),
-            });
+        let deliveries = deliveries.into_iter().zip(&records).map(async |(delivery, record)| match delivery.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(append_error(record, error)),
+            Err(_) => Err(LogError::Closed),
+        });
         try_join_all(deliveries).await.map(drop)
     }
 
-    pub(super) async fn consumer(
-        &self,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<GroupMember, LogError> {
+    pub(super) async fn consumer(&self, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         for topic in topics {
             self.partitions(topic).await?;
         }
@@ -210,11 +178,7 @@ impl Kafka {
         Ok(marks.into_iter().map(|(_, end)| end).collect())
     }
 
-    pub(super) async fn committed(
-        &self,
-        group: &str,
-        topic: &str,
-    ) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
         let partitions = self.partitions(topic).await?;
         let asker: BaseConsumer = self
             .client_config()
@@ -227,9 +191,7 @@ impl Kafka {
         blocking("ask for committed offsets", move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, partitions - 1);
-            let committed = asker
-                .committed_offsets(list, ASK)
-                .map_err(LogError::kafka("ask for committed offsets"))?;
+            let committed = asker.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))?;
             Ok((0..partitions)
                 .map(|p| {
                     let offset = committed.find_partition(&topic, p)?.offset().to_raw()?;
@@ -245,10 +207,7 @@ impl Kafka {
         let action = format!("reach kafka at {}", self.0.brokers);
         blocking("reach kafka", move || {
             // The broker list alone would do, but rdkafka asks for one topic or for all.
-            asker
-                .fetch_metadata(Some("__consumer_offsets"), ASK)
-                .map(drop)
-                .map_err(LogError::kafka(action))
+            asker.fetch_metadata(Some("__consumer_offsets"), ASK).map(drop).map_err(LogError::kafka(action))
         })
         .await
     }
@@ -262,9 +221,7 @@ impl Kafka {
             return Ok(());
         };
         blocking("flush to kafka", move || {
-            producer
-                .flush(Timeout::After(3 * ASK))
-                .map_err(LogError::kafka("flush to kafka"))
+            producer.flush(Timeout::After(3 * ASK)).map_err(LogError::kafka("flush to kafka"))
         })
         .await
     }
@@ -289,9 +246,8 @@ impl Kafka {
         let asker = self.0.asker.clone();
         let topic = topic.to_owned();
         blocking("ask for a topic", move || {
-            let metadata = asker
-                .fetch_metadata(Some(&topic), ASK)
-                .map_err(LogError::kafka(format!("ask for topic {topic:?}")))?;
+            let metadata =
+                asker.fetch_metadata(Some(&topic), ASK).map_err(LogError::kafka(format!("ask for topic {topic:?}")))?;
             let found = metadata.topics().iter().find(|t| t.name() == topic);
             match found {
                 Some(found) if found.error().is_none() && !found.partitions().is_empty() => {
@@ -304,10 +260,7 @@ impl Kafka {
     }
 
     /// The first offset and the one after the last committed record, of each partition asked for.
-    async fn watermarks(
-        &self,
-        partitions: Vec<(String, i32)>,
-    ) -> Result<Vec<(i64, i64)>, LogError> {
+    async fn watermarks(&self, partitions: Vec<(String, i32)>) -> Result<Vec<(i64, i64)>, LogError> {
         let asker = self.0.asker.clone();
         blocking("ask for offsets", move || {
             partitions
@@ -315,9 +268,7 @@ impl Kafka {
                 .map(|(topic, partition)| {
                     asker
                         .fetch_watermarks(topic, *partition, ASK)
-                        .map_err(LogError::kafka(format!(
-                            "ask for the offsets of {topic:?}/{partition}"
-                        )))
+                        .map_err(LogError::kafka(format!("ask for the offsets of {topic:?}/{partition}")))
                 })
                 .collect()
         })
@@ -332,17 +283,10 @@ impl Kafka {
     /// number in this process; else unique.
     fn transactional_id(&self, group: &str) -> String {
         let number = self.0.members.fetch_add(1, Ordering::Relaxed);
-        match self
-            .0
-            .properties
-            .iter()
-            .find(|(key, _)| key == "transactional.id")
-        {
+        match self.0.properties.iter().find(|(key, _)| key == "transactional.id") {
             Some((_, prefix)) => format!("{prefix}-{group}-{number}"),
             None => {
-                let now = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 format!("{group}-{}-{}-{number}", std::process::id(), now.as_nanos())
             }
         }
@@ -356,10 +300,7 @@ fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig
         .set("client.id", "lockstep")
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("allow.auto.create.topics", "false");
-    for (key, value) in properties
-        .iter()
-        .filter(|(key, _)| key != "transactional.id")
-    {
+    for (key, value) in properties.iter().filter(|(key, _)| key != "transactional.id") {
         config.set(key, value);
     }
     config
@@ -397,15 +338,7 @@ fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
 fn to_headers(record: &NewRecord) -> Option<OwnedHeaders> {
     (!record.headers.is_empty()).then(|| {
         let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        record
-            .headers
-            .iter()
-            .fold(headers, |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value),
-                })
-            })
+        record.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
     })
 }
 
@@ -418,12 +351,7 @@ fn to_record(topic: Arc<str>, message: &BorrowedMessage<'_>) -> Record {
         value: message.payload().map(<[u8]>::to_vec),
         headers: message
             .headers()
-            .map(|headers| {
-                headers
-                    .iter()
-                    .map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec()))
-                    .collect()
-            })
+            .map(|headers| headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect())
             .unwrap_or_default(),
         timestamp: message.timestamp().to_millis().unwrap_or_default(),
     }
@@ -432,9 +360,7 @@ fn to_record(topic: Arc<str>, message: &BorrowedMessage<'_>) -> Record {
 fn append_error(record: &NewRecord, error: KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
-            LogError::UnknownTopic {
-                topic: record.topic.to_string(),
-            }
+            LogError::UnknownTopic { topic: record.topic.to_string() }
         }
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => LogError::Kafka {
             action: format!(
@@ -444,10 +370,7 @@ fn append_error(record: &NewRecord, error: KafkaError) -> LogError {
             ),
             source: error,
         },
-        _ => LogError::Kafka {
-            action: format!("append to {:?}", record.topic),
-            source: error,
-        },
+        _ => LogError::Kafka { action: format!("append to {:?}", record.topic), source: error },
     }
 }
 

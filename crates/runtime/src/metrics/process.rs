@@ -24,9 +24,7 @@ struct Reading {
 
 impl Process {
     pub(super) fn new() -> Process {
-        Process {
-            start_seconds: start_seconds(),
-        }
+        Process { start_seconds: start_seconds() }
     }
 
     fn read(&self) -> Reading {
@@ -40,29 +38,15 @@ impl Process {
                 .zip(stat_field(&stat, 15))
                 .map(|(user, system)| (user + system) / TICKS_PER_SECOND),
             gauges: [
-                (
-                    "process_resident_memory_bytes",
-                    "Resident memory size in bytes.",
-                    kib("VmRSS:"),
-                ),
-                (
-                    "process_virtual_memory_bytes",
-                    "Virtual memory size in bytes.",
-                    kib("VmSize:"),
-                ),
+                ("process_resident_memory_bytes", "Resident memory size in bytes.", kib("VmRSS:")),
+                ("process_virtual_memory_bytes", "Virtual memory size in bytes.", kib("VmSize:")),
                 (
                     "process_open_fds",
                     "Number of open file descriptors.",
                     // One of them is the listing itself.
-                    fs::read_dir("/proc/self/fd")
-                        .ok()
-                        .map(|list| list.count().saturating_sub(1) as f64),
+                    fs::read_dir("/proc/self/fd").ok().map(|list| list.count().saturating_sub(1) as f64),
                 ),
-                (
-                    "process_max_fds",
-                    "Maximum number of open file descriptors.",
-                    field(&limits, "Max open files"),
-                ),
+                ("process_max_fds", "Maximum number of open file descriptors.", field(&limits, "Max open files")),
                 (
                     "process_start_time_seconds",
                     "Start time of the process since unix epoch in seconds.",
@@ -82,10 +66,7 @@ impl Collector for Process {
     fn collect(&self) -> Vec<MetricFamily> {
         let reading = self.read();
         let mut families = Vec::new();
-        let cpu = Counter::new(
-            "process_cpu_seconds_total",
-            "Total user and system CPU time spent in seconds.",
-        );
+        let cpu = Counter::new("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
         if let (Ok(counter), Some(seconds)) = (cpu, reading.cpu_seconds) {
             counter.inc_by(seconds);
             families.extend(counter.collect());

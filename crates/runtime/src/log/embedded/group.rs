@@ -50,13 +50,9 @@ impl Group {
     /// Gives every slot a holder; counts differ by one at most where subscriptions allow, and no slot moves needlessly.
     fn share(&mut self) {
         let members = &self.members;
-        let subscribed = |member: &MemberId, slot: &SlotId| {
-            members
-                .get(member)
-                .is_some_and(|slots| slots.contains(slot))
-        };
-        self.holders
-            .retain(|slot, (member, _)| subscribed(member, slot));
+        let subscribed =
+            |member: &MemberId, slot: &SlotId| members.get(member).is_some_and(|slots| slots.contains(slot));
+        self.holders.retain(|slot, (member, _)| subscribed(member, slot));
         let mut load: BTreeMap<MemberId, usize> = members.keys().map(|m| (*m, 0)).collect();
         for (member, _) in self.holders.values() {
             *load.entry(*member).or_default() += 1;
@@ -66,10 +62,8 @@ impl Group {
             if self.holders.contains_key(slot) {
                 continue;
             }
-            let taker = members
-                .keys()
-                .filter(|m| subscribed(m, slot))
-                .min_by_key(|m| load.get(m).copied().unwrap_or_default());
+            let taker =
+                members.keys().filter(|m| subscribed(m, slot)).min_by_key(|m| load.get(m).copied().unwrap_or_default());
             if let Some(taker) = taker {
                 self.tenures += 1;
                 self.holders.insert(*slot, (*taker, self.tenures));

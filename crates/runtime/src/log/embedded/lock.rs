@@ -15,13 +15,7 @@ const LETTING_GO: Duration = Duration::from_secs(1);
 pub(super) fn take(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
     let failed = || LogError::io(format!("lock {}", path.display()));
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(failed())?;
+    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed())?;
     let deadline = Instant::now() + LETTING_GO;
     loop {
         match file.try_lock() {

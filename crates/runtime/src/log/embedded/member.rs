@@ -60,11 +60,7 @@ impl GroupMember {
         member
     }
 
-    pub(in crate::log) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = Instant::now() + wait;
         self.settle().await?;
         loop {
@@ -77,12 +73,7 @@ impl GroupMember {
                     let held = self.held.get(&ids[i])?;
                     let to = i64::MAX;
                     let slot = held.slot.clone();
-                    Some(Cursor {
-                        slot,
-                        next: held.next,
-                        to,
-                        target: to,
-                    })
+                    Some(Cursor { slot, next: held.next, to, target: to })
                 })
                 .filter(Cursor::has_more)
                 .collect();
@@ -107,10 +98,7 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(
-        &mut self,
-        outputs: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         self.settle().await?;
         if let Some(lost) = self.lost.take() {
             self.go_back();
@@ -124,20 +112,12 @@ impl GroupMember {
             .held
             .values()
             .filter(|held| held.next > held.committed)
-            .map(|held| Offset {
-                slot: held.slot.clone(),
-                tenure: held.tenure,
-                next: held.next,
-            })
+            .map(|held| Offset { slot: held.slot.clone(), tenure: held.tenure, next: held.next })
             .collect();
         if outputs.is_empty() && offsets.is_empty() {
             return Ok(());
         }
-        let commit = Commit {
-            group: self.group.clone(),
-            member: self.id,
-            offsets,
-        };
+        let commit = Commit { group: self.group.clone(), member: self.id, offsets };
         match self.log.submit(outputs, Some(commit)) {
             Ok(pending) => self.pending = Some(pending),
             Err(error) => {
@@ -162,31 +142,18 @@ impl GroupMember {
     }
 
     pub(in crate::log) fn assignment(&self) -> Vec<Partition> {
-        let mut partitions: Vec<Partition> = self
-            .held
-            .values()
-            .map(|held| partition_of(&held.slot))
-            .collect();
+        let mut partitions: Vec<Partition> = self.held.values().map(|held| partition_of(&held.slot)).collect();
         partitions.sort();
         partitions
     }
 
     pub(in crate::log) fn lag(&self) -> u64 {
-        self.held
-            .values()
-            .map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64)
-            .sum()
+        self.held.values().map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64).sum()
     }
 
     pub(in crate::log) async fn close(self) -> Result<(), LogError> {
         let (group, member) = (self.group.clone(), self.id);
-        self.log
-            .ask(|reply| Op::Leave {
-                group,
-                member,
-                reply: Some(reply),
-            })
-            .await
+        self.log.ask(|reply| Op::Leave { group, member, reply: Some(reply) }).await
     }
 
     /// Waits for the commit under way, also one whose caller went away, and goes back where it failed.
@@ -217,12 +184,7 @@ impl GroupMember {
                 Some(held) if held.tenure == holding.tenure => held,
                 gone => {
                     self.note_lost(gone);
-                    Held {
-                        slot: holding.slot,
-                        tenure: holding.tenure,
-                        committed: holding.from,
-                        next: holding.from,
-                    }
+                    Held { slot: holding.slot, tenure: holding.tenure, committed: holding.from, next: holding.from }
                 }
             };
             self.held.insert(id, held);
@@ -241,19 +203,12 @@ impl GroupMember {
 
 impl Drop for GroupMember {
     fn drop(&mut self) {
-        let leave = Op::Leave {
-            group: self.group.clone(),
-            member: self.id,
-            reply: None,
-        };
+        let leave = Op::Leave { group: self.group.clone(), member: self.id, reply: None };
         // Where the log is closed there is no group to leave.
         drop(self.log.ops.send(leave));
     }
 }
 
 fn partition_of(slot: &Slot) -> Partition {
-    Partition {
-        topic: slot.topic.clone(),
-        number: slot.partition,
-    }
+    Partition { topic: slot.topic.clone(), number: slot.partition }
 }

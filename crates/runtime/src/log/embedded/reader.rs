@@ -36,26 +36,16 @@ pub(in crate::log) struct Reader {
 
 impl Reader {
     pub(super) fn new(log: Embedded, cursors: Vec<Cursor>) -> Reader {
-        Reader {
-            changes: log.shared.changes.subscribe(),
-            log,
-            cursors,
-            turn: 0,
-        }
+        Reader { changes: log.shared.changes.subscribe(), log, cursors, turn: 0 }
     }
 
-    pub(in crate::log) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = Instant::now() + wait;
         loop {
             self.changes.borrow_and_update();
             self.log.shared.check_open()?;
-            let ready: Vec<usize> = in_turn(self.cursors.len(), &mut self.turn)
-                .filter(|i| self.cursors[*i].has_more())
-                .collect();
+            let ready: Vec<usize> =
+                in_turn(self.cursors.len(), &mut self.turn).filter(|i| self.cursors[*i].has_more()).collect();
             let cursors = ready.iter().map(|i| self.cursors[*i].clone()).collect();
             let mut records = Vec::new();
             if !ready.is_empty() && max > 0 {
@@ -78,9 +68,7 @@ impl Reader {
     }
 
     pub(in crate::log) fn at_end(&self) -> bool {
-        self.cursors
-            .iter()
-            .all(|cursor| cursor.next >= cursor.target)
+        self.cursors.iter().all(|cursor| cursor.next >= cursor.target)
     }
 }
 
@@ -92,10 +80,7 @@ pub(super) fn in_turn(n: usize, turn: &mut usize) -> impl Iterator<Item = usize>
 }
 
 /// Waits for an append or a rebalance; false when the deadline came first.
-pub(super) async fn changed(
-    changes: &mut watch::Receiver<u64>,
-    deadline: Instant,
-) -> Result<bool, LogError> {
+pub(super) async fn changed(changes: &mut watch::Receiver<u64>, deadline: Instant) -> Result<bool, LogError> {
     match timeout_at(deadline, changes.changed()).await {
         Ok(Ok(())) => Ok(true),
         Ok(Err(_)) => Err(LogError::Closed),

@@ -77,12 +77,8 @@ impl Store {
     pub(super) fn open(file: &Path) -> Result<Store, LogError> {
         let failed = || LogError::storage(format!("open the log's file {}", file.display()));
         let db = Connection::open(file).map_err(failed())?;
-        let application: i32 = db
-            .query_row("pragma application_id", [], |row| row.get(0))
-            .map_err(failed())?;
-        let layout: i32 = db
-            .query_row("pragma user_version", [], |row| row.get(0))
-            .map_err(failed())?;
+        let application: i32 = db.query_row("pragma application_id", [], |row| row.get(0)).map_err(failed())?;
+        let layout: i32 = db.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed())?;
         let fresh = application == 0 && layout == 0;
         if !fresh && (application, layout) != (APPLICATION_ID, LAYOUT) {
             return Err(LogError::Io {
@@ -126,17 +122,12 @@ impl Store {
 
     /// Every topic of the file.
     pub(super) fn topics(&self) -> Result<Vec<Topic>, LogError> {
-        self.load_topics()
-            .map_err(LogError::storage("read the topics of the log"))
+        self.load_topics().map_err(LogError::storage("read the topics of the log"))
     }
 
     fn load_topics(&self) -> rusqlite::Result<Vec<Topic>> {
-        let mut topics = self
-            .db
-            .prepare("select id, name, cleanup, retention_ms from topic order by id")?;
-        let mut slots = self
-            .db
-            .prepare("select id, partition, next from slot where topic = ?1 order by partition")?;
+        let mut topics = self.db.prepare("select id, name, cleanup, retention_ms from topic order by id")?;
+        let mut slots = self.db.prepare("select id, partition, next from slot where topic = ?1 order by partition")?;
         topics
             .query_map([], |row| {
                 let id: i64 = row.get(0)?;
@@ -161,11 +152,7 @@ impl Store {
                     .collect::<rusqlite::Result<_>>()?;
                 Ok(Topic {
                     name,
-                    cleanup: if compact {
-                        Cleanup::Compact
-                    } else {
-                        Cleanup::Delete
-                    },
+                    cleanup: if compact { Cleanup::Compact } else { Cleanup::Delete },
                     retention: retention.map(|ms| Duration::from_millis(ms.max(0) as u64)),
                     slots,
                 })
@@ -187,8 +174,7 @@ impl Store {
 
     /// Creates one topic.
     pub(super) fn create_topic(&mut self, spec: &TopicSpec) -> Result<Topic, LogError> {
-        self.insert_topic(spec)
-            .map_err(LogError::storage(format!("create topic {:?}", spec.name)))
+        self.insert_topic(spec).map_err(LogError::storage(format!("create topic {:?}", spec.name)))
     }
 
     fn insert_topic(&mut self, spec: &TopicSpec) -> rusqlite::Result<Topic> {
@@ -198,9 +184,7 @@ impl Store {
             Cleanup::Delete => "delete",
             Cleanup::Compact => "compact",
         };
-        let retention = spec
-            .retention
-            .map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let retention = spec.retention.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         transaction.execute(
             "insert into topic (name, partitions, cleanup, retention_ms) values (?1, ?2, ?3, ?4)",
             params![spec.name, spec.partitions, cleanup, retention],
@@ -208,10 +192,8 @@ impl Store {
         let topic = transaction.last_insert_rowid();
         let mut slots = Vec::new();
         for partition in 0..spec.partitions {
-            transaction.execute(
-                "insert into slot (topic, partition, next) values (?1, ?2, 0)",
-                params![topic, partition],
-            )?;
+            transaction
+                .execute("insert into slot (topic, partition, next) values (?1, ?2, 0)", params![topic, partition])?;
             slots.push(Arc::new(Slot {
                 id: transaction.last_insert_rowid(),
                 topic: name.clone(),
@@ -221,12 +203,7 @@ impl Store {
             }));
         }
         transaction.commit()?;
-        Ok(Topic {
-            name,
-            cleanup: spec.cleanup,
-            retention: spec.retention,
-            slots,
-        })
+        Ok(Topic { name, cleanup: spec.cleanup, retention: spec.retention, slots })
     }
 
     /// Begins the transaction that a batch of writes goes into.
@@ -294,13 +271,10 @@ impl Store {
 
     fn compact(&self, slot: &Slot, tombstones_before_ms: i64) -> rusqlite::Result<usize> {
         let (low, high) = slot.rows();
-        self.db.execute_batch(
-            "create temp table if not exists kept (id integer primary key); delete from temp.kept;",
-        )?;
         self.db
-            .prepare_cached(
-                "insert into temp.kept select max(id) from record where id >= ?1 and id < ?2 group by key",
-            )?
+            .execute_batch("create temp table if not exists kept (id integer primary key); delete from temp.kept;")?;
+        self.db
+            .prepare_cached("insert into temp.kept select max(id) from record where id >= ?1 and id < ?2 group by key")?
             .execute((low, high))?;
         let mut deleted = 0;
         loop {
@@ -320,10 +294,7 @@ impl Store {
 
     /// Folds the write-ahead log into the file, so that what is left on closing is one file.
     pub(super) fn close(self) -> Result<(), LogError> {
-        self.db
-            .close()
-            .map_err(|(_, error)| error)
-            .map_err(LogError::storage("close the log's file"))
+        self.db.close().map_err(|(_, error)| error).map_err(LogError::storage("close the log's file"))
     }
 }
 
@@ -331,40 +302,19 @@ impl Store {
 pub(super) struct Batch<'a>(rusqlite::Transaction<'a>);
 
 impl Batch<'_> {
-    pub(super) fn insert(
-        &self,
-        slot: &Slot,
-        offset: i64,
-        record: &Row,
-        now_ms: i64,
-    ) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, slot: &Slot, offset: i64, record: &Row, now_ms: i64) -> rusqlite::Result<()> {
         self.0
-            .prepare_cached(
-                "insert into record (id, key, value, headers, at) values (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                slot.row(offset),
-                record.key,
-                record.value,
-                record.headers,
-                now_ms
-            ])?;
+            .prepare_cached("insert into record (id, key, value, headers, at) values (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![slot.row(offset), record.key, record.value, record.headers, now_ms])?;
         Ok(())
     }
 
     pub(super) fn set_next(&self, slot: &Slot, next: i64) -> rusqlite::Result<()> {
-        self.0
-            .prepare_cached("update slot set next = ?2 where id = ?1")?
-            .execute((slot.id, next))?;
+        self.0.prepare_cached("update slot set next = ?2 where id = ?1")?.execute((slot.id, next))?;
         Ok(())
     }
 
-    pub(super) fn set_committed(
-        &self,
-        group: &str,
-        slot: &Slot,
-        next: i64,
-    ) -> rusqlite::Result<()> {
+    pub(super) fn set_committed(&self, group: &str, slot: &Slot, next: i64) -> rusqlite::Result<()> {
         self.0
             .prepare_cached(
                 "insert into committed (grp, slot, next) values (?1, ?2, ?3)
@@ -394,16 +344,10 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(file: PathBuf) -> Readers {
-        Readers {
-            file,
-            idle: Mutex::default(),
-        }
+        Readers { file, idle: Mutex::default() }
     }
 
-    fn with<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, LogError> {
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LogError> {
         let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
         let failed = LogError::storage("read the log");
         let result = (|| {
@@ -434,13 +378,7 @@ impl Readers {
 
     /// Up to `max` records from `from` on and before `to`, within the bound on bytes. The second value is the offset to go
     /// on from: after a compaction it may be beyond the last record's.
-    pub(super) fn records(
-        &self,
-        slot: &Slot,
-        from: i64,
-        to: i64,
-        max: usize,
-    ) -> Result<(Vec<Record>, i64), LogError> {
+    pub(super) fn records(&self, slot: &Slot, from: i64, to: i64, max: usize) -> Result<(Vec<Record>, i64), LogError> {
         self.with(|db| {
             let mut records = Vec::new();
             let mut bytes = 0;
@@ -448,11 +386,7 @@ impl Readers {
             let mut statement = db.prepare_cached(
                 "select id, key, value, headers, at from record where id >= ?1 and id < ?2 order by id limit ?3",
             )?;
-            let mut rows = statement.query((
-                slot.row(from),
-                slot.row(to),
-                i64::try_from(max).unwrap_or(i64::MAX),
-            ))?;
+            let mut rows = statement.query((slot.row(from), slot.row(to), i64::try_from(max).unwrap_or(i64::MAX)))?;
             let mut next = from;
             while let Some(row) = rows.next()? {
                 let id: i64 = row.get(0)?;
@@ -462,11 +396,7 @@ impl Readers {
                     offset: id - low,
                     key: row.get(1)?,
                     value: row.get(2)?,
-                    headers: row
-                        .get_ref(3)?
-                        .as_blob_or_null()?
-                        .map(decode_headers)
-                        .unwrap_or_default(),
+                    headers: row.get_ref(3)?.as_blob_or_null()?.map(decode_headers).unwrap_or_default(),
                     timestamp: row.get(4)?,
                 };
                 next = record.offset + 1;
@@ -483,22 +413,10 @@ impl Readers {
         })
     }
 
-    pub(super) fn committed(
-        &self,
-        group: &str,
-        slots: &[Arc<Slot>],
-    ) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) fn committed(&self, group: &str, slots: &[Arc<Slot>]) -> Result<Vec<Option<i64>>, LogError> {
         self.with(|db| {
-            let mut statement =
-                db.prepare_cached("select next from committed where grp = ?1 and slot = ?2")?;
-            slots
-                .iter()
-                .map(|slot| {
-                    statement
-                        .query_row((group, slot.id), |row| row.get(0))
-                        .optional()
-                })
-                .collect()
+            let mut statement = db.prepare_cached("select next from committed where grp = ?1 and slot = ?2")?;
+            slots.iter().map(|slot| statement.query_row((group, slot.id), |row| row.get(0)).optional()).collect()
         })
     }
 }

@@ -31,16 +31,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 pub(super) enum Op {
     Write(Write),
     CreateTopics(Vec<TopicSpec>, Reply<()>),
-    Join {
-        group: Arc<str>,
-        slots: Vec<Arc<Slot>>,
-        reply: Reply<(MemberId, watch::Receiver<Vec<Holding>>)>,
-    },
-    Leave {
-        group: Arc<str>,
-        member: MemberId,
-        reply: Option<Reply<()>>,
-    },
+    Join { group: Arc<str>, slots: Vec<Arc<Slot>>, reply: Reply<(MemberId, watch::Receiver<Vec<Holding>>)> },
+    Leave { group: Arc<str>, member: MemberId, reply: Option<Reply<()>> },
     Clean(Reply<()>),
     Stop(Reply<()>),
 }
@@ -93,11 +85,7 @@ struct Cleaned {
 
 impl Writer {
     pub(super) fn new(store: Store, shared: Arc<Shared>, lock: File) -> Writer {
-        let slots = shared
-            .topics()
-            .iter()
-            .flat_map(|t| t.slots.iter().map(|s| (s.id, s.clone())))
-            .collect();
+        let slots = shared.topics().iter().flat_map(|t| t.slots.iter().map(|s| (s.id, s.clone()))).collect();
         Writer {
             store,
             shared,
@@ -117,19 +105,17 @@ impl Writer {
         loop {
             let op = match waiting.take() {
                 Some(op) => op,
-                None => {
-                    match ops.recv_timeout(next_clean.saturating_duration_since(Instant::now())) {
-                        Ok(op) => op,
-                        Err(mpsc::RecvTimeoutError::Timeout) => {
-                            if let Err(error) = self.clean(false) {
-                                tracing::warn!(%error, "cleaning the log failed, will be tried again");
-                            }
-                            next_clean = Instant::now() + CLEAN_EVERY;
-                            continue;
+                None => match ops.recv_timeout(next_clean.saturating_duration_since(Instant::now())) {
+                    Ok(op) => op,
+                    Err(mpsc::RecvTimeoutError::Timeout) => {
+                        if let Err(error) = self.clean(false) {
+                            tracing::warn!(%error, "cleaning the log failed, will be tried again");
                         }
-                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                        next_clean = Instant::now() + CLEAN_EVERY;
+                        continue;
                     }
-                }
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                },
             };
             match op {
                 Op::Write(write) => {
@@ -151,16 +137,8 @@ impl Writer {
                     self.write(batch);
                 }
                 Op::CreateTopics(specs, reply) => drop(reply.send(self.create_topics(&specs))),
-                Op::Join {
-                    group,
-                    slots,
-                    reply,
-                } => drop(reply.send(self.join(group, &slots))),
-                Op::Leave {
-                    group,
-                    member,
-                    reply,
-                } => {
+                Op::Join { group, slots, reply } => drop(reply.send(self.join(group, &slots))),
+                Op::Leave { group, member, reply } => {
                     let result = self.leave(&group, member);
                     match reply {
                         Some(reply) => drop(reply.send(result)),
@@ -191,10 +169,8 @@ impl Writer {
     /// Group commit: many writes, one transaction. A write whose member lost a partition is refused by itself; a failing
     /// disk refuses all of them.
     fn write(&mut self, batch: Vec<Write>) {
-        let (allowed, refused): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .map(|write| (self.check(&write), write))
-            .partition(|(checked, _)| checked.is_ok());
+        let (allowed, refused): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|write| (self.check(&write), write)).partition(|(checked, _)| checked.is_ok());
         for (checked, write) in refused {
             drop(write.reply.send(checked));
         }
@@ -229,9 +205,10 @@ impl Writer {
             return Ok(());
         };
         let group = self.groups.get(&commit.group);
-        let lost = commit.offsets.iter().find(|offset| {
-            !group.is_some_and(|g| g.holds(commit.member, offset.slot.id, offset.tenure))
-        });
+        let lost = commit
+            .offsets
+            .iter()
+            .find(|offset| !group.is_some_and(|g| g.holds(commit.member, offset.slot.id, offset.tenure)));
         match lost {
             None => Ok(()),
             Some(offset) => Err(LogError::Revoked {
@@ -242,19 +219,14 @@ impl Writer {
         }
     }
 
-    fn store_all(
-        &mut self,
-        writes: &[Write],
-    ) -> Result<BTreeMap<SlotId, (Arc<Slot>, i64)>, LogError> {
+    fn store_all(&mut self, writes: &[Write]) -> Result<BTreeMap<SlotId, (Arc<Slot>, i64)>, LogError> {
         let now = now_ms();
         let mut ends: BTreeMap<SlotId, (Arc<Slot>, i64)> = BTreeMap::new();
         let batch = self.store.begin()?;
         (|| {
             for write in writes {
                 for (slot, row) in &write.rows {
-                    let (_, end) = ends
-                        .entry(slot.id)
-                        .or_insert_with(|| (slot.clone(), slot.end()));
+                    let (_, end) = ends.entry(slot.id).or_insert_with(|| (slot.clone(), slot.end()));
                     batch.insert(slot, *end, row, now)?;
                     *end += 1;
                 }
@@ -297,10 +269,7 @@ impl Writer {
         let (view, seen) = watch::channel(Vec::new());
         self.views.insert(member, view);
         let slots: BTreeSet<SlotId> = slots.iter().map(|slot| slot.id).collect();
-        self.groups
-            .entry(name.clone())
-            .or_default()
-            .join(member, slots);
+        self.groups.entry(name.clone()).or_default().join(member, slots);
         match self.show(&name) {
             Ok(()) => Ok((member, seen)),
             Err(error) => {
@@ -341,11 +310,7 @@ impl Writer {
             let holdings = held
                 .into_iter()
                 .zip(committed)
-                .map(|((slot, tenure), from)| Holding {
-                    slot,
-                    tenure,
-                    from: from.unwrap_or(0),
-                })
+                .map(|((slot, tenure), from)| Holding { slot, tenure, from: from.unwrap_or(0) })
                 .collect();
             view.send_replace(holdings);
         }
@@ -369,13 +334,7 @@ impl Writer {
                 }
                 let deleted = self.clean_slot(&topic, slot, now)?;
                 let kept = (end - slot.start()) - deleted as i64;
-                self.cleaned.insert(
-                    slot.id,
-                    Cleaned {
-                        up_to: end,
-                        kept: kept.max(0),
-                    },
-                );
+                self.cleaned.insert(slot.id, Cleaned { up_to: end, kept: kept.max(0) });
             }
         }
         Ok(())
@@ -406,7 +365,5 @@ impl Write {
 }
 
 fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -67,10 +67,7 @@ impl ClientContext for Assigned {
         for (name, topic) in statistics.topics {
             let name: Arc<str> = name.into();
             for (number, partition) in topic.partitions {
-                let key = Partition {
-                    topic: name.clone(),
-                    number,
-                };
+                let key = Partition { topic: name.clone(), number };
                 if partition.fetchq_cnt == 0 && partition.next_offset >= 0 {
                     state.passed.insert(key, partition.next_offset);
                 } else {
@@ -106,11 +103,7 @@ impl ConsumerContext for Assigned {
 }
 
 impl GroupMember {
-    pub(super) fn join(
-        kafka: Kafka,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<GroupMember, LogError> {
+    pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         let transactor = Transactor::new(kafka.clone(), group);
         let mut member = GroupMember {
             kafka,
@@ -140,10 +133,8 @@ impl GroupMember {
             .set("partition.assignment.strategy", "cooperative-sticky")
             // For the lag; see `Assigned::stats`.
             .set("statistics.interval.ms", "1000");
-        let consumer: StreamConsumer<Assigned> = config
-            .set("group.id", &*self.group)
-            .create_with_context(Assigned::default())
-            .map_err(failed())?;
+        let consumer: StreamConsumer<Assigned> =
+            config.set("group.id", &*self.group).create_with_context(Assigned::default()).map_err(failed())?;
         let topics: Vec<&str> = self.topics.iter().map(|t| &**t).collect();
         consumer.subscribe(&topics).map_err(failed())?;
         let consumer = Arc::new(consumer);
@@ -154,11 +145,7 @@ impl GroupMember {
         Ok(consumer)
     }
 
-    pub(in crate::log) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = tokio::time::Instant::now() + wait;
         self.settle().await?;
         let consumer = self.subscribe()?;
@@ -197,19 +184,13 @@ impl GroupMember {
     }
 
     fn count(&mut self, record: &Record) {
-        let partition = Partition {
-            topic: record.topic.clone(),
-            number: record.partition,
-        };
+        let partition = Partition { topic: record.topic.clone(), number: record.partition };
         let next = record.offset + 1;
         self.next.insert(partition.clone(), next);
         self.polled
             .entry(partition)
             .and_modify(|polled| polled.next = next)
-            .or_insert(Polled {
-                first: record.offset,
-                next,
-            });
+            .or_insert(Polled { first: record.offset, next });
     }
 
     /// After a revocation: what this poll had gathered of those partitions is left to their next holder, and what earlier
@@ -239,10 +220,7 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(
-        &mut self,
-        outputs: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         self.settle().await?;
         if let Some(lost) = self.lost.take() {
             self.failed = Some(LogError::Revoked {
@@ -260,13 +238,8 @@ impl GroupMember {
                     .map_err(LogError::kafka("name the offsets to commit"))?;
             }
             let transactor = self.transactor.clone();
-            self.running = Some(tokio::spawn(async move {
-                transactor
-                    .lock()
-                    .await
-                    .run(consumer, offsets, outputs)
-                    .await
-            }));
+            self.running =
+                Some(tokio::spawn(async move { transactor.lock().await.run(consumer, offsets, outputs).await }));
         }
         self.settle().await
     }
@@ -335,50 +308,30 @@ impl GroupMember {
         let Some(consumer) = &self.consumer else {
             return Vec::new();
         };
-        let state = consumer
-            .context()
-            .state
-            .lock()
-            .unwrap_or_else(|e| e.into_inner());
+        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
         state.partitions.iter().cloned().collect()
     }
 
     pub(in crate::log) async fn lag(&mut self) -> Result<u64, LogError> {
         let consumer = self.subscribe()?;
         let partitions = self.assignment();
-        let asked = partitions
-            .iter()
-            .map(|p| (p.topic.to_string(), p.number))
-            .collect();
+        let asked = partitions.iter().map(|p| (p.topic.to_string(), p.number)).collect();
         let marks = self.kafka.watermarks(asked).await?;
         let committed = self.committed_where_not_polled(&partitions).await?;
-        let state = consumer
-            .context()
-            .state
-            .lock()
-            .unwrap_or_else(|e| e.into_inner());
-        let lag = partitions
-            .iter()
-            .zip(marks)
-            .map(|(partition, (start, end))| {
-                let next = self
-                    .next
-                    .get(partition)
-                    .or_else(|| committed.get(partition));
-                let next = next.copied().unwrap_or(start).max(start);
-                // Past the last record there may be markers that are never polled.
-                match state.passed.get(partition) {
-                    Some(passed) if *passed >= end => 0,
-                    _ => (end - next).max(0) as u64,
-                }
-            });
+        let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
+        let lag = partitions.iter().zip(marks).map(|(partition, (start, end))| {
+            let next = self.next.get(partition).or_else(|| committed.get(partition));
+            let next = next.copied().unwrap_or(start).max(start);
+            // Past the last record there may be markers that are never polled.
+            match state.passed.get(partition) {
+                Some(passed) if *passed >= end => 0,
+                _ => (end - next).max(0) as u64,
+            }
+        });
         Ok(lag.sum())
     }
 
-    async fn committed_where_not_polled(
-        &self,
-        partitions: &[Partition],
-    ) -> Result<HashMap<Partition, i64>, LogError> {
+    async fn committed_where_not_polled(&self, partitions: &[Partition]) -> Result<HashMap<Partition, i64>, LogError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions.iter().filter(|p| !self.next.contains_key(p)) {
             list.add_partition(&partition.topic, partition.number);
@@ -387,9 +340,7 @@ impl GroupMember {
             return Ok(HashMap::new());
         };
         let list = blocking("ask for committed offsets", move || {
-            consumer
-                .committed_offsets(list, ASK)
-                .map_err(LogError::kafka("ask for committed offsets"))
+            consumer.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))
         })
         .await?;
         Ok(list
@@ -397,10 +348,7 @@ impl GroupMember {
             .iter()
             .filter_map(|e| {
                 let offset = e.offset().to_raw().filter(|offset| *offset >= 0)?;
-                let partition = Partition {
-                    topic: e.topic().into(),
-                    number: e.partition(),
-                };
+                let partition = Partition { topic: e.topic().into(), number: e.partition() };
                 Some((partition, offset))
             })
             .collect())
@@ -433,10 +381,7 @@ impl Drop for GroupMember {
 fn partitions_of(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
     list.elements()
         .into_iter()
-        .map(|e| Partition {
-            topic: e.topic().into(),
-            number: e.partition(),
-        })
+        .map(|e| Partition { topic: e.topic().into(), number: e.partition() })
         .collect::<Vec<_>>()
         .into_iter()
 }

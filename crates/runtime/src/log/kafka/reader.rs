@@ -28,11 +28,7 @@ struct Span {
 
 impl Span {
     fn is_done(&self) -> bool {
-        let target = if self.to == i64::MAX {
-            self.end
-        } else {
-            self.to
-        };
+        let target = if self.to == i64::MAX { self.end } else { self.to };
         self.next >= target
     }
 }
@@ -58,14 +54,7 @@ impl Reader {
             .filter_map(|(partition, span)| {
                 let end = *ends.get(usize::try_from(partition).ok()?)?;
                 let next = span.start.max(0);
-                Some((
-                    partition,
-                    Span {
-                        next,
-                        to: span.end,
-                        end,
-                    },
-                ))
+                Some((partition, Span { next, to: span.end, end }))
             })
             .collect();
         let mut list = TopicPartitionList::new();
@@ -74,22 +63,13 @@ impl Reader {
                 0 => Offset::Beginning,
                 next => Offset::Offset(next),
             };
-            list.add_partition_offset(topic, *partition, from)
-                .map_err(failed())?;
+            list.add_partition_offset(topic, *partition, from).map_err(failed())?;
         }
         consumer.assign(&list).map_err(failed())?;
-        Ok(Reader {
-            topic: topic.into(),
-            consumer,
-            spans,
-        })
+        Ok(Reader { topic: topic.into(), consumer, spans })
     }
 
-    pub(in crate::log) async fn poll(
-        &mut self,
-        max: usize,
-        wait: Duration,
-    ) -> Result<Vec<Record>, LogError> {
+    pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = Instant::now() + wait;
         let mut records = Vec::new();
         let mut bytes = 0;

@@ -29,11 +29,7 @@ pub(super) struct Transactor {
 impl Transactor {
     pub(super) fn new(kafka: Kafka, group: &str) -> Transactor {
         let id = kafka.transactional_id(group);
-        Transactor {
-            kafka,
-            id,
-            producer: None,
-        }
+        Transactor { kafka, id, producer: None }
     }
 
     /// Publishes `outputs` and commits `offsets` for the consumer's group, both or neither.
@@ -68,11 +64,7 @@ impl Transactor {
                 // A new producer under the same id ends what the old one left open; then the offsets tell.
                 self.producer = None;
                 self.start().await?;
-                if has_arrived(consumer, offsets).await? {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
+                if has_arrived(consumer, offsets).await? { Ok(()) } else { Err(error) }
             }
         }
     }
@@ -87,10 +79,7 @@ impl Transactor {
         producer_settings(&mut config);
         let producer: Transactions = config
             .set("transactional.id", &self.id)
-            .set(
-                "transaction.timeout.ms",
-                TRANSACTION_TIMEOUT.as_millis().to_string(),
-            )
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             // Outputs are all there when they are sent: no need to wait for more.
             .set("linger.ms", "0")
             // The brokers end a transaction behind the producer's back, and until then the next one is told to come back:
@@ -111,14 +100,10 @@ impl Transactor {
 }
 
 /// Whether the group's committed offsets are these.
-async fn has_arrived(
-    consumer: Arc<StreamConsumer<Assigned>>,
-    offsets: TopicPartitionList,
-) -> Result<bool, LogError> {
+async fn has_arrived(consumer: Arc<StreamConsumer<Assigned>>, offsets: TopicPartitionList) -> Result<bool, LogError> {
     blocking("ask for committed offsets", move || {
-        let committed = consumer
-            .committed_offsets(offsets.clone(), ASK)
-            .map_err(LogError::kafka("ask for committed offsets"))?;
+        let committed =
+            consumer.committed_offsets(offsets.clone(), ASK).map_err(LogError::kafka("ask for committed offsets"))?;
         let arrived = |wanted: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             committed
                 .find_partition(wanted.topic(), wanted.partition())
@@ -154,13 +139,10 @@ fn run_transaction(
             send(producer, record, deadline)?;
         }
         if offsets.count() > 0 {
-            let metadata = consumer.group_metadata().ok_or_else(|| LogError::Aborted {
-                reason: "the consumer is in no group".to_owned(),
-            })?;
-            until(deadline, || {
-                producer.send_offsets_to_transaction(offsets, &metadata, ASK)
-            })
-            .map_err(aborted)?;
+            let metadata = consumer
+                .group_metadata()
+                .ok_or_else(|| LogError::Aborted { reason: "the consumer is in no group".to_owned() })?;
+            until(deadline, || producer.send_offsets_to_transaction(offsets, &metadata, ASK)).map_err(aborted)?;
         }
         Ok(())
     })();
@@ -192,9 +174,7 @@ fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Resul
     loop {
         match producer.send(message) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                if Instant::now() < deadline =>
-            {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < deadline => {
                 message = back;
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -204,10 +184,7 @@ fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Resul
 }
 
 /// Repeats what Kafka says may be repeated, until the deadline.
-fn until(
-    deadline: Instant,
-    mut step: impl FnMut() -> Result<(), KafkaError>,
-) -> Result<(), KafkaError> {
+fn until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
         match step() {
             Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {
