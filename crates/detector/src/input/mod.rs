@@ -234,9 +234,7 @@ pub enum InputError {
         file: PathBuf,
     },
     /// Bytes that are no text in a file that is not compressed in a known way.
-    #[error(
-        "{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", shown(file)
-    )]
+    #[error("{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", shown(file))]
     Binary {
         /// Which file.
         file: PathBuf,

@@ -190,7 +190,9 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
     check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
-        "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"",
+        "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"; a table of posts has the \
+         columns id, platform, account_id, account_name and created_at, or those of CooRTweet or of \
+         coordination-network-toolkit",
     );
     check(
         folder.file("a.csv", b"id,x\n"),

@@ -123,10 +123,7 @@ fn errors_name_the_field_the_reason_and_the_place() {
     check(b"not json", expect![[r#"is not a JSON object, near "not json""#]]);
     check(b"[1]", expect![[r#"is not a JSON object, near "[1]""#]]);
     check(b"{\"id\":\"1\"", expect![[r#"EOF while parsing an object at column 9, near "{\"id\":\"1\"""#]]);
-    check(
-        b"{\"id\":\"\xFF\"}",
-        expect![[r#"`id`: invalid unicode code point at column 8, near "{\"id\":\"�\"}""#]],
-    );
+    check(b"{\"id\":\"\xFF\"}", expect![[r#"`id`: invalid unicode code point at column 8, near "{\"id\":\"�\"}""#]]);
     check(
         br#"{"id":"1","platform":"x","account_id":"7"}"#,
         expect![[
