@@ -138,6 +138,8 @@ impl Test {
 pub(crate) struct KeyName {
     pub kind: TraceKind,
     pub source: Arc<str>,
+    /// Whose kind of source that is; see `Trace::source_kind`.
+    pub source_kind: TraceKind,
     pub source_id: SourceId,
     pub key: Arc<str>,
 }
@@ -165,6 +167,7 @@ pub(crate) struct Candidate {
     /// Closed tests, by source.
     closed: BTreeMap<SourceId, Closed>,
     closed_totals: Totals,
+    closed_kinds: [f64; TraceKind::ALL.len()],
     member_log_lr: Vec<[f64; 3]>,
     evidence: Vec<KeyEvidence>,
     /// Closed tests on which nobody followed, and those beyond the bound on evidence.
@@ -207,6 +210,7 @@ impl Candidate {
             open: Vec::new(),
             closed: BTreeMap::new(),
             closed_totals: Totals::default(),
+            closed_kinds: Default::default(),
             evidence: Vec::new(),
             rest: Rest::default(),
         }
@@ -220,9 +224,10 @@ impl Candidate {
     /// Takes in the outcome of a test.
     pub(crate) fn close(&mut self, name: KeyName, test: Test, params: &Params) {
         let nats = test.log_e(params.epsilon);
+        self.closed_kinds[name.kind as usize] += nats;
         self.closed
             .entry(name.source_id)
-            .or_insert_with(|| Closed { kind: name.kind, source: name.source.clone(), nats: 0.0 })
+            .or_insert_with(|| Closed { kind: name.source_kind, source: name.source.clone(), nats: 0.0 })
             .nats += nats;
         let best = self.closed.values().map(|closed| closed.nats).fold(0.0, f64::max);
         let log_e = self.closed_totals.log_e + nats;
@@ -255,9 +260,20 @@ impl Candidate {
             *by_source.entry((closed.kind, closed.source.clone())).or_insert(0.0) += closed.nats;
         }
         for (name, test) in open {
-            *by_source.entry((name.kind, name.source.clone())).or_insert(0.0) += test.log_e(params.epsilon);
+            *by_source.entry((name.source_kind, name.source.clone())).or_insert(0.0) += test.log_e(params.epsilon);
         }
         by_source
+    }
+
+    /// Evidence by trace kind, in the order of [`TraceKind::ALL`].
+    pub(crate) fn by_kind<'t>(
+        &self,
+        open: impl Iterator<Item = (&'t KeyName, &'t Test)>,
+        params: &Params,
+    ) -> [f64; TraceKind::ALL.len()] {
+        let mut by_kind = self.closed_kinds;
+        open.for_each(|(name, test)| by_kind[name.kind as usize] += test.log_e(params.epsilon));
+        by_kind
     }
 
     /// All evidence, and all but the best source's. The sums of [`by_source`](Self::by_source) without the copy.
@@ -343,6 +359,7 @@ mod tests {
         KeyName {
             kind: TraceKind::Url,
             source: source.into(),
+            source_kind: TraceKind::Url,
             source_id: source_id(TraceKind::Url, source),
             key: key.into(),
         }

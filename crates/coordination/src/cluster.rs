@@ -140,7 +140,8 @@ pub struct Behaviour {
 /// Nats that one source gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceNats {
-    /// Sources of different kinds are different sources.
+    /// Whose kind of source: sources of different kinds are different sources, but a text beside a link has the link's source, which
+    /// is of kind `url`.
     pub kind: TraceKind,
     /// Whom the keys come from, for example a registrable domain.
     pub source: String,

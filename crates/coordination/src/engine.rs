@@ -272,10 +272,16 @@ impl Engine {
     ) -> (TraceKind, SourceId) {
         let Engine { params, history, keys, candidates, by_member, closing, .. } = self;
         let kind = trace.kind;
-        let source = source_id(kind, &trace.source);
+        let source = source_id(trace.source_kind, &trace.source);
         let id = hash_strs(kind as u64 + 1, &[&trace.key, "key"]);
         let key = keys.entry(id).or_insert_with(|| Key {
-            name: KeyName { kind, source: trace.source.into(), source_id: source, key: trace.key.into() },
+            name: KeyName {
+                kind,
+                source: trace.source.into(),
+                source_kind: trace.source_kind,
+                source_id: source,
+                key: trace.key.into(),
+            },
             first: at,
             last: at,
             ring: VecDeque::new(),
@@ -342,7 +348,7 @@ impl Engine {
     fn evaluate(&mut self, now: Millis, last: bool, clusters: &mut Vec<Cluster>) {
         self.close_tests(now);
         self.judge();
-        self.publish(now, clusters);
+        self.publish(now, last, clusters);
         if !last {
             self.propose(now);
             self.tidy(now);
@@ -400,7 +406,7 @@ impl Engine {
         places.into_iter().map(|place| (candidate.members[place], log_e[place])).collect()
     }
 
-    fn publish(&mut self, now: Millis, clusters: &mut Vec<Cluster>) {
+    fn publish(&mut self, now: Millis, last: bool, clusters: &mut Vec<Cluster>) {
         let passed: Vec<Passed> = self
             .passed
             .iter()
@@ -426,7 +432,7 @@ impl Engine {
             let account = accounts.get(number);
             format!("{}:{}", account.platform, account.id)
         };
-        for (place, identity) in self.identities.update(&campaigns, self.params.same_campaign, now, name) {
+        for (place, identity) in self.identities.update(&campaigns, self.params.same_campaign, now, last, name) {
             if let Some(cluster) = self.cluster(&campaigns[place], identity) {
                 self.stats.clusters_told += 1;
                 clusters.push(cluster);
@@ -604,7 +610,7 @@ impl Engine {
             log_e_leave_one_source_out: totals.log_e_without_best,
             candidates_tested: u64::from(self.proposed),
             history: candidate.history,
-            nats_by_kind: nats_by_kind(&by_source),
+            nats_by_kind: nats_by_kind(candidate.by_kind(self.open_tests(best, candidate), &self.params)),
             nats_by_source: nats_by_source(&by_source),
             silent_keys: silent(rest),
             members: self.members(campaign, &evidence),
@@ -747,12 +753,8 @@ impl Recent {
     }
 }
 
-fn nats_by_kind(by_source: &BySource) -> Vec<(TraceKind, f64)> {
-    let mut by_kind: BTreeMap<TraceKind, f64> = BTreeMap::new();
-    for ((kind, _), nats) in by_source {
-        *by_kind.entry(*kind).or_insert(0.0) += nats;
-    }
-    by_kind.into_iter().collect()
+fn nats_by_kind(by_kind: [f64; TraceKind::ALL.len()]) -> Vec<(TraceKind, f64)> {
+    TraceKind::ALL.into_iter().zip(by_kind).filter(|(_, nats)| *nats != 0.0).collect()
 }
 
 fn nats_by_source(by_source: &BySource) -> Vec<SourceNats> {

@@ -70,6 +70,11 @@ fn overlap(a: &[(AccountId, f64)], b: &[(AccountId, f64)]) -> f64 {
     both as f64 / a.len().min(b.len()).max(1) as f64
 }
 
+fn jaccard(a: &[(AccountId, f64)], b: &[(AccountId, f64)]) -> f64 {
+    let both = a.iter().filter(|(m, _)| b.binary_search_by_key(m, |(n, _)| *n).is_ok()).count();
+    both as f64 / (a.len() + b.len() - both).max(1) as f64
+}
+
 /// A cluster's identity and what was last said of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
@@ -90,16 +95,21 @@ pub(crate) struct Identities {
     known: Vec<Identity>,
 }
 
-/// Evidence must grow by this factor before a cluster with the same members is told again.
-const WORTH_TELLING: f64 = 1.25;
+/// Evidence must grow by this factor before a cluster with about the same members is told again ...
+const MORE_EVIDENCE: f64 = 1.25;
+/// ... and these are about the same members: Jaccard similarity to those last told. Members on the verge of passing come and go
+/// with every evaluation, and a reader is not to be told each time.
+const SAME_MEMBERS: f64 = 0.8;
 
 impl Identities {
-    /// Gives each campaign its identity and returns those of which there is something new to say, as places in `campaigns`.
+    /// Gives each campaign its identity and returns those of which there is something new to say, as places in `campaigns`; all of
+    /// them the `last` time.
     pub(crate) fn update(
         &mut self,
         campaigns: &[Campaign],
         same_campaign: f64,
         now: Millis,
+        last: bool,
         name: impl Fn(AccountId) -> String,
     ) -> Vec<(usize, Identity)> {
         let mut taken = vec![false; self.known.len()];
@@ -135,11 +145,12 @@ impl Identities {
                 lineage.push(self.known[other].id.clone());
             }
             let identity = &mut self.known[oldest];
-            let same_members = identity.members.iter().map(|m| m.0).eq(campaign.members.iter().map(|m| m.0));
-            if lineage.is_empty()
+            let same_members = jaccard(&identity.members, &campaign.members) > SAME_MEMBERS;
+            if !last
+                && lineage.is_empty()
                 && same_members
                 && identity.finding == campaign.finding
-                && campaign.strength < identity.strength * WORTH_TELLING
+                && campaign.strength < identity.strength * MORE_EVIDENCE
             {
                 continue;
             }
@@ -206,14 +217,14 @@ mod tests {
         let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32, Vec<String>)> {
             let all = sets.iter().enumerate().map(|(i, s)| passed(i as u32, Finding::Coordinated, 20.0, s)).collect();
             let found = campaigns(all, 0.5);
-            let news = known.update(&found, 0.5, now, name);
+            let news = known.update(&found, 0.5, now, false, name);
             news.into_iter().map(|(_, i)| (i.id, i.version, i.lineage)).collect()
         };
         let first = see(1, &[&[1, 2, 3, 4], &[11, 12, 13]]);
         let (a, b) = (first[0].0.clone(), first[1].0.clone());
         assert_ne!(a, b);
         assert_eq!(see(2, &[&[1, 2, 3, 4], &[11, 12, 13]]), [], "nothing new to say");
-        assert_eq!(see(3, &[&[2, 3, 4, 5], &[11, 12, 13]]), [(a.clone(), 2, vec![])]);
+        assert_eq!(see(3, &[&[2, 3, 4, 5], &[11, 12, 13]]), [(a.clone(), 2, vec![])], "one left, one joined");
         assert_eq!(see(4, &[&[2, 3, 4, 11, 12, 13]]), [(a.clone(), 3, vec![b])]);
         let split = see(5, &[&[2, 3, 4], &[11, 12, 13]]);
         assert_eq!(split.len(), 2, "a split-off part is a new cluster");

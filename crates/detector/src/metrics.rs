@@ -1,7 +1,7 @@
 //! What operators see of the detector.
 
 use coordination::{Outcome, Stats, TraceKind};
-use messages::cluster::ClusterMessage;
+use messages::cluster::{ClusterMessage, Status};
 use runtime::metrics::{Gauge, Histogram, IntCounter, IntCounterVec, IntGaugeVec, Metrics, MetricsError};
 
 use crate::detect::status_name;
@@ -19,6 +19,7 @@ pub struct DetectorMetrics {
     evictions: IntCounterVec,
     candidates: IntCounter,
     clusters: IntCounterVec,
+    living: IntGaugeVec,
     batch: Histogram,
 }
 
@@ -63,6 +64,11 @@ impl DetectorMetrics {
                 "Cluster states published, by status.",
                 &["status"],
             )?,
+            living: metrics.gauges(
+                "lockstep_clusters",
+                "Clusters in their last published state, by status.",
+                &["status"],
+            )?,
             batch: metrics.histogram(
                 "lockstep_batch_seconds",
                 "Seconds to take in a batch of records, commit included.",
@@ -75,6 +81,7 @@ impl DetectorMetrics {
         }
         for status in ["flagged", "single_source", "coordinated"] {
             made.clusters.with_label_values(&[status]);
+            made.living.with_label_values(&[status]);
         }
         Ok(made)
     }
@@ -90,9 +97,19 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    pub(crate) fn cluster(&self, cluster: &ClusterMessage) {
+    /// A cluster has been published; `before` is the status it had.
+    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>) {
+        self.gone(before);
+        self.living.with_label_values(&[status_name(cluster.status)]).inc();
         let status = status_name(cluster.status);
         self.clusters.with_label_values(&[status]).inc();
+    }
+
+    /// A cluster of this status is one no longer.
+    pub(crate) fn gone(&self, before: Option<Status>) {
+        if let Some(before) = before {
+            self.living.with_label_values(&[status_name(before)]).dec();
+        }
     }
 
     pub(crate) fn lag(&self, group: &str, records: u64) {

@@ -91,8 +91,10 @@ pub struct Service {
     shown: Stats,
     /// Clusters found but not yet published: they outlive a failed commit, because the engine will not find them again.
     unpublished: Vec<ClusterMessage>,
-    /// Clusters that were published as flagged.
+    /// Clusters that were ever published as flagged.
     flagged: BTreeSet<String>,
+    /// What was last published of each cluster.
+    statuses: BTreeMap<String, Status>,
     /// Failures to publish in a row.
     failures: u32,
 }
@@ -110,6 +112,7 @@ impl Service {
             shown: Stats::default(),
             unpublished: Vec::new(),
             flagged: BTreeSet::new(),
+            statuses: BTreeMap::new(),
             failures: 0,
         })
     }
@@ -198,11 +201,24 @@ impl Service {
             }
             readers = open;
         }
-        let flagged = self.pipeline.take()?.into_iter().filter(|cluster| cluster.status == Status::Flagged);
-        self.flagged.extend(flagged.map(|cluster| cluster.cluster_id));
+        for cluster in self.pipeline.take()? {
+            if cluster.status == Status::Flagged {
+                self.flagged.insert(cluster.cluster_id.clone());
+            }
+            self.note(&cluster);
+        }
         self.shown = self.pipeline.stats();
         tracing::info!(posts, seconds = began.elapsed().as_secs_f64(), "the engine is rebuilt");
         Ok(())
+    }
+
+    /// Takes note of a published cluster.
+    fn note(&mut self, cluster: &ClusterMessage) {
+        for gone in &cluster.lineage {
+            self.metrics.gone(self.statuses.remove(gone));
+        }
+        let before = self.statuses.insert(cluster.cluster_id.clone(), cluster.status);
+        self.metrics.cluster(cluster, before);
     }
 
     /// Decodes records and hands them to the pipeline; returns the dead letters. Records are counted only if `live`.
@@ -281,8 +297,8 @@ impl Service {
             }
             Err(error) => return Err(error.into()),
         }
-        for cluster in self.unpublished.drain(..) {
-            self.metrics.cluster(&cluster);
+        for cluster in std::mem::take(&mut self.unpublished) {
+            self.note(&cluster);
             tracing::info!(
                 cluster = %cluster.cluster_id,
                 version = cluster.version,

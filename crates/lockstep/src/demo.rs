@@ -13,7 +13,7 @@ use coordination::Millis;
 use detector::input::{Input, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, shutdown::Shutdown, telemetry};
-use sharing::{Partner, Reviewers, Sharing, Tlp};
+use sharing::{Partner, Reviewers, Tlp};
 
 use crate::{
     config::Config,
@@ -171,7 +171,7 @@ impl Demo {
         if !shutdown.is_stopping() {
             // What was flagged last is still on its way through the cases.
             settle(&log, &shutdown).await?;
-            self.summary(&sharing, &services, total, began.elapsed())?;
+            self.summary(&services, total, began.elapsed())?;
         }
         if self.once {
             shutdown.stop();
@@ -183,7 +183,7 @@ impl Demo {
         Ok(())
     }
 
-    fn summary(&self, _sharing: &Sharing, services: &Services, posts: u64, took: Duration) -> Result<()> {
+    fn summary(&self, services: &Services, posts: u64, took: Duration) -> Result<()> {
         let rows = Figures::read(&services.metrics.text());
         if self.json {
             return println_json(&serde_json::json!({
@@ -192,7 +192,7 @@ impl Demo {
                 "accepted": rows.accepted,
                 "dead_letters": rows.dead,
                 "candidates": rows.candidates,
-                "cluster_states": { "flagged": rows.flagged, "coordinated": rows.coordinated, "single_source": rows.single },
+                "clusters": { "flagged": rows.flagged, "coordinated": rows.coordinated, "single_source": rows.single },
                 "cases": rows.cases,
                 "objects_published": rows.objects,
             }));
@@ -202,9 +202,9 @@ impl Demo {
             ("posts", rows.accepted),
             ("dead letters", rows.dead),
             ("candidate groups tested", rows.candidates),
-            ("cluster states: flagged", rows.flagged),
-            ("cluster states: coordinated", rows.coordinated),
-            ("cluster states: single source", rows.single),
+            ("clusters: flagged", rows.flagged),
+            ("clusters: coordinated", rows.coordinated),
+            ("clusters: single source", rows.single),
             ("cases", rows.cases),
             ("objects in partners' feeds", rows.objects),
         ] {
@@ -315,11 +315,11 @@ impl Figures {
                 figures.accepted += n;
             } else if name == "lockstep_candidates_total" {
                 figures.candidates = n;
-            } else if labelled("lockstep_clusters_total{", "\"flagged\"") {
+            } else if labelled("lockstep_clusters{", "\"flagged\"") {
                 figures.flagged = n;
-            } else if labelled("lockstep_clusters_total{", "\"coordinated\"") {
+            } else if labelled("lockstep_clusters{", "\"coordinated\"") {
                 figures.coordinated = n;
-            } else if labelled("lockstep_clusters_total{", "\"single_source\"") {
+            } else if labelled("lockstep_clusters{", "\"single_source\"") {
                 figures.single = n;
             } else if name.starts_with("lockstep_sharing_cases{") {
                 figures.cases += n;

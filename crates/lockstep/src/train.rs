@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use coordination::{Cluster, Engine, Params};
+use coordination::{Cluster, Engine, Finding, Params};
 use scoring::{Dataset, Options, Row, train};
 use simulator::{AccountKey, Truth, World};
 
@@ -87,10 +87,18 @@ fn label(world: &World, name: &str, seed: u64) -> Result<Vec<Row>> {
         engine.on_post(post.created_at, &post.as_post(), &mut found);
     }
     engine.finish(&mut found);
-    // Every state of a cluster is a row: in service, the model judges young clusters too.
+    // Only coordinated clusters are judged: a single-source one is never flagged, whatever the model says. Each is two rows, as it
+    // was first told and as it was last: in service, the model judges young clusters too.
+    let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
+    for cluster in found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
+        states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
+    }
     let groups = Groups::new(&truth);
-    Ok(found
-        .iter()
+    let rows = states.into_values().flat_map(|(first, last)| {
+        let last = (last.version != first.version).then_some(last);
+        std::iter::once(first).chain(last)
+    });
+    Ok(rows
         .map(|cluster| {
             let (inauthentic, group) = groups.of(cluster);
             Row::new(cluster, inauthentic, &group, name, seed)

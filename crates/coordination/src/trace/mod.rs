@@ -20,13 +20,15 @@ pub(crate) struct Trace {
     pub key: String,
     /// Whom it comes from.
     pub source: String,
+    /// Whose kind of source that is: a text beside a link comes from the site that the link leads to, as the link itself does.
+    pub source_kind: TraceKind,
     /// What near-duplicates are recognised by.
     pub signature: Option<Box<Signature>>,
 }
 
 impl Trace {
     fn new(kind: TraceKind, key: String, source: String) -> Trace {
-        Trace { kind, key, source, signature: None }
+        Trace { kind, key, source, source_kind: kind, signature: None }
     }
 }
 

@@ -5,7 +5,7 @@
 //! band are compared by the share of equal bins, which estimates their Jaccard similarity; the first text of a class names it.
 //!
 //! The source of a text is what habit could explain it: the site it links to (a share button writes the title beside the
-//! link), else its language and its opening words, because texts made from one template open alike.
+//! link, and so has one source with it), else its language and its opening words, because texts made from one template open alike.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
@@ -43,6 +43,7 @@ struct Class {
     signature: Box<Signature>,
     last: Millis,
     source: String,
+    source_kind: TraceKind,
 }
 
 impl Texts {
@@ -67,17 +68,19 @@ impl Reader for Texts {
         let Some(signature) = signature(&text) else {
             return;
         };
-        let source = match post.urls.iter().find_map(|u| canonical(u)) {
-            Some((_, domain)) => domain,
+        let (source, source_kind) = match post.urls.iter().find_map(|u| canonical(u)) {
+            Some((_, domain)) => (domain, TraceKind::Url),
             None => {
                 let opening: Vec<&str> = text.split(' ').take(OPENING).collect();
-                format!("{} \"{} ...\"", post.lang.as_deref().unwrap_or("und"), opening.join(" "))
+                let template = format!("{} \"{} ...\"", post.lang.as_deref().unwrap_or("und"), opening.join(" "));
+                (template, TraceKind::Text)
             }
         };
         traces.push(Trace {
             kind: TraceKind::Text,
             key: format!("{:016x}", xxh3_64(text.as_bytes())),
             source,
+            source_kind,
             signature: Some(Box::new(signature)),
         });
     }
@@ -106,6 +109,7 @@ impl Reader for Texts {
             class.last = now;
             trace.key = format!("{id:016x}");
             trace.source.clone_from(&class.source);
+            trace.source_kind = class.source_kind;
             return true;
         }
         let id = u64::from_str_radix(&trace.key, 16).unwrap_or_default();
@@ -115,7 +119,8 @@ impl Reader for Texts {
                 ids.push(id);
             }
         }
-        self.classes.insert(id, Class { signature, last: now, source: trace.source.clone() });
+        self.classes
+            .insert(id, Class { signature, last: now, source: trace.source.clone(), source_kind: trace.source_kind });
         true
     }
 
