@@ -1,3 +1,4 @@
 //! end to end tests
 mod architecture;
+mod chain;
 mod operations;

@@ -5,7 +5,8 @@
 //! price is a start that takes as long as the topic's retention takes to read.
 //!
 //! **Event time** is the least of the partitions' newest post times, so that a partition that is read ahead of another does not
-//! make the other's posts late. A partition that has been silent for [`IDLE`] holds nothing back.
+//! make the other's posts late, be it after a crash or after a stop of hours. A partition that has been read to its end and then
+//! stayed silent for [`IDLE`] holds nothing back.
 //!
 //! One process detects for a whole deployment: each needs every post.
 
@@ -37,7 +38,7 @@ pub const GROUP: &str = "detector";
 
 /// How long a poll waits for records.
 const WAIT: Duration = Duration::from_millis(250);
-/// A partition silent for this long, by the wall clock, no longer holds event time back.
+/// A partition read to its end and silent for this long, by the wall clock, no longer holds event time back.
 const IDLE: Duration = Duration::from_secs(30);
 /// How often the lag is asked for, which costs a round trip.
 const LAG_EVERY: Duration = Duration::from_secs(2);
@@ -127,6 +128,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         self.rebuild(&shutdown).await?;
         let mut consumer = self.log.consumer(GROUP, &[POSTS]).await?;
+        self.clock.ends(&self.log.end_offsets(POSTS).await?);
         ready.ready();
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
@@ -138,8 +140,10 @@ impl Service {
             if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) {
                 lag_asked = Some(began);
                 self.metrics.lag(GROUP, consumer.lag().await?);
+                self.clock.ends(&self.log.end_offsets(POSTS).await?);
             }
             if records.is_empty() {
+                self.clock.nothing_left();
                 if *ended.borrow_and_update() && consumer.lag().await? == 0 {
                     tokio::task::block_in_place(|| self.pipeline.finish());
                     self.publish(&mut consumer, Vec::new()).await?;
@@ -161,6 +165,7 @@ impl Service {
     /// Brings the engine to where it was when the last offsets were committed.
     async fn rebuild(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
         let committed = self.log.committed(GROUP, POSTS).await?;
+        self.clock.ends(&committed.iter().map(|end| end.unwrap_or(0)).collect::<Vec<_>>());
         let mut readers = Vec::new();
         for (partition, end) in committed.iter().enumerate() {
             if let Some(end) = end.filter(|end| *end > 0) {
@@ -222,6 +227,7 @@ impl Service {
         let now = self.clock.now;
         let mut dead = Vec::new();
         for record in records {
+            self.clock.read(record);
             let value = record.value.as_deref().unwrap_or_default();
             let post = post::decode(value).and_then(|post| {
                 if post.created_at > wall.saturating_add(self.future_tolerance) {
@@ -313,19 +319,57 @@ impl Service {
 #[derive(Default)]
 struct EventClock {
     now: Millis,
-    newest: BTreeMap<i32, (Millis, Option<Instant>)>,
+    partitions: BTreeMap<i32, Progress>,
+}
+
+/// How far a partition has been read.
+struct Progress {
+    /// Time of its newest post.
+    newest: Millis,
+    /// Offset of its next record.
+    next: i64,
+    /// Since when all that it has is read; `None` while there is more.
+    at_end: Option<Instant>,
 }
 
 impl EventClock {
+    fn partition(&mut self, number: i32) -> &mut Progress {
+        let unread = Progress { newest: Millis::MIN, next: 0, at_end: None };
+        self.partitions.entry(number).or_insert(unread)
+    }
+
+    /// Takes note of where the partitions end.
+    fn ends(&mut self, ends: &[i64]) {
+        for (number, end) in (0..).zip(ends) {
+            let partition = self.partition(number);
+            if partition.next >= *end {
+                partition.at_end.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Nothing came although it was waited for. Ends alone would not tell: on Kafka they also count what is no record.
+    fn nothing_left(&mut self) {
+        for partition in self.partitions.values_mut() {
+            partition.at_end.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn read(&mut self, record: &Record) {
+        let partition = self.partition(record.partition);
+        partition.next = record.offset + 1;
+        partition.at_end = None;
+    }
+
     fn see(&mut self, partition: i32, at: Millis) {
-        let newest = self.newest.entry(partition).or_insert((Millis::MIN, None));
-        *newest = (newest.0.max(at), Some(Instant::now()));
+        let partition = self.partition(partition);
+        partition.newest = partition.newest.max(at);
     }
 
     /// Never back.
     fn advance(&mut self) {
-        let active = self.newest.values().filter(|(_, seen)| seen.is_some_and(|seen| seen.elapsed() < IDLE));
-        if let Some(least) = active.map(|(at, _)| *at).min() {
+        let active = self.partitions.values().filter(|p| p.at_end.is_none_or(|since| since.elapsed() < IDLE));
+        if let Some(least) = active.map(|partition| partition.newest).min() {
             self.now = self.now.max(least);
         }
     }
@@ -341,4 +385,37 @@ fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> 
 
 fn wall_clock() -> Millis {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(clock: &mut EventClock, partition: i32, offset: i64, at: Millis) {
+        let (key, value, headers) = (Vec::new(), None, Vec::new());
+        clock.read(&Record { topic: Arc::from(POSTS), partition, offset, key, value, headers, timestamp: 0 });
+        clock.see(partition, at);
+        clock.advance();
+    }
+
+    #[test]
+    fn event_time_waits_for_the_partition_that_is_read_last() {
+        let mut clock = EventClock::default();
+        clock.ends(&[2, 1, 0]);
+        let silent = Instant::now().checked_sub(IDLE).unwrap();
+        clock.partition(2).at_end = Some(silent);
+        read(&mut clock, 0, 0, 10);
+        read(&mut clock, 0, 1, 20);
+        assert_eq!(clock.now, 0, "the second has not been read");
+        read(&mut clock, 1, 0, 12);
+        assert_eq!(clock.now, 12);
+        clock.ends(&[9, 1, 0]);
+        read(&mut clock, 0, 2, 30);
+        assert_eq!(clock.now, 12, "the second ended a moment ago");
+        clock.partition(1).at_end = Some(silent);
+        read(&mut clock, 0, 3, 40);
+        assert_eq!(clock.now, 40);
+        read(&mut clock, 1, 1, 35);
+        assert_eq!(clock.now, 40, "it never goes back");
+    }
 }

@@ -323,7 +323,7 @@ impl Figures {
                 figures.single = n;
             } else if name.starts_with("lockstep_sharing_cases{") {
                 figures.cases += n;
-            } else if name.starts_with("lockstep_sharing_objects_published_total") {
+            } else if name == "lockstep_sharing_objects_published_total" {
                 figures.objects += n;
             } else if name == "lockstep_watermark_seconds" {
                 figures.watermark = value;
@@ -348,9 +348,9 @@ mod tests {
     fn figures_are_read_from_the_metrics() {
         let text = "# HELP x y\nlockstep_posts_total{outcome=\"accepted\"} 7\nlockstep_posts_total{outcome=\"late\"} 2\n\
             lockstep_posts_total{outcome=\"dead_letter\"} 1\nlockstep_sharing_cases{state=\"released\"} 3\n\
-            lockstep_watermark_seconds 1700000000\n";
+            lockstep_sharing_objects_published_total 40\nlockstep_watermark_seconds 1700000000\n";
         let figures = Figures::read(text);
-        assert_eq!((figures.accepted, figures.dead, figures.cases), (9, 1, 3));
+        assert_eq!((figures.accepted, figures.dead, figures.cases, figures.objects), (9, 1, 3, 40));
         assert_eq!(figures.event_time(), "2023-11-14 22:13");
     }
 }

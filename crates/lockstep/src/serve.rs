@@ -9,7 +9,7 @@ use runtime::{
     Log,
     admin::{self, Check, Readiness},
     http,
-    metrics::Metrics,
+    metrics::{IntGauge, Metrics},
     shutdown::{Shutdown, drain},
     telemetry,
 };
@@ -128,6 +128,8 @@ impl Services {
         let stop = shutdown.clone();
         let router = admin::router(metrics.clone(), readiness.clone());
         tasks.spawn(async move { Ok(http::serve(router, admin, stop).await?) });
+        let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
+        tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
         tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
         if let Some(listener) = intake {
             let (router, stop) = (detector::intake::router(log.clone()), shutdown.clone());
@@ -175,6 +177,18 @@ impl Services {
 
 fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {
     ended.context("a service broke down")?
+}
+
+/// Shows on /metrics what /ready says.
+async fn show_readiness(readiness: Readiness, shown: IntGauge, shutdown: Shutdown) -> Result<()> {
+    while !shutdown.is_stopping() {
+        shown.set(i64::from(readiness.is_ready()));
+        tokio::select! {
+            () = shutdown.stopping() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Asks the log for a sign of life, for the readiness check.

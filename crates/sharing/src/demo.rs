@@ -44,6 +44,19 @@ pub fn review(case: &mut Case, now: Timestamp) -> Result<Vec<Entry>, Illegal> {
     Ok(entries)
 }
 
+/// Withdraws a case whose cluster is flagged no longer: on more evidence, the model has changed its mind. Nothing where nothing
+/// was shared.
+pub fn retract(case: &mut Case, now: Timestamp) -> Result<Option<Entry>, Illegal> {
+    if !matches!(case.state, State::Released | State::Updated) {
+        return Ok(None);
+    }
+    case.demo = true;
+    let reason = format!("version {} is flagged no longer", case.version);
+    let mut entry = case.take(Step::Retract { reason }, RELEASER, now)?;
+    entry.text = format!("{} [demo policy, no person looked]", entry.text);
+    Ok(Some(entry))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +73,17 @@ mod tests {
         case.see(2, now);
         assert_eq!(review(&mut case, now).unwrap().len(), 3);
         assert_eq!(case.state, State::Updated);
+    }
+
+    #[test]
+    fn what_is_flagged_no_longer_is_withdrawn_once() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let (mut case, _) = Case::nominate("c", 1, now);
+        assert_eq!(retract(&mut case, now).unwrap(), None, "nothing was shared");
+        review(&mut case, now).unwrap();
+        case.see(2, now);
+        assert!(retract(&mut case, now).unwrap().unwrap().text.contains("flagged no longer"));
+        assert_eq!(case.state, State::Retracted);
+        assert_eq!(retract(&mut case, now).unwrap(), None);
     }
 }

@@ -353,6 +353,11 @@ fn on_cluster(
             entries.extend(reviewed);
             publish = share(&mut stored, config, partners, now);
         }
+    } else if config.reviewers == Reviewers::Demo
+        && let Some(retracted) = demo::retract(&mut stored.case, now)?
+    {
+        entries.push(retracted);
+        publish = withdraw(&mut stored, config, partners, now);
     }
     Ok(Some(Change { stored, entries, publish }))
 }

@@ -381,7 +381,7 @@ fn put_case(tx: &Transaction, stored: &StoredCase) -> Result<(), StoreError> {
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
     platforms.sort_unstable();
     platforms.dedup();
-    let kinds: Vec<&str> = cluster.traces.keys().map(String::as_str).collect();
+    let kinds = crate::words::kinds_by_nats(cluster);
     let changed = tx
         .prepare_cached(
             "insert into cases (cluster_id, case_id, revision, state, status, demo, probability, log_e, accounts, platforms,

@@ -1,0 +1,335 @@
+//! The whole chain as its users meet it, from posted lines to partners' feeds, on both homes of the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use end_to_end::{Place, Service, simulate};
+use futures::TryStreamExt;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    dead_letter::{DeadLetter, Source},
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER},
+};
+use runtime::{Log, Record};
+use serde_json::Value;
+
+/// Posts in one request.
+const REQUEST: usize = 1_000;
+
+#[test]
+fn posts_become_cases_and_feeds_on_the_embedded_log() {
+    let world = World::demo();
+    let place = Place::new(None, &world.platforms);
+    let mut service = place.serve();
+
+    // Lines that are no posts, each with what is said of it: field and part of the reason. The last is told from a post by its
+    // time alone, which only the detector looks at.
+    let bad: [(&str, &str, &str); 6] = [
+        ("not json at all", "", "not a JSON object"),
+        (r#"["an","array"]"#, "", "not a JSON object"),
+        (r#"{"platform":"chirp","account_id":"1","created_at":"2026-09-14T00:00:00Z"}"#, "id", "missing"),
+        (r#"{"id":"b1","platform":" ","account_id":"1","created_at":"2026-09-14T00:00:00Z"}"#, "platform", "empty"),
+        (r#"{"id":"b2","platform":"chirp","account_id":"1","created_at":"yesterday"}"#, "created_at", ""),
+        (r#"{"id":"b3","platform":"chirp","account_id":"1","created_at":"2999-01-01T00:00:00Z"}"#, "created_at", "future"),
+    ];
+    let mut lines = world.posts.clone();
+    for (i, (line, _, _)) in bad.iter().enumerate() {
+        lines.insert(lines.len() / 7 * (i + 1), line.as_bytes().to_vec());
+    }
+    let (mut accepted, mut rejected) = (0, 0);
+    for chunk in lines.chunks(REQUEST) {
+        let answer = service.post(chunk).unwrap();
+        accepted += answer["accepted"].as_u64().unwrap();
+        rejected += answer["rejected"].as_u64().unwrap();
+    }
+    assert_eq!((accepted, rejected), (world.posts.len() as u64 + 1, 5));
+    service.settle(accepted);
+
+    let outcomes = outcomes(&service);
+    assert_eq!(outcomes["dead_letter"], 1, "{outcomes:?}");
+    assert_eq!(outcomes["accepted"] + outcomes["late"], world.posts.len() as u64, "{outcomes:?}");
+    assert_eq!((outcomes["too_late"], outcomes["duplicate"]), (0, 0));
+    let found = Found::look(&place, &service, &world);
+    found.check(&service, &world);
+
+    // The same posts again change nothing: they are known, or too old to matter.
+    let again = &world.posts[world.posts.len() - 3 * REQUEST..];
+    for chunk in again.chunks(REQUEST) {
+        service.post(chunk).unwrap();
+    }
+    let all = accepted + again.len() as u64;
+    service.settle(all);
+    let twice = self::outcomes(&service);
+    assert_eq!(twice["duplicate"] + twice["too_late"], again.len() as u64, "{twice:?}");
+    assert_eq!(twice.values().sum::<u64>(), all);
+    assert_eq!(found, Found::look(&place, &service, &world));
+    assert_eq!(service.stop().code(), Some(0));
+
+    let clusters = read(&place, None, CLUSTERS);
+    check_dead_letters(&read(&place, None, POSTS_DEAD_LETTER), &bad);
+    check_topics(&found, &clusters, &read(&place, None, CLUSTERS_FLAGGED));
+
+    // A restart rebuilds the engine from the log and does nothing else.
+    let mut service = place.serve();
+    service.settle(0);
+    assert_eq!(service.sum("lockstep_posts_total"), 0, "nothing is counted twice");
+    assert_eq!(found, Found::look(&place, &service, &world));
+    assert_eq!(service.stop().code(), Some(0));
+    assert_eq!(clusters, read(&place, None, CLUSTERS), "a restart publishes nothing");
+}
+
+#[test]
+fn a_killed_service_goes_on_as_if_nothing_had_happened() {
+    let world = World::demo();
+    let place = Place::new(None, &world.platforms);
+    let mut service = place.serve();
+    for chunk in world.posts.chunks(REQUEST) {
+        service.post(chunk).unwrap();
+    }
+    service.settle(world.posts.len() as u64);
+    let found = Found::look(&place, &service, &world);
+    assert_eq!(service.stop().code(), Some(0));
+    let undisturbed = latest(&read(&place, None, CLUSTERS));
+    assert!(!undisturbed.is_empty());
+
+    let place = Place::new(None, &world.platforms);
+    let mut service = place.serve();
+    let chunks: Vec<_> = world.posts.chunks(REQUEST).collect();
+    for (i, chunk) in chunks.iter().enumerate() {
+        service.post(chunk).unwrap();
+        // In the middle of the work: the posts are on the log, and the detector has not read them all.
+        if [chunks.len() / 3, chunks.len() * 4 / 5].contains(&i) {
+            service.kill();
+            service = place.serve();
+        }
+    }
+    // Posts that were read and not committed are read again, so their number is known only at the end.
+    service.wait("all has been read", |service| {
+        (service.metrics().get(r#"lockstep_consumer_lag_records{group="detector"}"#) == Some(&0.0)).then_some(())
+    });
+    service.settle(0);
+    let after = Found::look(&place, &service, &world);
+    assert_eq!(service.stop().code(), Some(0));
+    let disturbed = latest(&read(&place, None, CLUSTERS));
+    assert_eq!(members(&undisturbed), members(&disturbed));
+    assert_eq!(found.accounts(), after.accounts());
+}
+
+/// The demo world, with what ends its last tests.
+struct World {
+    posts: Vec<Vec<u8>>,
+    platforms: BTreeSet<String>,
+    /// Accounts by platform.
+    accounts: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl World {
+    fn demo() -> World {
+        let mut posts = simulate("demo", 1);
+        let mut accounts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let text = |post: &Value, field: &str| post[field].as_str().unwrap().to_owned();
+        let mut last = String::new();
+        for line in &posts {
+            let post: Value = serde_json::from_slice(line).unwrap();
+            accounts.entry(text(&post, "platform")).or_default().insert(text(&post, "account_id"));
+            last = last.max(text(&post, "created_at"));
+        }
+        // Event time moves with posts only: strangers who post hours later, enough of them to reach every partition, close the
+        // tests that are open.
+        let later = last.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_hours(4);
+        posts.extend((0..48).map(|i| {
+            let text = format!("good night number {i}");
+            serde_json::json!({"id": format!("later-{i}"), "platform": "elsewhere", "account_id": format!("stranger-{i}"),
+                "account_name": "stranger", "created_at": later, "text": text})
+            .to_string()
+            .into_bytes()
+        }));
+        World { posts, platforms: accounts.keys().cloned().collect(), accounts }
+    }
+}
+
+/// What reviewers and partners see.
+#[derive(Debug, PartialEq)]
+struct Found {
+    /// Case by cluster, as the API gives it, with its history.
+    cases: BTreeMap<String, Value>,
+    /// STIX objects by platform, in the order of the feed.
+    feeds: BTreeMap<String, Vec<Value>>,
+}
+
+impl Found {
+    fn look(place: &Place, service: &Service, world: &World) -> Found {
+        let list = service.json("/api/clusters");
+        let rows = list["clusters"].as_array().unwrap();
+        assert_eq!(rows.len() as u64, list["total"].as_u64().unwrap(), "all of them are on one page");
+        let ids = rows.iter().map(|row| row["cluster_id"].as_str().unwrap().to_owned());
+        let cases = ids.map(|id| (id.clone(), service.json(&format!("/api/clusters/{id}")))).collect();
+        let feeds = world.platforms.iter().map(|p| (p.clone(), feed(service, &place.key(p)))).collect();
+        Found { cases, feeds }
+    }
+
+    /// Cluster to its accounts.
+    fn accounts(&self) -> BTreeMap<String, BTreeSet<(String, String)>> {
+        let cases = self.cases.iter();
+        cases.map(|(id, page)| (id.clone(), members_of(&serde_json::from_value(page["cluster"].clone()).unwrap()))).collect()
+    }
+
+    /// That it hangs together, and is shown.
+    fn check(&self, service: &Service, world: &World) {
+        assert!(!self.cases.is_empty(), "nothing was flagged: {}", service.said());
+        for (id, page) in &self.cases {
+            assert_eq!(page["cluster"]["cluster_id"], **id);
+            assert_eq!(page["case"]["demo"], true, "{page}");
+            // On more evidence the model may change its mind: then what was shared is withdrawn.
+            let flagged = page["cluster"]["status"] == "flagged";
+            let states = if flagged { ["released", "updated"] } else { ["retracted", "retracted"] };
+            assert!(states.contains(&page["case"]["state"].as_str().unwrap()), "{}", page["case"]);
+            let history = page["history"].to_string();
+            assert!(history.contains("demo reviewer 1") && history.contains("no person looked"), "{history}");
+            let (status, html) = service.get(&format!("/clusters/{id}"));
+            assert_eq!(status, 200);
+            assert!(html.contains("DEMO: approved by the demo policy, no person looked") && html.contains("</html>"));
+        }
+        let (status, html) = service.get("/");
+        assert_eq!(status, 200);
+        assert!(self.cases.keys().all(|id| html.contains(&format!("/clusters/{id}"))), "{html}");
+        assert_eq!(service.get("/clusters/c-0000000000000000").0, 404);
+
+        for (platform, objects) in &self.feeds {
+            let own = &world.accounts[platform];
+            let mut shared = BTreeSet::new();
+            for account in objects.iter().filter(|object| object["type"] == "user-account") {
+                assert_eq!(account["account_type"], **platform);
+                shared.insert(account["user_id"].as_str().unwrap().to_owned());
+            }
+            assert!(shared.is_subset(own), "{platform} is told of accounts that it does not have");
+            // Not in any text either.
+            let text = Value::Array(objects.clone()).to_string();
+            let words: BTreeSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            for (other, theirs) in world.accounts.iter().filter(|(other, _)| *other != platform) {
+                let told: Vec<&String> = theirs.iter().filter(|id| words.contains(id.as_str()) && !own.contains(*id)).collect();
+                assert!(told.is_empty(), "{platform} is told of {told:?} of {other}");
+            }
+            // And everybody in a flagged cluster is there.
+            let flagged = self.accounts().into_iter().filter(|(id, _)| self.cases[id]["cluster"]["status"] == "flagged");
+            let members = flagged.flat_map(|(_, members)| members);
+            let due: BTreeSet<String> = members.filter(|(at, _)| at == platform).map(|(_, account)| account).collect();
+            assert!(due.is_subset(&shared), "{platform} is not told of {:?}", due.difference(&shared));
+        }
+        let flagged = self.cases.values().filter(|page| page["cluster"]["status"] == "flagged").count();
+        assert!(flagged > 0, "nothing is flagged in the end");
+        let published: usize = self.feeds.values().map(Vec::len).sum();
+        assert_eq!(service.sum("lockstep_sharing_objects_published_total") >= published as u64, published > 0);
+
+        let metrics = service.metrics();
+        let value = |name: &str| *metrics.get(name).unwrap_or_else(|| panic!("{name} is missing"));
+        for table in ["waiting", "keys", "ties", "accounts", "shares", "candidates", "open_tests"] {
+            assert!(value(&format!(r#"lockstep_table_entries{{table="{table}"}}"#)) >= 0.0);
+        }
+        assert!(value(r#"lockstep_table_entries{table="accounts"}"#) > 1_000.0);
+        assert!(value("lockstep_watermark_seconds") > 1.7e9);
+        assert!(service.sum("lockstep_candidates_total") > 0);
+        assert_eq!(service.sum("lockstep_sharing_cases"), self.cases.len() as u64);
+        assert_eq!(value("lockstep_ready"), 1.0);
+    }
+}
+
+/// What one partner reads, from discovery to the last page of its collection.
+fn feed(service: &Service, key: &str) -> Vec<Value> {
+    assert_eq!(service.taxii("/taxii2/", None).0, 401);
+    assert_eq!(service.taxii("/taxii2/", Some("lockstep_0000000000000000_00")).0, 401);
+    let ok = |path: &str| {
+        let (status, body) = service.taxii(path, Some(key));
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    };
+    let root = ok("/taxii2/")["api_roots"][0].as_str().unwrap().to_owned();
+    assert_eq!(ok(&root)["versions"][0], "application/taxii+json;version=2.1");
+    let collections = ok(&format!("{root}collections/"))["collections"].as_array().unwrap().clone();
+    assert_eq!(collections.len(), 1, "a partner sees its own collection only");
+    let objects = format!("{root}collections/{}/objects/?limit=50", collections[0]["id"].as_str().unwrap());
+    let (mut found, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = ok(&format!("{objects}{next}"));
+        found.extend(page["objects"].as_array().cloned().unwrap_or_default());
+        match page["next"].as_str() {
+            Some(cursor) if page["more"] == true => next = format!("&next={cursor}"),
+            _ => return found,
+        }
+    }
+}
+
+fn outcomes(service: &Service) -> BTreeMap<&'static str, u64> {
+    let metrics = service.metrics();
+    let names = ["accepted", "late", "too_late", "duplicate", "dead_letter"];
+    names.map(|name| (name, metrics[&format!(r#"lockstep_posts_total{{outcome="{name}"}}"#)] as u64)).into()
+}
+
+/// All records of a topic; on the embedded log only while no service runs.
+fn read(place: &Place, brokers: Option<&str>, topic: &str) -> Vec<Record> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let log = match brokers {
+            Some(brokers) => Log::connect_kafka(brokers, &[]).await.unwrap(),
+            None => Log::open_embedded(&place.path("log")).await.unwrap(),
+        };
+        let records = log.read_all(topic, &[]).await.unwrap().try_collect().await.unwrap();
+        log.shutdown().await.unwrap();
+        records
+    })
+}
+
+/// Every bad line is there once, as it was, with field, reason and where it came from.
+fn check_dead_letters(records: &[Record], bad: &[(&str, &str, &str)]) {
+    assert_eq!(records.len(), bad.len());
+    for (line, field, reason) in bad {
+        let mut of_line = records.iter().filter(|record| record.value.as_deref() == Some(line.as_bytes()));
+        let record = of_line.next().unwrap_or_else(|| panic!("{line} is not among the dead letters"));
+        assert!(of_line.next().is_none(), "{line} is there twice");
+        let letter = DeadLetter::from_record(line.as_bytes(), &record.headers).unwrap();
+        assert_eq!(letter.field, *field, "{line}");
+        assert!(letter.reason.contains(reason) && !letter.reason.is_empty(), "{line}: {}", letter.reason);
+        match letter.source {
+            Source::Line { file, line } => assert!(file == "POST /v1/posts" && line > 0, "{file} {line}"),
+            Source::Record { topic, .. } => assert_eq!(topic, POSTS),
+        }
+    }
+}
+
+/// The flagged clusters are those that have cases, and what is said of them is what was last published.
+fn check_topics(found: &Found, clusters: &[Record], flagged: &[Record]) {
+    let told: BTreeSet<String> = flagged.iter().map(|record| String::from_utf8(record.key.clone()).unwrap()).collect();
+    assert_eq!(told, found.cases.keys().cloned().collect());
+    assert!(flagged.iter().any(|record| decode(record).status == Status::Flagged));
+    let clusters = latest(clusters);
+    let flagged = latest(flagged);
+    for (id, cluster) in &flagged {
+        assert_eq!(serde_json::to_value(cluster).unwrap(), found.cases[id]["cluster"], "{id}");
+        if let Some(now) = clusters.get(id) {
+            assert_eq!(now, cluster);
+        }
+    }
+}
+
+/// The last state of every cluster that there still is.
+fn latest(records: &[Record]) -> BTreeMap<String, ClusterMessage> {
+    let mut clusters = BTreeMap::new();
+    for record in records {
+        let id = String::from_utf8(record.key.clone()).unwrap();
+        match &record.value {
+            Some(_) => clusters.insert(id, decode(record)),
+            None => clusters.remove(&id),
+        };
+    }
+    clusters
+}
+
+fn decode(record: &Record) -> ClusterMessage {
+    ClusterMessage::decode(record.value.as_deref().unwrap()).unwrap()
+}
+
+fn members(clusters: &BTreeMap<String, ClusterMessage>) -> BTreeMap<&str, BTreeSet<(String, String)>> {
+    clusters.iter().map(|(id, cluster)| (id.as_str(), members_of(cluster))).collect()
+}
+
+fn members_of(cluster: &ClusterMessage) -> BTreeSet<(String, String)> {
+    cluster.accounts.iter().map(|account| (account.platform.clone(), account.account_id.clone())).collect()
+}
