@@ -29,7 +29,11 @@ fn posts_become_cases_and_feeds_on_the_embedded_log() {
         (r#"{"platform":"chirp","account_id":"1","created_at":"2026-09-14T00:00:00Z"}"#, "id", "missing"),
         (r#"{"id":"b1","platform":" ","account_id":"1","created_at":"2026-09-14T00:00:00Z"}"#, "platform", "empty"),
         (r#"{"id":"b2","platform":"chirp","account_id":"1","created_at":"yesterday"}"#, "created_at", ""),
-        (r#"{"id":"b3","platform":"chirp","account_id":"1","created_at":"2999-01-01T00:00:00Z"}"#, "created_at", "future"),
+        (
+            r#"{"id":"b3","platform":"chirp","account_id":"1","created_at":"2999-01-01T00:00:00Z"}"#,
+            "created_at",
+            "future",
+        ),
     ];
     let mut lines = world.posts.clone();
     for (i, (line, _, _)) in bad.iter().enumerate() {
@@ -170,7 +174,9 @@ impl Found {
     /// Cluster to its accounts.
     fn accounts(&self) -> BTreeMap<String, BTreeSet<(String, String)>> {
         let cases = self.cases.iter();
-        cases.map(|(id, page)| (id.clone(), members_of(&serde_json::from_value(page["cluster"].clone()).unwrap()))).collect()
+        cases
+            .map(|(id, page)| (id.clone(), members_of(&serde_json::from_value(page["cluster"].clone()).unwrap())))
+            .collect()
     }
 
     /// That it hangs together, and is shown.
@@ -206,11 +212,13 @@ impl Found {
             let text = Value::Array(objects.clone()).to_string();
             let words: BTreeSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
             for (other, theirs) in world.accounts.iter().filter(|(other, _)| *other != platform) {
-                let told: Vec<&String> = theirs.iter().filter(|id| words.contains(id.as_str()) && !own.contains(*id)).collect();
+                let told: Vec<&String> =
+                    theirs.iter().filter(|id| words.contains(id.as_str()) && !own.contains(*id)).collect();
                 assert!(told.is_empty(), "{platform} is told of {told:?} of {other}");
             }
             // And everybody in a flagged cluster is there.
-            let flagged = self.accounts().into_iter().filter(|(id, _)| self.cases[id]["cluster"]["status"] == "flagged");
+            let flagged =
+                self.accounts().into_iter().filter(|(id, _)| self.cases[id]["cluster"]["status"] == "flagged");
             let members = flagged.flat_map(|(_, members)| members);
             let due: BTreeSet<String> = members.filter(|(at, _)| at == platform).map(|(_, account)| account).collect();
             assert!(due.is_subset(&shared), "{platform} is not told of {:?}", due.difference(&shared));

@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-/// Posts of three accounts that share the same links within seconds, among others that do not.
+/// Posts of three accounts that share links together and of forty that do not: enough to read, too little to find anything.
 fn posts() -> String {
     let mut lines = String::new();
     for n in 0..40 {
@@ -221,7 +221,6 @@ fn data_goes_to_standard_output_and_words_to_standard_error() {
     assert_eq!(summary, shown);
     assert!(desk.read("out/report.html").contains("posts.jsonl"));
     check_contract(&desk, "out");
-    assert!(desk.read("out/ties.csv").lines().any(|line| line.starts_with("chirp:a,chirp:b,url,40,")));
     // An earlier run's files are not left beside the new ones.
     desk.run(&["detect", "posts.jsonl", "--out", "out", "--no-report"]).ends(0).says(&["results: out/clusters.jsonl"]);
     assert!(!desk.path("out/report.html").exists());
@@ -255,6 +254,7 @@ fn the_same_posts_in_any_form_and_order_give_the_same_results() {
     desk.write("posts.jsonl", &world);
     desk.run(&["detect", "posts.jsonl", "--out", "once"]).ends(0);
     assert!(check_contract(&desk, "once") > 0, "nothing is found in the demo world");
+    assert!(desk.read("once/ties.csv").lines().count() > 100, "hardly a tie in the demo world");
     desk.run(&["detect", "posts.jsonl", "--out", "twice", "--memory", "1"]).ends(0);
     assert!(results(&desk, "once") == results(&desk, "twice"), "a second run differs");
     let mixed = shuffled(&world);
