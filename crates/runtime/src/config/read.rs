@@ -78,7 +78,6 @@ impl<'a> Place<'a> {
                 "expected an IP address and a port, for example 127.0.0.1:8080",
             ),
             place: problem.place.or_else(|| Some((self.node.origin.clone(), self.path()))),
-            ..problem
         })
     }
 
