@@ -265,12 +265,14 @@ fn tell(detection: &Detection, out: &Path, no_report: bool) {
         );
     }
     for cluster in detection.clusters.iter().filter(|c| c.status == Status::Flagged).take(10) {
-        let kinds: Vec<String> = cluster.traces.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
+        let mut kinds: Vec<_> = cluster.traces.iter().filter(|(_, nats)| **nats >= 0.5).collect();
+        kinds.sort_by(|x, y| y.1.total_cmp(x.1));
+        let kinds: Vec<String> = kinds.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
         eprintln!(
-            "  {}  {} accounts, probability {:.2}, {:.0} nats without the best source ({}), {} to {}",
+            "  {}  {} accounts, probability {}, {:.0} nats without the best source ({}), {} to {}",
             cluster.cluster_id,
             cluster.accounts.len(),
-            cluster.probability,
+            if cluster.probability > 0.995 { "over 0.99".to_owned() } else { format!("{:.2}", cluster.probability) },
             cluster.log_e_leave_one_source_out,
             kinds.join(", "),
             cluster.first_seen,
