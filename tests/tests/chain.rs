@@ -125,7 +125,7 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
 #[test]
 fn kafka_carries_the_same_chain_and_a_kill() {
     let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
-        println!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
+        eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
         return;
     };
     forget(&brokers);
