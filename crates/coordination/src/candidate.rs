@@ -13,7 +13,8 @@ use crate::{
 /// Number of a candidate, in order of birth.
 pub(crate) type CandidateId = u32;
 
-/// Probabilities of "the next actor is a member" under the alternative (DETECTION.md, stage B).
+/// Probabilities of "the next actor is a member" under the alternative; their likelihood ratios are averaged, which needs
+/// no guess as to which is right.
 const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
 /// Probabilities of "this member takes part" under the alternative.
 const PART: [f64; 3] = [0.2, 0.5, 0.8];

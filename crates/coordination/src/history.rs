@@ -10,7 +10,7 @@ pub(crate) type AccountId = u32;
 pub(crate) type SourceId = u64;
 
 const KINDS: usize = TraceKind::ALL.len();
-/// Added to the acts on a source, so that few acts make no habit (DETECTION.md, stage A).
+/// Added to the acts on a source, so that few acts make no habit.
 const SOURCE_PRIOR: f64 = 5.0;
 
 /// Acts per account, per source and per both, decayed over time.

@@ -6,6 +6,33 @@
 //! by which later acts are judged. At every tick, tests that are over are closed, candidates that pass are told as *clusters*,
 //! and strong ties propose new *candidates*, frozen at birth: only what their members do afterwards counts.
 //!
+//! # What it computes
+//!
+//! **Share.** share(a, d) is the part of the next acts on source d that account a is expected to make by itself: the greatest of its
+//! share of all acts of the kind, its share of the present hour's acts (sessions clump), and its share of the source's acts in a
+//! baseline that decays and leaves out the last 24 h, so that a burst cannot explain itself. On a stream's first day there is no such
+//! baseline and all acts so far stand in for it: a fandom's first day then does not look like a campaign, and a campaign that brings
+//! its own sources goes unseen for as long.
+//!
+//! **Stage A, propose.** For an act on a key after n acts within a window (60 s, 10 min, 1 h; the narrowest that holds the pair
+//! counts), with n taken as max(2 n, acts within twice the window) + 1, either account of a pair is there by chance with p = 1 -
+//! exp(-2 share n); the pair earns -ln max(p_a, p_b) nats, if that is one or more, at most once in 30 min and once a post. Ties of 8
+//! nats on two or more keys, joined strongest first, propose groups of 3 to 60 accounts.
+//!
+//! **Stage B, test.** From a member's first act on a key that no member touched before the candidate's birth, for 2 h: with h = min(0.9,
+//! 2 sum of share(m, d) over members who have not acted), each next act multiplies LR_q by q/h if it is such a member's, else by
+//! (1 - q)/(1 - h), for q in 0.1, 0.3, 0.7 (at least h). The key's e-value is 0.95 + 0.05 mean LR; log-e of the candidate is the sum
+//! of the logs. Under the null that members act here by habit alone, an e-value is at most 1 on average (Ville's inequality then
+//! bounds how often it is ever large). The statistic that must pass is log-e *without its best source*; a candidate that passes only with
+//! it is [`Finding::SingleSource`]. e-BH (Wang and Ramdas 2022) at 0.05 over all candidates ever proposed decides.
+//! Members are tested one by one with the candidate's keys as trials, by e-BH within it; at least three must pass, and only
+//! they are named.
+//!
+//! **Choices that measurements made.** A repost leaves no trace but the repost, since the original's links, tags and words come along
+//! with it: counting them made a fandom look like two sources. A text beside a link has the link's source, because share buttons write
+//! both. Reposts of unknown authors all have one source. A pair's share is frozen with its act and a test's shares with its opening,
+//! so that an act costs time in proportion to the ring and to the open tests, and to nothing else.
+//!
 //! What is absent: I/O, clocks, threads, randomness, metrics, and any reading of what opinion a post holds.
 
 mod accounts;
