@@ -9,6 +9,7 @@ if ! [ -x "$env/bin/stix2_validator" ] || ! "$env/bin/python" -c 'import taxii2c
     # 3.3.1 ships no schemas.
     "$env/bin/pip" --quiet install stix2-validator==3.2.0 taxii2-client==2.3.0
 fi
+# The whole workspace, as everywhere: another selection of packages would build its dependencies a second time.
 LOCKSTEP_STIX_VALIDATOR="$PWD/$env/bin/stix2_validator" \
 LOCKSTEP_TAXII_PYTHON="$PWD/$env/bin/python" \
-    cargo test -p sharing outside_ -- --nocapture
+    cargo test --workspace outside_ -- --nocapture

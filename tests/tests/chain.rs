@@ -1,15 +1,23 @@
 //! The whole chain as its users meet it, from posted lines to partners' feeds, on both homes of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
-use end_to_end::{Place, Service, simulate};
+use end_to_end::{Place, Service, free_port, run, simulate};
 use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status},
     dead_letter::{DeadLetter, Source},
-    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER},
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER},
 };
-use runtime::{Log, Record};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    types::RDKafkaErrorCode,
+};
+use runtime::{Log, NewRecord, Record};
 use serde_json::Value;
 
 /// Posts in one request.
@@ -106,11 +114,7 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
             service = place.serve();
         }
     }
-    // Posts that were read and not committed are read again, so their number is known only at the end.
-    service.wait("all has been read", |service| {
-        (service.metrics().get(r#"lockstep_consumer_lag_records{group="detector"}"#) == Some(&0.0)).then_some(())
-    });
-    service.settle(0);
+    world.gone_through(&mut service);
     let after = Found::look(&place, &service, &world);
     assert_eq!(service.stop().code(), Some(0));
     let disturbed = latest(&read(&place, None, CLUSTERS));
@@ -118,9 +122,97 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
     assert_eq!(found.accounts(), after.accounts());
 }
 
+#[test]
+fn kafka_carries_the_same_chain_and_a_kill() {
+    let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
+        eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
+        return;
+    };
+    forget(&brokers);
+    let world = World::demo();
+
+    let place = Place::new(None, &world.platforms);
+    let mut service = place.serve();
+    for chunk in world.posts.chunks(REQUEST) {
+        service.post(chunk).unwrap();
+    }
+    service.settle(world.posts.len() as u64);
+    let embedded = Found::look(&place, &service, &world);
+    assert_eq!(service.stop().code(), Some(0));
+    let undisturbed = latest(&read(&place, None, CLUSTERS));
+
+    let place = Place::new(Some(&brokers), &world.platforms);
+    let bad = [
+        ("not json at all", "", ""),
+        (r#"{"id":"b2","platform":"chirp","account_id":"1","created_at":"yesterday"}"#, "created_at", ""),
+    ];
+    let (first, second) = world.posts.split_at(world.posts.len() / 2);
+    let ingest = |name: &str, posts: &[Vec<u8>], bad: &str| {
+        let file = place.path(name);
+        fs::write(&file, [&posts.join(&b'\n')[..], b"\n", bad.as_bytes(), b"\n"].concat()).unwrap();
+        run(&["ingest", file.to_str().unwrap(), "--brokers", &brokers]);
+    };
+    // A backlog, then a service that is killed in the middle of it, then the rest while another one runs.
+    ingest("first.jsonl", first, bad[0].0);
+    let service = place.serve();
+    service.kill();
+    let mut service = place.serve();
+    ingest("second.jsonl", second, bad[1].0);
+    // Somebody else's record on the topic itself.
+    let raw = b"\xff\x00 no post at all";
+    append(&brokers, NewRecord::new(POSTS, "chirp:raw", &raw[..]));
+    world.gone_through(&mut service);
+    service.wait("the raw record is a dead letter", |service| (outcomes(service)["dead_letter"] > 0).then_some(()));
+    let outcomes = outcomes(&service);
+    assert_eq!((outcomes["dead_letter"], outcomes["too_late"]), (1, 0), "{outcomes:?}");
+    assert!(outcomes.values().sum::<u64>() <= world.posts.len() as u64 + 1, "{outcomes:?}");
+    let found = Found::look(&place, &service, &world);
+    found.check(&service, &world);
+    assert_eq!(service.stop().code(), Some(0));
+
+    let clusters = read(&place, Some(&brokers), CLUSTERS);
+    assert_eq!(members(&undisturbed), members(&latest(&clusters)));
+    assert_eq!(embedded.accounts(), found.accounts());
+    check_topics(&found, &clusters, &read(&place, Some(&brokers), CLUSTERS_FLAGGED));
+    let (raws, lines): (Vec<Record>, Vec<Record>) =
+        read(&place, Some(&brokers), POSTS_DEAD_LETTER).into_iter().partition(|r| r.value.as_deref() == Some(&raw[..]));
+    check_dead_letters(&lines, &bad);
+    assert_eq!(raws.len(), 1);
+    let letter = DeadLetter::from_record(raw, &raws[0].headers).unwrap();
+    assert!(matches!(letter.source, Source::Record { topic, .. } if topic == POSTS));
+    assert_eq!(raws[0].key, b"chirp:raw");
+
+    let mut service = place.serve();
+    service.settle(0);
+    assert_eq!(service.sum("lockstep_posts_total"), 0, "nothing is counted twice");
+    assert_eq!(found, Found::look(&place, &service, &world));
+    assert_eq!(service.stop().code(), Some(0));
+    assert_eq!(clusters.len(), read(&place, Some(&brokers), CLUSTERS).len(), "a restart publishes nothing");
+}
+
+#[test]
+fn the_demo_runs_through_and_says_so() {
+    let ports = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+    let output = run(&["demo", "--once", "--json", "--listen", &ports[0], "--admin", &ports[1], "--intake", &ports[2]]);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |name: &str| summary[name].as_u64().unwrap_or_else(|| panic!("{name}: {summary}"));
+    assert!(number("posts") > 10_000);
+    assert_eq!(number("accepted"), number("posts"));
+    assert_eq!(number("dead_letters"), 0);
+    for name in ["candidates", "cases", "objects_published"] {
+        assert!(number(name) > 0, "{name}: {summary}");
+    }
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no person looked") && said.contains("synthetic"), "{said}");
+    assert!(said.contains(&format!("http://{}", ports[0])), "{said}");
+}
+
 /// The demo world, with what ends its last tests.
 struct World {
     posts: Vec<Vec<u8>>,
+    /// Time of the last post.
+    end: jiff::Timestamp,
     platforms: BTreeSet<String>,
     /// Accounts by platform.
     accounts: BTreeMap<String, BTreeSet<String>>,
@@ -147,7 +239,17 @@ impl World {
             .to_string()
             .into_bytes()
         }));
-        World { posts, platforms: accounts.keys().cloned().collect(), accounts }
+        World { posts, end: later, platforms: accounts.keys().cloned().collect(), accounts }
+    }
+
+    /// Waits until event time has come to the end and everything that follows is done. After a kill the number of posts does not
+    /// tell: those that were read and not committed are read again.
+    fn gone_through(&self, service: &mut Service) {
+        let end = self.end.as_second() as f64 - 301.0;
+        service.wait("event time has come to the end", |service| {
+            service.metrics().get("lockstep_watermark_seconds").is_some_and(|at| *at >= end).then_some(())
+        });
+        service.settle(0);
     }
 }
 
@@ -285,6 +387,31 @@ fn read(place: &Place, brokers: Option<&str>, topic: &str) -> Vec<Record> {
     })
 }
 
+fn append(brokers: &str, record: NewRecord) {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let log = Log::connect_kafka(brokers, &[]).await.unwrap();
+        log.append(vec![record]).await.unwrap();
+        log.shutdown().await.unwrap();
+    });
+}
+
+/// Deletes what earlier runs have left on the broker, whose topics have the same names.
+fn forget(brokers: &str) {
+    let local = brokers.split(',').all(|broker| broker.starts_with("127.0.0.1:") || broker.starts_with("localhost:"));
+    assert!(
+        local,
+        "{brokers} may be somebody's: this test deletes Lockstep's topics, so it takes brokers on loopback only"
+    );
+    let mut config = rdkafka::ClientConfig::new();
+    let admin: AdminClient<_> = config.set("bootstrap.servers", brokers).create().unwrap();
+    let topics = [POSTS, POSTS_DEAD_LETTER, CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK];
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+    let gone = tokio::runtime::Runtime::new().unwrap().block_on(admin.delete_topics(&topics, &options)).unwrap();
+    for topic in gone {
+        assert!(matches!(topic, Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))), "{topic:?}");
+    }
+}
+
 /// Every bad line is there once, as it was, with field, reason and where it came from.
 fn check_dead_letters(records: &[Record], bad: &[(&str, &str, &str)]) {
     assert_eq!(records.len(), bad.len());
@@ -296,7 +423,9 @@ fn check_dead_letters(records: &[Record], bad: &[(&str, &str, &str)]) {
         assert_eq!(letter.field, *field, "{line}");
         assert!(letter.reason.contains(reason) && !letter.reason.is_empty(), "{line}: {}", letter.reason);
         match letter.source {
-            Source::Line { file, line } => assert!(file == "POST /v1/posts" && line > 0, "{file} {line}"),
+            Source::Line { file, line } => {
+                assert!((file == "POST /v1/posts" || file.ends_with(".jsonl")) && line > 0, "{file} {line}");
+            }
             Source::Record { topic, .. } => assert_eq!(topic, POSTS),
         }
     }

@@ -191,7 +191,17 @@ impl Kafka {
         blocking("ask for committed offsets", move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, partitions - 1);
-            let committed = asker.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))?;
+            // The group's coordinator may just be moving, or not yet be chosen where the group is the broker's first.
+            let until = std::time::Instant::now() + 2 * ASK;
+            let committed = loop {
+                match asker.committed_offsets(list.clone(), ASK) {
+                    Ok(committed) => break committed,
+                    Err(error) if is_moving(&error) && std::time::Instant::now() < until => {
+                        std::thread::sleep(Duration::from_millis(200));
+                    }
+                    Err(error) => return Err(LogError::kafka("ask for committed offsets")(error)),
+                }
+            };
             Ok((0..partitions)
                 .map(|p| {
                     let offset = committed.find_partition(&topic, p)?.offset().to_raw()?;
@@ -291,6 +301,13 @@ impl Kafka {
             }
         }
     }
+}
+
+/// Whether a group's coordinator is on its way from one broker to another.
+fn is_moving(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| [NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress].contains(&code))
 }
 
 fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig {

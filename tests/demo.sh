@@ -1,0 +1,47 @@
+# Sourced by the scripts that look at a running demo: `start_demo` runs `lockstep demo` on free ports with its posts gone through
+# at once, and sets lockstep, work, console and admin; what it started ends with the script.
+# shellcheck shell=bash
+
+free_port() {
+    local port
+    for port in $(shuf -i 20000-29999 -n 50); do
+        if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+    echo "no free port" >&2
+    return 1
+}
+
+ended() {
+    local pid
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+
+started=()
+work=$(mktemp -d)
+trap ended EXIT
+
+start_demo() {
+    cargo build --quiet --package lockstep
+    lockstep=${CARGO_TARGET_DIR:-target}/debug/lockstep
+    console=127.0.0.1:$(free_port)
+    admin=127.0.0.1:$(free_port)
+    : >"$work/demo.log"
+    "$lockstep" demo --speed 1e9 --listen "$console" --admin "$admin" --intake "127.0.0.1:$(free_port)" 2>"$work/demo.log" &
+    started+=($!)
+    local tries=0
+    until grep -q '^All posts have gone through' "$work/demo.log"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 600 ] || ! kill -0 "${started[0]}"; then
+            cat "$work/demo.log" >&2
+            return 1
+        fi
+        sleep 0.2
+    done
+}
