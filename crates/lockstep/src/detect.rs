@@ -112,8 +112,11 @@ impl Detect {
         rejects.finish()?;
         let detection = detection?;
         let counts = &detection.counts;
-        if counts.posts == 0 && counts.damaged.is_empty() {
+        if counts.posts == 0 {
             // Empty results would look like a finding.
+            if let Some(damage) = counts.damaged.first() {
+                bail!("no post could be read: {damage}");
+            }
             bail!("no post could be read: {}", self.nothing(counts.bad, counts.not_posts));
         }
         detection.write(&self.out)?;

@@ -279,6 +279,7 @@ fn a_file_that_is_no_posts_says_which_and_why() {
     desk.write("pairs.csv", "object_id,account_id,content_id,time\n");
     desk.write("wrong.jsonl", "{\"foo\":1}\n");
     desk.write("blank.jsonl", "\n\n");
+    desk.write("cut.parquet", b"PAR1 and nothing that would be a footer");
     fs::create_dir(desk.path("folder")).unwrap();
     for (file, words) in [
         ("missing.jsonl", "cannot open missing.jsonl: No such file"),
@@ -292,6 +293,7 @@ fn a_file_that_is_no_posts_says_which_and_why() {
             "wrong.jsonl",
             "see out/rejected.jsonl; if the posts are written as a platform gives them, name it with --dialect",
         ),
+        ("cut.parquet", "no post could be read: cut.parquet breaks off"),
         ("blank.jsonl", "nothing but blank lines or a header"),
     ] {
         desk.run(&["detect", file, "--out", "out"]).ends(1).prints_nothing().says(&["error: ", words]);
@@ -403,7 +405,7 @@ fn real_posts_keep_the_contract() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let file = data.join("ira_episodes.jsonl.gz");
     if !file.exists() {
-        println!("skipped: no real data here");
+        eprintln!("skipped: no real data here");
         return;
     }
     let desk = Desk::new();
