@@ -167,6 +167,8 @@ pub(crate) struct Candidate {
     /// Closed tests, by source.
     closed: BTreeMap<SourceId, Closed>,
     closed_totals: Totals,
+    /// The closed source with most nats, if any has more than none.
+    closed_best: (SourceId, f64),
     closed_kinds: [f64; TraceKind::ALL.len()],
     member_log_lr: Vec<[f64; 3]>,
     evidence: Vec<KeyEvidence>,
@@ -210,6 +212,7 @@ impl Candidate {
             open: Vec::new(),
             closed: BTreeMap::new(),
             closed_totals: Totals::default(),
+            closed_best: (0, 0.0),
             closed_kinds: Default::default(),
             evidence: Vec::new(),
             rest: Rest::default(),
@@ -225,13 +228,20 @@ impl Candidate {
     pub(crate) fn close(&mut self, name: KeyName, test: Test, params: &Params) {
         let nats = test.log_e(params.epsilon);
         self.closed_kinds[name.kind as usize] += nats;
-        self.closed
-            .entry(name.source_id)
-            .or_insert_with(|| Closed { kind: name.source_kind, source: name.source.clone(), nats: 0.0 })
-            .nats += nats;
-        let best = self.closed.values().map(|closed| closed.nats).fold(0.0, f64::max);
+        let closed = self.closed.entry(name.source_id).or_insert_with(|| Closed {
+            kind: name.source_kind,
+            source: name.source.clone(),
+            nats: 0.0,
+        });
+        closed.nats += nats;
+        if closed.nats > self.closed_best.1 {
+            self.closed_best = (name.source_id, closed.nats);
+        } else if name.source_id == self.closed_best.0 {
+            let best = self.closed.iter().map(|(source, closed)| (*source, closed.nats));
+            self.closed_best = best.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best });
+        }
         let log_e = self.closed_totals.log_e + nats;
-        self.closed_totals = Totals { log_e, log_e_without_best: log_e - best };
+        self.closed_totals = Totals { log_e, log_e_without_best: log_e - self.closed_best.1 };
         test.member_trials(&mut self.member_log_lr, params.safety);
         if test.members_acted() < 2 {
             self.rest.keys += 1;
@@ -289,16 +299,18 @@ impl Candidate {
         if opened.is_empty() {
             return self.closed_totals;
         }
-        let best_closed = self
-            .closed
-            .iter()
-            .filter(|(source, _)| opened.iter().all(|(known, _)| known != *source))
-            .map(|(_, closed)| closed.nats)
-            .fold(0.0, f64::max);
-        let (mut log_e, mut best) = (self.closed_totals.log_e, best_closed);
-        for (source, nats) in opened {
+        let mut log_e = self.closed_totals.log_e;
+        let mut best = 0.0f64;
+        for (source, nats) in &opened {
             log_e += nats;
-            best = best.max(nats + self.closed.get(&source).map_or(0.0, |closed| closed.nats));
+            best = best.max(nats + self.closed.get(source).map_or(0.0, |closed| closed.nats));
+        }
+        // The best closed source counts as it is, unless an open test on it has made it worse: then another may be best.
+        if opened.iter().all(|(source, _)| *source != self.closed_best.0) {
+            best = best.max(self.closed_best.1);
+        } else if best < self.closed_best.1 {
+            let others = self.closed.iter().filter(|(source, _)| opened.iter().all(|(known, _)| known != *source));
+            best = others.map(|(_, closed)| closed.nats).fold(best, f64::max);
         }
         Totals { log_e, log_e_without_best: log_e - best }
     }

@@ -78,12 +78,15 @@ impl Config {
     /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other.
     pub fn load(path: Option<&Path>) -> Result<Config> {
         let config: Config = runtime::config::load(path, "LOCKSTEP", &[])?;
-        config.check()?;
+        match path {
+            Some(path) => config.check().with_context(|| path.display().to_string())?,
+            None => config.check()?,
+        }
         Ok(config)
     }
 
     fn check(&self) -> Result<()> {
-        self.detector.engine().context("configuration")?;
+        self.detector.engine()?;
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
@@ -143,7 +146,7 @@ impl ConfigCommand {
             Action::Show(file) => {
                 use std::io::Write;
                 let text = toml::to_string_pretty(&file.load()?)?;
-                std::io::stdout().write_all(text.as_bytes())?;
+                std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,14 +12,17 @@ use detector::{
     detect::{Detection, Stage},
     input::{BadLine, Input, Options},
 };
-use messages::cluster::Status;
+use messages::{cluster::Status, dialect::Dialect};
 
-use crate::{config::ConfigFile, progress};
+use crate::{
+    config::ConfigFile,
+    progress::{self, count, counted},
+};
 
 /// Bad lines shown one by one; all of them are in rejected.jsonl.
 const SHOWN: u64 = 5;
 
-/// Finds groups that act in lockstep in files of posts; needs no services.
+/// Finds groups that act in lockstep in files of posts; needs no services
 ///
 /// Reads NDJSON, CSV or Parquet, plain, .gz or .zst; - is standard input. CSV with CooRTweet's or
 /// coordination-network-toolkit's columns is recognised. Writes to the output folder:
@@ -36,7 +39,8 @@ const SHOWN: u64 = 5;
 Examples:
   lockstep detect posts.jsonl.gz --out out
   zcat posts.jsonl.gz | lockstep detect - --out out --json
-  lockstep detect shares.csv --platform facebook --out out"
+  lockstep detect shares.csv --platform facebook --out out
+  lockstep detect export.json --dialect telegram --out out"
 )]
 pub struct Detect {
     /// Files of posts; - is standard input
@@ -45,12 +49,18 @@ pub struct Detect {
     /// Folder for the results, made where missing
     #[arg(long, value_name = "DIR", default_value = "lockstep-out")]
     out: PathBuf,
+    /// What the files are written in: lockstep, x, bluesky, mastodon, telegram or csv
+    #[arg(long, default_value = "lockstep")]
+    dialect: Dialect,
     /// The platform of rows that name none
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
     /// Memory for sorting posts by time, in MiB; what does not fit goes through a temporary file
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
-    memory: usize,
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    memory: u32,
+    /// Write report.html, as is done unless --no-report says otherwise
+    #[arg(long, overrides_with = "no_report")]
+    report: bool,
     /// Write no report.html
     #[arg(long)]
     no_report: bool,
@@ -64,9 +74,14 @@ pub struct Detect {
 impl Detect {
     pub fn run(self) -> Result<()> {
         let config = self.config.load()?;
-        let options = Options { platform: self.platform.clone(), memory_mib: self.memory, ..Options::default() };
+        let options = Options {
+            dialect: self.dialect,
+            platform: self.platform.clone(),
+            memory_mib: self.memory as usize,
+            ..Options::default()
+        };
         let input = Input::open(&self.files, options)?;
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        prepare(&self.out)?;
 
         let bar = progress::bar(input.total_bytes(), "reading   {bar:30} {bytes}/{total_bytes} {msg}");
         let mut rejects = Rejects::new(self.out.join("rejected.jsonl"));
@@ -96,9 +111,16 @@ impl Detect {
         bar.finish_and_clear();
         rejects.finish()?;
         let detection = detection?;
+        let counts = &detection.counts;
+        if counts.posts == 0 && counts.damaged.is_empty() {
+            // Empty results would look like a finding.
+            bail!("no post could be read: {}", self.nothing(counts.bad, counts.not_posts));
+        }
         detection.write(&self.out)?;
-        if !self.no_report {
-            let path = self.out.join("report.html");
+        let path = self.out.join("report.html");
+        if self.no_report {
+            remove(&path)?;
+        } else {
             std::fs::write(&path, report(&self.files, &detection))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -108,16 +130,46 @@ impl Detect {
             tell(&detection, &self.out, self.no_report);
         }
         // What could be read has been used and written; that something was missing must not go unnoticed.
-        for damage in &detection.counts.damaged {
+        for damage in &counts.damaged {
             eprintln!("error: {damage}");
         }
-        if !detection.counts.damaged.is_empty() {
+        if !counts.damaged.is_empty() {
             bail!("part of the input could not be read; the results cover the rest");
         }
-        if detection.counts.posts == 0 {
-            bail!("no post could be read; {} lines were rejected", detection.counts.bad);
-        }
         Ok(())
+    }
+
+    /// Why there is no post, as far as that can be told, and what to do.
+    fn nothing(&self, bad: u64, not_posts: u64) -> String {
+        match (bad, not_posts) {
+            (0, 0) => "there is nothing but blank lines or a header".to_owned(),
+            (0, n) => format!("{} by the dialect {} hold no post", counted(n, "value"), self.dialect),
+            (n, _) => format!(
+                "{} rejected, see {}; if the posts are written as a platform gives them, name it with --dialect",
+                counted(n, "line"),
+                self.out.join("rejected.jsonl").display()
+            ),
+        }
+    }
+}
+
+/// Makes the folder and sees that it can be written to, before the long work; takes away what an earlier run rejected.
+fn prepare(out: &Path) -> Result<()> {
+    if out.exists() && !out.is_dir() {
+        bail!("--out {} is a file: name a folder", out.display());
+    }
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    tempfile::tempfile_in(out).with_context(|| format!("cannot write to the folder {}", out.display()))?;
+    remove(&out.join("rejected.jsonl"))
+}
+
+/// Takes away a file of an earlier run, which would be taken for one of this run.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {} of an earlier run", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -170,8 +222,8 @@ impl Rejects {
         }
         if self.count > 0 {
             eprintln!(
-                "warning: {} lines could not be read; they are in {} with the reasons",
-                progress::count(self.count),
+                "warning: {} could not be read, see {} for all of them with the reasons",
+                counted(self.count, "line"),
                 self.path.display()
             );
         }
@@ -181,39 +233,46 @@ impl Rejects {
 
 pub fn println_json(value: &serde_json::Value) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    out.write_all(b"\n")?;
-    Ok(())
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(anyhow::Error::from);
+    written.and_then(|()| Ok(out.write_all(b"\n")?)).context("cannot write to standard output")
 }
 
-fn tell(detection: &Detection, out: &std::path::Path, no_report: bool) {
+fn tell(detection: &Detection, out: &Path, no_report: bool) {
     let counts = &detection.counts;
+    let mut passed_over = String::new();
+    for (n, what) in [(counts.duplicates, "duplicate"), (counts.not_posts, "other value")] {
+        if n > 0 {
+            passed_over.push_str(&format!(", {} dropped", counted(n, what)));
+        }
+    }
     eprintln!(
-        "{} posts of {} accounts in {:.1} s ({} posts/s){}",
-        progress::count(counts.posts),
-        progress::count(detection.accounts_seen),
+        "{} of {} in {:.1} s ({} posts/s){passed_over}",
+        counted(counts.posts, "post"),
+        counted(detection.accounts_seen, "account"),
         detection.took.as_secs_f64(),
-        progress::count((counts.posts as f64 / detection.took.as_secs_f64().max(1e-9)) as u64),
-        if counts.duplicates > 0 {
-            format!(", {} duplicates dropped", progress::count(counts.duplicates))
-        } else {
-            String::new()
-        },
+        count((counts.posts as f64 / detection.took.as_secs_f64().max(1e-9)) as u64),
     );
-    eprintln!(
-        "{} flagged, {} coordinated but not inauthentic by the model, {} on a single source; {} candidate groups tested",
-        detection.count(Status::Flagged),
-        detection.count(Status::Coordinated),
-        detection.count(Status::SingleSource),
-        progress::count(detection.stats.candidates_proposed),
-    );
-    for cluster in detection.clusters.iter().filter(|c| c.status == Status::Flagged).take(10) {
-        let kinds: Vec<String> = cluster.traces.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
+    let tested = counted(detection.stats.candidates_proposed, "candidate group");
+    if detection.clusters.is_empty() {
+        eprintln!("no group acts in lockstep by the test; {tested} tested");
+    } else {
         eprintln!(
-            "  {}  {} accounts, probability {:.2}, {:.0} nats without the best source ({}), {} to {}",
+            "{} in lockstep: {} flagged, {} coordinated but not inauthentic by the model, {} on a single source; {tested} tested",
+            counted(detection.clusters.len() as u64, "group"),
+            detection.count(Status::Flagged),
+            detection.count(Status::Coordinated),
+            detection.count(Status::SingleSource),
+        );
+    }
+    for cluster in detection.clusters.iter().filter(|c| c.status == Status::Flagged).take(10) {
+        let mut kinds: Vec<_> = cluster.traces.iter().filter(|(_, nats)| **nats >= 0.5).collect();
+        kinds.sort_by(|x, y| y.1.total_cmp(x.1));
+        let kinds: Vec<String> = kinds.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
+        eprintln!(
+            "  {}  {} accounts, probability {}, {:.0} nats without the best source ({}), {} to {}",
             cluster.cluster_id,
             cluster.accounts.len(),
-            cluster.probability,
+            if cluster.probability > 0.995 { "over 0.99".to_owned() } else { format!("{:.2}", cluster.probability) },
             cluster.log_e_leave_one_source_out,
             kinds.join(", "),
             cluster.first_seen,

@@ -11,7 +11,11 @@ use detector::{
 use messages::{dialect::Dialect, post, topics::POSTS};
 use runtime::{Log, NewRecord};
 
-use crate::{Usage, config::ConfigFile, progress};
+use crate::{
+    Usage,
+    config::ConfigFile,
+    progress::{self, counted},
+};
 
 /// Records sent in one piece.
 const BATCH: usize = 2_000;
@@ -19,11 +23,15 @@ const BATCH: usize = 2_000;
 const REQUEST: usize = MAX_BODY / 4;
 /// Tries of one request before giving up; the waits between them double from a quarter of a second.
 const TRIES: u32 = 8;
+/// Bad lines shown one by one.
+const SHOWN: u64 = 5;
+/// Letters shown of an answer that is no answer of an intake.
+const ANSWER: usize = 200;
 
 /// Puts posts from files onto the log, from where the services read them.
 ///
 /// Every post is translated into the native dialect and keyed by its account. Lines that are no posts go to
-/// posts.dead-letter with file, line and reason; nothing is lost.
+/// posts.dead-letter with file, line and reason (through --to, with the line in the request); nothing is lost.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -59,7 +67,7 @@ impl Ingest {
         let input = Input::open(&self.files, options)?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
         let mut target = match &self.to {
-            Some(url) => Target::Intake(Intake::new(url)),
+            Some(url) => Target::Intake(Intake::new(url)?),
             None if config.log.brokers.is_empty() => {
                 return Err(Usage(
                     "where to? Name Apache Kafka with --brokers host:port, or a running intake with --to URL \
@@ -76,6 +84,7 @@ impl Ingest {
         };
         let bar = progress::bar(input.total_bytes(), "ingesting {bar:30} {bytes}/{total_bytes} {msg}");
         let outbox = std::cell::RefCell::new(Outbox::default());
+        let mut bad_lines = 0;
         let counts = input.each::<IngestError>(
             &mut |post, _| {
                 let value = post::encode(post);
@@ -83,7 +92,10 @@ impl Ingest {
                 outbox.borrow_mut().send_if_full(&runtime, &mut target)
             },
             &mut |bad: BadLine| {
-                bar.suspend(|| eprintln!("warning: {bad}"));
+                bad_lines += 1;
+                if bad_lines <= SHOWN {
+                    bar.suspend(|| eprintln!("warning: {bad}"));
+                }
                 let file = bad.file.display().to_string();
                 let record = detector::intake::rejected(&bad.raw, &bad.error, &file, bad.line);
                 outbox.borrow_mut().put(record);
@@ -94,22 +106,38 @@ impl Ingest {
             },
         )?;
         outbox.borrow_mut().send(&runtime, &mut target)?;
+        let taken = match &target {
+            Target::Intake(intake) => Some(intake.taken),
+            Target::Log(_) => None,
+        };
         bar.finish_and_clear();
         if let Target::Log(log) = &target {
             runtime.block_on(log.shutdown())?;
         }
+        if counts.bad > SHOWN {
+            eprintln!("warning: {} more could not be read", counted(counts.bad - SHOWN, "line"));
+        }
         eprintln!(
-            "{} posts ingested, {} lines rejected, {} duplicates and {} other values passed over",
-            progress::count(counts.posts),
-            progress::count(counts.bad),
-            progress::count(counts.duplicates),
-            progress::count(counts.not_posts)
+            "{} ingested, {} rejected to posts.dead-letter, {} and {} passed over",
+            counted(counts.posts, "post"),
+            counted(counts.bad, "line"),
+            counted(counts.duplicates, "duplicate"),
+            counted(counts.not_posts, "other value")
         );
         for damage in &counts.damaged {
             eprintln!("error: {damage}");
         }
         if !counts.damaged.is_empty() {
             bail!("part of the input could not be read; what could be read was ingested");
+        }
+        if counts.posts == 0 {
+            bail!("no post could be read; are the files written in the dialect {}? See --dialect", self.dialect);
+        }
+        if let Some(taken) = taken.filter(|taken| *taken != counts.posts) {
+            bail!(
+                "the intake took {taken} of {}; the others are in its posts.dead-letter",
+                counted(counts.posts, "post")
+            );
         }
         Ok(())
     }
@@ -164,47 +192,91 @@ impl Outbox {
 struct Intake {
     agent: ureq::Agent,
     url: String,
+    /// Posts it says it took.
+    taken: u64,
+    reached: bool,
 }
 
 impl Intake {
-    fn new(url: &str) -> Intake {
+    fn new(url: &str) -> Result<Intake, Usage> {
+        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)) {
+            return Err(Usage(format!(
+                "--to {url} is no URL of an intake: expected for example http://127.0.0.1:8081"
+            )));
+        }
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(120)))
             .build()
             .into();
-        Intake { agent, url: format!("{}/v1/posts", url.trim_end_matches('/').trim_end_matches("/v1/posts")) }
+        let url = format!("{}/v1/posts", url.trim_end_matches('/').trim_end_matches("/v1/posts"));
+        Ok(Intake { agent, url, taken: 0, reached: false })
     }
 
-    /// Sends the values as they are, posts and rejected lines alike: the intake makes dead letters of the latter.
-    fn send(&self, records: &[NewRecord]) -> Result<(), IngestError> {
+    /// Sends the values as they are, posts and rejected lines alike: the intake makes dead letters of the latter. An intake that is
+    /// busy or gone for a moment is waited for; one that was never there is not.
+    fn send(&mut self, records: &[NewRecord]) -> Result<(), IngestError> {
         let mut body = Vec::new();
         for value in records.iter().filter_map(|record| record.value.as_deref()) {
-            body.extend_from_slice(value);
+            // A row of CSV or an element of a document may stand on several lines, and a request has one value a line.
+            body.extend(value.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
             body.push(b'\n');
         }
         let mut wait = Duration::from_millis(250);
         let mut problem = String::new();
-        for _ in 0..TRIES {
+        for attempt in 1..=TRIES {
             match self.agent.post(&self.url).content_type("application/x-ndjson").send(&body[..]) {
                 Ok(mut answer) if answer.status().is_success() => {
-                    let taken: Taken =
-                        answer.body_mut().read_json().map_err(|e| IngestError::Intake(format!("{}: {e}", self.url)))?;
-                    tracing::debug!(taken.accepted, taken.rejected, "sent");
+                    let taken: Taken = answer.body_mut().read_json().map_err(|_| {
+                        IngestError::Intake(format!(
+                            "{} does not answer as an intake does; is the URL right?",
+                            self.url
+                        ))
+                    })?;
+                    self.taken += taken.accepted;
+                    self.reached = true;
                     return Ok(());
                 }
                 Ok(mut answer) => {
                     let status = answer.status();
-                    problem = format!("{status}: {}", answer.body_mut().read_to_string().unwrap_or_default().trim());
+                    let text = answer.body_mut().read_to_string().unwrap_or_default();
+                    problem = format!("{status}: {}", line(&text));
+                    if status == 404 || status == 405 {
+                        problem =
+                            format!("{status}; is it the intake's address, [intake] listen in the configuration?");
+                    }
                     if status != 429 && status != 503 {
                         break;
                     }
                 }
-                Err(error) => problem = error.to_string(),
+                Err(error) if self.reached => problem = error.to_string(),
+                Err(error) => {
+                    problem = format!("{error}; is `lockstep serve all` or `lockstep serve intake` running there?");
+                    break;
+                }
+            }
+            if attempt == TRIES {
+                break;
+            }
+            if attempt == 3 {
+                eprintln!("waiting for {}: {problem}", self.url);
             }
             std::thread::sleep(wait);
             wait *= 2;
         }
-        Err(IngestError::Intake(format!("{} does not take the posts: {problem}", self.url)))
+        let so_far = match self.taken {
+            0 => String::new(),
+            n => {
+                format!(" (it took {} before; the same posts sent again are dropped as duplicates)", counted(n, "post"))
+            }
+        };
+        Err(IngestError::Intake(format!("{} does not take the posts: {problem}{so_far}", self.url)))
     }
+}
+
+/// The start of an answer, in one line.
+fn line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(ANSWER).collect()
 }

@@ -12,8 +12,9 @@ mod serve;
 mod simulate;
 mod train;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and gets each finding to those
@@ -25,8 +26,8 @@ use clap::{CommandFactory, Parser, Subcommand};
     max_term_width = 110,
     after_help = "\
 Start here:
-  lockstep demo                              everything in one process, on a simulated sample; console on port 8080
-  lockstep detect posts.jsonl.gz --out out   clusters, ties, accounts and a report from a file of posts
+  lockstep demo                              the whole chain on a simulated sample
+  lockstep detect posts.jsonl.gz --out out   groups, ties, accounts and a report
 "
 )]
 struct Cli {
@@ -65,8 +66,10 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate.run(),
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut std::io::stdout());
-            Ok(())
+            // The generator panics where it cannot write, so it writes where it can.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);
+            std::io::stdout().write_all(&script).context("cannot write to standard output")
         }
     };
     match outcome {
@@ -104,8 +107,12 @@ fn chain(error: &anyhow::Error) -> String {
 
 /// Whoever read our output has seen enough.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        // An error of writing JSON hides the one of the pipe.
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use scoring::Registry;
 
@@ -47,6 +47,13 @@ enum Action {
 
 impl Models {
     pub fn run(self) -> Result<()> {
+        if !self.models.is_dir() {
+            bail!(
+                "there is no model registry in {}: name its folder with --models (without a registry, the model that is \
+                 built in is used)",
+                self.models.display()
+            );
+        }
         let registry = Registry::open(&self.models)?;
         let mut out = std::io::stdout();
         match self.action {

@@ -67,7 +67,7 @@ impl Simulate {
             File::create(&path).map(BufWriter::new).with_context(|| format!("cannot write {}", path.display()))
         };
         let bar = progress::bar(Some(posts.len() as u64), "simulating {bar:30} {human_pos}/{human_len} posts");
-        let mut out = zstd::Encoder::new(create("posts.jsonl.zst")?, 19)?;
+        let mut out = zstd::Encoder::new(create("posts.jsonl.zst")?, 9)?;
         let count = posts.len() as u64;
         for post in posts {
             post.write_ndjson(&mut out)?;

@@ -81,7 +81,8 @@ fn locate<'de, T: serde::Deserialize<'de>>(json: &'de [u8], error: serde_json::E
     let reason = if json.iter().all(u8::is_ascii_whitespace) {
         "is empty: expected a JSON object".to_owned()
     } else {
-        error.to_string()
+        // Of a value in one line, the line is always 1, and would be taken for the line of its file.
+        error.to_string().replace(" at line 1 column ", " at column ")
     };
     DecodeError::new(path, reason, near)
 }

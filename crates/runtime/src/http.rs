@@ -58,6 +58,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
 /// Serves until `shutdown` stops; then no new connections are taken and open requests have ten seconds to finish.
 pub async fn serve(router: Router, listener: TcpListener, shutdown: Shutdown) -> Result<(), HttpError> {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    tracing::info!(%address, "listening");
     let stopping = shutdown.clone();
     let server =
         axum::serve(listener, router).with_graceful_shutdown(async move { stopping.stopping().await }).into_future();

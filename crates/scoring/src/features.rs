@@ -422,7 +422,9 @@ fn handle_shape(name: &str) -> String {
 }
 
 fn show_nats(v: f64) -> String {
-    format!("{:.0} nats", v.signum() * v.abs().exp_m1())
+    let nats = (v.signum() * v.abs().exp_m1()).round();
+    // No minus before nothing.
+    format!("{:.0} nats", if nats == 0.0 { 0.0 } else { nats })
 }
 
 fn show_share(v: f64) -> String {
@@ -430,7 +432,8 @@ fn show_share(v: f64) -> String {
 }
 
 fn show_number(v: f64) -> String {
-    if v < 10.0 { format!("{v:.1}") } else { format!("{v:.0}") }
+    let tenths = (v * 10.0).round() / 10.0;
+    if tenths < 10.0 && tenths.fract() != 0.0 { format!("{tenths:.1}") } else { format!("{v:.0}") }
 }
 
 fn show_seconds(v: f64) -> String {

@@ -83,8 +83,17 @@ struct Entry {
 /// The report as one HTML file that needs no network.
 pub fn render(input: &ReportInput) -> String {
     let mut clusters = input.clusters.clone();
+    // The order of clusters.jsonl, so that the numbers here are its lines.
+    let place = |status| match status {
+        Status::Flagged => 0,
+        Status::Coordinated => 1,
+        Status::SingleSource => 2,
+    };
     clusters.sort_by(|a, b| {
-        a.status.cmp(&b.status).then(b.log_e.total_cmp(&a.log_e)).then(a.cluster_id.cmp(&b.cluster_id))
+        place(a.status)
+            .cmp(&place(b.status))
+            .then(b.log_e_leave_one_source_out.total_cmp(&a.log_e_leave_one_source_out))
+            .then(a.cluster_id.cmp(&b.cluster_id))
     });
     let entries: Vec<Entry> = clusters
         .iter()
@@ -148,7 +157,10 @@ fn summary(input: &ReportInput) -> String {
     let accounts = words::count(input.accounts, "account");
     let candidates = words::count(input.candidates_tested, "candidate group");
     let found = match (flagged, input.clusters.len()) {
-        (_, 0) => format!("No group of accounts passed the test among {candidates}."),
+        (_, 0) if input.candidates_tested == 0 => {
+            "No group of accounts acted together often enough to be tested.".to_owned()
+        }
+        (_, 0) => format!("{candidates} tested; none acted in lockstep by the test."),
         (0, n) => format!(
             "{} of accounts acted in lockstep; none is flagged. {candidates} tested.",
             words::count(n as u64, "group")
@@ -196,14 +208,14 @@ fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
         ("Period", span, period),
         ("Flagged", words::thousands(of(input, Status::Flagged) as u64), "coordinated and inauthentic".to_owned()),
         (
-            "Single source",
-            words::thousands(of(input, Status::SingleSource) as u64),
-            "reported apart, never flagged".to_owned(),
-        ),
-        (
             "Coordinated",
             words::thousands(of(input, Status::Coordinated) as u64),
             "but not found inauthentic".to_owned(),
+        ),
+        (
+            "Single source",
+            words::thousands(of(input, Status::SingleSource) as u64),
+            "reported apart, never flagged".to_owned(),
         ),
     ]
 }
@@ -214,22 +226,25 @@ fn nothing(input: &ReportInput) -> String {
     }
     format!(
         "Looked for: accounts that share the same links, repost the same posts, use the same hashtags or write nearly the same \
-         texts, at nearly the same moments, more often than their habits explain. {} proposed and tested on what {} did \
-         afterwards; none had enough evidence.",
+         texts, at nearly the same moments, more often than their habits explain. {}",
         match input.candidates_tested {
-            0 => "No candidate group was".to_owned(),
-            1 => "1 candidate group was".to_owned(),
-            n => format!("{} candidate groups were", words::thousands(n)),
+            0 => "No accounts did so often enough to be proposed as a group, so there was nothing to test.".to_owned(),
+            1 => "1 candidate group was proposed and tested on what it did afterwards; it had not enough evidence."
+                .to_owned(),
+            n => format!(
+                "{} candidate groups were proposed and tested on what they did afterwards; none had enough evidence.",
+                words::thousands(n)
+            ),
         },
-        if input.candidates_tested == 1 { "it" } else { "they" },
     )
 }
 
 fn short(cluster: &ClusterMessage) -> String {
     format!(
-        "{}, {} nats, {}, {}",
+        "{}, {} nats ({} without the strongest source), {}, {}",
         words::count(cluster.accounts.len() as u64, "account"),
         words::number(cluster.log_e),
+        words::number(cluster.log_e_leave_one_source_out),
         words::list(&words::platforms(cluster)),
         words::day(cluster.first_seen),
     )

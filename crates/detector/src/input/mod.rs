@@ -203,7 +203,7 @@ pub struct BadLine {
 
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.error)
+        write!(f, "{}:{}: {}", shown(&self.file), self.line, self.error)
     }
 }
 
@@ -228,27 +228,25 @@ pub enum InputError {
         file: PathBuf,
     },
     /// Nothing in it.
-    #[error("{} is empty: expected posts as NDJSON, CSV or Parquet", file.display())]
+    #[error("{} is empty: expected posts as NDJSON, CSV or Parquet", shown(file))]
     Empty {
         /// Which file.
         file: PathBuf,
     },
     /// Bytes that are no text in a file that is not compressed in a known way.
-    #[error(
-        "{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", file.display()
-    )]
+    #[error("{} is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst", shown(file))]
     Binary {
         /// Which file.
         file: PathBuf,
     },
     /// Text of two bytes a character, as some spreadsheets write it.
-    #[error("{} is UTF-16: save it as UTF-8", file.display())]
+    #[error("{} is UTF-16: save it as UTF-8", shown(file))]
     Utf16 {
         /// Which file.
         file: PathBuf,
     },
     /// Text, but not what the dialect is written in.
-    #[error("{}: {reason}", file.display())]
+    #[error("{}: {reason}", shown(file))]
     Format {
         /// Which file.
         file: PathBuf,
@@ -256,7 +254,7 @@ pub enum InputError {
         reason: String,
     },
     /// A table without the columns of a post.
-    #[error("{}: column {error}", file.display())]
+    #[error("{}: column {error}; {}", shown(file), columns(&error.path))]
     Header {
         /// Which file.
         file: PathBuf,
@@ -264,7 +262,7 @@ pub enum InputError {
         error: DecodeError,
     },
     /// The file breaks off or its compression is damaged.
-    #[error("{} breaks off in line {line}, near byte {byte}: {source}; the lines before it were read", file.display())]
+    #[error("{} breaks off in line {line}, near byte {byte}: {source}; the lines before it were read", shown(file))]
     Damaged {
         /// Which file.
         file: PathBuf,
@@ -286,6 +284,22 @@ pub enum InputError {
     /// The caller's own error ended the reading.
     #[error("stopped by the receiver of the posts")]
     Stopped,
+}
+
+/// The name of a file in a message.
+fn shown(file: &Path) -> std::borrow::Cow<'_, str> {
+    if file == Path::new("-") { "standard input".into() } else { file.to_string_lossy() }
+}
+
+/// What to do about a table without this column.
+fn columns(missing: &str) -> &'static str {
+    match missing {
+        "platform" => "name the platform of all rows (on the command line with --platform), or add the column",
+        _ => {
+            "a table of posts has the columns id, platform, account_id, account_name and created_at, or those of CooRTweet \
+             or of coordination-network-toolkit"
+        }
+    }
 }
 
 /// Which posts came before.

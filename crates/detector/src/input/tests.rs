@@ -113,7 +113,7 @@ fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
     let outcome = read(&[folder.file("posts.jsonl", content.replace('\u{0}', "\u{1}").as_bytes())]);
     assert_eq!(outcome.ids(), ["a", "b"]);
     expect_test::expect![[r#"
-        2: EOF while parsing an object at line 1 column 7, near "{\"id\":1"
+        2: EOF while parsing an object at column 7, near "{\"id\":1"
         3: is not a JSON object, near "not json"
         6: `id`: is required, but missing or null, near "{}"
         7: is not a JSON object, near "\\u{1}""#]]
@@ -190,7 +190,9 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
     check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
-        "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"",
+        "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"; a table of posts has the \
+         columns id, platform, account_id, account_name and created_at, or those of CooRTweet or of \
+         coordination-network-toolkit",
     );
     check(
         folder.file("a.csv", b"id,x\n"),

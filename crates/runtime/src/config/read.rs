@@ -72,8 +72,12 @@ impl<'a> Place<'a> {
     /// Says that a problem is here, unless it was further in.
     fn here<T>(&self, result: Result<T, Problem>) -> Result<T, Problem> {
         result.map_err(|problem| Problem {
+            // The one type of the standard library whose error does not say what was expected.
+            message: problem.message.replace(
+                "invalid socket address syntax",
+                "expected an IP address and a port, for example 127.0.0.1:8080",
+            ),
             place: problem.place.or_else(|| Some((self.node.origin.clone(), self.path()))),
-            ..problem
         })
     }
 

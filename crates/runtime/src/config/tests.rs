@@ -129,7 +129,10 @@ fn problems_say_where_and_what() {
             "mode = \"lowd\"",
             "some.toml:1: mode: unknown value \"lowd\", did you mean \"loud\"? Known: quiet, loud, timed",
         ),
-        ("\n[http]\nlisten = \"here\"", "some.toml:3: http.listen: invalid socket address syntax"),
+        (
+            "\n[http]\nlisten = \"here\"",
+            "some.toml:3: http.listen: expected an IP address and a port, for example 127.0.0.1:8080",
+        ),
         ("a = 1\nb = = 2", "some.toml:2: extra `=`, expected nothing"),
         (
             "[http.key]\nfile = \"/nowhere/at/all\"",

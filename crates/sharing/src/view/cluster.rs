@@ -35,6 +35,7 @@ pub(crate) struct ClusterView {
     badge: Badge,
     figures: Vec<(&'static str, String, String)>,
     reasons: Vec<ReasonView>,
+    lesser_reasons: Vec<ReasonView>,
     model: String,
     kinds: Vec<BarView>,
     sources: Vec<BarView>,
@@ -54,6 +55,11 @@ pub(crate) struct ClusterView {
     topics: Vec<String>,
     targets: Vec<String>,
 }
+
+/// Reasons shown at once; the others on demand.
+const REASONS: usize = 8;
+/// Sources shown.
+const SOURCES: usize = 10;
 
 /// A status with its colour.
 pub(crate) struct Badge {
@@ -131,6 +137,24 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
         nats: words::number(nats),
         bar: svg::bar(nats, most, false),
     };
+    let mut reasons: Vec<ReasonView> = c
+        .reasons
+        .iter()
+        .take(40)
+        .map(|reason| ReasonView {
+            text: words::shorten(&reason.text, 240),
+            value: match reason.value {
+                Some(value) => format!("{} = {}", words::shorten(&reason.feature, 60), words::number(value)),
+                None => format!("{} is not known", words::shorten(&reason.feature, 60)),
+            },
+            contribution: signed(reason.contribution),
+            bar: svg::bar(reason.contribution, largest_reason, true),
+        })
+        .collect();
+    let lesser_reasons = reasons.split_off(REASONS.min(reasons.len()));
+    // The largest always, others where they are more than a rounded zero.
+    let telling = c.sources.iter().enumerate().filter(|(index, s)| *index == 0 || s.nats.abs() >= 0.005);
+    let telling: Vec<_> = telling.map(|(_, s)| s).take(SOURCES).collect();
     let total = c.log_e.abs().max(c.log_e_leave_one_source_out.abs());
     ClusterView {
         anchor: anchor.to_owned(),
@@ -140,36 +164,26 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
         little_history: c.history_hours < 24.0,
         badge: badge(c.status),
         figures: figures(c),
-        reasons: c
-            .reasons
-            .iter()
-            .take(20)
-            .map(|reason| ReasonView {
-                text: words::shorten(&reason.text, 240),
-                value: match reason.value {
-                    Some(value) => format!("{} = {}", words::shorten(&reason.feature, 60), words::number(value)),
-                    None => format!("{} is not known", words::shorten(&reason.feature, 60)),
-                },
-                contribution: signed(reason.contribution),
-                bar: svg::bar(reason.contribution, largest_reason, true),
-            })
-            .collect(),
-        model: format!("{} {}", words::shorten(&c.model.name, 60), words::shorten(&c.model.version, 40)),
+        reasons,
+        lesser_reasons,
+        model: format!(
+            "the model “{}”, version {}",
+            words::shorten(&c.model.name, 60),
+            words::shorten(&c.model.version, 40)
+        ),
         kinds: kinds
             .into_iter()
             .take(12)
             .map(|(kind, nats)| bar(words::kind_label(kind), *nats, largest_kind))
             .collect(),
-        sources: c
-            .sources
+        sources: telling
             .iter()
-            .take(10)
             .map(|s| {
                 let label = format!("{} · {}", words::kind_label(&s.kind), words::shorten(&s.source, 60));
                 bar(label, s.nats, largest_source)
             })
             .collect(),
-        more_sources: c.sources.len().saturating_sub(10),
+        more_sources: c.sources.len() - telling.len(),
         without_best: vec![
             bar("All sources".to_owned(), c.log_e, total),
             bar("Without the strongest source".to_owned(), c.log_e_leave_one_source_out, total),
@@ -211,9 +225,9 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
             format!("{} to {} UTC", words::minute(c.first_seen), words::minute(c.last_seen)),
         ),
         (
-            "Tested beside",
+            "One of",
             words::thousands(c.candidates_tested),
-            format!("other candidate groups, with {} of history", words::hours_in_words(c.history_hours)),
+            format!("candidate groups tested so far, with {} of history", words::hours_in_words(c.history_hours)),
         ),
     ]
 }

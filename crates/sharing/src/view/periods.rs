@@ -39,7 +39,7 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
         };
         let time = Timestamp::from_millisecond((tick * 1000.0) as i64).unwrap_or_default();
         let label = time.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string();
-        svg.text("tick", (x(tick), bottom + 18.0), &label);
+        svg.text("tick", (x(tick).min(WIDTH - 40.0), bottom + 18.0), &label);
         tick += step;
     }
 

@@ -84,18 +84,21 @@ fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
     for window in WINDOWS {
         let mut best: Option<(usize, f64, f64, usize)> = None;
         for (index, evidence) in cluster.evidence.iter().enumerate() {
-            let mut posts: Vec<(f64, &str)> =
-                evidence.posts.iter().map(|post| (seconds(post.created_at), post.account_id.as_str())).collect();
+            let mut posts: Vec<(f64, (&str, &str))> = evidence
+                .posts
+                .iter()
+                .map(|post| (seconds(post.created_at), (post.platform.as_str(), post.account_id.as_str())))
+                .collect();
             posts.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut start = 0;
-            let mut inside: BTreeMap<&str, usize> = BTreeMap::new();
+            let mut inside: BTreeMap<(&str, &str), usize> = BTreeMap::new();
             for end in 0..posts.len() {
                 *inside.entry(posts[end].1).or_insert(0) += 1;
                 while posts[end].0 - posts[start].0 > window {
-                    if let Some(n) = inside.get_mut(posts[start].1) {
+                    if let Some(n) = inside.get_mut(&posts[start].1) {
                         *n -= 1;
                         if *n == 0 {
-                            inside.remove(posts[start].1);
+                            inside.remove(&posts[start].1);
                         }
                     }
                     start += 1;
@@ -254,7 +257,7 @@ fn ticks(svg: &mut Svg, from: f64, to: f64, bottom: f64, x: &impl Fn(f64) -> f64
     let mut tick = origin + ((from - origin) / step).ceil() * step;
     while tick <= to {
         svg.line("grid", (x(tick), TOP), (x(tick), bottom));
-        svg.text("tick", (x(tick), bottom + 18.0), &label(tick - origin, tick, step, close));
+        svg.text("tick", (x(tick).min(WIDTH - 44.0), bottom + 18.0), &label(tick - origin, tick, step, close));
         tick += step;
     }
 }

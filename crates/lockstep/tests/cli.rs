@@ -1,0 +1,415 @@
+//! The command line as people and scripts meet it: what is written where, in which words, with which exit code.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// A folder of a test's own, in which the program runs.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// What came of a run.
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        Desk { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep"));
+        command.args(arguments).current_dir(self.folder.path()).env("RUST_BACKTRACE", "0");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOCKSTEP")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    fn run_with_stdin(&self, arguments: &[&str], stdin: &[u8]) -> Run {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin).unwrap();
+        Run::of(child.wait_with_output().unwrap())
+    }
+}
+
+impl Run {
+    fn of(output: Output) -> Run {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    #[track_caller]
+    fn ends(self, code: i32) -> Run {
+        assert_eq!(self.code, Some(code), "standard error:\n{}", self.err);
+        self
+    }
+
+    /// Every text is on standard error.
+    #[track_caller]
+    fn says(self, texts: &[&str]) -> Run {
+        for text in texts {
+            assert!(self.err.contains(text), "{text:?} is not in:\n{}", self.err);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn prints_nothing(self) -> Run {
+        assert_eq!(self.out, "");
+        self
+    }
+}
+
+/// Posts of three accounts that share links together and of forty that do not: enough to read, too little to find anything.
+fn posts() -> String {
+    let mut lines = String::new();
+    for n in 0..40 {
+        for (second, account) in [(0, "a"), (3, "b"), (7, "c")] {
+            lines.push_str(&post(&format!("{n}-{account}"), account, n * 600 + second, &format!("story-{n}")));
+        }
+        lines.push_str(&post(&format!("{n}-x"), &format!("x{n}"), n * 600 + 60, &format!("other-{n}")));
+    }
+    lines
+}
+
+fn post(id: &str, account: &str, second: i64, link: &str) -> String {
+    let at = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
+    format!(
+        "{{\"id\":\"{id}\",\"platform\":\"chirp\",\"account_id\":\"{account}\",\"account_name\":\"{account}\",\"created_at\":\"{at}\",\
+         \"text\":\"look\",\"urls\":[\"https://news.example/{link}\"]}}\n"
+    )
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Everything that a run promises byte for byte.
+fn results(desk: &Desk, out: &str) -> [String; 3] {
+    ["clusters.jsonl", "ties.csv", "accounts.csv"].map(|file| desk.read(&format!("{out}/{file}")))
+}
+
+/// A small and quick sort in which every line lands somewhere else.
+fn shuffled(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_by_key(|line| line.bytes().fold(17_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())));
+    lines.join("\n") + "\n"
+}
+
+#[track_caller]
+fn near(a: f64, b: f64) {
+    assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+}
+
+fn sum<'v>(values: impl IntoIterator<Item = &'v Value>) -> f64 {
+    values.into_iter().map(|value| value["nats"].as_f64().unwrap()).sum()
+}
+
+/// What `clusters.jsonl`, `ties.csv` and `accounts.csv` promise, for any input. Gives back how many clusters there are.
+fn check_contract(desk: &Desk, out: &str) -> usize {
+    let [clusters, ties, accounts] = results(desk, out);
+    let clusters = lines(&clusters);
+    for cluster in &clusters {
+        for field in [
+            "cluster_id",
+            "status",
+            "accounts",
+            "first_seen",
+            "last_seen",
+            "log_e",
+            "log_e_leave_one_source_out",
+            "traces",
+            "score",
+            "probability",
+            "reasons",
+            "model",
+            "evidence",
+            "topics",
+            "targets",
+        ] {
+            assert!(!cluster[field].is_null(), "{field} is missing");
+        }
+        let status = cluster["status"].as_str().unwrap();
+        assert!(["flagged", "single_source", "coordinated"].contains(&status), "{status}");
+        let log_e = cluster["log_e"].as_f64().unwrap();
+        let evidence = cluster["evidence"].as_array().unwrap();
+        let sources = cluster["sources"].as_array().unwrap();
+        near(sum(evidence) + cluster["unlisted"]["nats"].as_f64().unwrap(), log_e);
+        near(cluster["traces"].as_object().unwrap().values().map(|nats| nats.as_f64().unwrap()).sum(), log_e);
+        near(sum(sources), log_e);
+        near(log_e - sum(sources.first()), cluster["log_e_leave_one_source_out"].as_f64().unwrap());
+        let account = |value: &Value| (value["platform"].to_string(), value["account_id"].to_string());
+        let members: BTreeSet<_> = cluster["accounts"].as_array().unwrap().iter().map(account).collect();
+        let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let seen = time(&cluster["first_seen"])..=time(&cluster["last_seen"]);
+        for key in evidence {
+            assert!(key["kind"].is_string() && key["key"].is_string() && key["source"].is_string(), "{key}");
+            for post in key["posts"].as_array().unwrap() {
+                assert!(post["id"].is_string() && members.contains(&account(post)), "{post}");
+                assert!(seen.contains(&time(&post["created_at"])), "{post}");
+            }
+        }
+    }
+    assert_eq!(ties.lines().next(), Some("account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s"));
+    let header = accounts.lines().next().unwrap();
+    assert!(header.starts_with("platform,account_id,posts,log_e,probability,cluster_id,status"), "{header}");
+    let named: BTreeSet<&str> = accounts.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
+    for account in clusters.iter().flat_map(|cluster| cluster["accounts"].as_array().unwrap()) {
+        assert!(named.contains(account["account_id"].as_str().unwrap()), "{account} is not in accounts.csv");
+    }
+    clusters.len()
+}
+
+#[test]
+fn help_has_examples_and_wrong_usage_ends_with_2() {
+    let desk = Desk::new();
+    for command in
+        ["demo", "detect", "ingest", "serve", "partners", "train", "models", "simulate", "config", "completions"]
+    {
+        let help = desk.run(&[command, "--help"]).ends(0);
+        assert!(help.out.contains("Example") && help.out.contains(&format!("  lockstep {command}")), "{}", help.out);
+        assert_eq!(help.err, "");
+    }
+    desk.run(&[]).ends(2).prints_nothing().says(&["Usage", "lockstep demo"]);
+    desk.run(&["detct"]).ends(2).prints_nothing().says(&["unrecognized subcommand", "'detect'"]);
+    desk.run(&["detect"]).ends(2).says(&["<FILES>"]);
+    desk.run(&["detect", "x", "--memory", "0"]).ends(2).says(&["--memory"]);
+    desk.run(&["detect", "x", "--dialect", "mastadon"]).ends(2).says(&["mastadon", "mastodon"]);
+    desk.run(&["completions", "bsh"]).ends(2).says(&["bash"]);
+    assert!(desk.run(&["completions", "bash"]).ends(0).out.contains("lockstep"));
+}
+
+#[test]
+fn data_goes_to_standard_output_and_words_to_standard_error() {
+    let desk = Desk::new();
+    desk.write("posts.jsonl", posts());
+    let run = desk.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0).prints_nothing();
+    run.says(&["160 posts of 43 accounts", "candidate group", "results: out/report.html"]);
+    let run = desk.run(&["detect", "posts.jsonl", "--out", "out", "--json"]).ends(0);
+    assert_eq!(run.err, "");
+    let summary: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((&summary["posts"], &summary["accounts"]), (&160.into(), &43.into()));
+    let shown: Value = serde_json::from_str(&desk.read("out/summary.json")).unwrap();
+    assert_eq!(summary, shown);
+    assert!(desk.read("out/report.html").contains("posts.jsonl"));
+    check_contract(&desk, "out");
+    // An earlier run's files are not left beside the new ones.
+    desk.run(&["detect", "posts.jsonl", "--out", "out", "--no-report"]).ends(0).says(&["results: out/clusters.jsonl"]);
+    assert!(!desk.path("out/report.html").exists());
+    desk.run(&["detect", "posts.jsonl", "--out", "out", "--report"]).ends(0);
+    assert!(desk.path("out/report.html").exists());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let desk = Desk::new();
+    desk.write("posts.jsonl", posts());
+    for arguments in [
+        &["detect", "posts.jsonl", "--json"][..],
+        &["completions", "bash"],
+        &["config", "show"],
+        &["simulate", "--world", "demo"],
+        &["simulate", "--list"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = desk.command(arguments).stdin(Stdio::null()).stdout(writer).output().unwrap();
+        let run = Run::of(output).ends(0);
+        assert!(!run.err.contains("error") && !run.err.contains("panic"), "{arguments:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn the_same_posts_in_any_form_and_order_give_the_same_results() {
+    let desk = Desk::new();
+    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    desk.write("posts.jsonl", &world);
+    desk.run(&["detect", "posts.jsonl", "--out", "once"]).ends(0);
+    assert!(check_contract(&desk, "once") > 0, "nothing is found in the demo world");
+    assert!(desk.read("once/ties.csv").lines().count() > 100, "hardly a tie in the demo world");
+    desk.run(&["detect", "posts.jsonl", "--out", "twice", "--memory", "1"]).ends(0);
+    assert!(results(&desk, "once") == results(&desk, "twice"), "a second run differs");
+    let mixed = shuffled(&world);
+    assert!(mixed != world && mixed.len() == world.len());
+    // Byte order mark, Windows line ends and another order at once; compressed, in two files, through a pipe.
+    desk.write("windows.jsonl", format!("\u{feff}{}", mixed.replace('\n', "\r\n")));
+    desk.run(&["detect", "windows.jsonl", "--out", "windows"]).ends(0);
+    assert!(results(&desk, "once") == results(&desk, "windows"), "line ends or order matter");
+    let (half, rest) = mixed.split_at(mixed[..mixed.len() / 2].rfind('\n').unwrap() + 1);
+    desk.write("half.jsonl.zst", zstd::encode_all(half.as_bytes(), 1).unwrap());
+    let run = desk.run_with_stdin(&["detect", "half.jsonl.zst", "-", "--out", "parts"], rest.as_bytes()).ends(0);
+    run.says(&["23,882 posts"]);
+    assert!(results(&desk, "once") == results(&desk, "parts"), "parts matter");
+}
+
+#[test]
+fn a_file_that_is_no_posts_says_which_and_why() {
+    let desk = Desk::new();
+    desk.write("empty.jsonl", "");
+    desk.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    desk.write("table.csv", "a,b\n1,2\n");
+    desk.write("pairs.csv", "object_id,account_id,content_id,time\n");
+    desk.write("wrong.jsonl", "{\"foo\":1}\n");
+    desk.write("blank.jsonl", "\n\n");
+    fs::create_dir(desk.path("folder")).unwrap();
+    for (file, words) in [
+        ("missing.jsonl", "cannot open missing.jsonl: No such file"),
+        ("empty.jsonl", "empty.jsonl is empty: expected posts as NDJSON, CSV or Parquet"),
+        ("-", "standard input is empty"),
+        ("picture.png", "picture.png is a binary file of an unknown kind"),
+        ("folder", "folder is a folder: name the files in it"),
+        ("table.csv", "column `id`: is required, but the header has no such column"),
+        ("pairs.csv", "--platform"),
+        (
+            "wrong.jsonl",
+            "see out/rejected.jsonl; if the posts are written as a platform gives them, name it with --dialect",
+        ),
+        ("blank.jsonl", "nothing but blank lines or a header"),
+    ] {
+        desk.run(&["detect", file, "--out", "out"]).ends(1).prints_nothing().says(&["error: ", words]);
+        assert!(!desk.path("out/clusters.jsonl").exists(), "{file} gave results");
+    }
+}
+
+#[test]
+fn bad_lines_are_kept_with_their_reasons_and_the_rest_is_read() {
+    let desk = Desk::new();
+    let bad = "not json\n{\"id\":1,\"platform\":\"x\",\"account_id\":\"a\",\"account_name\":\"a\",\"created_at\":\"yesterday\"}\n";
+    desk.write("posts.jsonl", format!("{}{bad}{}", posts(), "{}\n".repeat(8)));
+    desk.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0).says(&[
+        "warning: posts.jsonl:161: is not a JSON object, near \"not json\"",
+        "warning: posts.jsonl:162: `created_at`: is not a time: expected RFC 3339",
+        "warning: 10 lines could not be read, see out/rejected.jsonl",
+        "160 posts",
+    ]);
+    let rejected = lines(&desk.read("out/rejected.jsonl"));
+    assert_eq!(rejected.len(), 10);
+    assert_eq!((&rejected[1]["line"], &rejected[1]["field"]), (&162.into(), &"created_at".into()));
+    // A file that breaks off gives what was before the break, and is an error all the same.
+    let whole = zstd::encode_all(posts().as_bytes(), 1).unwrap();
+    desk.write("cut.jsonl.zst", &whole[..whole.len() - 20]);
+    desk.write("good.jsonl", posts());
+    let run = desk.run(&["detect", "cut.jsonl.zst", "good.jsonl", "--out", "out"]).ends(1);
+    run.says(&["cut.jsonl.zst breaks off in line", "the results cover the rest"]);
+    // What an earlier run rejected is gone.
+    desk.run(&["detect", "good.jsonl", "--out", "out"]).ends(0);
+    assert!(!desk.path("out/rejected.jsonl").exists());
+}
+
+#[test]
+fn results_that_cannot_be_written_are_told_before_the_work() {
+    let desk = Desk::new();
+    desk.write("posts.jsonl", posts());
+    let run = desk.run(&["detect", "posts.jsonl", "--out", "posts.jsonl"]).ends(1);
+    run.says(&["--out posts.jsonl is a file: name a folder"]);
+    desk.run(&["detect", "posts.jsonl", "--out", "posts.jsonl/x"])
+        .ends(1)
+        .says(&["cannot make the folder posts.jsonl/x"]);
+    if Path::new("/dev/full").exists() {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = desk.command(&["detect", "posts.jsonl", "--json"]).stdout(full).output().unwrap();
+        Run::of(output).ends(1).says(&["cannot write to standard output"]);
+    }
+}
+
+#[test]
+fn a_configuration_error_names_file_line_and_key() {
+    let desk = Desk::new();
+    for (text, words) in [
+        ("[detector.engine]\nalhpa = 0.1\n", "c.toml:2: unknown key detector.engine.alhpa, did you mean \"alpha\"?"),
+        ("[detector.engine]\nalpha = \"high\"\n", "c.toml:2: detector.engine.alpha: invalid type: string \"high\""),
+        ("[detector.engine]\nalpha = 7\n", "c.toml: configuration: detector.engine: alpha must lie between 0 and 1"),
+        ("[admin]\nlisten = \"here\"\n", "c.toml:2: admin.listen: expected an IP address and a port"),
+        ("[admin\n", "c.toml:1: unclosed table"),
+    ] {
+        desk.write("c.toml", text);
+        desk.run(&["config", "check", "--config", "c.toml"]).ends(1).prints_nothing().says(&[words]);
+    }
+    desk.run(&["detect", "x", "--config", "no.toml"]).ends(1).says(&["cannot read the configuration no.toml"]);
+    desk.run(&["config", "check"]).ends(0).prints_nothing().says(&["in order"]);
+    let mut show = desk.command(&["config", "show"]);
+    let run = Run::of(show.env("LOCKSTEP__DETECTOR__ENGINE__ALPHA", "0.01").output().unwrap()).ends(0);
+    assert!(run.out.contains("alpha = 0.01"), "{}", run.out);
+    let mut check = desk.command(&["config", "check"]);
+    let run = Run::of(check.env("LOCKSTEP__DETECTOR__ENGINE__ALHPA", "0.01").output().unwrap()).ends(1);
+    run.says(&["environment variable LOCKSTEP__DETECTOR__ENGINE__ALHPA", "did you mean \"alpha\"?"]);
+    desk.run(&["partners", "key", "nobody"])
+        .ends(1)
+        .prints_nothing()
+        .says(&["no partner \"nobody\"", "sharing.partners"]);
+}
+
+#[test]
+fn models_and_worlds_that_are_not_there_name_those_that_are() {
+    let desk = Desk::new();
+    desk.run(&["models", "list"]).ends(1).says(&["no model registry in models", "--models"]);
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+    assert!(desk.run(&["models", "--models", models, "list"]).ends(0).out.contains("in service"));
+    let list = desk.run(&["models", "--models", models, "list", "--json"]).ends(0).out;
+    assert_eq!(serde_json::from_str::<Value>(&list).unwrap()[0]["name"], "cluster");
+    desk.run(&["models", "--models", models, "show", "cluster", "none"]).ends(1).says(&["cluster none", "there are: "]);
+    desk.run(&["models", "--models", models, "promote", "../x", "1"]).ends(1).says(&["cannot be a model's name"]);
+    assert!(desk.run(&["simulate", "--list"]).ends(0).out.lines().any(|world| world == "demo"));
+    desk.run(&["simulate"]).ends(2).says(&["--world"]);
+    desk.run(&["simulate", "--world", "dmeo"]).ends(1).says(&["did you mean `demo`?"]);
+    desk.run(&["simulate", "--world", "no.toml"]).ends(1).says(&["cannot read the world no.toml"]);
+}
+
+#[test]
+fn ingest_says_at_once_that_nobody_takes_the_posts() {
+    let desk = Desk::new();
+    desk.write("posts.jsonl", posts());
+    desk.run(&["ingest", "posts.jsonl"]).ends(2).says(&["--brokers", "--to"]);
+    for url in ["127.0.0.1:8081", "nonsense", "http://", "ftp://a"] {
+        desk.run(&["ingest", "posts.jsonl", "--to", url])
+            .ends(2)
+            .says(&["is no URL of an intake", "http://127.0.0.1:8081"]);
+    }
+    // Port 1 is nobody's.
+    let run = desk.run(&["ingest", "posts.jsonl", "--to", "http://127.0.0.1:1"]).ends(1);
+    run.says(&["http://127.0.0.1:1/v1/posts does not take the posts", "lockstep serve"]);
+}
+
+#[test]
+fn real_posts_keep_the_contract() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let file = data.join("ira_episodes.jsonl.gz");
+    if !file.exists() {
+        println!("skipped: no real data here");
+        return;
+    }
+    let desk = Desk::new();
+    let file = file.to_str().unwrap();
+    desk.run(&["detect", file, "--out", "once"]).ends(0);
+    desk.run(&["detect", file, "--out", "twice", "--memory", "1"]).ends(0);
+    check_contract(&desk, "once");
+    assert!(results(&desk, "once") == results(&desk, "twice"), "a second run differs");
+}
