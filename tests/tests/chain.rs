@@ -56,7 +56,12 @@ fn posts_become_cases_and_feeds_on_the_embedded_log() {
     assert_eq!((accepted, rejected), (world.posts.len() as u64 + 1, 5));
     service.settle(accepted);
 
+    // Every line is counted once where it came in, and every post once where it was read.
+    let lines = service.metrics();
+    assert_eq!(lines[r#"lockstep_intake_lines_total{outcome="accepted"}"#], accepted as f64);
+    assert_eq!(lines[r#"lockstep_intake_lines_total{outcome="rejected"}"#], rejected as f64);
     let outcomes = outcomes(&service);
+    assert_eq!(outcomes.values().sum::<u64>(), accepted);
     assert_eq!(outcomes["dead_letter"], 1, "{outcomes:?}");
     assert_eq!(outcomes["accepted"] + outcomes["late"], world.posts.len() as u64, "{outcomes:?}");
     assert_eq!((outcomes["too_late"], outcomes["duplicate"]), (0, 0));

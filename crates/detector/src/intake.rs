@@ -19,7 +19,10 @@ use messages::{
     dead_letter::{DeadLetter, Source},
     topics::{POSTS, POSTS_DEAD_LETTER},
 };
-use runtime::{Log, NewRecord};
+use runtime::{
+    Log, NewRecord,
+    metrics::{IntCounterVec, Metrics, MetricsError},
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -54,15 +57,37 @@ pub struct Rejected {
     pub reason: String,
 }
 
+/// What operators see of the intake, registered once.
+#[derive(Clone)]
+pub struct IntakeMetrics {
+    lines: IntCounterVec,
+}
+
+impl IntakeMetrics {
+    /// Registers them.
+    pub fn new(metrics: &Metrics) -> Result<IntakeMetrics, MetricsError> {
+        let lines = metrics.counters(
+            "lockstep_intake_lines_total",
+            "Lines handed in over HTTP, by what became of them: accepted onto posts, or rejected to the dead letters.",
+            &["outcome"],
+        )?;
+        for outcome in ["accepted", "rejected"] {
+            lines.with_label_values(&[outcome]);
+        }
+        Ok(IntakeMetrics { lines })
+    }
+}
+
 #[derive(Clone)]
 struct Intake {
     log: Log,
     room: Arc<Semaphore>,
+    metrics: IntakeMetrics,
 }
 
 /// The intake's route.
-pub fn router(log: Log) -> Router {
-    let intake = Intake { log, room: Arc::new(Semaphore::new(AT_ONCE)) };
+pub fn router(log: Log, metrics: IntakeMetrics) -> Router {
+    let intake = Intake { log, room: Arc::new(Semaphore::new(AT_ONCE)), metrics };
     let routes = Router::new().route("/v1/posts", post(take)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(intake);
     runtime::http::bounded(routes, AT_ONCE * 8, Duration::from_secs(60))
 }
@@ -74,7 +99,12 @@ async fn take(State(intake): State<Intake>, body: Bytes) -> Response {
     };
     let (records, taken) = read(&body);
     match intake.log.append(records).await {
-        Ok(()) => Json(taken).into_response(),
+        Ok(()) => {
+            let lines = &intake.metrics.lines;
+            lines.with_label_values(&["accepted"]).inc_by(taken.accepted);
+            lines.with_label_values(&["rejected"]).inc_by(taken.rejected);
+            Json(taken).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "posts cannot be appended");
             let headers = [(RETRY_AFTER, RETRY_S)];

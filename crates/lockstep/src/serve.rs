@@ -132,7 +132,8 @@ impl Services {
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
         tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
         if let Some(listener) = intake {
-            let (router, stop) = (detector::intake::router(log.clone()), shutdown.clone());
+            let counted = detector::intake::IntakeMetrics::new(&metrics)?;
+            let (router, stop) = (detector::intake::router(log.clone(), counted), shutdown.clone());
             tasks.spawn(async move { Ok(http::serve(router, listener, stop).await?) });
         }
         let (ended, ended_seen) = watch::channel(false);
