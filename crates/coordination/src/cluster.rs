@@ -93,6 +93,8 @@ pub enum Finding {
     Coordinated,
     /// Passes only with all sources in: a fandom, or a mirror of one outlet. Never flagged by itself.
     SingleSource,
+    /// Passed once, but what its members did since then speaks against it: what was said of it no longer holds.
+    Faded,
 }
 
 /// A member of a cluster.

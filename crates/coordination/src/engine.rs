@@ -406,26 +406,28 @@ impl Engine {
         places.into_iter().map(|place| (candidate.members[place], log_e[place])).collect()
     }
 
+    /// Where a candidate that has passed stands now. It stands while its e-value alone would still be believed, that is while it
+    /// is at least 1 / alpha, and at least three members pass.
+    fn standing(&self, id: CandidateId, reached: Finding) -> Option<Passed> {
+        let candidate = self.candidates.get(&id)?;
+        let totals = candidate.totals(self.open_tests(id, candidate), &self.params);
+        let believed = -self.params.alpha.ln();
+        let mut members = self.named(id);
+        let (finding, strength) = if members.len() < self.params.min_members {
+            members = candidate.members.iter().map(|member| (*member, 0.0)).collect();
+            (Finding::Faded, totals.log_e)
+        } else if reached == Finding::Coordinated && totals.log_e_without_best >= believed {
+            (Finding::Coordinated, totals.log_e_without_best)
+        } else if totals.log_e >= believed {
+            (Finding::SingleSource, totals.log_e)
+        } else {
+            (Finding::Faded, totals.log_e)
+        };
+        Some(Passed { candidate: id, finding, strength, members })
+    }
+
     fn publish(&mut self, now: Millis, last: bool, clusters: &mut Vec<Cluster>) {
-        let passed: Vec<Passed> = self
-            .passed
-            .iter()
-            .filter_map(|(&id, &finding)| {
-                let candidate = self.candidates.get(&id)?;
-                let members = self.named(id);
-                let totals = candidate.totals(self.open_tests(id, candidate), &self.params);
-                let strength = match finding {
-                    Finding::Coordinated => totals.log_e_without_best,
-                    Finding::SingleSource => totals.log_e,
-                };
-                (members.len() >= self.params.min_members).then_some(Passed {
-                    candidate: id,
-                    finding,
-                    strength,
-                    members,
-                })
-            })
-            .collect();
+        let passed: Vec<Passed> = self.passed.iter().filter_map(|(&id, &reached)| self.standing(id, reached)).collect();
         let campaigns = campaigns(passed, self.params.same_campaign);
         let accounts = &self.accounts;
         let name = |number: AccountId| {

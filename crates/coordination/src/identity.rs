@@ -7,7 +7,7 @@ use crate::{cluster::Finding, hash::hash_strs, history::AccountId, post::Millis,
 pub(crate) struct Passed {
     pub candidate: u32,
     pub finding: Finding,
-    /// Evidence without the best source, nats; the total for a single-source finding.
+    /// Evidence without the best source, nats; the total for any other than a coordinated finding.
     pub strength: f64,
     /// Members that pass the member test with their ln e-values, in order of their numbers.
     pub members: Vec<(AccountId, f64)>,
@@ -26,7 +26,7 @@ pub(crate) struct Campaign {
 
 /// Unites candidates whose named members overlap by `same_campaign` of the smaller one.
 ///
-/// A single-source candidate that overlaps a coordinated one is its shadow: it adds no member and is not told apart.
+/// A candidate that overlaps one of a better finding is its shadow: it adds no member and is not told apart.
 pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Campaign> {
     passed.sort_by(|x, y| y.strength.total_cmp(&x.strength).then(x.candidate.cmp(&y.candidate)));
     let mut groups = Groups::default();
@@ -45,7 +45,7 @@ pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Camp
         .into_iter()
         .map(|set| {
             let all = || set.iter().map(|&i| &passed[i as usize]);
-            let finding = all().map(|p| p.finding).min().unwrap_or(Finding::SingleSource);
+            let finding = all().map(|p| p.finding).min().unwrap_or(Finding::Faded);
             let mut members: Vec<(AccountId, f64)> =
                 all().filter(|p| p.finding == finding).flat_map(|p| p.members.iter().copied()).collect();
             members.sort_by(|x, y| x.0.cmp(&y.0).then(y.1.total_cmp(&x.1)));
@@ -54,7 +54,7 @@ pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Camp
                 finding,
                 candidates: all().filter(|p| p.finding == finding).map(|p| p.candidate).collect(),
                 members,
-                strength: all().filter(|p| p.finding == finding).map(|p| p.strength).fold(0.0, f64::max),
+                strength: all().filter(|p| p.finding == finding).map(|p| p.strength).fold(f64::NEG_INFINITY, f64::max),
             }
         })
         .collect();
@@ -229,5 +229,25 @@ mod tests {
         let split = see(5, &[&[2, 3, 4], &[11, 12, 13]]);
         assert_eq!(split.len(), 2, "a split-off part is a new cluster");
         assert!(split.iter().any(|s| s.0 == a));
+    }
+
+    #[test]
+    fn what_has_faded_is_told_once_and_names_nobody_beside_a_standing_candidate() {
+        let mut known = Identities::default();
+        let mut see = |now, finding| {
+            let all = vec![passed(0, finding, 20.0, &[1, 2, 3]), passed(1, Finding::Faded, 1.0, &[7, 8, 9])];
+            let found = campaigns(all, 0.5);
+            let news = known.update(&found, 0.5, now, false, |m| m.to_string());
+            news.into_iter().map(|(place, i)| (found[place].finding, i.version)).collect::<Vec<_>>()
+        };
+        assert_eq!(see(1, Finding::Coordinated), [(Finding::Coordinated, 1), (Finding::Faded, 1)]);
+        assert_eq!(see(2, Finding::Coordinated), []);
+        assert_eq!(see(3, Finding::Faded), [(Finding::Faded, 2)]);
+        assert_eq!(see(4, Finding::Faded), []);
+        let shadow = campaigns(
+            vec![passed(0, Finding::Coordinated, 20.0, &[1, 2, 3]), passed(1, Finding::Faded, 1.0, &[2, 3, 4])],
+            0.5,
+        );
+        assert_eq!((shadow.len(), members(&shadow[0])), (1, vec![1, 2, 3]));
     }
 }

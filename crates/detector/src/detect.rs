@@ -1,7 +1,7 @@
 //! `lockstep detect`: files of posts to clusters, ties and accounts, with no service at all.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -104,7 +104,6 @@ pub fn detect(
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
-    let mut clusters: BTreeMap<String, ClusterMessage> = BTreeMap::new();
     let mut done = 0;
     while let Some(raw) = posts.advance()? {
         // What was sorted has been decoded once before.
@@ -114,18 +113,21 @@ pub fn detect(
         done += 1;
         if done % 2_048 == 0 {
             on_stage(Stage::Detecting { posts: done, of });
-            keep_last(&mut clusters, pipeline.take()?);
+            pipeline.discard();
         }
     }
+    // Every cluster that still stands is told at the end, whatever was said of it on the way.
+    pipeline.discard();
     pipeline.finish();
-    keep_last(&mut clusters, pipeline.take()?);
+    let mut clusters = pipeline.take()?;
+    clusters.retain(|cluster| cluster.status != Status::Faded);
     on_stage(Stage::Detecting { posts: done, of });
 
-    let mut clusters: Vec<ClusterMessage> = clusters.into_values().collect();
     let order = |status| match status {
         Status::Flagged => 0,
         Status::Coordinated => 1,
         Status::SingleSource => 2,
+        Status::Faded => 3,
     };
     clusters.sort_by(|x, y| {
         order(x.status)
@@ -145,16 +147,6 @@ pub fn detect(
         stats,
         took: began.elapsed(),
     })
-}
-
-/// The last state of each cluster; one that became part of another is gone.
-fn keep_last(clusters: &mut BTreeMap<String, ClusterMessage>, found: Vec<ClusterMessage>) {
-    for cluster in found {
-        for gone in &cluster.lineage {
-            clusters.remove(gone);
-        }
-        clusters.insert(cluster.cluster_id.clone(), cluster);
-    }
 }
 
 /// Those in a cluster first, by status, then by the evidence of the member test, then by the strongest tie.
@@ -182,7 +174,7 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage]) -> Vec<Rank
         Some(Status::Flagged) => 0,
         Some(Status::Coordinated) => 1,
         Some(Status::SingleSource) => 2,
-        None => 3,
+        Some(Status::Faded) | None => 3,
     };
     ranked.sort_by(|(x, x_status), (y, y_status)| {
         let log_e = |account: &RankedAccount| account.evidence.log_e.unwrap_or(0.0).max(0.0);
@@ -311,6 +303,7 @@ pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Flagged => "flagged",
         Status::SingleSource => "single_source",
+        Status::Faded => "faded",
         Status::Coordinated => "coordinated",
     }
 }

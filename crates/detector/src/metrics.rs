@@ -79,7 +79,7 @@ impl DetectorMetrics {
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
             made.posts.with_label_values(&[outcome]);
         }
-        for status in ["flagged", "single_source", "coordinated"] {
+        for status in ["flagged", "single_source", "coordinated", "faded"] {
             made.clusters.with_label_values(&[status]);
             made.living.with_label_values(&[status]);
         }

@@ -53,6 +53,11 @@ impl Pipeline {
         found.iter().map(|cluster| self.message(cluster)).collect()
     }
 
+    /// Forgets the clusters found since the last [`take`](Self::take).
+    pub(crate) fn discard(&mut self) {
+        self.found.clear();
+    }
+
     /// The engine's counts and table sizes.
     pub fn stats(&self) -> Stats {
         self.engine.stats()

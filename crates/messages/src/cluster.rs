@@ -23,6 +23,8 @@ pub enum Status {
     SingleSource,
     /// Coordinated, but the model does not find it inauthentic.
     Coordinated,
+    /// Was one of the others once, but what its accounts did since then speaks against it. Whoever acted on it should look again.
+    Faded,
 }
 
 /// One cluster at one moment of its life.
@@ -161,6 +163,7 @@ impl ClusterMessage {
             version: cluster.version,
             lineage: cluster.lineage.clone(),
             status: match (cluster.finding, verdict.inauthentic) {
+                (Finding::Faded, _) => Status::Faded,
                 (Finding::SingleSource, _) => Status::SingleSource,
                 (Finding::Coordinated, true) => Status::Flagged,
                 (Finding::Coordinated, false) => Status::Coordinated,

@@ -88,6 +88,7 @@ pub fn render(input: &ReportInput) -> String {
         Status::Flagged => 0,
         Status::Coordinated => 1,
         Status::SingleSource => 2,
+        Status::Faded => 3,
     };
     clusters.sort_by(|a, b| {
         place(a.status)

@@ -55,6 +55,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."
         }
+        Status::Faded => "It passed the test once, but what the accounts did since then speaks against it.",
     });
     text
 }
@@ -99,6 +100,7 @@ pub(crate) fn status(status: Status) -> &'static str {
         Status::Flagged => "flagged",
         Status::SingleSource => "single source",
         Status::Coordinated => "coordinated",
+        Status::Faded => "faded",
     }
 }
 

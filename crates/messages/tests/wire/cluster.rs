@@ -90,6 +90,7 @@ fn status_follows_finding_and_verdict() {
     assert_eq!(status(Finding::Coordinated, false), Status::Coordinated);
     assert_eq!(status(Finding::SingleSource, true), Status::SingleSource);
     assert_eq!(status(Finding::SingleSource, false), Status::SingleSource);
+    assert_eq!(status(Finding::Faded, true), Status::Faded);
 }
 
 #[test]

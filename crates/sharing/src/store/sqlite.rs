@@ -600,6 +600,7 @@ pub(crate) fn status_name(status: Status) -> &'static str {
         Status::Flagged => "flagged",
         Status::SingleSource => "single_source",
         Status::Coordinated => "coordinated",
+        Status::Faded => "faded",
     }
 }
 

@@ -113,7 +113,7 @@ struct AccountView {
 pub(crate) fn badge(status: Status) -> Badge {
     let class = match status {
         Status::Flagged => "flagged",
-        Status::SingleSource => "single",
+        Status::SingleSource | Status::Faded => "single",
         Status::Coordinated => "coordinated",
     };
     Badge { class, label: words::status(status) }
