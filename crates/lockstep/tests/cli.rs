@@ -403,7 +403,7 @@ fn real_posts_keep_the_contract() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let file = data.join("ira_episodes.jsonl.gz");
     if !file.exists() {
-        println!("skipped: no real data here");
+        eprintln!("skipped: no real data here");
         return;
     }
     let desk = Desk::new();
