@@ -32,7 +32,7 @@ pub struct Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
-    /// Apache Kafka's addresses, `host:port[,host:port]`; the embedded log is used where there are none.
+    /// Apache Kafka's addresses, `host:port,host:port`; the embedded log is used where there are none.
     pub brokers: String,
     /// Folder of the embedded log.
     pub dir: PathBuf,

@@ -44,7 +44,7 @@ pub struct Ingest {
     /// What the files are written in: lockstep, x, bluesky, mastodon, telegram or csv
     #[arg(long, default_value = "lockstep")]
     dialect: Dialect,
-    /// Apache Kafka's addresses, host:port[,host:port]
+    /// Apache Kafka's addresses, host:port,host:port
     #[arg(long, conflicts_with = "to")]
     brokers: Option<String>,
     /// A running intake, for example http://127.0.0.1:8081

@@ -37,7 +37,7 @@ Examples:
 pub struct Serve {
     /// Which services
     role: Role,
-    /// Apache Kafka's addresses, host:port[,host:port]
+    /// Apache Kafka's addresses, host:port,host:port
     #[arg(long)]
     brokers: Option<String>,
     /// Where the role's own HTTP service listens (console, TAXII and API for share and all; posts for intake)

@@ -134,7 +134,7 @@ impl Log {
         Ok(Log(Home::Embedded(log)))
     }
 
-    /// Connects to Apache Kafka. `brokers` is `host:port[,host:port]`; `properties` are librdkafka's, for example
+    /// Connects to Apache Kafka. `brokers` is `host:port,host:port`; `properties` are librdkafka's, for example
     /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
     /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once
     /// instead of after the transaction timeout. Fails where no broker answers within ten seconds.

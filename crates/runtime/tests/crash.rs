@@ -61,20 +61,19 @@ fn kill_after(n: usize, home: &str, topics: &str) -> usize {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let of = |line: String| line.strip_prefix("committed ").map_or(0, |n| n.parse::<usize>().unwrap());
     let mut committed = 0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while committed < n {
-        let line = lines.next().expect("the victim goes on until it is killed").unwrap();
-        if let Some(n) = line.strip_prefix("committed ") {
-            committed += n.parse::<usize>().unwrap();
-        }
+        committed += of(lines.next().expect("the victim goes on until it is killed").unwrap());
     }
     if home != "kafka" {
         assert_locked(home, child.id());
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    committed
+    // What it said before the kill came.
+    committed + lines.map(|line| of(line.unwrap())).sum::<usize>()
 }
 
 fn assert_locked(dir: &str, holder: u32) {
