@@ -97,12 +97,12 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// A cluster has been published; `before` is the status it had.
-    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>) {
+    /// A cluster has been published, just now if `live`; `before` is the status it had.
+    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>, live: bool) {
         self.gone(before);
         self.living.with_label_values(&[status_name(cluster.status)]).inc();
         let status = status_name(cluster.status);
-        self.clusters.with_label_values(&[status]).inc();
+        self.clusters.with_label_values(&[status]).inc_by(u64::from(live));
     }
 
     /// A cluster of this status is one no longer.

@@ -205,20 +205,20 @@ impl Service {
             if cluster.status == Status::Flagged {
                 self.flagged.insert(cluster.cluster_id.clone());
             }
-            self.note(&cluster);
+            self.note(&cluster, false);
         }
         self.shown = self.pipeline.stats();
         tracing::info!(posts, seconds = began.elapsed().as_secs_f64(), "the engine is rebuilt");
         Ok(())
     }
 
-    /// Takes note of a published cluster.
-    fn note(&mut self, cluster: &ClusterMessage) {
+    /// Takes note of a published cluster; it is counted only if it was published just now.
+    fn note(&mut self, cluster: &ClusterMessage, live: bool) {
         for gone in &cluster.lineage {
             self.metrics.gone(self.statuses.remove(gone));
         }
         let before = self.statuses.insert(cluster.cluster_id.clone(), cluster.status);
-        self.metrics.cluster(cluster, before);
+        self.metrics.cluster(cluster, before, live);
     }
 
     /// Decodes records and hands them to the pipeline; returns the dead letters. Records are counted only if `live`.
@@ -298,7 +298,7 @@ impl Service {
             Err(error) => return Err(error.into()),
         }
         for cluster in std::mem::take(&mut self.unpublished) {
-            self.note(&cluster);
+            self.note(&cluster, true);
             tracing::info!(
                 cluster = %cluster.cluster_id,
                 version = cluster.version,

@@ -113,6 +113,12 @@ impl Demo {
             )
         })?;
         let total = posts.counts().posts;
+        if total == 0 {
+            anyhow::bail!("no post could be read; {} lines were rejected", posts.counts().bad);
+        }
+        for damage in &posts.counts().damaged {
+            eprintln!("warning: {damage}");
+        }
         let mut platforms = std::collections::BTreeSet::new();
         let mut span: Option<(Millis, Millis)> = None;
         let mut all: Vec<(Millis, NewRecord)> = Vec::new();

@@ -120,7 +120,16 @@ impl Services {
         let log_check = readiness.check("log");
         let admin = http::listen(config.admin.listen).await?;
         let intake = if role.has(Role::Intake) { Some(http::listen(config.intake.listen).await?) } else { None };
-        let console = if role.has(Role::Share) { Some(http::listen(config.sharing.listen).await?) } else { None };
+        let sharing = if role.has(Role::Share) {
+            let (config, metrics) = (config.sharing.clone(), metrics.clone());
+            Some(tokio::task::spawn_blocking(move || Sharing::open(config, &metrics)).await??)
+        } else {
+            None
+        };
+        let console = match &sharing {
+            Some(sharing) => Some(sharing.bind().await?),
+            None => None,
+        };
         detector::create_topics(&log).await?;
         log_check.ready();
 
@@ -143,19 +152,15 @@ impl Services {
             let (check, stop) = (readiness.check("detector"), shutdown.clone());
             tasks.spawn(async move { Ok(service.run(check, stop, ended_seen, done).await?) });
         }
-        let mut sharing = None;
-        if let Some(listener) = console {
-            let (sharing_config, registry) = (config.sharing.clone(), metrics.clone());
-            let opened = tokio::task::spawn_blocking(move || Sharing::open(sharing_config, &registry)).await??;
+        if let (Some(sharing), Some(listener)) = (&sharing, console) {
             let check = readiness.check("sharing");
-            let (service, stop) = (opened.clone(), shutdown.clone());
-            tasks.spawn(async move { Ok(http::serve(service.router(), listener, stop).await?) });
-            let (service, stop) = (opened.clone(), shutdown.clone());
+            let (service, stop) = (sharing.clone(), shutdown.clone());
+            tasks.spawn(async move { Ok(service.serve(listener, stop).await?) });
+            let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {
                 check.ready();
                 Ok(service.run(log, stop).await?)
             });
-            sharing = Some(opened);
         }
         Ok(Services { tasks, shutdown, sharing, metrics, ended, detected })
     }

@@ -44,14 +44,12 @@ pub fn review(case: &mut Case, now: Timestamp) -> Result<Vec<Entry>, Illegal> {
     Ok(entries)
 }
 
-/// Withdraws a case whose cluster is flagged no longer: on more evidence, the model has changed its mind. Nothing where nothing
-/// was shared.
-pub fn retract(case: &mut Case, now: Timestamp) -> Result<Option<Entry>, Illegal> {
+/// Withdraws what was shared of a case, for example because its cluster is flagged no longer. Nothing where nothing was shared.
+pub fn retract(case: &mut Case, reason: String, now: Timestamp) -> Result<Option<Entry>, Illegal> {
     if !matches!(case.state, State::Released | State::Updated) {
         return Ok(None);
     }
     case.demo = true;
-    let reason = format!("version {} is flagged no longer", case.version);
     let mut entry = case.take(Step::Retract { reason }, RELEASER, now)?;
     entry.text = format!("{} [demo policy, no person looked]", entry.text);
     Ok(Some(entry))
@@ -79,11 +77,12 @@ mod tests {
     fn what_is_flagged_no_longer_is_withdrawn_once() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let (mut case, _) = Case::nominate("c", 1, now);
-        assert_eq!(retract(&mut case, now).unwrap(), None, "nothing was shared");
+        let retract = |case: &mut Case| retract(case, "flagged no longer".to_owned(), now).unwrap();
+        assert_eq!(retract(&mut case), None, "nothing was shared");
         review(&mut case, now).unwrap();
         case.see(2, now);
-        assert!(retract(&mut case, now).unwrap().unwrap().text.contains("flagged no longer"));
+        assert!(retract(&mut case).unwrap().text.contains("flagged no longer"));
         assert_eq!(case.state, State::Retracted);
-        assert_eq!(retract(&mut case, now).unwrap(), None);
+        assert_eq!(retract(&mut case), None);
     }
 }

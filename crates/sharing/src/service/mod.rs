@@ -244,18 +244,28 @@ impl Inner {
                 newest.insert(cluster.cluster_id.clone(), cluster);
             }
         }
+        // Clusters that became part of another are told by that one's case. In the demo what was shared of them is withdrawn; where
+        // people decide, they do so on the console.
+        let absorbed: BTreeMap<&str, &str> = newest
+            .values()
+            .filter(|_| self.config.reviewers == Reviewers::Demo)
+            .flat_map(|by| by.lineage.iter().map(|gone| (gone.as_str(), by.cluster_id.as_str())))
+            .collect();
         let partners = self.store.partners()?;
         let mut attempt = 1;
         let outcomes = loop {
             let mut outcomes = Outcomes::default();
             let mut changes = Vec::new();
-            for cluster in newest.values() {
+            for cluster in newest.values().filter(|cluster| !absorbed.contains_key(cluster.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
                 if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
                     changes.push(change);
                     *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
+            }
+            for (gone, by) in &absorbed {
+                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &partners, now)?);
             }
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
@@ -354,12 +364,29 @@ fn on_cluster(
             publish = share(&mut stored, config, partners, now);
         }
     } else if config.reviewers == Reviewers::Demo
-        && let Some(retracted) = demo::retract(&mut stored.case, now)?
+        && let Some(retracted) =
+            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), now)?
     {
         entries.push(retracted);
         publish = withdraw(&mut stored, config, partners, now);
     }
     Ok(Some(Change { stored, entries, publish }))
+}
+
+/// The case of a cluster that became part of another: what was shared of it is withdrawn.
+fn on_absorbed(
+    known: Option<StoredCase>,
+    by: &str,
+    config: &Config,
+    partners: &[PartnerRow],
+    now: Timestamp,
+) -> Result<Option<Change>, Illegal> {
+    let Some(mut stored) = known else { return Ok(None) };
+    let now = after(&stored.case, now);
+    let reason = format!("its cluster became part of {by}");
+    let Some(entry) = demo::retract(&mut stored.case, reason, now)? else { return Ok(None) };
+    let publish = withdraw(&mut stored, config, partners, now);
+    Ok(Some(Change { stored, entries: vec![entry], publish }))
 }
 
 /// Objects for every partner that may be told of the version just released.

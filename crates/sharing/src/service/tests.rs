@@ -215,3 +215,20 @@ async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing() {
         assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["rejected"]).get(), 1);
     }
 }
+
+#[tokio::test]
+async fn in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn() {
+    let folder = folder();
+    let sharing = open(&folder, Reviewers::Demo, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a", 1), fixtures::cluster("b", 1)]).await.unwrap();
+    let whole = ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("a", 2) };
+    // The last word of the absorbed one may come along with the word that it was absorbed.
+    let outcome = sharing.on_clusters(vec![fixtures::cluster("b", 2), whole.clone()]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.updated), (0, 1));
+    let state = |id: &str| sharing.inner.store.case(id).unwrap().map(|stored| stored.case.state);
+    assert_eq!((state("a"), state("b")), (Some(State::Updated), Some(State::Retracted)));
+    assert_eq!(state("never-seen"), None);
+    let audit = sharing.verify_audit().await.unwrap().unwrap();
+    sharing.on_clusters(vec![whole]).await.unwrap();
+    assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit, "withdrawn once");
+}
