@@ -54,6 +54,7 @@ fn posts_become_cases_and_feeds_on_the_embedded_log() {
         rejected += answer["rejected"].as_u64().unwrap();
     }
     assert_eq!((accepted, rejected), (world.posts.len() as u64 + 1, 5));
+    world.gone_through(&mut service);
     service.settle(accepted);
 
     // Every line is counted once where it came in, and every post once where it was read.
@@ -102,7 +103,7 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
     for chunk in world.posts.chunks(REQUEST) {
         service.post(chunk).unwrap();
     }
-    service.settle(world.posts.len() as u64);
+    world.gone_through(&mut service);
     let found = Found::look(&place, &service, &world);
     assert_eq!(service.stop().code(), Some(0));
     let undisturbed = latest(&read(&place, None, CLUSTERS));
@@ -122,8 +123,8 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
     world.gone_through(&mut service);
     let after = Found::look(&place, &service, &world);
     assert_eq!(service.stop().code(), Some(0));
-    let disturbed = latest(&read(&place, None, CLUSTERS));
-    assert_eq!(members(&undisturbed), members(&disturbed));
+    let told = read(&place, None, CLUSTERS);
+    assert_eq!(members(&undisturbed), members(&latest(&told)), "{}", story(&told));
     assert_eq!(found.accounts(), after.accounts());
 }
 
@@ -141,7 +142,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     for chunk in world.posts.chunks(REQUEST) {
         service.post(chunk).unwrap();
     }
-    service.settle(world.posts.len() as u64);
+    world.gone_through(&mut service);
     let embedded = Found::look(&place, &service, &world);
     assert_eq!(service.stop().code(), Some(0));
     let undisturbed = latest(&read(&place, None, CLUSTERS));
@@ -436,15 +437,24 @@ fn check_dead_letters(records: &[Record], bad: &[(&str, &str, &str)]) {
     }
 }
 
-/// The flagged clusters are those that have cases, and what is said of them is what was last published.
+/// The flagged clusters are those that have cases, and what is said of them is what was last published. One that became part of
+/// another before its case was opened needs none, nor does one that was flagged no longer by then.
 fn check_topics(found: &Found, clusters: &[Record], flagged: &[Record]) {
+    let absorbed: BTreeSet<String> = flagged.iter().flat_map(|record| decode(record).lineage).collect();
     let told: BTreeSet<String> = flagged.iter().map(|record| String::from_utf8(record.key.clone()).unwrap()).collect();
-    assert_eq!(told, found.cases.keys().cloned().collect());
+    assert!(found.cases.keys().all(|id| told.contains(id)));
+    let last = latest(flagged);
+    for without in told.iter().filter(|id| !found.cases.contains_key(*id)) {
+        let moot = absorbed.contains(without) || last[without].status != Status::Flagged;
+        assert!(moot, "{without} is flagged and has no case");
+    }
     assert!(flagged.iter().any(|record| decode(record).status == Status::Flagged));
     let clusters = latest(clusters);
     let flagged = latest(flagged);
     for (id, cluster) in &flagged {
-        assert_eq!(serde_json::to_value(cluster).unwrap(), found.cases[id]["cluster"], "{id}");
+        if let Some(case) = found.cases.get(id).filter(|_| !absorbed.contains(id)) {
+            assert_eq!(serde_json::to_value(cluster).unwrap(), case["cluster"], "{id}");
+        }
         if let Some(now) = clusters.get(id) {
             assert_eq!(now, cluster);
         }
@@ -462,6 +472,22 @@ fn latest(records: &[Record]) -> BTreeMap<String, ClusterMessage> {
         };
     }
     clusters
+}
+
+/// What was told of the clusters, in order, for a failure's message.
+fn story(records: &[Record]) -> String {
+    let line = |record: &Record| {
+        let id = String::from_utf8_lossy(&record.key).into_owned();
+        match &record.value {
+            Some(_) => {
+                let told = decode(record);
+                let (members, lineage) = (told.accounts.len(), told.lineage);
+                format!("\n{id} version {} {:?}, {members} members, lineage {lineage:?}", told.version, told.status)
+            }
+            None => format!("\n{id} gone"),
+        }
+    };
+    records.iter().map(line).collect()
 }
 
 fn decode(record: &Record) -> ClusterMessage {

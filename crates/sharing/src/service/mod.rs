@@ -340,6 +340,8 @@ fn on_cluster(
 ) -> Result<Option<Change>, Illegal> {
     let mut entries = Vec::new();
     let (mut stored, now) = match known {
+        // Flagged once and no longer when it gets here: nothing was shared, and there is nothing to decide.
+        None if cluster.status != Status::Flagged => return Ok(None),
         None => {
             let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
             entries.push(entry);

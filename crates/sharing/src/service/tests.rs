@@ -121,7 +121,8 @@ async fn the_demo_never_releases_what_is_not_flagged() {
     let mut single = fixtures::cluster("a", 1);
     single.status = Status::SingleSource;
     let outcome = sharing.on_clusters(vec![single]).await.unwrap();
-    assert_eq!((outcome.opened, outcome.published), (1, 0));
+    assert_eq!((outcome.opened, outcome.published), (0, 0));
+    assert!(sharing.inner.store.case("a").unwrap().is_none(), "there is nothing to decide");
 }
 
 #[tokio::test]
