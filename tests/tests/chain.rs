@@ -279,9 +279,10 @@ impl Found {
         Found { cases, feeds }
     }
 
-    /// Cluster to its accounts.
+    /// Cluster to its accounts, of the cases that stand. Whether a case was opened for a cluster that was flagged for a moment, or
+    /// became part of another, depends on how many messages were read at a time: what is withdrawn does not count.
     fn accounts(&self) -> BTreeMap<String, BTreeSet<(String, String)>> {
-        let cases = self.cases.iter();
+        let cases = self.cases.iter().filter(|(_, page)| page["case"]["state"] != "retracted");
         cases
             .map(|(id, page)| (id.clone(), members_of(&serde_json::from_value(page["cluster"].clone()).unwrap())))
             .collect()
