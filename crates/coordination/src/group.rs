@@ -109,7 +109,8 @@ impl Grouper {
         let mut orders = Orders::default();
         if !tick.last {
             orders.born = self.propose(tick, params);
-            orders.dropped = self.tidy(tick.at, params);
+            orders.dropped = self.give_up(&settled, params);
+            orders.dropped.extend(self.tidy(tick.at, params));
         }
         orders
     }
@@ -228,13 +229,30 @@ impl Grouper {
         })
     }
 
+    /// Candidates whose members have been seen to go their own ways are tested no further. They stay known for a while, so that they
+    /// are not proposed again at once; as hypotheses they count for ever.
+    fn give_up(&mut self, settled: &[CandidateId], params: &Params) -> Vec<CandidateId> {
+        let mut given_up = Vec::new();
+        for id in settled {
+            if let Some(candidate) = self.candidates.get_mut(id)
+                && !candidate.given_up
+                && candidate.standing(params).log_e < params.give_up
+                && !self.passed.contains_key(id)
+            {
+                candidate.give_up();
+                given_up.push(*id);
+            }
+        }
+        given_up
+    }
+
     fn tidy(&mut self, now: Millis, params: &Params) -> Vec<CandidateId> {
         self.evicted.ties += self.ties.tidy(now);
-        let idle = params.candidate_retention;
+        let idle = |c: &Candidate| if c.given_up { params.give_up_rest } else { params.candidate_retention };
         let mut gone: Vec<CandidateId> = self
             .candidates
             .iter()
-            .filter(|(_, c)| now - c.touched > idle && c.open() == 0)
+            .filter(|(_, c)| now - c.touched > idle(c) && c.open() == 0)
             .map(|(id, _)| *id)
             .collect();
         let most = params.limits.candidates;

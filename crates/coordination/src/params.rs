@@ -46,6 +46,10 @@ pub struct Params {
     pub same_candidate: f64,
     /// Candidates that gathered no evidence for this long are dropped.
     pub candidate_retention: Millis,
+    /// A candidate whose evidence falls below this, in nats, is tested no further ...
+    pub give_up: f64,
+    /// ... and may be proposed again after this long.
+    pub give_up_rest: Millis,
     /// How long a test on a key stays open.
     pub test_window: Millis,
     /// Weight of the alternative in a key's e-value.
@@ -105,6 +109,8 @@ impl Default for Params {
             max_members: 60,
             same_candidate: 0.7,
             candidate_retention: 14 * DAY,
+            give_up: -2.0,
+            give_up_rest: DAY,
             test_window: 2 * HOUR,
             epsilon: 0.05,
             alpha: 0.05,
@@ -157,6 +163,7 @@ impl Params {
                 "must lie in min_members to 64",
             ),
             ("same_candidate", in_unit(self.same_candidate), "must lie in 0 to 1"),
+            ("give_up", self.give_up < 0.0, "must be less than zero"),
             ("test_window", self.test_window > 0, positive),
             ("epsilon", self.epsilon > 0.0 && self.epsilon < 1.0, "must lie between 0 and 1"),
             ("alpha", self.alpha > 0.0 && self.alpha < 1.0, "must lie between 0 and 1"),
