@@ -329,15 +329,36 @@ mod tests {
         assert_eq!(t.groups(3, 60), Vec::<Vec<AccountId>>::new());
     }
 
+    /// Ties every pair of these accounts strongly, with so many nats a key.
+    fn clique(t: &mut Ties, accounts: &[u32], nats: f64) {
+        for (i, a) in accounts.iter().enumerate() {
+            for b in &accounts[i + 1..] {
+                for key in 0..2 {
+                    credit(t, (*a, *b), key * 40 * MINUTE, key as u64, nats, 0);
+                }
+            }
+        }
+    }
+
     #[test]
     fn groups_stop_growing_at_the_bound_strongest_first() {
         let mut t = ties();
-        for a in 0..10u32 {
-            for key in 0..2 {
-                credit(&mut t, (a, a + 1), key * 40 * MINUTE, key as u64, 5.0 + f64::from(a), 0);
-            }
+        clique(&mut t, &[0, 1, 2], 5.0);
+        clique(&mut t, &[3, 4, 5], 9.0);
+        clique(&mut t, &[2, 3, 4, 5], 7.0);
+        assert_eq!(t.groups(3, 4), [vec![2, 3, 4, 5]]);
+    }
+
+    #[test]
+    fn a_chain_of_chance_ties_is_no_group() {
+        let mut t = ties();
+        for a in 0..30 {
+            clique(&mut t, &[a, a + 1], 5.0);
         }
-        assert_eq!(t.groups(3, 4), [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]);
+        clique(&mut t, &[40, 41, 42, 43, 44], 5.0);
+        let groups = t.groups(3, 60);
+        assert!(groups.contains(&vec![40, 41, 42, 43, 44]));
+        assert!(groups.iter().all(|group| group.len() <= 5), "{groups:?}");
     }
 
     #[test]
