@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn cooccurrence_is_what_its_query_says(rows in rows(), window in 0..32_u32, least in 0..3_u32, links: bool) {
+    fn cooccurrence_is_what_its_query_says(rows in rows(), window in 0..32_u32, least in 0..3_u32, links: bool, loops: bool) {
         let window = f64::from(window) / 4.0;
         // The primary keys of the toolkit's two tables.
         let mut table: Vec<Row> = Vec::new();
@@ -204,7 +204,7 @@ proptest! {
         let mut matches: BTreeMap<(String, String), BTreeSet<u8>> = BTreeMap::new();
         for x in &table {
             for y in &table {
-                if x.0 == y.0 && x.1 != y.1 && x.3 - window <= y.3 && y.3 <= x.3 + window {
+                if x.0 == y.0 && (x.1 != y.1 || loops && x.2 != y.2) && x.3 - window <= y.3 && y.3 <= x.3 + window {
                     matches.entry((account(x.1), account(y.1))).or_default().insert(x.2);
                 }
             }
@@ -221,7 +221,7 @@ proptest! {
             if links { messages.push_each(&c, &a, *t, &[&o]) } else { messages.push(&c, &a, *t, &[&o]) }
         }
         let mut found = Vec::new();
-        messages.ties(window, least, Match::Same, |tie| {
+        messages.ties(window, least, Match::Same, loops, |tie| {
             found.push(((tie.user_1.to_owned(), tie.user_2.to_owned()), tie.weight));
         });
         prop_assert_eq!(found, expected);

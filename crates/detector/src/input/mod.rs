@@ -50,8 +50,8 @@ use std::sync::Arc;
 use coordination::Post;
 use messages::DecodeError;
 use messages::dialect::Dialect;
-pub use messages::dialect::csv::Layout;
 use messages::dialect::csv::Columns;
+pub use messages::dialect::csv::Layout;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use self::read::Reading;

@@ -11,8 +11,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
 
-use super::{InputError, PeerRow};
 use super::read::Reading;
+use super::{InputError, PeerRow};
 
 impl Reading<'_> {
     pub(super) fn table(&mut self, content: Box<dyn BufRead>, delimiter: u8) -> Result<(), InputError> {
