@@ -47,6 +47,7 @@ mod history;
 mod identity;
 mod order;
 mod params;
+pub mod peers;
 mod post;
 mod snapshot;
 mod stage;

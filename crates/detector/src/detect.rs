@@ -313,7 +313,7 @@ fn name(account: &AccountRef) -> String {
 }
 
 /// Writes a file whole or not at all.
-fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DetectError> {
+pub(crate) fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DetectError> {
     let fail = |source| DetectError::Write { path: path.to_owned(), source };
     let unfinished = path.with_extension("unfinished");
     let mut out = BufWriter::new(File::create(&unfinished).map_err(fail)?);

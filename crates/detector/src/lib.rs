@@ -15,6 +15,7 @@ pub mod input;
 pub mod intake;
 pub mod lexicon;
 mod metrics;
+pub mod peers;
 mod pipeline;
 mod service;
 
