@@ -18,8 +18,10 @@ mod metrics;
 pub mod peers;
 mod pipeline;
 mod service;
+mod shards;
 
 pub use config::{Config, EngineConfig, StartError};
 pub use metrics::DetectorMetrics;
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Read, Reading};
 pub use service::{GROUP, Service, ServiceError, create_topics};
+pub use shards::Threads;
