@@ -2,7 +2,8 @@
 //!
 //! A post has keys: what it reposts, each of its hashtags (a repost's too), the class of its words, its links, mentions and reply
 //! target. Where account b acted on one of them up to an hour before account a, the pair earns ln(N / n) nats for the rarest such
-//! key that has earned it nothing yet: n accounts have acted on the key so far, of N accounts in all. A post earns a pair one key.
+//! key that has earned it nothing yet: n accounts have acted on the key so far, of N accounts in all; a key of fewer than 3 nats
+//! earns nothing. A post earns a pair one key.
 //!
 //! With S the pair's nats, L those without its best key (one key proves nothing), v the number of an account's posts that
 //! have a key, and e(X) = v_a v_b times the sum of X over all pairs, divided by the sum of v v' over all pairs:
@@ -23,6 +24,8 @@ use crate::{hash::Map, history::AccountId, params::Params, post::Millis, stage::
 const ALONE: f64 = 0.1;
 /// Ties that speak for an account.
 const BEST: usize = 3;
+/// Least nats of a key that earns anything: what more than one account in twenty has acted on brings nobody together.
+const LEAST: f64 = 3.0;
 /// Keys remembered per pair.
 const KEYS: usize = 16;
 
@@ -95,7 +98,7 @@ impl Company {
         let mut served: Map<AccountId, ()> = Map::default();
         for (n, id) in &near {
             let nats = (f64::from(self.accounts) / f64::from(*n)).ln();
-            let Some(key) = self.keys.get_mut(id) else {
+            let Some(key) = self.keys.get_mut(id).filter(|_| nats >= LEAST) else {
                 continue;
             };
             for &(_, other) in &key.ring {
@@ -110,11 +113,12 @@ impl Company {
                     continue;
                 }
                 first.insert(());
-                earned.keys.push(*id);
-                if nats > 0.0 {
-                    earned.nats += nats;
-                    earned.best = earned.best.max(nats);
+                if earned.keys.is_empty() {
+                    earned.keys.reserve_exact(1); // most pairs never meet again
                 }
+                earned.keys.push(*id);
+                earned.nats += nats;
+                earned.best = earned.best.max(nats);
             }
             if key.ring.len() >= self.ring {
                 key.ring.pop_front();
@@ -281,11 +285,14 @@ mod tests {
     fn tables_stay_in_bounds() {
         let limits = crate::Limits { keys: 50, ties: 20, ..Params::default().limits };
         let mut company = Company::new(&Params { limits, ..Params::default() });
+        for account in 1_000..2_000 {
+            company.post(0, account, &[9]);
+        }
         for account in 0..30 {
-            company.post(0, account, &[1, 2 + u64::from(account) * 2, 3 + u64::from(account) * 2]);
+            company.post(0, account, &[1, 100 + u64::from(account) * 2, 101 + u64::from(account) * 2]);
         }
         let (keys, pairs) = company.tidy(0);
         assert_eq!((company.keys.len(), company.pairs.len()), (45, 18));
-        assert_eq!((keys, pairs), (61 - 45, 30 * 29 / 2 - 18));
+        assert_eq!((keys, pairs), (62 - 45, 30 * 29 / 2 - 18));
     }
 }
