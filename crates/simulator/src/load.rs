@@ -6,13 +6,19 @@ use crate::{
 };
 
 /// The worlds that come with Lockstep, by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 12] = [
+    ("debate", include_str!("../worlds/debate.toml")),
     ("demo", include_str!("../worlds/demo.toml")),
+    ("evasion", include_str!("../worlds/evasion.toml")),
+    ("innocents", include_str!("../worlds/innocents.toml")),
+    ("jitter", include_str!("../worlds/jitter.toml")),
     ("lookalikes", include_str!("../worlds/lookalikes.toml")),
     ("newfandom", include_str!("../worlds/newfandom.toml")),
     ("null", include_str!("../worlds/null.toml")),
+    ("operation", include_str!("../worlds/operation.toml")),
     ("prototype", include_str!("../worlds/prototype.toml")),
     ("training", include_str!("../worlds/training.toml")),
+    ("viral", include_str!("../worlds/viral.toml")),
 ];
 
 /// More than this many posts is taken for a slip of the pen.
@@ -584,7 +590,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         let error = World::named("prototyp").map(|world| world.name).unwrap_err();
-        expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: demo, lookalikes, newfandom, null, prototype, training"].assert_eq(&error.to_string());
+        expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: debate, demo, evasion, innocents, jitter, lookalikes, newfandom, null, operation, prototype, training, viral"].assert_eq(&error.to_string());
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
 fn cascades(scene: &mut Scene<'_>, draw: &mut Draw, it: &Cascade) {
     let mut actions = Vec::new();
     for _ in 0..it.cascades {
-        let at = scene.day(draw.unit() * scene.world.days * 0.95);
+        let at = scene.day(draw.unit() * scene.world.days * 2.0 / 3.0);
         let voices = scene.world.crowd.sources.div_ceil(2);
         let source = draw.below(scene.world.crowd.communities) * scene.world.crowd.sources + 2 * draw.below(voices);
         let item = scene.item(source as u32, at, 1.0);

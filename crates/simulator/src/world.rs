@@ -422,7 +422,7 @@ pub struct Legislature {
 pub struct Cascade {
     /// Name in the truth.
     pub name: String,
-    /// Number of cascades, at random times.
+    /// Number of cascades, at random times in the first two thirds of the world, so that they can run their course.
     pub cascades: usize,
     /// Median reposts of one.
     pub accounts: f64,
