@@ -262,12 +262,12 @@ fn sport(scene: &mut Scene<'_>, draw: &mut Draw, it: &Sport) {
             })
             .collect();
         let mut who = Vec::new();
-        for team in 0..2 {
+        for (team, &shout) in shouts.iter().enumerate() {
             let share = if team == scorer { it.participation } else { it.participation / 2.0 };
             let mut part = part(draw, watchers.len(), share);
             part.retain(|place| *place as usize % 2 == team);
             let lag = |draw: &mut Draw| 1.0 + draw.exponential(it.lag_s);
-            who.extend(act_all(scene, draw, &watchers, part, at, lag, |_| Act::Script(shouts[team])));
+            who.extend(act_all(scene, draw, &watchers, part, at, lag, |_| Act::Script(shout)));
         }
         actions.push(tagged(at, tags[scorer].clone(), game.clone()).by(who));
     }
