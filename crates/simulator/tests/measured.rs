@@ -21,7 +21,7 @@ fn hold(world: &str, figures: &[Figure], whole: &CrowdStats) {
 
 #[test]
 fn debate() {
-    for seed in 1..=2 {
+    for seed in 1..=3 {
         let crowd = stats(&World::named("debate").unwrap().generate(seed)).organic;
         hold(
             "debate",
@@ -44,8 +44,13 @@ fn debate() {
 
 #[test]
 fn viral() {
-    let simulation = World::named("viral").unwrap().generate(1);
-    let crowd = stats(&simulation).organic;
+    for seed in 1..=3 {
+        viral_of(&World::named("viral").unwrap().generate(seed));
+    }
+}
+
+fn viral_of(simulation: &Simulation) {
+    let crowd = stats(simulation).organic;
     hold(
         "viral",
         &[
@@ -56,7 +61,7 @@ fn viral() {
             ("inter-arrival p90, s", 64_800.0, 1.25, crowd.inter_arrival_s[1]),
             ("repost share", 0.78, 1.05, crowd.reposts),
             ("reposts with another within 60 s", 0.48, 1.15, crowd.reposts_together),
-            ("posts with a URL", 0.39, 1.1, crowd.with_url),
+            ("posts with a URL", 0.39, 1.15, crowd.with_url),
             ("posts with a hashtag", 0.99, 1.03, crowd.with_hashtag),
             ("originals duplicated", 0.089, 1.25, crowd.duplicated_originals),
         ],
@@ -87,6 +92,8 @@ fn viral() {
     );
 }
 
+/// One seed: a few accounts write most of the posts, so that figures differ between seeds (the 90th percentile of posts per
+/// account by a factor of seven over six seeds, the others by far less).
 #[test]
 fn operation() {
     let simulation = World::named("operation").unwrap().generate(1);
