@@ -17,6 +17,28 @@
 //! grammars, so nothing may be concluded from their content. Interests do not change over time, nobody follows anybody
 //! (cascades come from what is famous and fresh, not from a graph), and a campaign does what its file says, no more.
 //! Countries, parties and people are invented, addresses end in `.example`, and no parameter knows a viewpoint.
+//!
+//! # Turning one parameter
+//!
+//! [`World::with`] gives a world with one parameter changed, by its path; a file does so in a table `set`. The world
+//! `evasion` is the base for such sweeps.
+//!
+//! ```
+//! use simulator::World;
+//!
+//! let base = World::named("evasion")?;
+//! for cover in ["0", "20", "60"] {
+//!     let world = base.with("campaign.*.cover_per_day", cover)?;
+//!     let (posts, truth) = world.stream(1);
+//!     assert_eq!(truth.campaigns.len(), 7);
+//!     assert!(posts.len() > 10_000);
+//! }
+//! # Ok::<(), simulator::WorldError>(())
+//! ```
+//!
+//! # Every parameter
+//!
+#![doc = include_str!("../PARAMETERS.md")]
 
 mod campaign;
 mod crowd;
@@ -25,6 +47,7 @@ mod load;
 mod lookalike;
 mod post;
 mod render;
+mod rewrite;
 mod scene;
 mod stats;
 mod truth;
@@ -34,10 +57,10 @@ mod world;
 pub use load::WorldError;
 pub use post::SimPost;
 pub use stats::{CrowdStats, Stats, stats};
-pub use truth::{AccountKey, AccountTruth, ActionTruth, GroupTruth, Label, Truth};
+pub use truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth};
 pub use world::{
-    BreakingNews, Campaign, Crowd, Fandom, Giveaway, Lag, LiveEvent, Lookalike, Mirrors, Mode, Modes, Platform, Range,
-    ShareButton, World,
+    BreakingNews, Campaign, Cascade, Crowd, Fandom, Giveaway, Habits, Lag, Legislature, LiveEvent, Lookalike, Mirrors,
+    Mode, Modes, Newsroom, Platform, Range, ShareButton, Sport, World,
 };
 
 use std::io;

@@ -2,17 +2,24 @@
 
 use crate::{
     render::ID_EPOCH,
-    world::{Lookalike, Range, World},
+    world::{Crowd, Lookalike, Range, World},
 };
 
 /// The worlds that come with Lockstep, by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 13] = [
+    ("debate", include_str!("../worlds/debate.toml")),
     ("demo", include_str!("../worlds/demo.toml")),
+    ("evasion", include_str!("../worlds/evasion.toml")),
+    ("innocents", include_str!("../worlds/innocents.toml")),
+    ("jitter", include_str!("../worlds/jitter.toml")),
     ("lookalikes", include_str!("../worlds/lookalikes.toml")),
     ("newfandom", include_str!("../worlds/newfandom.toml")),
     ("null", include_str!("../worlds/null.toml")),
+    ("operation", include_str!("../worlds/operation.toml")),
+    ("proto", include_str!("../worlds/proto.toml")),
     ("prototype", include_str!("../worlds/prototype.toml")),
     ("training", include_str!("../worlds/training.toml")),
+    ("viral", include_str!("../worlds/viral.toml")),
 ];
 
 /// More than this many posts is taken for a slip of the pen.
@@ -48,6 +55,16 @@ pub enum WorldError {
         /// What is wrong, with the keys there are.
         problem: String,
     },
+    /// A path to a parameter leads nowhere.
+    #[error("at `{path}`: nothing is called `{step}` here; there is {known}")]
+    Path {
+        /// The path asked for.
+        path: String,
+        /// The first step of it that leads nowhere.
+        step: String,
+        /// What there is in its place.
+        known: String,
+    },
     /// A value that makes no world.
     #[error("`{key}` is {value}: {rule}")]
     Value {
@@ -64,10 +81,50 @@ impl World {
     /// Reads a world from TOML.
     ///
     /// `extends = "NAME"` starts from a built-in world: keys and tables of this file take the place of that one's, and
-    /// a list (such as all campaigns) takes the place of the whole list.
+    /// a list (such as all campaigns) takes the place of the whole list. A table `set` then changes single parameters by
+    /// the paths of [`World::with`]: `set = { "campaign.*.jitter_s" = [60, 10800] }`.
     pub fn from_toml(text: &str) -> Result<Self, WorldError> {
-        let world: Self = serde_path_to_error::deserialize(toml::Value::Table(table(text, 0)?)).map_err(|error| {
-            WorldError::Key { key: error.path().to_string(), problem: error.inner().message().to_owned() }
+        Self::read(toml::Value::Table(table(text, 0)?))
+    }
+
+    /// The same world with one parameter changed: `with("campaign.*.cover_per_day", "60")`.
+    ///
+    /// `path` is the file's keys joined by dots. An entry of `platform`, `lookalike` or `campaign` goes by its name, by
+    /// its place from 0, or by `*` for all of them; without such a step the path stands for the whole list. `value` is
+    /// written as in the file (`60`, `[60, 10800]`, `'log_normal'`, `{ url = 1, text = 1 }`); what is no TOML value is
+    /// taken as a string. A key that the world's file left at its default can be set all the same.
+    ///
+    /// # Errors
+    ///
+    /// Where a step of the path leads nowhere, or the value is none for that key; both name the path.
+    pub fn with(&self, path: &str, value: &str) -> Result<Self, WorldError> {
+        self.with_all([(path, value)])
+    }
+
+    /// The same world with parameters changed in turn, as [`World::with`] does one; only the last world is checked, so
+    /// that values which depend on each other can be changed together.
+    pub fn with_all<'a>(&self, changes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, WorldError> {
+        let mut whole = self.to_table()?;
+        for (path, value) in changes {
+            change(&mut whole, path, &literal(value))?;
+        }
+        Self::read(toml::Value::Table(whole))
+    }
+
+    /// The world as a file that [`World::from_toml`] reads, every parameter written out.
+    pub fn to_toml(&self) -> Result<String, WorldError> {
+        Ok(self.to_table()?.to_string())
+    }
+
+    fn to_table(&self) -> Result<toml::Table, WorldError> {
+        toml::Table::try_from(self)
+            .map_err(|error| WorldError::Key { key: self.name.clone(), problem: error.to_string() })
+    }
+
+    fn read(whole: toml::Value) -> Result<Self, WorldError> {
+        let world: Self = serde_path_to_error::deserialize(whole).map_err(|error| WorldError::Key {
+            key: error.path().to_string(),
+            problem: error.inner().message().to_owned(),
         })?;
         world.check()?;
         Ok(world)
@@ -140,8 +197,21 @@ impl World {
             ("voice_links", c.voice_links),
             ("tracking", c.tracking),
             ("delete", c.delete),
+            ("stranger_links", c.stranger_links),
+            ("media", c.media),
+            ("meme", c.meme),
+            ("focus", c.focus),
         ] {
             rule((0.0..=1.0).contains(&value), format!("crowd.{name}"), value, SHARE)?;
+        }
+        for [day, hours] in &c.evenings {
+            let inside = *day >= 0.0 && *hours > 0.0 && day + hours / 24.0 <= self.days;
+            rule(
+                inside,
+                "crowd.evenings",
+                format!("[{day}, {hours}]"),
+                "must be [day, hours] inside the world's time",
+            )?;
         }
         rule(c.repost + c.link <= 1.0, "crowd.link", c.link, "must leave `repost` + `link` at most 1")?;
         let mean = c.posts_median * libm::exp(c.posts_sigma * c.posts_sigma / 2.0);
@@ -153,32 +223,70 @@ impl World {
         )?;
         for (i, lookalike) in self.lookalikes.iter().enumerate() {
             let key = |name: &str| format!("lookalike[{i}].{name}");
-            let (shares, positives): (&[Named], &[Named]) = match lookalike {
+            let (shares, positives): (Vec<Named>, Vec<Named>) = match lookalike {
                 Lookalike::Fandom(f) => (
-                    &[("participation", f.participation), ("chant", f.chant)],
-                    &[("items_per_day", f.items_per_day), ("lag_s", f.lag_s)],
+                    vec![("participation", f.participation), ("chant", f.chant)],
+                    vec![("items_per_day", f.items_per_day), ("lag_s", f.lag_s)],
                 ),
                 Lookalike::BreakingNews(b) => {
                     rule(b.items >= 1, key("items"), b.items, COUNT)?;
                     rule((0.0..=100.0).contains(&b.linger), key("linger"), b.linger, "must be in 0 to 100")?;
-                    (&[("clump", b.clump)], &[("lag_s", b.lag_s)])
+                    (vec![("clump", b.clump)], vec![("lag_s", b.lag_s)])
                 }
                 Lookalike::Mirrors(m) => {
                     rule(m.outlets >= 1, key("outlets"), m.outlets, COUNT)?;
                     rule(m.lag_s.low >= 0.0, key("lag_s"), m.lag_s.low, NOT_NEGATIVE)?;
-                    (&[("headline", m.headline)], &[])
+                    (vec![("headline", m.headline)], vec![])
                 }
-                Lookalike::Giveaway(g) => (&[("participation", g.participation)], &[("lag_s", g.lag_s)]),
-                Lookalike::ShareButton(s) => (&[("participation", s.participation)], &[("lag_s", s.lag_s)]),
+                Lookalike::Giveaway(g) => (vec![("participation", g.participation)], vec![("lag_s", g.lag_s)]),
+                Lookalike::ShareButton(s) => (vec![("participation", s.participation)], vec![("lag_s", s.lag_s)]),
                 Lookalike::LiveEvent(l) => {
-                    (&[("participation", l.participation)], &[("hours", l.hours), ("lag_s", l.lag_s)])
+                    rule((0.0..=1_000.0).contains(&l.chat), key("chat"), l.chat, "must be in 0 to 1000")?;
+                    let shares = vec![("participation", l.participation), ("repost", l.repost)];
+                    (shares, vec![("hours", l.hours), ("lag_s", l.lag_s)])
+                }
+                Lookalike::Sport(s) => {
+                    rule((0.0..=1_000.0).contains(&s.chat), key("chat"), s.chat, "must be in 0 to 1000")?;
+                    let shares = vec![("participation", s.participation), ("shout", s.shout)];
+                    (shares, vec![("hours", s.hours), ("lag_s", s.lag_s)])
+                }
+                Lookalike::Newsroom(n) => {
+                    rule(
+                        (0.0..=1_000.0).contains(&n.own_per_day),
+                        key("own_per_day"),
+                        n.own_per_day,
+                        "must be in 0 to 1000",
+                    )?;
+                    let shares = vec![("participation", n.participation), ("edit", n.edit), ("link", n.link)];
+                    (shares, vec![("reports_per_day", n.reports_per_day), ("lag_s", n.lag_s)])
+                }
+                Lookalike::Legislature(l) => {
+                    rule(l.parties >= 1, key("parties"), l.parties, COUNT)?;
+                    for (name, value) in [("posts_per_day", l.posts_per_day), ("other_per_day", l.other_per_day)] {
+                        rule((0.0..=1_000.0).contains(&value), key(name), value, "must be in 0 to 1000")?;
+                    }
+                    (
+                        vec![
+                            ("participation", l.participation),
+                            ("campaign_participation", l.campaign_participation),
+                            ("talking_points", l.talking_points),
+                            ("paraphrase", l.paraphrase),
+                        ],
+                        vec![("lag_s", l.lag_s), ("campaign_hours", l.campaign_hours)],
+                    )
+                }
+                Lookalike::Cascade(c) => {
+                    rule((0.0..=100.0).contains(&c.linger), key("linger"), c.linger, "must be in 0 to 100")?;
+                    rule((0.0..=5.0).contains(&c.sigma), key("sigma"), c.sigma, "must be in 0 to 5")?;
+                    let positive = vec![("accounts", c.accounts), ("lag_s", c.lag_s), ("clump_s", c.clump_s)];
+                    (vec![("clump", c.clump)], positive)
                 }
             };
             for (name, value) in shares {
-                rule((0.0..=1.0).contains(value), key(name), value, SHARE)?;
+                rule((0.0..=1.0).contains(&value), key(name), value, SHARE)?;
             }
             for (name, value) in positives {
-                rule(finite(*value) && *value > 0.0, key(name), value, POSITIVE)?;
+                rule(finite(value) && value > 0.0, key(name), value, POSITIVE)?;
             }
         }
         for (i, campaign) in self.campaigns.iter().enumerate() {
@@ -202,22 +310,42 @@ impl World {
                 ("tags", campaign.tags),
                 ("new_tags", campaign.new_tags),
                 ("flood", campaign.flood),
+                ("templates", campaign.templates),
+                ("mention_set", campaign.mention_set),
+                ("shortener_hosts", campaign.shortener_hosts),
             ] {
                 rule((1..=10_000).contains(&count), key(name), count, "must be in 1 to 10000")?;
             }
+            rule(campaign.media_noise <= 64, key("media_noise"), campaign.media_noise, "must be at most 64")?;
+            rule(
+                campaign.cells == 1 || campaign.cell_size == 0,
+                key("cell_size"),
+                campaign.cell_size,
+                "must be 0 where `cells` is given",
+            )?;
+            let sigma = campaign.cover_sigma;
+            rule((0.0..=5.0).contains(&sigma), key("cover_sigma"), sigma, "must be in 0 to 5")?;
+            rule(
+                (0.0..=1e6).contains(&campaign.cover_max),
+                key("cover_max"),
+                campaign.cover_max,
+                "must be at most 1e6",
+            )?;
+            self.check_habits(&campaign.habits.over(c), i)?;
             let m = campaign.modes;
             for (name, weight) in [
                 ("url", m.url),
                 ("repost", m.repost),
-                ("hashtag", m.hashtag),
+                ("hashtags", m.hashtags),
                 ("text", m.text),
+                ("media", m.media),
                 ("reply", m.reply),
                 ("mention", m.mention),
             ] {
                 rule(finite(weight) && weight >= 0.0, key(&format!("modes.{name}")), weight, NOT_NEGATIVE)?;
             }
             rule(
-                m.url + m.repost + m.hashtag + m.text + m.reply + m.mention > 0.0,
+                m.url + m.repost + m.hashtags + m.text + m.media + m.reply + m.mention > 0.0,
                 key("modes"),
                 "all zero",
                 "must give at least one mode a weight",
@@ -230,6 +358,7 @@ impl World {
                 ("participation", campaign.participation),
                 ("own_source", campaign.own_source),
                 ("paraphrase", campaign.paraphrase),
+                ("rewrite", campaign.rewrite),
                 ("scripted", campaign.scripted),
                 ("shortener", campaign.shortener),
                 ("delete", campaign.delete),
@@ -247,6 +376,8 @@ impl World {
             for (name, value) in [
                 ("jitter_s", campaign.jitter_s),
                 ("drip_s", campaign.drip_s),
+                ("drip_days", campaign.drip_days),
+                ("burst_h", campaign.burst_h),
                 ("delete_after_s", campaign.delete_after_s),
                 ("created_within_days", campaign.created_within_days),
             ] {
@@ -254,6 +385,35 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Checks the habits of a campaign's accounts; the crowd's own are known to hold.
+    fn check_habits(&self, habits: &Crowd, campaign: usize) -> Result<(), WorldError> {
+        let key = |name: &str| format!("campaign[{campaign}].habits.{name}");
+        for (name, value) in [
+            ("loyalty", habits.loyalty),
+            ("repost", habits.repost),
+            ("link", habits.link),
+            ("tail", habits.tail),
+            ("reply", habits.reply),
+            ("mention", habits.mention),
+            ("hashtag", habits.hashtag),
+            ("headline", habits.headline),
+            ("saying", habits.saying),
+            ("tracking", habits.tracking),
+            ("delete", habits.delete),
+            ("stranger_links", habits.stranger_links),
+            ("media", habits.media),
+            ("meme", habits.meme),
+            ("focus", habits.focus),
+        ] {
+            rule((0.0..=1.0).contains(&value), key(name), value, "must be in 0 to 1")?;
+        }
+        for (name, value) in [("session_posts", habits.session_posts), ("gap_s", habits.gap_s)] {
+            rule(finite(value) && value > 0.0, key(name), value, "must be above 0")?;
+        }
+        rule((0.0..=5.0).contains(&habits.gap_sigma), key("gap_sigma"), habits.gap_sigma, "must be in 0 to 5")?;
+        rule(habits.repost + habits.link <= 1.0, key("link"), habits.link, "must leave `repost` + `link` at most 1")
     }
 }
 
@@ -268,6 +428,17 @@ fn built_in(name: &str) -> Result<&'static str, WorldError> {
 
 fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
     let mut own: toml::Table = toml::from_str(text)?;
+    let changes = own.remove("set").unwrap_or_else(|| toml::Table::new().into());
+    let changes = changes.as_table().ok_or_else(|| WorldError::Key {
+        key: "set".to_owned(),
+        problem: "must be a table of paths and values".to_owned(),
+    })?;
+    let mut whole = extended(own, depth)?;
+    changes.iter().try_for_each(|(path, value)| change(&mut whole, path, value))?;
+    Ok(whole)
+}
+
+fn extended(mut own: toml::Table, depth: usize) -> Result<toml::Table, WorldError> {
     let Some(base) = own.remove("extends") else {
         return Ok(own);
     };
@@ -278,6 +449,53 @@ fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
     let mut whole = table(built_in(name)?, depth + 1)?;
     overlay(&mut whole, own);
     Ok(whole)
+}
+
+/// What `text` says as a TOML value; else the text itself.
+fn literal(text: &str) -> toml::Value {
+    let read = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
+    let value = read.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+/// Sets what `path` leads to.
+fn change(whole: &mut toml::Table, path: &str, value: &toml::Value) -> Result<(), WorldError> {
+    let steps: Vec<&str> = path.split('.').collect();
+    set_in(whole, &steps, value).map_err(|(step, known)| WorldError::Path {
+        path: path.to_owned(),
+        step: step.to_owned(),
+        known,
+    })
+}
+
+/// Sets what `steps` lead to; fails with the step that leads nowhere, and what there is.
+fn set<'p>(node: &mut toml::Value, steps: &[&'p str], value: &toml::Value) -> Result<(), (&'p str, String)> {
+    let Some((&step, rest)) = steps.split_first() else {
+        *node = value.clone();
+        return Ok(());
+    };
+    match node {
+        toml::Value::Table(table) => set_in(table, steps, value),
+        toml::Value::Array(list) => {
+            let name = |entry: &toml::Value| entry.get("name").and_then(toml::Value::as_str).unwrap_or("").to_owned();
+            let names: Vec<String> = list.iter().map(name).collect();
+            let chosen = |place: usize| step == "*" || names[place] == step || step.parse() == Ok(place);
+            if !(0..list.len()).any(chosen) {
+                return Err((step, if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }));
+            }
+            let mut wanted = list.iter_mut().enumerate().filter(|(place, _)| chosen(*place));
+            wanted.try_for_each(|(_, entry)| set(entry, rest, value))
+        }
+        other => Err((step, format!("the value {other}"))),
+    }
+}
+
+fn set_in<'p>(table: &mut toml::Table, steps: &[&'p str], value: &toml::Value) -> Result<(), (&'p str, String)> {
+    let Some((&step, rest)) = steps.split_first() else {
+        return Ok(());
+    };
+    // A table that is not there is made: the reader refuses it where there is no such key.
+    set(table.entry(step).or_insert_with(|| toml::Table::new().into()), rest, value)
 }
 
 /// Lays the keys of `top` over those of `base`, table by table.
@@ -334,56 +552,139 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        check("", expect!["ok: x"]);
+        check("", expect![[r#"ok: x"#]]);
         check(
             "[crowd]\nacounts = 3\n",
-            expect![
-                "at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`"
-            ],
+            expect![[
+                r#"at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`"#
+            ]],
         );
-        check("[crowd]\nrepost = 1.5\n", expect!["`crowd.repost` is 1.5: must be in 0 to 1"]);
+        check("[crowd]\nrepost = 1.5\n", expect![[r#"`crowd.repost` is 1.5: must be in 0 to 1"#]]);
         check(
             "[[lookalike]]\nkind = 'fandoms'\n",
             expect![
-                "at `lookalike[0].kind`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`"
+                "at `lookalike[0]`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`, `sport`, `newsroom`, `legislature`, `cascade`"
             ],
         );
         check(
             "[[lookalike]]\nkind = 'mirrors'\nname = 'm'\naccounts = 1\noutlets = 1\nspeed = 2\n",
             expect![
-                "at `lookalike[0]`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"
+                "at `lookalike[0]`: `speed`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"
             ],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter = 3\n",
-            expect![
-                "at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `cover_per_day`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `scripted`, `shortener`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"
-            ],
+            expect![[
+                r#"at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"#
+            ]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter_s = [9, 3]\n",
-            expect!["at `campaign[0].jitter_s`: [low, high] has low above high"],
+            expect![[r#"at `campaign[0].jitter_s`: [low, high] has low above high"#]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\nplatforms = ['nowhere']\n",
-            expect!["`campaign[0].platforms` is nowhere: must name platforms of this world"],
+            expect![[r#"`campaign[0].platforms` is nowhere: must name platforms of this world"#]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\n",
-            expect!["`campaign[0].modes` is all zero: must give at least one mode a weight"],
+            expect![[r#"`campaign[0].modes` is all zero: must give at least one mode a weight"#]],
         );
         check(
             "days = 3\n",
-            expect![
-                "at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"
-            ],
+            expect![[
+                r#"at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"#
+            ]],
         );
     }
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         let error = World::named("prototyp").map(|world| world.name).unwrap_err();
-        expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: demo, lookalikes, newfandom, null, prototype, training"].assert_eq(&error.to_string());
+        expect![[r#"no built-in world is called `prototyp`; did you mean `prototype`? there are: debate, demo, evasion, innocents, jitter, lookalikes, newfandom, null, operation, proto, prototype, training, viral"#]].assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn one_parameter_can_be_changed() {
+        let base = World::named("prototype").unwrap();
+        let world = base.with("campaign.*.cover_per_day", "60").unwrap();
+        assert!(world.campaigns.iter().all(|campaign| campaign.cover_per_day == Range::just(60.0)));
+        assert_eq!(world.campaigns[0].jitter_s, base.campaigns[0].jitter_s);
+        let world = world.with("campaign.planted-url.jitter_s", "[60, 10800]").unwrap();
+        assert_eq!(world.campaigns[0].jitter_s, Range { low: 60.0, high: 10_800.0 });
+        assert_eq!(world.campaigns[1].jitter_s, Range::just(60.0));
+        let world = world.with("campaign.1.lag", "log_normal").unwrap();
+        assert_eq!(world.campaigns[1].lag, crate::Lag::LogNormal);
+        let world = world.with("campaign.*.modes", "{ url = 1, text = 2 }").unwrap();
+        assert_eq!((world.campaigns[1].modes.repost, world.campaigns[1].modes.text), (0.0, 2.0));
+        assert_eq!(world.with("crowd.accounts", "500").unwrap().crowd.accounts, 500);
+        assert_eq!(world.with("campaign", "[]").unwrap().campaigns.len(), 0);
+        let both = base.with_all([("days", "1.0"), ("campaign.*.start_day", "0.5")]).unwrap();
+        assert_eq!((both.days, both.campaigns[1].start_day), (1.0, 0.5));
+        // A parameter that no file has set, and one that has no value.
+        assert_eq!(base.with("campaign.*.drip_s", "30").unwrap().campaigns[0].drip_s, Range::just(30.0));
+        assert_eq!(base.with("campaign.*.end_day", "2.5").unwrap().campaigns[0].end_day, Some(2.5));
+    }
+
+    #[test]
+    fn a_change_that_leads_nowhere_says_where() {
+        let base = World::named("prototype").unwrap();
+        let fails = |path: &str, value: &str| base.with(path, value).map(|world| world.name).unwrap_err().to_string();
+        let all = [
+            fails("campaign.plantd.size", "3"),
+            fails("campaign.*.cover", "3"),
+            fails("campaign.*.size", "many"),
+            fails("campaign.*.participation", "1.5"),
+            fails("crowd.accounts.x", "1"),
+            fails("crowds.accounts", "1"),
+            base.with("campaign", "[]").and_then(|world| world.with("campaign.*.size", "3")).unwrap_err().to_string(),
+        ];
+        expect![[r#"
+            at `campaign.plantd.size`: nothing is called `plantd` here; there is planted-url, planted-repost
+            at `campaign[0].cover`: unknown field `cover`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`
+            at `campaign[0].size`: invalid type: string "many", expected a number or [low, high]
+            `campaign[0].participation` is 1.5: must be in 0 to 1
+            at `crowd.accounts.x`: nothing is called `x` here; there is the value 20000
+            at `crowds`: unknown field `crowds`, expected one of `name`, `about`, `start`, `days`, `platform`, `crowd`, `lookalike`, `campaign`
+            at `campaign.*.size`: nothing is called `*` here; there is nothing"#]].assert_eq(&all.join("\n"));
+    }
+
+    /// The table in the crate's documentation has every key, with its default.
+    #[test]
+    fn the_table_of_parameters_is_whole() {
+        let table = include_str!("../PARAMETERS.md");
+        let least = "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\n";
+        let world = World::from_toml(&format!("{SMALL}{least}")).unwrap().to_table().unwrap();
+        let sections = [("`[crowd]`", &world["crowd"]), ("`[[campaign]]`", &world["campaign"][0])];
+        for (section, keys) in sections {
+            let rows = table.split(&format!("**{section}**")).nth(1).unwrap().split("\n**").next().unwrap();
+            for (key, value) in keys.as_table().unwrap() {
+                let row = rows.lines().find(|row| row.starts_with(&format!("| `{key}`")));
+                let row = row.unwrap_or_else(|| panic!("{section} lacks `{key}`"));
+                let said = row.split('|').nth(2).unwrap().trim().trim_matches('`');
+                if let Some(number) = value.as_float().or_else(|| value.as_integer().map(|it| it as f64)) {
+                    assert!(said == "required" || said.parse() == Ok(number), "{section} {row}: {number}");
+                }
+            }
+        }
+        for name in ["demo", "innocents"] {
+            for lookalike in World::named(name).unwrap().to_table().unwrap()["lookalike"].as_array().unwrap() {
+                let kind = lookalike["kind"].as_str().unwrap();
+                let rows = table.split(&format!("kind = \"{kind}\"`**")).nth(1).unwrap().split("\n**").next().unwrap();
+                for key in lookalike.as_table().unwrap().keys().filter(|key| *key != "kind") {
+                    assert!(rows.contains(&format!("| `{key}`")), "{kind} lacks `{key}`");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_world_written_out_reads_back() {
+        for name in World::names() {
+            let world = World::named(name).unwrap();
+            let again = World::from_toml(&world.to_toml().unwrap()).unwrap();
+            assert_eq!(format!("{world:?}"), format!("{again:?}"));
+        }
     }
 
     #[test]
@@ -396,5 +697,9 @@ mod tests {
         assert_eq!(world.crowd.communities, base.crowd.communities);
         assert!(world.campaigns.is_empty());
         assert_eq!(world.lookalikes.len(), base.lookalikes.len());
+        let slow = "extends = 'prototype'\nset = { 'campaign.*.jitter_s' = [60, 10800] }\n";
+        let slow = World::from_toml(slow).unwrap();
+        assert!(slow.campaigns.iter().all(|campaign| campaign.jitter_s == Range { low: 60.0, high: 10_800.0 }));
+        assert_eq!(slow.campaigns[0].size, base.campaigns[0].size);
     }
 }
