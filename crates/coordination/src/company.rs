@@ -13,19 +13,28 @@
 //! g is a Poisson log-likelihood ratio: two busy accounts meet often by chance and earn little. An account's score is the sum of its
 //! three best ties, because a group is more than a pair. It ranks; it is not a probability and has no error control.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
-use crate::{hash::Map, history::AccountId, params::Params, post::Millis, stage::KeyId, ties::Pair};
+use crate::{
+    hash::Map,
+    history::AccountId,
+    params::Params,
+    post::Millis,
+    stage::KeyId,
+    ties::{Pair, communities},
+};
 
 /// Weight of a pair's best key, which alone proves nothing.
 const ALONE: f64 = 0.1;
+/// How close a tie must be to propose a group.
+const CLOSE: f64 = 2.0;
 /// Ties that speak for an account.
 const BEST: usize = 3;
 /// Least nats of a key that earns anything: what more than one account in twenty has acted on brings nobody together.
-const LEAST: f64 = 3.0;
+const LEAST: f32 = 3.0;
 /// Keys remembered per pair.
 const KEYS: usize = 16;
 
@@ -38,9 +47,17 @@ pub(crate) struct Company {
     next_sweep: Millis,
     keys: Map<KeyId, Key>,
     pairs: Map<Pair, Earned>,
-    /// Posts with a key, per account.
-    posts: Vec<u32>,
-    accounts: u32,
+    /// Posts with a key, per account; their sum, and the sum of their squares.
+    posts: Map<AccountId, u32>,
+    sum: f64,
+    squares: f64,
+    /// Sums over all pairs in millionths of a nat, so that their order cannot matter.
+    all: u64,
+    without_best: u64,
+    /// Pairs that were tied closely enough to propose when they last earned something.
+    close: BTreeSet<Pair>,
+    /// Whether `close` has changed since groups were last formed.
+    fresh: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -53,8 +70,16 @@ struct Key {
 #[derive(Default, Serialize, Deserialize)]
 struct Earned {
     keys: Vec<KeyId>,
-    nats: f64,
-    best: f64,
+    nats: f32,
+    best: f32,
+}
+
+impl Earned {
+    /// Nats, and nats without the best key, in millionths.
+    fn millionths(&self) -> (u64, u64) {
+        let millionths = |nats: f32| (f64::from(nats) * 1e6).round() as u64;
+        (millionths(self.nats), millionths(self.nats).saturating_sub(millionths(self.best)))
+    }
 }
 
 impl Company {
@@ -67,22 +92,25 @@ impl Company {
             next_sweep: Millis::MIN,
             keys: Map::default(),
             pairs: Map::default(),
-            posts: Vec::new(),
-            accounts: 0,
+            posts: Map::default(),
+            sum: 0.0,
+            squares: 0.0,
+            all: 0,
+            without_best: 0,
+            close: BTreeSet::new(),
+            fresh: false,
         }
     }
 
     /// One post with its keys, in order of time. Costs time in proportion to the rings of its keys.
     pub(crate) fn post(&mut self, at: Millis, account: AccountId, keys: &[KeyId]) {
-        let place = account as usize;
-        if self.posts.len() <= place {
-            self.posts.resize(place + 1, 0);
-        }
         if keys.is_empty() {
             return;
         }
-        self.accounts += u32::from(self.posts[place] == 0);
-        self.posts[place] += 1;
+        let posts = self.posts.entry(account).or_insert(0);
+        *posts += 1;
+        self.sum += 1.0;
+        self.squares += 2.0 * f64::from(*posts) - 1.0;
         let mut near: Vec<(u32, KeyId)> = Vec::with_capacity(keys.len());
         for id in keys {
             let key = self.keys.entry(*id).or_default();
@@ -96,8 +124,9 @@ impl Company {
         near.dedup();
         // A pair's credit is the rarest key that is new to it, so keys go rarest first and a pair is served once.
         let mut served: Map<AccountId, ()> = Map::default();
+        let mut met: Vec<Pair> = Vec::new();
         for (n, id) in &near {
-            let nats = (f64::from(self.accounts) / f64::from(*n)).ln();
+            let nats = (self.posts.len() as f64 / f64::from(*n)).ln() as f32;
             let Some(key) = self.keys.get_mut(id).filter(|_| nats >= LEAST) else {
                 continue;
             };
@@ -116,14 +145,87 @@ impl Company {
                 if earned.keys.is_empty() {
                     earned.keys.reserve_exact(1); // most pairs never meet again
                 }
+                let before = earned.millionths();
                 earned.keys.push(*id);
                 earned.nats += nats;
                 earned.best = earned.best.max(nats);
+                let now = earned.millionths();
+                self.all = self.all + now.0 - before.0;
+                self.without_best = self.without_best + now.1 - before.1;
+                if now.1 > 0 {
+                    met.push((account.min(other), account.max(other)));
+                }
             }
             if key.ring.len() >= self.ring {
                 key.ring.pop_front();
             }
             key.ring.push_back((at, account));
+        }
+        for pair in met {
+            if self.is_close(pair).is_some() {
+                self.close.insert(pair);
+                self.fresh = true;
+            }
+        }
+    }
+
+    /// Strength of a tie that is close enough to propose: twice ln N or more once its nats are counted in units of ln N, without the
+    /// best key.
+    fn is_close(&self, pair: Pair) -> Option<f64> {
+        let unit = (self.posts.len().max(2) as f64).ln();
+        let (_, without_best) = self.pairs.get(&pair)?.millionths();
+        let tie = ratio(without_best as f64 / 1e6, self.expected(self.without_best, pair));
+        (tie >= CLOSE * unit * unit).then_some(tie)
+    }
+
+    /// What a pair would have earned by chance, given the sum over all pairs, in millionths.
+    fn expected(&self, sum: u64, (a, b): Pair) -> f64 {
+        let posts = |account| f64::from(self.posts.get(&account).copied().unwrap_or(0));
+        let meetings = ((self.sum * self.sum - self.squares) / 2.0).max(1.0);
+        posts(a) * posts(b) * sum as f64 / 1e6 / meetings
+    }
+
+    /// Groups of accounts that keep close company; empty when nothing has changed since the last call.
+    pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
+        if !std::mem::take(&mut self.fresh) {
+            return Vec::new();
+        }
+        let mut ties = Vec::with_capacity(self.close.len());
+        let mut apart = Vec::new();
+        for pair in &self.close {
+            match self.is_close(*pair) {
+                Some(tie) => ties.push((tie, *pair)),
+                None => apart.push(*pair),
+            }
+        }
+        apart.iter().for_each(|pair| {
+            self.close.remove(pair);
+        });
+        communities(ties, least, most)
+    }
+
+    /// Forgets accounts that are forgotten; in order.
+    pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
+        if accounts.is_empty() {
+            return;
+        }
+        let gone = |account: &AccountId| accounts.binary_search(account).is_ok();
+        for account in accounts {
+            if let Some(posts) = self.posts.remove(account) {
+                self.sum -= f64::from(posts);
+                self.squares -= f64::from(posts).powi(2);
+            }
+        }
+        let pairs: Vec<Pair> = self.pairs.keys().filter(|(a, b)| gone(a) || gone(b)).copied().collect();
+        pairs.into_iter().for_each(|pair| self.remove(pair));
+    }
+
+    fn remove(&mut self, pair: Pair) {
+        if let Some(earned) = self.pairs.remove(&pair) {
+            let (all, without_best) = earned.millionths();
+            self.all -= all;
+            self.without_best -= without_best;
+            self.close.remove(&pair);
         }
     }
 
@@ -148,44 +250,27 @@ impl Company {
             }
         }
         if self.pairs.len() > self.most_pairs {
-            let mut weak: Vec<(f64, Pair)> = self.pairs.iter().map(|(pair, e)| (e.nats, *pair)).collect();
+            let mut weak: Vec<(f32, Pair)> = self.pairs.iter().map(|(pair, e)| (e.nats, *pair)).collect();
             let keep = self.most_pairs - self.most_pairs / 10;
             weak.select_nth_unstable_by(keep, |x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
             for (_, pair) in &weak[keep..] {
-                self.pairs.remove(pair);
+                self.remove(*pair);
                 gone.1 += 1;
             }
         }
         gone
     }
 
-    /// Every tie above what chance gives, by pair.
-    fn ties(&self) -> Vec<(f64, Pair)> {
-        let mut pairs: Vec<(Pair, f64, f64)> =
-            self.pairs.iter().map(|(pair, e)| (*pair, e.nats, e.nats - e.best)).collect();
-        pairs.sort_unstable_by_key(|(pair, ..)| *pair);
-        let (sum, squares) = self.posts.iter().fold((0.0, 0.0), |(sum, squares), v| {
-            let v = f64::from(*v);
-            (sum + v, squares + v * v)
-        });
-        let meetings: f64 = ((sum * sum - squares) / 2.0f64).max(1.0);
-        let per_meeting = |of: fn(&(Pair, f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / meetings;
-        let (all, rest) = (per_meeting(|p| p.1), per_meeting(|p| p.2));
-        let posts = |account: AccountId| f64::from(self.posts.get(account as usize).copied().unwrap_or(0));
-        pairs
-            .into_iter()
-            .filter_map(|((a, b), nats, without_best)| {
-                let v = posts(a) * posts(b);
-                let tie = ratio(without_best, rest * v) + ALONE * ratio(nats, all * v);
-                (tie > 0.0).then_some((tie, (a, b)))
-            })
-            .collect()
-    }
-
     /// The score of every account that has a tie.
     pub(crate) fn scores(&self) -> Map<AccountId, f64> {
         let mut best: Map<AccountId, [f64; BEST]> = Map::default();
-        for (tie, (a, b)) in self.ties() {
+        let mut pairs: Vec<Pair> = self.pairs.keys().copied().collect();
+        pairs.sort_unstable();
+        for pair @ (a, b) in pairs {
+            let tie = self.tie(pair);
+            if tie == 0.0 {
+                continue;
+            }
             for account in [a, b] {
                 let best = best.entry(account).or_default();
                 if let Some(place) = best.iter().position(|known| tie > *known) {
@@ -195,6 +280,12 @@ impl Company {
             }
         }
         best.into_iter().map(|(account, best)| (account, best.iter().sum())).collect()
+    }
+
+    fn tie(&self, pair: Pair) -> f64 {
+        let (nats, without_best) = self.pairs.get(&pair).map_or((0, 0), Earned::millionths);
+        ratio(without_best as f64 / 1e6, self.expected(self.without_best, pair))
+            + ALONE * ratio(nats as f64 / 1e6, self.expected(self.all, pair))
     }
 }
 

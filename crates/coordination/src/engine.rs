@@ -318,7 +318,9 @@ impl Engine {
         });
         self.executor.run(jobs.collect());
         let reports = shards.iter_mut().flat_map(|shard| shard.reports.drain(..)).collect();
-        let mut orders = grouper.tick(tick, reports, &tracer.accounts, params, clusters);
+        let proposals = company.as_mut().map(|ranking| ranking.company.groups(params.min_members, params.max_members));
+        let proposals = proposals.unwrap_or_default();
+        let mut orders = grouper.tick(tick, reports, proposals, &tracer.accounts, params, clusters);
         if tick.last {
             return;
         }
@@ -329,6 +331,9 @@ impl Engine {
         }
         orders.forgotten = tracer.accounts.tidy(params.limits.accounts, |account| grouper.is_member(account));
         grouper.forget(&orders.forgotten);
+        if let Some(ranking) = company {
+            ranking.company.forget(&orders.forgotten);
+        }
         stats.evicted += Evicted { accounts: orders.forgotten.len() as u64, ..Evicted::default() };
         let (orders, count): (&Orders, usize) = (&orders, shards.len());
         let jobs = shards.iter_mut().map(|Shard { correlator, .. }| {

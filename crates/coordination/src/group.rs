@@ -81,11 +81,12 @@ impl Grouper {
         co_acts.iter().for_each(|co_act| self.ties.credit(co_act));
     }
 
-    /// A tick: takes in the reports of all shards, tells of clusters, proposes candidates, keeps the tables in bounds.
+    /// A tick: takes in the reports of all shards and the proposals made elsewhere, tells of clusters, proposes candidates, keeps the tables in bounds.
     pub(crate) fn tick(
         &mut self,
         tick: Tick,
         mut reports: Vec<Report>,
+        proposals: Vec<Vec<AccountId>>,
         accounts: &Accounts,
         params: &Params,
         clusters: &mut Vec<Cluster>,
@@ -112,7 +113,7 @@ impl Grouper {
         }
         let mut orders = Orders::default();
         if !tick.last {
-            orders.born = self.propose(tick, params);
+            orders.born = self.propose(tick, proposals, params);
             orders.dropped = self.give_up(&settled, params);
             orders.dropped.extend(self.tidy(tick.at, params));
         }
@@ -203,9 +204,9 @@ impl Grouper {
         }
     }
 
-    fn propose(&mut self, tick: Tick, params: &Params) -> Vec<Born> {
+    fn propose(&mut self, tick: Tick, proposals: Vec<Vec<AccountId>>, params: &Params) -> Vec<Born> {
         let mut born = Vec::new();
-        for members in self.ties.groups(params.min_members, params.max_members) {
+        for members in self.ties.groups(params.min_members, params.max_members).into_iter().chain(proposals) {
             let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
             if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {
                 continue;

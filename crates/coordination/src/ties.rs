@@ -114,45 +114,13 @@ impl Ties {
         self.strong.retain(|(a, b)| !gone(a) && !gone(b));
     }
 
-    /// Groups of accounts joined by strong ties, strongest tie first, none larger than `most` accounts. Two groups are joined where
-    /// strong ties run between at least [`DENSITY`] of their pairs (average linkage).
-    ///
-    /// Empty when nothing has changed since the last call.
+    /// Groups of accounts joined by strong ties; empty when nothing has changed since the last call.
     pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
         if !std::mem::take(&mut self.fresh) {
             return Vec::new();
         }
-        let mut edges: Vec<(f64, Pair)> =
-            self.strong.iter().filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair))).collect();
-        edges.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
-        let mut neighbours: Map<AccountId, Vec<AccountId>> = Map::default();
-        for &(_, (a, b)) in &edges {
-            neighbours.entry(a).or_default().push(b);
-            neighbours.entry(b).or_default().push(a);
-        }
-        // Every account begins as a group of its own; a group is named by one of its members.
-        let mut group_of: Map<AccountId, AccountId> = neighbours.keys().map(|a| (*a, *a)).collect();
-        let mut groups: Map<AccountId, Vec<AccountId>> = neighbours.keys().map(|a| (*a, vec![*a])).collect();
-        for &(_, (a, b)) in &edges {
-            let (a, b) = (group_of[&a], group_of[&b]);
-            let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
-            let (few, many) = (groups[&small].len(), groups[&large].len());
-            if a == b || few + many > most {
-                continue;
-            }
-            let ties = groups[&small].iter().flat_map(|member| &neighbours[member]).filter(|n| group_of[*n] == large);
-            if ties.count() as f64 >= DENSITY * (few * many) as f64 {
-                let moved = groups.remove(&small).unwrap_or_default();
-                moved.iter().for_each(|member| {
-                    group_of.insert(*member, large);
-                });
-                groups.entry(large).or_default().extend(moved);
-            }
-        }
-        let mut groups: Vec<Vec<AccountId>> = groups.into_values().filter(|group| group.len() >= least).collect();
-        groups.iter_mut().for_each(|group| group.sort_unstable());
-        groups.sort_unstable();
-        groups
+        let ties = self.strong.iter().filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair)));
+        communities(ties.collect(), least, most)
     }
 
     /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.
@@ -227,6 +195,40 @@ impl Tie {
             })
         })
     }
+}
+
+/// Groups of at least `least` and at most `most` accounts joined by ties, strongest tie first. Two groups are joined where ties run
+/// between at least [`DENSITY`] of their pairs (average linkage). Each in order, in the order of their least members.
+pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize) -> Vec<Vec<AccountId>> {
+    ties.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+    let mut neighbours: Map<AccountId, Vec<AccountId>> = Map::default();
+    for &(_, (a, b)) in &ties {
+        neighbours.entry(a).or_default().push(b);
+        neighbours.entry(b).or_default().push(a);
+    }
+    // Every account begins as a group of its own; a group is named by one of its members.
+    let mut group_of: Map<AccountId, AccountId> = neighbours.keys().map(|a| (*a, *a)).collect();
+    let mut groups: Map<AccountId, Vec<AccountId>> = neighbours.keys().map(|a| (*a, vec![*a])).collect();
+    for &(_, (a, b)) in &ties {
+        let (a, b) = (group_of[&a], group_of[&b]);
+        let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
+        let (few, many) = (groups[&small].len(), groups[&large].len());
+        if a == b || few + many > most {
+            continue;
+        }
+        let between = groups[&small].iter().flat_map(|member| &neighbours[member]).filter(|n| group_of[*n] == large);
+        if between.count() as f64 >= DENSITY * (few * many) as f64 {
+            let moved = groups.remove(&small).unwrap_or_default();
+            moved.iter().for_each(|member| {
+                group_of.insert(*member, large);
+            });
+            groups.entry(large).or_default().extend(moved);
+        }
+    }
+    let mut groups: Vec<Vec<AccountId>> = groups.into_values().filter(|group| group.len() >= least).collect();
+    groups.iter_mut().for_each(|group| group.sort_unstable());
+    groups.sort_unstable();
+    groups
 }
 
 fn distinct(mut keys: Vec<KeyId>) -> u32 {
