@@ -109,7 +109,7 @@ impl Default for Params {
             tie_retention: 14 * DAY,
             min_members: 3,
             max_members: 60,
-            same_candidate: 0.7,
+            same_candidate: 0.95,
             candidate_retention: 14 * DAY,
             give_up: -2.0,
             give_up_rest: DAY,
