@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod detect;
+mod evaluate;
 mod ingest;
 mod models;
 mod progress;
@@ -42,6 +43,7 @@ enum Command {
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
     Partners(serve::Partners),
+    Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
     Simulate(simulate::Simulate),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),
         Command::Simulate(simulate) => simulate.run(),

@@ -1,0 +1,58 @@
+//! Figures as plain text, for terminals.
+
+use std::fmt;
+
+use crate::{
+    figures::{PublishedSummary, Summary},
+    stats::Estimate,
+};
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tested = self.candidates_tested.map_or_else(String::new, |n| format!(", {n} candidates tested"));
+        writeln!(f, "  {} seeds, {} posts{tested}", self.seeds, self.posts)?;
+        for (name, published) in [("flagged", &self.flagged), ("coordinated", &self.coordinated)] {
+            if let Some(published) = published {
+                write!(f, "  {name:<14} {published}")?;
+            }
+        }
+        let single = self.single_source;
+        writeln!(f, "  single source  {} clusters, {} false", single.clusters, single.wrong)?;
+        if let Some(pairs) = &self.pairs {
+            writeln!(f, "  pairs          {} flagged, {} false", pairs.flagged, pairs.wrong)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PublishedSummary {
+    /// One line, and one more where anything is false.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} clusters, {} false", self.ever.clusters, self.ever.wrong)?;
+        if self.campaigns_acted > 0 {
+            write!(
+                f,
+                "; accounts: precision {}, recall {}; campaigns found {}",
+                estimate(self.precision),
+                estimate(self.recall),
+                estimate(self.campaigns)
+            )?;
+        } else {
+            write!(f, "; seeds with a false one {}", estimate(self.seeds_with_false))?;
+        }
+        if let Some(delay) = self.delay {
+            write!(f, ", after {} actions and {:.1} h (median)", delay.actions_median, delay.hours_median)?;
+        }
+        writeln!(f)?;
+        if self.ever.wrong > 0 {
+            let groups: Vec<String> = self.false_groups.iter().map(|(group, n)| format!("{group} {n}")).collect();
+            writeln!(f, "                 false discoveries {}: {}", estimate(self.false_share), groups.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// An estimate, or `none`.
+pub(crate) fn estimate(estimate: Option<Estimate>) -> String {
+    estimate.map_or_else(|| "none".to_owned(), |estimate| estimate.to_string())
+}
