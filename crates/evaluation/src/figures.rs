@@ -289,6 +289,12 @@ pub struct Delay {
 }
 
 impl Summary {
+    /// What the method publishes, by name: flagged clusters, where it has a model, and coordinated ones.
+    pub fn columns(&self) -> impl Iterator<Item = (&'static str, &PublishedSummary)> {
+        let columns = [("flagged", &self.flagged), ("coordinated", &self.coordinated)];
+        columns.into_iter().filter_map(|(name, published)| published.as_ref().map(|published| (name, published)))
+    }
+
     /// Puts the seeds of one method on one world together.
     pub fn of(runs: &[Run]) -> Summary {
         let tested: Option<u64> = runs.iter().map(|run| run.candidates_tested).sum();

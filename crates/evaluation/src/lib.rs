@@ -26,8 +26,10 @@
 mod figures;
 mod method;
 pub mod posts;
+mod report;
 mod run;
 mod stats;
+pub mod suite;
 mod table;
 pub mod truth;
 
@@ -35,6 +37,7 @@ use std::path::PathBuf;
 
 pub use figures::{CampaignFigures, Delay, Detection, Pairs, Published, PublishedSummary, Run, Summary, Tally};
 pub use method::{Found, FoundCluster, Judge, Method, State};
+pub use report::{MethodFigures, PointFigures, Report, SweepFigures, WorldFigures};
 pub use run::{Job, run_all};
 pub use stats::{Estimate, Ranking, RankingFigures, bootstrap, proportion};
 
@@ -47,9 +50,6 @@ pub enum EvaluationError {
     /// A cluster cannot be put in words.
     #[error(transparent)]
     Cluster(#[from] messages::cluster::ClusterError),
-    /// A world cannot be had.
-    #[error(transparent)]
-    World(#[from] simulator::WorldError),
     /// A file of posts cannot be read.
     #[error(transparent)]
     Input(#[from] detector::input::InputError),

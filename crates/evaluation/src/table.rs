@@ -3,18 +3,46 @@
 use std::fmt;
 
 use crate::{
-    figures::{PublishedSummary, Summary},
+    figures::{PublishedSummary, Summary, Tally},
+    report::{MethodFigures, PointFigures, Report},
     stats::Estimate,
 };
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "suite {}, model {}; all figures are synthetic", self.suite, self.model)?;
+        for world in &self.worlds {
+            for MethodFigures { method, summary, .. } in &world.methods {
+                write!(f, "{}, {method}\n{summary}", world.world)?;
+            }
+        }
+        for sweep in &self.sweeps {
+            writeln!(f, "{}, {}: recall of accounts, campaigns found, false clusters of all published", sweep.title, sweep.unit)?;
+            for PointFigures { value, methods } in &sweep.points {
+                write!(f, "  {value:>8}")?;
+                for MethodFigures { method, summary, .. } in methods {
+                    for (name, published) in summary.columns() {
+                        let value = |estimate: Option<Estimate>| {
+                            estimate.map_or_else(|| "none".to_owned(), |estimate| format!("{:.2}", estimate.value))
+                        };
+                        let (recall, found) = (value(published.recall), value(published.campaigns));
+                        let Tally { clusters, wrong } = published.ever;
+                        write!(f, "   {method} {name} {recall} {found} {wrong}/{clusters}")?;
+                    }
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tested = self.candidates_tested.map_or_else(String::new, |n| format!(", {n} candidates tested"));
         writeln!(f, "  {} seeds, {} posts{tested}", self.seeds, self.posts)?;
-        for (name, published) in [("flagged", &self.flagged), ("coordinated", &self.coordinated)] {
-            if let Some(published) = published {
-                write!(f, "  {name:<14} {published}")?;
-            }
+        for (name, published) in self.columns() {
+            write!(f, "  {name:<14} {published}")?;
         }
         let single = self.single_source;
         writeln!(f, "  single source  {} clusters, {} false", single.clusters, single.wrong)?;

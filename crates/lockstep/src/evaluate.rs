@@ -13,11 +13,10 @@ use detector::{
     input::{Input, Options},
 };
 use evaluation::{
-    Judge, Method, Summary,
+    Judge, Method, Report,
     posts::{FileFigures, Labels},
-    run_all,
+    suite::{Scenario, Suite},
 };
-use serde_json::json;
 
 use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 
@@ -42,40 +41,65 @@ impl Evaluate {
     }
 }
 
-/// Measures detection: false clusters, precision and recall of accounts, campaigns found, delay, false discoveries
+/// Measures detection: false clusters, precision and recall of accounts, campaigns found, delay, evasion curves
 ///
-/// On simulated worlds, whose truth is known: every figure is synthetic. Or, with --posts, on files of labelled posts: NDJSON with
-/// `label` (inauthentic, organic or unknown) and `campaign` beside the fields of a post; detection does not see these.
+/// On simulated worlds, whose truth is known: every figure is synthetic. What is run is said by a suite: worlds, and sweeps of one
+/// parameter each. --world names worlds in place of a suite. With --out, evaluation.html shows the figures and evaluation.json has
+/// them all.
+///
+/// With --posts, on files of labelled posts instead: NDJSON with `label` (inauthentic, organic or unknown) and `campaign` beside the
+/// fields of a post; detection does not see these.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  lockstep evaluate detection --quick --out evaluation             3 minutes or so on two processors
+  lockstep evaluate detection --out evaluation                     20 minutes or so
   lockstep evaluate detection --world demo --seeds 3
   lockstep evaluate detection --world prototype --world null --seeds 5 --jobs 2 --json > figures.json
+  lockstep evaluate detection --suite my-suite.toml --method lockstep --out evaluation
   lockstep evaluate detection --posts labelled.jsonl.gz
   lockstep evaluate detection --posts a.jsonl --posts b.jsonl --json
   lockstep evaluate detection --posts posts.jsonl --labels accounts.tsv")]
 pub struct Detection {
-    /// Built-in worlds (see lockstep simulate --list) or world files
+    /// What to run: `default`, or a TOML file
+    #[arg(long, value_name = "FILE|NAME", default_value = "default", conflicts_with = "worlds")]
+    suite: String,
+    /// Built-in worlds (see lockstep simulate --list) or world files, in place of a suite
     #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
-    /// How many seeds of each world, from 1
+    /// Seeds of each world and point, from 1, in place of the suite's numbers; 3 with --world
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
-    /// Threads; as many as there are processors if not given
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    /// One seed, and only the worlds and values that the suite calls quick
+    #[arg(long, conflicts_with = "worlds")]
+    quick: bool,
+    /// Methods to compare; all of them if not given
+    #[arg(long = "method", value_name = "METHOD", value_parser = method())]
+    methods: Vec<Method>,
+    /// Threads; as many as there are processors if not given. The figures do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Folder for evaluation.html and evaluation.json, made where missing; only a table is printed without it
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// A file of labelled posts in place of worlds; several are measured one by one
-    #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds"])]
+    #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "suite", "quick", "jobs", "out", "methods"])]
     posts: Vec<PathBuf>,
     /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and
     /// campaign, separated by tabs
     #[arg(long, value_name = "FILE", requires = "posts")]
     labels: Option<PathBuf>,
-    /// Print all figures as JSON on standard output
+    /// Print all figures as JSON on standard output, in place of a table
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     config: ConfigFile,
+}
+
+/// Method names, so that wrong ones are met with the right ones.
+fn method() -> impl clap::builder::TypedValueParser<Value = Method> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PossibleValuesParser::new(Method::ALL.map(Method::name)).try_map(|name| name.parse())
 }
 
 impl Detection {
@@ -85,26 +109,52 @@ impl Detection {
             return self.posts(&config);
         }
         let judge = Judge::new(config)?;
-        let seeds = self.seeds.unwrap_or(3);
-        let worlds = self.worlds.iter().map(|name| simulate::world(name)).collect::<Result<Vec<_>>>()?;
-        let jobs: Vec<evaluation::Job> = worlds
-            .iter()
-            .flat_map(|world| (1..=seeds).map(move |seed| evaluation::Job { world, seed, method: Method::Lockstep }))
-            .collect();
-        let threads = self.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-        let bar = progress::bar(Some(jobs.len() as u64), "evaluating {bar:30} {pos}/{len} runs, {eta} left");
-        let runs = run_all(&judge, &jobs, threads, &|_| bar.inc(1));
-        bar.finish_and_clear();
-        let runs = runs?;
-        let mut rows = Vec::new();
-        for (world, runs) in worlds.iter().zip(runs.chunks(seeds as usize)) {
-            let summary = Summary::of(runs);
-            if !self.json {
-                write!(std::io::stdout(), "{} (synthetic)\n{summary}", world.name).context(CANNOT_PRINT)?;
-            }
-            rows.push(json!({ "world": world.name, "summary": summary, "runs": runs }));
+        let suite = self.suite()?;
+        let methods = if self.methods.is_empty() { Method::ALL.to_vec() } else { self.methods.clone() };
+        if let Some(dir) = &self.out {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
         }
-        if self.json { println_json(&json!({ "model": judge.model(), "worlds": rows })) } else { Ok(()) }
+        let threads = self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize);
+        let runs = suite.scenarios().map(|scenario| scenario.seeds).sum::<u64>() * methods.len() as u64;
+        let bar = progress::bar(Some(runs), "evaluating {bar:30} {pos}/{len} runs, {eta} left {msg}");
+        let report = Report::run(&suite, &methods, &judge, threads, &|job| {
+            bar.inc(1);
+            bar.set_message(format!("({} on {})", job.method, job.world.name));
+        });
+        bar.finish_and_clear();
+        let report = report?;
+        if self.json {
+            println_json(&serde_json::to_value(&report)?)?;
+        } else {
+            write!(std::io::stdout(), "{report}").context(CANNOT_PRINT)?;
+        }
+        let Some(dir) = &self.out else { return Ok(()) };
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("evaluation.json", &serde_json::to_vec_pretty(&report)?)?;
+        write("evaluation.html", report.html().as_bytes())?;
+        eprintln!("results: {}", dir.join("evaluation.html").display());
+        Ok(())
+    }
+
+    fn suite(&self) -> Result<Suite> {
+        let mut suite = if self.worlds.is_empty() {
+            Suite::open(&self.suite, self.quick)?
+        } else {
+            let world = |name: &String| Ok(Scenario { world: simulate::world(name)?, seeds: 3 });
+            Suite {
+                name: self.worlds.join(", "),
+                about: "Worlds named on the command line".to_owned(),
+                worlds: self.worlds.iter().map(world).collect::<Result<_>>()?,
+                sweeps: Vec::new(),
+            }
+        };
+        if let Some(seeds) = self.seeds {
+            suite.set_seeds(seeds);
+        }
+        Ok(suite)
     }
 
     fn posts(&self, config: &detector::Config) -> Result<()> {
