@@ -126,11 +126,11 @@ impl<'w> Operation<'w> {
     /// One action of one cell: what is acted on, who takes part, and when each of them does. `phase` is the place of the
     /// tags that are flooded now.
     fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, phase: usize, at: Millis) {
-        let Modes { url, repost, hashtag, text, reply, mention } = self.plan.modes;
+        let Modes { url, repost, hashtags, text, reply, mention } = self.plan.modes;
         let modes = [
             (Mode::Url, url),
             (Mode::Repost, repost),
-            (Mode::Hashtag, hashtag),
+            (Mode::Hashtags, hashtags),
             (Mode::Text, text),
             (Mode::Reply, reply),
             (Mode::Mention, mention),
@@ -152,9 +152,9 @@ impl<'w> Operation<'w> {
                 }
                 ActionTruth { mode, ..scene.on_item(item, at, Vec::new()) }
             }
-            Mode::Hashtag | Mode::Text | Mode::Mention => {
+            Mode::Hashtags | Mode::Text | Mode::Mention => {
                 let script = self.script(scene, mode, phase);
-                let posts = if mode == Mode::Hashtag { self.plan.flood } else { 1 };
+                let posts = if mode == Mode::Hashtags { self.plan.flood } else { 1 };
                 for (lag, place) in on_duty {
                     let mut when = at + lag;
                     for _ in 0..posts {
@@ -163,7 +163,7 @@ impl<'w> Operation<'w> {
                     }
                 }
                 let keys = match mode {
-                    Mode::Hashtag => scene.scripts[script as usize].tags.clone(),
+                    Mode::Hashtags => scene.scripts[script as usize].tags.clone(),
                     Mode::Mention => scene.scripts[script as usize].mentions.clone(),
                     _ => vec![scene.script_text(script)],
                 };
@@ -187,7 +187,7 @@ impl<'w> Operation<'w> {
     fn script(&mut self, scene: &mut Scene<'_>, mode: Mode, phase: usize) -> u32 {
         let scripted = mode == Mode::Text || self.draw.chance(self.scripted);
         let tags = match mode {
-            Mode::Hashtag => self.tags[phase].clone(),
+            Mode::Hashtags => self.tags[phase].clone(),
             _ => Vec::new(),
         };
         let mentions = match mode {

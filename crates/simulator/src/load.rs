@@ -48,6 +48,16 @@ pub enum WorldError {
         /// What is wrong, with the keys there are.
         problem: String,
     },
+    /// A path to a parameter leads nowhere.
+    #[error("at `{path}`: nothing is called `{step}` here; there is {known}")]
+    Path {
+        /// The path asked for.
+        path: String,
+        /// The first step of it that leads nowhere.
+        step: String,
+        /// What there is in its place.
+        known: String,
+    },
     /// A value that makes no world.
     #[error("`{key}` is {value}: {rule}")]
     Value {
@@ -64,10 +74,50 @@ impl World {
     /// Reads a world from TOML.
     ///
     /// `extends = "NAME"` starts from a built-in world: keys and tables of this file take the place of that one's, and
-    /// a list (such as all campaigns) takes the place of the whole list.
+    /// a list (such as all campaigns) takes the place of the whole list. A table `set` then changes single parameters by
+    /// the paths of [`World::with`]: `set = { "campaign.*.jitter_s" = [60, 10800] }`.
     pub fn from_toml(text: &str) -> Result<Self, WorldError> {
-        let world: Self = serde_path_to_error::deserialize(toml::Value::Table(table(text, 0)?)).map_err(|error| {
-            WorldError::Key { key: error.path().to_string(), problem: error.inner().message().to_owned() }
+        Self::read(toml::Value::Table(table(text, 0)?))
+    }
+
+    /// The same world with one parameter changed: `with("campaign.*.cover_per_day", "60")`.
+    ///
+    /// `path` is the file's keys joined by dots. An entry of `platform`, `lookalike` or `campaign` goes by its name, by
+    /// its place from 0, or by `*` for all of them; without such a step the path stands for the whole list. `value` is
+    /// written as in the file (`60`, `[60, 10800]`, `'log_normal'`, `{ url = 1, text = 1 }`); what is no TOML value is
+    /// taken as a string. A key that the world's file left at its default can be set all the same.
+    ///
+    /// # Errors
+    ///
+    /// Where a step of the path leads nowhere, or the value is none for that key; both name the path.
+    pub fn with(&self, path: &str, value: &str) -> Result<Self, WorldError> {
+        self.with_all([(path, value)])
+    }
+
+    /// The same world with parameters changed in turn, as [`World::with`] does one; only the last world is checked, so
+    /// that values which depend on each other can be changed together.
+    pub fn with_all<'a>(&self, changes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, WorldError> {
+        let mut whole = self.to_table()?;
+        for (path, value) in changes {
+            change(&mut whole, path, &literal(value))?;
+        }
+        Self::read(toml::Value::Table(whole))
+    }
+
+    /// The world as a file that [`World::from_toml`] reads, every parameter written out.
+    pub fn to_toml(&self) -> Result<String, WorldError> {
+        Ok(self.to_table()?.to_string())
+    }
+
+    fn to_table(&self) -> Result<toml::Table, WorldError> {
+        toml::Table::try_from(self)
+            .map_err(|error| WorldError::Key { key: self.name.clone(), problem: error.to_string() })
+    }
+
+    fn read(whole: toml::Value) -> Result<Self, WorldError> {
+        let world: Self = serde_path_to_error::deserialize(whole).map_err(|error| WorldError::Key {
+            key: error.path().to_string(),
+            problem: error.inner().message().to_owned(),
         })?;
         world.check()?;
         Ok(world)
@@ -209,7 +259,7 @@ impl World {
             for (name, weight) in [
                 ("url", m.url),
                 ("repost", m.repost),
-                ("hashtag", m.hashtag),
+                ("hashtags", m.hashtags),
                 ("text", m.text),
                 ("reply", m.reply),
                 ("mention", m.mention),
@@ -217,7 +267,7 @@ impl World {
                 rule(finite(weight) && weight >= 0.0, key(&format!("modes.{name}")), weight, NOT_NEGATIVE)?;
             }
             rule(
-                m.url + m.repost + m.hashtag + m.text + m.reply + m.mention > 0.0,
+                m.url + m.repost + m.hashtags + m.text + m.reply + m.mention > 0.0,
                 key("modes"),
                 "all zero",
                 "must give at least one mode a weight",
@@ -268,6 +318,17 @@ fn built_in(name: &str) -> Result<&'static str, WorldError> {
 
 fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
     let mut own: toml::Table = toml::from_str(text)?;
+    let changes = own.remove("set").unwrap_or_else(|| toml::Table::new().into());
+    let changes = changes.as_table().ok_or_else(|| WorldError::Key {
+        key: "set".to_owned(),
+        problem: "must be a table of paths and values".to_owned(),
+    })?;
+    let mut whole = extended(own, depth)?;
+    changes.iter().try_for_each(|(path, value)| change(&mut whole, path, value))?;
+    Ok(whole)
+}
+
+fn extended(mut own: toml::Table, depth: usize) -> Result<toml::Table, WorldError> {
     let Some(base) = own.remove("extends") else {
         return Ok(own);
     };
@@ -278,6 +339,53 @@ fn table(text: &str, depth: usize) -> Result<toml::Table, WorldError> {
     let mut whole = table(built_in(name)?, depth + 1)?;
     overlay(&mut whole, own);
     Ok(whole)
+}
+
+/// What `text` says as a TOML value; else the text itself.
+fn literal(text: &str) -> toml::Value {
+    let read = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
+    let value = read.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+/// Sets what `path` leads to.
+fn change(whole: &mut toml::Table, path: &str, value: &toml::Value) -> Result<(), WorldError> {
+    let steps: Vec<&str> = path.split('.').collect();
+    set_in(whole, &steps, value).map_err(|(step, known)| WorldError::Path {
+        path: path.to_owned(),
+        step: step.to_owned(),
+        known,
+    })
+}
+
+/// Sets what `steps` lead to; fails with the step that leads nowhere, and what there is.
+fn set<'p>(node: &mut toml::Value, steps: &[&'p str], value: &toml::Value) -> Result<(), (&'p str, String)> {
+    let Some((&step, rest)) = steps.split_first() else {
+        *node = value.clone();
+        return Ok(());
+    };
+    match node {
+        toml::Value::Table(table) => set_in(table, steps, value),
+        toml::Value::Array(list) => {
+            let name = |entry: &toml::Value| entry.get("name").and_then(toml::Value::as_str).unwrap_or("").to_owned();
+            let names: Vec<String> = list.iter().map(name).collect();
+            let chosen = |place: usize| step == "*" || names[place] == step || step.parse() == Ok(place);
+            if !(0..list.len()).any(chosen) {
+                return Err((step, if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }));
+            }
+            let wanted = list.iter_mut().enumerate().filter(|(place, _)| chosen(*place));
+            wanted.map(|(_, entry)| set(entry, rest, value)).collect()
+        }
+        other => Err((step, format!("the value {other}"))),
+    }
+}
+
+fn set_in<'p>(table: &mut toml::Table, steps: &[&'p str], value: &toml::Value) -> Result<(), (&'p str, String)> {
+    let Some((&step, rest)) = steps.split_first() else {
+        return Ok(());
+    };
+    // A table that is not there is made: the reader refuses it where there is no such key.
+    set(table.entry(step).or_insert_with(|| toml::Table::new().into()), rest, value)
 }
 
 /// Lays the keys of `top` over those of `base`, table by table.
@@ -387,6 +495,60 @@ mod tests {
     }
 
     #[test]
+    fn one_parameter_can_be_changed() {
+        let base = World::named("prototype").unwrap();
+        let world = base.with("campaign.*.cover_per_day", "60").unwrap();
+        assert!(world.campaigns.iter().all(|campaign| campaign.cover_per_day == Range::just(60.0)));
+        assert_eq!(world.campaigns[0].jitter_s, base.campaigns[0].jitter_s);
+        let world = world.with("campaign.planted-url.jitter_s", "[60, 10800]").unwrap();
+        assert_eq!(world.campaigns[0].jitter_s, Range { low: 60.0, high: 10_800.0 });
+        assert_eq!(world.campaigns[1].jitter_s, Range::just(60.0));
+        let world = world.with("campaign.1.lag", "log_normal").unwrap();
+        assert_eq!(world.campaigns[1].lag, crate::Lag::LogNormal);
+        let world = world.with("campaign.*.modes", "{ url = 1, text = 2 }").unwrap();
+        assert_eq!((world.campaigns[1].modes.repost, world.campaigns[1].modes.text), (0.0, 2.0));
+        assert_eq!(world.with("crowd.accounts", "500").unwrap().crowd.accounts, 500);
+        assert_eq!(world.with("campaign", "[]").unwrap().campaigns.len(), 0);
+        let both = base.with_all([("days", "1.0"), ("campaign.*.start_day", "0.5")]).unwrap();
+        assert_eq!((both.days, both.campaigns[1].start_day), (1.0, 0.5));
+        // A parameter that no file has set, and one that has no value.
+        assert_eq!(base.with("campaign.*.drip_s", "30").unwrap().campaigns[0].drip_s, Range::just(30.0));
+        assert_eq!(base.with("campaign.*.end_day", "2.5").unwrap().campaigns[0].end_day, Some(2.5));
+    }
+
+    #[test]
+    fn a_change_that_leads_nowhere_says_where() {
+        let base = World::named("prototype").unwrap();
+        let fails = |path: &str, value: &str| base.with(path, value).map(|world| world.name).unwrap_err().to_string();
+        let all = [
+            fails("campaign.plantd.size", "3"),
+            fails("campaign.*.cover", "3"),
+            fails("campaign.*.size", "many"),
+            fails("campaign.*.participation", "1.5"),
+            fails("crowd.accounts.x", "1"),
+            fails("crowds.accounts", "1"),
+            base.with("campaign", "[]").and_then(|world| world.with("campaign.*.size", "3")).unwrap_err().to_string(),
+        ];
+        expect![[r#"
+            at `campaign.plantd.size`: nothing is called `plantd` here; there is planted-url, planted-repost
+            at `campaign[0].cover`: unknown field `cover`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `cover_per_day`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `scripted`, `shortener`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`
+            at `campaign[0].size`: invalid type: string "many", expected a number or [low, high]
+            `campaign[0].participation` is 1.5: must be in 0 to 1
+            at `crowd.accounts.x`: nothing is called `x` here; there is the value 20000
+            at `crowds`: unknown field `crowds`, expected one of `name`, `about`, `start`, `days`, `platform`, `crowd`, `lookalike`, `campaign`
+            at `campaign.*.size`: nothing is called `*` here; there is nothing"#]].assert_eq(&all.join("\n"));
+    }
+
+    #[test]
+    fn a_world_written_out_reads_back() {
+        for name in World::names() {
+            let world = World::named(name).unwrap();
+            let again = World::from_toml(&world.to_toml().unwrap()).unwrap();
+            assert_eq!(format!("{world:?}"), format!("{again:?}"));
+        }
+    }
+
+    #[test]
     fn extends_lays_keys_over_a_built_in_world() {
         let base = World::named("prototype").unwrap();
         let world =
@@ -396,5 +558,9 @@ mod tests {
         assert_eq!(world.crowd.communities, base.crowd.communities);
         assert!(world.campaigns.is_empty());
         assert_eq!(world.lookalikes.len(), base.lookalikes.len());
+        let slow = "extends = 'prototype'\nset = { 'campaign.*.jitter_s' = [60, 10800] }\n";
+        let slow = World::from_toml(slow).unwrap();
+        assert!(slow.campaigns.iter().all(|campaign| campaign.jitter_s == Range { low: 60.0, high: 10_800.0 }));
+        assert_eq!(slow.campaigns[0].size, base.campaigns[0].size);
     }
 }

@@ -162,7 +162,7 @@ fn giveaway(scene: &mut Scene<'_>, draw: &mut Draw, it: &Giveaway) {
         let who = part(draw, hunters.len(), it.participation);
         let who =
             act_all(scene, draw, &hunters, who, at, |draw| draw.log_normal(it.lag_s, 1.0), |_| Act::Script(script));
-        actions.push(ActionTruth { at, mode: Mode::Hashtag, keys: key, source, participants: who });
+        actions.push(ActionTruth { at, mode: Mode::Hashtags, keys: key, source, participants: who });
     }
     finish(scene, &it.name, Label::Giveaway, &hunters, actions);
 }
@@ -219,7 +219,7 @@ fn live_event(scene: &mut Scene<'_>, draw: &mut Draw, it: &LiveEvent) {
         );
         actions.push(ActionTruth {
             at,
-            mode: Mode::Hashtag,
+            mode: Mode::Hashtags,
             keys: vec![tag.clone()],
             source: tag.clone(),
             participants: who,

@@ -4,10 +4,10 @@
 //! range `[low, high]`, from which each copy of the campaign draws its own value.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A synthetic world: who is there, what they do, and what was planted among them.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct World {
     /// Short name.
@@ -33,7 +33,7 @@ pub struct World {
 }
 
 /// A place where people post, and what it tells about a post and its account.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     /// Lower-case name.
@@ -59,7 +59,7 @@ pub struct Platform {
 }
 
 /// The organic background.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Crowd {
     /// Number of accounts.
@@ -113,7 +113,7 @@ pub struct Crowd {
 }
 
 /// Organic accounts that act alike for innocent reasons.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Lookalike {
     /// Admirers of one voice who repost everything it posts.
@@ -131,7 +131,7 @@ pub enum Lookalike {
 }
 
 /// See [`Lookalike::Fandom`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fandom {
     /// Name in the truth.
@@ -154,7 +154,7 @@ pub struct Fandom {
 }
 
 /// See [`Lookalike::BreakingNews`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BreakingNews {
     /// Name in the truth.
@@ -177,7 +177,7 @@ pub struct BreakingNews {
 }
 
 /// See [`Lookalike::Mirrors`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mirrors {
     /// Name in the truth.
@@ -195,7 +195,7 @@ pub struct Mirrors {
 }
 
 /// See [`Lookalike::Giveaway`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Giveaway {
     /// Name in the truth.
@@ -211,7 +211,7 @@ pub struct Giveaway {
 }
 
 /// See [`Lookalike::ShareButton`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShareButton {
     /// Name in the truth.
@@ -227,7 +227,7 @@ pub struct ShareButton {
 }
 
 /// See [`Lookalike::LiveEvent`].
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiveEvent {
     /// Name in the truth.
@@ -248,7 +248,7 @@ pub struct LiveEvent {
 }
 
 /// A planted campaign. Every range is drawn once for each copy.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Campaign {
     /// Name in the truth; copies are numbered.
@@ -345,7 +345,7 @@ pub struct Campaign {
 }
 
 /// What an action is, by weight.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Modes {
     /// Link to the same article.
@@ -353,7 +353,7 @@ pub struct Modes {
     /// Repost the same post.
     pub repost: f64,
     /// Post with the same new hashtags.
-    pub hashtag: f64,
+    pub hashtags: f64,
     /// Post near-duplicates of one text.
     pub text: f64,
     /// Answer the same post.
@@ -363,7 +363,7 @@ pub struct Modes {
 }
 
 /// How delays fall within an action's spread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lag {
     /// Evenly over `jitter_s`.
@@ -382,7 +382,7 @@ pub enum Mode {
     /// The same post.
     Repost,
     /// The same hashtags.
-    Hashtag,
+    Hashtags,
     /// The same text, or nearly.
     Text,
     /// Answers to the same post.
@@ -435,6 +435,16 @@ impl Range {
     }
 }
 
+impl Serialize for Range {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.low == self.high {
+            serializer.serialize_f64(self.low)
+        } else {
+            [self.low, self.high].serialize(serializer)
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Range {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -476,7 +486,7 @@ impl<'de> Deserialize<'de> for Range {
 
 impl Default for Modes {
     fn default() -> Self {
-        Self { url: 0.0, repost: 0.0, hashtag: 0.0, text: 0.0, reply: 0.0, mention: 0.0 }
+        Self { url: 0.0, repost: 0.0, hashtags: 0.0, text: 0.0, reply: 0.0, mention: 0.0 }
     }
 }
 

@@ -27,7 +27,7 @@ fn the_demo_world_is_the_same_bytes_everywhere() {
     let simulation = demo();
     expect!["cef58f1b08c86aa77a08a3adc6dfcdeb09b6edd1e4db13a688e3ceb4d1f5f09f"]
         .assert_eq(&hash(|bytes| simulation.write_ndjson(bytes).unwrap()));
-    expect!["20e47e90a8d5452791a0b82055e8f29531438cadc2fe6070db23ef69817ec37c"]
+    expect!["31113509d8b05e81e009b5eb7ca183388f0de14e099fc0d96044edac2f08b7ea"]
         .assert_eq(&hash(|bytes| simulation.truth.write_jsonl(bytes).unwrap()));
     expect!["e8970b0fae03943b8989011838ed9fc10a08610d4a5aaeb3016e3631de2594d8"]
         .assert_eq(&hash(|bytes| simulation.truth.write_accounts_tsv(bytes).unwrap()));
@@ -160,7 +160,7 @@ fn the_truth_is_what_the_posts_show() {
                         url.split('?').next() == Some(action.keys[0].as_str())
                     }),
                     Mode::Repost => post.repost_of.as_ref().is_some_and(|root| action.keys.contains(root)),
-                    Mode::Hashtag => post.hashtags == action.keys,
+                    Mode::Hashtags => post.hashtags == action.keys,
                     Mode::Text => post.repost_of.is_none(),
                     Mode::Reply => post.reply_to.as_ref().is_some_and(|root| action.keys.contains(root)),
                     Mode::Mention => post.mentions == action.keys,
@@ -278,7 +278,7 @@ proptest! {
              [[campaign]]\nname = 'c'\ncopies = 2\nplatforms = ['b', 'a']\nsize = {size}\nstart_day = 0.1\nflood = {flood}\n\
              cells = {cells}\nrotate = {rotate}\nparaphrase = {paraphrase:?}\ndrip_s = {drip:?}\npoison_per_day = {poison:?}\n\
              shortener = {shortener:?}\ntags = 3\nscripted = 0.5\nborrow_from = 3\ndelete = 0.5\nlag = 'log_normal'\n\
-             modes = {{ url = 1, repost = 1, hashtag = 1, text = 1, reply = 1, mention = 1 }}\n"
+             modes = {{ url = 1, repost = 1, hashtags = 1, text = 1, reply = 1, mention = 1 }}\n"
         );
         let world = World::from_toml(&text).unwrap();
         let Simulation { posts, truth } = world.generate(seed);
