@@ -45,6 +45,7 @@ mod history;
 mod identity;
 mod order;
 mod params;
+pub mod peers;
 mod post;
 mod stats;
 mod ties;
