@@ -123,7 +123,7 @@ pub struct Detection {
     pub accounts: u64,
     /// Whether a published cluster is the campaign's.
     pub found: bool,
-    /// Actions that had begun when a cluster of the campaign was first published.
+    /// Actions that had begun when a cluster of the campaign was first published; `None` where the method waits for all posts.
     pub delay_actions: Option<u64>,
     /// Event time from the first action until then, hours.
     pub delay_hours: Option<f64>,
@@ -178,10 +178,9 @@ impl Run {
             flagged: found.judged.then_some(flagged),
             single_source,
             pairs: found.pairs.as_ref().map(|pairs| {
-                let wrong = pairs.iter().filter(|(a, b)| match (groups.campaign(a), groups.campaign(b)) {
-                    (Some(a), Some(b)) => a != b,
-                    _ => true,
-                });
+                let campaigns: Vec<Option<&str>> = found.accounts.iter().map(|a| groups.campaign(a)).collect();
+                let of = |account: u32| campaigns.get(account as usize).copied().flatten();
+                let wrong = pairs.iter().filter(|(a, b)| of(*a).is_none() || of(*a) != of(*b));
                 Pairs { flagged: pairs.len() as u64, wrong: wrong.count() as u64 }
             }),
             campaigns,
@@ -218,7 +217,7 @@ fn detection(found: &Found, groups: &Groups<'_>, column: Column, name: &str, act
     let mut first: Option<Millis> = None;
     for cluster in &found.clusters {
         detection.found |= column.states(cluster).next_back().is_some_and(is_its);
-        let at = column.states(cluster).find(|state| is_its(state)).map(|state| state.at);
+        let at = column.states(cluster).find(|state| is_its(state)).and_then(|state| state.at);
         first = first.into_iter().chain(at).min();
     }
     if let (true, Some(at), Some(begin)) = (detection.found, first, actions.iter().min()) {
@@ -432,7 +431,7 @@ mod tests {
     fn cluster(id: &str, stands: bool, states: &[(Millis, Status, &str)]) -> FoundCluster {
         let states = states
             .iter()
-            .map(|(hour, status, ids)| State { at: hour * HOUR, status: *status, accounts: accounts(ids) })
+            .map(|(hour, status, ids)| State { at: Some(hour * HOUR), status: *status, accounts: accounts(ids) })
             .collect();
         FoundCluster { id: id.to_owned(), states, stands }
     }
@@ -458,11 +457,8 @@ mod tests {
             posts: 100,
             candidates_tested: Some(20),
             judged: true,
-            pairs: Some(vec![
-                (accounts("a").remove(0), accounts("b").remove(0)),
-                (accounts("a").remove(0), accounts("e").remove(0)),
-                (accounts("a").remove(0), accounts("x").remove(0)),
-            ]),
+            pairs: Some(vec![(0, 1), (0, 2), (0, 3)]),
+            accounts: accounts("abex"),
         };
         let run = Run::measure(&found, &truth(), 7);
         assert_eq!(run.coordinated.ever, Tally { clusters: 2, wrong: 1 });

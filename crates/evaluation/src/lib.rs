@@ -25,6 +25,9 @@
 
 mod figures;
 mod method;
+mod page;
+mod peers;
+mod plot;
 pub mod posts;
 mod report;
 mod run;

@@ -2,13 +2,17 @@
 
 use std::{fmt, str::FromStr};
 
-use coordination::{Cluster, Millis};
+use coordination::{Cluster, Millis, Post};
 use messages::cluster::{ClusterMessage, Status};
 use scoring::Model;
 use serde::Serialize;
 use simulator::{AccountKey, World};
 
-use crate::{EvaluationError, truth::key};
+use crate::{
+    EvaluationError,
+    peers::{CooRTweet, Cooccurrence},
+    truth::key,
+};
 
 /// A way of finding groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -16,16 +20,22 @@ use crate::{EvaluationError, truth::key};
 pub enum Method {
     /// This engine and its model.
     Lockstep,
+    /// CooRTweet: accounts that share the same objects within a window, above a quantile of the edge weights.
+    Coortweet,
+    /// coordination-network-toolkit: the same counted by message, above a fixed weight.
+    Cooccurrence,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Method; 1] = [Method::Lockstep];
+    pub const ALL: [Method; 3] = [Method::Lockstep, Method::Coortweet, Method::Cooccurrence];
 
     /// Its name in options and output.
     pub fn name(self) -> &'static str {
         match self {
             Method::Lockstep => "lockstep",
+            Method::Coortweet => "coortweet",
+            Method::Cooccurrence => "cooccurrence",
         }
     }
 }
@@ -58,8 +68,10 @@ pub struct Found {
     pub candidates_tested: Option<u64>,
     /// Whether the method has a model that flags.
     pub judged: bool,
-    /// Pairs of accounts said to act together, where the method publishes any; each once.
-    pub pairs: Option<Vec<(AccountKey, AccountKey)>>,
+    /// Pairs of accounts said to act together, where the method publishes any; each once, by places in `accounts`.
+    pub pairs: Option<Vec<(u32, u32)>>,
+    /// The accounts of the pairs.
+    pub accounts: Vec<AccountKey>,
 }
 
 /// A cluster with all that was ever said of it.
@@ -76,8 +88,8 @@ pub struct FoundCluster {
 /// A cluster as it was told.
 #[derive(Debug)]
 pub struct State {
-    /// Event time that the stream had come to.
-    pub at: Millis,
+    /// Event time that the stream had come to; `None` where the method waits for all posts.
+    pub at: Option<Millis>,
     /// What was said of it.
     pub status: Status,
     /// Its accounts.
@@ -88,13 +100,20 @@ pub struct State {
 pub struct Judge {
     config: detector::Config,
     model: Model,
+    peer_window_s: f64,
 }
 
 impl Judge {
-    /// Methods by the detector's configuration: the engine's parameters and the model in service.
-    pub fn new(config: detector::Config) -> Result<Judge, EvaluationError> {
+    /// Methods by the detector's configuration (the engine's parameters and the model in service) and the window of the peers' in
+    /// seconds.
+    pub fn new(config: detector::Config, peer_window_s: f64) -> Result<Judge, EvaluationError> {
         config.engine()?;
-        Ok(Judge { model: config.model()?, config })
+        Ok(Judge { model: config.model()?, config, peer_window_s })
+    }
+
+    /// The window of the peers' methods, seconds.
+    pub fn peer_window_s(&self) -> f64 {
+        self.peer_window_s
     }
 
     /// The detector's configuration.
@@ -111,6 +130,16 @@ impl Judge {
     pub fn find(&self, method: Method, world: &World, seed: u64) -> Result<Found, EvaluationError> {
         match method {
             Method::Lockstep => self.lockstep(world, seed),
+            Method::Coortweet => {
+                let mut peer = CooRTweet::default();
+                let posts = each(world, seed, |post| peer.post(post));
+                Ok(Found { posts, ..peer.found(self.peer_window_s) })
+            }
+            Method::Cooccurrence => {
+                let mut peer = Cooccurrence::default();
+                let posts = each(world, seed, |post| peer.post(post));
+                Ok(Found { posts, ..peer.found(self.peer_window_s) })
+            }
         }
     }
 
@@ -148,7 +177,17 @@ impl Judge {
             found.clusters.len() - 1
         });
         let accounts = cluster.members.iter().map(|member| key(&member.account)).collect();
-        found.clusters[place].states.push(State { at, status: message.status, accounts });
+        found.clusters[place].states.push(State { at: Some(at), status: message.status, accounts });
         Ok(place)
     }
+}
+
+/// Hands over the posts of a world, and counts them.
+fn each(world: &World, seed: u64, mut to: impl FnMut(&Post<'_>)) -> u64 {
+    let mut posts = 0;
+    for post in world.stream(seed).0 {
+        to(&post.as_post());
+        posts += 1;
+    }
+    posts
 }

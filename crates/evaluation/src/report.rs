@@ -1,5 +1,7 @@
 //! The whole evaluation: everything in a suite, for JSON and for the page.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{EvaluationError, Job, Judge, Method, Run, Summary, run_all, suite::Suite};
@@ -15,6 +17,8 @@ pub struct Report {
     pub model: String,
     /// The nominal false discovery rate of the engine.
     pub alpha: f64,
+    /// The window of the peers' methods, seconds.
+    pub peer_window_s: f64,
     /// The methods compared.
     pub methods: Vec<Method>,
     /// The worlds.
@@ -72,7 +76,7 @@ pub struct PointFigures {
 }
 
 impl Report {
-    /// Runs a whole suite on so many threads. `on_done` is told of each run that is done, from any thread.
+    /// Runs a whole suite on so many threads, each method once and this engine first. `on_done` is told of each run that is done, from any thread.
     pub fn run(
         suite: &Suite,
         methods: &[Method],
@@ -80,10 +84,13 @@ impl Report {
         threads: usize,
         on_done: &(dyn Fn(&Job<'_>) + Sync),
     ) -> Result<Report, EvaluationError> {
+        let methods: BTreeSet<Method> = methods.iter().copied().collect();
         let jobs: Vec<Job<'_>> = suite
             .scenarios()
             .flat_map(|scenario| methods.iter().map(move |method| (scenario, *method)))
-            .flat_map(|(scenario, method)| (1..=scenario.seeds).map(move |seed| Job { world: &scenario.world, seed, method }))
+            .flat_map(|(scenario, method)| {
+                (1..=scenario.seeds).map(move |seed| Job { world: &scenario.world, seed, method })
+            })
             .collect();
         let mut runs = run_all(judge, &jobs, threads, on_done)?.into_iter();
         // The runs come in the order of the jobs, so that each scenario takes its own from the front.
@@ -121,7 +128,8 @@ impl Report {
             about: suite.about.clone(),
             model: judge.model(),
             alpha: judge.config().engine.alpha,
-            methods: methods.to_vec(),
+            peer_window_s: judge.peer_window_s(),
+            methods: methods.into_iter().collect(),
             worlds,
             sweeps,
         })

@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! about = "What the suite is for."
+//! peer_window_s = 60                       # the window of the peers' methods
 //! seeds = 3                                # of each world and of each point of a sweep, unless it says otherwise
 //!
 //! [define.small]                           # a world of the suite's own, as a world file has it
@@ -75,6 +76,8 @@ pub struct Suite {
     pub name: String,
     /// What it is for.
     pub about: String,
+    /// The window of the peers' methods, seconds.
+    pub peer_window_s: f64,
     /// The worlds.
     pub worlds: Vec<Scenario>,
     /// The sweeps.
@@ -110,6 +113,8 @@ pub struct Sweep {
 struct SuiteFile {
     about: String,
     seeds: u64,
+    #[serde(default = "peer_window_s")]
+    peer_window_s: f64,
     #[serde(default)]
     define: BTreeMap<String, Table>,
     #[serde(default)]
@@ -143,6 +148,13 @@ struct SweepEntry {
     quick: Option<Vec<Value>>,
 }
 
+/// Seconds: the spread of an action in the built-in worlds, and what both tools' guides use in examples.
+pub const PEER_WINDOW_S: f64 = 60.0;
+
+fn peer_window_s() -> f64 {
+    PEER_WINDOW_S
+}
+
 fn yes() -> bool {
     true
 }
@@ -172,8 +184,16 @@ impl Suite {
             0 => Err(wrong(key, "must be at least 1".to_owned())),
             n => Ok(if quick { 1 } else { n }),
         };
-        let mut suite =
-            Suite { name: name.to_owned(), about: file.about.clone(), worlds: Vec::new(), sweeps: Vec::new() };
+        if !(file.peer_window_s.is_finite() && file.peer_window_s >= 0.0) {
+            return Err(wrong("peer_window_s".to_owned(), "must be a number of seconds, 0 or more".to_owned()));
+        }
+        let mut suite = Suite {
+            name: name.to_owned(),
+            about: file.about.clone(),
+            peer_window_s: file.peer_window_s,
+            worlds: Vec::new(),
+            sweeps: Vec::new(),
+        };
         for (i, entry) in file.world.iter().enumerate() {
             if quick && !entry.quick {
                 continue;
@@ -226,39 +246,17 @@ impl Suite {
 impl SuiteFile {
     /// A world by name, with values set.
     fn world(&self, name: &str, set: &[(&str, &Value)]) -> Result<World, String> {
-        let mut table = match self.define.get(name) {
-            Some(table) => table.clone(),
-            None => Table::from_iter([("extends".to_owned(), Value::String(name.to_owned()))]),
+        let world = match self.define.get(name) {
+            Some(table) => {
+                let mut table = table.clone();
+                table.entry("name").or_insert_with(|| Value::String(name.to_owned()));
+                World::from_toml(&table.to_string())
+            }
+            None => World::named(name),
         };
-        table.entry("name").or_insert_with(|| Value::String(name.to_owned()));
-        for (path, value) in set {
-            place(&mut table, path, value)?;
-        }
-        let text = toml::to_string(&table).map_err(|error| error.to_string())?;
-        World::from_toml(&text).map_err(|error| error.to_string())
-    }
-}
-
-/// Sets a value by its path, `*` being every entry of a list.
-fn place(table: &mut Table, path: &str, value: &Value) -> Result<(), String> {
-    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-    if rest.is_empty() {
-        table.insert(head.to_owned(), value.clone());
-        return Ok(());
-    }
-    match table.get_mut(head) {
-        Some(Value::Table(table)) => place(table, rest, value),
-        Some(Value::Array(entries)) => {
-            let rest = rest.strip_prefix("*.").ok_or_else(|| format!("`{head}` is a list: write {head}.*.KEY"))?;
-            entries.iter_mut().filter_map(Value::as_table_mut).try_for_each(|entry| place(entry, rest, value))
-        }
-        None if !rest.starts_with('*') => {
-            let mut below = Table::new();
-            place(&mut below, rest, value)?;
-            table.insert(head.to_owned(), Value::Table(below));
-            Ok(())
-        }
-        _ => Err(format!("the world has no list `{head}` of its own to set `{rest}` in: define a world that has one")),
+        let set: Vec<(&str, String)> = set.iter().map(|(path, value)| (*path, value.to_string())).collect();
+        let set = set.iter().map(|(path, value)| (*path, value.as_str()));
+        world.and_then(|world| world.with_all(set)).map_err(|error| error.to_string())
     }
 }
 
@@ -337,7 +335,10 @@ mod tests {
             "suite s.toml: at `sweep[0] (campaign.*.participation = 2)`: `campaign[0].participation` is 2: must be in 0 to 1",
         );
         starts(&sweep("campaign.*.participation", "[]"), "suite s.toml: at `sweep[0].values`: must not be empty");
-        starts(&sweep("campaign.size", "[3]"), "suite s.toml: at `sweep[0] (campaign.size = 3)`: `campaign` is a list");
+        starts(
+            &sweep("campaign.size", "[3]"),
+            "suite s.toml: at `sweep[0] (campaign.size = 3)`: at `campaign.size`: nothing is called `size` here; there is c",
+        );
         starts("[[", "suite s.toml: not a TOML file: ");
         let unknown = Suite::open("defalt", false).unwrap_err().to_string();
         assert_eq!(unknown, "no built-in suite is called `defalt`, and a file's name ends in .toml; there is: default");

@@ -17,7 +17,11 @@ impl fmt::Display for Report {
             }
         }
         for sweep in &self.sweeps {
-            writeln!(f, "{}, {}: recall of accounts, campaigns found, false clusters of all published", sweep.title, sweep.unit)?;
+            writeln!(
+                f,
+                "{}, {}: recall of accounts, campaigns found, false clusters of all published",
+                sweep.title, sweep.unit
+            )?;
             for PointFigures { value, methods } in &sweep.points {
                 write!(f, "  {value:>8}")?;
                 for MethodFigures { method, summary, .. } in methods {

@@ -108,8 +108,8 @@ impl Detection {
         if !self.posts.is_empty() {
             return self.posts(&config);
         }
-        let judge = Judge::new(config)?;
         let suite = self.suite()?;
+        let judge = Judge::new(config, suite.peer_window_s)?;
         let methods = if self.methods.is_empty() { Method::ALL.to_vec() } else { self.methods.clone() };
         if let Some(dir) = &self.out {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
@@ -147,6 +147,7 @@ impl Detection {
             Suite {
                 name: self.worlds.join(", "),
                 about: "Worlds named on the command line".to_owned(),
+                peer_window_s: evaluation::suite::PEER_WINDOW_S,
                 worlds: self.worlds.iter().map(world).collect::<Result<_>>()?,
                 sweeps: Vec::new(),
             }
