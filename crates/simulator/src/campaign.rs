@@ -7,7 +7,7 @@ use crate::{
     draw::Draw,
     lookalike::on,
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
-    truth::{ActionTruth, Label},
+    truth::{ActTruth, ActionTruth, Label},
     words,
     world::{Campaign, Lag, Mode, Modes, Range},
 };
@@ -32,6 +32,8 @@ struct Operation<'w> {
     plan: &'w Campaign,
     name: String,
     draw: Draw,
+    /// Draws of parameters that came later.
+    more: Draw,
     members: Vec<u32>,
     /// Own and borrowed sources, outlets and voices.
     own_outlets: Vec<u32>,
@@ -45,7 +47,9 @@ struct Operation<'w> {
     jitter_s: f64,
     drip_s: f64,
     own_source: f64,
+    drip_days: f64,
     paraphrase: f64,
+    rewrite: f64,
     scripted: f64,
     shortener: f64,
     delete: f64,
@@ -55,6 +59,8 @@ struct Operation<'w> {
 impl<'w> Operation<'w> {
     fn prepare(scene: &mut Scene<'_>, plan: &'w Campaign, name: String, mut draw: Draw) -> Self {
         let from = |draw: &mut Draw, range: Range| draw.between(range.low, range.high);
+        // Parameters of later releases draw here, so that the worlds of earlier ones stay as they were.
+        let mut more = Draw::new(scene.seed, &format!("campaign {name}, more"));
         let community = draw.below(scene.communities.len());
         let members = recruit(scene, plan, &mut draw);
         let own = |scene: &mut Scene<'_>, draw: &mut Draw, voice: bool| -> Vec<u32> {
@@ -79,12 +85,15 @@ impl<'w> Operation<'w> {
             jitter_s: from(&mut draw, plan.jitter_s),
             drip_s: from(&mut draw, plan.drip_s),
             own_source: from(&mut draw, plan.own_source),
+            drip_days: from(&mut more, plan.drip_days),
             paraphrase: from(&mut draw, plan.paraphrase),
+            rewrite: from(&mut more, plan.rewrite),
             scripted: from(&mut draw, plan.scripted),
             shortener: from(&mut draw, plan.shortener),
             delete: from(&mut draw, plan.delete),
             actions: Vec::new(),
             draw,
+            more,
             plan,
             name,
         }
@@ -93,19 +102,33 @@ impl<'w> Operation<'w> {
     fn run(mut self, scene: &mut Scene<'_>) {
         let cover = self.draw.between(self.plan.cover_per_day.low, self.plan.cover_per_day.high);
         for place in 0..self.members.len() {
-            let posts = self.draw.poisson(cover * scene.world.days);
+            let mean = cover * scene.world.days;
+            let posts = if self.plan.cover_sigma > 0.0 {
+                libm::round(self.more.log_normal(mean, self.plan.cover_sigma)) as usize
+            } else {
+                self.draw.poisson(mean)
+            };
+            let posts = posts.min(self.plan.cover_max as usize);
             live(scene, &mut self.draw, self.members[place], posts);
         }
         self.poison(scene);
 
-        let from = self.plan.start_day;
-        let to = self.plan.end_day.unwrap_or(scene.world.days).min(scene.world.days);
-        let length = (to - from).max(0.0);
-        let count = libm::round(length * self.actions_per_day) as usize;
+        let mut from = self.plan.start_day;
+        let mut to = self.plan.end_day.unwrap_or(scene.world.days).min(scene.world.days);
+        let burst = self.more.between(self.plan.burst_h.low, self.plan.burst_h.high) / 24.0;
+        let (count, pace) = if burst > 0.0 {
+            from = self.more.between(from, (to - burst).max(from));
+            to = (from + burst).min(to);
+            let count = libm::round(self.actions_per_day) as usize;
+            (count, (to - from) / self.actions_per_day)
+        } else {
+            let length = (to - from).max(0.0);
+            // A tenth of a day is left free at the end, so that delays stay inside the world's time.
+            let pace = (1.0 - 0.1 * length.min(1.0) / length.max(1e-9)) / self.actions_per_day;
+            (libm::round(length * self.actions_per_day) as usize, pace)
+        };
         let count = count.min(self.plan.max_actions.unwrap_or(usize::MAX));
-        // A tenth of a day is left free at the end, so that delays stay inside the world's time.
-        let pace = (1.0 - 0.1 * length.min(1.0) / length.max(1e-9)) / self.actions_per_day;
-        for cell in 0..self.plan.cells {
+        for cell in 0..self.cells() {
             for number in 0..count {
                 let day = from + (number as f64 + 0.9 * self.draw.unit()) * pace;
                 let phase = number * self.tags.len() / count;
@@ -126,7 +149,7 @@ impl<'w> Operation<'w> {
     /// One action of one cell: what is acted on, who takes part, and when each of them does. `phase` is the place of the
     /// tags that are flooded now.
     fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, phase: usize, at: Millis) {
-        let Modes { url, repost, hashtags, text, reply, mention } = self.plan.modes;
+        let Modes { url, repost, hashtags, text, media, reply, mention } = self.plan.modes;
         let modes = [
             (Mode::Url, url),
             (Mode::Repost, repost),
@@ -134,25 +157,32 @@ impl<'w> Operation<'w> {
             (Mode::Text, text),
             (Mode::Reply, reply),
             (Mode::Mention, mention),
+            (Mode::Media, media),
         ];
         let weights = modes.map(|(_, weight)| weight);
         let (mode, _) = modes[self.draw.weighted(&weights).unwrap_or(0)];
         let on_duty = self.on_duty(cell, number);
-        let mut who: Vec<(Millis, u32)> = Vec::new();
+        let mut who: Vec<(Millis, ActTruth)> = Vec::new();
         let truth = match mode {
             Mode::Url | Mode::Repost | Mode::Reply => {
                 let item = self.target(scene, mode, at);
+                let scripted = mode == Mode::Reply && self.more.chance(self.scripted);
+                let script = if scripted { Some(self.script(scene, mode, phase)) } else { None };
                 for (lag, place) in on_duty {
-                    let act = match mode {
-                        Mode::Reply => Act::Reply(item),
-                        Mode::Repost => Act::Repost(item),
-                        _ => Act::Link { item, words: LinkWords::Own, short: self.draw.chance(self.shortener) },
+                    let act = match (mode, script) {
+                        (Mode::Reply, Some(script)) => Act::Answer { item, script },
+                        (Mode::Reply, None) => Act::Reply(item),
+                        (Mode::Repost, _) => Act::Repost(item),
+                        _ => {
+                            let short = if self.draw.chance(self.shortener) { self.plan.shortener_hosts } else { 0 };
+                            Act::Link { item, words: LinkWords::Own, short: short as u32 }
+                        }
                     };
                     self.post(scene, at + lag, place, act, &mut who);
                 }
-                ActionTruth { mode, ..scene.on_item(item, at, Vec::new()) }
+                ActionTruth { mode, ..scene.on_item(item, at) }
             }
-            Mode::Hashtags | Mode::Text | Mode::Mention => {
+            Mode::Hashtags | Mode::Text | Mode::Mention | Mode::Media => {
                 let script = self.script(scene, mode, phase);
                 let posts = if mode == Mode::Hashtags { self.plan.flood } else { 1 };
                 for (lag, place) in on_duty {
@@ -162,37 +192,35 @@ impl<'w> Operation<'w> {
                         when += (self.draw.log_normal(60.0, 1.0) * SECOND) as Millis;
                     }
                 }
+                let it = &scene.scripts[script as usize];
                 let keys = match mode {
-                    Mode::Hashtags => scene.scripts[script as usize].tags.clone(),
-                    Mode::Mention => scene.scripts[script as usize].mentions.clone(),
+                    Mode::Hashtags => it.tags.clone(),
+                    Mode::Mention => it.mentions.clone(),
+                    Mode::Media => vec![format!("{:016x}", it.media.unwrap_or_default())],
                     _ => vec![scene.script_text(script)],
                 };
-                let source = if mode == Mode::Text { String::new() } else { keys[0].clone() };
-                ActionTruth { at, mode, keys, source, participants: Vec::new() }
+                let source = match mode {
+                    Mode::Text | Mode::Media => String::new(),
+                    _ => keys[0].clone(),
+                };
+                ActionTruth { at, mode, keys, source, participants: Vec::new(), acts: Vec::new() }
             }
         };
-        who.sort_unstable();
-        let mut participants: Vec<u32> = Vec::with_capacity(who.len());
-        for (_, place) in who {
-            if !participants.contains(&place) {
-                participants.push(place);
-            }
-        }
-        if !participants.is_empty() {
-            self.actions.push(ActionTruth { participants, ..truth });
+        if !who.is_empty() {
+            self.actions.push(truth.by(who));
         }
     }
 
     /// What the posts of one action have in common.
     fn script(&mut self, scene: &mut Scene<'_>, mode: Mode, phase: usize) -> u32 {
-        let scripted = mode == Mode::Text || self.draw.chance(self.scripted);
+        let scripted = matches!(mode, Mode::Text | Mode::Reply) || self.draw.chance(self.scripted);
         let tags = match mode {
             Mode::Hashtags => self.tags[phase].clone(),
             _ => Vec::new(),
         };
         let mentions = match mode {
             Mode::Mention => {
-                let targets = self.draw.sample(scene.crowd, 3).into_iter();
+                let targets = self.draw.sample(scene.crowd, self.plan.mention_set).into_iter();
                 targets.map(|target| scene.accounts[target].name.clone()).collect()
             }
             _ => Vec::new(),
@@ -203,12 +231,25 @@ impl<'w> Operation<'w> {
             paraphrase: self.paraphrase,
             tags,
             mentions,
+            templates: self.plan.templates,
+            rewrite: self.rewrite,
+            media: (mode == Mode::Media).then(|| self.more.bits()),
+            noise: self.plan.media_noise,
+            shout: 0.0,
         })
+    }
+
+    /// Groups that act apart from each other.
+    fn cells(&self) -> usize {
+        match self.plan.cell_size {
+            0 => self.plan.cells,
+            size => self.members.len().div_ceil(size),
+        }
     }
 
     /// Members that take part, with their delays.
     fn on_duty(&mut self, cell: usize, number: usize) -> Vec<(Millis, u32)> {
-        let cells = self.plan.cells;
+        let cells = self.cells();
         let mut able: Vec<u32> =
             (0..self.members.len() as u32).filter(|place| *place as usize % cells == cell).collect();
         if self.plan.rotate > 0 && self.plan.rotate < able.len() {
@@ -218,15 +259,20 @@ impl<'w> Operation<'w> {
         }
         able.retain(|_| self.draw.chance(self.participation));
         let order = self.draw.sample(able.len(), able.len());
+        let step = self.jitter_s / (able.len().max(2) - 1) as f64;
         let mut drip = 0.0;
-        let delays = order.into_iter().map(|place| {
-            let lag = if self.drip_s > 0.0 {
+        let delays = order.into_iter().enumerate().map(|(turn, place)| {
+            let lag = if self.drip_days > 0.0 {
+                self.more.unit() * self.drip_days * DAY / SECOND
+            } else if self.drip_s > 0.0 {
                 drip += self.drip_s * self.draw.between(0.5, 1.5);
                 drip
             } else {
                 match self.plan.lag {
                     Lag::Uniform => self.jitter_s * self.draw.unit(),
                     Lag::LogNormal => self.draw.log_normal(self.jitter_s / 3.0, 1.0),
+                    Lag::Exponential => self.draw.exponential(self.jitter_s / 3.0),
+                    Lag::Even => step * turn as f64,
                 }
             };
             ((lag * SECOND) as Millis + 2_000, able[place])
@@ -250,11 +296,11 @@ impl<'w> Operation<'w> {
         scene.item(source, at, 1.0)
     }
 
-    fn post(&mut self, scene: &mut Scene<'_>, at: Millis, place: u32, act: Act, who: &mut Vec<(Millis, u32)>) {
+    fn post(&mut self, scene: &mut Scene<'_>, at: Millis, place: u32, act: Act, who: &mut Vec<(Millis, ActTruth)>) {
         if !scene.post(at, self.members[place as usize], act) {
             return;
         }
-        who.push((at, place));
+        who.extend(scene.last_act(place));
         if self.draw.chance(self.delete)
             && let Some(draft) = scene.drafts.last_mut()
         {
@@ -295,11 +341,14 @@ fn recruit(scene: &mut Scene<'_>, plan: &Campaign, draw: &mut Draw) -> Vec<u32> 
     let pattern = draw.between(plan.pattern_handles.low, plan.pattern_handles.high);
     let word = words::name(draw);
     let zone = draw.unit();
+    scene.habits.push(plan.habits.over(&world.crowd));
+    let habits = scene.habits.len() - 1;
     (0..size)
         .map(|number| {
             let community = draw.below(scene.communities.len());
             let account = scene.account(draw, platforms[number % platforms.len()], community);
             let it = &mut scene.accounts[account as usize];
+            it.habits = habits;
             if within > 0.0 {
                 it.created_at = burst - (draw.unit() * within * DAY) as Millis;
                 it.earlier_posts = draw.log_normal(60.0, 1.0) as u64;

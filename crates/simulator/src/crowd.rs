@@ -47,8 +47,9 @@ pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: 
     let zone = scene.accounts[account as usize].zone;
     let mut left = posts;
     while left > 0 {
-        let at = waking_hour(scene, draw, zone);
-        let posts = draw.geometric(scene.world.crowd.session_posts).min(left);
+        let habits = scene.accounts[account as usize].habits;
+        let at = waking_hour(scene, draw, zone, habits);
+        let posts = draw.geometric(scene.habits[habits].session_posts).min(left);
         left -= posts;
         session(scene, draw, account, at, posts);
     }
@@ -56,22 +57,23 @@ pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: 
 
 /// Lets an account post so often from `at` on, a minute or two apart.
 pub(crate) fn session(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, mut at: Millis, posts: usize) {
-    let crowd = &scene.world.crowd;
+    let habits = scene.accounts[account as usize].habits;
     for _ in 0..posts {
         let act = act(scene, draw, account, at);
         if scene.post(at, account, act)
-            && draw.chance(crowd.delete)
+            && draw.chance(scene.habits[habits].delete)
             && let Some(draft) = scene.drafts.last_mut()
         {
             draft.deleted_after = draw.between(60.0 * SECOND, DAY) as Millis;
         }
+        let crowd = &scene.habits[habits];
         at += (draw.log_normal(crowd.gap_s, crowd.gap_sigma).max(2.0) * SECOND) as Millis;
     }
 }
 
 /// What somebody who browses at `at` posts.
 fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
-    let crowd = &scene.world.crowd;
+    let crowd = &scene.habits[scene.accounts[account as usize].habits];
     let kind = draw.unit();
     if kind < crowd.repost {
         if draw.chance(crowd.tail) {
@@ -87,7 +89,7 @@ fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
             && let Some(item) = taste(scene, draw, account, at, false)
         {
             let words = if draw.chance(crowd.headline) { LinkWords::Headline } else { LinkWords::Own };
-            return Act::Link { item, words, short: false };
+            return Act::Link { item, words, short: 0 };
         }
         return Act::LinkStranger;
     }
@@ -101,7 +103,7 @@ fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
 
 /// An item to an account's taste: mostly from its community's favourite sources.
 fn taste(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis, voice: bool) -> Option<u32> {
-    let crowd = &scene.world.crowd;
+    let crowd = &scene.habits[scene.accounts[account as usize].habits];
     let community = if draw.chance(crowd.loyalty) {
         scene.accounts[account as usize].community
     } else {
@@ -113,7 +115,12 @@ fn taste(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis, voice: bo
 }
 
 /// A moment of the world at which somebody in this time zone is likely to be awake.
-fn waking_hour(scene: &Scene<'_>, draw: &mut Draw, zone: f64) -> Millis {
+fn waking_hour(scene: &Scene<'_>, draw: &mut Draw, zone: f64, habits: usize) -> Millis {
+    let crowd = &scene.habits[habits];
+    if crowd.focus > 0.0 && !crowd.evenings.is_empty() && draw.chance(crowd.focus) {
+        let [day, hours] = draw.pick(&crowd.evenings);
+        return scene.day(day + draw.unit() * hours / 24.0);
+    }
     let length = (scene.end - scene.start) as f64;
     loop {
         let at = scene.start + (draw.unit() * length) as Millis;

@@ -25,6 +25,7 @@ mod load;
 mod lookalike;
 mod post;
 mod render;
+mod rewrite;
 mod scene;
 mod stats;
 mod truth;
@@ -34,10 +35,10 @@ mod world;
 pub use load::WorldError;
 pub use post::SimPost;
 pub use stats::{CrowdStats, Stats, stats};
-pub use truth::{AccountKey, AccountTruth, ActionTruth, GroupTruth, Label, Truth};
+pub use truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth};
 pub use world::{
-    BreakingNews, Campaign, Crowd, Fandom, Giveaway, Lag, LiveEvent, Lookalike, Mirrors, Mode, Modes, Platform, Range,
-    ShareButton, World,
+    BreakingNews, Campaign, Cascade, Crowd, Fandom, Giveaway, Habits, Lag, Legislature, LiveEvent, Lookalike, Mirrors,
+    Mode, Modes, Newsroom, Platform, Range, ShareButton, Sport, World,
 };
 
 use std::io;

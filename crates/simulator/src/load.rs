@@ -2,7 +2,7 @@
 
 use crate::{
     render::ID_EPOCH,
-    world::{Lookalike, Range, World},
+    world::{Crowd, Lookalike, Range, World},
 };
 
 /// The worlds that come with Lockstep, by name.
@@ -190,8 +190,21 @@ impl World {
             ("voice_links", c.voice_links),
             ("tracking", c.tracking),
             ("delete", c.delete),
+            ("stranger_links", c.stranger_links),
+            ("media", c.media),
+            ("meme", c.meme),
+            ("focus", c.focus),
         ] {
             rule((0.0..=1.0).contains(&value), format!("crowd.{name}"), value, SHARE)?;
+        }
+        for [day, hours] in &c.evenings {
+            let inside = *day >= 0.0 && *hours > 0.0 && day + hours / 24.0 <= self.days;
+            rule(
+                inside,
+                "crowd.evenings",
+                format!("[{day}, {hours}]"),
+                "must be [day, hours] inside the world's time",
+            )?;
         }
         rule(c.repost + c.link <= 1.0, "crowd.link", c.link, "must leave `repost` + `link` at most 1")?;
         let mean = c.posts_median * libm::exp(c.posts_sigma * c.posts_sigma / 2.0);
@@ -203,32 +216,70 @@ impl World {
         )?;
         for (i, lookalike) in self.lookalikes.iter().enumerate() {
             let key = |name: &str| format!("lookalike[{i}].{name}");
-            let (shares, positives): (&[Named], &[Named]) = match lookalike {
+            let (shares, positives): (Vec<Named>, Vec<Named>) = match lookalike {
                 Lookalike::Fandom(f) => (
-                    &[("participation", f.participation), ("chant", f.chant)],
-                    &[("items_per_day", f.items_per_day), ("lag_s", f.lag_s)],
+                    vec![("participation", f.participation), ("chant", f.chant)],
+                    vec![("items_per_day", f.items_per_day), ("lag_s", f.lag_s)],
                 ),
                 Lookalike::BreakingNews(b) => {
                     rule(b.items >= 1, key("items"), b.items, COUNT)?;
                     rule((0.0..=100.0).contains(&b.linger), key("linger"), b.linger, "must be in 0 to 100")?;
-                    (&[("clump", b.clump)], &[("lag_s", b.lag_s)])
+                    (vec![("clump", b.clump)], vec![("lag_s", b.lag_s)])
                 }
                 Lookalike::Mirrors(m) => {
                     rule(m.outlets >= 1, key("outlets"), m.outlets, COUNT)?;
                     rule(m.lag_s.low >= 0.0, key("lag_s"), m.lag_s.low, NOT_NEGATIVE)?;
-                    (&[("headline", m.headline)], &[])
+                    (vec![("headline", m.headline)], vec![])
                 }
-                Lookalike::Giveaway(g) => (&[("participation", g.participation)], &[("lag_s", g.lag_s)]),
-                Lookalike::ShareButton(s) => (&[("participation", s.participation)], &[("lag_s", s.lag_s)]),
+                Lookalike::Giveaway(g) => (vec![("participation", g.participation)], vec![("lag_s", g.lag_s)]),
+                Lookalike::ShareButton(s) => (vec![("participation", s.participation)], vec![("lag_s", s.lag_s)]),
                 Lookalike::LiveEvent(l) => {
-                    (&[("participation", l.participation)], &[("hours", l.hours), ("lag_s", l.lag_s)])
+                    rule((0.0..=1_000.0).contains(&l.chat), key("chat"), l.chat, "must be in 0 to 1000")?;
+                    let shares = vec![("participation", l.participation), ("repost", l.repost)];
+                    (shares, vec![("hours", l.hours), ("lag_s", l.lag_s)])
+                }
+                Lookalike::Sport(s) => {
+                    rule((0.0..=1_000.0).contains(&s.chat), key("chat"), s.chat, "must be in 0 to 1000")?;
+                    let shares = vec![("participation", s.participation), ("shout", s.shout)];
+                    (shares, vec![("hours", s.hours), ("lag_s", s.lag_s)])
+                }
+                Lookalike::Newsroom(n) => {
+                    rule(
+                        (0.0..=1_000.0).contains(&n.own_per_day),
+                        key("own_per_day"),
+                        n.own_per_day,
+                        "must be in 0 to 1000",
+                    )?;
+                    let shares = vec![("participation", n.participation), ("edit", n.edit), ("link", n.link)];
+                    (shares, vec![("reports_per_day", n.reports_per_day), ("lag_s", n.lag_s)])
+                }
+                Lookalike::Legislature(l) => {
+                    rule(l.parties >= 1, key("parties"), l.parties, COUNT)?;
+                    for (name, value) in [("posts_per_day", l.posts_per_day), ("other_per_day", l.other_per_day)] {
+                        rule((0.0..=1_000.0).contains(&value), key(name), value, "must be in 0 to 1000")?;
+                    }
+                    (
+                        vec![
+                            ("participation", l.participation),
+                            ("campaign_participation", l.campaign_participation),
+                            ("talking_points", l.talking_points),
+                            ("paraphrase", l.paraphrase),
+                        ],
+                        vec![("lag_s", l.lag_s), ("campaign_hours", l.campaign_hours)],
+                    )
+                }
+                Lookalike::Cascade(c) => {
+                    rule((0.0..=100.0).contains(&c.linger), key("linger"), c.linger, "must be in 0 to 100")?;
+                    rule((0.0..=5.0).contains(&c.sigma), key("sigma"), c.sigma, "must be in 0 to 5")?;
+                    let positive = vec![("accounts", c.accounts), ("lag_s", c.lag_s), ("clump_s", c.clump_s)];
+                    (vec![("clump", c.clump)], positive)
                 }
             };
             for (name, value) in shares {
-                rule((0.0..=1.0).contains(value), key(name), value, SHARE)?;
+                rule((0.0..=1.0).contains(&value), key(name), value, SHARE)?;
             }
             for (name, value) in positives {
-                rule(finite(*value) && *value > 0.0, key(name), value, POSITIVE)?;
+                rule(finite(value) && value > 0.0, key(name), value, POSITIVE)?;
             }
         }
         for (i, campaign) in self.campaigns.iter().enumerate() {
@@ -252,22 +303,42 @@ impl World {
                 ("tags", campaign.tags),
                 ("new_tags", campaign.new_tags),
                 ("flood", campaign.flood),
+                ("templates", campaign.templates),
+                ("mention_set", campaign.mention_set),
+                ("shortener_hosts", campaign.shortener_hosts),
             ] {
                 rule((1..=10_000).contains(&count), key(name), count, "must be in 1 to 10000")?;
             }
+            rule(campaign.media_noise <= 64, key("media_noise"), campaign.media_noise, "must be at most 64")?;
+            rule(
+                campaign.cells == 1 || campaign.cell_size == 0,
+                key("cell_size"),
+                campaign.cell_size,
+                "must be 0 where `cells` is given",
+            )?;
+            let sigma = campaign.cover_sigma;
+            rule((0.0..=5.0).contains(&sigma), key("cover_sigma"), sigma, "must be in 0 to 5")?;
+            rule(
+                (0.0..=1e6).contains(&campaign.cover_max),
+                key("cover_max"),
+                campaign.cover_max,
+                "must be at most 1e6",
+            )?;
+            self.check_habits(&campaign.habits.over(c), i)?;
             let m = campaign.modes;
             for (name, weight) in [
                 ("url", m.url),
                 ("repost", m.repost),
                 ("hashtags", m.hashtags),
                 ("text", m.text),
+                ("media", m.media),
                 ("reply", m.reply),
                 ("mention", m.mention),
             ] {
                 rule(finite(weight) && weight >= 0.0, key(&format!("modes.{name}")), weight, NOT_NEGATIVE)?;
             }
             rule(
-                m.url + m.repost + m.hashtags + m.text + m.reply + m.mention > 0.0,
+                m.url + m.repost + m.hashtags + m.text + m.media + m.reply + m.mention > 0.0,
                 key("modes"),
                 "all zero",
                 "must give at least one mode a weight",
@@ -280,6 +351,7 @@ impl World {
                 ("participation", campaign.participation),
                 ("own_source", campaign.own_source),
                 ("paraphrase", campaign.paraphrase),
+                ("rewrite", campaign.rewrite),
                 ("scripted", campaign.scripted),
                 ("shortener", campaign.shortener),
                 ("delete", campaign.delete),
@@ -297,6 +369,8 @@ impl World {
             for (name, value) in [
                 ("jitter_s", campaign.jitter_s),
                 ("drip_s", campaign.drip_s),
+                ("drip_days", campaign.drip_days),
+                ("burst_h", campaign.burst_h),
                 ("delete_after_s", campaign.delete_after_s),
                 ("created_within_days", campaign.created_within_days),
             ] {
@@ -304,6 +378,35 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Checks the habits of a campaign's accounts; the crowd's own are known to hold.
+    fn check_habits(&self, habits: &Crowd, campaign: usize) -> Result<(), WorldError> {
+        let key = |name: &str| format!("campaign[{campaign}].habits.{name}");
+        for (name, value) in [
+            ("loyalty", habits.loyalty),
+            ("repost", habits.repost),
+            ("link", habits.link),
+            ("tail", habits.tail),
+            ("reply", habits.reply),
+            ("mention", habits.mention),
+            ("hashtag", habits.hashtag),
+            ("headline", habits.headline),
+            ("saying", habits.saying),
+            ("tracking", habits.tracking),
+            ("delete", habits.delete),
+            ("stranger_links", habits.stranger_links),
+            ("media", habits.media),
+            ("meme", habits.meme),
+            ("focus", habits.focus),
+        ] {
+            rule((0.0..=1.0).contains(&value), key(name), value, "must be in 0 to 1")?;
+        }
+        for (name, value) in [("session_posts", habits.session_posts), ("gap_s", habits.gap_s)] {
+            rule(finite(value) && value > 0.0, key(name), value, "must be above 0")?;
+        }
+        rule((0.0..=5.0).contains(&habits.gap_sigma), key("gap_sigma"), habits.gap_sigma, "must be in 0 to 5")?;
+        rule(habits.repost + habits.link <= 1.0, key("link"), habits.link, "must leave `repost` + `link` at most 1")
     }
 }
 
@@ -445,28 +548,20 @@ mod tests {
         check("", expect!["ok: x"]);
         check(
             "[crowd]\nacounts = 3\n",
-            expect![
-                "at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`"
-            ],
+            expect!["at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`"],
         );
         check("[crowd]\nrepost = 1.5\n", expect!["`crowd.repost` is 1.5: must be in 0 to 1"]);
         check(
             "[[lookalike]]\nkind = 'fandoms'\n",
-            expect![
-                "at `lookalike[0].kind`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`"
-            ],
+            expect!["at `lookalike[0].kind`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`, `sport`, `newsroom`, `legislature`, `cascade`"],
         );
         check(
             "[[lookalike]]\nkind = 'mirrors'\nname = 'm'\naccounts = 1\noutlets = 1\nspeed = 2\n",
-            expect![
-                "at `lookalike[0]`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"
-            ],
+            expect![[r#"at `lookalike[0]`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"#]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter = 3\n",
-            expect![
-                "at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `cover_per_day`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `scripted`, `shortener`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"
-            ],
+            expect!["at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter_s = [9, 3]\n",
@@ -482,9 +577,7 @@ mod tests {
         );
         check(
             "days = 3\n",
-            expect![
-                "at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"
-            ],
+            expect![[r#"at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"#]],
         );
     }
 
@@ -531,7 +624,7 @@ mod tests {
         ];
         expect![[r#"
             at `campaign.plantd.size`: nothing is called `plantd` here; there is planted-url, planted-repost
-            at `campaign[0].cover`: unknown field `cover`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `cover_per_day`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `scripted`, `shortener`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`
+            at `campaign[0].cover`: unknown field `cover`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`
             at `campaign[0].size`: invalid type: string "many", expected a number or [low, high]
             `campaign[0].participation` is 1.5: must be in 0 to 1
             at `crowd.accounts.x`: nothing is called `x` here; there is the value 20000

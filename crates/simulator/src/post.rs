@@ -33,6 +33,9 @@ pub struct SimPost {
     /// Mentioned handles without `@`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<String>,
+    /// Perceptual hashes of its pictures, 16 hexadecimal digits each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
     /// Id of the post that this one repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repost_of: Option<String>,
@@ -82,7 +85,7 @@ impl SimPost {
             urls: borrowed(&self.urls),
             hashtags: borrowed(&self.hashtags),
             mentions: borrowed(&self.mentions),
-            media: Vec::new(),
+            media: borrowed(&self.media),
             repost_of: self.repost_of.as_deref().map(Cow::Borrowed),
             repost_of_account: self.repost_of_account.as_deref().map(Cow::Borrowed),
             reply_to: self.reply_to.as_deref().map(Cow::Borrowed),

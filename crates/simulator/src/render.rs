@@ -7,8 +7,10 @@ use coordination::Millis;
 use crate::{
     draw::Draw,
     post::SimPost,
-    scene::{Act, DAY, Draft, LinkWords, Scene, capital, mix},
+    rewrite,
+    scene::{Act, DAY, Draft, LinkWords, Scene, Script, capital, mix},
     words::{self, Sentence, slug},
+    world::Crowd,
 };
 
 /// Ids count milliseconds from here (2020-01-01), above 22 bits of their own.
@@ -22,6 +24,10 @@ const POST: u64 = 1 << 60;
 const ITEM: u64 = 2 << 60;
 const SCRIPT: u64 = 3 << 60;
 const SAYING: u64 = 4 << 60;
+const MEDIA: u64 = 5 << 60;
+const STYLE: u64 = 6 << 60;
+/// Pictures that go round.
+const MEMES: usize = 200;
 /// Common sayings of a language.
 const SAYINGS: usize = 40;
 
@@ -32,6 +38,7 @@ struct Content {
     tags: Vec<String>,
     urls: Vec<String>,
     mentions: Vec<String>,
+    media: Option<u64>,
 }
 
 impl Scene<'_> {
@@ -72,7 +79,8 @@ impl Scene<'_> {
         if platform.deletions && draft.deleted_after > 0 {
             post.deleted_at = Some(post.created_at + draft.deleted_after);
         }
-        let content = match draft.act {
+        let habits = &self.habits[account.habits];
+        let mut content = match draft.act {
             Act::Publish(item) => self.published(item, account.platform),
             Act::Repost(item) => {
                 let source = &self.sources[self.items[item as usize].source as usize];
@@ -85,47 +93,71 @@ impl Scene<'_> {
                 let at = draft.at - (draw.log_normal(7_200_000.0, 1.2) as Millis).min(DAY as Millis);
                 post.repost_of = Some(id(at, draw.bits()));
                 post.repost_of_account = Some(mix(draw.bits(), 48).to_string());
-                self.own_words(&mut draw, account.community, 0.0)
+                let mut content = self.own_words(&mut draw, account.community, 0.0, habits);
+                let mut style = Draw::keyed(self.seed, STYLE | draft.serial);
+                if habits.stranger_links > 0.0 && style.chance(habits.stranger_links) {
+                    content.urls = vec![stray(&mut style, draft.serial)];
+                }
+                content
             }
             Act::Reply(item) => {
                 let source = &self.sources[self.items[item as usize].source as usize];
                 let voice = &self.accounts[source.accounts[account.platform] as usize];
                 post.reply_to = Some(self.item_id(item, account.platform));
                 post.reply_to_account = Some(voice.id.clone());
-                let mut content = self.own_words(&mut draw, account.community, 0.0);
+                let mut content = self.own_words(&mut draw, account.community, 0.0, habits);
                 content.mentions = vec![voice.name.clone()];
                 content
             }
             Act::Link { item, words, short } => {
                 let outlet = &self.sources[self.items[item as usize].source as usize];
                 let mut content = match words {
-                    LinkWords::Own => self.own_words(&mut draw, account.community, 0.0),
+                    LinkWords::Own => self.own_words(&mut draw, account.community, 0.0, habits),
                     LinkWords::Bare => Content::default(),
                     LinkWords::Headline | LinkWords::Button => {
                         Content { text: self.headline(item), ..Content::default() }
                     }
                 };
-                let mut url = if short { short_link(draft) } else { self.address(item) };
+                let mut url = if short > 0 { short_link(draft, short) } else { self.address(item) };
                 if words == LinkWords::Button {
                     let handle = outlet.name.trim_end_matches(".example").replace('-', "_");
                     content.text = format!("{} via @{handle}", content.text);
                     post.mentions.push(handle);
-                } else if !short && words == LinkWords::Own && draw.chance(self.world.crowd.tracking) {
+                } else if short == 0 && words == LinkWords::Own && draw.chance(habits.tracking) {
                     url = format!("{url}?utm_source={}&utm_medium=social", platform.name);
                 }
                 content.urls = vec![url];
                 content
             }
             Act::LinkStranger => {
-                let mut content = self.own_words(&mut draw, account.community, 0.0);
-                let name = words::name(&mut draw).to_lowercase();
-                let path = slug(&words::name(&mut draw));
-                content.urls = vec![format!("https://{name}.example/{path}/{}", draft.serial)];
+                let mut content = self.own_words(&mut draw, account.community, 0.0, habits);
+                content.urls = vec![stray(&mut draw, draft.serial)];
                 content
             }
-            Act::Chat => self.own_words(&mut draw, account.community, self.world.crowd.mention),
-            Act::Script(script) => self.scripted(&mut draw, script),
+            Act::Article { item, script } => {
+                Content { urls: vec![self.address(item)], ..self.scripted(&mut draw, script, draft.serial) }
+            }
+            Act::Answer { item, script } => {
+                let source = &self.sources[self.items[item as usize].source as usize];
+                let voice = &self.accounts[source.accounts[account.platform] as usize];
+                post.reply_to = Some(self.item_id(item, account.platform));
+                post.reply_to_account = Some(voice.id.clone());
+                let mut content = self.scripted(&mut draw, script, draft.serial);
+                content.mentions.insert(0, voice.name.clone());
+                content
+            }
+            Act::Chat => self.own_words(&mut draw, account.community, habits.mention, habits),
+            Act::Script(script) => self.scripted(&mut draw, script, draft.serial),
         };
+        let original = matches!(draft.act, Act::Chat | Act::Link { .. } | Act::LinkStranger | Act::Reply(_));
+        if original && habits.media > 0.0 {
+            let mut draw = Draw::keyed(self.seed, MEDIA | draft.serial);
+            if draw.chance(habits.media) {
+                let meme = draw.chance(habits.meme);
+                let number = if meme { draw.rank(MEMES) as u64 } else { draft.serial + MEMES as u64 };
+                content.media = Some(Draw::keyed(self.seed ^ MEDIA, number).bits());
+            }
+        }
         finish(post, content)
     }
 
@@ -148,7 +180,7 @@ impl Scene<'_> {
             .drafts
             .iter()
             .filter_map(|draft| match draft.act {
-                Act::Link { item, short: true, .. } => Some((short_link(draft), self.address(item))),
+                Act::Link { item, short, .. } if short > 0 => Some((short_link(draft, short), self.address(item))),
                 _ => None,
             })
             .collect();
@@ -159,8 +191,11 @@ impl Scene<'_> {
     /// The base text of a script.
     pub(crate) fn script_text(&self, script: u32) -> String {
         let script = &self.scripts[script as usize];
-        let base = script.base.unwrap_or_default();
-        self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4))).text()
+        let base = script.base.unwrap_or_default() >> 4;
+        if script.rewrite > 0.0 {
+            return self.rewritten(script, base, None);
+        }
+        self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ base)).text()
     }
 
     fn headline(&self, item: u32) -> String {
@@ -175,7 +210,7 @@ impl Scene<'_> {
         let it = &self.items[item as usize];
         let community = self.sources[it.source as usize].community;
         let mut draw = Draw::keyed(self.seed, ITEM | (it.serial + platform as u64));
-        let mut content = self.own_words(&mut draw, community, 0.0);
+        let mut content = self.own_words(&mut draw, community, 0.0, &self.world.crowd);
         if draw.chance(self.world.crowd.voice_links) {
             let name = words::name(&mut draw).to_lowercase();
             content.urls = vec![format!("https://{name}.example/{}", it.serial)];
@@ -184,26 +219,46 @@ impl Scene<'_> {
         content
     }
 
-    fn scripted(&self, draw: &mut Draw, script: u32) -> Content {
+    fn scripted(&self, draw: &mut Draw, script: u32, serial: u64) -> Content {
         let script = &self.scripts[script as usize];
         let language = &self.languages[self.communities[script.community].language];
+        let mut style = Draw::keyed(self.seed, STYLE | serial);
         let text = match script.base {
             Some(base) if script.paraphrase < 1.0 => {
-                let base = self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ (base >> 4)));
-                language.paraphrase(&base, script.paraphrase, draw)
+                let which = if script.templates > 1 { style.below(script.templates) as u64 } else { 0 };
+                let base = (base >> 4) + which;
+                if script.rewrite > 0.0 {
+                    let rewritten = style.chance(script.rewrite);
+                    self.rewritten(script, base, rewritten.then_some(&mut style))
+                } else {
+                    let base = self.sentence(script.community, &mut Draw::keyed(self.seed, SCRIPT ^ base));
+                    language.paraphrase(&base, script.paraphrase, draw)
+                }
             }
+            _ if script.shout > 0.0 && style.chance(script.shout) => language.shout(&mut style).to_owned(),
             _ => self.sentence(script.community, draw).text(),
         };
-        Content { text, tags: script.tags.clone(), mentions: script.mentions.clone(), urls: Vec::new() }
+        let media = script
+            .media
+            .map(|hash| style.sample(64, script.noise).into_iter().fold(hash, |hash, bit| hash ^ (1 << bit)));
+        Content { text, tags: script.tags.clone(), mentions: script.mentions.clone(), urls: Vec::new(), media }
+    }
+
+    /// The message of a base text in a sentence of its own; without a draw the master copy.
+    fn rewritten(&self, script: &Script, base: u64, style: Option<&mut Draw>) -> String {
+        let home = &self.communities[script.community];
+        let language = &self.languages[home.language];
+        let slots = language.slots(&mut Draw::keyed(self.seed, SCRIPT ^ base), &home.topics);
+        rewrite::say(language.tag, &slots, style)
     }
 
     /// A text of somebody's own, with tags as people set them.
-    fn own_words(&self, draw: &mut Draw, community: usize, mention: f64) -> Content {
+    fn own_words(&self, draw: &mut Draw, community: usize, mention: f64, habits: &Crowd) -> Content {
         let home = &self.communities[community];
         let language = &self.languages[home.language];
         let text = if draw.chance(0.1) {
             language.remark(draw).text()
-        } else if draw.chance(self.world.crowd.saying) {
+        } else if draw.chance(habits.saying) {
             let saying = SAYING | (home.language as u64) << 8 | draw.rank(SAYINGS) as u64;
             // One wording for all who speak the language.
             let first = self.communities.iter().position(|other| other.language == home.language);
@@ -212,7 +267,7 @@ impl Scene<'_> {
             self.sentence(community, draw).text()
         };
         let mut tags = Vec::new();
-        if draw.chance(self.world.crowd.hashtag) {
+        if draw.chance(habits.hashtag) {
             // How many tags, as measured in a real debate crowd.
             let count = 1 + draw.weighted(&[0.77, 0.155, 0.05, 0.02, 0.005]).unwrap_or(0);
             for _ in 0..count {
@@ -233,7 +288,7 @@ impl Scene<'_> {
                 mentions.push(self.accounts[draw.below(self.crowd)].name.clone());
             }
         }
-        Content { text, tags, mentions, urls: Vec::new() }
+        Content { text, tags, mentions, ..Content::default() }
     }
 
     fn sentence(&self, community: usize, draw: &mut Draw) -> Sentence<'_> {
@@ -244,7 +299,7 @@ impl Scene<'_> {
 
 /// Puts a text together with its mentions, tags and links, in the order in which the fields list them.
 fn finish(mut post: SimPost, content: Content) -> SimPost {
-    let Content { text, tags, urls, mentions } = content;
+    let Content { text, tags, urls, mentions, media } = content;
     let mut whole = String::with_capacity(text.len() + 96);
     let parts = mentions
         .iter()
@@ -262,11 +317,12 @@ fn finish(mut post: SimPost, content: Content) -> SimPost {
     post.text = whole;
     post.hashtags = tags;
     post.urls = urls;
+    post.media = media.into_iter().map(|hash| format!("{hash:016x}")).collect();
     post.mentions.extend(mentions);
     post
 }
 
-fn id(at: Millis, serial: u64) -> String {
+pub(crate) fn id(at: Millis, serial: u64) -> String {
     format!("{:019}", number(at, serial))
 }
 
@@ -274,6 +330,18 @@ fn number(at: Millis, serial: u64) -> u64 {
     ((at - ID_EPOCH).max(0) as u64) << SERIAL_BITS | mix(serial, SERIAL_BITS)
 }
 
-fn short_link(draft: &Draft) -> String {
-    format!("https://sho.example/{:x}", mix(draft.serial, 40))
+/// The address of something nobody else links to.
+fn stray(draw: &mut Draw, serial: u64) -> String {
+    let name = words::name(draw).to_lowercase();
+    let path = slug(&words::name(draw));
+    format!("https://{name}.example/{path}/{serial}")
+}
+
+/// A draft's own short link, by one of so many shorteners.
+fn short_link(draft: &Draft, hosts: u32) -> String {
+    let code = mix(draft.serial, 40);
+    match code % u64::from(hosts) {
+        0 => format!("https://sho.example/{code:x}"),
+        host => format!("https://sho{host}.example/{code:x}"),
+    }
 }

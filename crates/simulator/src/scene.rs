@@ -9,9 +9,10 @@ use coordination::Millis;
 
 use crate::{
     draw::Draw,
-    truth::{AccountKey, AccountTruth, ActionTruth, GroupTruth, Label, Truth},
+    render::id,
+    truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth},
     words::{self, Language, languages},
-    world::{Mode, World},
+    world::{Crowd, Mode, World},
 };
 
 /// Milliseconds of a second.
@@ -28,6 +29,8 @@ pub(crate) struct Scene<'w> {
     pub(crate) end: Millis,
     pub(crate) languages: [Language; 3],
     pub(crate) communities: Vec<Community>,
+    /// The crowd's habits, and those of campaigns that have their own.
+    pub(crate) habits: Vec<Crowd>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sources: Vec<Source>,
     pub(crate) items: Vec<Item>,
@@ -68,6 +71,8 @@ pub(crate) struct Account {
     pub(crate) client: String,
     pub(crate) label: Label,
     pub(crate) group: Option<String>,
+    /// Its habits, as a place in the scene's list.
+    pub(crate) habits: usize,
 }
 
 /// Whom items come from.
@@ -92,6 +97,7 @@ pub(crate) struct Item {
 }
 
 /// What a group's posts have in common besides items.
+#[derive(Default)]
 pub(crate) struct Script {
     pub(crate) community: usize,
     /// Seeds the base text; none is a text of each post's own.
@@ -100,6 +106,16 @@ pub(crate) struct Script {
     pub(crate) paraphrase: f64,
     pub(crate) tags: Vec<String>,
     pub(crate) mentions: Vec<String>,
+    /// Base texts; 0 is one.
+    pub(crate) templates: usize,
+    /// Share of texts that are rewritten from the message of the base.
+    pub(crate) rewrite: f64,
+    /// A picture.
+    pub(crate) media: Option<u64>,
+    /// Bits in which the hash of each copy differs.
+    pub(crate) noise: usize,
+    /// Share of texts that are what everybody shouts.
+    pub(crate) shout: f64,
 }
 
 pub(crate) struct Draft {
@@ -123,7 +139,18 @@ pub(crate) enum Act {
     Link {
         item: u32,
         words: LinkWords,
-        short: bool,
+        /// Shorteners to choose from; 0 is the address itself.
+        short: u32,
+    },
+    /// A link with a script's text.
+    Article {
+        item: u32,
+        script: u32,
+    },
+    /// Answers with a script's text.
+    Answer {
+        item: u32,
+        script: u32,
     },
     /// Links to something nobody else links to.
     LinkStranger,
@@ -155,6 +182,7 @@ impl<'w> Scene<'w> {
             end: start + (world.days * DAY) as Millis,
             communities: communities(world, seed, &languages),
             languages,
+            habits: vec![world.crowd.clone()],
             accounts: Vec::new(),
             sources: Vec::new(),
             items: Vec::new(),
@@ -206,6 +234,7 @@ impl<'w> Scene<'w> {
             client: format!("{} {client}", self.world.platforms[platform].name),
             label: Label::Organic,
             group: None,
+            habits: 0,
         });
         index as u32
     }
@@ -255,7 +284,7 @@ impl<'w> Scene<'w> {
         if at < self.start || at >= self.end {
             return false;
         }
-        if let Act::Repost(item) | Act::Link { item, .. } = act
+        if let Act::Repost(item) | Act::Link { item, .. } | Act::Article { item, .. } = act
             && !self.acted.insert((account, item))
         {
             return false;
@@ -263,6 +292,13 @@ impl<'w> Scene<'w> {
         let serial = self.next_serial();
         self.drafts.push(Draft { at, account, serial, act, deleted_after: 0 });
         true
+    }
+
+    /// The post that was added last, as the truth tells it, with its real time.
+    pub(crate) fn last_act(&self, member: u32) -> Option<(Millis, ActTruth)> {
+        let draft = self.drafts.last()?;
+        let post = id(draft.at, draft.serial);
+        Some((draft.at, ActTruth { member, at: self.shown_at(draft), post }))
     }
 
     /// An item of a source that somebody who browses at `at` takes up: famous and fresh ones first.
@@ -308,7 +344,7 @@ impl<'w> Scene<'w> {
     }
 
     /// The truth about an action on an item.
-    pub(crate) fn on_item(&self, item: u32, at: Millis, participants: Vec<u32>) -> ActionTruth {
+    pub(crate) fn on_item(&self, item: u32, at: Millis) -> ActionTruth {
         let source = &self.sources[self.items[item as usize].source as usize];
         let (mode, keys) = if source.accounts.is_empty() {
             (Mode::Url, vec![self.address(item)])
@@ -316,14 +352,14 @@ impl<'w> Scene<'w> {
             let platforms = 0..self.world.platforms.len();
             (Mode::Repost, platforms.map(|platform| self.item_id(item, platform)).collect())
         };
-        ActionTruth { at, mode, keys, source: source.name.clone(), participants }
+        ActionTruth { at, mode, keys, source: source.name.clone(), participants: Vec::new(), acts: Vec::new() }
     }
 
     /// Adds the posts with which voices publish what is reposted or answered, so that every cascade has its root.
     pub(crate) fn publish(&mut self) {
         let mut wanted: Vec<(u32, usize)> = Vec::new();
         for draft in &self.drafts {
-            if let Act::Repost(item) | Act::Reply(item) = draft.act {
+            if let Act::Repost(item) | Act::Reply(item) | Act::Answer { item, .. } = draft.act {
                 wanted.push((item, self.accounts[draft.account as usize].platform));
             }
         }

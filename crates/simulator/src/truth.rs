@@ -1,6 +1,6 @@
 //! What really happened in a world: who was planted, who only looks it, and what each group did.
 
-use std::io;
+use std::{collections::HashSet, io};
 
 use coordination::Millis;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct AccountKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Label {
-    /// An ordinary account, also when it took part in breaking news or a live event.
+    /// An ordinary account, also when it took part in breaking news, a cascade, a match or a live event.
     Organic,
     /// Planted.
     Inauthentic,
@@ -49,6 +49,14 @@ pub enum Label {
     BreakingNews,
     /// Watched a live event (a group's label only).
     LiveEvent,
+    /// Watched a match (a group's label only).
+    Sport,
+    /// A newsroom that runs wire reports.
+    Newsroom,
+    /// A member of a parliament.
+    Legislature,
+    /// Took part in a cascade (a group's label only).
+    Cascade,
 }
 
 impl Label {
@@ -63,6 +71,10 @@ impl Label {
             Self::ShareButton => "share_button",
             Self::BreakingNews => "breaking_news",
             Self::LiveEvent => "live_event",
+            Self::Sport => "sport",
+            Self::Newsroom => "newsroom",
+            Self::Legislature => "legislature",
+            Self::Cascade => "cascade",
         }
     }
 }
@@ -104,12 +116,37 @@ pub struct ActionTruth {
     pub at: Millis,
     /// What it was.
     pub mode: Mode,
-    /// What was acted on: an address, post ids (one for each platform), hashtags, or a text.
+    /// What was acted on: an address, post ids (one for each platform), hashtags, or a picture's hash, or a text.
     pub keys: Vec<String>,
     /// Whom that came from: a domain, a voice's handle, a hashtag; empty for a text.
     pub source: String,
     /// Members that took part, as places in the group's `members`, in the order in which they acted.
     pub participants: Vec<u32>,
+    /// The posts of this action, in the order in which they were posted; a participant may have more than one.
+    pub acts: Vec<ActTruth>,
+}
+
+/// One post of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActTruth {
+    /// Who, as a place in the group's `members`.
+    pub member: u32,
+    /// When, in milliseconds since the Unix epoch as the platform's clock shows it; RFC 3339 in JSON.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Millis,
+    /// The post's id on the member's platform.
+    pub post: String,
+}
+
+impl ActionTruth {
+    /// The action with its posts, each given with the time at which it was really posted.
+    pub(crate) fn by(mut self, mut who: Vec<(Millis, ActTruth)>) -> Self {
+        who.sort_by(|a, b| (a.0, a.1.member).cmp(&(b.0, b.1.member)));
+        let mut seen = HashSet::new();
+        self.participants = who.iter().map(|(_, act)| act.member).filter(|member| seen.insert(*member)).collect();
+        self.acts = who.into_iter().map(|(_, act)| act).collect();
+        self
+    }
 }
 
 impl Truth {
@@ -125,6 +162,15 @@ impl Truth {
             line(&mut out, "lookalike", lookalike)?;
         }
         Ok(())
+    }
+
+    /// Writes every short link's host and path as a TOML string, `=`, and the address it stands for: the table
+    /// `short_links` of the engine's parameters, for runs in which the map is known.
+    pub fn write_short_links(&self, mut out: impl io::Write) -> io::Result<()> {
+        writeln!(out, "[short_links]")?;
+        self.short_links
+            .iter()
+            .try_for_each(|(short, long)| writeln!(out, "\"{}\" = \"{long}\"", short.trim_start_matches("https://")))
     }
 
     /// Writes `platform, account_id, label, campaign, posts`, separated by tabs, with a header.

@@ -24,6 +24,15 @@ pub(crate) struct Sentence<'a> {
     words: Vec<(Option<Class>, &'a str)>,
 }
 
+/// What a message is about.
+pub(crate) struct Slots<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) verb: &'a str,
+    pub(crate) adjective: &'a str,
+    pub(crate) noun: &'a str,
+    pub(crate) other: &'a str,
+}
+
 /// Word classes, as templates write them: `{n}` is a noun, and so on.
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
@@ -69,6 +78,36 @@ impl Language {
         let mut words = Vec::new();
         self.fill(draw.pick(&self.headlines), draw, topics, &mut words);
         Sentence { words }
+    }
+
+    /// A message to be said in many ways.
+    pub(crate) fn slots<'a>(&'a self, draw: &mut Draw, topics: &'a [String]) -> Slots<'a> {
+        Slots {
+            topic: &topics[draw.rank(topics.len())],
+            verb: draw.pick(&self.verbs),
+            adjective: draw.pick(&self.adjectives),
+            noun: draw.pick(&self.nouns),
+            other: draw.pick(&self.nouns),
+        }
+    }
+
+    /// What everybody shouts at the same moment.
+    pub(crate) fn shout(&self, draw: &mut Draw) -> &'static str {
+        let shouts: &[&'static str] = match self.tag {
+            "de" => &[
+                "TOR!",
+                "Tor!!!",
+                "Tooor",
+                "Was für ein Tor",
+                "jaaa",
+                "unglaublich",
+                "Endlich!",
+                "ich kann nicht mehr",
+            ],
+            "es" => &["GOL!", "Gooool", "Qué golazo", "vamos!!", "no me lo creo", "Por fin!", "GOLAZO", "qué partido"],
+            _ => &["GOAL!", "GOOOAL", "goal!!!", "What a goal", "yesss", "unbelievable", "scenes", "I cannot breathe"],
+        };
+        shouts[draw.rank(shouts.len())]
     }
 
     /// A noun, for tags and names.

@@ -110,6 +110,68 @@ pub struct Crowd {
     pub tracking: f64,
     /// Share of posts that are deleted within a day.
     pub delete: f64,
+    /// Share of reposts from outside the sample whose post carries a link.
+    pub stranger_links: f64,
+    /// Share of originals with a picture.
+    pub media: f64,
+    /// Share of those pictures that go round (200 of them, some far better known than others); the rest are new.
+    pub meme: f64,
+    /// Evenings that draw people in, each as `[day, hours]`.
+    pub evenings: Vec<[f64; 2]>,
+    /// Share of sessions that fall on one of those evenings.
+    pub focus: f64,
+}
+
+/// Habits of a campaign's accounts where they differ from the crowd's; the keys are those of [`Crowd`].
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each is the field of the same name in `Crowd`")]
+pub struct Habits {
+    pub loyalty: Option<f64>,
+    pub session_posts: Option<f64>,
+    pub gap_s: Option<f64>,
+    pub gap_sigma: Option<f64>,
+    pub repost: Option<f64>,
+    pub link: Option<f64>,
+    pub tail: Option<f64>,
+    pub reply: Option<f64>,
+    pub mention: Option<f64>,
+    pub hashtag: Option<f64>,
+    pub headline: Option<f64>,
+    pub saying: Option<f64>,
+    pub tracking: Option<f64>,
+    pub delete: Option<f64>,
+    pub stranger_links: Option<f64>,
+    pub media: Option<f64>,
+    pub meme: Option<f64>,
+    pub focus: Option<f64>,
+}
+
+impl Habits {
+    /// The crowd's habits with these in their place.
+    pub(crate) fn over(self, crowd: &Crowd) -> Crowd {
+        Crowd {
+            loyalty: self.loyalty.unwrap_or(crowd.loyalty),
+            session_posts: self.session_posts.unwrap_or(crowd.session_posts),
+            gap_s: self.gap_s.unwrap_or(crowd.gap_s),
+            gap_sigma: self.gap_sigma.unwrap_or(crowd.gap_sigma),
+            repost: self.repost.unwrap_or(crowd.repost),
+            link: self.link.unwrap_or(crowd.link),
+            tail: self.tail.unwrap_or(crowd.tail),
+            reply: self.reply.unwrap_or(crowd.reply),
+            mention: self.mention.unwrap_or(crowd.mention),
+            hashtag: self.hashtag.unwrap_or(crowd.hashtag),
+            headline: self.headline.unwrap_or(crowd.headline),
+            saying: self.saying.unwrap_or(crowd.saying),
+            tracking: self.tracking.unwrap_or(crowd.tracking),
+            delete: self.delete.unwrap_or(crowd.delete),
+            stranger_links: self.stranger_links.unwrap_or(crowd.stranger_links),
+            media: self.media.unwrap_or(crowd.media),
+            meme: self.meme.unwrap_or(crowd.meme),
+            focus: self.focus.unwrap_or(crowd.focus),
+            ..crowd.clone()
+        }
+    }
 }
 
 /// Organic accounts that act alike for innocent reasons.
@@ -128,6 +190,14 @@ pub enum Lookalike {
     ShareButton(ShareButton),
     /// A second screen: many react to the same moments of a broadcast.
     LiveEvent(LiveEvent),
+    /// A match: at every goal its watchers shout the same few words under the same two hashtags, within seconds.
+    Sport(Sport),
+    /// Newsrooms that run the same wire reports in nearly the same words.
+    Newsroom(Newsroom),
+    /// Members of a parliament who repost their party and run hashtag campaigns in the open.
+    Legislature(Legislature),
+    /// Posts that run through the crowd: repost sets off repost, within seconds.
+    Cascade(Cascade),
 }
 
 /// See [`Lookalike::Fandom`].
@@ -245,6 +315,131 @@ pub struct LiveEvent {
     /// Mean seconds until they do.
     #[serde(default = "live_lag")]
     pub lag_s: f64,
+    /// Share of those who repost the broadcaster; the others write a post of their own with the event's hashtag.
+    #[serde(default = "quarter")]
+    pub repost: f64,
+    /// Mean further posts with the hashtag of each who watches, at any time of the event.
+    #[serde(default)]
+    pub chat: f64,
+}
+
+/// See [`Lookalike::Sport`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sport {
+    /// Name in the truth.
+    pub name: String,
+    /// Accounts of the crowd that watch, half of them for each team.
+    pub accounts: usize,
+    /// Day on which the match starts, with a fraction for the hour.
+    pub day: f64,
+    /// Its length in hours.
+    #[serde(default = "two_hours")]
+    pub hours: f64,
+    /// Goals, at random times, each of one team.
+    #[serde(default = "four")]
+    pub goals: usize,
+    /// Share of the scoring team's followers that react to a goal; of the other team's, half as many do.
+    pub participation: f64,
+    /// Mean seconds until they do.
+    #[serde(default = "goal_lag")]
+    pub lag_s: f64,
+    /// Share of reactions that are one of the few words everybody shouts; the others are a sentence of one's own.
+    #[serde(default = "half")]
+    pub shout: f64,
+    /// Mean further posts of each who watches, at any time of the match, with its hashtags.
+    #[serde(default)]
+    pub chat: f64,
+}
+
+/// See [`Lookalike::Newsroom`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Newsroom {
+    /// Name in the truth.
+    pub name: String,
+    /// Number of newsrooms, each an account of its own with a site of its own.
+    pub accounts: usize,
+    /// Wire reports a day, at random times.
+    pub reports_per_day: f64,
+    /// Share of the newsrooms that run each.
+    pub participation: f64,
+    /// Median seconds until they do.
+    #[serde(default = "wire_lag")]
+    pub lag_s: f64,
+    /// Probability that a desk exchanges a word of the report.
+    #[serde(default)]
+    pub edit: f64,
+    /// Share of reports that link to the newsroom's own copy.
+    #[serde(default = "half")]
+    pub link: f64,
+    /// Articles of its own that each newsroom posts a day, with headline and link.
+    #[serde(default = "ten")]
+    pub own_per_day: f64,
+}
+
+/// See [`Lookalike::Legislature`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Legislature {
+    /// Name in the truth.
+    pub name: String,
+    /// Members, dealt out to the parties in turn; accounts of their own with many followers.
+    pub accounts: usize,
+    /// Parties.
+    #[serde(default = "two_parties")]
+    pub parties: usize,
+    /// Posts a day of each member that the own party may repost.
+    pub posts_per_day: f64,
+    /// Share of the party that reposts each of them.
+    pub participation: f64,
+    /// Median seconds until they do.
+    #[serde(default = "party_lag")]
+    pub lag_s: f64,
+    /// Ordinary posts a day of each member.
+    #[serde(default = "two_posts")]
+    pub other_per_day: f64,
+    /// Hashtag campaigns in the open, each of one party, at random times.
+    #[serde(default)]
+    pub campaigns: usize,
+    /// Share of the party in each.
+    #[serde(default = "half")]
+    pub campaign_participation: f64,
+    /// Hours over which a campaign's posts fall.
+    #[serde(default = "six")]
+    pub campaign_hours: f64,
+    /// Share of campaigns with talking points: near-copies of one text.
+    #[serde(default)]
+    pub talking_points: f64,
+    /// Probability that a word of the talking points is exchanged.
+    #[serde(default)]
+    pub paraphrase: f64,
+}
+
+/// See [`Lookalike::Cascade`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cascade {
+    /// Name in the truth.
+    pub name: String,
+    /// Number of cascades, at random times.
+    pub cascades: usize,
+    /// Median reposts of one.
+    pub accounts: f64,
+    /// Standard deviation of the logarithm of that number.
+    #[serde(default)]
+    pub sigma: f64,
+    /// Median seconds until somebody finds the post without being led to it by a repost (log-normal, sigma 1.5).
+    pub lag_s: f64,
+    /// Share of reposts that another repost sets off.
+    #[serde(default)]
+    pub clump: f64,
+    /// Median seconds until it does (log-normal, sigma 1).
+    #[serde(default = "live_lag")]
+    pub clump_s: f64,
+    /// Mean further posts of whoever the cascade brought in.
+    #[serde(default)]
+    pub linger: f64,
 }
 
 /// A planted campaign. Every range is drawn once for each copy.
@@ -266,6 +461,10 @@ pub struct Campaign {
     pub start_day: f64,
     /// End of its actions; none is the end of the world.
     pub end_day: Option<f64>,
+    /// Above 0: all actions fall into one stretch of so many hours, at a random time from `start_day` on;
+    /// `actions_per_day` is then their number.
+    #[serde(default)]
+    pub burst_h: Range,
     /// Actions a day (of each cell).
     #[serde(default = "Range::eight")]
     pub actions_per_day: Range,
@@ -283,9 +482,22 @@ pub struct Campaign {
     /// Above 0: accounts act one after the other, about so many seconds apart, in place of `jitter_s`.
     #[serde(default)]
     pub drip_s: Range,
-    /// Ordinary posts a day of each account, in sessions like the crowd's.
+    /// Above 0: each account acts at a time of its own within so many days, in place of `jitter_s`. Acts that would fall
+    /// after the world's end are left out.
+    #[serde(default)]
+    pub drip_days: Range,
+    /// Ordinary posts a day of each account, in sessions like the crowd's; with `cover_sigma`, their median.
     #[serde(default = "Range::five")]
     pub cover_per_day: Range,
+    /// Above 0: accounts differ in their cover as in a log-normal with this standard deviation of the logarithm.
+    #[serde(default)]
+    pub cover_sigma: f64,
+    /// No account has more cover posts than this.
+    #[serde(default = "cover_max")]
+    pub cover_max: f64,
+    /// Habits of cover posts where they differ from the crowd's.
+    #[serde(default)]
+    pub habits: Habits,
     /// What an action is, by weight.
     #[serde(default)]
     pub modes: Modes,
@@ -301,6 +513,9 @@ pub struct Campaign {
     /// Groups that act apart from each other.
     #[serde(default = "one_copy")]
     pub cells: usize,
+    /// Above 0: accounts of each such group, in place of `cells`.
+    #[serde(default)]
+    pub cell_size: usize,
     /// Above 0: accounts on duty at each action, in rotation.
     #[serde(default)]
     pub rotate: usize,
@@ -313,15 +528,31 @@ pub struct Campaign {
     /// Posts of each participant in a hashtag action.
     #[serde(default = "one_copy")]
     pub flood: usize,
-    /// Probability that a word of a near-duplicate text is exchanged; 1 is a rewrite, as a language model does it.
+    /// Probability that a word of a near-duplicate text is exchanged; 1 is a sentence of each post's own.
     #[serde(default)]
     pub paraphrase: Range,
-    /// Share of hashtag actions whose posts are also near-duplicates of one text.
+    /// Share of near-duplicate texts that are rewritten as a language model does it: the same message (who, what, about
+    /// what) in a sentence of another structure.
+    #[serde(default)]
+    pub rewrite: Range,
+    /// Texts of an action; each post is a near-duplicate of one of them.
+    #[serde(default = "one_copy")]
+    pub templates: usize,
+    /// Share of hashtag, media, reply and mention actions whose posts are also near-duplicates of one text.
     #[serde(default)]
     pub scripted: Range,
+    /// Accounts that a mention action mentions.
+    #[serde(default = "three")]
+    pub mention_set: usize,
+    /// Bits of 64 in which the perceptual hash of each copy of a picture differs from the picture's.
+    #[serde(default)]
+    pub media_noise: usize,
     /// Share of links that go through a link shortener, each post with a short link of its own.
     #[serde(default)]
     pub shortener: Range,
+    /// Link shorteners, each a host of its own.
+    #[serde(default = "one_copy")]
+    pub shortener_hosts: usize,
     /// Share of action posts that are deleted.
     #[serde(default)]
     pub delete: Range,
@@ -356,6 +587,8 @@ pub struct Modes {
     pub hashtags: f64,
     /// Post near-duplicates of one text.
     pub text: f64,
+    /// Post the same picture.
+    pub media: f64,
     /// Answer the same post.
     pub reply: f64,
     /// Mention the same accounts.
@@ -371,6 +604,10 @@ pub enum Lag {
     Uniform,
     /// Log-normal with median `jitter_s / 3` and sigma 1: most are fast, a few late.
     LogNormal,
+    /// Exponential with mean `jitter_s / 3`.
+    Exponential,
+    /// One after the other at equal steps, the last at `jitter_s`.
+    Even,
 }
 
 /// What an action is.
@@ -385,6 +622,8 @@ pub enum Mode {
     Hashtags,
     /// The same text, or nearly.
     Text,
+    /// The same picture.
+    Media,
     /// Answers to the same post.
     Reply,
     /// The same mentions.
@@ -486,7 +725,7 @@ impl<'de> Deserialize<'de> for Range {
 
 impl Default for Modes {
     fn default() -> Self {
-        Self { url: 0.0, repost: 0.0, hashtags: 0.0, text: 0.0, reply: 0.0, mention: 0.0 }
+        Self { url: 0.0, repost: 0.0, hashtags: 0.0, text: 0.0, media: 0.0, reply: 0.0, mention: 0.0 }
     }
 }
 
@@ -517,6 +756,11 @@ impl Default for Crowd {
             voice_links: 0.05,
             tracking: 0.2,
             delete: 0.01,
+            stranger_links: 0.0,
+            media: 0.0,
+            meme: 0.3,
+            evenings: Vec::new(),
+            focus: 0.0,
         }
     }
 }
@@ -531,6 +775,54 @@ fn one_copy() -> usize {
 
 fn three() -> usize {
     3
+}
+
+fn quarter() -> f64 {
+    0.25
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn two_hours() -> f64 {
+    2.0
+}
+
+fn two_posts() -> f64 {
+    2.0
+}
+
+fn two_parties() -> usize {
+    2
+}
+
+fn four() -> usize {
+    4
+}
+
+fn six() -> f64 {
+    6.0
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+fn goal_lag() -> f64 {
+    20.0
+}
+
+fn wire_lag() -> f64 {
+    600.0
+}
+
+fn party_lag() -> f64 {
+    2_400.0
+}
+
+fn cover_max() -> f64 {
+    1e6
 }
 
 fn fandom_lag() -> f64 {
