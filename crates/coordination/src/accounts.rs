@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cluster::{AccountRef, Behaviour},
     hash::{Map, hash_strs},
     history::AccountId,
-    post::Post,
+    post::{Millis, Post},
 };
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Accounts {
     numbers: Map<u64, AccountId>,
-    seen: Vec<Account>,
+    seen: Map<AccountId, Account>,
+    /// Numbers given so far. None is given twice, so that an account that was forgotten comes back as an unknown one.
+    given: AccountId,
+    #[serde(skip)]
+    platform: Option<Arc<str>>,
 }
 
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Account {
     pub platform: Arc<str>,
     pub id: Box<str>,
@@ -23,6 +30,7 @@ pub(crate) struct Account {
 }
 
 /// What of a post describes its account.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Profile {
     pub platform: Box<str>,
     pub account: Box<str>,
@@ -58,21 +66,19 @@ impl Accounts {
     /// The account's number; what the post says of it is added to what is known.
     pub(crate) fn observe(&mut self, profile: Profile) -> AccountId {
         let hash = hash_strs(0, &[&profile.platform, &profile.account]);
-        let seen = &mut self.seen;
+        let (seen, given, platform) = (&mut self.seen, &mut self.given, &mut self.platform);
         let number = *self.numbers.entry(hash).or_insert_with(|| {
-            let platform = seen
-                .last()
-                .filter(|a| *a.platform == *profile.platform)
-                .map_or_else(|| Arc::from(&*profile.platform), |a| a.platform.clone());
-            seen.push(Account {
-                platform,
-                id: profile.account,
-                name: Box::default(),
-                behaviour: Behaviour { first_post: profile.behaviour.first_post, ..Behaviour::default() },
-            });
-            (seen.len() - 1) as AccountId
+            *given += 1;
+            *given
         });
-        let account = &mut seen[number as usize];
+        let account = seen.entry(number).or_insert_with(|| {
+            let platform = match platform {
+                Some(known) if **known == *profile.platform => known.clone(),
+                other => other.insert(Arc::from(&*profile.platform)).clone(),
+            };
+            let behaviour = Behaviour { first_post: profile.behaviour.first_post, ..Behaviour::default() };
+            Account { platform, id: profile.account, name: Box::default(), behaviour }
+        });
         if !profile.name.is_empty() && account.name != profile.name {
             account.name = profile.name;
         }
@@ -93,13 +99,39 @@ impl Accounts {
         number
     }
 
-    pub(crate) fn get(&self, number: AccountId) -> &Account {
-        &self.seen[number as usize]
+    pub(crate) fn get(&self, number: AccountId) -> Option<&Account> {
+        self.seen.get(&number)
     }
 
+    /// What an account is called; nothing for one that was forgotten.
     pub(crate) fn name(&self, number: AccountId) -> AccountRef {
         let account = self.get(number);
-        AccountRef { platform: account.platform.to_string(), account_id: account.id.to_string() }
+        AccountRef {
+            platform: account.map_or(String::new(), |a| a.platform.to_string()),
+            account_id: account.map_or(String::new(), |a| a.id.to_string()),
+        }
+    }
+
+    /// Where there are more than `most` accounts, forgets those longest silent that are not to be kept; returns them in order.
+    pub(crate) fn tidy(&mut self, most: usize, keep: impl Fn(AccountId) -> bool) -> Vec<AccountId> {
+        if self.seen.len() <= most {
+            return Vec::new();
+        }
+        let mut silent: Vec<(Millis, AccountId)> = self
+            .seen
+            .iter()
+            .filter(|(number, _)| !keep(**number))
+            .map(|(number, account)| (account.behaviour.last_post, *number))
+            .collect();
+        silent.sort_unstable();
+        silent.truncate(self.seen.len() - (most - most / 10));
+        let mut gone: Vec<AccountId> = silent.into_iter().map(|(_, number)| number).collect();
+        gone.sort_unstable();
+        for number in &gone {
+            self.seen.remove(number);
+        }
+        self.numbers.retain(|_, number| gone.binary_search(number).is_err());
+        gone
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -107,6 +139,6 @@ impl Accounts {
     }
 }
 
-fn hour_of_day(at: i64) -> usize {
+fn hour_of_day(at: Millis) -> usize {
     (at.div_euclid(3_600_000)).rem_euclid(24) as usize
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::post::Millis;
 
 /// A kind of [trace](crate): what accounts can do in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TraceKind {
     /// Shared the same canonical URL.
@@ -16,11 +18,25 @@ pub enum TraceKind {
     Hashtags,
     /// Wrote nearly the same text.
     Text,
+    /// Posted the same picture or video.
+    Media,
+    /// Answered the same post.
+    Reply,
+    /// Mentioned the same accounts together.
+    Mention,
 }
 
 impl TraceKind {
     /// All kinds, in the order of their wire names' first appearance in output.
-    pub const ALL: [TraceKind; 4] = [TraceKind::Url, TraceKind::Repost, TraceKind::Hashtags, TraceKind::Text];
+    pub const ALL: [TraceKind; 7] = [
+        TraceKind::Url,
+        TraceKind::Repost,
+        TraceKind::Hashtags,
+        TraceKind::Text,
+        TraceKind::Media,
+        TraceKind::Reply,
+        TraceKind::Mention,
+    ];
 
     /// The name used in configuration and output.
     pub fn name(self) -> &'static str {
@@ -29,6 +45,9 @@ impl TraceKind {
             TraceKind::Repost => "repost",
             TraceKind::Hashtags => "hashtags",
             TraceKind::Text => "text",
+            TraceKind::Media => "media",
+            TraceKind::Reply => "reply",
+            TraceKind::Mention => "mention",
         }
     }
 }
@@ -87,7 +106,7 @@ pub struct Cluster {
 }
 
 /// How far the statistics go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Finding {
     /// Passes even when its best source is left out.
     Coordinated,
@@ -111,7 +130,7 @@ pub struct Member {
 }
 
 /// How one account behaves: counts only, nothing of what it says.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// Posts seen.
     pub posts: u64,
@@ -164,6 +183,37 @@ pub struct Evidence {
     pub nats: f64,
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
+    /// How the nats came about; `None` for a key that counts nothing, listed only because members were seen on it.
+    pub test: Option<KeyTest>,
+}
+
+/// The arithmetic of one key: with q = 0.1, 0.3 and 0.7, each raised to the step's `chance` where that is greater, every step adds
+/// `others` ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR_q (the first adds nothing: it opened the test), and the end adds
+/// `others_after` ln((1 - q) / (1 - chance_after)). The key's nats are ln((1 - epsilon) + epsilon mean LR_q).
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyTest {
+    /// Weight of "they act together" in this key's e-value, fixed before the test began.
+    pub epsilon: f64,
+    /// First acts of members, by time.
+    pub steps: Vec<Step>,
+    /// Acts by others after the last of them.
+    pub others_after: u32,
+    /// Chance, by habit, that the next act would have been by a member who had not acted.
+    pub chance_after: f64,
+    /// By member of the cluster, in order: the share of acts on this key that was expected of it by habit; `None` for those who were
+    /// not in the group when it was proposed.
+    pub shares: Vec<Option<f32>>,
+}
+
+/// A member's first act on a key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Place among the cluster's members; `None` for one of the proposed group who is not named.
+    pub member: Option<usize>,
+    /// Acts by others since the step before.
+    pub others: u32,
+    /// Chance, by habit, that this act would be by a member who had not acted; 0 for the act that opened the test.
+    pub chance: f64,
 }
 
 /// Keys tested but not listed as evidence.

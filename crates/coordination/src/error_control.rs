@@ -1,4 +1,5 @@
-//! e-BH: which of many e-values may be believed at a false discovery rate (Wang and Ramdas 2022, theorem 5.1).
+//! Which of many e-values may be believed at a false discovery rate: e-BH for a snapshot (Wang and Ramdas 2022, theorem 5.1), e-LOND
+//! for a stream in which each discovery is told as it is made (Xu and Ramdas 2024, "Online multiple testing with e-values").
 
 /// Numbers of the hypotheses that pass at level `alpha` out of `tested`, given the logs of their e-values in nats.
 ///
@@ -12,6 +13,17 @@ pub(crate) fn e_bh(log_e: &[f64], tested: u64, alpha: f64) -> Vec<usize> {
     let last = order.iter().enumerate().rev().find(|&(rank, &i)| passes(rank + 1, i));
     order.truncate(last.map_or(0, |(rank, _)| rank + 1));
     order
+}
+
+/// ln of what hypothesis number `t`, from 0, must reach at level `alpha` once `found` hypotheses have been believed.
+///
+/// 1 / (alpha gamma_t (found + 1)), where the gamma_t sum to at most one: gamma_t = 1 / (2.11 m ln(m)^2), m = t + 2. The proof
+/// asks only that a hypothesis be believed at a time that does not look ahead, so each may be looked at whenever there is news.
+pub(crate) fn e_lond_bar(t: u64, found: u64, alpha: f64) -> f64 {
+    /// Sum of 1 / (m ln(m)^2) from m = 2 on, rounded up.
+    const SUM: f64 = 2.11;
+    let m = t as f64 + 2.0;
+    (SUM * m * m.ln().powi(2) / (alpha * (found as f64 + 1.0))).ln()
 }
 
 #[cfg(test)]
@@ -38,5 +50,20 @@ mod tests {
     fn hypotheses_without_a_value_count_too() {
         check(&[21.0], 2, &[]);
         check(&[41.0], 2, &[0]);
+    }
+
+    #[test]
+    fn the_levels_of_a_stream_sum_to_at_most_alpha() {
+        let sum: f64 = (0..2_000_000).map(|t| (-e_lond_bar(t, 0, 0.05)).exp()).sum();
+        // What is beyond is at most the integral, 1 / (2.11 ln m).
+        let rest = 0.05 / (2.11 * 2_000_001f64.ln());
+        assert!(sum + rest <= 0.05 && sum + rest > 0.0499, "{}", sum + rest);
+    }
+
+    #[test]
+    fn each_discovery_makes_the_next_easier() {
+        let bar = |found| e_lond_bar(100, found, 0.05);
+        assert!((bar(0) - bar(1) - 2f64.ln()).abs() < 1e-12);
+        assert!(e_lond_bar(0, 0, 0.05) < e_lond_bar(1, 0, 0.05));
     }
 }

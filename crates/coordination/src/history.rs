@@ -2,36 +2,44 @@
 
 use std::collections::VecDeque;
 
-use crate::{cluster::TraceKind, hash::Map, params::Params, post::Millis, trace::Past};
+use serde::{Deserialize, Serialize};
+
+use crate::{cluster::TraceKind, hash::Map, params::Params, post::Millis};
 
 /// Number of an account inside the engine.
-pub(crate) type AccountId = u32;
+pub type AccountId = u32;
 /// Hash of a source and its trace kind.
-pub(crate) type SourceId = u64;
+pub type SourceId = u64;
 
 const KINDS: usize = TraceKind::ALL.len();
 /// Added to the acts on a source, so that few acts make no habit.
 const SOURCE_PRIOR: f64 = 5.0;
+/// Half-lives after which the weights are scaled down again.
+const REBASE: f64 = 256.0;
 
 /// Acts per account, per source and per both, decayed over time.
 ///
 /// Weights grow instead of values shrinking (forward decay, Cormode et al. 2009): an act at time t weighs
-/// 2^((t - start) / half-life), and a ratio of two sums is the ratio of decayed counts.
+/// 2^((t - origin) / half-life), and a ratio of two sums is the ratio of decayed counts.
+///
+/// What is known of accounts is the same on every shard; what is known of sources is each shard's own.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct History {
     lag: Millis,
     half_life: f64,
     session: f64,
     start: Option<Millis>,
+    origin: Millis,
     /// Acts too young for the lagged baseline, oldest first.
     young: VecDeque<Act>,
-    accounts: Vec<AccountHistory>,
+    accounts: Map<AccountId, AccountHistory>,
     kinds: [f64; KINDS],
     sources: Map<SourceId, Weight>,
     habits: Map<(AccountId, SourceId), Weight>,
     recent_total: Decaying,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Act {
     at: Millis,
     account: AccountId,
@@ -39,20 +47,20 @@ struct Act {
 }
 
 /// Decayed acts, with and without those of the last day.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Weight {
     all: f64,
     lagged: f64,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct AccountHistory {
     kinds: [f64; KINDS],
     recent: Decaying,
 }
 
 /// A count that falls to 1/e in one session.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Decaying {
     value: f64,
     at: Millis,
@@ -60,12 +68,56 @@ struct Decaying {
 
 impl Decaying {
     fn now(self, at: Millis, session: f64) -> f64 {
-        self.value * (-(at.saturating_sub(self.at).max(0)) as f64 / session).exp()
+        let age = at.saturating_sub(self.at);
+        if age <= 0 { self.value } else { self.value * (-(age as f64) / session).exp() }
     }
 
     fn add(&mut self, at: Millis, session: f64) {
         self.value = self.now(at, session) + 1.0;
         self.at = self.at.max(at);
+    }
+}
+
+/// The baseline at one moment, for a kind and a source: what does not depend on the account.
+pub(crate) struct Moment<'h> {
+    history: &'h History,
+    kind: usize,
+    source: SourceId,
+    now: Millis,
+    unit: f64,
+    all_of_kind: f64,
+    all_recent: f64,
+    all_of_source: f64,
+    lagged: bool,
+}
+
+impl Moment<'_> {
+    /// The share of the next acts on a key of this kind and source that this account is expected to make by itself.
+    ///
+    /// The greatest of: its share of all acts of the kind; its share of the present hour's acts (sessions clump); its share of the
+    /// source's acts in the lagged baseline. Before there is a lagged baseline, all acts so far stand in for it: that costs power
+    /// where accounts bring a source of their own, and keeps a fandom's first day from looking like a campaign.
+    pub(crate) fn share(&self, account: AccountId) -> f64 {
+        self.share_with(account, 0.0)
+    }
+
+    /// The share of an account that is just acting: its act is part of its session.
+    pub(crate) fn share_acting(&self, account: AccountId) -> f64 {
+        self.share_with(account, 1.0)
+    }
+
+    fn share_with(&self, account: AccountId, acting: f64) -> f64 {
+        let history = self.history;
+        let Some(known) = history.accounts.get(&account) else {
+            return 1.0;
+        };
+        let overall = (known.kinds[self.kind] + self.unit) / (self.all_of_kind + self.unit);
+        let recent = (known.recent.now(self.now, history.session) + acting) / (self.all_recent + acting + 1.0);
+        let habit = history.habits.get(&(account, self.source)).map_or(0.0, |habit| {
+            let mine = if self.lagged { habit.lagged } else { habit.all };
+            mine / (self.all_of_source + SOURCE_PRIOR * self.unit)
+        });
+        overall.max(recent).max(habit).min(1.0)
     }
 }
 
@@ -76,8 +128,9 @@ impl History {
             half_life: params.baseline_half_life as f64,
             session: params.session as f64,
             start: None,
+            origin: 0,
             young: VecDeque::new(),
-            accounts: Vec::new(),
+            accounts: Map::default(),
             kinds: [0.0; KINDS],
             sources: Map::default(),
             habits: Map::default(),
@@ -85,58 +138,52 @@ impl History {
         }
     }
 
-    /// Event time since the first act.
-    pub(crate) fn length(&self, now: Millis) -> Millis {
-        self.start.map_or(0, |start| now.saturating_sub(start).max(0))
-    }
-
-    /// The share of the next acts on a key of this kind and source that this account is expected to make by itself.
-    ///
-    /// The greatest of: its share of all acts of the kind; its share of the present hour's acts (sessions clump); its share of the
-    /// source's acts in the lagged baseline. Before there is a lagged baseline, all acts so far stand in for it: that costs power
-    /// where accounts bring a source of their own, and keeps a fandom's first day from looking like a campaign.
-    pub(crate) fn share(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) -> f64 {
-        self.share_with(account, kind, source, now, 0.0)
-    }
-
-    /// The share of an account that is just acting: its act is part of its session.
-    pub(crate) fn share_acting(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) -> f64 {
-        self.share_with(account, kind, source, now, 1.0)
-    }
-
-    fn share_with(&self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis, acting: f64) -> f64 {
-        let Some(history) = self.accounts.get(account as usize) else {
-            return 1.0;
-        };
-        let unit = self.weight(now);
-        let k = kind as usize;
-        let overall = (history.kinds[k] + unit) / (self.kinds[k] + unit);
-        let (recent, all_recent) = (history.recent.now(now, self.session), self.recent_total.now(now, self.session));
-        let recent = (recent + acting) / (all_recent + acting + 1.0);
-        let of = |habit: fn(&Weight) -> f64| {
-            let mine = self.habits.get(&(account, source)).map_or(0.0, habit);
-            if mine == 0.0 { 0.0 } else { mine / (self.sources.get(&source).map_or(0.0, habit) + SOURCE_PRIOR * unit) }
-        };
-        let habit = if self.length(now) < self.lag { of(|w| w.all) } else { of(|w| w.lagged) };
-        overall.max(recent).max(habit).min(1.0)
-    }
-
-    /// Takes note of an act; `now` never runs backwards, `at` may be earlier.
-    pub(crate) fn add(&mut self, account: AccountId, kind: TraceKind, source: SourceId, now: Millis) {
-        self.start.get_or_insert(now);
-        self.ripen(now);
-        let unit = self.weight(now);
-        if self.accounts.len() <= account as usize {
-            self.accounts.resize(account as usize + 1, AccountHistory::default());
+    /// What the baseline says at this moment of a kind and a source.
+    pub(crate) fn at(&self, kind: TraceKind, source: SourceId, now: Millis) -> Moment<'_> {
+        let lagged = self.start.is_some_and(|start| now.saturating_sub(start) >= self.lag);
+        let of_source = self.sources.get(&source).copied().unwrap_or_default();
+        Moment {
+            history: self,
+            kind: kind as usize,
+            source,
+            now,
+            unit: self.weight(now),
+            all_of_kind: self.kinds[kind as usize],
+            all_recent: self.recent_total.now(now, self.session),
+            all_of_source: if lagged { of_source.lagged } else { of_source.all },
+            lagged,
         }
-        let history = &mut self.accounts[account as usize];
+    }
+
+    /// Takes note of an act of an account; `now` never runs backwards, `at` may be earlier.
+    pub(crate) fn add(&mut self, account: AccountId, kind: TraceKind, now: Millis) {
+        if self.start.is_none() {
+            self.start = Some(now);
+            self.origin = now;
+        }
+        self.rebase(now);
+        let unit = self.weight(now);
+        let history = self.accounts.entry(account).or_default();
         history.kinds[kind as usize] += unit;
         history.recent.add(now, self.session);
         self.kinds[kind as usize] += unit;
         self.recent_total.add(now, self.session);
+    }
+
+    /// Takes note of its source too, where the source is this shard's.
+    pub(crate) fn add_habit(&mut self, account: AccountId, source: SourceId, now: Millis) {
+        self.ripen(now);
+        let unit = self.weight(now);
         self.sources.entry(source).or_default().all += unit;
         self.habits.entry((account, source)).or_default().all += unit;
         self.young.push_back(Act { at: now, account, source });
+    }
+
+    /// Forgets accounts.
+    pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
+        for account in accounts {
+            self.accounts.remove(account);
+        }
     }
 
     /// Moves acts that have come of age into the lagged baseline.
@@ -180,21 +227,22 @@ impl History {
     }
 
     fn weight(&self, at: Millis) -> f64 {
-        let age = at - self.start.unwrap_or(at);
-        (age as f64 / self.half_life).exp2()
+        (at.saturating_sub(self.origin) as f64 / self.half_life).exp2()
     }
-}
 
-/// [`History`] as seen by a trace reader at one moment.
-pub(crate) struct Baseline<'h> {
-    pub history: &'h History,
-    pub now: Millis,
-}
-
-impl Past for Baseline<'_> {
-    fn baseline_acts(&self, kind: TraceKind, source: &str) -> f64 {
-        let weight = self.history.sources.get(&source_id(kind, source)).map_or(0.0, |w| w.lagged);
-        weight / self.history.weight(self.now)
+    /// Scales everything down before the weights grow beyond what a number can hold.
+    fn rebase(&mut self, now: Millis) {
+        if now.saturating_sub(self.origin) as f64 <= REBASE * self.half_life {
+            return;
+        }
+        let scale = 1.0 / self.weight(now);
+        self.origin = now;
+        self.kinds.iter_mut().for_each(|sum| *sum *= scale);
+        self.accounts.values_mut().for_each(|account| account.kinds.iter_mut().for_each(|sum| *sum *= scale));
+        for weight in self.sources.values_mut().chain(self.habits.values_mut()) {
+            weight.all *= scale;
+            weight.lagged *= scale;
+        }
     }
 }
 
@@ -217,48 +265,57 @@ mod tests {
         assert!((a - b).abs() < 1e-9, "{a} is not {b}");
     }
 
+    fn share(h: &History, account: AccountId, source: SourceId, now: Millis) -> f64 {
+        h.at(TraceKind::Url, source, now).share(account)
+    }
+
+    fn add(h: &mut History, account: AccountId, source: SourceId, now: Millis) {
+        h.add(account, TraceKind::Url, now);
+        h.add_habit(account, source, now);
+    }
+
     #[test]
     fn an_account_never_seen_is_expected_everywhere() {
-        close(history().share(3, TraceKind::Url, 1, 0), 1.0);
+        close(share(&history(), 3, 1, 0), 1.0);
     }
 
     #[test]
     fn the_share_of_all_acts_counts_when_the_session_is_over() {
         let mut h = history();
         for i in 0..99 {
-            h.add(i % 33, TraceKind::Url, u64::from(i), 0);
+            add(&mut h, i % 33, u64::from(i), 0);
         }
         // Three acts and one for the unknown, out of 99 and one.
-        close(h.share(0, TraceKind::Url, 1_000, 20 * HOUR), 4.0 / 100.0);
+        close(share(&h, 0, 1_000, 20 * HOUR), 4.0 / 100.0);
     }
 
     #[test]
     fn a_habit_is_lagged_once_there_is_a_day_of_history() {
         let mut h = history();
         for t in 0..10 {
-            h.add(0, TraceKind::Url, 7, t * HOUR);
+            add(&mut h, 0, 7, t * HOUR);
             for other in 1..100 {
-                h.add(other, TraceKind::Url, 8, t * HOUR);
+                add(&mut h, other, 8, t * HOUR);
             }
         }
         // On the first day, all acts so far are the habit.
-        close(h.share(0, TraceKind::Url, 7, 20 * HOUR), 10.0 / 15.0);
+        close(share(&h, 0, 7, 20 * HOUR), 10.0 / 15.0);
         // A day later, only those a day old: t = 0..=5.
         h.tidy(29 * HOUR, 1_000_000);
-        close(h.share(0, TraceKind::Url, 7, 29 * HOUR), 6.0 / 11.0);
+        close(share(&h, 0, 7, 29 * HOUR), 6.0 / 11.0);
     }
 
     #[test]
     fn the_present_session_counts() {
         let mut h = history();
         for i in 0..1_000 {
-            h.add(i + 1, TraceKind::Url, 1, 0);
+            add(&mut h, i + 1, 1, 0);
         }
         let now = 48 * HOUR;
-        h.add(0, TraceKind::Url, 2, now);
-        h.add(0, TraceKind::Url, 3, now);
-        h.add(5, TraceKind::Url, 3, now);
-        close(h.share(0, TraceKind::Url, 9, now), 2.0 / 4.0);
+        add(&mut h, 0, 2, now);
+        add(&mut h, 0, 3, now);
+        add(&mut h, 5, 3, now);
+        close(share(&h, 0, 9, now), 2.0 / 4.0);
     }
 
     #[test]
@@ -266,11 +323,23 @@ mod tests {
         let mut h = history();
         for i in 0..100u32 {
             for _ in 0..=i {
-                h.add(i, TraceKind::Url, u64::from(i), 0);
+                add(&mut h, i, u64::from(i), 0);
             }
         }
         assert_eq!(h.tidy(0, 50), 55);
         assert_eq!(h.habits(), 45);
         assert!(h.habits.contains_key(&(99, 99)) && !h.habits.contains_key(&(0, 0)));
+    }
+
+    #[test]
+    fn decades_do_not_overflow() {
+        let mut h = History::new(&Params::default());
+        const YEAR: Millis = 365 * 24 * HOUR;
+        for year in 0..100 {
+            add(&mut h, 0, 7, year * YEAR);
+            add(&mut h, 1, 7, year * YEAR);
+        }
+        let share = share(&h, 0, 8, 99 * YEAR + HOUR);
+        assert!((share - 2.0 / 3.0).abs() < 0.001, "{share}");
     }
 }

@@ -1,5 +1,7 @@
 //! Cluster identity: the same campaign keeps its id while members come and go, and is published once.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{cluster::Finding, hash::hash_strs, history::AccountId, post::Millis, ties::Groups};
 
 /// A candidate that has passed, as it stands at a tick.
@@ -76,7 +78,7 @@ fn jaccard(a: &[(AccountId, f64)], b: &[(AccountId, f64)]) -> f64 {
 }
 
 /// A cluster's identity and what was last said of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub id: String,
     pub version: u32,
@@ -90,7 +92,7 @@ pub(crate) struct Identity {
 }
 
 /// All identities ever given.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Identities {
     known: Vec<Identity>,
 }

@@ -38,8 +38,10 @@
 mod accounts;
 mod candidate;
 mod cluster;
+mod correlate;
 mod engine;
 mod error_control;
+mod group;
 mod hash;
 mod history;
 mod identity;
@@ -47,14 +49,21 @@ mod order;
 mod params;
 pub mod peers;
 mod post;
+mod snapshot;
+mod stage;
 mod stats;
+mod test;
 mod ties;
 mod trace;
+mod tracer;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Tie,
+    TraceKind,
 };
-pub use engine::Engine;
+pub use engine::{Engine, Executor};
 pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Post};
+pub use snapshot::SnapshotError;
 pub use stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats};
+pub use tracer::{ReadPost, Reader};

@@ -2,24 +2,26 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::post::Millis;
 
-/// Releases items by time, then by name, once nothing earlier is expected.
-#[derive(Debug)]
-pub(crate) struct Reorder<T> {
+/// Releases items by time, then by their own order, once nothing earlier is expected.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Ord + Deserialize<'de>"))]
+pub(crate) struct Reorder<T: Ord> {
     waiting: BinaryHeap<Waiting<T>>,
     allowed_lateness: Millis,
     newest: Millis,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting<T> {
     at: Millis,
-    name: Box<str>,
     item: T,
 }
 
-impl<T> Reorder<T> {
+impl<T: Ord> Reorder<T> {
     pub(crate) fn new(allowed_lateness: Millis) -> Reorder<T> {
         Reorder { waiting: BinaryHeap::new(), allowed_lateness, newest: Millis::MIN }
     }
@@ -34,20 +36,18 @@ impl<T> Reorder<T> {
         self.newest = self.newest.max(now);
     }
 
-    pub(crate) fn push(&mut self, at: Millis, name: &str, item: T) {
-        self.waiting.push(Waiting { at, name: name.into(), item });
+    pub(crate) fn push(&mut self, at: Millis, item: T) {
+        self.waiting.push(Waiting { at, item });
     }
 
-    /// The next item behind the watermark.
-    pub(crate) fn pop(&mut self) -> Option<(Millis, T)> {
-        if self.waiting.peek()?.at >= self.watermark() {
-            return None;
-        }
-        self.waiting.pop().map(|w| (w.at, w.item))
+    /// The time of the next item, if it is behind the watermark, or the `end` has come.
+    pub(crate) fn next_at(&self, end: bool) -> Option<Millis> {
+        let at = self.waiting.peek()?.at;
+        (end || at < self.watermark()).then_some(at)
     }
 
     /// The next item, whatever the watermark.
-    pub(crate) fn drain_next(&mut self) -> Option<(Millis, T)> {
+    pub(crate) fn pop(&mut self) -> Option<(Millis, T)> {
         self.waiting.pop().map(|w| (w.at, w.item))
     }
 
@@ -56,26 +56,26 @@ impl<T> Reorder<T> {
     }
 }
 
-impl<T> Ord for Waiting<T> {
+impl<T: Ord> Ord for Waiting<T> {
     // The heap gives the greatest first, and the earliest is wanted first.
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, &other.name).cmp(&(self.at, &self.name))
+        (other.at, &other.item).cmp(&(self.at, &self.item))
     }
 }
 
-impl<T> PartialOrd for Waiting<T> {
+impl<T: Ord> PartialOrd for Waiting<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> PartialEq for Waiting<T> {
+impl<T: Ord> PartialEq for Waiting<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<T> Eq for Waiting<T> {}
+impl<T: Ord> Eq for Waiting<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -86,15 +86,15 @@ mod tests {
         let mut order = Reorder::new(10);
         for (at, name) in [(5, "b"), (3, "z"), (5, "a"), (14, "c")] {
             order.advance(at);
-            order.push(at, name, name);
+            order.push(at, name);
         }
         assert_eq!(order.watermark(), 4);
-        assert_eq!(order.pop(), Some((3, "z")));
-        assert_eq!(order.pop(), None);
+        assert_eq!((order.next_at(false), order.pop()), (Some(3), Some((3, "z"))));
+        assert_eq!(order.next_at(false), None);
         order.advance(16);
-        assert_eq!(order.pop(), Some((5, "a")));
-        assert_eq!(order.pop(), Some((5, "b")));
-        assert_eq!(order.pop(), None);
-        assert_eq!(order.drain_next(), Some((14, "c")));
+        assert_eq!((order.next_at(false), order.pop()), (Some(5), Some((5, "a"))));
+        assert_eq!((order.next_at(false), order.pop()), (Some(5), Some((5, "b"))));
+        assert_eq!(order.next_at(false), None);
+        assert_eq!((order.next_at(true), order.pop()), (Some(14), Some((14, "c"))));
     }
 }

@@ -64,7 +64,7 @@ pub struct Params {
     pub text_min_words: usize,
     /// A single hashtag is a key while the lagged baseline knows at most this many acts on it.
     pub rare_hashtag_acts: f64,
-    /// Bounds of the tables: keys, ties, accounts with a per-source baseline, candidates.
+    /// Bounds of the tables: keys, ties, habits, candidates, accounts.
     pub limits: Limits,
     /// Canonical address by short link, host and path without scheme; resolved offline only.
     pub short_links: BTreeMap<String, String>,
@@ -81,6 +81,8 @@ pub struct Limits {
     pub habits: usize,
     /// Living candidates; those with the least evidence go first.
     pub candidates: usize,
+    /// Accounts; of those in no living candidate, the longest silent go first.
+    pub accounts: usize,
 }
 
 impl Default for Params {
@@ -112,7 +114,7 @@ impl Default for Params {
             text_similarity: 0.7,
             text_min_words: 4,
             rare_hashtag_acts: 5.0,
-            limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000 },
+            limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000, accounts: 5_000_000 },
             short_links: BTreeMap::new(),
         }
     }

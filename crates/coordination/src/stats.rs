@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cluster::{AccountRef, TraceKind},
     post::Millis,
@@ -21,7 +23,7 @@ pub enum Outcome {
 }
 
 /// Counts since the start, and sizes now.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Posts accepted.
     pub accepted: u64,
@@ -46,7 +48,7 @@ pub struct Stats {
 }
 
 /// Entries dropped because a table was full.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evicted {
     /// Live keys.
     pub keys: u64,
@@ -56,6 +58,8 @@ pub struct Evicted {
     pub habits: u64,
     /// Candidates.
     pub candidates: u64,
+    /// Accounts.
+    pub accounts: u64,
 }
 
 impl AddAssign for Evicted {
@@ -64,11 +68,12 @@ impl AddAssign for Evicted {
         self.ties += more.ties;
         self.habits += more.habits;
         self.candidates += more.candidates;
+        self.accounts += more.accounts;
     }
 }
 
 /// Entries in each table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Posts that wait for the watermark.
     pub waiting: usize,

@@ -1,9 +1,16 @@
 //! Stage A: pairs of accounts with accumulated co-act evidence, and the groups that they propose.
 
-use crate::{cluster::TraceKind, hash::Map, history::AccountId, params::Params, post::Millis};
+use serde::{Deserialize, Serialize};
 
-/// Hash of a key and its trace kind.
-pub(crate) type KeyId = u64;
+use crate::{
+    cluster::TraceKind,
+    hash::Map,
+    history::AccountId,
+    params::Params,
+    post::Millis,
+    stage::{self, KeyId},
+};
+
 /// Two accounts, the lesser first.
 pub(crate) type Pair = (AccountId, AccountId);
 
@@ -13,24 +20,25 @@ const MOST: usize = 64;
 /// The table is swept for old ties this often in one retention time.
 const SWEEPS: Millis = 28;
 
-/// One credited co-act of a pair.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CoAct {
-    pub kind: TraceKind,
-    pub key: KeyId,
-    /// Time between the two acts.
-    pub lag: Millis,
-    pub nats: f64,
+/// One credited co-act of a pair, as it is kept.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct CoAct {
+    key: KeyId,
+    nats: f32,
+    /// Milliseconds between the two acts.
+    lag: u32,
+    kind: TraceKind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tie {
     last: Millis,
     pub nats: f64,
-    pub co_acts: Vec<CoAct>,
+    co_acts: Vec<CoAct>,
 }
 
 /// The tie table.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Ties {
     ties: Map<Pair, Tie>,
     /// Ties strong enough to propose.
@@ -63,25 +71,44 @@ impl Ties {
     }
 
     /// Credits a pair with a co-act, unless it earns too little or the pair was credited of late.
-    pub(crate) fn credit(&mut self, a: AccountId, b: AccountId, now: Millis, co_act: CoAct) {
+    pub(crate) fn credit(&mut self, co_act: &stage::CoAct) {
+        let (a, b) = co_act.pair;
         if a == b || co_act.nats < self.min_credit {
             return;
         }
         let pair = (a.min(b), a.max(b));
         let tie = self.ties.entry(pair).or_insert(Tie { last: Millis::MIN, nats: 0.0, co_acts: Vec::new() });
-        if now.saturating_sub(tie.last) < self.credit_interval || tie.co_acts.len() >= MOST {
+        if co_act.at.saturating_sub(tie.last) < self.credit_interval || tie.co_acts.len() >= MOST {
             return;
         }
         let was_strong = tie.proposes(self.propose_co_acts, self.propose_nats);
-        tie.last = now;
-        tie.nats += co_act.nats;
-        tie.co_acts.push(co_act);
+        tie.last = co_act.at;
+        tie.nats += f64::from(co_act.nats as f32);
+        if tie.co_acts.is_empty() {
+            tie.co_acts.reserve_exact(1); // most pairs never meet again
+        }
+        tie.co_acts.push(CoAct {
+            key: co_act.key,
+            nats: co_act.nats as f32,
+            lag: u32::try_from(co_act.lag).unwrap_or(u32::MAX),
+            kind: co_act.kind,
+        });
         if tie.proposes(self.propose_co_acts, self.propose_nats) {
             if !was_strong {
                 self.strong.push(pair);
             }
             self.fresh = true;
         }
+    }
+
+    /// Forgets the ties of accounts that are forgotten; `accounts` in order.
+    pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
+        if accounts.is_empty() {
+            return;
+        }
+        let gone = |account: &AccountId| accounts.binary_search(account).is_ok();
+        self.ties.retain(|(a, b), _| !gone(a) && !gone(b));
+        self.strong.retain(|(a, b)| !gone(a) && !gone(b));
     }
 
     /// Groups of accounts joined by strong ties, strongest tie first, none larger than `most` accounts.
@@ -149,23 +176,27 @@ pub(crate) struct KindTie {
 
 impl Tie {
     fn proposes(&self, co_acts: u32, nats: f64) -> bool {
-        let keys = distinct(self.co_acts.iter().map(|c| c.key).collect());
-        keys >= co_acts && self.nats >= nats
+        self.nats >= nats && distinct(self.co_acts.iter().map(|c| c.key).collect()) >= co_acts
+    }
+
+    /// Credited co-acts.
+    pub(crate) fn co_acts(&self) -> usize {
+        self.co_acts.len()
     }
 
     /// The tie's co-acts by kind.
     pub(crate) fn by_kind(&self) -> impl Iterator<Item = KindTie> + '_ {
         TraceKind::ALL.into_iter().filter_map(|kind| {
             let of_kind = || self.co_acts.iter().filter(move |c| c.kind == kind);
-            let mut lags: Vec<Millis> = of_kind().map(|c| c.lag).collect();
+            let mut lags: Vec<u32> = of_kind().map(|c| c.lag).collect();
             lags.sort_unstable();
             let middle = lags.len().checked_sub(1)?;
             Some(KindTie {
                 kind,
                 co_acts: lags.len() as u32,
                 distinct_keys: distinct(of_kind().map(|c| c.key).collect()),
-                nats: of_kind().map(|c| c.nats).sum(),
-                median_lag_s: (lags[middle / 2] + lags[middle.div_ceil(2)]) as f64 / 2_000.0,
+                nats: of_kind().map(|c| f64::from(c.nats)).sum(),
+                median_lag_s: (f64::from(lags[middle / 2]) + f64::from(lags[middle.div_ceil(2)])) / 2_000.0,
             })
         })
     }
@@ -238,17 +269,17 @@ mod tests {
         Ties::new(&Params::default())
     }
 
-    fn co_act(key: KeyId, nats: f64, lag: Millis) -> CoAct {
-        CoAct { kind: TraceKind::Url, key, lag, nats }
+    fn credit(t: &mut Ties, pair: Pair, at: Millis, key: KeyId, nats: f64, lag: Millis) {
+        t.credit(&stage::CoAct { turn: 0, at, pair, kind: TraceKind::Url, key, lag, nats });
     }
 
     #[test]
     fn a_pair_earns_once_in_thirty_minutes() {
         let mut t = ties();
-        t.credit(2, 1, 0, co_act(1, 5.0, 2_000));
-        t.credit(1, 2, 29 * MINUTE, co_act(2, 50.0, 0));
-        t.credit(1, 2, 30 * MINUTE, co_act(3, 4.0, 5_000));
-        t.credit(1, 2, 90 * MINUTE, co_act(3, 0.9, 0));
+        credit(&mut t, (2, 1), 0, 1, 5.0, 2_000);
+        credit(&mut t, (1, 2), 29 * MINUTE, 2, 50.0, 0);
+        credit(&mut t, (1, 2), 30 * MINUTE, 3, 4.0, 5_000);
+        credit(&mut t, (1, 2), 90 * MINUTE, 3, 0.9, 0);
         let kinds: Vec<KindTie> = t.get(2, 1).expect("a tie").by_kind().collect();
         assert_eq!(
             kinds,
@@ -261,11 +292,11 @@ mod tests {
         let mut t = ties();
         for (n, pair) in [(1, 2), (2, 3), (8, 9)].into_iter().enumerate() {
             for key in 0..2 {
-                t.credit(pair.0, pair.1, key as Millis * 40 * MINUTE, co_act(key + 10 * n as u64, 5.0, 0));
+                credit(&mut t, (pair.0, pair.1), key as Millis * 40 * MINUTE, key + 10 * n as u64, 5.0, 0);
             }
         }
         for _ in 0..3 {
-            t.credit(3, 4, 0, co_act(7, 9.0, 0)); // strong, but all on one key
+            credit(&mut t, (3, 4), 0, 7, 9.0, 0); // strong, but all on one key
         }
         assert_eq!(t.groups(3, 60), [[1, 2, 3]]);
         assert_eq!(t.groups(3, 60), Vec::<Vec<AccountId>>::new());
@@ -276,7 +307,7 @@ mod tests {
         let mut t = ties();
         for a in 0..10u32 {
             for key in 0..2 {
-                t.credit(a, a + 1, key * 40 * MINUTE, co_act(key as u64, 5.0 + f64::from(a), 0));
+                credit(&mut t, (a, a + 1), key * 40 * MINUTE, key as u64, 5.0 + f64::from(a), 0);
             }
         }
         assert_eq!(t.groups(3, 4), [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]);
@@ -287,7 +318,7 @@ mod tests {
         let mut t =
             Ties::new(&Params { limits: crate::Limits { ties: 10, ..Params::default().limits }, ..Params::default() });
         for i in 0..20 {
-            t.credit(i, i + 100, 0, co_act(1, f64::from(i + 1), 0));
+            credit(&mut t, (i, i + 100), 0, 1, f64::from(i + 1), 0);
         }
         assert_eq!(t.tidy(0), 11);
         assert_eq!(t.len(), 9);

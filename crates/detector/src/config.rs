@@ -77,6 +77,8 @@ pub struct EngineConfig {
     pub max_habits: usize,
     /// Most living candidates.
     pub max_candidates: usize,
+    /// Most accounts; of those in no candidate, the longest silent are forgotten first.
+    pub max_accounts: usize,
     /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on the network.
     pub short_links: std::collections::BTreeMap<String, String>,
 }
@@ -108,6 +110,7 @@ impl Default for EngineConfig {
             max_ties: p.limits.ties,
             max_habits: p.limits.habits,
             max_candidates: p.limits.candidates,
+            max_accounts: p.limits.accounts,
             short_links: p.short_links,
         }
     }
@@ -138,6 +141,7 @@ impl EngineConfig {
                 ties: self.max_ties,
                 habits: self.max_habits,
                 candidates: self.max_candidates,
+                accounts: self.max_accounts,
             },
             short_links: self.short_links.clone(),
             ..Params::default()

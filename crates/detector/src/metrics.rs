@@ -145,6 +145,7 @@ impl DetectorMetrics {
             ("ties", evicted.ties - then.ties),
             ("shares", evicted.habits - then.habits),
             ("candidates", evicted.candidates - then.candidates),
+            ("accounts", evicted.accounts - then.accounts),
         ] {
             self.evictions.with_label_values(&[table]).inc_by(entries);
         }

@@ -64,12 +64,12 @@ impl Pipeline {
     }
 
     /// Ties with at least so many co-acts.
-    pub(crate) fn ties(&self, co_acts: u32) -> Vec<Tie> {
+    pub(crate) fn ties(&mut self, co_acts: u32) -> Vec<Tie> {
         self.engine.ties(co_acts)
     }
 
     /// Accounts with any evidence.
-    pub(crate) fn accounts(&self) -> Vec<AccountEvidence> {
+    pub(crate) fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.engine.accounts()
     }
 

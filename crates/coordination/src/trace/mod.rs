@@ -1,29 +1,40 @@
 //! What a post did that others could do too: one small file per kind, behind one trait.
 //!
-//! Reading a post is pure and may happen in any order; [`Reader::resolve`] may look at what the stream has shown so far and
-//! is called in event-time order. A new kind is one file here and one line in [`readers`].
+//! Reading a post is pure and may happen in any order; [`Resolver::resolve`] looks at what the stream has shown so far and
+//! is called in event-time order. A new kind is one file here and one line in [`Readers::new`].
 
 mod hashtags;
+mod media;
+mod mention;
+mod reply;
 mod repost;
 mod text;
 mod url;
 
-use crate::{cluster::TraceKind, params::Params, post::Millis, post::Post};
+use std::sync::Arc;
 
-pub(crate) use text::Signature;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cluster::TraceKind,
+    hash::{Map, hash_strs},
+    params::Params,
+    post::{Millis, Post},
+};
 
 /// A trace as read from one post, before the stream has been looked at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trace {
     pub kind: TraceKind,
     /// The canonical thing acted on, unique within its kind.
     pub key: String,
     /// Whom it comes from.
     pub source: String,
-    /// Whose kind of source that is: a text beside a link comes from the site that the link leads to, as the link itself does.
+    /// Whose kind of source that is: a text beside a link comes from the site that the link leads to, as the link itself does, and
+    /// whoever is reposted, answered, mentioned or copied is one source, however it is done.
     pub source_kind: TraceKind,
     /// What near-duplicates are recognised by.
-    pub signature: Option<Box<Signature>>,
+    pub signature: Option<Box<[u32]>>,
 }
 
 impl Trace {
@@ -32,45 +43,100 @@ impl Trace {
     }
 }
 
-/// What a reader may ask of the stream so far.
-pub(crate) trait Past {
-    /// Acts of a kind on a source in the lagged baseline (decayed).
-    fn baseline_acts(&self, kind: TraceKind, source: &str) -> f64;
-}
-
-/// One kind of trace.
-pub(crate) trait Reader: Send {
+/// One kind of trace. Reading is pure: it may happen on any thread and in any order.
+pub(crate) trait Reader: Send + Sync {
     /// Pushes the traces of a post.
     fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>);
-
-    /// Settles a trace in event-time order; `false` drops it.
-    fn resolve(&mut self, _now: Millis, _trace: &mut Trace, _past: &dyn Past) -> bool {
-        true
-    }
-
-    /// Forgets what is older than the horizon; called at every tick.
-    fn expire(&mut self, _now: Millis) {}
 }
 
 /// One reader per kind, in the order of [`TraceKind::ALL`].
-pub(crate) fn readers(params: &Params) -> [Box<dyn Reader>; 4] {
-    [
-        Box::new(url::Urls::new(params)),
-        Box::new(repost::Reposts),
-        Box::new(hashtags::Hashtags::new(params)),
-        Box::new(text::Texts::new(params)),
-    ]
+#[derive(Clone)]
+pub(crate) struct Readers(Arc<[Box<dyn Reader>; TraceKind::ALL.len()]>);
+
+impl Readers {
+    pub(crate) fn new(params: &Params) -> Readers {
+        Readers(Arc::new([
+            Box::new(url::Urls::new(params)),
+            Box::new(repost::Reposts),
+            Box::new(hashtags::Hashtags),
+            Box::new(text::Texts::new(params)),
+            Box::new(media::Media),
+            Box::new(reply::Replies),
+            Box::new(mention::Mentions),
+        ]))
+    }
+
+    /// What a post did. A repost repeats the original's links, hashtags, words and pictures along with it: only the repeating is
+    /// its author's act, and counting the rest too would make two sources out of one.
+    pub(crate) fn read(&self, post: &Post<'_>) -> Vec<Trace> {
+        let mut traces = Vec::new();
+        self.0[TraceKind::Repost as usize].read(post, &mut traces);
+        if traces.is_empty() {
+            self.0.iter().for_each(|reader| reader.read(post, &mut traces));
+        }
+        traces
+    }
 }
 
-/// What a post did. A repost repeats the original's links, hashtags and words along with it: only the repeating is its author's
-/// act, and counting the rest too would make two sources out of one.
-pub(crate) fn read(readers: &[Box<dyn Reader>; 4], post: &Post<'_>) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    readers[TraceKind::Repost as usize].read(post, &mut traces);
-    if traces.is_empty() {
-        readers.iter().for_each(|reader| reader.read(post, &mut traces));
+/// What the stream has shown so far, where a trace cannot be settled without it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Resolver {
+    hashtags: hashtags::Uses,
+    texts: text::Classes,
+    /// The source that a key was first seen with is its source, until it has been silent for a horizon.
+    sources: Map<u64, (Box<str>, Millis)>,
+    horizon: Millis,
+}
+
+impl Resolver {
+    pub(crate) fn new(params: &Params) -> Resolver {
+        Resolver {
+            hashtags: hashtags::Uses::new(params),
+            texts: text::Classes::new(params),
+            sources: Map::default(),
+            horizon: params.horizon,
+        }
     }
-    traces
+
+    /// Settles a trace, in event-time order; `false` drops it.
+    pub(crate) fn resolve(&mut self, now: Millis, trace: &mut Trace) -> bool {
+        match trace.kind {
+            TraceKind::Hashtags => {
+                let sequence = trace.source.is_empty();
+                let counts = self.hashtags.resolve(now, trace);
+                if sequence {
+                    self.settle_source(now, trace);
+                }
+                counts
+            }
+            TraceKind::Text => self.texts.resolve(now, trace),
+            // An address and a set of mentions tell their source by themselves; posts on one original may know its author or not.
+            TraceKind::Url => true,
+            TraceKind::Repost | TraceKind::Media | TraceKind::Reply | TraceKind::Mention => {
+                self.settle_source(now, trace);
+                true
+            }
+        }
+    }
+
+    fn settle_source(&mut self, now: Millis, trace: &mut Trace) {
+        let key = hash_strs(trace.kind as u64 + 1, &[&trace.key]);
+        let known = self.sources.entry(key).or_insert_with(|| (trace.source.as_str().into(), now));
+        if now - known.1 > self.horizon {
+            known.0 = trace.source.as_str().into();
+        } else if *known.0 != *trace.source {
+            trace.source = known.0.to_string();
+        }
+        known.1 = now;
+    }
+
+    /// Forgets what is older than the horizon; called at every tick.
+    pub(crate) fn expire(&mut self, now: Millis) {
+        self.hashtags.expire(now);
+        self.texts.expire(now);
+        let horizon = self.horizon;
+        self.sources.retain(|_, (_, last)| now - *last <= horizon);
+    }
 }
 
 /// An old-style repost, `RT @author: text`: its author and the text.
@@ -80,26 +146,70 @@ pub(crate) fn quoted_repost<'t>(post: &'t Post<'_>) -> Option<(&'t str, &'t str)
     (end > 0).then(|| (&rest[..end], rest[end..].trim_start_matches([':', ' '])))
 }
 
+/// The account that a key belongs to, as a source.
+fn account_source(post: &Post<'_>, account: &str) -> String {
+    format!("{}:{account}", post.platform)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kinds(post: &Post<'_>) -> Vec<&'static str> {
+        Readers::new(&Params::default()).read(post).iter().map(|t| t.kind.name()).collect()
+    }
+
     #[test]
     fn a_repost_is_nothing_but_a_repost() {
-        let readers = readers(&Params::default());
         let mut post = Post {
             platform: "x".into(),
             text: "five words are in here #one #two #three https://e.example/1".into(),
             urls: vec!["https://e.example/1".into()],
             hashtags: vec!["one".into(), "two".into(), "three".into()],
+            media: vec!["f00d".into()],
+            mentions: vec!["ann".into(), "bob".into()],
             ..Post::default()
         };
-        let kinds = |post: &Post<'_>| read(&readers, post).iter().map(|t| t.kind.name()).collect::<Vec<_>>();
-        assert_eq!(kinds(&post), ["url", "hashtags", "hashtags", "hashtags", "hashtags", "text"]);
+        assert_eq!(
+            kinds(&post),
+            ["url", "hashtags", "hashtags", "hashtags", "hashtags", "text", "media", "mention"]
+        );
         post.repost_of = Some("7".into());
         assert_eq!(kinds(&post), ["repost"]);
         post.repost_of = None;
         post.text = "RT @ann: five words are in here".into();
         assert_eq!(kinds(&post), ["repost"]);
+    }
+
+    #[test]
+    fn a_thread_s_mentions_are_not_chosen() {
+        let post = Post {
+            platform: "x".into(),
+            reply_to: Some("7".into()),
+            mentions: vec!["ann".into(), "bob".into()],
+            ..Post::default()
+        };
+        assert_eq!(kinds(&post), ["reply"]);
+    }
+
+    #[test]
+    fn the_first_source_of_a_key_is_its_source() {
+        let params = Params::default();
+        let mut resolver = Resolver::new(&params);
+        let media = |account: &str| {
+            let post = Post {
+                platform: "x".into(),
+                account_id: account.to_owned().into(),
+                media: vec!["F00D".into()],
+                ..Post::default()
+            };
+            Readers::new(&params).read(&post).remove(0)
+        };
+        let (mut first, mut second, mut later) = (media("ann"), media("bob"), media("cem"));
+        assert!(resolver.resolve(0, &mut first) && resolver.resolve(1, &mut second));
+        assert_eq!((first.source.as_str(), second.source.as_str()), ("x:ann", "x:ann"));
+        assert_eq!(first.source_kind, TraceKind::Repost, "an account is one source, whatever is taken from it");
+        resolver.resolve(params.horizon + 2, &mut later);
+        assert_eq!(later.source, "x:cem", "after a horizon of silence the story is a new one");
     }
 }

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Reader, Trace, quoted_repost};
+use super::{Reader, Trace, account_source, quoted_repost};
 use crate::{cluster::TraceKind, post::Post};
 
 /// Source of a repost whose original author is not known. All of them share it: what cannot be told from a fandom of one
@@ -30,7 +30,7 @@ impl Reader for Reposts {
         traces.push(Trace::new(
             TraceKind::Repost,
             format!("{}:{key}", post.platform),
-            format!("{}:{author}", post.platform),
+            account_source(post, &author),
         ));
     }
 }

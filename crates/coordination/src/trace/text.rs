@@ -7,11 +7,12 @@
 //! The source of a text is what habit could explain it: the site it links to (a share button writes the title beside the
 //! link, and so has one source with it), else its language and its opening words, because texts made from one template open alike.
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{Past, Reader, Trace, url::canonical};
+use super::{Reader, Trace, url::canonical};
 use crate::{
     cluster::TraceKind,
     hash::Map,
@@ -28,33 +29,15 @@ const MOST: usize = 4_000;
 const OPENING: usize = 3;
 
 /// A one-permutation MinHash.
-pub(crate) type Signature = [u32; BINS];
+type Signature = [u32; BINS];
 
 pub(super) struct Texts {
-    similarity: f64,
     min_words: usize,
-    horizon: Millis,
-    classes: Map<u64, Class>,
-    /// Classes by the hash of one band of their first text's signature.
-    bands: Map<u64, Vec<u64>>,
-}
-
-struct Class {
-    signature: Box<Signature>,
-    last: Millis,
-    source: String,
-    source_kind: TraceKind,
 }
 
 impl Texts {
     pub(super) fn new(params: &Params) -> Texts {
-        Texts {
-            similarity: params.text_similarity,
-            min_words: params.text_min_words,
-            horizon: params.horizon,
-            classes: Map::default(),
-            bands: Map::default(),
-        }
+        Texts { min_words: params.text_min_words }
     }
 }
 
@@ -84,8 +67,38 @@ impl Reader for Texts {
             signature: Some(Box::new(signature)),
         });
     }
+}
 
-    fn resolve(&mut self, now: Millis, trace: &mut Trace, _past: &dyn Past) -> bool {
+/// Classes of near-duplicate texts.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Classes {
+    similarity: f64,
+    horizon: Millis,
+    classes: Map<u64, Class>,
+    /// Classes by the hash of one band of their first text's signature.
+    bands: Map<u64, Vec<u64>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Class {
+    signature: Box<[u32]>,
+    last: Millis,
+    source: String,
+    source_kind: TraceKind,
+}
+
+impl Classes {
+    pub(super) fn new(params: &Params) -> Classes {
+        Classes {
+            similarity: params.text_similarity,
+            horizon: params.horizon,
+            classes: Map::default(),
+            bands: Map::default(),
+        }
+    }
+
+    /// Gives a text the key and the source of the class that it belongs to, or begins one.
+    pub(super) fn resolve(&mut self, now: Millis, trace: &mut Trace) -> bool {
         let Some(signature) = trace.signature.take() else {
             return false;
         };
@@ -124,7 +137,7 @@ impl Reader for Texts {
         true
     }
 
-    fn expire(&mut self, now: Millis) {
+    pub(super) fn expire(&mut self, now: Millis) {
         let before = self.classes.len();
         self.classes.retain(|_, class| now - class.last <= self.horizon);
         if self.classes.len() < before {
@@ -192,11 +205,11 @@ fn densify(bins: Signature) -> Signature {
     dense
 }
 
-fn equal_bins(a: &Signature, b: &Signature) -> u32 {
+fn equal_bins(a: &[u32], b: &[u32]) -> u32 {
     a.iter().zip(b).map(|(x, y)| u32::from(x == y)).sum()
 }
 
-fn band_hashes(signature: &Signature) -> impl Iterator<Item = u64> + '_ {
+fn band_hashes(signature: &[u32]) -> impl Iterator<Item = u64> + '_ {
     signature.chunks_exact(BINS / BANDS).enumerate().map(|(i, band)| {
         let mut bytes = [0u8; BINS / BANDS * 4];
         for (to, value) in bytes.chunks_exact_mut(4).zip(band) {
@@ -210,15 +223,9 @@ fn band_hashes(signature: &Signature) -> impl Iterator<Item = u64> + '_ {
 mod tests {
     use super::*;
 
-    struct Nothing;
-    impl Past for Nothing {
-        fn baseline_acts(&self, _: TraceKind, _: &str) -> f64 {
-            0.0
-        }
-    }
-
     fn classes(texts: &[&str]) -> Vec<usize> {
-        let mut reader = Texts::new(&Params::default());
+        let reader = Texts::new(&Params::default());
+        let mut classes = Classes::new(&Params::default());
         let mut names: Vec<String> = Vec::new();
         texts
             .iter()
@@ -226,7 +233,7 @@ mod tests {
                 let mut traces = Vec::new();
                 reader.read(&Post { text: (*text).into(), ..Post::default() }, &mut traces);
                 assert_eq!(traces.len(), 1, "{text}");
-                assert!(reader.resolve(0, &mut traces[0], &Nothing));
+                assert!(classes.resolve(0, &mut traces[0]));
                 match names.iter().position(|n| *n == traces[0].key) {
                     Some(i) => i,
                     None => {

@@ -1,0 +1,101 @@
+//! The engine's state as bytes: what is needed to go on as if nothing had happened.
+//!
+//! A header (magic, version, a hash of the parameters, a checksum), then the three machines one after the other in postcard. A
+//! snapshot is taken between two posts and holds everything: posts that wait, rings, habits, tests, ties, candidates, identities.
+
+use serde::{Serialize, de::DeserializeOwned};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::params::Params;
+
+const MAGIC: &[u8; 8] = b"lockstep";
+/// Raised whenever the state changes its shape or its meaning.
+const VERSION: u32 = 1;
+const HEADER: usize = MAGIC.len() + 4 + 8 + 8;
+
+/// Why a snapshot cannot be used. Whoever has the posts can always start anew from them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// These bytes are something else.
+    #[error("this is no snapshot of the engine")]
+    NotOne,
+    /// Written by another version of the engine.
+    #[error("the snapshot has version {found}, and this engine reads version {VERSION}")]
+    Version {
+        /// The snapshot's.
+        found: u32,
+    },
+    /// Taken with other parameters; evidence gathered under one set of rules must not be judged by another.
+    #[error("the snapshot was taken with other engine parameters than the present ones")]
+    Params,
+    /// The checksum does not fit.
+    #[error("the snapshot is damaged: its checksum does not fit")]
+    Damaged,
+    /// The state cannot be written or read.
+    #[error("the engine's state cannot be {0}")]
+    State(&'static str),
+}
+
+pub(crate) fn write<T: Serialize>(params: &Params, state: &T) -> Result<Vec<u8>, SnapshotError> {
+    let bytes = vec![0; HEADER];
+    let mut bytes = postcard::to_extend(state, bytes).map_err(|_| SnapshotError::State("written"))?;
+    let checksum = xxh3_64(&bytes[HEADER..]);
+    let mut header = Vec::with_capacity(HEADER);
+    header.extend(MAGIC);
+    header.extend(VERSION.to_le_bytes());
+    header.extend(fingerprint(params).to_le_bytes());
+    header.extend(checksum.to_le_bytes());
+    bytes[..HEADER].copy_from_slice(&header);
+    Ok(bytes)
+}
+
+pub(crate) fn read<T: DeserializeOwned>(params: &Params, bytes: &[u8]) -> Result<T, SnapshotError> {
+    let (header, state) = bytes.split_at_checked(HEADER).ok_or(SnapshotError::NotOne)?;
+    let (magic, header) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err(SnapshotError::NotOne);
+    }
+    let number = |at: usize, length: usize| {
+        let mut number = [0; 8];
+        number[..length].copy_from_slice(&header[at..at + length]);
+        u64::from_le_bytes(number)
+    };
+    let found = number(0, 4) as u32;
+    if found != VERSION {
+        return Err(SnapshotError::Version { found });
+    }
+    if number(12, 8) != xxh3_64(state) {
+        return Err(SnapshotError::Damaged);
+    }
+    if number(4, 8) != fingerprint(params) {
+        return Err(SnapshotError::Params);
+    }
+    postcard::from_bytes(state).map_err(|_| SnapshotError::State("read"))
+}
+
+/// Two sets of parameters that differ in anything differ in this.
+fn fingerprint(params: &Params) -> u64 {
+    xxh3_64_with_seed(format!("{params:?}").as_bytes(), u64::from(VERSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let params = Params::default();
+        let state = (7u64, "seven".to_owned());
+        let bytes = write(&params, &state).unwrap();
+        assert_eq!(read::<(u64, String)>(&params, &bytes).unwrap(), state);
+        let other = Params { alpha: 0.01, ..Params::default() };
+        assert_eq!(read::<(u64, String)>(&other, &bytes), Err(SnapshotError::Params));
+        assert_eq!(read::<(u64, String)>(&params, b"short"), Err(SnapshotError::NotOne));
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            assert!(read::<(u64, String)>(&params, &damaged).is_err(), "byte {place}");
+        }
+        assert!(read::<(u64, String)>(&params, &bytes[..bytes.len() - 1]).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! Stage B on one key: do the members of a frozen group act here more than habit explains?
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    post::Millis,
+    stage::{MemberAct, Outcome},
+};
+
+/// Probabilities of "the next actor is a member" under the alternative; their likelihood ratios are averaged, which needs
+/// no guess as to which is right.
+pub(crate) const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
+/// Probabilities of "this member takes part" under the alternative.
+const PART: [f64; 3] = [0.2, 0.5, 0.8];
+/// Added to the acts on a key when a member's chance to be among them is reckoned.
+const TRIAL_MARGIN: f64 = 2.0;
+
+/// A test of one candidate on one key, from a member's first act on it until the first tick after `test_window`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Test {
+    /// Every member's expected share of acts, frozen when the test opened.
+    shares: Arc<[f32]>,
+    /// Sum of the shares of those who have not acted.
+    waiting: f64,
+    /// Bit per member.
+    acted: u64,
+    /// Acts on the key that are accounted for, by the key's own count.
+    seen: u32,
+    /// ln of the likelihood ratios up to the last member's act.
+    log_lr: [f64; 3],
+    acts: Vec<MemberAct>,
+    /// Whether there is something new to tell.
+    pub fresh: bool,
+}
+
+impl Test {
+    /// `count` acts have been made on the key, that of the member who opens the test included.
+    pub(crate) fn open(
+        shares: Arc<[f32]>,
+        at: Millis,
+        member: u8,
+        post: Arc<str>,
+        count: u32,
+    ) -> Test {
+        let waiting = shares.iter().map(|s| f64::from(*s)).sum::<f64>() - f64::from(shares[usize::from(member)]);
+        Test {
+            waiting: waiting.max(0.0),
+            acted: 1 << member,
+            shares,
+            seen: count,
+            log_lr: [0.0; 3],
+            acts: vec![MemberAct { at, member, post, others: 0, chance: 0.0 }],
+            fresh: true,
+        }
+    }
+
+    /// A member acts; it is the key's act number `count`. Only a member's first act counts.
+    pub(crate) fn observe(&mut self, at: Millis, member: u8, post: &Arc<str>, count: u32, safety: f64) {
+        let place = usize::from(member);
+        if self.acted & (1 << place) != 0 {
+            self.seen += 1;
+            return;
+        }
+        let others = count - 1 - self.seen;
+        let chance = self.chance(safety);
+        self.log_lr = log_lr(self.log_lr, others, chance);
+        for (log_lr, q) in self.log_lr.iter_mut().zip(NEXT) {
+            *log_lr += (q.max(chance) / chance).ln();
+        }
+        self.acted |= 1 << place;
+        self.waiting = (self.waiting - f64::from(self.shares[place])).max(0.0);
+        self.seen = count;
+        self.acts.push(MemberAct { at, member, post: post.clone(), others, chance });
+        self.fresh = true;
+    }
+
+    /// Chance under the null that the next actor is a member who has not acted.
+    fn chance(&self, safety: f64) -> f64 {
+        (safety * self.waiting).clamp(1e-9, 0.9)
+    }
+
+    /// Whether a member has followed the one who opened it.
+    pub(crate) fn followed(&self) -> bool {
+        self.acts.len() > 1
+    }
+
+    /// Where it stands after `count` acts on the key.
+    pub(crate) fn outcome(&self, count: u32, safety: f64) -> Outcome {
+        let (others, chance) = (count - self.seen, self.chance(safety));
+        Outcome {
+            log_lr: log_mean_exp(log_lr(self.log_lr, others, chance)),
+            acts: if self.followed() { self.acts.clone() } else { Vec::new() },
+            others,
+            chance,
+            shares: self.shares.clone(),
+        }
+    }
+}
+
+/// The likelihood ratios after so many further acts by others, each of which was a member's with this chance under the null.
+fn log_lr(before: [f64; 3], others: u32, chance: f64) -> [f64; 3] {
+    let mut after = before;
+    for (log_lr, q) in after.iter_mut().zip(NEXT) {
+        *log_lr += f64::from(others) * ((1.0 - q.max(chance)) / (1.0 - chance)).ln();
+    }
+    after
+}
+
+impl Outcome {
+    /// ln of the key's e-value: `(1 - eps) + eps * mean of the likelihood ratios`.
+    pub(crate) fn log_e(&self, epsilon: f64) -> f64 {
+        log_sum_exp([(1.0 - epsilon).ln(), epsilon.ln() + self.log_lr])
+    }
+
+    /// Adds this key to the member tests: did each take part, where at least two others did?
+    pub(crate) fn member_trials(&self, log_lr: &mut [[f64; 3]], safety: f64) {
+        let acted = self.acts.iter().fold(0u64, |acted, act| acted | 1 << act.member);
+        let others: u32 = self.others + self.acts.iter().skip(1).map(|act| act.others + 1).sum::<u32>();
+        for (member, log_lr) in log_lr.iter_mut().enumerate() {
+            let took_part = acted & (1 << member) != 0;
+            if acted.count_ones() - u32::from(took_part) < 2 {
+                continue;
+            }
+            let acts = f64::from(others) + TRIAL_MARGIN;
+            let share = f64::from(self.shares[member]);
+            let p = (-(-safety * share * acts).exp_m1()).clamp(1e-9, 0.99);
+            for (log_lr, pi) in log_lr.iter_mut().zip(PART) {
+                *log_lr += if took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() };
+            }
+        }
+    }
+}
+
+pub(crate) fn log_sum_exp<const N: usize>(x: [f64; N]) -> f64 {
+    let most = x.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    most + x.into_iter().map(|x| (x - most).exp()).sum::<f64>().ln()
+}
+
+pub(crate) fn log_mean_exp<const N: usize>(x: [f64; N]) -> f64 {
+    log_sum_exp(x) - (N as f64).ln()
+}
+
+/// Five members of share 0.01 each; `acts` is a letter per act: a to e a member, `.` somebody else.
+#[cfg(test)]
+pub(crate) fn outcome(acts: &str) -> Outcome {
+    let mut acts = acts.bytes();
+    let member = |act: u8| act.is_ascii_lowercase().then(|| act.wrapping_sub(b'a'));
+    let first = acts.next().and_then(member).expect("a member opens");
+    let mut test = Test::open(vec![0.01f32; 5].into(), 0, first, "p".into(), 1);
+    let mut count = 1;
+    for actor in acts {
+        count += 1;
+        if let Some(member) = member(actor) {
+            test.observe(0, member, &"p".into(), count, 2.0);
+        }
+    }
+    test.outcome(count, 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-7, "{a} is not {b}");
+    }
+
+    #[test]
+    fn a_key_nobody_follows_says_nothing() {
+        close(outcome("a").log_e(0.05), 0.0);
+    }
+
+    #[test]
+    fn a_member_who_follows_speaks_for_the_group() {
+        // h = 2 * 4 * 0.01
+        let ratio: f64 = (0.1 / 0.08 + 0.3 / 0.08 + 0.7 / 0.08) / 3.0;
+        close(outcome("ab").log_e(0.05), (0.95 + 0.05 * ratio).ln());
+        close(outcome("aba").log_e(0.05), outcome("ab").log_e(0.05));
+    }
+
+    #[test]
+    fn others_speak_against_it_and_cost_at_most_epsilon() {
+        assert!(outcome("a.").log_e(0.05) < 0.0);
+        assert!(outcome(&format!("a{}", ".".repeat(10_000))).log_e(0.05) >= 0.95f64.ln());
+    }
+
+    #[test]
+    fn the_e_value_is_fair_under_the_null() {
+        // With each next actor a waiting member with chance exactly h, the expectation of the e-value is one: summed over all
+        // sequences of three further acts, each weighted by its probability.
+        fn expectation(sequence: &mut String, probability: f64, acted: u8) -> f64 {
+            if sequence.len() == 4 {
+                return probability * outcome(sequence).log_e(0.05).exp();
+            }
+            let h = 2.0 * f64::from(0.01f32) * f64::from(5 - acted);
+            let mut total = 0.0;
+            for (actor, p, acted) in [('.', 1.0 - h, acted), (char::from(b'a' + acted), h, acted + 1)] {
+                sequence.push(actor);
+                total += expectation(sequence, probability * p, acted);
+                sequence.pop();
+            }
+            total
+        }
+        close(expectation(&mut "a".to_owned(), 1.0, 1), 1.0);
+    }
+
+    #[test]
+    fn every_step_can_be_followed_by_hand() {
+        let told = outcome("a..b.c.");
+        let mut by_hand = [0.0; 3];
+        for act in told.acts.iter().skip(1) {
+            for (log_lr, q) in by_hand.iter_mut().zip(NEXT) {
+                let q = f64::max(q, act.chance);
+                *log_lr += f64::from(act.others) * ((1.0 - q) / (1.0 - act.chance)).ln() + (q / act.chance).ln();
+            }
+        }
+        for (log_lr, q) in by_hand.iter_mut().zip(NEXT) {
+            *log_lr += f64::from(told.others) * ((1.0 - f64::max(q, told.chance)) / (1.0 - told.chance)).ln();
+        }
+        close(log_mean_exp(by_hand), told.log_lr);
+        assert_eq!(told.acts.iter().map(|act| act.others).collect::<Vec<_>>(), [0, 2, 1]);
+    }
+}

@@ -1,0 +1,43 @@
+//! `media`: the same picture or video, by the perceptual hash that came with the post.
+
+use super::{Reader, Trace, account_source};
+use crate::{cluster::TraceKind, post::Post};
+
+/// More attachments of a post than this are not read.
+const MOST: usize = 10;
+
+pub(super) struct Media;
+
+impl Reader for Media {
+    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+        let before = traces.len();
+        for hash in post.media.iter().take(MOST) {
+            let key = hash.trim().to_ascii_lowercase();
+            if key.is_empty() || traces[before..].iter().any(|t| t.key == key) {
+                continue;
+            }
+            // Whoever is first seen with it is taken for its uploader; that is settled in event-time order.
+            let source = account_source(post, &post.account_id);
+            traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Media, key, source) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attachment_is_a_key_once() {
+        let post = Post {
+            platform: "x".into(),
+            account_id: "ann".into(),
+            media: vec![" AB12 ".into(), "ab12".into(), "".into(), "cd".into()],
+            ..Post::default()
+        };
+        let mut traces = Vec::new();
+        Media.read(&post, &mut traces);
+        let got: Vec<(&str, &str)> = traces.iter().map(|t| (t.key.as_str(), t.source.as_str())).collect();
+        assert_eq!(got, [("ab12", "x:ann"), ("cd", "x:ann")]);
+    }
+}
