@@ -409,6 +409,7 @@ mod tests {
             keys: Vec::new(),
             source: String::new(),
             participants: participants.to_vec(),
+            acts: Vec::new(),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::{
     plot::{self, Series},
     report::{MethodFigures, Report, WorldFigures},
     stats::Estimate,
-    table::estimate,
 };
 
 #[derive(Template)]
@@ -53,8 +52,10 @@ struct Sweep<'r> {
     rows: Vec<(&'r str, Row)>,
 }
 
+type Figure = fn(&PublishedSummary) -> Option<Estimate>;
+
 /// What is drawn of a sweep.
-const DRAWN: [(&str, fn(&PublishedSummary) -> Option<Estimate>); 3] = [
+const DRAWN: [(&str, Figure); 3] = [
     ("Accounts named, of those that acted", |published| published.recall),
     ("Campaigns found", |published| published.campaigns),
     ("False, of clusters published", |published| published.false_share),
@@ -95,7 +96,7 @@ impl Report {
                 .map(|(place, (name, published))| (name, place, published.seeds_with_false))
                 .collect();
             let label = format!("{}: share of seeds in which anything was published", world.world);
-            (label.clone(), plot::intervals(&label, self.alpha, &rows))
+            (world.world.clone(), plot::intervals(&label, self.alpha, &rows))
         };
         self.worlds.iter().filter(|world| world.null).map(drawing).collect()
     }
@@ -207,6 +208,11 @@ fn rows(figures: &MethodFigures) -> Vec<Row> {
         note: if at == 0 { note(&figures.summary) } else { String::new() },
     };
     lines(figures).into_iter().enumerate().map(of).collect()
+}
+
+/// Short, for a table of many columns.
+fn estimate(estimate: Option<Estimate>) -> String {
+    estimate.map_or_else(|| "none".to_owned(), |estimate| format!("{estimate:.2}"))
 }
 
 /// What else the method says.

@@ -5,7 +5,7 @@
 //! the median weight of its network, for accounts that shared at least twice; by coordination-network-toolkit's, two or more messages.
 //! A connected component of at least three accounts is a cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use coordination::{
     Post,
@@ -76,7 +76,7 @@ impl CooRTweet {
     }
 
     pub(crate) fn found(self, window_s: f64) -> Found {
-        let mut pairs = BTreeSet::new();
+        let mut pairs = Vec::new();
         for shares in &self.networks {
             let groups = Groups::detect(shares, window_s, LEAST);
             groups.network(QUANTILE, Subgraph::Weighted).edges(false, |edge| pairs.extend(pair(edge.from, edge.to)));
@@ -113,7 +113,7 @@ impl Cooccurrence {
     }
 
     pub(crate) fn found(self, window_s: f64) -> Found {
-        let mut pairs = BTreeSet::new();
+        let mut pairs = Vec::new();
         for messages in &self.networks {
             messages.ties(window_s, LEAST, Match::Same, |tie| pairs.extend(pair(tie.user_1, tie.user_2)));
         }
@@ -128,7 +128,9 @@ fn pair(a: &str, b: &str) -> Option<(u32, u32)> {
 }
 
 /// Pairs to clusters.
-fn found(accounts: Accounts, pairs: BTreeSet<(u32, u32)>) -> Found {
+fn found(accounts: Accounts, mut pairs: Vec<(u32, u32)>) -> Found {
+    pairs.sort_unstable();
+    pairs.dedup();
     let mut parents: Vec<u32> = (0..accounts.names.len() as u32).collect();
     for (a, b) in &pairs {
         let (a, b) = (root(&mut parents, *a), root(&mut parents, *b));
@@ -147,7 +149,7 @@ fn found(accounts: Accounts, pairs: BTreeSet<(u32, u32)>) -> Found {
                 stands: true,
             })
             .collect(),
-        pairs: Some(pairs.into_iter().collect()),
+        pairs: Some(pairs),
         accounts: accounts.names,
         ..Found::default()
     }

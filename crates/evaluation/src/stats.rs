@@ -25,10 +25,12 @@ pub struct Estimate {
 }
 
 impl fmt::Display for Estimate {
+    /// The figure and its interval; to three digits unless a precision is given.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.value)?;
+        let digits = f.precision().unwrap_or(3);
+        write!(f, "{:.digits$}", self.value)?;
         match (self.low, self.high) {
-            (Some(low), Some(high)) => write!(f, " ({low:.3} to {high:.3})"),
+            (Some(low), Some(high)) => write!(f, " ({low:.digits$} to {high:.digits$})"),
             _ => Ok(()),
         }
     }

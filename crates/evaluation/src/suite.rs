@@ -188,7 +188,7 @@ impl Suite {
             return Err(wrong("peer_window_s".to_owned(), "must be a number of seconds, 0 or more".to_owned()));
         }
         let mut suite = Suite {
-            name: name.to_owned(),
+            name: Path::new(name).file_name().map_or_else(|| name.to_owned(), |f| f.to_string_lossy().into_owned()),
             about: file.about.clone(),
             peer_window_s: file.peer_window_s,
             worlds: Vec::new(),
