@@ -7,6 +7,7 @@ use crate::{
     plot::{self, Series},
     report::{MethodFigures, Report, WorldFigures},
     stats::Estimate,
+    table,
 };
 
 #[derive(Template)]
@@ -24,7 +25,7 @@ struct Page<'r> {
 
 struct World<'r> {
     figures: &'r WorldFigures,
-    seeds: u64,
+    seeds: String,
     posts: u64,
     rows: Vec<Row>,
 }
@@ -184,7 +185,7 @@ impl<'r> World<'r> {
         let summary: Option<&Summary> = figures.methods.first().map(|first| &first.summary);
         World {
             figures,
-            seeds: summary.map_or(0, |summary| summary.seeds),
+            seeds: table::seeds(summary.map_or(0, |summary| summary.seeds)),
             posts: summary.map_or(0, |summary| summary.posts),
             rows: figures.methods.iter().flat_map(rows).collect(),
         }

@@ -44,7 +44,7 @@ impl fmt::Display for Report {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tested = self.candidates_tested.map_or_else(String::new, |n| format!(", {n} candidates tested"));
-        writeln!(f, "  {} seeds, {} posts{tested}", self.seeds, self.posts)?;
+        writeln!(f, "  {}, {} posts{tested}", seeds(self.seeds), self.posts)?;
         for (name, published) in self.columns() {
             write!(f, "  {name:<14} {published}")?;
         }
@@ -82,6 +82,11 @@ impl fmt::Display for PublishedSummary {
         }
         Ok(())
     }
+}
+
+/// So many seeds, for people.
+pub(crate) fn seeds(n: u64) -> String {
+    if n == 1 { "1 seed".to_owned() } else { format!("{n} seeds") }
 }
 
 /// An estimate, or `none`.

@@ -52,7 +52,7 @@ impl Evaluate {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  lockstep evaluate detection --quick --out evaluation             3 minutes or so on two processors
+  lockstep evaluate detection --quick --out evaluation             1 to 4 minutes on two processors
   lockstep evaluate detection --out evaluation                     20 minutes or so
   lockstep evaluate detection --world demo --seeds 3
   lockstep evaluate detection --world prototype --world null --seeds 5 --jobs 2 --json > figures.json
