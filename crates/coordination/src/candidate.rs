@@ -37,6 +37,8 @@ pub(crate) struct Candidate {
     pub history: Millis,
     /// When evidence last came in.
     pub touched: Millis,
+    /// Tested no further.
+    pub given_up: bool,
     /// Weight of the alternative in tests that begin from now on.
     epsilon: f64,
     /// Tests so far, and those on which a second member acted.
@@ -91,6 +93,7 @@ impl Candidate {
             born,
             history,
             touched: born,
+            given_up: false,
             epsilon: params.epsilon,
             tests: 0,
             followed: 0,
@@ -129,6 +132,12 @@ impl Candidate {
     pub(crate) fn settle(&mut self, params: &Params) {
         let share = (f64::from(self.followed) + PRIOR_TESTS * params.epsilon) / (f64::from(self.tests) + PRIOR_TESTS);
         self.epsilon = share.clamp(params.epsilon / 5.0, 0.5);
+    }
+
+    /// No further test; open ones come to nothing.
+    pub(crate) fn give_up(&mut self) {
+        self.given_up = true;
+        self.open.clear();
     }
 
     pub(crate) fn open(&self) -> usize {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     accounts::Accounts,
@@ -27,6 +28,8 @@ pub(crate) struct Grouper {
     /// Living candidates by number, which is their order of birth.
     candidates: BTreeMap<CandidateId, Candidate>,
     by_member: Map<AccountId, Vec<CandidateId>>,
+    /// The living candidate that a group of ties was last found to be like, by the hash of its members.
+    known: Map<u64, CandidateId>,
     /// Candidates that have passed the test, and how far.
     passed: BTreeMap<CandidateId, Finding>,
     /// How many ever passed in the stream: as anything, and as coordinated.
@@ -56,6 +59,7 @@ impl Grouper {
             ties: Ties::new(params),
             candidates: BTreeMap::new(),
             by_member: Map::default(),
+            known: Map::default(),
             passed: BTreeMap::new(),
             discoveries: [0; 2],
             news: false,
@@ -109,7 +113,8 @@ impl Grouper {
         let mut orders = Orders::default();
         if !tick.last {
             orders.born = self.propose(tick, params);
-            orders.dropped = self.tidy(tick.at, params);
+            orders.dropped = self.give_up(&settled, params);
+            orders.dropped.extend(self.tidy(tick.at, params));
         }
         orders
     }
@@ -201,10 +206,16 @@ impl Grouper {
     fn propose(&mut self, tick: Tick, params: &Params) -> Vec<Born> {
         let mut born = Vec::new();
         for members in self.ties.groups(params.min_members, params.max_members) {
-            if self.known_candidate(&members, params) {
+            let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
+            if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {
+                continue;
+            }
+            if let Some(like) = self.like(&members, params) {
+                self.known.insert(hash, like);
                 continue;
             }
             let id = self.proposed;
+            self.known.insert(hash, id);
             self.proposed += 1;
             for member in &members {
                 self.by_member.entry(*member).or_default().push(id);
@@ -216,25 +227,47 @@ impl Grouper {
         born
     }
 
-    fn known_candidate(&self, members: &[AccountId], params: &Params) -> bool {
-        let mut looked_at: HashSet<CandidateId, FixedState> = HashSet::default();
-        members.iter().flat_map(|m| self.by_member.get(m).into_iter().flatten()).any(|id| {
-            looked_at.insert(*id)
-                && self.candidates.get(id).is_some_and(|candidate| {
-                    let both = candidate.members.iter().filter(|m| members.binary_search(m).is_ok()).count();
+    /// A living candidate with about these members.
+    fn like(&self, members: &[AccountId], params: &Params) -> Option<CandidateId> {
+        let mut both: Map<CandidateId, usize> = Map::default();
+        for id in members.iter().flat_map(|member| self.by_member.get(member).into_iter().flatten()) {
+            *both.entry(*id).or_insert(0) += 1;
+        }
+        both.into_iter()
+            .filter(|(id, both)| {
+                self.candidates.get(id).is_some_and(|candidate| {
                     let either = candidate.members.len() + members.len() - both;
-                    both as f64 >= params.same_candidate * either as f64
+                    *both as f64 >= params.same_candidate * either as f64
                 })
-        })
+            })
+            .map(|(id, _)| id)
+            .min()
+    }
+
+    /// Candidates whose members have been seen to go their own ways are tested no further. They stay known for a while, so that they
+    /// are not proposed again at once; as hypotheses they count for ever.
+    fn give_up(&mut self, settled: &[CandidateId], params: &Params) -> Vec<CandidateId> {
+        let mut given_up = Vec::new();
+        for id in settled {
+            if let Some(candidate) = self.candidates.get_mut(id)
+                && !candidate.given_up
+                && candidate.standing(params).log_e < params.give_up
+                && !self.passed.contains_key(id)
+            {
+                candidate.give_up();
+                given_up.push(*id);
+            }
+        }
+        given_up
     }
 
     fn tidy(&mut self, now: Millis, params: &Params) -> Vec<CandidateId> {
         self.evicted.ties += self.ties.tidy(now);
-        let idle = params.candidate_retention;
+        let idle = |c: &Candidate| if c.given_up { params.give_up_rest } else { params.candidate_retention };
         let mut gone: Vec<CandidateId> = self
             .candidates
             .iter()
-            .filter(|(_, c)| now - c.touched > idle && c.open() == 0)
+            .filter(|(_, c)| now - c.touched > idle(c) && c.open() == 0)
             .map(|(id, _)| *id)
             .collect();
         let most = params.limits.candidates;
@@ -255,6 +288,10 @@ impl Grouper {
         gone.dedup();
         for id in &gone {
             self.drop_candidate(*id);
+        }
+        if !gone.is_empty() {
+            let living = &self.candidates;
+            self.known.retain(|_, id| living.contains_key(id));
         }
         gone
     }

@@ -38,6 +38,7 @@
 mod accounts;
 mod candidate;
 mod cluster;
+mod company;
 mod correlate;
 mod engine;
 mod error_control;

@@ -46,6 +46,10 @@ pub struct Params {
     pub same_candidate: f64,
     /// Candidates that gathered no evidence for this long are dropped.
     pub candidate_retention: Millis,
+    /// A candidate whose evidence falls below this, in nats, is tested no further ...
+    pub give_up: f64,
+    /// ... and may be proposed again after this long.
+    pub give_up_rest: Millis,
     /// How long a test on a key stays open.
     pub test_window: Millis,
     /// Weight of the alternative in a key's e-value.
@@ -64,6 +68,8 @@ pub struct Params {
     pub text_min_words: usize,
     /// A single hashtag is a key while the lagged baseline knows at most this many acts on it.
     pub rare_hashtag_acts: f64,
+    /// Whether every account is given a rank by the company it keeps, tested or not; costs time and memory, and changes no cluster.
+    pub rank_accounts: bool,
     /// Bounds of the tables: keys, ties, habits, candidates, accounts.
     pub limits: Limits,
     /// Canonical address by short link, host and path without scheme; resolved offline only.
@@ -105,6 +111,8 @@ impl Default for Params {
             max_members: 60,
             same_candidate: 0.7,
             candidate_retention: 14 * DAY,
+            give_up: -2.0,
+            give_up_rest: DAY,
             test_window: 2 * HOUR,
             epsilon: 0.05,
             alpha: 0.05,
@@ -114,6 +122,7 @@ impl Default for Params {
             text_similarity: 0.7,
             text_min_words: 4,
             rare_hashtag_acts: 5.0,
+            rank_accounts: false,
             limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000, accounts: 5_000_000 },
             short_links: BTreeMap::new(),
         }
@@ -157,6 +166,7 @@ impl Params {
                 "must lie in min_members to 64",
             ),
             ("same_candidate", in_unit(self.same_candidate), "must lie in 0 to 1"),
+            ("give_up", self.give_up < 0.0, "must be less than zero"),
             ("test_window", self.test_window > 0, positive),
             ("epsilon", self.epsilon > 0.0 && self.epsilon < 1.0, "must lie between 0 and 1"),
             ("alpha", self.alpha > 0.0 && self.alpha < 1.0, "must lie between 0 and 1"),

@@ -17,6 +17,9 @@ pub(crate) type Pair = (AccountId, AccountId);
 /// Credited co-acts remembered per pair. At one credit in 30 minutes this is more than a day of doing nothing else, and a
 /// pair that has so many is proposed already; further ones are not counted.
 const MOST: usize = 64;
+/// Share of the pairs between two groups that must be strong ties for the groups to be one. Those who act together are tied to most
+/// of the others sooner or later; chance ties make chains.
+const DENSITY: f64 = 0.34;
 /// The table is swept for old ties this often in one retention time.
 const SWEEPS: Millis = 28;
 
@@ -111,7 +114,8 @@ impl Ties {
         self.strong.retain(|(a, b)| !gone(a) && !gone(b));
     }
 
-    /// Groups of accounts joined by strong ties, strongest tie first, none larger than `most` accounts.
+    /// Groups of accounts joined by strong ties, strongest tie first, none larger than `most` accounts. Two groups are joined where
+    /// strong ties run between at least [`DENSITY`] of their pairs (average linkage).
     ///
     /// Empty when nothing has changed since the last call.
     pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
@@ -121,11 +125,34 @@ impl Ties {
         let mut edges: Vec<(f64, Pair)> =
             self.strong.iter().filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair))).collect();
         edges.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
-        let mut groups = Groups::default();
-        for (_, (a, b)) in edges {
-            groups.join(a, b, most);
+        let mut neighbours: Map<AccountId, Vec<AccountId>> = Map::default();
+        for &(_, (a, b)) in &edges {
+            neighbours.entry(a).or_default().push(b);
+            neighbours.entry(b).or_default().push(a);
         }
-        groups.sets(least)
+        // Every account begins as a group of its own; a group is named by one of its members.
+        let mut group_of: Map<AccountId, AccountId> = neighbours.keys().map(|a| (*a, *a)).collect();
+        let mut groups: Map<AccountId, Vec<AccountId>> = neighbours.keys().map(|a| (*a, vec![*a])).collect();
+        for &(_, (a, b)) in &edges {
+            let (a, b) = (group_of[&a], group_of[&b]);
+            let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
+            let (few, many) = (groups[&small].len(), groups[&large].len());
+            if a == b || few + many > most {
+                continue;
+            }
+            let ties = groups[&small].iter().flat_map(|member| &neighbours[member]).filter(|n| group_of[*n] == large);
+            if ties.count() as f64 >= DENSITY * (few * many) as f64 {
+                let moved = groups.remove(&small).unwrap_or_default();
+                moved.iter().for_each(|member| {
+                    group_of.insert(*member, large);
+                });
+                groups.entry(large).or_default().extend(moved);
+            }
+        }
+        let mut groups: Vec<Vec<AccountId>> = groups.into_values().filter(|group| group.len() >= least).collect();
+        groups.iter_mut().for_each(|group| group.sort_unstable());
+        groups.sort_unstable();
+        groups
     }
 
     /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.
@@ -302,15 +329,36 @@ mod tests {
         assert_eq!(t.groups(3, 60), Vec::<Vec<AccountId>>::new());
     }
 
+    /// Ties every pair of these accounts strongly, with so many nats a key.
+    fn clique(t: &mut Ties, accounts: &[u32], nats: f64) {
+        for (i, a) in accounts.iter().enumerate() {
+            for b in &accounts[i + 1..] {
+                for key in 0..2 {
+                    credit(t, (*a, *b), key * 40 * MINUTE, key as u64, nats, 0);
+                }
+            }
+        }
+    }
+
     #[test]
     fn groups_stop_growing_at_the_bound_strongest_first() {
         let mut t = ties();
-        for a in 0..10u32 {
-            for key in 0..2 {
-                credit(&mut t, (a, a + 1), key * 40 * MINUTE, key as u64, 5.0 + f64::from(a), 0);
-            }
+        clique(&mut t, &[0, 1, 2], 5.0);
+        clique(&mut t, &[3, 4, 5], 9.0);
+        clique(&mut t, &[2, 3, 4, 5], 7.0);
+        assert_eq!(t.groups(3, 4), [vec![2, 3, 4, 5]]);
+    }
+
+    #[test]
+    fn a_chain_of_chance_ties_is_no_group() {
+        let mut t = ties();
+        for a in 0..30 {
+            clique(&mut t, &[a, a + 1], 5.0);
         }
-        assert_eq!(t.groups(3, 4), [vec![0, 1, 2], vec![3, 4, 5, 6], vec![7, 8, 9, 10]]);
+        clique(&mut t, &[40, 41, 42, 43, 44], 5.0);
+        let groups = t.groups(3, 60);
+        assert!(groups.contains(&vec![40, 41, 42, 43, 44]));
+        assert!(groups.iter().all(|group| group.len() <= 5), "{groups:?}");
     }
 
     #[test]

@@ -18,6 +18,10 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+/// The engine makes and drops many small things; measured, this allocator takes a third off its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and gets each finding to those
 /// who can act on it.
 #[derive(Parser)]

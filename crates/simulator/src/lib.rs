@@ -17,6 +17,28 @@
 //! grammars, so nothing may be concluded from their content. Interests do not change over time, nobody follows anybody
 //! (cascades come from what is famous and fresh, not from a graph), and a campaign does what its file says, no more.
 //! Countries, parties and people are invented, addresses end in `.example`, and no parameter knows a viewpoint.
+//!
+//! # Turning one parameter
+//!
+//! [`World::with`] gives a world with one parameter changed, by its path; a file does so in a table `set`. The world
+//! `evasion` is the base for such sweeps.
+//!
+//! ```
+//! use simulator::World;
+//!
+//! let base = World::named("evasion")?;
+//! for cover in ["0", "20", "60"] {
+//!     let world = base.with("campaign.*.cover_per_day", cover)?;
+//!     let (posts, truth) = world.stream(1);
+//!     assert_eq!(truth.campaigns.len(), 7);
+//!     assert!(posts.len() > 10_000);
+//! }
+//! # Ok::<(), simulator::WorldError>(())
+//! ```
+//!
+//! # Every parameter
+//!
+#![doc = include_str!("../PARAMETERS.md")]
 
 mod campaign;
 mod crowd;

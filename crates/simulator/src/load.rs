@@ -6,13 +6,20 @@ use crate::{
 };
 
 /// The worlds that come with Lockstep, by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 13] = [
+    ("debate", include_str!("../worlds/debate.toml")),
     ("demo", include_str!("../worlds/demo.toml")),
+    ("evasion", include_str!("../worlds/evasion.toml")),
+    ("innocents", include_str!("../worlds/innocents.toml")),
+    ("jitter", include_str!("../worlds/jitter.toml")),
     ("lookalikes", include_str!("../worlds/lookalikes.toml")),
     ("newfandom", include_str!("../worlds/newfandom.toml")),
     ("null", include_str!("../worlds/null.toml")),
+    ("operation", include_str!("../worlds/operation.toml")),
+    ("proto", include_str!("../worlds/proto.toml")),
     ("prototype", include_str!("../worlds/prototype.toml")),
     ("training", include_str!("../worlds/training.toml")),
+    ("viral", include_str!("../worlds/viral.toml")),
 ];
 
 /// More than this many posts is taken for a slip of the pen.
@@ -476,8 +483,8 @@ fn set<'p>(node: &mut toml::Value, steps: &[&'p str], value: &toml::Value) -> Re
             if !(0..list.len()).any(chosen) {
                 return Err((step, if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }));
             }
-            let wanted = list.iter_mut().enumerate().filter(|(place, _)| chosen(*place));
-            wanted.map(|(_, entry)| set(entry, rest, value)).collect()
+            let mut wanted = list.iter_mut().enumerate().filter(|(place, _)| chosen(*place));
+            wanted.try_for_each(|(_, entry)| set(entry, rest, value))
         }
         other => Err((step, format!("the value {other}"))),
     }
@@ -545,46 +552,56 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        check("", expect!["ok: x"]);
+        check("", expect![[r#"ok: x"#]]);
         check(
             "[crowd]\nacounts = 3\n",
-            expect!["at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`"],
+            expect![[
+                r#"at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`"#
+            ]],
         );
-        check("[crowd]\nrepost = 1.5\n", expect!["`crowd.repost` is 1.5: must be in 0 to 1"]);
+        check("[crowd]\nrepost = 1.5\n", expect![[r#"`crowd.repost` is 1.5: must be in 0 to 1"#]]);
         check(
             "[[lookalike]]\nkind = 'fandoms'\n",
-            expect!["at `lookalike[0].kind`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`, `sport`, `newsroom`, `legislature`, `cascade`"],
+            expect![
+                "at `lookalike[0]`: unknown variant `fandoms`, expected one of `fandom`, `breaking_news`, `mirrors`, `giveaway`, `share_button`, `live_event`, `sport`, `newsroom`, `legislature`, `cascade`"
+            ],
         );
         check(
             "[[lookalike]]\nkind = 'mirrors'\nname = 'm'\naccounts = 1\noutlets = 1\nspeed = 2\n",
-            expect![[r#"at `lookalike[0]`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"#]],
+            expect![
+                "at `lookalike[0]`: `speed`: unknown field `speed`, expected one of `name`, `accounts`, `outlets`, `lag_s`, `headline`"
+            ],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter = 3\n",
-            expect!["at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"],
+            expect![[
+                r#"at `campaign[0].jitter`: unknown field `jitter`, expected one of `name`, `copies`, `platforms`, `size`, `start_day`, `end_day`, `burst_h`, `actions_per_day`, `max_actions`, `participation`, `jitter_s`, `lag`, `drip_s`, `drip_days`, `cover_per_day`, `cover_sigma`, `cover_max`, `habits`, `modes`, `own_source`, `own_sources`, `borrow_from`, `cells`, `cell_size`, `rotate`, `tags`, `new_tags`, `flood`, `paraphrase`, `rewrite`, `templates`, `scripted`, `mention_set`, `media_noise`, `shortener`, `shortener_hosts`, `delete`, `delete_after_s`, `poison_per_day`, `created_within_days`, `pattern_handles`, `client`, `one_time_zone`"#
+            ]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\njitter_s = [9, 3]\n",
-            expect!["at `campaign[0].jitter_s`: [low, high] has low above high"],
+            expect![[r#"at `campaign[0].jitter_s`: [low, high] has low above high"#]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\nplatforms = ['nowhere']\n",
-            expect!["`campaign[0].platforms` is nowhere: must name platforms of this world"],
+            expect![[r#"`campaign[0].platforms` is nowhere: must name platforms of this world"#]],
         );
         check(
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\n",
-            expect!["`campaign[0].modes` is all zero: must give at least one mode a weight"],
+            expect![[r#"`campaign[0].modes` is all zero: must give at least one mode a weight"#]],
         );
         check(
             "days = 3\n",
-            expect![[r#"at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"#]],
+            expect![[
+                r#"at `platform[0].days`: unknown field `days`, expected one of `name`, `share`, `profile`, `client`, `deletions`, `lang`, `clock_s`"#
+            ]],
         );
     }
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         let error = World::named("prototyp").map(|world| world.name).unwrap_err();
-        expect!["no built-in world is called `prototyp`; did you mean `prototype`? there are: demo, lookalikes, newfandom, null, prototype, training"].assert_eq(&error.to_string());
+        expect![[r#"no built-in world is called `prototyp`; did you mean `prototype`? there are: debate, demo, evasion, innocents, jitter, lookalikes, newfandom, null, operation, proto, prototype, training, viral"#]].assert_eq(&error.to_string());
     }
 
     #[test]
@@ -630,6 +647,35 @@ mod tests {
             at `crowd.accounts.x`: nothing is called `x` here; there is the value 20000
             at `crowds`: unknown field `crowds`, expected one of `name`, `about`, `start`, `days`, `platform`, `crowd`, `lookalike`, `campaign`
             at `campaign.*.size`: nothing is called `*` here; there is nothing"#]].assert_eq(&all.join("\n"));
+    }
+
+    /// The table in the crate's documentation has every key, with its default.
+    #[test]
+    fn the_table_of_parameters_is_whole() {
+        let table = include_str!("../PARAMETERS.md");
+        let least = "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\n";
+        let world = World::from_toml(&format!("{SMALL}{least}")).unwrap().to_table().unwrap();
+        let sections = [("`[crowd]`", &world["crowd"]), ("`[[campaign]]`", &world["campaign"][0])];
+        for (section, keys) in sections {
+            let rows = table.split(&format!("**{section}**")).nth(1).unwrap().split("\n**").next().unwrap();
+            for (key, value) in keys.as_table().unwrap() {
+                let row = rows.lines().find(|row| row.starts_with(&format!("| `{key}`")));
+                let row = row.unwrap_or_else(|| panic!("{section} lacks `{key}`"));
+                let said = row.split('|').nth(2).unwrap().trim().trim_matches('`');
+                if let Some(number) = value.as_float().or_else(|| value.as_integer().map(|it| it as f64)) {
+                    assert!(said == "required" || said.parse() == Ok(number), "{section} {row}: {number}");
+                }
+            }
+        }
+        for name in ["demo", "innocents"] {
+            for lookalike in World::named(name).unwrap().to_table().unwrap()["lookalike"].as_array().unwrap() {
+                let kind = lookalike["kind"].as_str().unwrap();
+                let rows = table.split(&format!("kind = \"{kind}\"`**")).nth(1).unwrap().split("\n**").next().unwrap();
+                for key in lookalike.as_table().unwrap().keys().filter(|key| *key != "kind") {
+                    assert!(rows.contains(&format!("| `{key}`")), "{kind} lacks `{key}`");
+                }
+            }
+        }
     }
 
     #[test]

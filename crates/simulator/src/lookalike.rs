@@ -108,7 +108,7 @@ fn breaking_news(scene: &mut Scene<'_>, draw: &mut Draw, it: &BreakingNews) {
 fn cascades(scene: &mut Scene<'_>, draw: &mut Draw, it: &Cascade) {
     let mut actions = Vec::new();
     for _ in 0..it.cascades {
-        let at = scene.day(draw.unit() * scene.world.days * 0.95);
+        let at = scene.day(draw.unit() * scene.world.days * 2.0 / 3.0);
         let voices = scene.world.crowd.sources.div_ceil(2);
         let source = draw.below(scene.world.crowd.communities) * scene.world.crowd.sources + 2 * draw.below(voices);
         let item = scene.item(source as u32, at, 1.0);
@@ -262,12 +262,12 @@ fn sport(scene: &mut Scene<'_>, draw: &mut Draw, it: &Sport) {
             })
             .collect();
         let mut who = Vec::new();
-        for team in 0..2 {
+        for (team, &shout) in shouts.iter().enumerate() {
             let share = if team == scorer { it.participation } else { it.participation / 2.0 };
             let mut part = part(draw, watchers.len(), share);
             part.retain(|place| *place as usize % 2 == team);
             let lag = |draw: &mut Draw| 1.0 + draw.exponential(it.lag_s);
-            who.extend(act_all(scene, draw, &watchers, part, at, lag, |_| Act::Script(shouts[team])));
+            who.extend(act_all(scene, draw, &watchers, part, at, lag, |_| Act::Script(shout)));
         }
         actions.push(tagged(at, tags[scorer].clone(), game.clone()).by(who));
     }

@@ -141,7 +141,7 @@ pub struct ActTruth {
 impl ActionTruth {
     /// The action with its posts, each given with the time at which it was really posted.
     pub(crate) fn by(mut self, mut who: Vec<(Millis, ActTruth)>) -> Self {
-        who.sort_by(|a, b| (a.0, a.1.member).cmp(&(b.0, b.1.member)));
+        who.sort_by_key(|(at, act)| (*at, act.member));
         let mut seen = HashSet::new();
         self.participants = who.iter().map(|(_, act)| act.member).filter(|member| seen.insert(*member)).collect();
         self.acts = who.into_iter().map(|(_, act)| act).collect();

@@ -175,7 +175,7 @@ impl Habits {
 }
 
 /// Organic accounts that act alike for innocent reasons.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Lookalike {
     /// Admirers of one voice who repost everything it posts.
@@ -198,6 +198,44 @@ pub enum Lookalike {
     Legislature(Legislature),
     /// Posts that run through the crowd: repost sets off repost, within seconds.
     Cascade(Cascade),
+}
+
+/// By hand, because a derived reader of a tagged table forgets in which key an error was.
+impl<'de> Deserialize<'de> for Lookalike {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const KINDS: &[&str] = &[
+            "fandom",
+            "breaking_news",
+            "mirrors",
+            "giveaway",
+            "share_button",
+            "live_event",
+            "sport",
+            "newsroom",
+            "legislature",
+            "cascade",
+        ];
+        fn read<T: de::DeserializeOwned, E: de::Error>(table: toml::Table) -> Result<T, E> {
+            serde_path_to_error::deserialize(toml::Value::Table(table))
+                .map_err(|error| E::custom(format!("`{}`: {}", error.path(), error.inner().message())))
+        }
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let kind = table.remove("kind").ok_or_else(|| de::Error::missing_field("kind"))?;
+        let kind = kind.as_str().unwrap_or_default();
+        match kind {
+            "fandom" => read(table).map(Self::Fandom),
+            "breaking_news" => read(table).map(Self::BreakingNews),
+            "mirrors" => read(table).map(Self::Mirrors),
+            "giveaway" => read(table).map(Self::Giveaway),
+            "share_button" => read(table).map(Self::ShareButton),
+            "live_event" => read(table).map(Self::LiveEvent),
+            "sport" => read(table).map(Self::Sport),
+            "newsroom" => read(table).map(Self::Newsroom),
+            "legislature" => read(table).map(Self::Legislature),
+            "cascade" => read(table).map(Self::Cascade),
+            _ => Err(de::Error::unknown_variant(kind, KINDS)),
+        }
+    }
 }
 
 /// See [`Lookalike::Fandom`].
@@ -422,7 +460,7 @@ pub struct Legislature {
 pub struct Cascade {
     /// Name in the truth.
     pub name: String,
-    /// Number of cascades, at random times.
+    /// Number of cascades, at random times in the first two thirds of the world, so that they can run their course.
     pub cascades: usize,
     /// Median reposts of one.
     pub accounts: f64,

@@ -8,14 +8,14 @@
 //! messages.push("2", "ann", 1.0, &["x"]);
 //! messages.push("3", "bob", 2.0, &["x"]);
 //! let mut ties = Vec::new();
-//! messages.ties(1.0, 1, Match::Same, |tie| ties.push((tie.user_1.to_owned(), tie.user_2.to_owned(), tie.weight)));
+//! messages.ties(1.0, 1, Match::Same, false, |tie| ties.push((tie.user_1.to_owned(), tie.user_2.to_owned(), tie.weight)));
 //! assert_eq!(ties, [("ann".into(), "bob".into(), 1), ("bob".into(), "ann".into(), 1)]);
 //! ```
 //!
 //! # The definition
 //! A tie is directed. Its weight is the number of different messages of `user_1` that have at least one of `user_2` with the same key and
 //! a time from `t - window` to `t + window`, both inclusive, where t is the time of `user_1`'s message. It is kept from the least weight
-//! on. An account's ties to itself are left out, as they are in the toolkit's exports. Of the messages of one id, the first counts and
+//! on. An account's ties to itself, by two messages of its own, are stored by the toolkit and left out of its exports. Of the messages of one id, the first counts and
 //! the others are ignored, whoever wrote them; but see [`Messages::push_each`].
 
 use hashbrown::HashSet;
@@ -97,13 +97,13 @@ impl Messages {
         &self.shares
     }
 
-    /// The ties, by the bytes of both names. The window is in seconds.
-    pub fn ties(&self, time_window: f64, min_edge_weight: u32, of: Match, mut each: impl FnMut(Tie<'_>)) {
+    /// The ties, by the bytes of both names. The window is in seconds. `loops` says whether ties of an account to itself are wanted.
+    pub fn ties(&self, time_window: f64, min_edge_weight: u32, of: Match, loops: bool, mut each: impl FnMut(Tie<'_>)) {
         let index = Index::new(&self.shares, self.shares.rows.clone(), |_| true);
         let account = |rank: u32| self.shares.accounts.name(index.accounts[rank as usize]);
         let mut tallies = vec![Tally::default(); index.accounts.len()];
         let mut partners = Vec::new();
-        let mut lags = Lags::new();
+        let mut lags = Lags::default();
         // Partners that a message of several keys has been counted for.
         let mut counted: HashSet<(u32, u32), FixedState> = HashSet::default();
         for a in 0..index.accounts() {
@@ -114,7 +114,8 @@ impl Messages {
                     |t_1, t_2| t_1 - time_window <= t_2 && t_2 <= t_1 + time_window,
                     |q, _| {
                         let other = index.row(q);
-                        if other.account == a || !self.matches(of, row.content, other.content) {
+                        let unwanted = other.account == a && (!loops || other.content == row.content);
+                        if unwanted || !self.matches(of, row.content, other.content) {
                             return true;
                         }
                         let b = other.account;
@@ -202,7 +203,8 @@ mod tests {
 
     fn show(messages: &Messages, window: f64, least: u32, of: Match) -> Vec<String> {
         let mut found = Vec::new();
-        messages.ties(window, least, of, |tie| found.push(format!("{}>{} {}", tie.user_1, tie.user_2, tie.weight)));
+        messages
+            .ties(window, least, of, false, |tie| found.push(format!("{}>{} {}", tie.user_1, tie.user_2, tie.weight)));
         found
     }
 
@@ -225,6 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn loops_take_two_messages() {
+        let mut messages = Messages::default();
+        for (message, at, keys) in [("1", 0.0, &["x", "y"][..]), ("2", 1.0, &["x"]), ("3", 9.0, &["x"])] {
+            messages.push_each(message, "a", at, keys);
+        }
+        let mut loops = Vec::new();
+        messages.ties(1.0, 1, Match::Same, true, |tie| loops.push((tie.user_1 == tie.user_2, tie.weight)));
+        assert_eq!(loops, [(true, 2)]);
+        assert_eq!(show(&messages, 1.0, 1, Match::Same), [""; 0]);
+    }
+
+    #[test]
     fn the_window_is_inclusive_on_both_sides() {
         check(&[("1", "a", 0.5, &["x"]), ("2", "b", 10.5, &["x"])], 10.0, 1, &["a>b 1", "b>a 1"]);
         check(&[("1", "a", 0.5, &["x"]), ("2", "b", 0.5, &["x"])], 0.0, 1, &["a>b 1", "b>a 1"]);
@@ -236,7 +250,7 @@ mod tests {
         check(&messages, 1.0, 1, &["a>b 1", "b>a 1"]);
         let mut links = Messages::default();
         messages.iter().for_each(|(message, user, at, keys)| links.push_each(message, user, *at, keys));
-        links.ties(1.0, 1, Match::Same, |tie| assert_eq!((tie.keys, tie.median_lag_s), (2, 1.0)));
+        links.ties(1.0, 1, Match::Same, false, |tie| assert_eq!((tie.keys, tie.median_lag_s), (2, 1.0)));
     }
 
     #[test]

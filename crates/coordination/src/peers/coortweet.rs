@@ -304,7 +304,7 @@ impl<'s> Groups<'s> {
         let index = &self.index;
         let mut tallies = vec![Tally::default(); index.accounts.len()];
         let mut partners = Vec::new();
-        let mut lags = Lags::new();
+        let mut lags = Lags::default();
         // Which counts a single row of a partner has entered already, and for which account.
         let mut of_partner = vec![(ABSENT, 0_u8); if detail == Detail::Weights { 0 } else { index.rows.len() }];
         // The same for contents of several rows, by partner.

@@ -15,6 +15,7 @@ mod words;
 
 pub use words::{Tokens, normalised_message, normalised_text};
 
+use crate::hash::Map;
 use names::Names;
 
 /// Who acted on what, when, and by which post; in the order of the input, which both methods may depend on.
@@ -172,59 +173,35 @@ impl Index {
     }
 }
 
-/// Lags of one account's pairs by partner, for their medians, in whole milliseconds. Equal ones are counted together where there are
-/// many, so that memory is bounded by the lags that the window allows.
-#[derive(Debug)]
+/// Lags of one account's pairs by partner, for their medians, in whole milliseconds. Equal ones are counted together, so that memory is
+/// bounded by the lags that the window allows.
+#[derive(Debug, Default)]
 struct Lags {
-    /// (partner, lag, how often)
-    all: Vec<(u32, u64, u32)>,
-    most: usize,
+    /// How often, by (partner, lag).
+    counts: Map<(u32, u64), u64>,
 }
 
 impl Lags {
-    const LEAST: usize = 1 << 16;
-
-    fn new() -> Lags {
-        Lags { all: Vec::new(), most: Lags::LEAST }
-    }
-
     fn push(&mut self, partner: u32, seconds: f64) {
-        if self.all.len() >= self.most {
-            self.merge();
-            self.most = Lags::LEAST.max(2 * self.all.len());
-        }
-        self.all.push((partner, (seconds.abs() * 1e3).round() as u64, 1));
-    }
-
-    fn merge(&mut self) {
-        self.all.sort_unstable();
-        self.all.dedup_by(|next, kept| {
-            let same = (next.0, next.1) == (kept.0, kept.1);
-            let room = u32::MAX - kept.2 >= next.2;
-            if same && room {
-                kept.2 += next.2;
-            }
-            same && room
-        });
+        *self.counts.entry((partner, (seconds.abs() * 1e3).round() as u64)).or_insert(0) += 1;
     }
 
     /// Medians in seconds, by partner in rising order; then there are none left.
     fn medians(&mut self, mut each: impl FnMut(u32, f64)) {
-        self.merge();
-        for lags in self.all.chunk_by(|x, y| x.0 == y.0) {
-            let count: u64 = lags.iter().map(|(_, _, n)| u64::from(*n)).sum();
+        let mut all: Vec<((u32, u64), u64)> = self.counts.drain().collect();
+        all.sort_unstable();
+        for lags in all.chunk_by(|x, y| x.0.0 == y.0.0) {
+            let count: u64 = lags.iter().map(|(_, often)| often).sum();
             let nth = |n: u64| {
                 let mut seen = 0;
-                let at = lags.iter().find(|lag| {
-                    seen += u64::from(lag.2);
+                let at = lags.iter().find(|(_, often)| {
+                    seen += often;
                     seen > n
                 });
-                at.map_or(0, |lag| lag.1)
+                at.map_or(0, |((_, lag), _)| *lag)
             };
-            each(lags[0].0, (nth((count - 1) / 2) + nth(count / 2)) as f64 / 2e3);
+            each(lags[0].0.0, (nth((count - 1) / 2) + nth(count / 2)) as f64 / 2e3);
         }
-        self.all.clear();
-        self.most = Lags::LEAST;
     }
 }
 
@@ -278,17 +255,15 @@ mod tests {
 
     #[test]
     fn medians_of_lags_by_partner() {
-        let mut lags = Lags::new();
+        let mut lags = Lags::default();
         for (partner, lag) in [(2, 3.0), (1, 1.0), (2, 1.0), (2, -2.0), (1, 4.0)] {
             lags.push(partner, lag);
         }
         let mut medians = Vec::new();
         lags.medians(|partner, median| medians.push((partner, median)));
         assert_eq!(medians, [(1, 2.5), (2, 2.0)]);
-        for n in 0..3 * Lags::LEAST {
-            lags.push(7, (n % 3) as f64);
-        }
-        assert!(lags.all.len() <= Lags::LEAST, "equal lags are counted together");
+        (0..300).for_each(|n| lags.push(7, f64::from(n % 3)));
+        assert_eq!(lags.counts.len(), 3, "equal lags are counted together");
         lags.medians(|partner, median| assert_eq!((partner, median), (7, 1.0)));
     }
 }

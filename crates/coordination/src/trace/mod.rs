@@ -43,6 +43,11 @@ impl Trace {
     }
 }
 
+/// Hashes of a post's hashtags, a repost's too.
+pub(crate) fn tag_keys(post: &Post<'_>) -> Vec<u64> {
+    hashtags::tags(post).iter().map(|tag| hash_strs(0, &["#", tag])).collect()
+}
+
 /// One kind of trace. Reading is pure: it may happen on any thread and in any order.
 pub(crate) trait Reader: Send + Sync {
     /// Pushes the traces of a post.
@@ -86,6 +91,7 @@ pub(crate) struct Resolver {
     /// The source that a key was first seen with is its source, until it has been silent for a horizon.
     sources: Map<u64, (Box<str>, Millis)>,
     horizon: Millis,
+    next_sweep: Millis,
 }
 
 impl Resolver {
@@ -95,6 +101,7 @@ impl Resolver {
             texts: text::Classes::new(params),
             sources: Map::default(),
             horizon: params.horizon,
+            next_sweep: Millis::MIN,
         }
     }
 
@@ -130,8 +137,12 @@ impl Resolver {
         known.1 = now;
     }
 
-    /// Forgets what is older than the horizon; called at every tick.
+    /// Forgets what is older than the horizon, now and then; called at every tick.
     pub(crate) fn expire(&mut self, now: Millis) {
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + self.horizon / 2;
         self.hashtags.expire(now);
         self.texts.expire(now);
         let horizon = self.horizon;
