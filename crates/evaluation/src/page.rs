@@ -206,7 +206,13 @@ fn rows(figures: &MethodFigures) -> Vec<Row> {
             || "none".to_owned(),
             |delay| format!("{} actions, {:.1} h", delay.actions_median, delay.hours_median),
         ),
-        note: if at == 0 { note(&figures.summary) } else { String::new() },
+        note: {
+            let groups = published.false_groups.iter().map(|(group, n)| format!("{group} {n}"));
+            let wrong = groups.collect::<Vec<_>>().join(", ");
+            let also = if at == 0 { note(&figures.summary) } else { String::new() };
+            let wrong = if wrong.is_empty() { wrong } else { format!("false: {wrong}") };
+            [also, wrong].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        },
     };
     lines(figures).into_iter().enumerate().map(of).collect()
 }
@@ -242,7 +248,7 @@ mod tests {
         about = 'One campaign in a small crowd'
         days = 2.5
         lookalike = []
-        crowd.accounts = 300
+        crowd.accounts = 1000
         [[define.tiny.campaign]]
         name = 'c'
         start_day = 1.5

@@ -115,7 +115,7 @@ impl Cooccurrence {
     pub(crate) fn found(self, window_s: f64) -> Found {
         let mut pairs = Vec::new();
         for messages in &self.networks {
-            messages.ties(window_s, LEAST, Match::Same, |tie| pairs.extend(pair(tie.user_1, tie.user_2)));
+            messages.ties(window_s, LEAST, Match::Same, false, |tie| pairs.extend(pair(tie.user_1, tie.user_2)));
         }
         found(self.accounts, pairs)
     }

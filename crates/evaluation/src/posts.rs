@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use coordination::AccountEvidence;
 use detector::{
     detect::{Detection, RankedAccount},
     input::{Input, InputError, Options},
@@ -381,9 +382,13 @@ impl fmt::Display for FileTally {
 
 /// Whether two neighbours of the ranking differ in name only.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
+    // Whatever the ranking looks at, now or later, is in the evidence; the member test counts from 0 on.
     let evidence = |account: &RankedAccount| {
         let status = account.cluster.as_ref().map(|(_, status, _)| *status);
-        (status, account.evidence.log_e.unwrap_or(0.0).max(0.0), account.evidence.tie_nats)
+        let log_e = Some(account.evidence.log_e.unwrap_or(0.0).max(0.0));
+        let evidence =
+            AccountEvidence { account: x.evidence.account.clone(), posts: 0, log_e, ..account.evidence.clone() };
+        (status, evidence)
     };
     evidence(x) == evidence(y)
 }
@@ -391,7 +396,7 @@ fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coordination::{AccountEvidence, AccountRef};
+    use coordination::AccountRef;
 
     fn key(id: &str) -> AccountKey {
         AccountKey { platform: "x".to_owned(), account_id: id.to_owned() }
@@ -458,6 +463,7 @@ mod tests {
                 account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
                 posts: 1,
                 tie_nats,
+                company: 0.0,
                 log_e: None,
             },
             cluster: None,
