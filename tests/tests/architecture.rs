@@ -40,8 +40,13 @@ const RULES: &[Rule] = &[
     Rule { name: "sharing", ours: &["messages", "runtime"], never: &[] },
     Rule { name: "simulator", ours: &["coordination"], never: SERVICES },
     Rule {
+        name: "evaluation",
+        ours: &["coordination", "scoring", "messages", "detector", "simulator"],
+        never: &["clap", "indicatif"],
+    },
+    Rule {
         name: "lockstep",
-        ours: &["coordination", "scoring", "messages", "runtime", "detector", "sharing", "simulator"],
+        ours: &["coordination", "scoring", "messages", "runtime", "detector", "sharing", "simulator", "evaluation"],
         never: &[],
     },
 ];

@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod detect;
+mod evaluate;
 mod ingest;
 mod models;
 mod progress;
@@ -46,6 +47,7 @@ enum Command {
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
     Partners(serve::Partners),
+    Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
     Simulate(simulate::Simulate),
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),
         Command::Simulate(simulate) => simulate.run(),

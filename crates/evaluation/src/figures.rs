@@ -1,0 +1,520 @@
+//! The figures of one run, and those of many seeds together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coordination::Millis;
+use messages::cluster::Status;
+use serde::Serialize;
+use simulator::{AccountKey, Truth};
+
+use crate::{
+    method::{Found, FoundCluster, State},
+    stats::{Estimate, bootstrap, proportion, quantiles},
+    truth::Groups,
+};
+
+/// What counts as published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    /// Coordinated by the statistics, whatever the model says.
+    Coordinated,
+    /// Coordinated, and inauthentic by the model.
+    Flagged,
+}
+
+impl Column {
+    fn takes(self, status: Status) -> bool {
+        match self {
+            Column::Coordinated => matches!(status, Status::Coordinated | Status::Flagged),
+            Column::Flagged => status == Status::Flagged,
+        }
+    }
+
+    /// The states that count, by time.
+    fn states(self, cluster: &FoundCluster) -> impl DoubleEndedIterator<Item = &State> {
+        cluster.states.iter().filter(move |state| self.takes(state.status))
+    }
+}
+
+/// The figures of one method on one world and seed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Run {
+    /// The seed.
+    pub seed: u64,
+    /// Posts of the world.
+    pub posts: u64,
+    /// Accounts that posted.
+    pub accounts: u64,
+    /// Hypotheses tested, where the method tests any.
+    pub candidates_tested: Option<u64>,
+    /// Clusters published as coordinated, whatever the model says of them.
+    pub coordinated: Published,
+    /// Clusters published as flagged: coordinated, and inauthentic by the model. `None` where the method has no model.
+    pub flagged: Option<Published>,
+    /// Clusters that were never more than single-source.
+    pub single_source: Tally,
+    /// Pairs of accounts, where the method publishes any.
+    pub pairs: Option<Pairs>,
+    /// The campaigns that had the chance to act.
+    pub campaigns: Vec<CampaignFigures>,
+}
+
+/// Clusters, and the false ones among them: those of which fewer than half of the accounts are of one campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Clusters.
+    pub clusters: u64,
+    /// False ones among them.
+    #[serde(rename = "false")]
+    pub wrong: u64,
+}
+
+impl Tally {
+    fn add(&mut self, right: bool) {
+        self.clusters += 1;
+        self.wrong += u64::from(!right);
+    }
+}
+
+/// Pairs of accounts said to act together, and the false ones among them: those that are not both of one campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Pairs {
+    /// Pairs.
+    pub flagged: u64,
+    /// False ones among them.
+    #[serde(rename = "false")]
+    pub wrong: u64,
+}
+
+/// What was published.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Published {
+    /// Every cluster ever published, each judged as it was published last, even if it faded or was absorbed later.
+    pub ever: Tally,
+    /// Those that stand at the end of the stream.
+    pub standing: Tally,
+    /// What the false ones are: the group that most of their accounts are in.
+    pub false_groups: BTreeMap<String, u64>,
+    /// Accounts named by any of them.
+    pub accounts: u64,
+    /// Accounts among those that belong to a campaign.
+    pub accounts_right: u64,
+}
+
+/// How one campaign fared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CampaignFigures {
+    /// Its name.
+    pub name: String,
+    /// Actions that anybody took part in.
+    pub actions: u64,
+    /// Accounts that took part in one or more.
+    pub accounts: u64,
+    /// As coordinated.
+    pub coordinated: Detection,
+    /// As flagged.
+    pub flagged: Detection,
+}
+
+/// Whether a campaign was found, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Detection {
+    /// Its accounts that were named.
+    pub accounts: u64,
+    /// Whether a published cluster is the campaign's.
+    pub found: bool,
+    /// Actions that had begun when a cluster of the campaign was first published; `None` where the method waits for all posts.
+    pub delay_actions: Option<u64>,
+    /// Event time from the first action until then, hours.
+    pub delay_hours: Option<f64>,
+}
+
+impl Run {
+    /// Holds what was found against the truth.
+    pub fn measure(found: &Found, truth: &Truth, seed: u64) -> Run {
+        let groups = Groups::new(truth);
+        let (coordinated, named) = published(found, &groups, Column::Coordinated);
+        let (flagged, named_flagged) = published(found, &groups, Column::Flagged);
+        let mut single_source = Tally::default();
+        for cluster in &found.clusters {
+            let last = cluster.states.iter().rev().find(|state| state.status == Status::SingleSource);
+            if let Some(state) = last
+                && Column::Coordinated.states(cluster).next().is_none()
+            {
+                single_source.add(groups.of(&state.accounts).campaign);
+            }
+        }
+        let mut campaigns = Vec::new();
+        for campaign in &truth.campaigns {
+            let actions: Vec<Millis> =
+                campaign.actions.iter().filter(|a| !a.participants.is_empty()).map(|a| a.at).collect();
+            let acted: BTreeSet<&AccountKey> = campaign
+                .actions
+                .iter()
+                .flat_map(|action| &action.participants)
+                .filter_map(|place| campaign.members.get(*place as usize))
+                .collect();
+            if acted.is_empty() {
+                continue;
+            }
+            let detection = |named: &BTreeSet<&AccountKey>, column| Detection {
+                accounts: acted.intersection(named).count() as u64,
+                ..detection(found, &groups, column, &campaign.name, &actions)
+            };
+            campaigns.push(CampaignFigures {
+                name: campaign.name.clone(),
+                actions: actions.len() as u64,
+                accounts: acted.len() as u64,
+                coordinated: detection(&named, Column::Coordinated),
+                flagged: detection(&named_flagged, Column::Flagged),
+            });
+        }
+        Run {
+            seed,
+            posts: found.posts,
+            accounts: truth.accounts.len() as u64,
+            candidates_tested: found.candidates_tested,
+            coordinated,
+            flagged: found.judged.then_some(flagged),
+            single_source,
+            pairs: found.pairs.as_ref().map(|pairs| {
+                let campaigns: Vec<Option<&str>> = found.accounts.iter().map(|a| groups.campaign(a)).collect();
+                let of = |account: u32| campaigns.get(account as usize).copied().flatten();
+                let wrong = pairs.iter().filter(|(a, b)| of(*a).is_none() || of(*a) != of(*b));
+                Pairs { flagged: pairs.len() as u64, wrong: wrong.count() as u64 }
+            }),
+            campaigns,
+        }
+    }
+}
+
+fn published<'f>(found: &'f Found, groups: &Groups<'_>, column: Column) -> (Published, BTreeSet<&'f AccountKey>) {
+    let mut figures = Published::default();
+    let mut named = BTreeSet::new();
+    for cluster in &found.clusters {
+        let Some(last) = column.states(cluster).next_back() else { continue };
+        let origin = groups.of(&last.accounts);
+        figures.ever.add(origin.campaign);
+        if cluster.stands && cluster.states.last().is_some_and(|state| column.takes(state.status)) {
+            figures.standing.add(origin.campaign);
+        }
+        if !origin.campaign {
+            *figures.false_groups.entry(origin.group.to_owned()).or_insert(0) += 1;
+        }
+        named.extend(&last.accounts);
+    }
+    figures.accounts = named.len() as u64;
+    figures.accounts_right = named.iter().filter(|account| groups.campaign(account).is_some()).count() as u64;
+    (figures, named)
+}
+
+fn detection(found: &Found, groups: &Groups<'_>, column: Column, name: &str, actions: &[Millis]) -> Detection {
+    let is_its = |state: &State| {
+        let origin = groups.of(&state.accounts);
+        origin.campaign && origin.group == name
+    };
+    let mut detection = Detection::default();
+    let mut first: Option<Millis> = None;
+    for cluster in &found.clusters {
+        detection.found |= column.states(cluster).next_back().is_some_and(is_its);
+        let at = column.states(cluster).find(|state| is_its(state)).and_then(|state| state.at);
+        first = first.into_iter().chain(at).min();
+    }
+    if let (true, Some(at), Some(begin)) = (detection.found, first, actions.iter().min()) {
+        detection.delay_actions = Some(actions.iter().filter(|action| **action <= at).count() as u64);
+        detection.delay_hours = Some((at - begin) as f64 / 3_600_000.0);
+    }
+    detection
+}
+
+/// The runs of one method on one world, over all seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Seeds.
+    pub seeds: u64,
+    /// Posts of all seeds.
+    pub posts: u64,
+    /// Hypotheses tested, where the method tests any.
+    pub candidates_tested: Option<u64>,
+    /// Clusters published as coordinated, whatever the model says of them.
+    pub coordinated: Option<PublishedSummary>,
+    /// Clusters published as flagged. `None` where the method has no model.
+    pub flagged: Option<PublishedSummary>,
+    /// Clusters that were never more than single-source.
+    pub single_source: Tally,
+    /// Pairs of accounts, where the method publishes any.
+    pub pairs: Option<Pairs>,
+}
+
+/// What was published, over all seeds. Proportions have the interval of Clopper and Pearson, the others a bootstrap over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublishedSummary {
+    /// Clusters ever published.
+    pub ever: Tally,
+    /// Those that stand at the end.
+    pub standing: Tally,
+    /// What the false ones are.
+    pub false_groups: BTreeMap<String, u64>,
+    /// False among the clusters published: the false discovery proportion. `None` where nothing was published.
+    pub false_share: Option<Estimate>,
+    /// Share of seeds in which anything false was published. On a world with nothing planted this is the false discovery rate, to be
+    /// held against the nominal level.
+    pub seeds_with_false: Option<Estimate>,
+    /// False among the hypotheses tested.
+    pub false_of_tested: Option<Estimate>,
+    /// Accounts named that belong to a campaign, of all named.
+    pub precision: Option<Estimate>,
+    /// Accounts named, of all accounts of campaigns that took part in an action.
+    pub recall: Option<Estimate>,
+    /// Campaigns of which a published cluster is found, of all that acted.
+    pub campaigns: Option<Estimate>,
+    /// How many acted.
+    pub campaigns_acted: u64,
+    /// Delay of those found.
+    pub delay: Option<Delay>,
+}
+
+/// How long it took, over the campaigns found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Delay {
+    /// Actions begun until the first publication: the median.
+    pub actions_median: f64,
+    /// What nine of ten campaigns do not exceed.
+    pub actions_p90: f64,
+    /// Hours of event time: the median.
+    pub hours_median: f64,
+    /// What nine of ten campaigns do not exceed.
+    pub hours_p90: f64,
+}
+
+impl Summary {
+    /// What the method publishes, by name: flagged clusters, where it has a model, and coordinated ones.
+    pub fn columns(&self) -> impl Iterator<Item = (&'static str, &PublishedSummary)> {
+        let columns = [("flagged", &self.flagged), ("coordinated", &self.coordinated)];
+        columns.into_iter().filter_map(|(name, published)| published.as_ref().map(|published| (name, published)))
+    }
+
+    /// Puts the seeds of one method on one world together.
+    pub fn of(runs: &[Run]) -> Summary {
+        let tested: Option<u64> = runs.iter().map(|run| run.candidates_tested).sum();
+        let pairs: Option<Vec<Pairs>> = runs.iter().map(|run| run.pairs).collect();
+        Summary {
+            seeds: runs.len() as u64,
+            posts: runs.iter().map(|run| run.posts).sum(),
+            candidates_tested: tested,
+            coordinated: PublishedSummary::of(runs, tested, Column::Coordinated),
+            flagged: PublishedSummary::of(runs, tested, Column::Flagged),
+            single_source: sum(runs.iter().map(|run| run.single_source)),
+            pairs: pairs.map(|pairs| Pairs {
+                flagged: pairs.iter().map(|p| p.flagged).sum(),
+                wrong: pairs.iter().map(|p| p.wrong).sum(),
+            }),
+        }
+    }
+}
+
+/// One column of a run.
+struct View<'r> {
+    published: &'r Published,
+    campaigns: Vec<(&'r CampaignFigures, Detection)>,
+}
+
+impl<'r> View<'r> {
+    /// `None` where the method has no such column.
+    fn of(run: &'r Run, column: Column) -> Option<View<'r>> {
+        Some(match column {
+            Column::Coordinated => View {
+                published: &run.coordinated,
+                campaigns: run.campaigns.iter().map(|campaign| (campaign, campaign.coordinated)).collect(),
+            },
+            Column::Flagged => View {
+                published: run.flagged.as_ref()?,
+                campaigns: run.campaigns.iter().map(|campaign| (campaign, campaign.flagged)).collect(),
+            },
+        })
+    }
+}
+
+impl PublishedSummary {
+    /// `None` where the method has no such column.
+    fn of(runs: &[Run], tested: Option<u64>, column: Column) -> Option<PublishedSummary> {
+        let views: Vec<View<'_>> = runs.iter().map(|run| View::of(run, column)).collect::<Option<_>>()?;
+        let ever = sum(views.iter().map(|view| view.published.ever));
+        let mut false_groups = BTreeMap::new();
+        for (group, n) in views.iter().flat_map(|view| &view.published.false_groups) {
+            *false_groups.entry(group.clone()).or_insert(0) += n;
+        }
+        // A ratio of sums over seeds, where a seed is drawn with all that is in it.
+        let ratio = |part: fn(&View<'_>) -> u64, whole: fn(&View<'_>) -> u64| {
+            bootstrap(views.len(), |drawn| {
+                let sum = |of: fn(&View<'_>) -> u64| drawn.iter().map(|i| of(&views[*i])).sum::<u64>() as f64;
+                let of = sum(whole);
+                (of > 0.0).then(|| sum(part) / of)
+            })
+        };
+        let campaigns = || views.iter().flat_map(|view| &view.campaigns).map(|(_, detection)| detection);
+        let actions: Vec<f64> = campaigns().filter_map(|d| d.delay_actions).map(|n| n as f64).collect();
+        let hours: Vec<f64> = campaigns().filter_map(|d| d.delay_hours).collect();
+        let delay = quantiles(&actions).zip(quantiles(&hours)).map(|(actions, hours)| Delay {
+            actions_median: actions.0,
+            actions_p90: actions.1,
+            hours_median: hours.0,
+            hours_p90: hours.1,
+        });
+        let with_false = views.iter().filter(|view| view.published.ever.wrong > 0).count() as u64;
+        Some(PublishedSummary {
+            ever,
+            standing: sum(views.iter().map(|view| view.published.standing)),
+            false_groups,
+            false_share: proportion(ever.wrong, ever.clusters),
+            seeds_with_false: proportion(with_false, views.len() as u64),
+            false_of_tested: tested.and_then(|tested| proportion(ever.wrong.min(tested), tested)),
+            precision: ratio(|view| view.published.accounts_right, |view| view.published.accounts),
+            recall: ratio(
+                |view| view.campaigns.iter().map(|(_, detection)| detection.accounts).sum(),
+                |view| view.campaigns.iter().map(|(campaign, _)| campaign.accounts).sum(),
+            ),
+            campaigns: ratio(
+                |view| view.campaigns.iter().filter(|(_, detection)| detection.found).count() as u64,
+                |view| view.campaigns.len() as u64,
+            ),
+            campaigns_acted: campaigns().count() as u64,
+            delay,
+        })
+    }
+}
+
+fn sum(tallies: impl Iterator<Item = Tally>) -> Tally {
+    tallies.fold(Tally::default(), |sum, tally| Tally {
+        clusters: sum.clusters + tally.clusters,
+        wrong: sum.wrong + tally.wrong,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simulator::{ActionTruth, GroupTruth, Label, Mode};
+
+    const HOUR: Millis = 3_600_000;
+
+    fn accounts(ids: &str) -> Vec<AccountKey> {
+        ids.chars().map(|id| AccountKey { platform: "x".to_owned(), account_id: id.to_string() }).collect()
+    }
+
+    fn action(hour: Millis, participants: &[u32]) -> ActionTruth {
+        ActionTruth {
+            at: hour * HOUR,
+            mode: Mode::Url,
+            keys: Vec::new(),
+            source: String::new(),
+            participants: participants.to_vec(),
+            acts: Vec::new(),
+        }
+    }
+
+    fn group(name: &str, ids: &str, actions: Vec<ActionTruth>) -> GroupTruth {
+        GroupTruth { name: name.to_owned(), label: Label::Inauthentic, members: accounts(ids), actions }
+    }
+
+    /// Campaign `one` acts four times (d never), `two` twice, `idle` not at all.
+    fn truth() -> Truth {
+        Truth {
+            campaigns: vec![
+                group("one", "abcd", vec![action(1, &[0, 1, 2]), action(2, &[0, 1]), action(5, &[1]), action(9, &[2])]),
+                group("two", "ef", vec![action(3, &[0, 1]), action(4, &[])]),
+                group("idle", "gh", vec![action(3, &[])]),
+            ],
+            ..Truth::default()
+        }
+    }
+
+    fn cluster(id: &str, stands: bool, states: &[(Millis, Status, &str)]) -> FoundCluster {
+        let states = states
+            .iter()
+            .map(|(hour, status, ids)| State { at: Some(hour * HOUR), status: *status, accounts: accounts(ids) })
+            .collect();
+        FoundCluster { id: id.to_owned(), states, stands }
+    }
+
+    #[test]
+    fn a_run_by_hand() {
+        let found = Found {
+            clusters: vec![
+                // Coordinated at hour 5, flagged at hour 9, faded at the end.
+                cluster(
+                    "1",
+                    false,
+                    &[
+                        (3, Status::SingleSource, "abc"),
+                        (5, Status::Coordinated, "ab"),
+                        (9, Status::Flagged, "abz"),
+                        (10, Status::Faded, "abz"),
+                    ],
+                ),
+                cluster("2", true, &[(6, Status::Coordinated, "exyz")]),
+                cluster("3", true, &[(6, Status::SingleSource, "efx"), (7, Status::SingleSource, "exyz")]),
+            ],
+            posts: 100,
+            candidates_tested: Some(20),
+            judged: true,
+            pairs: Some(vec![(0, 1), (0, 2), (0, 3)]),
+            accounts: accounts("abex"),
+        };
+        let run = Run::measure(&found, &truth(), 7);
+        assert_eq!(run.coordinated.ever, Tally { clusters: 2, wrong: 1 });
+        assert_eq!(run.coordinated.standing, Tally { clusters: 1, wrong: 1 });
+        assert_eq!(run.coordinated.false_groups, BTreeMap::from([("crowd".to_owned(), 1)]));
+        // abz and exyz: of a, b, e, x, y, z three belong to a campaign.
+        assert_eq!((run.coordinated.accounts, run.coordinated.accounts_right), (6, 3));
+        let flagged = run.flagged.as_ref().unwrap();
+        assert_eq!((flagged.ever, flagged.standing), (Tally { clusters: 1, wrong: 0 }, Tally::default()));
+        assert_eq!(run.single_source, Tally { clusters: 1, wrong: 1 });
+        assert_eq!(run.pairs, Some(Pairs { flagged: 3, wrong: 2 }));
+        let names: Vec<(&str, u64, u64)> =
+            run.campaigns.iter().map(|c| (c.name.as_str(), c.actions, c.accounts)).collect();
+        assert_eq!(names, [("one", 4, 3), ("two", 1, 2)]);
+        let delayed = |accounts, actions, hours| Detection {
+            accounts,
+            found: true,
+            delay_actions: Some(actions),
+            delay_hours: Some(hours),
+        };
+        assert_eq!(run.campaigns[0].coordinated, delayed(2, 3, 4.0));
+        assert_eq!(run.campaigns[0].flagged, delayed(2, 4, 8.0));
+        assert_eq!(run.campaigns[1].coordinated, Detection { accounts: 1, ..Detection::default() });
+
+        let summary = Summary::of(&[run.clone(), run]);
+        let published = summary.coordinated.unwrap();
+        let value = |estimate: Option<Estimate>| estimate.unwrap().value;
+        assert_eq!(value(published.false_share), 0.5);
+        assert_eq!(value(published.seeds_with_false), 1.0);
+        assert_eq!(value(published.false_of_tested), 2.0 / 40.0);
+        assert_eq!(value(published.precision), 0.5);
+        assert_eq!(value(published.recall), 3.0 / 5.0);
+        assert_eq!((value(published.campaigns), published.campaigns_acted), (0.5, 4));
+        assert_eq!(published.delay.map(|delay| (delay.actions_median, delay.hours_p90)), Some((3.0, 4.0)));
+        assert_eq!((summary.seeds, summary.posts, summary.pairs), (2, 200, Some(Pairs { flagged: 6, wrong: 4 })));
+    }
+
+    #[test]
+    fn nothing_found_is_no_proportion() {
+        let found = Found { candidates_tested: Some(9), ..Found::default() };
+        let summary = Summary::of(&[Run::measure(&found, &truth(), 1)]);
+        let published = summary.coordinated.unwrap();
+        assert_eq!((published.false_share, published.precision, published.delay), (None, None, None));
+        assert_eq!(published.recall.unwrap().value, 0.0);
+        assert_eq!(published.campaigns.unwrap().value, 0.0);
+        assert_eq!(published.seeds_with_false.unwrap().value, 0.0);
+        assert!(summary.flagged.is_none() && summary.pairs.is_none());
+    }
+
+    #[test]
+    fn on_a_world_with_nothing_planted_every_cluster_is_false() {
+        let found = Found { clusters: vec![cluster("1", true, &[(1, Status::Flagged, "abc")])], ..Found::default() };
+        let summary = Summary::of(&[Run::measure(&found, &Truth::default(), 1)]);
+        let published = summary.coordinated.unwrap();
+        assert_eq!(published.false_share.unwrap().value, 1.0);
+        assert_eq!((published.recall, published.campaigns, published.campaigns_acted), (None, None, 0));
+    }
+}

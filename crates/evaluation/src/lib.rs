@@ -1,0 +1,70 @@
+//! How well groups are found: figures on simulated worlds and on labelled files.
+//!
+//! The journey: [`Judge::find`] runs a [`Method`] over a world and keeps every state of every cluster it tells of; [`Run::measure`] holds
+//! those against the world's truth; [`Summary::of`] puts the seeds of a world together, with intervals. Labelled files of posts
+//! take the short way: [`posts::FileFigures::measure`].
+//!
+//! # Definitions
+//!
+//! **Published.** A cluster counts as published as *coordinated* once the statistics find it so, whatever the model says, and as *flagged*
+//! once the model finds it inauthentic, too. Each counts once, as it was published last, even if it faded afterwards.
+//! **False.** A published cluster is false if fewer than half of its accounts are of one campaign.
+//! **Recall of accounts.** Of the accounts of campaigns that took part in at least one action, the share that a published cluster names.
+//! **Precision of accounts.** Of the accounts that published clusters name, the share that belongs to a campaign.
+//! **Found.** A campaign is found if a published cluster is its. **Delay.** From the campaign's first action to the first
+//! publication of a cluster that is its: actions begun until then, and hours of event time.
+//! **False discovery proportion.** False clusters among those published. On a world with nothing planted, every cluster is
+//! false, and the share of seeds with any is what the nominal level (0.05) bounds.
+//!
+//! Intervals are of 95 %: Clopper and Pearson's for counts of clusters and of seeds, percentile bootstrap over seeds (over accounts, for
+//! files) for the others.
+//!
+//! What is absent: detection logic, files other than those it is asked to read, clocks, progress bars.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod figures;
+mod method;
+mod page;
+mod peers;
+mod plot;
+pub mod posts;
+mod report;
+mod run;
+mod stats;
+pub mod suite;
+mod table;
+pub mod truth;
+
+use std::path::PathBuf;
+
+pub use figures::{CampaignFigures, Delay, Detection, Pairs, Published, PublishedSummary, Run, Summary, Tally};
+pub use method::{Found, FoundCluster, Judge, Method, State};
+pub use report::{MethodFigures, PointFigures, Report, SweepFigures, WorldFigures};
+pub use run::{Job, run_all};
+pub use stats::{Estimate, Ranking, RankingFigures, bootstrap, proportion};
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The detector's configuration or the model is at fault.
+    #[error(transparent)]
+    Start(#[from] detector::StartError),
+    /// A cluster cannot be put in words.
+    #[error(transparent)]
+    Cluster(#[from] messages::cluster::ClusterError),
+    /// A file of posts cannot be read.
+    #[error(transparent)]
+    Input(#[from] detector::input::InputError),
+    /// A table of labels cannot be read.
+    #[error("labels {}: {source}; expected a table separated by tabs with the columns account_id and label", path.display())]
+    Labels {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: csv::Error,
+    },
+    /// Labelled posts are read twice.
+    #[error("labelled posts are read twice, so standard input will not do: name files")]
+    StandardInput,
+}

@@ -1,0 +1,268 @@
+//! Estimates with their uncertainty, and figures of rankings.
+
+use std::fmt;
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use serde::Serialize;
+
+/// Resamples of a bootstrap.
+const RESAMPLES: usize = 1_000;
+/// What an interval leaves out on either side.
+const TAIL: f64 = 0.025;
+
+/// A figure and its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The figure itself.
+    pub value: f64,
+    /// Lower end; `None` where one sample says nothing of how figures vary.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+impl fmt::Display for Estimate {
+    /// The figure and its interval; to three digits unless a precision is given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(3);
+        write!(f, "{:.digits$}", self.value)?;
+        match (self.low, self.high) {
+            (Some(low), Some(high)) => write!(f, " ({low:.digits$} to {high:.digits$})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `hits / of` with the interval of Clopper and Pearson (1934); `None` when `of` is 0.
+///
+/// The interval is exact for independent trials: it holds 95 % or more. Clusters of one world are not quite that.
+pub fn proportion(hits: u64, of: u64) -> Option<Estimate> {
+    if of == 0 {
+        return None;
+    }
+    // The ends are where the outcome, or one more extreme, has a chance of 2.5 %. Both chances are monotonous in p.
+    let low = if hits == 0 { 0.0 } else { root(|p| at_most(of - hits, of, 1.0 - p) < TAIL) };
+    let high = if hits == of { 1.0 } else { root(|p| at_most(hits, of, p) > TAIL) };
+    Some(Estimate { value: hits as f64 / of as f64, low: Some(low), high: Some(high) })
+}
+
+/// Where `below` turns from true to false in 0 to 1.
+fn root(below: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// P(X <= k) for X binomial with `n` trials of chance `p` in (0, 1).
+fn at_most(k: u64, n: u64, p: f64) -> f64 {
+    let ln_factorial = |m: u64| libm::lgamma(m as f64 + 1.0);
+    let term = |i: u64| {
+        let ln_choose = ln_factorial(n) - ln_factorial(i) - ln_factorial(n - i);
+        libm::exp(ln_choose + i as f64 * libm::log(p) + (n - i) as f64 * libm::log1p(-p))
+    };
+    (0..=k).map(term).sum()
+}
+
+/// A statistic of `n` samples with the interval of its percentile bootstrap (Efron 1979): samples are drawn with replacement,
+/// by a fixed seed. `None` where the statistic of all samples has no value.
+///
+/// `statistic` is given the place of each sample drawn.
+pub fn bootstrap(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
+    let value = statistic(&(0..n).collect::<Vec<_>>())?;
+    if n < 2 {
+        return Some(Estimate { value, low: None, high: None });
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut drawn = vec![0; n];
+    let values = (0..RESAMPLES).filter_map(|_| {
+        drawn.iter_mut().for_each(|place| *place = draw(&mut rng, n));
+        statistic(&drawn)
+    });
+    let (low, high) = ends(values.collect());
+    Some(Estimate { value, low, high })
+}
+
+fn draw(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+}
+
+fn ends(mut values: Vec<f64>) -> (Option<f64>, Option<f64>) {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let place = (values.len().saturating_sub(1)) as f64 * share;
+        values.get(place.round() as usize).copied()
+    };
+    (at(TAIL), at(1.0 - TAIL))
+}
+
+/// The middle value (mean of the two middle ones) and the value that nine of ten do not exceed; `None` of nothing.
+pub fn quantiles(values: &[f64]) -> Option<(f64, f64)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let median = f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]);
+    Some((median, sorted[(last as f64 * 0.9).ceil() as usize]))
+}
+
+/// Accounts by falling suspicion, with what they are.
+pub struct Ranking {
+    /// Score and label, highest score first.
+    sorted: Vec<(f64, bool)>,
+}
+
+/// How well a ranking puts the inauthentic first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RankingFigures {
+    /// Accounts ranked.
+    pub accounts: usize,
+    /// Inauthentic ones among them.
+    pub inauthentic: usize,
+    /// Average precision: the sum over thresholds of (recall gained) times precision, equal scores being one threshold, as
+    /// scikit-learn's `average_precision_score`. By chance it is the share of inauthentic accounts.
+    pub average_precision: Estimate,
+    /// The chance that an inauthentic account stands above an organic one, ties counting half. By chance 0.5.
+    pub roc_auc: Estimate,
+}
+
+impl Ranking {
+    /// Ranks scores; equal scores are equal ranks.
+    pub fn new(mut scored: Vec<(f64, bool)>) -> Ranking {
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        Ranking { sorted: scored }
+    }
+
+    /// The figures, with bootstrap intervals over accounts; `None` unless both labels occur.
+    pub fn figures(&self) -> Option<RankingFigures> {
+        let n = self.sorted.len();
+        let (precision, auc) = self.sweep(&vec![1; n])?;
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let resampled: Vec<(f64, f64)> = (0..RESAMPLES)
+            .filter_map(|_| {
+                let mut weights = vec![0; n];
+                (0..n).for_each(|_| weights[draw(&mut rng, n)] += 1);
+                self.sweep(&weights)
+            })
+            .collect();
+        let estimate = |value: f64, of: fn(&(f64, f64)) -> f64| {
+            let (low, high) = ends(resampled.iter().map(of).collect());
+            Estimate { value, low, high }
+        };
+        Some(RankingFigures {
+            accounts: n,
+            inauthentic: self.sorted.iter().filter(|s| s.1).count(),
+            average_precision: estimate(precision, |s| s.0),
+            roc_auc: estimate(auc, |s| s.1),
+        })
+    }
+
+    /// Average precision and ROC AUC where each account counts so many times.
+    fn sweep(&self, weights: &[u32]) -> Option<(f64, f64)> {
+        let count = |label: bool| -> f64 {
+            self.sorted.iter().zip(weights).filter(|(s, _)| s.1 == label).map(|(_, w)| f64::from(*w)).sum()
+        };
+        let (positives, negatives) = (count(true), count(false));
+        if positives == 0.0 || negatives == 0.0 {
+            return None;
+        }
+        let (mut hits, mut misses, mut precision, mut auc) = (0.0, 0.0, 0.0, 0.0);
+        let mut at = 0;
+        for group in self.sorted.chunk_by(|a, b| a.0 == b.0) {
+            let (mut new_hits, mut new_misses) = (0.0, 0.0);
+            for ((_, label), weight) in group.iter().zip(&weights[at..]) {
+                *(if *label { &mut new_hits } else { &mut new_misses }) += f64::from(*weight);
+            }
+            at += group.len();
+            auc += new_misses * (hits + new_hits / 2.0);
+            hits += new_hits;
+            misses += new_misses;
+            if new_hits > 0.0 {
+                precision += new_hits * hits / (hits + misses);
+            }
+        }
+        Some((precision / positives, auc / (positives * negatives)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-4, "{a} is not {b}");
+    }
+
+    #[test]
+    fn clopper_and_pearson_as_tables_have_it() {
+        // R: binom.test(k, n)$conf.int
+        for (hits, of, low, high) in
+            [(0, 10, 0.0, 0.30850), (10, 10, 0.69150, 1.0), (1, 472, 0.0000536, 0.011747), (5, 20, 0.08657, 0.49105)]
+        {
+            let estimate = proportion(hits, of).unwrap();
+            near(estimate.value, hits as f64 / of as f64);
+            near(estimate.low.unwrap(), low);
+            near(estimate.high.unwrap(), high);
+        }
+        assert_eq!(proportion(0, 0), None);
+    }
+
+    #[test]
+    fn average_precision_and_auc_by_hand() {
+        // Ranks: T F T F. AP = (1/1 + 2/3) / 2; three of four pairs in order.
+        let figures = Ranking::new(vec![(0.7, true), (0.9, true), (0.8, false), (0.1, false)]).figures().unwrap();
+        near(figures.average_precision.value, 5.0 / 6.0);
+        near(figures.roc_auc.value, 0.75);
+        assert_eq!((figures.accounts, figures.inauthentic), (4, 2));
+        assert!(figures.average_precision.low.unwrap() <= 5.0 / 6.0);
+        assert!(figures.average_precision.high.unwrap() >= 5.0 / 6.0);
+    }
+
+    #[test]
+    fn equal_scores_are_one_threshold() {
+        // One group of two (T F) and one of four (T F F F): AP = 1/2 * 1/2 + 1/2 * 2/6; AUC = (1 + 3 + 1/2 + 3/2) / 8.
+        let scored = [(2.0, true), (2.0, false), (1.0, true), (1.0, false), (1.0, false), (1.0, false)];
+        let figures = Ranking::new(scored.to_vec()).figures().unwrap();
+        near(figures.average_precision.value, 0.25 + 1.0 / 6.0);
+        near(figures.roc_auc.value, 5.0 / 8.0);
+        let all_equal = Ranking::new(vec![(0.0, true), (0.0, false), (0.0, false), (0.0, false)]).figures().unwrap();
+        near(all_equal.average_precision.value, 0.25);
+        near(all_equal.roc_auc.value, 0.5);
+    }
+
+    #[test]
+    fn a_perfect_ranking_is_one_and_one_label_is_none() {
+        let figures = Ranking::new(vec![(1.0, true), (0.5, true), (0.0, false)]).figures().unwrap();
+        assert_eq!((figures.average_precision.value, figures.roc_auc.value), (1.0, 1.0));
+        assert!(Ranking::new(vec![(1.0, true)]).figures().is_none());
+        assert!(Ranking::new(vec![(1.0, false)]).figures().is_none());
+        assert!(Ranking::new(vec![]).figures().is_none());
+    }
+
+    #[test]
+    fn a_bootstrap_holds_its_value_and_repeats() {
+        let values = [0.2, 0.9, 0.5, 0.7];
+        let mean = |drawn: &[usize]| Some(drawn.iter().map(|i| values[*i]).sum::<f64>() / drawn.len() as f64);
+        let estimate = bootstrap(4, mean).unwrap();
+        near(estimate.value, 0.575);
+        assert!(estimate.low.unwrap() < 0.5 && estimate.high.unwrap() > 0.65);
+        assert_eq!(bootstrap(4, mean), Some(estimate));
+        assert_eq!(bootstrap(1, mean), Some(Estimate { value: 0.2, low: None, high: None }));
+        assert_eq!(bootstrap(2, |_| None), None);
+    }
+
+    #[test]
+    fn quantiles_of_few_values() {
+        assert_eq!(quantiles(&[]), None);
+        assert_eq!(quantiles(&[3.0]), Some((3.0, 3.0)));
+        assert_eq!(quantiles(&[4.0, 1.0, 2.0, 3.0]), Some((2.5, 4.0)));
+    }
+}

@@ -1,0 +1,132 @@
+//! Clusters held against the truth of a simulated world.
+
+use std::collections::BTreeMap;
+
+use coordination::{AccountRef, Cluster, Engine, Finding, Params, ParamsError};
+use scoring::Row;
+use simulator::{AccountKey, GroupTruth, Truth, World};
+
+/// A cluster is a campaign's if at least this share of its accounts are the campaign's; else it is false.
+pub const MAJORITY: f64 = 0.5;
+
+/// The name of those who were planted nowhere.
+const CROWD: &str = "crowd";
+
+/// Which group each account was planted in.
+pub struct Groups<'t> {
+    of_account: BTreeMap<&'t AccountKey, (bool, &'t str)>,
+}
+
+/// What a set of accounts is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'t> {
+    /// The group that most of the accounts are in: a campaign, a look-alike, or the crowd.
+    pub group: &'t str,
+    /// Whether that is a campaign which has the [majority](MAJORITY).
+    pub campaign: bool,
+}
+
+impl<'t> Groups<'t> {
+    /// The groups of a world.
+    pub fn new(truth: &'t Truth) -> Groups<'t> {
+        let group = |groups: &'t [GroupTruth], inauthentic: bool| {
+            groups.iter().flat_map(move |g| g.members.iter().map(move |m| (m, (inauthentic, g.name.as_str()))))
+        };
+        // An account in both is the campaign's.
+        Groups { of_account: group(&truth.lookalikes, false).chain(group(&truth.campaigns, true)).collect() }
+    }
+
+    /// The campaign of an account.
+    pub fn campaign(&self, account: &AccountKey) -> Option<&'t str> {
+        self.of_account.get(account).filter(|(campaign, _)| *campaign).map(|(_, name)| *name)
+    }
+
+    /// What these accounts are. Between groups of equal share, a campaign comes first.
+    pub fn of(&self, accounts: &[AccountKey]) -> Origin<'t> {
+        let mut counts: BTreeMap<(bool, &str), usize> = BTreeMap::new();
+        for account in accounts {
+            *counts.entry(self.of_account.get(account).copied().unwrap_or((false, CROWD))).or_insert(0) += 1;
+        }
+        match counts.into_iter().max_by_key(|(_, n)| *n) {
+            Some(((campaign, group), n)) => {
+                Origin { group, campaign: campaign && n as f64 >= MAJORITY * accounts.len() as f64 }
+            }
+            None => Origin { group: CROWD, campaign: false },
+        }
+    }
+}
+
+/// The truth's name of an account.
+pub(crate) fn key(account: &AccountRef) -> AccountKey {
+    AccountKey { platform: account.platform.clone(), account_id: account.account_id.clone() }
+}
+
+/// Labelled rows to train a model with: the coordinated clusters that the engine finds in a world, with what they are.
+///
+/// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
+/// first told and as it was last: in service, the model judges young clusters too.
+pub fn rows(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, ParamsError> {
+    let (posts, truth) = world.stream(seed);
+    let mut engine = Engine::new(Params::default())?;
+    let mut found = Vec::new();
+    for post in posts {
+        engine.on_post(post.created_at, &post.as_post(), &mut found);
+    }
+    engine.finish(&mut found);
+    let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
+    for cluster in found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
+        states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
+    }
+    let groups = Groups::new(&truth);
+    let clusters = states.into_values().flat_map(|(first, last)| {
+        let last = (last.version != first.version).then_some(last);
+        std::iter::once(first).chain(last)
+    });
+    Ok(clusters
+        .map(|cluster| {
+            let members: Vec<AccountKey> = cluster.members.iter().map(|member| key(&member.account)).collect();
+            let origin = groups.of(&members);
+            Row::new(cluster, origin.campaign, origin.group, name, seed)
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simulator::Label;
+
+    fn account(id: &str) -> AccountKey {
+        AccountKey { platform: "x".to_owned(), account_id: id.to_owned() }
+    }
+
+    fn group(name: &str, label: Label, members: &[&str]) -> GroupTruth {
+        let members = members.iter().map(|id| account(id)).collect();
+        GroupTruth { name: name.to_owned(), label, members, actions: Vec::new() }
+    }
+
+    #[test]
+    fn half_of_the_accounts_make_a_cluster_a_campaigns() {
+        let truth = Truth {
+            campaigns: vec![
+                group("c1", Label::Inauthentic, &["a", "b", "c"]),
+                group("c2", Label::Inauthentic, &["d", "e"]),
+            ],
+            lookalikes: vec![group("fans", Label::Fandom, &["a", "f", "g", "h"])],
+            ..Truth::default()
+        };
+        let groups = Groups::new(&truth);
+        let of = |ids: &str| {
+            let accounts: Vec<AccountKey> = ids.chars().map(|c| account(&c.to_string())).collect();
+            let origin = groups.of(&accounts);
+            (origin.group, origin.campaign)
+        };
+        assert_eq!(of("abc"), ("c1", true));
+        assert_eq!(of("abfg"), ("c1", true), "half is enough, and a campaign comes first");
+        assert_eq!(of("abdexyz"), (CROWD, false));
+        assert_eq!(of("abdez"), ("c2", false), "two campaigns together are neither's");
+        assert_eq!(of("fghx"), ("fans", false));
+        assert_eq!(of(""), (CROWD, false));
+        assert_eq!((groups.campaign(&account("a")), groups.campaign(&account("f"))), (Some("c1"), None));
+    }
+}

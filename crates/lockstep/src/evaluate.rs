@@ -1,0 +1,182 @@
+//! `lockstep evaluate`: how well groups are found.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use detector::{
+    detect::detect,
+    input::{Input, Options},
+};
+use evaluation::{
+    Judge, Method, Report,
+    posts::{FileFigures, Labels},
+    suite::{Scenario, Suite},
+};
+
+use crate::{config::ConfigFile, detect::println_json, progress, simulate};
+
+const CANNOT_PRINT: &str = "cannot write to standard output";
+
+/// Measures how well groups are found, on simulated worlds or on labelled posts
+#[derive(Args)]
+pub struct Evaluate {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Detection(Box<Detection>),
+}
+
+impl Evaluate {
+    pub fn run(self) -> Result<()> {
+        let What::Detection(detection) = self.what;
+        detection.run()
+    }
+}
+
+/// Measures detection: false clusters, precision and recall of accounts, campaigns found, delay, evasion curves
+///
+/// On simulated worlds, whose truth is known: every figure is synthetic. What is run is said by a suite: worlds, and sweeps of one
+/// parameter each. --world names worlds in place of a suite. With --out, evaluation.html shows the figures and evaluation.json has
+/// them all.
+///
+/// With --posts, on files of labelled posts instead: NDJSON with `label` (inauthentic, organic or unknown) and `campaign` beside the
+/// fields of a post; detection does not see these.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep evaluate detection --quick --out evaluation             1 to 4 minutes on two processors
+  lockstep evaluate detection --out evaluation                     20 minutes or so
+  lockstep evaluate detection --world demo --seeds 3
+  lockstep evaluate detection --world prototype --world null --seeds 5 --jobs 2 --json > figures.json
+  lockstep evaluate detection --suite my-suite.toml --method lockstep --out evaluation
+  lockstep evaluate detection --posts labelled.jsonl.gz
+  lockstep evaluate detection --posts a.jsonl --posts b.jsonl --json
+  lockstep evaluate detection --posts posts.jsonl --labels accounts.tsv")]
+pub struct Detection {
+    /// What to run: `default`, or a TOML file
+    #[arg(long, value_name = "FILE|NAME", default_value = "default", conflicts_with = "worlds")]
+    suite: String,
+    /// Built-in worlds (see lockstep simulate --list) or world files, in place of a suite
+    #[arg(long = "world", value_name = "WORLD")]
+    worlds: Vec<String>,
+    /// Seeds of each world and point, from 1, in place of the suite's numbers; 3 with --world
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// One seed, and only the worlds and values that the suite calls quick
+    #[arg(long, conflicts_with = "worlds")]
+    quick: bool,
+    /// Methods to compare; all of them if not given
+    #[arg(long = "method", value_name = "METHOD", value_parser = method())]
+    methods: Vec<Method>,
+    /// Threads; as many as there are processors if not given. The figures do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Folder for evaluation.html and evaluation.json, made where missing; only a table is printed without it
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// A file of labelled posts in place of worlds; several are measured one by one
+    #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "suite", "quick", "jobs", "out", "methods"])]
+    posts: Vec<PathBuf>,
+    /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and
+    /// campaign, separated by tabs
+    #[arg(long, value_name = "FILE", requires = "posts")]
+    labels: Option<PathBuf>,
+    /// Print all figures as JSON on standard output, in place of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// Method names, so that wrong ones are met with the right ones.
+fn method() -> impl clap::builder::TypedValueParser<Value = Method> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PossibleValuesParser::new(Method::ALL.map(Method::name)).try_map(|name| name.parse())
+}
+
+impl Detection {
+    fn run(self) -> Result<()> {
+        let config = self.config.load()?.detector;
+        if !self.posts.is_empty() {
+            return self.posts(&config);
+        }
+        let suite = self.suite()?;
+        let judge = Judge::new(config, suite.peer_window_s)?;
+        let methods = if self.methods.is_empty() { Method::ALL.to_vec() } else { self.methods.clone() };
+        if let Some(dir) = &self.out {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        }
+        let threads = self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize);
+        let runs = suite.scenarios().map(|scenario| scenario.seeds).sum::<u64>() * methods.len() as u64;
+        let bar = progress::bar(Some(runs), "evaluating {bar:30} {pos}/{len} runs, {eta} left {msg}");
+        let report = Report::run(&suite, &methods, &judge, threads, &|job| {
+            bar.inc(1);
+            bar.set_message(format!("({} on {})", job.method, job.world.name));
+        });
+        bar.finish_and_clear();
+        let report = report?;
+        if self.json {
+            println_json(&serde_json::to_value(&report)?)?;
+        } else {
+            write!(std::io::stdout(), "{report}").context(CANNOT_PRINT)?;
+        }
+        let Some(dir) = &self.out else { return Ok(()) };
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("evaluation.json", &serde_json::to_vec_pretty(&report)?)?;
+        write("evaluation.html", report.html().as_bytes())?;
+        eprintln!("results: {}", dir.join("evaluation.html").display());
+        Ok(())
+    }
+
+    fn suite(&self) -> Result<Suite> {
+        let mut suite = if self.worlds.is_empty() {
+            Suite::open(&self.suite, self.quick)?
+        } else {
+            let world = |name: &String| Ok(Scenario { world: simulate::world(name)?, seeds: 3 });
+            Suite {
+                name: self.worlds.join(", "),
+                about: "Worlds named on the command line".to_owned(),
+                peer_window_s: evaluation::suite::PEER_WINDOW_S,
+                worlds: self.worlds.iter().map(world).collect::<Result<_>>()?,
+                sweeps: Vec::new(),
+            }
+        };
+        if let Some(seeds) = self.seeds {
+            suite.set_seeds(seeds);
+        }
+        Ok(suite)
+    }
+
+    fn posts(&self, config: &detector::Config) -> Result<()> {
+        let mut all = Vec::new();
+        for file in &self.posts {
+            let figures = self.file(file, config).with_context(|| file.display().to_string())?;
+            if !self.json {
+                write!(std::io::stdout(), "{figures}").context(CANNOT_PRINT)?;
+            }
+            all.push(figures);
+        }
+        if self.json { println_json(&serde_json::to_value(all)?) } else { Ok(()) }
+    }
+
+    fn file(&self, file: &Path, config: &detector::Config) -> Result<FileFigures> {
+        let files = [file.to_owned()];
+        let mut labels = Labels::read(&files, Options::default())?;
+        if let Some(path) = &self.labels {
+            labels.overlay(path)?;
+        }
+        let detection = detect(Input::open(&files, Options::default())?, config, &mut |_| {}, &mut |_| {})?;
+        Ok(FileFigures::measure(&files, &detection, &labels))
+    }
+}
