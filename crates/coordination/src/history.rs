@@ -162,6 +162,8 @@ impl History {
             self.origin = now;
         }
         self.rebase(now);
+        // Whatever shard the act belongs to: on all of them, habits come of age at the same moment.
+        self.ripen(now);
         let unit = self.weight(now);
         let history = self.accounts.entry(account).or_default();
         history.kinds[kind as usize] += unit;
@@ -172,7 +174,6 @@ impl History {
 
     /// Takes note of its source too, where the source is this shard's.
     pub(crate) fn add_habit(&mut self, account: AccountId, source: SourceId, now: Millis) {
-        self.ripen(now);
         let unit = self.weight(now);
         self.sources.entry(source).or_default().all += unit;
         self.habits.entry((account, source)).or_default().all += unit;

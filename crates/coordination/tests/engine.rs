@@ -1,6 +1,8 @@
 //! The engine as a whole, on small invented streams: a crowd with habits, and groups that act together.
 
-use coordination::{Cluster, Engine, Finding, Millis, Outcome, Params, Post, TraceKind};
+use coordination::{
+    AccountEvidence, Cluster, Engine, Executor, Finding, Millis, Outcome, Params, Post, Tie, TraceKind,
+};
 use proptest::prelude::*;
 
 const MINUTE: Millis = 60_000;
@@ -237,5 +239,73 @@ proptest! {
             (stats.accepted + stats.late + stats.too_late) as usize,
             texts.len().min(at.len())
         );
+    }
+}
+
+/// Runs each job on a thread of its own.
+struct Threads;
+
+impl Executor for Threads {
+    fn run(&self, jobs: Vec<Box<dyn FnOnce() + Send + '_>>) {
+        std::thread::scope(|scope| jobs.into_iter().for_each(|job| drop(scope.spawn(job))));
+    }
+}
+
+/// All that is told, and the ties and the accounts at the end.
+fn all_of(engine: &mut Engine, posts: &[Post<'_>]) -> (Vec<Cluster>, Vec<Tie>, Vec<AccountEvidence>) {
+    let mut told = Vec::new();
+    for post in posts {
+        engine.on_post(post.created_at, post, &mut told);
+    }
+    engine.finish(&mut told);
+    (told, engine.ties(1), engine.accounts())
+}
+
+fn ranked() -> Params {
+    Params { rank_accounts: true, ..Params::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// Any split over shards gives the same of everything, to the last bit.
+    #[test]
+    fn shards_change_nothing(shards in 2u16..9, seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let mut posts = crowd(&mut dice);
+        posts.extend(group("op", 9, 9, 4, &mut dice));
+        posts.extend(group("fans", 9, 9, 1, &mut dice));
+        let posts = sorted(posts);
+        let one = all_of(&mut Engine::new(ranked()).unwrap(), &posts);
+        let many = all_of(&mut Engine::sharded(ranked(), shards, Box::new(Threads)).unwrap(), &posts);
+        prop_assert!(!one.0.is_empty());
+        prop_assert!(one.0 == many.0, "clusters");
+        prop_assert!(one.1 == many.1, "ties");
+        prop_assert!(one.2 == many.2, "accounts");
+    }
+
+    /// A snapshot after any post, restored in a new engine, goes on as if nothing had happened.
+    #[test]
+    fn a_restored_snapshot_goes_on_as_if_nothing_had_happened(cut in 0usize..30_000, shards in 1u16..4, seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let mut posts = crowd(&mut dice);
+        posts.extend(group("op", 9, 9, 4, &mut dice));
+        let posts = sorted(posts);
+        let engine = || Engine::sharded(ranked(), shards, Box::new(Threads)).unwrap();
+        let whole = all_of(&mut engine(), &posts);
+
+        let (mut before, mut told) = (engine(), Vec::new());
+        for post in &posts[..cut] {
+            before.on_post(post.created_at, post, &mut told);
+        }
+        let snapshot = before.snapshot().unwrap();
+        drop(before);
+        let mut after = engine();
+        after.restore(&snapshot).unwrap();
+        let (rest, ties, accounts) = all_of(&mut after, &posts[cut..]);
+        told.extend(rest);
+        prop_assert!(whole.0 == told, "clusters");
+        prop_assert!(whole.1 == ties, "ties");
+        prop_assert!(whole.2 == accounts, "accounts");
     }
 }
