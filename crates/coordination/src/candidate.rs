@@ -131,7 +131,7 @@ impl Candidate {
     /// on what nobody follows, and those that always follow one another gain more.
     pub(crate) fn settle(&mut self, params: &Params) {
         let share = (f64::from(self.followed) + PRIOR_TESTS * params.epsilon) / (f64::from(self.tests) + PRIOR_TESTS);
-        self.epsilon = share.clamp(params.epsilon / 5.0, 0.5);
+        self.epsilon = share.clamp(params.epsilon / 50.0, 0.5);
     }
 
     /// No further test; open ones come to nothing.

@@ -111,7 +111,7 @@ impl Default for Params {
             max_members: 60,
             same_candidate: 0.95,
             candidate_retention: 14 * DAY,
-            give_up: -2.0,
+            give_up: -3.0,
             give_up_rest: DAY,
             test_window: 2 * HOUR,
             epsilon: 0.05,

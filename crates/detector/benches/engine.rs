@@ -1,0 +1,235 @@
+//! What a post costs: decoding alone, with its traces, the whole engine on one core and on two, and memory per table entry.
+//!
+//! `cargo bench -p detector --bench engine [-- FILE...]`: posts of the files (native NDJSON, any compression), or else a simulated
+//! stream only. Every figure is the best of three runs in this one process; what counts are the ratios. The whole engine ranks no
+//! accounts unless a line says so.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use std::{
+    borrow::Cow,
+    hint::black_box,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use coordination::{Engine, Millis, Params, Post, Stats};
+use detector::{
+    Threads,
+    input::{Input, Options},
+};
+use messages::post::decode;
+use simulator::World;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const RUNS: usize = 3;
+const BATCH: usize = 1_024;
+
+fn main() {
+    let files: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    println!("{:<44} {:>9} {:>12} {:>8}", "posts", "posts/s", "µs a post", "ratio");
+    for file in &files {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        costs(name, &read(file));
+    }
+    let world = World::named("debate").unwrap();
+    costs("simulated: debate", &simulated(&world, 1));
+    let dense = World::named("proto").unwrap();
+    costs("simulated: proto (dense: candidates in thousands)", &simulated(&dense, 1));
+    flat();
+    hot();
+    memory();
+}
+
+/// The posts of a file, sorted, as lines.
+fn read(file: &str) -> Vec<Vec<u8>> {
+    let input = Input::open(&[file.into()], Options::default()).unwrap();
+    let mut sorted = input.sorted(&mut |_| {}, &mut |_| {}).unwrap();
+    let mut lines = Vec::new();
+    while let Some(raw) = sorted.advance().unwrap() {
+        lines.push(raw.to_vec());
+    }
+    lines
+}
+
+fn simulated(world: &World, seed: u64) -> Vec<Vec<u8>> {
+    let (stream, _) = world.stream(seed);
+    stream
+        .map(|post| {
+            let mut line = Vec::new();
+            post.write_ndjson(&mut line).unwrap();
+            line
+        })
+        .collect()
+}
+
+fn best(mut run: impl FnMut()) -> Duration {
+    (0..RUNS)
+        .map(|_| {
+            let began = Instant::now();
+            run();
+            began.elapsed()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
+fn row(name: &str, posts: usize, took: Duration, unit: Duration) {
+    let seconds = took.as_secs_f64();
+    println!(
+        "{name:<44} {:>9.0} {:>12.2} {:>8.2}",
+        posts as f64 / seconds,
+        seconds * 1e6 / posts as f64,
+        seconds / unit.as_secs_f64()
+    );
+}
+
+fn costs(name: &str, lines: &[Vec<u8>]) {
+    println!("{name}: {} posts", lines.len());
+    let parse = best(|| lines.iter().for_each(|line| drop(black_box(decode(line).unwrap()))));
+    row("  parse only", lines.len(), parse, parse);
+    let reader = Engine::new(Params::default()).unwrap().reader();
+    let traces = best(|| lines.iter().for_each(|line| drop(black_box(reader.read(&decode(line).unwrap())))));
+    row("  parse and traces", lines.len(), traces, parse);
+    row("  whole engine, one core", lines.len(), best(|| drop(one_core(lines, Params::default()))), parse);
+    let ranked = Params { rank_accounts: true, ..Params::default() };
+    row("  the same, accounts ranked", lines.len(), best(|| drop(one_core(lines, ranked.clone()))), parse);
+    row("  two threads: one reads, one detects", lines.len(), best(|| two_threads(lines, 1)), parse);
+    row("  two threads, two shards", lines.len(), best(|| two_threads(lines, 2)), parse);
+}
+
+fn one_core(lines: &[Vec<u8>], params: Params) -> Stats {
+    let mut engine = Engine::new(params).unwrap();
+    let mut told = Vec::new();
+    for line in lines {
+        let post = decode(line).unwrap();
+        engine.on_post(post.created_at, &post, &mut told);
+    }
+    engine.finish(&mut told);
+    engine.stats()
+}
+
+fn two_threads(lines: &[Vec<u8>], shards: u16) {
+    let mut engine = Engine::sharded(Params::default(), shards, Box::new(Threads)).unwrap();
+    let reader = engine.reader();
+    thread::scope(|scope| {
+        let (send, receive) = mpsc::sync_channel(8);
+        scope.spawn(move || {
+            for batch in lines.chunks(BATCH) {
+                let read = batch.iter().map(|line| {
+                    let post = decode(line).unwrap();
+                    (post.created_at, reader.read(&post))
+                });
+                send.send(read.collect::<Vec<_>>()).unwrap();
+            }
+        });
+        let mut told = Vec::new();
+        for batch in receive {
+            for (at, post) in batch {
+                engine.on_read(at, post, &mut told);
+            }
+        }
+        engine.finish(&mut told);
+    });
+}
+
+/// A post of a plain stream: account and link by number.
+fn plain(i: u64, account: u64, link: u64, at: Millis) -> Post<'static> {
+    Post {
+        id: Cow::Owned(i.to_string()),
+        platform: Cow::Borrowed("x"),
+        account_id: Cow::Owned(format!("a{account}")),
+        created_at: at,
+        urls: vec![Cow::Owned(format!("https://site{}.example/{link}", link % 500))],
+        ..Post::default()
+    }
+}
+
+/// SplitMix64: the same numbers everywhere.
+fn dice(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn run(posts: impl Iterator<Item = Post<'static>>) -> (usize, Duration, Stats) {
+    let mut engine = Engine::new(Params::default()).unwrap();
+    let mut told = Vec::new();
+    let (mut count, began) = (0, Instant::now());
+    for post in posts {
+        engine.on_post(post.created_at, &post, &mut told);
+        count += 1;
+    }
+    engine.finish(&mut told);
+    (count, began.elapsed(), engine.stats())
+}
+
+/// 20 posts a second of 50,000 accounts; links live for an hour.
+fn stream(posts: u64) -> impl Iterator<Item = Post<'static>> {
+    let mut state = 1;
+    (0..posts).map(move |i| {
+        let at = i as Millis * 50;
+        let link = (at as u64 / 3_600_000) * 100_000 + dice(&mut state) % 20_000;
+        plain(i, dice(&mut state) % 50_000, link, at)
+    })
+}
+
+fn flat() {
+    println!("cost per post in a stream ten times as long (plain links, no parsing)");
+    let (short, took, _) = run(stream(200_000));
+    let unit = took / short as u32;
+    for posts in [200_000u64, 2_000_000] {
+        let (count, took, _) = run(stream(posts));
+        row(&format!("  {posts} posts"), count, took / count as u32, unit / count as u32 * count as u32);
+    }
+}
+
+/// One link takes half of all acts.
+fn hot() {
+    println!("cost per post where one key takes half of all acts");
+    let (even, took, _) = run(stream(400_000));
+    let unit = took;
+    row("  even", even, took, unit);
+    let half = stream(400_000).enumerate().map(|(i, mut post)| {
+        if i % 2 == 0 {
+            post.urls = vec![Cow::Borrowed("https://hot.example/1")];
+        }
+        post
+    });
+    let (count, took, _) = run(half);
+    row("  one key has half", count, took, unit);
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
+}
+
+/// Resident bytes an entry, of streams in which one table is by far the largest.
+fn memory() {
+    println!("resident bytes an entry, the process's growth over the entries of the largest table");
+    let grown = |name: &str, posts: &mut dyn Iterator<Item = Post<'static>>, of: fn(&Stats) -> usize| {
+        let before = resident();
+        let mut engine = Engine::new(Params::default()).unwrap();
+        let mut told = Vec::new();
+        for post in posts {
+            engine.on_post(post.created_at, &post, &mut told);
+        }
+        let entries = of(&engine.stats());
+        let bytes = resident().saturating_sub(before);
+        println!("  {name:<42} {entries:>9} {:>12.0}", bytes as f64 / entries.max(1) as f64);
+    };
+    // A million links within the horizon, of a hundred accounts.
+    grown("live keys", &mut (0..1_000_000).map(|i| plain(i, i % 100, i, i as Millis * 7)), |s| s.sizes.keys);
+    // A million accounts on one link, an act a second: no ties.
+    grown("accounts", &mut (0..1_000_000).map(|i| plain(i, i, 1, i as Millis * 1_000)), |s| s.sizes.accounts);
+    // Links that forty accounts share within a minute.
+    let mut state = 7;
+    let shared = (0..400_000u64).map(move |i| plain(i, dice(&mut state) % 100_000, i / 40, i as Millis * 1_500));
+    grown("ties", &mut shared.into_iter(), |s| s.sizes.ties);
+}
