@@ -9,7 +9,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::{
     accounts::Accounts,
     candidate::{BySource, Candidate, KeyEvidence},
-    cluster::{Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind},
+    cluster::{
+        Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
+    },
     error_control::{e_bh, e_lond_bar},
     hash::{FixedState, Map},
     history::AccountId,
