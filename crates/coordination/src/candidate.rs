@@ -230,6 +230,11 @@ impl Candidate {
         log_lr.into_iter().map(log_mean_exp).collect()
     }
 
+    /// Tests so far on which a second member acted.
+    pub(crate) fn followed(&self) -> u64 {
+        u64::from(self.followed)
+    }
+
     /// The evidence key by key, most nats first, and the sum of the rest.
     pub(crate) fn evidence(&self) -> (Vec<&KeyEvidence>, Rest) {
         let mut rest = self.rest;

@@ -90,6 +90,8 @@ pub struct Cluster {
     pub log_e_leave_one_source_out: f64,
     /// How many candidates were tested beside this one (the denominator of the error control).
     pub candidates_tested: u64,
+    /// What its tests went by.
+    pub terms: Terms,
     /// Event time that the activity baseline covered when the candidate was born, in milliseconds: how much history stands
     /// behind the verdict. Under 24 h the lagged per-source baseline is missing and verdicts rest on activity alone.
     pub history: Millis,
@@ -103,6 +105,17 @@ pub struct Cluster {
     pub silent_keys: SilentKeys,
     /// Ties among the members, strongest first.
     pub ties: Vec<Tie>,
+}
+
+/// What a cluster's tests went by, beside what each key tells of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Terms {
+    /// Rate of false discoveries among candidates, and among the members of one.
+    pub alpha: f64,
+    /// Factor on every expected share of acts.
+    pub safety: f64,
+    /// Accounts of the group as it was proposed, named or not: as many members were tested.
+    pub proposed: usize,
 }
 
 /// How far the statistics go.
@@ -125,6 +138,8 @@ pub struct Member {
     pub account_name: String,
     /// Evidence in nats that this account acts with the others.
     pub log_e: f64,
+    /// Whether `log_e` is that of another candidate than the cluster's numbers are of, or, in a faded cluster, of none.
+    pub elsewhere: bool,
     /// How it behaves, for the model.
     pub behaviour: Behaviour,
 }
@@ -179,6 +194,8 @@ pub struct Evidence {
     pub key: String,
     /// Whom it comes from.
     pub source: String,
+    /// Whose kind of source that is; see [`SourceNats`].
+    pub source_kind: TraceKind,
     /// Evidence in nats.
     pub nats: f64,
     /// The members' posts on this key, by time.
@@ -221,6 +238,8 @@ pub struct Step {
 pub struct SilentKeys {
     /// How many.
     pub keys: u64,
+    /// How many of them a second member acted on: they are in the members' `log_e` too.
+    pub followed: u64,
     /// Their evidence in nats; mostly negative.
     pub nats: f64,
 }

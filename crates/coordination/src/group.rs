@@ -8,15 +8,17 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     accounts::Accounts,
-    candidate::{BySource, Candidate, KeyEvidence, Rest},
-    cluster::{Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Tie, TraceKind},
+    candidate::{BySource, Candidate, KeyEvidence},
+    cluster::{
+        Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
+    },
     error_control::{e_bh, e_lond_bar},
     hash::{FixedState, Map},
     history::AccountId,
     identity::{Campaign, Identities, Identity, Passed, campaigns},
     params::Params,
     post::Millis,
-    stage::{Born, CandidateId, CoAct, Orders, Report},
+    stage::{Born, CandidateId, CoAct, KeyName, Orders, Report},
     stats::Evicted,
     ties::{KindTie, Ties},
 };
@@ -337,17 +339,19 @@ impl Grouper {
                 })
                 .collect()
         };
-        // By key: what it says, and the posts.
-        let mut evidence: BTreeMap<&crate::stage::KeyName, (Option<&KeyEvidence>, Vec<PostRef>)> = BTreeMap::new();
+        // By key, and by the tests on it, since a key that fell silent may be tested again: what it says, and the posts.
+        let mut evidence: BTreeMap<(&KeyName, usize), (Option<&KeyEvidence>, Vec<PostRef>)> = BTreeMap::new();
         let (listed, rest) = candidate.evidence();
+        let followed = candidate.followed().saturating_sub(listed.len() as u64);
         for entry in listed {
-            evidence.insert(&entry.name, (Some(entry), posts(entry, &candidate.members)));
+            let again = evidence.range((&*entry.name, 0)..=(&*entry.name, usize::MAX)).count();
+            evidence.insert((&*entry.name, again), (Some(entry), posts(entry, &candidate.members)));
         }
         for other in others.iter().filter_map(|id| self.candidates.get(id)) {
             for entry in other.evidence().0 {
                 let posts = posts(entry, &other.members);
                 if posts.len() >= 2 {
-                    evidence.entry(&entry.name).or_default().1.extend(posts);
+                    evidence.entry((&*entry.name, 0)).or_default().1.extend(posts);
                 }
             }
         }
@@ -356,13 +360,14 @@ impl Grouper {
             posts.dedup();
         }
         let on_keys = evidence.values().flat_map(|(_, posts)| posts);
-        let members = members(campaign, on_keys, accounts);
+        let members = members(campaign, &standing.named, on_keys, accounts);
         let mut evidence: Vec<Evidence> = evidence
             .iter()
-            .map(|(name, (entry, posts))| Evidence {
+            .map(|((name, _), (entry, posts))| Evidence {
                 kind: name.kind,
                 key: name.key.to_string(),
                 source: name.source.to_string(),
+                source_kind: name.source_kind,
                 nats: entry.map_or(0.0, |entry| entry.nats),
                 posts: posts.clone(),
                 test: entry.map(|entry| key_test(entry, &candidate.members, &members, accounts)),
@@ -382,10 +387,11 @@ impl Grouper {
             log_e: standing.log_e,
             log_e_leave_one_source_out: standing.log_e_without_best,
             candidates_tested: u64::from(self.proposed),
+            terms: Terms { alpha: params.alpha, safety: params.safety, proposed: candidate.members.len() },
             history: candidate.history,
             nats_by_kind: nats_by_kind(candidate.by_kind()),
             nats_by_source: nats_by_source(&candidate.by_source()),
-            silent_keys: silent(rest),
+            silent_keys: SilentKeys { keys: rest.keys, followed, nats: rest.nats },
             members,
             ties: self.ties_among(campaign, accounts),
             evidence,
@@ -459,6 +465,7 @@ impl Grouper {
 
 fn members<'p>(
     campaign: &Campaign,
+    named: &[(AccountId, f64)],
     on_keys: impl Iterator<Item = &'p PostRef>,
     accounts: &Accounts,
 ) -> Vec<Member> {
@@ -475,7 +482,9 @@ fn members<'p>(
             let posts = posts.get(&(&*known.platform, &*known.id)).map_or(0, |posts| posts.len() as u64);
             let mut behaviour = known.behaviour.clone();
             behaviour.posts_on_cluster_keys = posts;
-            Some(Member { account: accounts.name(number), account_name: known.name.to_string(), log_e, behaviour })
+            let account_name = known.name.to_string();
+            let elsewhere = !named.contains(&(number, log_e));
+            Some(Member { account: accounts.name(number), account_name, log_e, elsewhere, behaviour })
         })
         .collect();
     members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
@@ -542,8 +551,4 @@ fn nats_by_source(by_source: &BySource) -> Vec<SourceNats> {
         .collect();
     sources.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source))));
     sources
-}
-
-fn silent(rest: Rest) -> SilentKeys {
-    SilentKeys { keys: rest.keys, nats: rest.nats }
 }

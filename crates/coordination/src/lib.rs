@@ -59,8 +59,8 @@ mod trace;
 mod tracer;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Tie,
-    TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
+    Tie, TraceKind,
 };
 pub use engine::{Engine, Executor};
 pub use params::{Limits, Params, ParamsError};

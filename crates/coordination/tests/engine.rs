@@ -129,7 +129,14 @@ fn the_same_group_on_one_site_is_single_source() {
 fn every_number_can_be_recomputed_from_what_stands_beside_it() {
     let mut dice = Dice(4);
     let mut posts = crowd(&mut dice);
-    posts.extend(group("op", 12, 12, 4, &mut dice));
+    let group = group("op", 12, 12, 4, &mut dice);
+    // They come back to every link once it has fallen silent, which is a test of its own.
+    posts.extend(group.iter().map(|p| Post {
+        id: format!("{}-again", p.id).into(),
+        created_at: p.created_at + 4 * HOUR,
+        ..p.clone()
+    }));
+    posts.extend(group);
     for cluster in run(&sorted(posts)) {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} is not {b}");
         let evidence: f64 = cluster.evidence.iter().map(|e| e.nats).sum();

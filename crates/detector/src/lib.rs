@@ -11,6 +11,7 @@
 
 mod config;
 pub mod detect;
+pub mod explain;
 pub mod input;
 pub mod intake;
 pub mod lexicon;

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod detect;
 mod evaluate;
+mod explain;
 mod ingest;
 mod models;
 mod progress;
@@ -44,6 +45,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Detect(detect::Detect),
+    Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
     Partners(serve::Partners),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Detect(detect) => detect.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),

@@ -1,4 +1,16 @@
 //! Topics `clusters` and `clusters.flagged`, and a line of `clusters.jsonl`: one cluster with its evidence and verdict.
+//!
+//! Evidence is in nats: the natural logarithm of an e-value against "these accounts act independently". A message holds all that
+//! its evidence can be reckoned again from, without the posts and without Lockstep:
+//! - a key's `nats` from its `test`, as [`KeyTest`] says;
+//! - `log_e` is the sum of `evidence` and `unlisted`, and also that of `sources`, and of `traces`;
+//! - `log_e_leave_one_source_out` is `log_e` less the first of `sources`, if that is positive; each of them is the sum of the
+//!   evidence with its `source` and `source_kind`, and of keys that are not listed;
+//! - `test.alpha` is what it had to stand up to: a cluster stands while its statistic is at least ln(1 / alpha) nats, which is
+//!   `log_e_leave_one_source_out` for one that is flagged or coordinated and `log_e` for one on a single source;
+//! - an account's `log_e` from its part in every test, as [`ClusterAccount`] says.
+//!
+//! Nats are written to 1e-9, so that sums agree to 1e-6 and what comes to nothing is 0, not the dust of adding.
 
 use std::collections::BTreeMap;
 
@@ -55,11 +67,14 @@ pub struct ClusterMessage {
     pub log_e_leave_one_source_out: f64,
     /// Candidates tested beside this one.
     pub candidates_tested: u64,
+    /// What the tests went by; absent in messages that were written without their arithmetic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Terms>,
     /// Hours of baseline behind the verdict when the candidate was born.
     pub history_hours: f64,
     /// Nats per trace kind.
     pub traces: BTreeMap<String, f64>,
-    /// Nats per source, largest first.
+    /// Nats per source, largest first: the first, if positive, is the one that `log_e_leave_one_source_out` leaves out.
     pub sources: Vec<SourceNats>,
     /// The model's log-odds, nats.
     pub score: f64,
@@ -114,7 +129,7 @@ pub enum ClusterError {
 }
 
 impl ClusterMessage {
-    /// One state of a cluster, with what the model says of it. Numbers keep their full precision.
+    /// One state of a cluster, with what the model says of it. Nats are rounded to 1e-9.
     pub fn new(
         cluster: &Cluster,
         verdict: &Verdict,
@@ -153,8 +168,20 @@ impl ClusterMessage {
                 kind: evidence.kind.name().to_owned(),
                 key: evidence.key.clone(),
                 source: evidence.source.clone(),
-                nats: evidence.nats,
+                source_kind: (evidence.source_kind != evidence.kind).then(|| evidence.source_kind.name().to_owned()),
+                nats: tidy(evidence.nats),
                 posts: posts?,
+                test: evidence.test.as_ref().map(|test| KeyTest {
+                    epsilon: test.epsilon,
+                    steps: test
+                        .steps
+                        .iter()
+                        .map(|step| Step { member: step.member, others: step.others, chance: step.chance })
+                        .collect(),
+                    others_after: test.others_after,
+                    chance_after: test.chance_after,
+                    shares: test.shares.clone(),
+                }),
             })
         };
         let message = ClusterMessage {
@@ -175,24 +202,30 @@ impl ClusterMessage {
                     platform: member.account.platform.clone(),
                     account_id: member.account.account_id.clone(),
                     account_name: member.account_name.clone(),
-                    log_e: member.log_e,
+                    log_e: tidy(member.log_e),
+                    elsewhere: member.elsewhere,
                     posts: member.behaviour.posts,
                 })
                 .collect(),
             first_seen: time("first_seen", cluster.first_seen)?,
             last_seen: time("last_seen", cluster.last_seen)?,
-            log_e: cluster.log_e,
-            log_e_leave_one_source_out: cluster.log_e_leave_one_source_out,
+            log_e: tidy(cluster.log_e),
+            log_e_leave_one_source_out: tidy(cluster.log_e_leave_one_source_out),
             candidates_tested: cluster.candidates_tested,
+            test: Some(Terms {
+                alpha: cluster.terms.alpha,
+                safety: cluster.terms.safety,
+                proposed: cluster.terms.proposed,
+            }),
             history_hours: cluster.history as f64 / 3_600_000.0,
-            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (kind.name().to_owned(), *nats)).collect(),
+            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (kind.name().to_owned(), tidy(*nats))).collect(),
             sources: cluster
                 .nats_by_source
                 .iter()
                 .map(|source| SourceNats {
                     kind: source.kind.name().to_owned(),
                     source: source.source.clone(),
-                    nats: source.nats,
+                    nats: tidy(source.nats),
                 })
                 .collect(),
             score: verdict.score,
@@ -208,7 +241,11 @@ impl ClusterMessage {
                 })
                 .collect(),
             model: ModelRef { name: verdict.model.clone(), version: verdict.version.clone() },
-            unlisted: Unlisted { keys: cluster.silent_keys.keys, nats: cluster.silent_keys.nats },
+            unlisted: Unlisted {
+                keys: cluster.silent_keys.keys,
+                followed: cluster.silent_keys.followed,
+                nats: tidy(cluster.silent_keys.nats),
+            },
             evidence: cluster.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
             ties: cluster
                 .ties
@@ -219,7 +256,7 @@ impl ClusterMessage {
                         b: member(&tie.b)?,
                         kind: tie.kind.name().to_owned(),
                         co_acts: tie.co_acts,
-                        nats: tie.nats,
+                        nats: tidy(tie.nats),
                         median_lag_s: tie.median_lag_s,
                     })
                 })
@@ -238,14 +275,27 @@ impl ClusterMessage {
         Ok(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// The message with only so much evidence that it takes at most `bytes` when written: the weakest keys go first, and are counted
-    /// in [`unlisted`](Self::unlisted).
+    /// The message with only so much evidence that it takes at most `bytes` when written. The arithmetic goes first and then the
+    /// keys, the weakest of each before the others; keys that go are counted in [`unlisted`](Self::unlisted).
     pub fn within(mut self, bytes: usize) -> Result<ClusterMessage, ClusterError> {
+        while self.encode()?.len() > bytes {
+            let mut tests: Vec<&mut Option<KeyTest>> =
+                self.evidence.iter_mut().map(|evidence| &mut evidence.test).filter(|test| test.is_some()).collect();
+            let left = tests.len() - tests.len().div_ceil(4);
+            if tests.is_empty() {
+                break;
+            }
+            tests.drain(left..).for_each(|test| *test = None);
+        }
         while self.encode()?.len() > bytes && !self.evidence.is_empty() {
             let dropped = self.evidence.len().div_ceil(4);
             for evidence in self.evidence.drain(self.evidence.len() - dropped..) {
-                self.unlisted.keys += 1;
-                self.unlisted.nats += evidence.nats;
+                // A key without nats is here for other candidates' sake, and has no part in the sums.
+                if evidence.nats != 0.0 {
+                    self.unlisted.keys += 1;
+                    self.unlisted.followed += 1;
+                    self.unlisted.nats = tidy(self.unlisted.nats + evidence.nats);
+                }
             }
         }
         Ok(self)
@@ -287,8 +337,18 @@ impl ClusterMessage {
             check(reason.value.unwrap_or_default(), &|| format!("reasons[{at}].value"))?;
             check(reason.contribution, &|| format!("reasons[{at}].contribution"))?;
         }
+        if let Some(Terms { alpha, safety, .. }) = self.test {
+            check(alpha, &|| "test.alpha".to_owned())?;
+            check(safety, &|| "test.safety".to_owned())?;
+        }
         for (at, evidence) in self.evidence.iter().enumerate() {
             check(evidence.nats, &|| format!("evidence[{at}].nats"))?;
+            if let Some(KeyTest { epsilon, steps, chance_after, shares, .. }) = &evidence.test {
+                let numbers = [*epsilon, *chance_after].into_iter().chain(steps.iter().map(|step| step.chance));
+                for number in numbers.chain(shares.iter().flatten().map(|share| f64::from(*share))) {
+                    check(number, &|| format!("evidence[{at}].test"))?;
+                }
+            }
         }
         for (at, tie) in self.ties.iter().enumerate() {
             check(tie.nats, &|| format!("ties[{at}].nats"))?;
@@ -298,7 +358,32 @@ impl ClusterMessage {
     }
 }
 
+/// Nats to 1e-9: what is left of a sum that comes to nothing is nothing.
+fn tidy(nats: f64) -> f64 {
+    const STEP: f64 = 1e9;
+    let rounded = (nats * STEP).round() / STEP;
+    // Numbers too great to be multiplied have no such digits; and there is one zero.
+    if rounded.is_finite() { rounded + 0.0 } else { nats }
+}
+
+/// What the tests of a cluster went by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Terms {
+    /// Rate of false discoveries, 0 to 1, among candidates and among the members of one.
+    pub alpha: f64,
+    /// Factor, 1 or more, on every share of acts that is expected of an account by habit.
+    pub safety: f64,
+    /// Accounts of the group as it was proposed, named in `accounts` or not.
+    pub proposed: usize,
+}
+
 /// A member of a cluster.
+///
+/// Its `log_e` is ln of the mean, over pi = 0.2, 0.5 and 0.8, of the product of its trials. A trial is a key with a `test` in whose
+/// `steps` at least two others appear: pi / p if it appears in them itself, else (1 - pi) / (1 - p). There p = 1 - exp(-safety x
+/// share x (others + 2)), held in 1e-9 to 0.99; `share` is its own in the key's `shares`, and `others` all that count after the act
+/// that opened the test: `others_after`, and for every later step its `others` and one. It is named if it passes e-BH (Wang
+/// and Ramdas 2022) within the group: with k accounts named, `log_e` is at least ln(proposed / (alpha x k)).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClusterAccount {
     /// Lower-case platform name.
@@ -309,6 +394,10 @@ pub struct ClusterAccount {
     pub account_name: String,
     /// Evidence that this account acts with the others, nats.
     pub log_e: f64,
+    /// Whether `log_e` comes from tests that are not in `evidence`: those of another candidate that was united with this cluster, or,
+    /// in a faded cluster, none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     /// Posts seen.
     pub posts: u64,
 }
@@ -355,10 +444,49 @@ pub struct Evidence {
     pub key: String,
     /// Whom it comes from.
     pub source: String,
+    /// Trace kind in `sources` of its source, where that is not `kind`: a text beside a link comes from the link's site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_kind: Option<String>,
     /// Evidence, nats.
     pub nats: f64,
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
+    /// The arithmetic of `nats`. Absent for a key that counts nothing, which is listed because members named by other candidates acted
+    /// on it; where there was no room; and in messages of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<KeyTest>,
+}
+
+/// The arithmetic of one key: how likely were these acts if members act together, and how likely by habit?
+///
+/// For q = 0.1, 0.3 and 0.7, each raised to the `chance` at hand where that is greater, ln LR_q is the sum over all `steps` but the
+/// first, which opened the test, of others x ln((1 - q) / (1 - chance)) + ln(q / chance), and of others_after x ln((1 - q) / (1 -
+/// chance_after)). The key's nats are ln((1 - epsilon) + epsilon x mean of the LR_q).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeyTest {
+    /// Weight, 0 to 1, of "they act together", fixed before the test began.
+    pub epsilon: f64,
+    /// First acts of members of the proposed group on this key, by time.
+    pub steps: Vec<Step>,
+    /// Acts by accounts outside the group after the last step.
+    pub others_after: u32,
+    /// Probability that, by habit, the next act would have been a first one by a member.
+    pub chance_after: f64,
+    /// By index into `accounts`: the share, 0 to 1, of acts on this key's source that is expected of the account by habit; null for an
+    /// account that was not in the proposed group.
+    pub shares: Vec<Option<f32>>,
+}
+
+/// A member's first act on a key.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Step {
+    /// Index into `accounts`; null for one of the proposed group who is not named.
+    pub member: Option<usize>,
+    /// Acts by accounts outside the group since the step before.
+    pub others: u32,
+    /// Probability that, by habit, the next act would be a first one by a member: safety x the shares of all who had not acted yet,
+    /// held in 1e-9 to 0.9. 0 for the step that opened the test.
+    pub chance: f64,
 }
 
 /// Keys that were tested but are not listed as evidence: nobody followed the member who acted first, or there was no room.
@@ -366,8 +494,15 @@ pub struct Evidence {
 pub struct Unlisted {
     /// How many.
     pub keys: u64,
+    /// How many of them a second member acted on, so that the accounts' `log_e` rest on them too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub followed: u64,
     /// Their evidence, nats; mostly negative.
     pub nats: f64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Names one post.

@@ -45,6 +45,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                 account: account(n),
                 account_name: format!("user{:05}", dice.below(90_000) + 10_000),
                 log_e: 5.0 + dice.unit(),
+                elsewhere: false,
                 behaviour: Behaviour {
                     posts,
                     reposts: posts / 3,
@@ -75,8 +76,10 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                 kind: kinds[k % 3],
                 key: format!("key{k}"),
                 source: format!("s{}", k % 4),
+                source_kind: kinds[k % 3],
                 nats: 4.0 + dice.unit(),
                 posts,
+                test: None,
             }
         })
         .collect();
@@ -98,6 +101,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
         log_e,
         log_e_leave_one_source_out: log_e / 2.0,
         candidates_tested: 10,
+        terms: Default::default(),
         history: 3 * DAY,
         nats_by_kind: kinds.map(|kind| (kind, nats(kind))).to_vec(),
         nats_by_source: ["s0", "s1", "s2", "s3"].map(source).to_vec(),

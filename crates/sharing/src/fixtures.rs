@@ -36,6 +36,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             account_id: format!("{}", 781_200_000 + n * 977 + (seed % 1000) as usize),
             account_name: format!("patriot_{}{:02}", ["anna", "news", "tex", "liberty"][n % 4], n * 7 % 89),
             log_e: 34.0 - n as f64 * 1.7,
+            elsewhere: false,
             posts: 120 + (dice.roll() * 300.0) as u64,
         })
         .collect();
@@ -70,7 +71,9 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                 },
                 source,
                 nats: 2.0 * posts.len() as f64 * dice.roll() - 0.4,
+                source_kind: None,
                 posts,
+                test: None,
             }
         })
         .collect();
@@ -120,6 +123,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         log_e,
         log_e_leave_one_source_out: log_e - sources[0].nats,
         candidates_tested: 214,
+        test: None,
         history_hours: 61.0,
         traces,
         sources,
@@ -134,7 +138,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             reason("deletion_rate", Some(0.01), -0.21, "they hardly delete anything"),
         ],
         model: ModelRef { name: "logistic".to_owned(), version: "1".to_owned() },
-        unlisted: messages::cluster::Unlisted { keys: 7, nats: -1.9 },
+        unlisted: messages::cluster::Unlisted { keys: 7, followed: 0, nats: -1.9 },
         evidence,
         ties,
         accounts,

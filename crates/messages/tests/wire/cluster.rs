@@ -1,5 +1,6 @@
 use coordination::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SilentKeys, SourceNats, Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
+    Tie, TraceKind,
 };
 use expect_test::expect;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
@@ -14,6 +15,7 @@ fn member(id: &str) -> Member {
         account: account(id),
         account_name: format!("name of {id}"),
         log_e: 4.25,
+        elsewhere: id == "8",
         behaviour: Behaviour { posts: 12, ..Behaviour::default() },
     }
 }
@@ -30,16 +32,31 @@ fn cluster() -> Cluster {
         log_e: 0.1 + 0.2,
         log_e_leave_one_source_out: 7.0,
         candidates_tested: 3,
+        terms: Terms { alpha: 0.05, safety: 2.0, proposed: 3 },
         history: 5_400_000,
         nats_by_kind: vec![(TraceKind::Url, 0.3), (TraceKind::Repost, 0.0)],
-        nats_by_source: vec![SourceNats { kind: TraceKind::Url, source: "a.example".into(), nats: 0.3 }],
-        silent_keys: SilentKeys { keys: 2, nats: -0.1 },
+        nats_by_source: vec![
+            SourceNats { kind: TraceKind::Url, source: "a.example".into(), nats: 0.3 },
+            SourceNats { kind: TraceKind::Text, source: "en".into(), nats: -9.7e-17 },
+        ],
+        silent_keys: SilentKeys { keys: 2, followed: 0, nats: -0.1 },
         evidence: vec![Evidence {
-            kind: TraceKind::Url,
+            kind: TraceKind::Text,
             key: "https://a.example/x".into(),
             source: "a.example".into(),
+            source_kind: TraceKind::Url,
             nats: 0.3,
             posts: vec![PostRef { created_at: 1_793_613_600_000, id: "p1".into(), account: account("7") }],
+            test: Some(KeyTest {
+                epsilon: 0.05,
+                steps: vec![
+                    Step { member: Some(0), others: 0, chance: 0.0 },
+                    Step { member: None, others: 2, chance: 0.25 },
+                ],
+                others_after: 1,
+                chance_after: 0.125,
+                shares: vec![Some(0.01), None],
+            }),
         }],
         ties: vec![Tie {
             a: account("7"),
@@ -76,8 +93,10 @@ fn message() -> ClusterMessage {
 #[test]
 fn these_exact_bytes() {
     let bytes = message().encode().unwrap();
-    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.30000000000000004,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"url","key":"https://a.example/x","source":"a.example","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}]}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
+    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"elsewhere":true,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.3,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"test":{"alpha":0.05,"safety":2.0,"proposed":3},"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3},{"kind":"text","source":"en","nats":0.0}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"text","key":"https://a.example/x","source":"a.example","source_kind":"url","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}],"test":{"epsilon":0.05,"steps":[{"member":0,"others":0,"chance":0.0},{"member":null,"others":2,"chance":0.25}],"others_after":1,"chance_after":0.125,"shares":[0.01,null]}}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
     assert_eq!(ClusterMessage::decode(&bytes), Ok(message()), "every digit comes back");
+    let nats = message().sources[1].nats;
+    assert!(nats == 0.0 && nats.is_sign_positive(), "the dust of adding is not written: {nats:e}");
 }
 
 #[test]
@@ -121,6 +140,28 @@ fn a_tie_or_a_time_that_cannot_be_written_is_an_error() {
         .assert_eq(&error.to_string());
 }
 
+#[test]
+fn what_is_too_big_loses_its_arithmetic_before_its_evidence() {
+    let mut full = message();
+    for n in 1..8 {
+        let mut weaker = full.evidence[0].clone();
+        weaker.nats -= f64::from(n) / 100.0;
+        full.evidence.push(weaker);
+    }
+    let written = |message: &ClusterMessage| message.encode().unwrap().len();
+    let tests = |message: &ClusterMessage| message.evidence.iter().map(|e| e.test.is_some()).collect::<Vec<_>>();
+    let size = written(&full);
+    assert_eq!(full.clone().within(size), Ok(full.clone()));
+    let fewer = full.clone().within(size - 1).unwrap();
+    assert_eq!((fewer.evidence.len(), fewer.unlisted), (8, full.unlisted), "no key goes");
+    assert_eq!(tests(&fewer), [true, true, true, true, true, true, false, false], "the weakest lose it first");
+    let mut bare = full.clone();
+    bare.evidence.iter_mut().for_each(|evidence| evidence.test = None);
+    let least = full.clone().within(written(&bare) - 1).unwrap();
+    assert_eq!((least.evidence.len(), least.unlisted.keys, least.unlisted.followed), (6, 4, 2));
+    assert!((least.unlisted.nats - (-0.1 + 0.24 + 0.23)).abs() < 1e-9, "{}", least.unlisted.nats);
+}
+
 /// The sample is a message as version 1 was first written. It is never regenerated: a change that cannot read it breaks readers.
 #[test]
 fn a_message_of_the_first_version_is_still_read() {
@@ -128,6 +169,7 @@ fn a_message_of_the_first_version_is_still_read() {
     let read = ClusterMessage::decode(sample).unwrap();
     assert_eq!((read.cluster_id.as_str(), read.status, read.accounts.len()), ("c-01", Status::Flagged, 2));
     assert_eq!(read.traces["url"], 0.3);
+    assert!(read.test.is_none() && read.evidence[0].test.is_none(), "it has no arithmetic");
     assert!(read.lineage.is_empty(), "an absent optional field has its default");
 }
 

@@ -1,0 +1,319 @@
+use coordination::{Engine, Millis, Params, Post};
+use expect_test::expect;
+use scoring::Verdict;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Five keys alike, three of one source and two of another, and one that nobody followed.
+///
+/// By hand, with shares of 2^-7 and a safety of 2: when b follows a, the chance is 2 x 2 x 2^-7 = 0.03125, when c does 0.015625, and
+/// after that nothing is left. LR_0.1 = (0.1 / 0.03125) x (0.9 / 0.984375) x (0.1 / 0.015625) x 0.9^3 = 13.650213, and likewise
+/// LR_0.3 = 44.957696 and LR_0.7 = 8.257536: the key gives ln(0.5 + 0.5 x 22.288482) = 2.454812 nats, and the silent one ln 0.95.
+/// Each member is one of 8 acts (a margin of 2 included) with p = 1 - exp(-0.125) = 0.117503, five times over: ln of the mean of (pi /
+/// p)^5 is 8.584104, and e-BH asks for ln(3 / (0.05 x 3)) = 2.995732.
+fn by_hand() -> Value {
+    let key = |number: u32| {
+        let site = if number < 3 { "x.example" } else { "y.example" };
+        let post = |account: &str, second: u32| {
+            json!({ "id": format!("{account}{number}"), "platform": "chirp", "account_id": account,
+                "created_at": format!("2026-11-02T1{number}:00:0{second}Z") })
+        };
+        json!({ "kind": "url", "key": format!("https://{site}/{number}"), "source": site, "nats": 2.454811705,
+            "posts": [post("a", 0), post("b", 3), post("c", 7)],
+            "test": { "epsilon": 0.5, "others_after": 3, "chance_after": 1e-9,
+                "shares": [0.0078125, 0.0078125, 0.0078125],
+                "steps": [{ "member": 0, "others": 0, "chance": 0.0 }, { "member": 1, "others": 0, "chance": 0.03125 },
+                    { "member": 2, "others": 1, "chance": 0.015625 }] } })
+    };
+    let account = |id: &str| json!({ "platform": "chirp", "account_id": id, "account_name": id, "log_e": 8.584103881, "posts": 9 });
+    json!({
+        "schema_version": 1, "cluster_id": "c-01", "version": 1, "status": "coordinated",
+        "accounts": [account("a"), account("b"), account("c")],
+        "first_seen": "2026-11-02T10:00:00Z", "last_seen": "2026-11-02T14:00:07Z",
+        "log_e": 12.222765233, "log_e_leave_one_source_out": 4.858330117, "candidates_tested": 4,
+        "test": { "alpha": 0.05, "safety": 2.0, "proposed": 3 }, "history_hours": 30.0,
+        "traces": { "url": 12.222765233 },
+        "sources": [{ "kind": "url", "source": "x.example", "nats": 7.364435116 },
+            { "kind": "url", "source": "y.example", "nats": 4.858330117 }],
+        "score": 0.0, "probability": 0.5, "reasons": [], "model": { "name": "none", "version": "0" },
+        "evidence": (0..5).map(key).collect::<Vec<_>>(), "unlisted": { "keys": 1, "nats": -0.051293294 },
+        "ties": [], "topics": [], "targets": []
+    })
+}
+
+fn message(value: &Value) -> ClusterMessage {
+    ClusterMessage::decode(value.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn what_was_reckoned_by_hand_is_what_comes_out() {
+    let explained = Explanation::of(&message(&by_hand())).unwrap();
+    assert_eq!(explained.contradictions, [""; 0]);
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    let test = explained.keys[0].test.as_ref().unwrap();
+    for (log_lr, lr) in test.log_lr.iter().zip([13.650_212_6, 44.957_696_1, 8.257_536_0]) {
+        close(log_lr.exp() / lr, 1.0);
+    }
+    close(explained.keys[0].nats.recomputed.unwrap(), 2.454_811_705);
+    close(explained.log_e.recomputed.unwrap(), 12.222_765_233);
+    assert_eq!(explained.left_out, Some(0));
+    close(explained.log_e_leave_one_source_out.recomputed.unwrap(), 4.858_330_117);
+    close(explained.bar.to_stand, 2.995_732_274);
+    close(explained.member_bar.unwrap(), 2.995_732_274);
+    close(explained.members[0].trials[0].p, 0.117_503_097);
+    close(explained.members[2].log_e.recomputed.unwrap(), 8.584_103_881);
+    assert!(serde_json::to_string(&explained).unwrap().contains("\"recomputed\":"));
+}
+
+#[test]
+fn people_can_follow_it() {
+    let mut explained = Explanation::of(&message(&by_hand())).unwrap();
+    explained.narrow(Some("y.example/3"), Some("b")).unwrap();
+    expect![[r#"
+        Cluster c-01, version 1: coordinated, 2026-11-02T10:00:00Z to 2026-11-02T14:00:07Z
+        Evidence is in nats: ln of an e-value against "these accounts act independently". Each number is worked out again from
+        the cluster's own line, and is the same as the one recorded there to 0.000001 nats unless it says otherwise.
+
+        KEYS: how much likelier are these acts if members act together than if they act by habit?
+          With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds
+          others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. The key gives ln((1 - epsilon) + epsilon x mean LR).
+          The chance is 2 (safety) x the shares of acts expected of the members who have not acted yet.
+
+        4. url https://y.example/3, source y.example
+           act by          at                        others      chance  ln LR q=0.1  ln LR q=0.3  ln LR q=0.7
+           chirp:a         2026-11-02T13:00:00Z     opens the test
+           chirp:b         2026-11-02T13:00:03Z           0    3.125e-2      +1.1632      +2.2618      +3.1091
+           chirp:c         2026-11-02T13:00:07Z           1    1.562e-2      +1.7667      +2.6140      +2.6140
+           nobody further                                 3    1.000e-9      -0.3161      -1.0700      -3.6119
+           sum                                                               +2.6138      +3.8057      +2.1111
+           ln mean LR 3.1041; epsilon 0.500000; ln(0.500000 + 0.500000 x e^3.1041) = 2.4548
+
+        SUMS, nats
+          1 more keys are not listed, 0 of them followed by a second member: -0.0513 together
+          source           keys      listed  not listed         sum
+          url x.example       3     +7.3644     +0.0000     +7.3644  the best: left out
+          url y.example       2     +4.9096     -0.0513     +4.8583
+          trace    keys      listed  not listed         sum
+          url         5    +12.2741     -0.0513    +12.2228
+          all evidence (log_e): 12.2228
+          without the best source (log_e_leave_one_source_out): 4.8583
+          the bar: without the best source it must keep at least ln(1 / 0.05) = 2.9957 nats to stand: 4.8583 does
+          to be told the first time, among all candidates tested, it had to reach at most 6.3036: what it reached then, and how
+          far discoveries had lowered the bar, is not in this line
+
+        MEMBERS: did each take part where at least two others did?
+          With pi the probability of taking part and p = 1 - exp(-2 x share x acts) that by habit, a trial adds ln(pi / p) to ln LR
+          if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.
+          Named are those who reach 2.9957 nats, by e-BH at 0.05 among the 3 of the group as it was proposed.
+          account trials  part  ln LR 0.2  ln LR 0.5  ln LR 0.8  evidence, nats
+          chirp:b      5     5    +2.6593    +7.2407    +9.5907  8.5841
+               key  part       share     acts           p  ln LR 0.2  ln LR 0.5  ln LR 0.8
+                 1   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
+                 2   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
+                 3   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
+                 4   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
+                 5   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
+
+        Every number that can be worked out from this line is the one recorded.
+    "#]].assert_eq(&explained.to_string());
+    let error = explained.narrow(None, Some("z")).unwrap_err();
+    expect![[r#"cluster c-01 has no account "z""#]].assert_eq(&error.to_string());
+    let error = explained.narrow(Some("z.example"), None).unwrap_err();
+    expect![[r#"cluster c-01 has no key with "z.example" in it"#]].assert_eq(&error.to_string());
+}
+
+#[test]
+fn whatever_number_is_tampered_with_is_found() {
+    for (pointer, tampered, names) in [
+        ("/log_e", json!(12.3), "log_e: 12.3"),
+        ("/log_e_leave_one_source_out", json!(4.85834), "log_e_leave_one_source_out: 4.8583"),
+        ("/evidence/1/nats", json!(2.46), "key 2 (url https://x.example/1): 2.46"),
+        ("/evidence/1/test/epsilon", json!(0.4), "key 2"),
+        ("/evidence/1/test/others_after", json!(4), "key 2"),
+        ("/evidence/1/test/chance_after", json!(0.01), "chance_after: a chance of 0.01"),
+        ("/evidence/1/test/steps/1/others", json!(1), "key 2"),
+        ("/evidence/1/test/steps/1/chance", json!(0.03), "step 2: a chance of 0.03"),
+        ("/evidence/1/test/steps/1/member", json!(2), "acts twice"),
+        ("/evidence/1/test/steps/1/member", json!(7), "there is no account 7"),
+        ("/evidence/1/test/steps/1/member", json!(null), "chance"),
+        ("/evidence/1/test/shares/2", json!(0.01), "step 2: a chance of 0.03125 is recorded, but the shares give 0.0"),
+        ("/evidence/1/test/shares", json!([]), "has 0 shares for 3 accounts"),
+        ("/evidence/1/source", json!("y.example"), "sources: x.example has 7.36"),
+        ("/evidence/1/source", json!("z.example"), "a listed key has none of them"),
+        ("/evidence/1/kind", json!("repost"), "traces: "),
+        ("/sources/0/nats", json!(7.5), "log_e as the sum of sources"),
+        ("/traces/url", json!(12.0), "log_e as the sum of traces"),
+        ("/unlisted/nats", json!(-0.06), "unlisted.nats"),
+        ("/accounts/1/log_e", json!(8.6), "account chirp:b: 8.6"),
+        ("/test/safety", json!(2.1), "chance"),
+        ("/test/alpha", json!(0.000_01), "status: is coordinated, but 4.8"),
+        ("/test/proposed", json!(3_000), "does not pass e-BH"),
+        ("/status", json!("single_source"), ""),
+    ] {
+        let mut line = by_hand();
+        *line.pointer_mut(pointer).unwrap() = tampered;
+        let found = Explanation::of(&message(&line)).unwrap();
+        if names.is_empty() {
+            // A weaker claim than the numbers would bear is no contradiction.
+            assert_eq!(found.contradictions, [""; 0]);
+            continue;
+        }
+        assert!(found.contradictions.iter().any(|c| c.contains(names)), "{pointer}: {:#?}", found.contradictions);
+        assert!(found.to_string().contains("NOT AS RECORDED"));
+    }
+}
+
+#[test]
+fn what_a_line_does_not_hold_is_said_and_not_guessed() {
+    let mut older = by_hand();
+    older.as_object_mut().unwrap().remove("test");
+    let error = Explanation::of(&message(&older)).unwrap_err().to_string();
+    assert!(error.contains("older version of Lockstep; run `lockstep detect` again"), "{error}");
+
+    let mut elsewhere = by_hand();
+    elsewhere["accounts"][1]["log_e"] = json!(9.5);
+    elsewhere["accounts"][1]["elsewhere"] = json!(true);
+    let explained = Explanation::of(&message(&elsewhere)).unwrap();
+    assert_eq!((explained.contradictions.len(), explained.members[1].log_e.recomputed), (0, None));
+    let text = explained.to_string();
+    assert!(
+        text.contains("9.5000 recorded; from another candidate, not recomputable here; the trials here come to 8.5841")
+    );
+
+    // Cut down for want of room: first the arithmetic, then the keys.
+    let full = message(&by_hand());
+    let size = full.encode().unwrap().len();
+    for bytes in [size - 1, size / 2, 900] {
+        let cut = full.clone().within(bytes).unwrap();
+        assert!(cut.evidence.iter().any(|e| e.test.is_none()) || cut.unlisted.followed > 0);
+        let explained = Explanation::of(&cut).unwrap();
+        assert_eq!(explained.contradictions, [""; 0]);
+        assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
+    }
+}
+
+#[test]
+fn a_cluster_is_found_by_the_beginning_of_its_id_in_its_last_state() {
+    let line = |id: &str, version: u32| {
+        let mut line = by_hand();
+        line["cluster_id"] = json!(id);
+        line["version"] = json!(version);
+        format!("{line}\n")
+    };
+    let lines = [line("c-01", 2), line("c-02", 1), "\n".to_owned(), line("c-01", 3), line("c-011", 1)].concat();
+    let found = |id| find(lines.as_bytes(), id).map(|m| (m.cluster_id, m.version));
+    assert_eq!(found("c-02").unwrap(), ("c-02".to_owned(), 1));
+    assert_eq!(found("c-01").unwrap(), ("c-01".to_owned(), 3), "an id in full is no beginning of another");
+    assert_eq!(found("c-011").unwrap().0, "c-011");
+    expect![[r#"has 3 clusters whose ids begin with "c-0": there is c-01, c-011, c-02"#]]
+        .assert_eq(&found("c-0").unwrap_err().to_string());
+    expect![[r#"has no cluster "d": there is c-01, c-011, c-02"#]].assert_eq(&found("d").unwrap_err().to_string());
+    let broken = find(format!("{}{{\"cluster\":1}}\n", line("c", 1)).as_bytes(), "c").unwrap_err().to_string();
+    expect![[r#"line 2 is no cluster: missing field `cluster_id` at line 1 column 13, near "{\"cluster\":1}""#]]
+        .assert_eq(&broken);
+}
+
+/// SplitMix64 with a fixed seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+const HOUR: Millis = 3_600_000;
+
+/// A crowd of 1,500 over three days. On the third, ten accounts share the same 16 links of four sites within a minute, with a few of
+/// the crowd among them, say the same beside it, and come back to each six hours later.
+fn stream() -> Vec<Post<'static>> {
+    let mut dice = Dice(1);
+    let mut posts: Vec<Post<'static>> = Vec::new();
+    let mut post = |account: String, at: Millis, url: String, text: String| {
+        posts.push(Post {
+            id: posts.len().to_string().into(),
+            platform: "x".into(),
+            account_id: account.into(),
+            created_at: at,
+            urls: vec![url.into()],
+            text: text.into(),
+            ..Post::default()
+        });
+    };
+    for _ in 0..30_000 {
+        let at = dice.below(72 * HOUR as u64) as Millis;
+        let account = dice.below(1_500);
+        post(
+            format!("reader-{account}"),
+            at,
+            format!("https://site{}.example/{}", account % 40, at / HOUR),
+            String::new(),
+        );
+    }
+    for act in 0..16u64 {
+        for again in 0..2 {
+            let at = 49 * HOUR + act as Millis * HOUR + again * 6 * HOUR;
+            let (url, text) = (
+                format!("https://op{}.example/{act}", act % 4),
+                format!("{w}we {w}all{w} sa{w}w {w}it {w}ha{w}pp{w}en {w}to{w}day", w = char::from(b'a' + act as u8)),
+            );
+            for member in 0..10 {
+                if dice.below(10) < 8 {
+                    post(format!("op-{member}"), at + dice.below(60_000) as Millis, url.clone(), text.clone());
+                }
+            }
+            for _ in 0..dice.below(5) {
+                post(
+                    format!("reader-{}", dice.below(1_500)),
+                    at + dice.below(HOUR as u64) as Millis,
+                    url.clone(),
+                    String::new(),
+                );
+            }
+        }
+    }
+    posts.sort_by(|x, y| (x.created_at, &x.id).cmp(&(y.created_at, &y.id)));
+    posts
+}
+
+#[test]
+fn every_number_of_a_cluster_that_the_engine_told_comes_out_again() {
+    let mut told = Vec::new();
+    for max_evidence in [500, 20] {
+        let mut engine = Engine::new(Params { max_evidence, ..Params::default() }).unwrap();
+        for post in stream() {
+            engine.on_post(post.created_at, &post, &mut told);
+        }
+        engine.finish(&mut told);
+    }
+    let verdict = Verdict {
+        score: 0.0,
+        probability: 0.5,
+        inauthentic: false,
+        reasons: Vec::new(),
+        model: String::new(),
+        version: String::new(),
+    };
+    let (mut keys, mut members, mut again, mut beside_a_link, mut cut) = (0, 0, 0, 0, 0);
+    for cluster in &told {
+        let message = ClusterMessage::new(cluster, &verdict, Vec::new(), Vec::new()).unwrap();
+        let message = ClusterMessage::decode(&message.encode().unwrap()).unwrap();
+        let explained = Explanation::of(&message).unwrap();
+        assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        assert!(explained.keys.iter().all(|key| key.nats.recomputed.is_some()));
+        keys += explained.keys.iter().filter(|key| key.test.is_some()).count();
+        members += explained.members.iter().filter(|member| member.log_e.recomputed.is_some()).count();
+        let distinct: BTreeSet<_> = explained.keys.iter().map(|key| (&key.kind, &key.key)).collect();
+        again += explained.keys.len() - distinct.len();
+        beside_a_link += explained.keys.iter().filter(|key| key.kind != key.source_kind).count();
+        cut += message.unlisted.followed;
+        assert!(message.unlisted.followed > 0 || explained.member_bar.is_some() || message.status == Status::Faded);
+    }
+    assert!(keys > 20 && members > 20, "{keys} {members}");
+    assert!(again > 0 && beside_a_link > 0 && cut > 0, "{again} {beside_a_link} {cut}");
+}

@@ -1,0 +1,267 @@
+//! An explanation for people, in plain text.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use messages::cluster::Status;
+
+use super::{Explanation, Figure, Key, Member, NEXT, PART, Sum, TOLERANCE};
+
+/// What a cell may take before its column gives way.
+const WIDE: usize = 36;
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.head(f)?;
+        self.keys.iter().try_for_each(|key| write_key(f, key))?;
+        self.total(f)?;
+        self.members(f)?;
+        self.verdict(f)
+    }
+}
+
+impl Explanation {
+    fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Cluster {}, version {}: {}, {} to {}",
+            shown(&self.cluster_id),
+            self.version,
+            status(self.status),
+            self.first_seen,
+            self.last_seen
+        )?;
+        writeln!(
+            f,
+            "Evidence is in nats: ln of an e-value against \"these accounts act independently\". Each number is worked out again from\n\
+             the cluster's own line, and is the same as the one recorded there to {TOLERANCE} nats unless it says otherwise.\n"
+        )?;
+        writeln!(f, "KEYS: how much likelier are these acts if members act together than if they act by habit?")?;
+        writeln!(
+            f,
+            "  With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds\n  \
+             others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. The key gives ln((1 - epsilon) + epsilon x mean LR).\n  \
+             The chance is {} (safety) x the shares of acts expected of the members who have not acted yet.\n",
+            self.terms.safety
+        )
+    }
+
+    fn total(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "SUMS, nats")?;
+        if self.unlisted.keys > 0 {
+            writeln!(
+                f,
+                "  {} more keys are not listed, {} of them followed by a second member: {:+.4} together",
+                self.unlisted.keys, self.unlisted.followed, self.unlisted.nats
+            )?;
+        }
+        for (what, sums) in [("source", &self.sources), ("trace", &self.traces)] {
+            let width = sums.iter().map(|sum| label(sum).chars().count()).max().unwrap_or(0).clamp(what.len(), WIDE);
+            writeln!(f, "  {what:width$}    keys      listed  not listed         sum")?;
+            for (place, sum) in sums.iter().enumerate() {
+                let left_out = what == "source" && self.left_out == Some(place);
+                writeln!(
+                    f,
+                    "  {:width$} {:7} {:+11.4} {:+11.4} {:+11.4}{}",
+                    label(sum),
+                    sum.keys,
+                    tidy(sum.listed),
+                    tidy(sum.unlisted),
+                    sum.recorded,
+                    if left_out { "  the best: left out" } else { "" }
+                )?;
+            }
+        }
+        writeln!(f, "  all evidence (log_e): {}", Compared(self.log_e))?;
+        let best = match self.left_out {
+            Some(_) => "without the best source",
+            None => "no source speaks for it, so none is left out",
+        };
+        writeln!(f, "  {best} (log_e_leave_one_source_out): {}", Compared(self.log_e_leave_one_source_out))?;
+        let bar = self.bar;
+        match bar.statistic {
+            Some(statistic) => {
+                let what =
+                    if self.status == Status::SingleSource { "with all sources" } else { "without the best source" };
+                writeln!(
+                    f,
+                    "  the bar: {what} it must keep at least ln(1 / {}) = {:.4} nats to stand: {statistic:.4} {}",
+                    self.terms.alpha,
+                    bar.to_stand,
+                    if statistic >= bar.to_stand - TOLERANCE { "does" } else { "DOES NOT" },
+                )?;
+                let above = if statistic >= bar.to_be_told_at_most {
+                    "it is above that now, too"
+                } else {
+                    "what it reached then, and how\n  far discoveries had lowered the bar, is not in this line"
+                };
+                writeln!(
+                    f,
+                    "  to be told the first time, among all candidates tested, it had to reach at most {:.4}: {above}",
+                    bar.to_be_told_at_most
+                )?;
+            }
+            None => writeln!(f, "  the bar: nothing is claimed of a cluster that has faded")?,
+        }
+        writeln!(f)
+    }
+
+    fn members(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "MEMBERS: did each take part where at least two others did?")?;
+        writeln!(
+            f,
+            "  With pi the probability of taking part and p = 1 - exp(-{} x share x acts) that by habit, a trial adds ln(pi / p) to ln LR\n  \
+             if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.",
+            self.terms.safety
+        )?;
+        match self.member_bar {
+            Some(bar) => writeln!(
+                f,
+                "  Named are those who reach {bar:.4} nats, by e-BH at {} among the {} of the group as it was proposed.",
+                self.terms.alpha, self.terms.proposed
+            )?,
+            None => {
+                writeln!(f, "  Which ones pass is not recomputable here: not every test is listed, or none passes.")?
+            }
+        }
+        let width = self.members.iter().map(|m| shown(&m.account).chars().count()).max().unwrap_or(0).clamp(7, WIDE);
+        write!(f, "  {:width$} trials  part", "account")?;
+        PART.iter().try_for_each(|pi| write!(f, " {:>10}", format!("ln LR {pi}")))?;
+        writeln!(f, "  evidence, nats")?;
+        for member in &self.members {
+            write_member(f, member, width, self.members.len() == 1)?;
+        }
+        writeln!(f)
+    }
+
+    fn verdict(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let unknown = self.members.iter().filter(|member| member.log_e.why_not.is_some()).count()
+            + self.keys.iter().filter(|key| key.nats.why_not.is_some()).count();
+        if self.contradictions.is_empty() {
+            writeln!(f, "Every number that can be worked out from this line is the one recorded.")?;
+        } else {
+            writeln!(f, "NOT AS RECORDED:")?;
+            self.contradictions.iter().try_for_each(|contradiction| writeln!(f, "  {contradiction}"))?;
+        }
+        if unknown > 0 {
+            writeln!(f, "Numbers shown that could not be worked out here: {unknown}; the reason is beside each.")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_key(f: &mut Formatter<'_>, key: &Key) -> fmt::Result {
+    writeln!(
+        f,
+        "{}. {} {}, source {}{}",
+        key.number,
+        shown(&key.kind),
+        shown(&key.key),
+        shown(&key.source),
+        if key.source_kind == key.kind { String::new() } else { format!(" ({})", shown(&key.source_kind)) }
+    )?;
+    let Some(test) = &key.test else {
+        return match key.nats.why_not {
+            Some(_) => writeln!(f, "   {}\n", Compared(key.nats)),
+            None => writeln!(f, "   counts nothing: listed for posts of members whom other candidates named\n"),
+        };
+    };
+    let account = |step: &super::Step| match (step.what, &step.account) {
+        ("after", _) => "nobody further".to_owned(),
+        (_, Some(account)) => shown(account),
+        _ => "(one of the group, not named)".to_owned(),
+    };
+    let width = test.steps.iter().map(|step| account(step).chars().count()).max().unwrap_or(0).clamp(6, WIDE);
+    write!(f, "   {:width$}  {:24} {:>7} {:>11}", "act by", "at", "others", "chance")?;
+    NEXT.iter().try_for_each(|q| write!(f, " {:>12}", format!("ln LR q={q}")))?;
+    writeln!(f)?;
+    for step in &test.steps {
+        let at = step.at.map(|at| at.to_string()).unwrap_or_default();
+        write!(f, "   {:width$}  {at:24} ", account(step))?;
+        if step.what == "opens" {
+            writeln!(f, "opens the test")?;
+            continue;
+        }
+        write!(f, "{:7} {:11.3e}", step.others, step.chance)?;
+        write_three(f, step.log_lr, 12)?;
+        writeln!(f)?;
+    }
+    write!(f, "   {:width$}  {:24} {:7} {:11}", "sum", "", "", "")?;
+    write_three(f, test.log_lr, 12)?;
+    writeln!(f)?;
+    let (epsilon, log_mean_lr) = (test.epsilon, test.log_mean_lr);
+    writeln!(
+        f,
+        "   ln mean LR {log_mean_lr:.4}; epsilon {epsilon:.6}; ln({:.6} + {epsilon:.6} x e^{log_mean_lr:.4}) = {}\n",
+        1.0 - epsilon,
+        Compared(key.nats)
+    )
+}
+
+fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: bool) -> fmt::Result {
+    let part = member.trials.iter().filter(|trial| trial.took_part).count();
+    write!(f, "  {:width$} {:6} {part:5}", shown(&member.account), member.trials.len())?;
+    write_three(f, member.log_lr, 10)?;
+    write!(f, "  {}", Compared(member.log_e))?;
+    match member.here {
+        Some(here) if member.log_e.why_not.is_some() => writeln!(f, "; the trials here come to {here:.4}")?,
+        None => writeln!(f, "; it was not in this group")?,
+        _ => writeln!(f)?,
+    }
+    if in_full && !member.trials.is_empty() {
+        write!(f, "    {:>6} {:>5} {:>11} {:>8} {:>11}", "key", "part", "share", "acts", "p")?;
+        PART.iter().try_for_each(|pi| write!(f, " {:>10}", format!("ln LR {pi}")))?;
+        writeln!(f)?;
+        for trial in &member.trials {
+            let part = if trial.took_part { "yes" } else { "no" };
+            write!(f, "    {:6} {part:>5} {:11.3e} {:8} {:11.3e}", trial.key, trial.share, trial.acts, trial.p)?;
+            write_three(f, trial.log_lr, 10)?;
+            writeln!(f)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_three(f: &mut Formatter<'_>, numbers: [f64; 3], width: usize) -> fmt::Result {
+    numbers.iter().try_for_each(|number| write!(f, " {number:+width$.4}"))
+}
+
+/// A number worked out, with the one recorded where they differ.
+struct Compared(Figure);
+
+impl Display for Compared {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Figure { recorded, recomputed, why_not } = self.0;
+        match recomputed {
+            Some(recomputed) if self.0.agrees() => write!(f, "{:.4}", tidy(recomputed)),
+            Some(recomputed) => write!(f, "{recomputed:.9}, BUT {recorded:.9} IS RECORDED"),
+            None => write!(f, "{recorded:.4} recorded; {}", why_not.unwrap_or("not recomputable here")),
+        }
+    }
+}
+
+/// No "-0.0000".
+fn tidy(number: f64) -> f64 {
+    if number.abs() < 0.000_05 { 0.0 } else { number }
+}
+
+fn label(sum: &Sum) -> String {
+    let kind = shown(&sum.kind);
+    sum.source.as_ref().map_or(kind.clone(), |source| format!("{kind} {}", shown(source)))
+}
+
+pub(super) fn status(status: Status) -> &'static str {
+    crate::detect::status_name(status)
+}
+
+/// Text from outside as a terminal may show it: no control character and nothing that turns the direction of writing.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') {
+            let _ = write!(shown, "{}", c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}

@@ -1,0 +1,78 @@
+//! `lockstep explain`: the arithmetic behind a cluster.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use detector::explain::{Explanation, find};
+
+use crate::{detect::println_json, progress::counted};
+
+/// Prints the arithmetic behind a cluster and checks it
+///
+/// Works every number of a cluster out again from its own line of clusters.jsonl, step by step, and holds it against the one
+/// recorded: nats of each key, sums by source and trace, the source that is left out, the bar, and each member's evidence.
+/// Ends with 1 if a number is not the one recorded, to 1e-6 nats.
+#[derive(Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  lockstep explain c-4f1a                             a cluster by the beginning of its id
+  lockstep explain c-4f1a --from out                  of out/clusters.jsonl
+  lockstep explain c-4f1a --account 2882013788        one member: its keys, and every trial of its test
+  lockstep explain c-4f1a --key example.org/story     one key
+  zcat clusters.jsonl.gz | lockstep explain c-4f1a --from - --json"
+)]
+pub struct Explain {
+    /// A cluster's id, or as much of its beginning as no other has
+    cluster: String,
+    /// What detect wrote: its folder, or a file of clusters; - is standard input
+    #[arg(long, value_name = "DIR|FILE|-", default_value = "lockstep-out")]
+    from: PathBuf,
+    /// Show only keys with KEY in them
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Show only this account, with every trial, and the keys it acted on; an id, or platform:id
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// Print the arithmetic as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub fn run(self) -> Result<()> {
+        let path = if self.from.is_dir() { self.from.join("clusters.jsonl") } else { self.from.clone() };
+        let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
+            Box::new(io::stdin().lock())
+        } else {
+            let file = File::open(&path).with_context(|| {
+                format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
+            })?;
+            Box::new(BufReader::new(file))
+        };
+        let place = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
+        let message = find(lines, &self.cluster).map_err(|error| anyhow!("{place} {error}"))?;
+        let mut explanation = Explanation::of(&message)?;
+        explanation.narrow(self.key.as_deref(), self.account.as_deref())?;
+        if self.json {
+            println_json(&serde_json::to_value(&explanation)?)?;
+        } else {
+            write!(io::stdout().lock(), "{explanation}").context("cannot write to standard output")?;
+        }
+        match explanation.contradictions.as_slice() {
+            [] => Ok(()),
+            [first, ..] => bail!(
+                "cluster {}: {} not as recorded: {first}{}",
+                message.cluster_id,
+                counted(explanation.contradictions.len() as u64, "number"),
+                if explanation.contradictions.len() > 1 { ", ..." } else { "" }
+            ),
+        }
+    }
+}
