@@ -31,7 +31,7 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{Cleanup, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec, blocking};
+use super::{Cleanup, Committed, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec, blocking};
 
 pub(super) use {member::GroupMember, reader::Reader};
 
@@ -178,7 +178,7 @@ impl Kafka {
         Ok(marks.into_iter().map(|(_, end)| end).collect())
     }
 
-    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         let partitions = self.partitions(topic).await?;
         let asker: BaseConsumer = self
             .client_config()
@@ -204,8 +204,9 @@ impl Kafka {
             };
             Ok((0..partitions)
                 .map(|p| {
-                    let offset = committed.find_partition(&topic, p)?.offset().to_raw()?;
-                    (offset >= 0).then_some(offset)
+                    let found = committed.find_partition(&topic, p)?;
+                    let next = found.offset().to_raw().filter(|next| *next >= 0)?;
+                    Some(Committed { next, note: found.metadata().to_owned() })
                 })
                 .collect())
         })
