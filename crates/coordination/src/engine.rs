@@ -5,13 +5,15 @@ use std::{collections::VecDeque, mem};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::{Cluster, Tie},
+    cluster::{Cluster, Tie, TraceKind},
+    company::Company,
     correlate::Correlator,
     group::{Grouper, Tick},
+    history::AccountId,
     params::{Params, ParamsError},
     post::{Millis, Post},
     snapshot::{self, SnapshotError},
-    stage::{Act, Activity, CoAct, Orders, Report},
+    stage::{Act, Activity, CoAct, KeyId, Orders, Report},
     stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
     tracer::{ReadPost, Reader, Tracer},
 };
@@ -60,6 +62,7 @@ struct State {
     tracer: Tracer,
     shards: Vec<Shard>,
     grouper: Grouper,
+    company: Option<Ranking>,
     /// Acts of all shards since the last flush.
     activity: Vec<Activity>,
     /// `None` before the first post.
@@ -67,6 +70,27 @@ struct State {
     /// Event time of the newest post that has had its turn.
     newest: Millis,
     stats: Stats,
+}
+
+/// The ranking of accounts, and the posts that it has yet to take in: time, account, and how many of the keys are its.
+#[derive(Serialize, Deserialize)]
+struct Ranking {
+    company: Company,
+    posts: Vec<(Millis, AccountId, usize)>,
+    keys: Vec<KeyId>,
+}
+
+impl Ranking {
+    fn flush(&mut self) {
+        let mut keys = self.keys.as_slice();
+        for &(at, account, count) in &self.posts {
+            let (mine, rest) = keys.split_at(count);
+            self.company.post(at, account, mine);
+            keys = rest;
+        }
+        self.posts.clear();
+        self.keys.clear();
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +124,7 @@ impl Engine {
             tracer: Tracer::new(&params, shards),
             shards: (0..shards).map(shard).collect(),
             grouper: Grouper::new(&params),
+            company: params.rank_accounts.then(|| Ranking { company: Company::new(&params), posts: Vec::new(), keys: Vec::new() }),
             activity: Vec::new(),
             next_tick: None,
             newest: Millis::MIN,
@@ -192,15 +217,18 @@ impl Engine {
     /// Every account with any evidence, in order of platform and id.
     pub fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.flush();
-        let accounts = &self.state.tracer.accounts;
-        let mut all: Vec<AccountEvidence> = self
-            .state
-            .grouper
-            .suspects(&self.params)
+        let State { tracer, grouper, company, .. } = &self.state;
+        let mut suspects = grouper.suspects(&self.params);
+        let company = company.as_ref().map(|ranking| ranking.company.scores()).unwrap_or_default();
+        for number in company.keys() {
+            suspects.entry(*number).or_default();
+        }
+        let mut all: Vec<AccountEvidence> = suspects
             .into_iter()
             .filter_map(|(number, (tie_nats, log_e))| {
-                let posts = accounts.get(number)?.behaviour.posts;
-                Some(AccountEvidence { account: accounts.name(number), posts, tie_nats, log_e })
+                let posts = tracer.accounts.get(number)?.behaviour.posts;
+                let company = company.get(&number).copied().unwrap_or(0.0);
+                Some(AccountEvidence { account: tracer.accounts.name(number), posts, tie_nats, company, log_e })
             })
             .collect();
         all.sort_by(|x, y| x.account.cmp(&y.account));
@@ -215,6 +243,14 @@ impl Engine {
             };
             let state = &mut self.state;
             state.newest = state.newest.max(turn.at);
+            if let Some(ranking) = &mut state.company {
+                let before = ranking.keys.len();
+                // Single hashtags count however common they are, and those of reposts too.
+                ranking.keys.extend(turn.tags);
+                let others = turn.acts.iter().filter(|(activity, _)| activity.kind != TraceKind::Hashtags);
+                ranking.keys.extend(others.map(|(_, act)| act.key));
+                ranking.posts.push((turn.at, turn.account, ranking.keys.len() - before));
+            }
             for (activity, act) in turn.acts {
                 state.stats.acts[activity.kind as usize] += 1;
                 state.shards[usize::from(activity.shard)].acts.push_back(act);
@@ -250,8 +286,11 @@ impl Engine {
 
     /// The shards take in what has been gathered.
     fn flush(&mut self) {
-        let State { shards, grouper, activity, .. } = &mut self.state;
+        let State { shards, grouper, company, activity, .. } = &mut self.state;
+        let ranking =
+            company.iter_mut().map(|ranking| Box::new(|| ranking.flush()) as Box<dyn FnOnce() + Send + '_>);
         if activity.is_empty() {
+            ranking.for_each(|job| job());
             return;
         }
         let (params, gathered) = (&self.params, mem::take(activity));
@@ -262,7 +301,7 @@ impl Engine {
                 correlator.acts(gathered, acts, params, co_acts);
             }) as Box<dyn FnOnce() + Send + '_>
         });
-        self.executor.run(jobs.collect());
+        self.executor.run(jobs.chain(ranking).collect());
         let co_acts = shards.iter_mut().flat_map(|shard| shard.co_acts.drain(..)).collect();
         grouper.co_acts(co_acts);
         *activity = gathered;
@@ -272,7 +311,7 @@ impl Engine {
     fn tick(&mut self, tick: Tick, clusters: &mut Vec<Cluster>) {
         self.flush();
         let params = &self.params;
-        let State { tracer, shards, grouper, stats, .. } = &mut self.state;
+        let State { tracer, shards, grouper, company, stats, .. } = &mut self.state;
         let until = if tick.last { Millis::MAX } else { tick.at };
         let jobs = shards.iter_mut().map(|Shard { correlator, reports, .. }| {
             Box::new(move || correlator.tick(until, params, reports)) as Box<dyn FnOnce() + Send + '_>
@@ -284,6 +323,10 @@ impl Engine {
             return;
         }
         tracer.expire(tick.at);
+        if let Some(ranking) = company {
+            let (keys, ties) = ranking.company.tidy(tick.at);
+            stats.evicted += Evicted { keys, ties, ..Evicted::default() };
+        }
         orders.forgotten = tracer.accounts.tidy(params.limits.accounts, |account| grouper.is_member(account));
         grouper.forget(&orders.forgotten);
         stats.evicted += Evicted { accounts: orders.forgotten.len() as u64, ..Evicted::default() };

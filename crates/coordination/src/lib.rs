@@ -38,6 +38,7 @@
 mod accounts;
 mod candidate;
 mod cluster;
+mod company;
 mod correlate;
 mod engine;
 mod error_control;
@@ -47,6 +48,7 @@ mod history;
 mod identity;
 mod order;
 mod params;
+pub mod peers;
 mod post;
 mod snapshot;
 mod stage;

@@ -12,18 +12,21 @@ use crate::{
     order::Reorder,
     params::Params,
     post::{Millis, Post},
-    stage::{Act, Activity, KeyName},
+    stage::{Act, Activity, KeyId, KeyName},
     stats::Outcome,
-    trace::{Readers, Resolver, Trace},
+    trace::{Readers, Resolver, Trace, tag_keys},
 };
 
 /// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
 #[derive(Clone)]
-pub struct Reader(Readers);
+pub struct Reader {
+    readers: Readers,
+    tags: bool,
+}
 
 impl Reader {
     pub(crate) fn new(params: &Params) -> Reader {
-        Reader(Readers::new(params))
+        Reader { readers: Readers::new(params), tags: params.rank_accounts }
     }
 
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
@@ -32,7 +35,8 @@ impl Reader {
             at: post.created_at,
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
-            traces: self.0.read(post),
+            traces: self.readers.read(post),
+            tags: if self.tags { tag_keys(post) } else { Vec::new() },
         }
     }
 }
@@ -44,6 +48,8 @@ pub struct ReadPost {
     id: Arc<str>,
     profile: Profile,
     traces: Vec<Trace>,
+    /// Hashes of all its hashtags, where accounts are ranked.
+    tags: Vec<KeyId>,
 }
 
 impl ReadPost {
@@ -90,6 +96,9 @@ pub(crate) struct Tracer {
 /// A post's turn: its acts, each with the shard that it belongs to.
 pub(crate) struct Turn {
     pub at: Millis,
+    pub account: AccountId,
+    /// Hashes of all its hashtags, where accounts are ranked.
+    pub tags: Vec<KeyId>,
     pub acts: Vec<(Activity, Act)>,
 }
 
@@ -155,7 +164,7 @@ impl Tracer {
         if !acts.is_empty() {
             self.start.get_or_insert(at);
         }
-        Some(Turn { at, acts })
+        Some(Turn { at, account, tags: post.tags, acts })
     }
 
     fn act(&self, at: Millis, account: AccountId, trace: Trace, post: &Arc<str>) -> (Activity, Act) {

@@ -6,7 +6,10 @@ use coordination::{Engine, Limits, Params, ParamsError};
 use scoring::{Model, ModelError, Registry};
 use serde::{Deserialize, Serialize};
 
-use crate::lexicon::{Lexicon, LexiconError};
+use crate::{
+    lexicon::{Lexicon, LexiconError},
+    shards::Threads,
+};
 
 /// The model that comes with the program.
 const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/1/model.json");
@@ -23,6 +26,8 @@ pub struct Config {
     pub batch: usize,
     /// A post dated further than this into the future, in seconds, goes to the dead letters: it would carry event time with it.
     pub future_tolerance_s: u64,
+    /// Parts of the engine that work at the same time; what is found does not depend on it.
+    pub shards: u16,
     /// The engine's parameters.
     pub engine: EngineConfig,
 }
@@ -34,6 +39,7 @@ impl Default for Config {
             lexicon: None,
             batch: 2_000,
             future_tolerance_s: 300,
+            shards: 1,
             engine: EngineConfig::default(),
         }
     }
@@ -69,6 +75,8 @@ pub struct EngineConfig {
     pub tick_min: u32,
     /// Days after which a tie, or a candidate without news, is forgotten.
     pub retention_days: f64,
+    /// Whether every account is ranked, clustered or not; `detect` always does.
+    pub rank_accounts: bool,
     /// Most live keys.
     pub max_keys: usize,
     /// Most ties.
@@ -106,6 +114,7 @@ impl Default for EngineConfig {
             alpha: p.alpha,
             tick_min: seconds(p.tick) / 60,
             retention_days: p.tie_retention as f64 / DAY,
+            rank_accounts: p.rank_accounts,
             max_keys: p.limits.keys,
             max_ties: p.limits.ties,
             max_habits: p.limits.habits,
@@ -136,6 +145,7 @@ impl EngineConfig {
             tick: ms(self.tick_min * 60),
             tie_retention: retention,
             candidate_retention: retention,
+            rank_accounts: self.rank_accounts,
             limits: Limits {
                 keys: self.max_keys,
                 ties: self.max_ties,
@@ -166,7 +176,7 @@ pub enum StartError {
 impl Config {
     /// A fresh engine.
     pub fn engine(&self) -> Result<Engine, StartError> {
-        Ok(Engine::new(self.engine.params())?)
+        Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
     }
 
     /// The model in service, or the bundled one where there is no registry.

@@ -5,6 +5,8 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,10 +17,13 @@ use serde_json::json;
 
 use crate::{
     config::{Config, StartError},
-    input::{BadLine, Counts, Input, InputError, Progress},
-    pipeline::Pipeline,
+    input::{BadLine, Counts, Input, InputError, Progress, SortedPosts},
+    pipeline::{Pipeline, Read},
 };
 
+/// Posts handed from the reading thread to the detecting one at a time, and such batches that may wait.
+const BATCH: usize = 1_024;
+const AHEAD: usize = 8;
 /// Bins of the overview of posts over time.
 const BINS: usize = 240;
 /// Ties with fewer co-acts are not written: one coincidence is none.
@@ -100,22 +105,42 @@ pub fn detect(
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Detection, DetectError> {
     let began = Instant::now();
-    let mut pipeline = Pipeline::new(config)?;
+    let mut config = config.clone();
+    config.engine.rank_accounts = true;
+    let mut pipeline = Pipeline::new(&config)?;
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
     let mut done = 0;
-    while let Some(raw) = posts.advance()? {
-        // What was sorted has been decoded once before.
-        let Ok(post) = messages::post::decode(raw) else { continue };
-        pipeline.post(post.created_at, &post);
-        times.push(post.created_at);
-        done += 1;
-        if done % 2_048 == 0 {
+    let reading = pipeline.reading();
+    let posts = thread::scope(|scope| {
+        // One thread decodes and reads the posts, this one detects.
+        let (batches, read) = mpsc::sync_channel::<Vec<(Millis, Read)>>(AHEAD);
+        let reader = scope.spawn(move || -> Result<SortedPosts, InputError> {
+            let mut batch = Vec::with_capacity(BATCH);
+            while let Some(raw) = posts.advance()? {
+                // What was sorted has been decoded once before.
+                let Ok(post) = messages::post::decode(raw) else { continue };
+                batch.push((post.created_at, reading.read(&post)));
+                if batch.len() == BATCH && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                    break;
+                }
+            }
+            // Nobody is there to take it only if nobody wants it.
+            let _ = batches.send(batch);
+            Ok(posts)
+        });
+        for batch in read {
+            done += batch.len() as u64;
+            for (at, post) in batch {
+                pipeline.read(at, post);
+                times.push(at);
+            }
             on_stage(Stage::Detecting { posts: done, of });
             pipeline.discard();
         }
-    }
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     // Every cluster that still stands is told at the end, whatever was said of it on the way.
     pipeline.discard();
     pipeline.finish();
@@ -181,6 +206,7 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage]) -> Vec<Rank
         class(x_status)
             .cmp(&class(y_status))
             .then(log_e(y).total_cmp(&log_e(x)))
+            .then(y.evidence.company.total_cmp(&x.evidence.company))
             .then(y.evidence.tie_nats.total_cmp(&x.evidence.tie_nats))
             .then_with(|| x.evidence.account.cmp(&y.evidence.account))
     });
@@ -257,6 +283,7 @@ impl Detection {
             "cluster_id",
             "status",
             "strongest_tie_nats",
+            "company",
         ])?;
         for RankedAccount { evidence, cluster } in &self.accounts {
             let (id, status, probability) = match cluster {
@@ -272,6 +299,7 @@ impl Detection {
                 id,
                 status,
                 &format!("{:.4}", evidence.tie_nats),
+                &format!("{:.4}", evidence.company),
             ])?;
         }
         csv.flush()
@@ -313,7 +341,7 @@ fn name(account: &AccountRef) -> String {
 }
 
 /// Writes a file whole or not at all.
-fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DetectError> {
+pub(crate) fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DetectError> {
     let fail = |source| DetectError::Write { path: path.to_owned(), source };
     let unfinished = path.with_extension("unfinished");
     let mut out = BufWriter::new(File::create(&unfinished).map_err(fail)?);

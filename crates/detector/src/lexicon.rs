@@ -154,11 +154,11 @@ pub(crate) struct Subjects {
 }
 
 impl Subjects {
-    pub(crate) fn remember(&mut self, platform: &str, id: &str, mask: u64) {
-        if mask == 0 || self.masks.insert(name(platform, id), mask).is_some() {
+    pub(crate) fn remember(&mut self, post: u64, mask: u64) {
+        if self.masks.insert(post, mask).is_some() {
             return;
         }
-        self.order.push_back(name(platform, id));
+        self.order.push_back(post);
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -187,7 +187,8 @@ impl Subjects {
     }
 }
 
-fn name(platform: &str, id: &str) -> u64 {
+/// A post's name, as a hash.
+pub(crate) fn name(platform: &str, id: &str) -> u64 {
     xxh3_64(format!("{platform}\0{id}").as_bytes())
 }
 
@@ -214,7 +215,7 @@ mod tests {
         let lexicon = Lexicon::bundled().unwrap();
         let mut subjects = Subjects::default();
         for id in ["1", "2", "3"] {
-            subjects.remember("x", id, lexicon.read("the election"));
+            subjects.remember(name("x", id), lexicon.read("the election"));
         }
         let of = |n: usize| {
             let ids: Vec<String> = (1..=n).map(|i| i.to_string()).collect();

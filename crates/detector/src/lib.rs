@@ -15,10 +15,13 @@ pub mod input;
 pub mod intake;
 pub mod lexicon;
 mod metrics;
+pub mod peers;
 mod pipeline;
 mod service;
+mod shards;
 
 pub use config::{Config, EngineConfig, StartError};
 pub use metrics::DetectorMetrics;
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Read, Reading};
 pub use service::{GROUP, Service, ServiceError, create_topics};
+pub use shards::Threads;

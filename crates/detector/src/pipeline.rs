@@ -1,21 +1,46 @@
 //! One post to clusters with their verdicts: engine, lexicon and model in a row. No I/O.
 
-use coordination::{AccountEvidence, Cluster, Engine, Millis, Outcome, Post, Stats, Tie};
+use std::sync::Arc;
+
+use coordination::{AccountEvidence, Cluster, Engine, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
 use messages::cluster::{ClusterError, ClusterMessage};
 use scoring::Model;
 
 use crate::{
     config::{Config, StartError},
-    lexicon::{Lexicon, Subjects},
+    lexicon::{self, Lexicon, Subjects},
 };
 
 /// The engine with what describes and judges its clusters.
 pub struct Pipeline {
     engine: Engine,
     model: Model,
-    lexicon: Lexicon,
+    lexicon: Arc<Lexicon>,
     subjects: Subjects,
     found: Vec<Cluster>,
+}
+
+/// Reads posts: their traces and what they are about.
+#[derive(Clone)]
+pub struct Reading {
+    reader: Reader,
+    lexicon: Arc<Lexicon>,
+}
+
+/// A post that has been read.
+pub struct Read {
+    post: ReadPost,
+    /// The post's name, and the subjects that it is about; `None` where it is about none.
+    subjects: Option<(u64, u64)>,
+}
+
+impl Reading {
+    /// Reads one post.
+    pub fn read(&self, post: &Post<'_>) -> Read {
+        let subjects = self.lexicon.read(&post.text);
+        let subjects = (subjects != 0).then(|| (lexicon::name(&post.platform, &post.id), subjects));
+        Read { post: self.reader.read(post), subjects }
+    }
 }
 
 impl Pipeline {
@@ -24,17 +49,29 @@ impl Pipeline {
         Ok(Pipeline {
             engine: config.engine()?,
             model: config.model()?,
-            lexicon: config.lexicon()?,
+            lexicon: Arc::new(config.lexicon()?),
             subjects: Subjects::default(),
             found: Vec::new(),
         })
     }
 
+    /// What reads posts for [`read`](Self::read), on any thread: most of a post's cost.
+    pub fn reading(&self) -> Reading {
+        Reading { reader: self.engine.reader(), lexicon: self.lexicon.clone() }
+    }
+
     /// Takes in a post; `now` is the event time that the stream has come to. Clusters wait for [`take`](Self::take).
     pub fn post(&mut self, now: Millis, post: &Post<'_>) -> Outcome {
-        let subjects = self.lexicon.read(&post.text);
-        self.subjects.remember(&post.platform, &post.id, subjects);
-        self.engine.on_post(now, post, &mut self.found)
+        let read = self.reading().read(post);
+        self.read(now, read)
+    }
+
+    /// The same for a post that was read elsewhere.
+    pub fn read(&mut self, now: Millis, read: Read) -> Outcome {
+        if let Some((post, subjects)) = read.subjects {
+            self.subjects.remember(post, subjects);
+        }
+        self.engine.on_read(now, read.post, &mut self.found)
     }
 
     /// Event time has come to `now`.

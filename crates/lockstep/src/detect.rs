@@ -1,5 +1,7 @@
 //! `lockstep detect`: files of posts to clusters, with no services at all.
 
+mod peers;
+
 use std::{
     fs::File,
     io::{BufWriter, Write},
@@ -40,7 +42,11 @@ Examples:
   lockstep detect posts.jsonl.gz --out out
   zcat posts.jsonl.gz | lockstep detect - --out out --json
   lockstep detect shares.csv --platform facebook --out out
-  lockstep detect export.json --dialect telegram --out out"
+  lockstep detect export.json --dialect telegram --out out
+  lockstep detect shares.csv --method coortweet --time-window 60 --edge-weight 0.9 --out out
+  lockstep detect shares.csv --method coortweet --time-window 60 --fast 10 --subgraph 2 --pairs --out out
+  lockstep detect posts.jsonl --method cooccurrence --trace repost --time-window 10 --min-edge-weight 1 --out out
+  lockstep detect posts.jsonl --method cooccurrence --similarity 0.9 --out out"
 )]
 pub struct Detect {
     /// Files of posts; - is standard input
@@ -67,12 +73,20 @@ pub struct Detect {
     /// Print the summary as JSON on standard output
     #[arg(long)]
     json: bool,
+    /// What finds the ties; the published tools' methods are baselines, and write ties.csv, accounts.csv and summary.json only
+    #[arg(long, value_name = "METHOD", default_value = "lockstep")]
+    method: peers::MethodName,
+    #[command(flatten)]
+    peers: peers::PeerArgs,
     #[command(flatten)]
     config: ConfigFile,
 }
 
 impl Detect {
     pub fn run(self) -> Result<()> {
+        if let Some((method, trace)) = self.peers.method(self.method)? {
+            return peers::run(&self, &method, trace);
+        }
         let config = self.config.load()?;
         let options = Options {
             dialect: self.dialect,

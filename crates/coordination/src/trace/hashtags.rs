@@ -22,13 +22,7 @@ pub(super) struct Hashtags;
 
 impl Reader for Hashtags {
     fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
-        let mut tags: Vec<String> = Vec::with_capacity(post.hashtags.len().min(MOST));
-        for tag in post.hashtags.iter().take(MOST) {
-            let tag = fold(tag);
-            if !tag.is_empty() && !tags.contains(&tag) {
-                tags.push(tag);
-            }
-        }
+        let tags = tags(post);
         if tags.len() >= SEQUENCE {
             // The rarest tag becomes the source when the trace is resolved.
             traces.push(Trace::new(TraceKind::Hashtags, format!("#{}", tags.join(" #")), String::new()));
@@ -117,6 +111,18 @@ fn tag_id(tag: &str) -> u64 {
 /// What is left of one after so long.
 fn decay(age: Millis, half_life: f64) -> f64 {
     (-(age.max(0) as f64) / half_life).exp2()
+}
+
+/// A post's hashtags, folded, each once, in order.
+pub(crate) fn tags(post: &Post<'_>) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::with_capacity(post.hashtags.len().min(MOST));
+    for tag in post.hashtags.iter().take(MOST) {
+        let tag = fold(tag);
+        if !tag.is_empty() && !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
 }
 
 fn fold(tag: &str) -> String {

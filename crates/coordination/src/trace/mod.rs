@@ -43,6 +43,11 @@ impl Trace {
     }
 }
 
+/// Hashes of a post's hashtags, a repost's too.
+pub(crate) fn tag_keys(post: &Post<'_>) -> Vec<u64> {
+    hashtags::tags(post).iter().map(|tag| hash_strs(0, &["#", tag])).collect()
+}
+
 /// One kind of trace. Reading is pure: it may happen on any thread and in any order.
 pub(crate) trait Reader: Send + Sync {
     /// Pushes the traces of a post.

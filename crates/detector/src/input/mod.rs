@@ -50,6 +50,8 @@ use std::sync::Arc;
 use coordination::Post;
 use messages::DecodeError;
 use messages::dialect::Dialect;
+use messages::dialect::csv::Columns;
+pub use messages::dialect::csv::Layout;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use self::read::Reading;
@@ -122,15 +124,25 @@ impl Input {
         on_bad: &mut dyn FnMut(BadLine),
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Counts, E> {
+        self.each_row(&mut |post, raw, _| on_post(post, raw), on_bad, on_progress)
+    }
+
+    /// As [`Input::each`], with what a row in a peer's layout says beside the post.
+    pub fn each_row<E: From<InputError>>(
+        self,
+        on_post: &mut OnRow<'_, E>,
+        on_bad: &mut dyn FnMut(BadLine),
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<Counts, E> {
         let mut seen = Seen::new(self.options.keep_duplicates);
         let mut duplicates = 0;
         let mut stopped = None;
-        let mut sink = |post: &Post<'_>, raw: &[u8], object: bool| {
-            if seen.before(post, object) {
+        let mut sink = |post: &Post<'_>, raw: &[u8], peer: Option<&PeerRow<'_>>| {
+            if seen.before(post, peer.is_some_and(|row| row.layout == Layout::CooRTweet)) {
                 duplicates += 1;
                 return Ok(());
             }
-            on_post(post, raw).map_err(|error| {
+            on_post(post, raw, peer).map_err(|error| {
                 stopped = Some(error);
                 InputError::Stopped
             })
@@ -161,6 +173,35 @@ impl Input {
 
 /// Takes a post and its bytes in the native dialect.
 pub type OnPost<'c, E> = dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E> + 'c;
+
+/// As [`OnPost`], with the row, where it is in a peer's layout.
+pub type OnRow<'c, E> = dyn FnMut(&Post<'_>, &[u8], Option<&PeerRow<'_>>) -> Result<(), E> + 'c;
+
+/// Cells of a row in a peer's layout, as they stand there: a post tidies some and drops what is finer than a millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerRow<'a> {
+    /// Whose layout; never the native one.
+    pub layout: Layout,
+    /// CooRTweet's `object_id`; empty in the other layout.
+    pub object: &'a str,
+    /// coordination-network-toolkit's `urls`; empty in the other layout.
+    pub urls: &'a str,
+    /// The time.
+    pub timestamp: &'a str,
+}
+
+impl<'a> PeerRow<'a> {
+    fn new(columns: &Columns, cells: &[&'a str]) -> Option<PeerRow<'a>> {
+        let cell = |name| columns.cell(cells, name).unwrap_or_default();
+        let layout = columns.layout();
+        let timestamp = match layout {
+            Layout::Native => return None,
+            Layout::CooRTweet => cell("timestamp_share"),
+            Layout::CoordinationNetworkToolkit => cell("timestamp"),
+        };
+        Some(PeerRow { layout, object: cell("object_id"), urls: cell("urls"), timestamp })
+    }
+}
 
 /// How far the reading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

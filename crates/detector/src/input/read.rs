@@ -12,7 +12,7 @@ use messages::post;
 use serde_json::value::RawValue;
 
 use super::source::{self, Source};
-use super::{BadLine, Counts, InputError, Options, Progress};
+use super::{BadLine, Counts, InputError, Options, PeerRow, Progress};
 
 /// The longest line of a foreign dialect: a page of posts is one line.
 const MAX_FOREIGN_LINE: usize = 256 << 20;
@@ -23,8 +23,8 @@ const KEPT_OF_LONG_LINE: usize = 64 * 1024;
 /// Lines between two reports of progress.
 const PROGRESS_EVERY: u64 = 2048;
 
-/// Receives a post, its bytes in the native dialect, and whether its object is part of its identity.
-pub(super) type Sink<'c> = dyn FnMut(&Post<'_>, &[u8], bool) -> Result<(), InputError> + 'c;
+/// Receives a post, its bytes in the native dialect, and its row if that is in a peer's layout.
+pub(super) type Sink<'c> = super::OnRow<'c, InputError>;
 
 pub(super) struct Reading<'c> {
     pub(super) options: &'c Options,
@@ -152,7 +152,7 @@ impl<'c> Reading<'c> {
             return match post::decode(value) {
                 Ok(post) => {
                     self.counts.posts += 1;
-                    (self.sink)(&post, value, false)
+                    (self.sink)(&post, value, None)
                 }
                 Err(error) => {
                     self.bad(line, error, value);
@@ -166,7 +166,7 @@ impl<'c> Reading<'c> {
         }
         for outcome in outcomes {
             match outcome {
-                Ok(post) => self.foreign(&post, false, line, || value.to_vec())?,
+                Ok(post) => self.foreign(&post, None, line, || value.to_vec())?,
                 Err(error) => self.bad(line, error, value),
             }
         }
@@ -177,7 +177,7 @@ impl<'c> Reading<'c> {
     pub(super) fn foreign(
         &mut self,
         post: &Post<'_>,
-        object: bool,
+        row: Option<&PeerRow<'_>>,
         line: u64,
         raw: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), InputError> {
@@ -193,7 +193,7 @@ impl<'c> Reading<'c> {
             return Ok(());
         }
         self.counts.posts += 1;
-        (self.sink)(post, &native, object)
+        (self.sink)(post, &native, row)
     }
 
     pub(super) fn bad(&mut self, line: u64, error: DecodeError, raw: &[u8]) {

@@ -6,13 +6,13 @@ use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
 use messages::DecodeError;
-use messages::dialect::csv::{Columns, Layout};
+use messages::dialect::csv::Columns;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
 
-use super::InputError;
 use super::read::Reading;
+use super::{InputError, PeerRow};
 
 impl Reading<'_> {
     pub(super) fn table(&mut self, content: Box<dyn BufRead>, delimiter: u8) -> Result<(), InputError> {
@@ -46,20 +46,18 @@ impl Reading<'_> {
                     return Ok(());
                 }
             }
-            let Some((columns, object)) = &columns else {
+            let Some(columns) = &columns else {
                 let header: Vec<String> = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                let found = self.columns(&header)?;
-                let object = found.layout() == Layout::CooRTweet;
-                columns = Some((found, object));
+                columns = Some(self.columns(&header)?);
                 continue;
             };
             let cells: Result<Vec<&str>, _> = row.iter().map(std::str::from_utf8).collect();
             let outcome = match &cells {
-                Ok(cells) => columns.post(cells),
+                Ok(cells) => columns.post(cells).map(|post| (post, PeerRow::new(columns, cells))),
                 Err(_) => Err(DecodeError::new("", "is not UTF-8", raw)),
             };
             match outcome {
-                Ok(post) => self.foreign(&post, *object, line, || raw.trim_ascii_end().to_vec())?,
+                Ok((post, row)) => self.foreign(&post, row.as_ref(), line, || raw.trim_ascii_end().to_vec())?,
                 Err(error) => self.bad(line, error, raw.trim_ascii_end()),
             }
             self.count_towards_progress();
@@ -79,7 +77,6 @@ impl Reading<'_> {
         let rows = about.num_rows().max(1) as u64;
         let header: Vec<String> = about.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
         let columns = self.columns(&header)?;
-        let object = columns.layout() == Layout::CooRTweet;
         let iterator = match reader.get_row_iter(None) {
             Ok(iterator) => iterator,
             Err(error) => {
@@ -99,7 +96,7 @@ impl Reading<'_> {
             let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
             let raw = || Value::from(cells.clone()).to_string().into_bytes();
             match columns.post(&cells) {
-                Ok(post) => self.foreign(&post, object, number, raw)?,
+                Ok(post) => self.foreign(&post, PeerRow::new(&columns, &cells).as_ref(), number, raw)?,
                 Err(error) => self.bad(number, error, &raw()),
             }
             if number % 1024 == 0 {

@@ -115,6 +115,11 @@ impl Columns {
         self.layout
     }
 
+    /// The cell under a name of the header (in lower case) as it stands in the row; `None` if there is no such column.
+    pub fn cell<'a>(&self, cells: &[&'a str], name: &str) -> Option<&'a str> {
+        cells.get(self.names.iter().position(|n| n == name)?).copied()
+    }
+
     /// How many columns there are.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -1,0 +1,749 @@
+//! CooRTweet 2.1.3: `detect_groups`, `flag_speed_share` and `generate_coordinated_network`.
+//!
+//! ```
+//! use coordination::peers::{Shares, coortweet::{Groups, Subgraph}};
+//!
+//! let mut shares = Shares::default();
+//! for (object, account, content, at) in
+//!     [("x", "ann", "1", 0.0), ("x", "bob", "2", 5.0), ("y", "bob", "3", 60.0), ("y", "ann", "4", 61.0), ("y", "cat", "5", 99.0)]
+//! {
+//!     shares.push(object, account, content, at);
+//! }
+//! let groups = Groups::detect(&shares, 10.0, 2);
+//! let network = groups.network(0.5, Subgraph::Whole);
+//! network.edges(false, |edge| assert_eq!((edge.from, edge.to, edge.full.weight, edge.full.avg_time_delta), ("ann", "bob", 2, 3.0)));
+//! ```
+//!
+//! # The definition
+//! 1. Accounts with fewer than `min_participation` rows are left out. What is left is ordered by each account's first appearance, then
+//!    as it came; an equal row counts again.
+//! 2. Two rows of one object are a pair if their times differ by no more than the window. The one with the earlier time is the older; at
+//!    equal times, the one that comes first in the order of step 1.
+//! 3. A pair is dropped where the object's id equals either content's id, the contents are the same, or the accounts are.
+//! 4. Rows whose content is in any pair are counted by account. The contents of accounts with at least `min_participation` such rows are
+//!    kept, and the pairs where *either* content is. Contents are compared by id alone, whoever posted them.
+//! 5. An edge joins two accounts, undirected, `from` before `to` by the bytes of their names; its weight is the number of pairs, so that a
+//!    post with two objects counts twice. `n_content_id` and `n_content_id_y` are the unique older and newer contents, whichever of the
+//!    two accounts posted them (CooRTweet's documentation says: by account); `edge_symmetry_score` is the lesser over the greater.
+//! 6. Edges are flagged whose weight is *strictly* above the type-7 quantile of all weights.
+//!
+//! The fast network takes the pairs within a narrower window, applies step 4 to these, and flags *every* pair of step 4 with the same two
+//! contents in the same order. Its weights have their own quantile.
+//!
+//! Not copied: CooRTweet orders names by the locale, and igraph may print an undirected edge either way round.
+
+use hashbrown::HashSet;
+
+use super::{ABSENT, Index, Lags, Row, Shares, quantile};
+use crate::hash::{FixedState, Map};
+
+/// Which part of the network is wanted: CooRTweet's `subgraph`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subgraph {
+    /// 0: all of it.
+    #[default]
+    Whole,
+    /// 1: edges above the threshold.
+    Weighted,
+    /// 2: edges whose fast weight is above the fast threshold.
+    FastWeighted,
+    /// 3: the accounts on edges of 2, all their neighbours, and every edge among these.
+    FastContext,
+}
+
+/// Two shares of an object within the window; of the older one first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair<'a> {
+    /// What both shared.
+    pub object_id: &'a str,
+    /// The older post, and the newer one.
+    pub content_id: &'a str,
+    /// See `content_id`.
+    pub content_id_y: &'a str,
+    /// Seconds between them.
+    pub time_delta: f64,
+    /// Who posted the older one, and the newer one.
+    pub account_id: &'a str,
+    /// See `account_id`.
+    pub account_id_y: &'a str,
+    /// Whether it is in the fast network; `None` if that was not asked for.
+    pub fast: Option<bool>,
+}
+
+/// What is known of an edge within one of the two windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measures<'a> {
+    /// Pairs.
+    pub weight: u32,
+    /// Mean seconds between the posts of a pair.
+    pub avg_time_delta: f64,
+    /// Unique older contents.
+    pub n_content_id: u32,
+    /// Unique newer contents.
+    pub n_content_id_y: u32,
+    /// Whether the weight is above the threshold.
+    pub weight_threshold: bool,
+    /// The objects shared, in the order of their first row; empty unless asked for.
+    pub object_ids: Vec<&'a str>,
+}
+
+impl Measures<'_> {
+    /// The lesser of the two counts of contents over the greater.
+    pub fn edge_symmetry_score(&self) -> f64 {
+        let (x, y) = (self.n_content_id, self.n_content_id_y);
+        f64::from(x.min(y)) / f64::from(x.max(y))
+    }
+}
+
+/// Two accounts that shared the same objects within the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edge<'a> {
+    /// The account whose name comes first.
+    pub from: &'a str,
+    /// The other one.
+    pub to: &'a str,
+    /// Within the window.
+    pub full: Measures<'a>,
+    /// Within the narrower window; `None` if there is no such pair, or that was not asked for.
+    pub fast: Option<Measures<'a>>,
+    /// Different objects shared within the window.
+    pub objects: u32,
+    /// Median seconds between the posts of a pair, to the millisecond.
+    pub median_lag_s: f64,
+}
+
+/// The result of `detect_groups`, to be swept as often as is needed.
+#[derive(Debug)]
+pub struct Groups<'s> {
+    shares: &'s Shares,
+    index: Index,
+    time_window: f64,
+    min_participation: u32,
+    kept: Vec<bool>,
+    fast: Option<Fast>,
+}
+
+#[derive(Debug)]
+struct Fast {
+    time_window: f64,
+    kept: Vec<bool>,
+    /// Contents that do not have one account and one time: what is said of one pair of them may hold for others.
+    ambiguous: Vec<bool>,
+    /// Fast pairs with an ambiguous content: (older, newer).
+    pairs: HashSet<(u32, u32), FixedState>,
+}
+
+impl<'s> Groups<'s> {
+    /// `detect_groups(x, time_window, min_participation)`. The window is in seconds, inclusive.
+    pub fn detect(shares: &'s Shares, time_window: f64, min_participation: u32) -> Groups<'s> {
+        let mut groups = Groups {
+            shares,
+            index: Index::new(shares, by_account(shares, min_participation), |row| {
+                shares.objects.name(row.object) != shares.contents.name(row.content)
+            }),
+            time_window,
+            min_participation,
+            kept: vec![true; shares.contents.len()],
+            fast: None,
+        };
+        groups.kept = groups.participating(time_window);
+        groups
+    }
+
+    /// `flag_speed_share(x, result, min_participation, time_window)`: marks the pairs of a narrower window.
+    pub fn flag_speed_share(&mut self, time_window: f64) {
+        let kept = self.participating(time_window);
+        let index = &self.index;
+        let mut first = vec![ABSENT; self.shares.contents.len()];
+        let mut ambiguous = vec![false; first.len()];
+        for r in &index.order {
+            let content = index.row(*r).content as usize;
+            if first[content] == ABSENT {
+                first[content] = *r;
+            }
+            let (x, y) = (index.row(*r), index.row(first[content]));
+            ambiguous[content] |= x.account != y.account || x.at != y.at;
+        }
+        let mut pairs = HashSet::with_hasher(FixedState::default());
+        for r in &index.order {
+            self.partners(*r, time_window, |q, q_is_older| {
+                let (r, q) = (index.row(*r).content, index.row(q).content);
+                let either = |of: &[bool]| of[r as usize] || of[q as usize];
+                if !q_is_older && either(&ambiguous) && either(&kept) {
+                    pairs.insert((r, q));
+                }
+                true
+            });
+        }
+        self.fast = Some(Fast { time_window, kept, ambiguous, pairs });
+    }
+
+    /// Every pair: objects by their first row, then by the newer row and the older one in the order of step 1.
+    pub fn pairs(&self, mut each: impl FnMut(Pair<'_>)) {
+        let Index { order, rows, objects, accounts, .. } = &self.index;
+        for of_object in order.chunk_by(|x, y| rows[*x as usize].object == rows[*y as usize].object) {
+            let mut numbers = of_object.to_vec();
+            numbers.sort_unstable();
+            for y in numbers {
+                let mut earlier = Vec::new();
+                self.partners(y, self.time_window, |x, x_is_older| {
+                    if x < y {
+                        earlier.push((x, x_is_older));
+                    }
+                    true
+                });
+                earlier.sort_unstable();
+                for (x, x_is_older) in earlier {
+                    let (old, new) = if x_is_older { (x, y) } else { (y, x) };
+                    let (old, new) = (self.index.row(old), self.index.row(new));
+                    let account = |row: &Row| self.shares.accounts.name(accounts[row.account as usize]);
+                    each(Pair {
+                        object_id: self.shares.objects.name(objects[old.object as usize]),
+                        content_id: self.shares.contents.name(old.content),
+                        content_id_y: self.shares.contents.name(new.content),
+                        time_delta: new.at - old.at,
+                        account_id: account(old),
+                        account_id_y: account(new),
+                        fast: self.fast.as_ref().map(|fast| fast.has(old, new)),
+                    });
+                }
+            }
+        }
+    }
+
+    /// `generate_coordinated_network(x, edge_weight, subgraph)`, with `fast_net` if [`Groups::flag_speed_share`] was asked for. `p` is the
+    /// quantile, from 0 to 1. The fast subgraphs are empty where that was not asked for.
+    pub fn network(&self, p: f64, subgraph: Subgraph) -> Network<'_, 's> {
+        let mut weights = [Map::default(), Map::default()];
+        let mut pairs = 0;
+        self.sweep(Detail::Weights, |_, _, tally| {
+            pairs += u64::from(tally.full.weight);
+            for (weights, weight) in weights.iter_mut().zip([tally.full.weight, tally.fast.weight]) {
+                if weight > 0 {
+                    *weights.entry(weight).or_insert(0_u64) += 1;
+                }
+            }
+        });
+        let threshold = |weights: Map<u32, u64>| {
+            let mut counts: Vec<(u32, u64)> = weights.into_iter().collect();
+            counts.sort_unstable();
+            quantile(&counts, p)
+        };
+        let edges = weights[0].values().sum();
+        let [full, fast] = weights.map(threshold);
+        let mut network = Network {
+            groups: self,
+            subgraph,
+            pairs,
+            all_edges: edges,
+            threshold: full,
+            fast_threshold: fast,
+            core: None,
+        };
+        if subgraph == Subgraph::FastContext {
+            let none = vec![false; self.index.accounts.len()];
+            let mut core = Core { coordinated: none.clone(), context: none };
+            self.sweep(Detail::Weights, |a, b, tally| {
+                if above(tally.fast.weight, fast) {
+                    core.coordinated[a as usize] = true;
+                    core.coordinated[b as usize] = true;
+                }
+            });
+            self.sweep(Detail::Weights, |a, b, _| {
+                core.context[b as usize] |= core.coordinated[a as usize];
+                core.context[a as usize] |= core.coordinated[b as usize];
+            });
+            network.core = Some(core);
+        }
+        network
+    }
+
+    /// Step 4 for the pairs within a window that are kept so far: the contents to keep.
+    fn participating(&self, time_window: f64) -> Vec<bool> {
+        let mut paired = vec![false; self.shares.contents.len()];
+        for r in &self.index.order {
+            let content = self.index.row(*r).content as usize;
+            if !paired[content] {
+                self.partners(*r, time_window, |_, _| {
+                    paired[content] = true;
+                    false
+                });
+            }
+        }
+        if self.min_participation == 0 {
+            return paired;
+        }
+        let mut participation = vec![0_u32; self.index.accounts.len()];
+        let in_pair = || self.index.rows.iter().filter(|row| paired[row.content as usize]);
+        in_pair().for_each(|row| participation[row.account as usize] += 1);
+        let mut kept = vec![false; paired.len()];
+        in_pair()
+            .filter(|row| participation[row.account as usize] >= self.min_participation)
+            .for_each(|row| kept[row.content as usize] = true);
+        kept
+    }
+
+    /// Rows that make a pair with this one within a window, each with whether it is the older; until `visit` says stop.
+    fn partners(&self, r: u32, time_window: f64, mut visit: impl FnMut(u32, bool) -> bool) {
+        let row = self.index.row(r);
+        self.index.neighbours(
+            r,
+            |x, y| (x - y).abs() <= time_window,
+            |q, q_is_older| {
+                let other = self.index.row(q);
+                let pair = other.account != row.account
+                    && other.content != row.content
+                    && (self.kept[row.content as usize] || self.kept[other.content as usize]);
+                !pair || visit(q, q_is_older)
+            },
+        );
+    }
+
+    /// Counts the pairs of every two accounts, by their ranks in rising order.
+    fn sweep(&self, detail: Detail, mut each: impl FnMut(u32, u32, &Tally)) {
+        let index = &self.index;
+        let mut tallies = vec![Tally::default(); index.accounts.len()];
+        let mut partners = Vec::new();
+        let mut lags = Lags::default();
+        // Which counts a single row of a partner has entered already, and for which account.
+        let mut of_partner = vec![(ABSENT, 0_u8); if detail == Detail::Weights { 0 } else { index.rows.len() }];
+        // The same for contents of several rows, by partner.
+        let mut of_content: Map<(u32, u32), u8> = Map::default();
+        for a in 0..index.accounts() {
+            for &r in index.of_account(a) {
+                let row = *index.row(r);
+                self.partners(r, self.time_window, |q, q_is_older| {
+                    let other = *index.row(q);
+                    let b = other.account;
+                    if b < a {
+                        return true;
+                    }
+                    let tally = &mut tallies[b as usize];
+                    if tally.full.weight == 0 {
+                        partners.push(b);
+                    }
+                    let (old, new) = if q_is_older { (&other, &row) } else { (&row, &other) };
+                    let is_fast = self.fast.as_ref().is_some_and(|fast| fast.has(old, new));
+                    tally.full.weight += 1;
+                    tally.fast.weight += u32::from(is_fast);
+                    if detail == Detail::Weights {
+                        return true;
+                    }
+                    let delta = new.at - old.at;
+                    lags.push(b, delta);
+                    tally.full.seconds += delta;
+                    if is_fast {
+                        tally.fast.seconds += delta;
+                    }
+                    tally.object(row.object, is_fast, detail == Detail::Objects);
+                    let counts = |is_older: bool| {
+                        let full = if is_older { OLDER } else { NEWER };
+                        if is_fast { full | full << FAST } else { full }
+                    };
+                    let mut mine = if tally.row == r { tally.row_seen } else { 0 };
+                    let mut count = |content: u32, seen: &mut u8, counts: u8| {
+                        let seen = match index.single[content as usize] {
+                            true => seen,
+                            false => of_content.entry((b, content)).or_insert(0),
+                        };
+                        tally.count(counts & !*seen);
+                        *seen |= counts;
+                    };
+                    count(row.content, &mut mine, counts(!q_is_older));
+                    let theirs = &mut of_partner[q as usize];
+                    if theirs.0 != a {
+                        *theirs = (a, 0);
+                    }
+                    count(other.content, &mut theirs.1, counts(q_is_older));
+                    (tally.row, tally.row_seen) = (r, mine);
+                    true
+                });
+            }
+            lags.medians(|b, median| tallies[b as usize].median_lag_s = median);
+            partners.sort_unstable();
+            for b in partners.drain(..) {
+                each(a, b, &tallies[b as usize]);
+                tallies[b as usize] = Tally::default();
+            }
+            of_content.clear();
+        }
+    }
+}
+
+impl Fast {
+    fn has(&self, old: &Row, new: &Row) -> bool {
+        let either = |of: &[bool]| of[old.content as usize] || of[new.content as usize];
+        if either(&self.ambiguous) {
+            self.pairs.contains(&(old.content, new.content))
+        } else {
+            new.at - old.at <= self.time_window && either(&self.kept)
+        }
+    }
+}
+
+/// Rows of accounts that have enough of them, by the account's first appearance.
+fn by_account(shares: &Shares, min_participation: u32) -> Vec<Row> {
+    let mut starts = vec![0; shares.accounts.len()];
+    shares.rows.iter().for_each(|row| starts[row.account as usize] += 1);
+    let mut end = 0;
+    // Accounts have their numbers by first appearance.
+    for start in &mut starts {
+        let rows = *start;
+        *start = if rows < min_participation { ABSENT } else { end };
+        end += if rows < min_participation { 0 } else { rows };
+    }
+    let mut rows = vec![Row { object: 0, account: 0, content: 0, at: 0.0 }; end as usize];
+    for row in &shares.rows {
+        let next = &mut starts[row.account as usize];
+        if *next != ABSENT {
+            rows[*next as usize] = *row;
+            *next += 1;
+        }
+    }
+    rows
+}
+
+/// How much a sweep finds out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Weights,
+    Edges,
+    Objects,
+}
+
+const OLDER: u8 = 1;
+const NEWER: u8 = 2;
+/// By how many bits the counts of the fast network stand above those of the full one.
+const FAST: u8 = 2;
+
+/// What is counted for one account and one partner.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    full: Part,
+    fast: Part,
+    median_lag_s: f64,
+    /// The row that was counted last, and where.
+    row: u32,
+    row_seen: u8,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Part {
+    weight: u32,
+    older: u32,
+    newer: u32,
+    seconds: f64,
+    objects: u32,
+    last_object: u32,
+    object_ids: Vec<u32>,
+}
+
+impl Tally {
+    /// An account's rows come object by object.
+    fn object(&mut self, object: u32, is_fast: bool, keep: bool) {
+        for part in [Some(&mut self.full), is_fast.then_some(&mut self.fast)].into_iter().flatten() {
+            if part.objects == 0 || part.last_object != object {
+                part.objects += 1;
+                part.last_object = object;
+                if keep {
+                    part.object_ids.push(object);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, counts: u8) {
+        for (part, shift) in [(&mut self.full, 0), (&mut self.fast, FAST)] {
+            part.older += u32::from(counts >> shift & OLDER != 0);
+            part.newer += u32::from(counts >> shift & NEWER != 0);
+        }
+    }
+}
+
+/// The network, to be swept as often as is needed.
+#[derive(Debug)]
+pub struct Network<'g, 's> {
+    groups: &'g Groups<'s>,
+    subgraph: Subgraph,
+    pairs: u64,
+    all_edges: u64,
+    threshold: Option<f64>,
+    fast_threshold: Option<f64>,
+    core: Option<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    coordinated: Vec<bool>,
+    context: Vec<bool>,
+}
+
+impl Network<'_, '_> {
+    /// The edges of the subgraph, by the bytes of both names. `objects` says whether the ids of what was shared are wanted.
+    pub fn edges(&self, objects: bool, mut each: impl FnMut(Edge<'_>)) {
+        let Groups { index, shares, .. } = self.groups;
+        let account = |rank: u32| shares.accounts.name(index.accounts[rank as usize]);
+        let measures = |part: &Part, threshold| Measures {
+            weight: part.weight,
+            avg_time_delta: part.seconds / f64::from(part.weight),
+            n_content_id: part.older,
+            n_content_id_y: part.newer,
+            weight_threshold: above(part.weight, threshold),
+            object_ids: part.object_ids.iter().map(|o| shares.objects.name(index.objects[*o as usize])).collect(),
+        };
+        self.groups.sweep(if objects { Detail::Objects } else { Detail::Edges }, |a, b, tally| {
+            let wanted = match self.subgraph {
+                Subgraph::Whole => true,
+                Subgraph::Weighted => above(tally.full.weight, self.threshold),
+                Subgraph::FastWeighted => above(tally.fast.weight, self.fast_threshold),
+                Subgraph::FastContext => {
+                    self.core.as_ref().is_some_and(|core| core.context[a as usize] && core.context[b as usize])
+                }
+            };
+            if wanted {
+                each(Edge {
+                    from: account(a),
+                    to: account(b),
+                    full: measures(&tally.full, self.threshold),
+                    fast: (tally.fast.weight > 0).then(|| measures(&tally.fast, self.fast_threshold)),
+                    objects: tally.full.objects,
+                    median_lag_s: tally.median_lag_s,
+                });
+            }
+        });
+    }
+
+    /// Pairs of the whole network: the rows of `detect_groups`.
+    pub fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// Edges of the whole network.
+    pub fn all_edges(&self) -> u64 {
+        self.all_edges
+    }
+
+    /// The quantile of the weights; `None` if there is no edge.
+    pub fn threshold(&self) -> Option<f64> {
+        self.threshold
+    }
+
+    /// The quantile of the fast weights; `None` if there is no fast edge.
+    pub fn fast_threshold(&self) -> Option<f64> {
+        self.fast_threshold
+    }
+
+    /// CooRTweet's `color_v` of [`Subgraph::FastContext`]: whether the account is on a fast edge above the threshold, not only beside one.
+    /// `None` for the other subgraphs.
+    pub fn coordinated(&self, account: &str) -> Option<bool> {
+        let core = self.core.as_ref()?;
+        let shares = self.groups.shares;
+        let id = shares.accounts.get(account)?;
+        let rank = self
+            .groups
+            .index
+            .accounts
+            .binary_search_by(|other| shares.accounts.name(*other).cmp(shares.accounts.name(id)));
+        Some(core.coordinated[rank.ok()?])
+    }
+}
+
+fn above(weight: u32, threshold: Option<f64>) -> bool {
+    threshold.is_some_and(|threshold| f64::from(weight) > threshold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(rows: &[(&str, &str, &str, f64)]) -> Shares {
+        let mut shares = Shares::default();
+        rows.iter().for_each(|(object, account, content, at)| shares.push(object, account, content, *at));
+        shares
+    }
+
+    /// Pairs as `object:older>newer`.
+    fn pairs(groups: &Groups<'_>) -> Vec<String> {
+        let mut found = Vec::new();
+        groups.pairs(|p| {
+            let fast = p.fast.map_or("", |fast| if fast { " fast" } else { " slow" });
+            found.push(format!("{}:{}>{}{fast}", p.object_id, p.content_id, p.content_id_y));
+        });
+        found
+    }
+
+    /// Edges as `from-to weight older/newer`, with a star above the threshold.
+    fn edges(network: &Network<'_, '_>) -> Vec<String> {
+        let mut found = Vec::new();
+        let show = |m: &Measures<'_>| {
+            format!("{}{} {}/{}", m.weight, if m.weight_threshold { "*" } else { "" }, m.n_content_id, m.n_content_id_y)
+        };
+        network.edges(false, |e| {
+            let fast = e.fast.as_ref().map_or(String::new(), |fast| format!(" fast {}", show(fast)));
+            found.push(format!("{}-{} {}{fast}", e.from, e.to, show(&e.full)));
+        });
+        found
+    }
+
+    fn check_pairs(rows: &[(&str, &str, &str, f64)], min_participation: u32, expected: &[&str]) {
+        assert_eq!(pairs(&Groups::detect(&shares(rows), 10.0, min_participation)), expected, "{rows:?}");
+    }
+
+    #[test]
+    fn the_window_is_inclusive() {
+        check_pairs(&[("x", "a", "1", 0.0), ("x", "b", "2", 10.0), ("x", "c", "3", 20.1)], 1, &["x:1>2"]);
+        check_pairs(&[("x", "a", "1", 0.25), ("x", "b", "2", 10.25), ("x", "c", "3", 10.5)], 1, &["x:1>2", "x:2>3"]);
+    }
+
+    #[test]
+    fn at_equal_times_the_account_that_appeared_first_is_older() {
+        // b appeared first, with a row on another object, so its row 4 is older than row 2 although that stands before it.
+        let rows = [("z", "b", "1", 500.0), ("x", "a", "2", 0.0), ("z", "a", "3", 900.0), ("x", "b", "4", 0.0)];
+        check_pairs(&rows, 1, &["x:4>2"]);
+        check_pairs(&rows[1..], 1, &["x:2>4"]);
+    }
+
+    #[test]
+    fn an_older_post_is_older_wherever_it_stands() {
+        check_pairs(&[("x", "a", "1", 5.0), ("x", "b", "2", 1.0)], 1, &["x:2>1"]);
+    }
+
+    #[test]
+    fn loops_are_dropped() {
+        // The original beside its share; an account with itself; one post twice; but two accounts with one post's id are no pair either.
+        check_pairs(&[("1", "a", "1", 0.0), ("1", "b", "2", 1.0)], 1, &[]);
+        check_pairs(&[("x", "a", "1", 0.0), ("x", "a", "2", 1.0)], 1, &[]);
+        check_pairs(&[("x", "a", "1", 0.0), ("x", "b", "1", 1.0)], 1, &[]);
+    }
+
+    #[test]
+    fn equal_rows_count_again() {
+        check_pairs(&[("x", "a", "1", 0.0), ("x", "b", "2", 1.0), ("x", "b", "2", 1.0)], 1, &["x:1>2", "x:1>2"]);
+    }
+
+    #[test]
+    fn participation_is_asked_of_either_side() {
+        // Every account has two rows. Only a has two that are in a pair; so the pair of c and d goes, and those of a stay.
+        let rows = [
+            ("x", "a", "1", 0.0),
+            ("x", "b", "2", 1.0),
+            ("y", "a", "3", 100.0),
+            ("y", "c", "4", 101.0),
+            ("z", "d", "5", 200.0),
+            ("z", "e", "6", 201.0),
+            ("o", "b", "7", 300.0),
+            ("p", "c", "8", 400.0),
+            ("q", "d", "9", 500.0),
+            ("r", "e", "10", 600.0),
+        ];
+        check_pairs(&rows, 2, &["x:1>2", "y:3>4"]);
+        check_pairs(&rows, 1, &["x:1>2", "y:3>4", "z:5>6"]);
+        check_pairs(&rows, 0, &["x:1>2", "y:3>4", "z:5>6"]);
+        // Without its last row, c has fewer than two rows and is left out at once, which leaves a with one pair only.
+        check_pairs(&rows[..7], 2, &[]);
+    }
+
+    #[test]
+    fn an_original_counts_for_participation_and_makes_no_pair() {
+        // b's post 2 is an original that it also shares under its own id: rows of content 2 are two.
+        let rows = [("x", "a", "1", 0.0), ("x", "b", "2", 1.0), ("2", "b", "2", 1.0), ("y", "a", "3", 99.0)];
+        check_pairs(&rows, 2, &["x:1>2"]);
+    }
+
+    #[test]
+    fn contents_are_counted_by_age() {
+        // a before b on x, b before a on y; c twice near a's post 1 with one post, through two objects.
+        let rows = [
+            ("x", "a", "1", 0.0),
+            ("x", "b", "2", 1.0),
+            ("y", "b", "3", 100.0),
+            ("y", "a", "4", 104.0),
+            ("x", "c", "5", 20.0),
+            ("z", "a", "1", 18.0),
+            ("z", "c", "5", 20.0),
+            ("w", "a", "1", 18.0),
+            ("w", "c", "5", 20.0),
+        ];
+        let shares = shares(&rows);
+        let groups = Groups::detect(&shares, 10.0, 1);
+        let network = groups.network(0.5, Subgraph::Whole);
+        assert_eq!(edges(&network), ["a-b 2 2/2", "a-c 2 1/1"]);
+        network.edges(true, |edge| match edge.to {
+            "b" => {
+                assert_eq!((edge.full.avg_time_delta, edge.median_lag_s, edge.objects), (2.5, 2.5, 2));
+                assert_eq!(edge.full.object_ids, ["x", "y"]);
+            }
+            _ => assert_eq!(edge.full.object_ids, ["z", "w"], "in the order of their first rows"),
+        });
+    }
+
+    #[test]
+    fn symmetry_is_the_lesser_over_the_greater() {
+        let shares = shares(&[("x", "a", "1", 0.0), ("x", "b", "2", 1.0), ("x", "b", "3", 2.0)]);
+        Groups::detect(&shares, 10.0, 1)
+            .network(0.5, Subgraph::Whole)
+            .edges(false, |edge| assert_eq!(edge.full.edge_symmetry_score(), 0.5));
+    }
+
+    /// Weights: a-b 3 (deltas 1, 1, 8), a-c 1 (delta 9), b-c 1 (delta 1).
+    const TRIANGLE: [(&str, &str, &str, f64); 10] = [
+        ("u", "a", "1", 0.0),
+        ("u", "b", "2", 1.0),
+        ("v", "a", "3", 100.0),
+        ("v", "b", "4", 101.0),
+        ("w", "a", "5", 200.0),
+        ("w", "b", "6", 208.0),
+        ("x", "a", "7", 300.0),
+        ("x", "c", "8", 309.0),
+        ("y", "b", "9", 400.0),
+        ("y", "c", "10", 401.0),
+    ];
+
+    #[test]
+    fn the_threshold_is_strict() {
+        let shares = shares(&TRIANGLE);
+        let groups = Groups::detect(&shares, 10.0, 1);
+        let network = groups.network(0.5, Subgraph::Whole);
+        assert_eq!((network.pairs(), network.all_edges(), network.threshold()), (5, 3, Some(1.0)));
+        assert_eq!(edges(&network), ["a-b 3* 3/3", "a-c 1 1/1", "b-c 1 1/1"]);
+        assert_eq!(edges(&groups.network(1.0, Subgraph::Whole))[0], "a-b 3 3/3", "nothing is above the greatest");
+        assert_eq!(edges(&groups.network(0.5, Subgraph::Weighted)), ["a-b 3* 3/3"]);
+        assert_eq!(edges(&groups.network(0.5, Subgraph::FastWeighted)), [""; 0], "no fast window was named");
+    }
+
+    #[test]
+    fn the_fast_network_has_its_own_weights_and_threshold() {
+        let shares = shares(&TRIANGLE);
+        let mut groups = Groups::detect(&shares, 10.0, 1);
+        groups.flag_speed_share(2.0);
+        assert_eq!(pairs(&groups), ["u:1>2 fast", "v:3>4 fast", "w:5>6 slow", "x:7>8 slow", "y:9>10 fast"]);
+        let network = groups.network(0.5, Subgraph::Whole);
+        // Fast weights 2 and 1: their median is 1.5.
+        assert_eq!((network.threshold(), network.fast_threshold()), (Some(1.0), Some(1.5)));
+        assert_eq!(edges(&network), ["a-b 3* 3/3 fast 2* 2/2", "a-c 1 1/1", "b-c 1 1/1 fast 1 1/1"]);
+        assert_eq!(edges(&groups.network(0.5, Subgraph::FastWeighted)), ["a-b 3* 3/3 fast 2* 2/2"]);
+        // c is a neighbour of both, so that the context is everything, with c beside it.
+        let context = groups.network(0.5, Subgraph::FastContext);
+        assert_eq!(edges(&context).len(), 3);
+        assert_eq!(["a", "b", "c", "?"].map(|a| context.coordinated(a)), [Some(true), Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn the_fast_network_asks_for_participation_anew() {
+        // Within 10 s, a is in two pairs; within 2 s, in one.
+        let rows = [("x", "a", "1", 0.0), ("x", "b", "2", 1.0), ("y", "a", "3", 100.0), ("y", "b", "4", 109.0)];
+        let shares = shares(&rows);
+        let mut groups = Groups::detect(&shares, 10.0, 2);
+        groups.flag_speed_share(2.0);
+        assert_eq!(pairs(&groups), ["x:1>2 slow", "y:3>4 slow"]);
+    }
+
+    #[test]
+    fn a_fast_pair_of_contents_is_fast_on_every_object() {
+        // The same two posts, 1 s apart on x and, by a second time of post 2, 8 s on y.
+        let shares = shares(&[("x", "a", "1", 0.0), ("x", "b", "2", 1.0), ("y", "a", "1", 0.0), ("y", "b", "2", 8.0)]);
+        let mut groups = Groups::detect(&shares, 10.0, 1);
+        groups.flag_speed_share(2.0);
+        assert_eq!(pairs(&groups), ["x:1>2 fast", "y:1>2 fast"]);
+    }
+}

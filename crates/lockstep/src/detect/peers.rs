@@ -1,0 +1,264 @@
+//! `lockstep detect --method coortweet|cooccurrence`: the published tools' ties.
+
+use std::{fmt::Display, path::PathBuf};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use coordination::peers::coortweet::Subgraph;
+use detector::{
+    input::{Input, Options},
+    peers::{Method, Outcome, PeersError, Trace},
+};
+
+use super::{Detect, Rejects, prepare, println_json, remove};
+use crate::{
+    Usage,
+    progress::{self, count, counted},
+};
+
+/// What finds the ties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MethodName {
+    /// Groups tested against how often their accounts would meet by chance
+    Lockstep,
+    /// CooRTweet 2.1.3: accounts that shared the same objects within a window
+    Coortweet,
+    /// coordination-network-toolkit: the same counted by message, directed
+    Cooccurrence,
+}
+
+/// Parameters of the published tools' methods, with the tools' names and defaults.
+#[derive(Args)]
+#[command(next_help_heading = "Parameters of --method coortweet and cooccurrence")]
+pub struct PeerArgs {
+    /// What two accounts have in common: url, repost, hashtags, mentions, media, reply or text; for cooccurrence also similar
+    /// or post. May be left out where the posts have but one
+    #[arg(long, value_name = "KIND")]
+    trace: Option<Trace>,
+    /// Seconds within which two posts are together [default: coortweet 10, cooccurrence 1]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
+    time_window: Option<f64>,
+    /// coortweet: posts that an account must have in pairs [default: 2]
+    #[arg(long, value_name = "N")]
+    min_participation: Option<u32>,
+    /// coortweet: quantile of the weights above which a tie is flagged, from 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "Q", value_parser = fraction, allow_negative_numbers = true)]
+    edge_weight: Option<f64>,
+    /// coortweet: compare with the network of a narrower window, of S seconds [without a number: the same window]
+    #[arg(long, value_name = "S", num_args = 0..=1, value_parser = fast, allow_negative_numbers = true)]
+    fast: Option<Option<f64>>,
+    /// coortweet: 0 all ties, 1 those above the threshold, 2 those above it in the fast network, 3 these with their surroundings
+    #[arg(long, value_name = "0-3", value_parser = clap::value_parser!(u8).range(0..=3))]
+    subgraph: Option<u8>,
+    /// coortweet: write the ids of the shared objects to ties.csv, too
+    #[arg(long)]
+    objects: bool,
+    /// coortweet: write the pairs of posts to pairs.csv
+    #[arg(long)]
+    pairs: bool,
+    /// cooccurrence: the least weight of a tie [default: 2]
+    #[arg(long, value_name = "N")]
+    min_edge_weight: Option<u32>,
+    /// cooccurrence: match texts by the Jaccard similarity of their words, from this on [default with --trace similar: 0.8]
+    #[arg(long, value_name = "J", value_parser = fraction, allow_negative_numbers = true)]
+    similarity: Option<f64>,
+    /// cooccurrence: write ties of an account to itself, too
+    #[arg(long)]
+    include_self_loops: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds >= 0.0 && seconds.is_finite() => Ok(seconds),
+        _ => Err("is no number of seconds, 0 or more".to_owned()),
+    }
+}
+
+fn fast(text: &str) -> Result<f64, String> {
+    seconds(text).map_err(|reason| format!("{reason}; name files before --fast"))
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(fraction),
+        _ => Err("is no number from 0 to 1".to_owned()),
+    }
+}
+
+impl PeerArgs {
+    /// The method and the trace; `None` if it is Lockstep's own. What does not go together is an error of usage.
+    pub fn method(&self, name: MethodName) -> Result<Option<(Method, Option<Trace>)>> {
+        use MethodName::{Cooccurrence, Coortweet, Lockstep};
+        let given = [
+            ("--trace", self.trace.is_some(), &[Coortweet, Cooccurrence][..]),
+            ("--time-window", self.time_window.is_some(), &[Coortweet, Cooccurrence]),
+            ("--min-participation", self.min_participation.is_some(), &[Coortweet]),
+            ("--edge-weight", self.edge_weight.is_some(), &[Coortweet]),
+            ("--fast", self.fast.is_some(), &[Coortweet]),
+            ("--subgraph", self.subgraph.is_some(), &[Coortweet]),
+            ("--objects", self.objects, &[Coortweet]),
+            ("--pairs", self.pairs, &[Coortweet]),
+            ("--min-edge-weight", self.min_edge_weight.is_some(), &[Cooccurrence]),
+            ("--include-self-loops", self.include_self_loops, &[Cooccurrence]),
+            ("--similarity", self.similarity.is_some(), &[Cooccurrence]),
+        ];
+        let misplaced = given.iter().find(|(_, given, methods)| *given && !methods.contains(&name));
+        if let Some((flag, _, methods)) = misplaced {
+            let names: Vec<String> = methods.iter().map(|m| format!("--method {}", m.shown())).collect();
+            return usage(format!("{flag} belongs to {}, not to {}", names.join(" and "), name.shown()));
+        }
+        let trace = match (self.trace, self.similarity) {
+            (None | Some(Trace::Text), Some(_)) => Some(Trace::Similar),
+            (trace, _) => trace,
+        };
+        match name {
+            Lockstep => Ok(None),
+            Cooccurrence if self.similarity.is_some() && trace != Some(Trace::Similar) => {
+                usage("--similarity compares texts: leave --trace out, or say --trace similar")
+            }
+            Cooccurrence => {
+                let method = Method::Cooccurrence {
+                    time_window: self.time_window.unwrap_or(1.0),
+                    min_edge_weight: self.min_edge_weight.unwrap_or(2),
+                    similarity: self.similarity.unwrap_or(0.8),
+                    include_self_loops: self.include_self_loops,
+                };
+                Ok(Some((method, trace)))
+            }
+            Coortweet if matches!(trace, Some(Trace::Similar | Trace::Post)) => {
+                usage("coortweet has neither --trace similar nor post: choose another trace, or --method cooccurrence")
+            }
+            Coortweet => {
+                let time_window = self.time_window.unwrap_or(10.0);
+                let fast = self.fast.map(|fast| fast.unwrap_or(time_window));
+                if fast.is_some_and(|fast| fast > time_window) {
+                    return usage(format!("--fast must not be wider than --time-window, which is {time_window} s"));
+                }
+                let subgraph = match (self.subgraph.unwrap_or(0), fast) {
+                    (1, Some(_)) => {
+                        return usage(
+                            "--subgraph 1 is of the network without --fast: choose 2 or 3, or leave --fast out",
+                        );
+                    }
+                    (n @ (2 | 3), None) => {
+                        return usage(format!("--subgraph {n} is of the fast network: add --fast SECONDS"));
+                    }
+                    (0, _) => Subgraph::Whole,
+                    (1, _) => Subgraph::Weighted,
+                    (2, _) => Subgraph::FastWeighted,
+                    _ => Subgraph::FastContext,
+                };
+                let method = Method::CooRTweet {
+                    time_window,
+                    min_participation: self.min_participation.unwrap_or(2),
+                    edge_weight: self.edge_weight.unwrap_or(0.5),
+                    fast,
+                    subgraph,
+                    objects: self.objects,
+                    pairs: self.pairs,
+                };
+                Ok(Some((method, trace)))
+            }
+        }
+    }
+}
+
+impl MethodName {
+    fn shown(self) -> &'static str {
+        match self {
+            MethodName::Lockstep => "lockstep",
+            MethodName::Coortweet => "coortweet",
+            MethodName::Cooccurrence => "cooccurrence",
+        }
+    }
+}
+
+fn usage<T>(words: impl Display) -> Result<T> {
+    Err(Usage(words.to_string()).into())
+}
+
+/// What the methods write, or Lockstep's own does: none of an earlier run may be taken for one of this.
+const OTHERS: [&str; 6] = ["clusters.jsonl", "report.html", "pairs.csv", "ties.csv", "accounts.csv", "summary.json"];
+
+pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>) -> Result<()> {
+    if detect.report {
+        return usage("--report is of --method lockstep: the other methods write tables only");
+    }
+    let options = Options {
+        dialect: detect.dialect,
+        platform: detect.platform.clone(),
+        keep_duplicates: true,
+        ..Options::default()
+    };
+    let input = Input::open(&detect.files, options)?;
+    prepare(&detect.out)?;
+    OTHERS.iter().try_for_each(|name| remove(&detect.out.join(name)))?;
+    let bar = progress::bar(input.total_bytes(), "reading   {bar:30} {bytes}/{total_bytes} {msg}");
+    let mut rejects = Rejects::new(detect.out.join("rejected.jsonl"));
+    let found = detector::peers::detect(
+        input,
+        method,
+        trace,
+        &detect.out,
+        &mut |bad| {
+            if rejects.keep(&bad) {
+                bar.suspend(|| eprintln!("warning: {bad}"));
+            }
+        },
+        &mut |now| bar.set_position(now.bytes),
+    );
+    bar.finish_and_clear();
+    rejects.finish()?;
+    let found = match found {
+        Err(PeersError::Ambiguous(..)) => return usage(found.err().map(|error| error.to_string()).unwrap_or_default()),
+        found => found?,
+    };
+    let counts = &found.counts;
+    if counts.posts == 0 {
+        if let Some(damage) = counts.damaged.first() {
+            bail!("no post could be read: {damage}");
+        }
+        bail!("no post could be read: {}", detect.nothing(counts.bad, counts.not_posts));
+    }
+    if found.shares == 0 {
+        let what = if found.kind.is_empty() { "url, repost, hashtags or reply" } else { found.kind };
+        bail!("none of the {} has a trace of {what}: name another one with --trace", counted(counts.posts, "post"));
+    }
+    if detect.json {
+        println_json(&found.summary)?;
+    } else {
+        tell(&found, method, &detect.out);
+    }
+    for damage in &counts.damaged {
+        eprintln!("error: {damage}");
+    }
+    if !counts.damaged.is_empty() {
+        bail!("part of the input could not be read; the results cover the rest");
+    }
+    Ok(())
+}
+
+fn tell(found: &Outcome, method: &Method, out: &std::path::Path) {
+    eprintln!(
+        "{} of {} from {} in {:.1} s by {} ({})",
+        counted(found.shares, "share"),
+        counted(found.accounts, "account"),
+        counted(found.counts.posts, "post"),
+        found.took.as_secs_f64(),
+        method.name(),
+        found.kind,
+    );
+    let above = match (found.above, found.summary["threshold"].as_f64()) {
+        (Some(above), Some(threshold)) => format!(", {} above the threshold of {threshold} pairs", count(above)),
+        _ => String::new(),
+    };
+    eprintln!("{}{above}", counted(found.ties, "tie"));
+    if found.on_several_platforms > 0 {
+        eprintln!(
+            "warning: {} came with several platforms and were taken for one account each, as the tool would",
+            counted(found.on_several_platforms, "account id")
+        );
+    }
+    let path: PathBuf = out.join("ties.csv");
+    eprintln!("results: {}", path.display());
+}
