@@ -89,9 +89,10 @@ impl Place {
         let [admin, intake, sharing] = place.ports;
         let path = |name: &str| place.path(name).display().to_string();
         let mut config = format!(
-            "[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
+            "[detector]\ncheckpoints = {:?}\n[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n[intake]\nlisten = \"127.0.0.1:{intake}\"\n\
              [sharing]\nlisten = \"127.0.0.1:{sharing}\"\ndatabase = {:?}\nreviewers = \"demo\"\n",
+            path("checkpoints"),
             path("log"),
             path("sharing.sqlite"),
         );
