@@ -161,6 +161,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap_or_default()

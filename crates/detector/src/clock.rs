@@ -106,9 +106,13 @@ impl EventClock {
         }
     }
 
-    /// What was committed when event time was `until` is read again.
-    pub(crate) fn replay(&mut self, until: Option<Millis>) {
+    /// What was committed when event time was `until` is read again, of so many partitions.
+    pub(crate) fn replay(&mut self, until: Option<Millis>, partitions: usize) {
         self.until = until;
+        // All hold back from the start, not from their first post on.
+        for number in 0..partitions {
+            self.partition(number as i32);
+        }
     }
 
     /// Nothing more of this partition comes in the replay, so that it need not be waited for. Only where it is known how far
@@ -170,23 +174,25 @@ mod tests {
 
     #[test]
     fn a_replay_ends_where_event_time_was() {
-        // Two was silent and held nothing back when one was at 30, but did when it was at 20.
+        // The second was silent and held nothing back when event time was 30.
         let mut clock = EventClock::default();
-        clock.replay(Some(30));
+        clock.replay(Some(30), 3);
         clock.replayed(1);
         read(&mut clock, 0, 0, 20);
+        assert_eq!(clock.now, 0, "the third has not been read");
+        read(&mut clock, 2, 0, 25);
         assert_eq!(clock.now, 20);
+        clock.replayed(2);
         read(&mut clock, 0, 1, 50);
         assert_eq!(clock.now, 30, "what comes after was not told yet");
         clock.replayed(0);
         clock.live();
         assert_eq!(clock.now, 30);
         read(&mut clock, 0, 2, 60);
-        assert_eq!(clock.now, 30, "two holds back again until it has been silent for long enough");
+        assert_eq!(clock.now, 30, "the second holds back again until it has been silent for long enough");
         // Nobody knows how far it was: nobody is left out.
         let mut clock = EventClock::default();
-        clock.replay(None);
-        clock.ends(&[1, 1]);
+        clock.replay(None, 2);
         read(&mut clock, 0, 0, 20);
         clock.replayed(0);
         clock.live();

@@ -211,7 +211,7 @@ impl Service {
             self.lineage = note.lineage;
             tokio::task::block_in_place(|| self.restore(&ends))
         });
-        self.clock.replay(note.map(|note| note.now));
+        self.clock.replay(note.map(|note| note.now), ends.len());
         let posts = self.replay(&ends, shutdown).await?;
         if shutdown.is_stopping() {
             return Ok(());
