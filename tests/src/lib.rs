@@ -194,7 +194,8 @@ impl Service {
 
     /// All metrics by name and labels, as they stand in the text.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let (status, text) = http(&format!("http://{}/metrics", self.admin), &[]).unwrap();
+        let answer = http(&format!("http://{}/metrics", self.admin), &[]);
+        let (status, text) = answer.unwrap_or_else(|| panic!("no metrics; lockstep said:\n{}", self.said()));
         assert_eq!(status, 200);
         let rows = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         rows.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
