@@ -200,6 +200,7 @@ impl Service {
     /// Brings everything to where it was at the last commit: from a checkpoint and the posts after it, or from all posts.
     async fn recover(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
         let began = Instant::now();
+        self.log.take_over(GROUP).await?;
         let committed = self.log.committed_noted(GROUP, POSTS).await?;
         let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
         if ends.iter().all(|end| *end == 0) {

@@ -210,6 +210,16 @@ impl Log {
         Ok(noted.into_iter().map(|committed| Some(committed?.next)).collect())
     }
 
+    /// Ends at once what a killed member of this group has left open under this instance's `transactional.id`, where one is
+    /// set: until then, or until its transaction times out after half a minute, nobody is told what the group has committed. To
+    /// be called by the group's only member before it asks; a living one under the same id would be fenced off.
+    pub async fn take_over(&self, group: &str) -> Result<(), LogError> {
+        match &self.0 {
+            Home::Embedded(_) => Ok(()),
+            Home::Kafka(log) => log.take_over(group).await,
+        }
+    }
+
     /// The same with the note of each partition's last commit.
     pub async fn committed_noted(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         match &self.0 {

@@ -104,7 +104,7 @@ impl ConsumerContext for Assigned {
 
 impl GroupMember {
     pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
-        let transactor = Transactor::new(kafka.clone(), group);
+        let transactor = Transactor::new(kafka.clone(), kafka.new_transactional_id(group));
         let mut member = GroupMember {
             kafka,
             group: group.into(),
