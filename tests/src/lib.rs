@@ -89,9 +89,10 @@ impl Place {
         let [admin, intake, sharing] = place.ports;
         let path = |name: &str| place.path(name).display().to_string();
         let mut config = format!(
-            "[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
+            "[detector]\ncheckpoints = {:?}\n[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n[intake]\nlisten = \"127.0.0.1:{intake}\"\n\
              [sharing]\nlisten = \"127.0.0.1:{sharing}\"\ndatabase = {:?}\nreviewers = \"demo\"\n",
+            path("checkpoints"),
             path("log"),
             path("sharing.sqlite"),
         );
@@ -160,6 +161,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap_or_default()
@@ -188,7 +194,8 @@ impl Service {
 
     /// All metrics by name and labels, as they stand in the text.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let (status, text) = http(&format!("http://{}/metrics", self.admin), &[]).unwrap();
+        let answer = http(&format!("http://{}/metrics", self.admin), &[]);
+        let (status, text) = answer.unwrap_or_else(|| panic!("no metrics; lockstep said:\n{}", self.said()));
         assert_eq!(status, 200);
         let rows = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         rows.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()

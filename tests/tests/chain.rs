@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -19,6 +20,9 @@ use rdkafka::{
 };
 use runtime::{Log, NewRecord, Record};
 use serde_json::Value;
+
+/// Held by the test whose turn it is on the broker, where Lockstep's topics have the same names for all.
+pub static BROKER: Mutex<()> = Mutex::new(());
 
 /// Posts in one request.
 const REQUEST: usize = 1_000;
@@ -134,6 +138,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
         eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
         return;
     };
+    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
     forget(&brokers);
     let world = World::demo();
 
@@ -215,17 +220,17 @@ fn the_demo_runs_through_and_says_so() {
 }
 
 /// The demo world, with what ends its last tests.
-struct World {
-    posts: Vec<Vec<u8>>,
+pub struct World {
+    pub posts: Vec<Vec<u8>>,
     /// Time of the last post.
     end: jiff::Timestamp,
-    platforms: BTreeSet<String>,
+    pub platforms: BTreeSet<String>,
     /// Accounts by platform.
     accounts: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl World {
-    fn demo() -> World {
+    pub fn demo() -> World {
         let mut posts = simulate("demo", 1);
         let mut accounts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let text = |post: &Value, field: &str| post[field].as_str().unwrap().to_owned();
@@ -250,7 +255,7 @@ impl World {
 
     /// Waits until event time has come to the end and everything that follows is done. After a kill the number of posts does not
     /// tell: those that were read and not committed are read again.
-    fn gone_through(&self, service: &mut Service) {
+    pub fn gone_through(&self, service: &mut Service) {
         let end = self.end.as_second() as f64 - 301.0;
         service.wait("event time has come to the end", |service| {
             service.metrics().get("lockstep_watermark_seconds").is_some_and(|at| *at >= end).then_some(())
@@ -382,7 +387,7 @@ fn outcomes(service: &Service) -> BTreeMap<&'static str, u64> {
 }
 
 /// All records of a topic; on the embedded log only while no service runs.
-fn read(place: &Place, brokers: Option<&str>, topic: &str) -> Vec<Record> {
+pub fn read(place: &Place, brokers: Option<&str>, topic: &str) -> Vec<Record> {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let log = match brokers {
             Some(brokers) => Log::connect_kafka(brokers, &[]).await.unwrap(),
@@ -403,7 +408,7 @@ fn append(brokers: &str, record: NewRecord) {
 }
 
 /// Deletes what earlier runs have left on the broker, whose topics have the same names.
-fn forget(brokers: &str) {
+pub fn forget(brokers: &str) {
     let local = brokers.split(',').all(|broker| broker.starts_with("127.0.0.1:") || broker.starts_with("localhost:"));
     assert!(
         local,

@@ -1,4 +1,5 @@
 //! end to end tests
 mod architecture;
 mod chain;
+mod kills;
 mod operations;

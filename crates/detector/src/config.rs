@@ -26,6 +26,10 @@ pub struct Config {
     pub batch: usize,
     /// A post dated further than this into the future, in seconds, goes to the dead letters: it would carry event time with it.
     pub future_tolerance_s: u64,
+    /// Folder of the checkpoints: one process's own, on a disk that outlives it.
+    pub checkpoints: PathBuf,
+    /// Seconds between two checkpoints; 0 for none, so that a start reads the whole log.
+    pub checkpoint_every_s: u64,
     /// Parts of the engine that work at the same time; what is found does not depend on it.
     pub shards: u16,
     /// The engine's parameters.
@@ -39,6 +43,8 @@ impl Default for Config {
             lexicon: None,
             batch: 2_000,
             future_tolerance_s: 300,
+            checkpoints: ".lockstep/checkpoints".into(),
+            checkpoint_every_s: 60,
             shards: 1,
             engine: EngineConfig::default(),
         }
@@ -171,6 +177,9 @@ pub enum StartError {
     /// The lexicon cannot be read.
     #[error(transparent)]
     Lexicon(#[from] LexiconError),
+    /// The checkpoints' folder cannot be used.
+    #[error("configuration: detector.checkpoints: {0}")]
+    Checkpoints(#[from] runtime::checkpoint::CheckpointError),
 }
 
 impl Config {

@@ -127,6 +127,11 @@ impl Lexicon {
         Ok(Lexicon { patterns, subjects, names: all.into_iter().map(|s| s.name).collect(), topics })
     }
 
+    /// Two lexicons whose bits mean different things differ in this.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        xxh3_64(format!("{:?}", (&self.names, self.topics, &self.subjects, self.patterns.patterns())).as_bytes())
+    }
+
     /// A bit per subject that the text is about.
     pub fn read(&self, text: &str) -> u64 {
         self.patterns.matches(text).into_iter().fold(0, |mask, pattern| mask | 1 << self.subjects[pattern])
@@ -164,6 +169,16 @@ impl Subjects {
         {
             self.masks.remove(&oldest);
         }
+    }
+
+    /// Posts with their subjects, the oldest first; a checkpoint keeps them so.
+    pub(crate) fn kept(&self) -> Vec<(u64, u64)> {
+        self.order.iter().filter_map(|post| Some((*post, *self.masks.get(post)?))).collect()
+    }
+
+    /// As they were when they were [`kept`](Self::kept).
+    pub(crate) fn again(kept: Vec<(u64, u64)>) -> Subjects {
+        Subjects { order: kept.iter().map(|(post, _)| *post).collect(), masks: kept.into_iter().collect() }
     }
 
     /// Topics and targets of a group of posts, each in the lexicon's order.
@@ -221,6 +236,8 @@ mod tests {
             let ids: Vec<String> = (1..=n).map(|i| i.to_string()).collect();
             subjects.of(&lexicon, ids.iter().map(|id| ("x", id.as_str()))).0
         };
+        let again = Subjects::again(subjects.kept());
+        assert_eq!((&again.masks, &again.order), (&subjects.masks, &subjects.order));
         assert_eq!(of(2), [""; 0]);
         assert_eq!(of(20), ["elections"]);
         assert_eq!(of(40), [""; 0]);
@@ -228,6 +245,9 @@ mod tests {
 
     #[test]
     fn a_faulty_lexicon_is_named_with_its_fault() {
+        assert_eq!(Lexicon::bundled().unwrap().fingerprint(), Lexicon::bundled().unwrap().fingerprint());
+        let other = Lexicon::parse("[[topic]]\nname = 'a'\npatterns = ['b']", "t.toml").unwrap();
+        assert_ne!(other.fingerprint(), Lexicon::bundled().unwrap().fingerprint());
         let fault = |text: &str| Lexicon::parse(text, "t.toml").unwrap_err().to_string();
         assert!(fault("[[topic]]\nname = 'a'\npatterns = ['(']").starts_with("lexicon t.toml: regex parse error"));
         assert!(fault("[[topics]]\nname = 'a'").contains("unknown field `topics`"));

@@ -9,6 +9,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod clock;
 mod config;
 pub mod detect;
 pub mod explain;
@@ -20,6 +21,7 @@ pub mod peers;
 mod pipeline;
 mod service;
 mod shards;
+mod state;
 
 pub use config::{Config, EngineConfig, StartError};
 pub use metrics::DetectorMetrics;

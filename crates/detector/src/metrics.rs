@@ -2,7 +2,9 @@
 
 use coordination::{Outcome, Stats, TraceKind};
 use messages::cluster::{ClusterMessage, Status};
-use runtime::metrics::{Gauge, Histogram, IntCounter, IntCounterVec, IntGaugeVec, Metrics, MetricsError};
+use runtime::metrics::{
+    Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
+};
 
 use crate::detect::status_name;
 
@@ -21,6 +23,10 @@ pub struct DetectorMetrics {
     clusters: IntCounterVec,
     living: IntGaugeVec,
     batch: Histogram,
+    unsaved: Gauge,
+    checkpoint_bytes: IntGauge,
+    checkpoint_seconds: Histogram,
+    restore: GaugeVec,
 }
 
 impl DetectorMetrics {
@@ -74,6 +80,21 @@ impl DetectorMetrics {
                 "Seconds to take in a batch of records, commit included.",
                 &[0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0],
             )?,
+            unsaved: metrics.float_gauge(
+                "lockstep_checkpoint_age_seconds",
+                "Age of the oldest committed work that is in no checkpoint; 0 where there is none, or no checkpoints.",
+            )?,
+            checkpoint_bytes: metrics.gauge("lockstep_checkpoint_bytes", "Bytes of the last checkpoint.")?,
+            checkpoint_seconds: metrics.histogram(
+                "lockstep_checkpoint_seconds",
+                "Seconds to take and write a checkpoint; no post is read meanwhile.",
+                &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0],
+            )?,
+            restore: metrics.float_gauges(
+                "lockstep_restore_seconds",
+                "Seconds that this start took to be where the last commit was, by what from: checkpoint or log.",
+                &["from"],
+            )?,
         };
         // A counter that has never counted is shown as zero, so that an alert on its rate works from the start.
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
@@ -110,6 +131,24 @@ impl DetectorMetrics {
         if let Some(before) = before {
             self.living.with_label_values(&[status_name(before)]).dec();
         }
+    }
+
+    /// A cluster of this status was published before this start.
+    pub(crate) fn stands(&self, status: Status) {
+        self.living.with_label_values(&[status_name(status)]).inc();
+    }
+
+    pub(crate) fn unsaved(&self, seconds: f64) {
+        self.unsaved.set(seconds);
+    }
+
+    pub(crate) fn checkpoint(&self, bytes: u64, seconds: f64) {
+        self.checkpoint_bytes.set(bytes as i64);
+        self.checkpoint_seconds.observe(seconds);
+    }
+
+    pub(crate) fn restored(&self, from: &str, seconds: f64) {
+        self.restore.with_label_values(&[from]).set(seconds);
     }
 
     pub(crate) fn lag(&self, group: &str, records: u64) {

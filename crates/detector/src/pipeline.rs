@@ -9,6 +9,7 @@ use scoring::Model;
 use crate::{
     config::{Config, StartError},
     lexicon::{self, Lexicon, Subjects},
+    state::StateError,
 };
 
 /// The engine with what describes and judges its clusters.
@@ -115,5 +116,26 @@ impl Pipeline {
         let posts = posts.map(|post| (post.account.platform.as_str(), post.id.as_str()));
         let (topics, targets) = self.subjects.of(&self.lexicon, posts);
         ClusterMessage::new(cluster, &self.model.verdict(cluster), topics, targets)
+    }
+
+    /// Engine and subjects as bytes. Clusters that wait for [`take`](Self::take) are not in it.
+    pub(crate) fn snapshot(&self) -> Result<Vec<u8>, StateError> {
+        let subjects = (self.lexicon.fingerprint(), self.subjects.kept());
+        let subjects = postcard::to_allocvec(&subjects).map_err(|_| StateError::Bytes("written"))?;
+        Ok([subjects, self.engine.snapshot()?].concat())
+    }
+
+    /// Goes back to a snapshot; after an error everything is as before.
+    pub(crate) fn restore(&mut self, snapshot: &[u8]) -> Result<(), StateError> {
+        let unreadable = |_| StateError::Bytes("read");
+        let ((lexicon, subjects), engine) =
+            postcard::take_from_bytes::<(u64, Vec<(u64, u64)>)>(snapshot).map_err(unreadable)?;
+        if lexicon != self.lexicon.fingerprint() {
+            return Err(StateError::Lexicon);
+        }
+        self.engine.restore(engine)?;
+        self.subjects = Subjects::again(subjects);
+        self.found.clear();
+        Ok(())
     }
 }

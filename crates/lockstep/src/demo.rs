@@ -88,6 +88,7 @@ impl Demo {
         config.intake.listen = self.intake;
         config.sharing.listen = self.listen;
         config.sharing.database = data.join("sharing.sqlite");
+        config.detector.checkpoint_every_s = 0;
         config.sharing.reviewers = Reviewers::Demo;
         if std::env::var_os("LOCKSTEP__TELEMETRY__FILTER").is_none() {
             // The progress line tells the story; the log would tear it.

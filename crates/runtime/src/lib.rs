@@ -9,6 +9,9 @@
 //! was. A [reader](Log::reader) sees the outputs without being in a group, for instance to rebuild state from a
 //! compacted topic. In time retention or compaction takes the record away.
 //!
+//! State that took long to gather is kept as a [`checkpoint`] with the offsets it stands at, so that a start need not read
+//! everything again.
+//!
 //! Around that: [`config`] is read once, with errors that name file, line and key; [`metrics`] are made from an injected
 //! registry; [`admin`] shows them and whether the service is ready; [`http`] serves and ends gracefully; [`shutdown`] tells
 //! everybody to stop; [`telemetry`] writes log lines.
@@ -23,6 +26,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod admin;
+pub mod checkpoint;
 pub mod config;
 pub mod http;
 mod log;
@@ -30,4 +34,7 @@ pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;
 
-pub use log::{Cleanup, Consumer, Log, LogError, MAX_RECORD_BYTES, NewRecord, Partition, Reader, Record, TopicSpec};
+pub use log::{
+    Cleanup, Committed, Consumer, Log, LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Reader,
+    Record, TopicSpec,
+};

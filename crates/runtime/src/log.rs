@@ -28,6 +28,9 @@ pub use error::LogError;
 /// [`LogError::TooLarge`] before anything is sent.
 pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 
+/// The most bytes of a note; half of what Kafka takes by default.
+pub const MAX_NOTE_BYTES: usize = 2_048;
+
 /// A poll stops collecting once it holds this many bytes, so that a large `max` cannot exhaust the memory.
 const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
 
@@ -104,6 +107,15 @@ impl Record {
         let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
         self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
     }
+}
+
+/// How far a group has come in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset it will read.
+    pub next: i64,
+    /// What [`Consumer::publish_and_commit_noting`] said with it; else empty.
+    pub note: String,
 }
 
 /// One partition of one topic.
@@ -194,6 +206,22 @@ impl Log {
     /// The next offset a group will read of each partition of a topic, by partition number; `None` where it has
     /// committed nothing. Joins nothing: any process may ask about any group.
     pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
+        let noted = self.committed_noted(group, topic).await?;
+        Ok(noted.into_iter().map(|committed| Some(committed?.next)).collect())
+    }
+
+    /// Ends at once what a killed member of this group has left open under this instance's `transactional.id`, where one is
+    /// set: until then, or until its transaction times out after half a minute, nobody is told what the group has committed. To
+    /// be called by the group's only member before it asks; a living one under the same id would be fenced off.
+    pub async fn take_over(&self, group: &str) -> Result<(), LogError> {
+        match &self.0 {
+            Home::Embedded(_) => Ok(()),
+            Home::Kafka(log) => log.take_over(group).await,
+        }
+    }
+
+    /// The same with the note of each partition's last commit.
+    pub async fn committed_noted(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         match &self.0 {
             Home::Embedded(log) => log.committed(group, topic).await,
             Home::Kafka(log) => log.committed(group, topic).await,
@@ -329,13 +357,20 @@ impl Consumer {
     /// [`LogError::is_retryable`] tells whether polling again is of use. Cancelled, it goes on by itself: the next call on
     /// this member waits for it and returns its error where it failed.
     pub async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
-        if let Err(error) = check_sizes(&outputs) {
+        self.publish_and_commit_noting(outputs, "").await
+    }
+
+    /// The same, with a note of at most [`MAX_NOTE_BYTES`] that is kept with the offsets, on each partition with records in this
+    /// commit, until its next commit: what must agree with the offsets to the record, even over a crash. Longer ones are
+    /// refused as [`LogError::TooLarge`]. Read by [`Log::committed_noted`].
+    pub async fn publish_and_commit_noting(&mut self, outputs: Vec<NewRecord>, note: &str) -> Result<(), LogError> {
+        if let Err(error) = check_sizes(&outputs).and_then(|()| check_note(note)) {
             self.rewind().await?;
             return Err(error);
         }
         match &mut self.0 {
-            Member::Embedded(member) => member.publish_and_commit(outputs).await,
-            Member::Kafka(member) => member.publish_and_commit(outputs).await,
+            Member::Embedded(member) => member.publish_and_commit(outputs, note).await,
+            Member::Kafka(member) => member.publish_and_commit(outputs, note).await,
         }
     }
 
@@ -418,6 +453,13 @@ fn check_sizes(records: &[NewRecord]) -> Result<(), LogError> {
             Err(LogError::TooLarge { topic: record.topic.to_string(), bytes: record.size(), max: MAX_RECORD_BYTES })
         }
     }
+}
+
+fn check_note(note: &str) -> Result<(), LogError> {
+    if note.len() <= MAX_NOTE_BYTES {
+        return Ok(());
+    }
+    Err(LogError::TooLarge { topic: "(the commit's note)".to_owned(), bytes: note.len(), max: MAX_NOTE_BYTES })
 }
 
 /// Runs blocking work off the async threads.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use runtime::{Cleanup, Consumer, Log, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec};
+use runtime::{Cleanup, Consumer, Log, LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec};
 
 const WAIT: Duration = Duration::from_millis(200);
 /// Kafka takes its time to form a group on a small machine.
@@ -58,6 +58,7 @@ conformance!(
     headers_times_and_tombstones_come_back,
     groups_are_independent,
     a_group_resumes_from_what_it_committed,
+    a_note_is_kept_with_the_offsets,
     uncommitted_records_come_again,
     publish_and_commit_is_atomic,
     a_cancelled_commit_is_settled,
@@ -202,6 +203,33 @@ async fn a_group_resumes_from_what_it_committed(log: Log) {
     let mut consumer = log.consumer(group, &[topic]).await.unwrap();
     let records = poll_n(&mut consumer, 20).await;
     assert_eq!(value(&records[0]), "10");
+}
+
+async fn a_note_is_kept_with_the_offsets(log: Log) {
+    let (topic, group) = (topic(&log, 2, Cleanup::Delete).await, unique("group"));
+    let (here, there) = (numbered(topic, 1, 5), unique("elsewhere"));
+    log.append(here).await.unwrap();
+    let mut consumer = log.consumer(group, &[topic]).await.unwrap();
+    let partition = poll_n(&mut consumer, 2).await[0].partition as usize;
+    consumer.publish_and_commit_noting(vec![], "first").await.unwrap();
+    let noted = || async {
+        let committed = log.committed_noted(group, topic).await.unwrap();
+        assert_eq!(committed[1 - partition], None);
+        let committed = committed[partition].clone().unwrap();
+        (committed.next, committed.note)
+    };
+    assert_eq!(noted().await, (2, "first".to_owned()));
+    poll_n(&mut consumer, 1).await;
+    let nowhere = vec![record(there, "k", "v")];
+    consumer.publish_and_commit_noting(nowhere, "refused").await.unwrap_err();
+    let long = "x".repeat(MAX_NOTE_BYTES + 1);
+    poll_n(&mut consumer, 1).await;
+    let error = consumer.publish_and_commit_noting(vec![], &long).await.unwrap_err();
+    assert!(matches!(error, LogError::TooLarge { .. }), "{error:?}");
+    assert_eq!(noted().await, (2, "first".to_owned()));
+    poll_n(&mut consumer, 3).await;
+    consumer.publish_and_commit_noting(vec![], &long[1..]).await.unwrap();
+    assert_eq!(noted().await, (5, long[1..].to_owned()));
 }
 
 async fn uncommitted_records_come_again(log: Log) {

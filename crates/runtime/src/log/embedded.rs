@@ -45,7 +45,7 @@ use self::{
     store::{Readers, Row, Store, Topic, encode_headers},
     writer::{Commit, Op, Reply, Write, Writer},
 };
-use super::{LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
+use super::{Committed, LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
 
 /// The embedded log, in one folder.
 #[derive(Clone)]
@@ -156,7 +156,7 @@ impl Embedded {
         Ok(self.shared.topic(topic)?.slots.iter().map(|s| s.end()).collect())
     }
 
-    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         let topic = self.shared.topic(topic)?;
         let shared = self.shared.clone();
         let group = group.to_owned();

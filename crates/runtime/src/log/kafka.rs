@@ -11,11 +11,8 @@ mod reader;
 mod transaction;
 
 use std::{
-    collections::{BTreeSet, HashSet},
-    sync::{
-        Arc, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, RwLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,7 +28,7 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{Cleanup, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec, blocking};
+use super::{Cleanup, Committed, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec, blocking};
 
 pub(super) use {member::GroupMember, reader::Reader};
 
@@ -52,7 +49,8 @@ struct Cluster {
     admin: AdminClient<DefaultClientContext>,
     /// Answers questions about topics; in no group.
     asker: Arc<BaseConsumer>,
-    members: AtomicU64,
+    /// How many members of each group there have been in this process.
+    members: Mutex<HashMap<String, u64>>,
     /// Topics that have been seen: librdkafka would wait half a minute for an unknown one to appear.
     known: RwLock<HashSet<Arc<str>>>,
 }
@@ -75,7 +73,7 @@ impl Kafka {
             producer: RwLock::new(Some(producer.create().map_err(failed())?)),
             admin: config(None).create().map_err(failed())?,
             asker: Arc::new(config(None).set("isolation.level", "read_committed").create().map_err(failed())?),
-            members: AtomicU64::new(0),
+            members: Mutex::default(),
             known: RwLock::default(),
         };
         let kafka = Kafka(Arc::new(cluster));
@@ -178,7 +176,15 @@ impl Kafka {
         Ok(marks.into_iter().map(|(_, end)| end).collect())
     }
 
-    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) async fn take_over(&self, group: &str) -> Result<(), LogError> {
+        if self.0.properties.iter().any(|(key, _)| key == "transactional.id") {
+            let id = self.transactional_id(group, self.members_of(group));
+            transaction::Transactor::new(self.clone(), id).take_over().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         let partitions = self.partitions(topic).await?;
         let asker: BaseConsumer = self
             .client_config()
@@ -191,8 +197,9 @@ impl Kafka {
         blocking("ask for committed offsets", move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, partitions - 1);
-            // The group's coordinator may just be moving, or not yet be chosen where the group is the broker's first.
-            let until = std::time::Instant::now() + 2 * ASK;
+            // The group's coordinator may just be moving, or not yet be chosen where the group is the broker's first; or a killed
+            // member's transaction is still open, which Kafka answers with silence until it has timed out and been cleaned up.
+            let until = std::time::Instant::now() + transaction::TRANSACTION_TIMEOUT + 2 * ASK;
             let committed = loop {
                 match asker.committed_offsets(list.clone(), ASK) {
                     Ok(committed) => break committed,
@@ -204,8 +211,9 @@ impl Kafka {
             };
             Ok((0..partitions)
                 .map(|p| {
-                    let offset = committed.find_partition(&topic, p)?.offset().to_raw()?;
-                    (offset >= 0).then_some(offset)
+                    let found = committed.find_partition(&topic, p)?;
+                    let next = found.offset().to_raw().filter(|next| *next >= 0)?;
+                    Some(Committed { next, note: found.metadata().to_owned() })
                 })
                 .collect())
         })
@@ -289,10 +297,25 @@ impl Kafka {
         client_config(&self.0.brokers, &self.0.properties)
     }
 
-    /// A transactional id for a new member: under the configured prefix, where there is one, with the group and the member's
-    /// number in this process; else unique.
-    fn transactional_id(&self, group: &str) -> String {
-        let number = self.0.members.fetch_add(1, Ordering::Relaxed);
+    /// How many members of a group there have been in this process.
+    fn members_of(&self, group: &str) -> u64 {
+        self.0.members.lock().unwrap_or_else(|e| e.into_inner()).get(group).copied().unwrap_or(0)
+    }
+
+    /// A transactional id for a new member.
+    fn new_transactional_id(&self, group: &str) -> String {
+        let number = {
+            let mut members = self.0.members.lock().unwrap_or_else(|e| e.into_inner());
+            let count = members.entry(group.to_owned()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        self.transactional_id(group, number)
+    }
+
+    /// Under the configured prefix, where there is one, with the group and the member's number in it in this process, so that it
+    /// is the same after a restart whatever other groups there are; else unique.
+    fn transactional_id(&self, group: &str, number: u64) -> String {
         match self.0.properties.iter().find(|(key, _)| key == "transactional.id") {
             Some((_, prefix)) => format!("{prefix}-{group}-{number}"),
             None => {
@@ -303,11 +326,12 @@ impl Kafka {
     }
 }
 
-/// Whether a group's coordinator is on its way from one broker to another.
+/// Whether a group's coordinator is on its way from one broker to another, or waits itself.
 fn is_moving(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, OperationTimedOut};
     let code = error.rdkafka_error_code();
-    code.is_some_and(|code| [NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress].contains(&code))
+    let moving = [NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, OperationTimedOut];
+    code.is_some_and(|code| moving.contains(&code))
 }
 
 fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
@@ -325,6 +349,8 @@ fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig
 
 /// What the promises of the log need is set whatever the properties say; the rest are defaults.
 fn producer_settings(config: &mut ClientConfig) {
+    // The consumers' own.
+    config.remove("group.instance.id");
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")

@@ -98,7 +98,11 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(
+        &mut self,
+        outputs: Vec<NewRecord>,
+        note: &str,
+    ) -> Result<(), LogError> {
         self.settle().await?;
         if let Some(lost) = self.lost.take() {
             self.go_back();
@@ -117,7 +121,7 @@ impl GroupMember {
         if outputs.is_empty() && offsets.is_empty() {
             return Ok(());
         }
-        let commit = Commit { group: self.group.clone(), member: self.id, offsets };
+        let commit = Commit { group: self.group.clone(), member: self.id, offsets, note: note.to_owned() };
         match self.log.submit(outputs, Some(commit)) {
             Ok(pending) => self.pending = Some(pending),
             Err(error) => {

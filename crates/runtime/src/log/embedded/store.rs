@@ -10,13 +10,13 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use crate::log::{Cleanup, LogError, MAX_POLL_BYTES, Record, TopicSpec};
+use crate::log::{Cleanup, Committed, LogError, MAX_POLL_BYTES, Record, TopicSpec};
 
 /// Bits of a record's id that hold its offset; the slot's number is above them.
 const OFFSET_BITS: u32 = 40;
 /// Marks the file as ours ("LSLG") and its layout's version.
 const APPLICATION_ID: i32 = 0x4c53_4c47;
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 /// Rows deleted in one transaction, so that cleaning does not blow up the write-ahead log.
 const CLEAN_CHUNK: usize = 10_000;
 /// Read connections kept open.
@@ -80,7 +80,7 @@ impl Store {
         let application: i32 = db.query_row("pragma application_id", [], |row| row.get(0)).map_err(failed())?;
         let layout: i32 = db.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed())?;
         let fresh = application == 0 && layout == 0;
-        if !fresh && (application, layout) != (APPLICATION_ID, LAYOUT) {
+        if !fresh && (application != APPLICATION_ID || !(1..=LAYOUT).contains(&layout)) {
             return Err(LogError::Io {
                 action: format!("open the log's file {}", file.display()),
                 source: std::io::Error::other(format!(
@@ -109,11 +109,18 @@ impl Store {
                  create table record (
                    id integer primary key, key blob not null, value blob, headers blob, at integer not null);
                  create table committed (
-                   grp text not null, slot integer not null, next integer not null, primary key (grp, slot))
+                   grp text not null, slot integer not null, next integer not null, note text not null default '',
+                   primary key (grp, slot))
                    without rowid;
                  pragma application_id = {APPLICATION_ID};
                  pragma user_version = {LAYOUT};
                  commit;"
+            ))
+            .map_err(failed())?;
+        } else if layout == 1 {
+            // Commits had no notes then.
+            db.execute_batch(&format!(
+                "begin; alter table committed add column note text not null default ''; pragma user_version = {LAYOUT}; commit;"
             ))
             .map_err(failed())?;
         }
@@ -314,13 +321,13 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn set_committed(&self, group: &str, slot: &Slot, next: i64) -> rusqlite::Result<()> {
+    pub(super) fn set_committed(&self, group: &str, slot: &Slot, next: i64, note: &str) -> rusqlite::Result<()> {
         self.0
             .prepare_cached(
-                "insert into committed (grp, slot, next) values (?1, ?2, ?3)
-                 on conflict do update set next = max(next, excluded.next)",
+                "insert into committed (grp, slot, next, note) values (?1, ?2, ?3, ?4)
+                 on conflict do update set next = excluded.next, note = excluded.note where excluded.next >= next",
             )?
-            .execute((group, slot.id, next))?;
+            .execute((group, slot.id, next, note))?;
         Ok(())
     }
 
@@ -413,10 +420,14 @@ impl Readers {
         })
     }
 
-    pub(super) fn committed(&self, group: &str, slots: &[Arc<Slot>]) -> Result<Vec<Option<i64>>, LogError> {
+    pub(super) fn committed(&self, group: &str, slots: &[Arc<Slot>]) -> Result<Vec<Option<Committed>>, LogError> {
         self.with(|db| {
-            let mut statement = db.prepare_cached("select next from committed where grp = ?1 and slot = ?2")?;
-            slots.iter().map(|slot| statement.query_row((group, slot.id), |row| row.get(0)).optional()).collect()
+            let mut statement = db.prepare_cached("select next, note from committed where grp = ?1 and slot = ?2")?;
+            let mut of = |slot: &Arc<Slot>| {
+                let committed = |row: &rusqlite::Row<'_>| Ok(Committed { next: row.get(0)?, note: row.get(1)? });
+                statement.query_row((group, slot.id), committed).optional()
+            };
+            slots.iter().map(&mut of).collect()
         })
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Commit {
     pub(super) group: Arc<str>,
     pub(super) member: MemberId,
     pub(super) offsets: Vec<Offset>,
+    pub(super) note: String,
 }
 
 pub(super) struct Offset {
@@ -232,7 +233,7 @@ impl Writer {
                 }
                 if let Some(commit) = &write.commit {
                     for offset in &commit.offsets {
-                        batch.set_committed(&commit.group, &offset.slot, offset.next)?;
+                        batch.set_committed(&commit.group, &offset.slot, offset.next, &commit.note)?;
                     }
                 }
             }
@@ -310,7 +311,7 @@ impl Writer {
             let holdings = held
                 .into_iter()
                 .zip(committed)
-                .map(|((slot, tenure), from)| Holding { slot, tenure, from: from.unwrap_or(0) })
+                .map(|((slot, tenure), from)| Holding { slot, tenure, from: from.map_or(0, |from| from.next) })
                 .collect();
             view.send_replace(holdings);
         }

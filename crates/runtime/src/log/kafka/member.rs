@@ -104,7 +104,7 @@ impl ConsumerContext for Assigned {
 
 impl GroupMember {
     pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
-        let transactor = Transactor::new(kafka.clone(), group);
+        let transactor = Transactor::new(kafka.clone(), kafka.new_transactional_id(group));
         let mut member = GroupMember {
             kafka,
             group: group.into(),
@@ -220,7 +220,11 @@ impl GroupMember {
         }
     }
 
-    pub(in crate::log) async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
+    pub(in crate::log) async fn publish_and_commit(
+        &mut self,
+        outputs: Vec<NewRecord>,
+        note: &str,
+    ) -> Result<(), LogError> {
         self.settle().await?;
         if let Some(lost) = self.lost.take() {
             self.failed = Some(LogError::Revoked {
@@ -233,9 +237,11 @@ impl GroupMember {
             let mut offsets = TopicPartitionList::new();
             for (partition, polled) in &self.polled {
                 let next = Offset::Offset(polled.next);
-                offsets
-                    .add_partition_offset(&partition.topic, partition.number, next)
-                    .map_err(LogError::kafka("name the offsets to commit"))?;
+                let mut named = offsets.add_partition(&partition.topic, partition.number);
+                named.set_offset(next).map_err(LogError::kafka("name the offsets to commit"))?;
+                if !note.is_empty() {
+                    named.set_metadata(note);
+                }
             }
             let transactor = self.transactor.clone();
             self.running =

@@ -45,7 +45,7 @@ impl Reader {
         consumer_settings(&mut config);
         // librdkafka wants a group's name to hand out messages; nobody joins it and nothing is committed to it.
         let consumer: StreamConsumer = config
-            .set("group.id", kafka.transactional_id("lockstep-reader"))
+            .set("group.id", kafka.new_transactional_id("lockstep-reader"))
             .set("enable.partition.eof", "true")
             .create()
             .map_err(failed())?;

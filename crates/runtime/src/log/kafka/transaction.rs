@@ -15,7 +15,7 @@ use super::{ASK, Kafka, append_error, member::Assigned, producer_settings, to_he
 use crate::log::{LogError, NewRecord, blocking};
 
 /// A transaction may take this long; one left open by a dead member holds up readers no longer than this.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Transactions = ThreadedProducer<DefaultProducerContext>;
 
@@ -27,8 +27,7 @@ pub(super) struct Transactor {
 }
 
 impl Transactor {
-    pub(super) fn new(kafka: Kafka, group: &str) -> Transactor {
-        let id = kafka.transactional_id(group);
+    pub(super) fn new(kafka: Kafka, id: String) -> Transactor {
         Transactor { kafka, id, producer: None }
     }
 
@@ -67,6 +66,11 @@ impl Transactor {
                 if has_arrived(consumer, offsets).await? { Ok(()) } else { Err(error) }
             }
         }
+    }
+
+    /// Ends what an earlier one of the same id left open.
+    pub(super) async fn take_over(mut self) -> Result<(), LogError> {
+        self.start().await.map(drop)
     }
 
     /// The producer, made where there is none; making it ends what an earlier one of the same id left open.

@@ -1,0 +1,280 @@
+//! Checkpoints: state as bytes with the offsets it stands at, in a folder.
+//!
+//! One file each, written whole or not at all (a temporary file, fsync, rename, fsync of the folder), with a version and a
+//! checksum. The last two are kept; one that is damaged or something else is passed over with a warning. What is in the state,
+//! and whether it fits, is its owner's affair.
+//!
+//! The folder is all that there is of a store, on purpose: a client for S3 (the `object_store` crate) would more than double
+//! this crate's dependencies, and a mounted bucket or volume is a folder too.
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+const MAGIC: &[u8; 8] = b"chkpoint";
+const VERSION: u32 = 1;
+/// Magic, version, time of writing, number of offsets.
+const FIXED: usize = MAGIC.len() + 4 + 8 + 4;
+const OFFSET: usize = 4 + 8;
+const CHECKSUM: usize = 8;
+/// How many are kept.
+const KEPT: usize = 2;
+const SUFFIX: &str = ".checkpoint";
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The folder cannot be made, read or written.
+    #[error("cannot {action} {}: {source}; the folder needs room and must be this user's to write", path.display())]
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is no checkpoint, or not a whole one.
+    #[error("{} {problem}", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// A checkpoint as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The next offset of each partition.
+    pub offsets: BTreeMap<i32, i64>,
+    /// The state.
+    pub state: Vec<u8>,
+    /// When it was written, to the millisecond.
+    pub written: SystemTime,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// A folder of checkpoints. It belongs to one process.
+#[derive(Debug)]
+pub struct Checkpoints {
+    dir: PathBuf,
+}
+
+impl Checkpoints {
+    /// Opens a folder, made where missing.
+    pub fn open(dir: &Path) -> Result<Checkpoints, CheckpointError> {
+        fs::create_dir_all(dir).map_err(failed("make the checkpoints' folder", dir))?;
+        Ok(Checkpoints { dir: dir.to_owned() })
+    }
+
+    /// Writes a checkpoint and removes those before the last two; how many bytes it has. After an error those that were there
+    /// are still there.
+    pub fn save(&self, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> Result<u64, CheckpointError> {
+        let there = self.list()?;
+        let number = there.last().map_or(0, |(number, _)| number + 1);
+        let path = self.dir.join(format!("{number:016}{SUFFIX}"));
+        let unfinished = self.dir.join("unfinished");
+        let bytes = write(&unfinished, offsets, state).map_err(|source| {
+            // Room for whatever else needs it; where this fails too, the next one overwrites it.
+            fs::remove_file(&unfinished).ok();
+            failed("write the checkpoint", &path)(source)
+        })?;
+        fs::rename(&unfinished, &path).map_err(failed("write the checkpoint", &path))?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed("write to", &self.dir))?;
+        for (_, old) in there.iter().rev().skip(KEPT - 1) {
+            if let Err(error) = fs::remove_file(old) {
+                tracing::warn!(file = %old.display(), %error, "an old checkpoint cannot be removed");
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Those that are whole, the newest first; each is read when its turn comes.
+    pub fn newest_first(&self) -> Result<impl Iterator<Item = Checkpoint>, CheckpointError> {
+        let files = self.list()?.into_iter().rev();
+        Ok(files.filter_map(|(_, path)| match read(&path) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) => {
+                tracing::warn!(%error, "a checkpoint is passed over");
+                None
+            }
+        }))
+    }
+
+    /// Files by number.
+    fn list(&self) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
+        let failed = || failed("list", &self.dir);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed())? {
+            let path = entry.map_err(failed())?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(number) = name.and_then(|name| name.strip_suffix(SUFFIX)?.parse().ok()) {
+                files.push((number, path));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+    let path = path.to_owned();
+    move |source| CheckpointError::Io { action, path, source }
+}
+
+/// The header, the state, and the checksum of both; numbers are little-endian.
+fn write(path: &Path, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> io::Result<u64> {
+    let written = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let mut header = Vec::with_capacity(FIXED + OFFSET * offsets.len());
+    header.extend(MAGIC);
+    header.extend(VERSION.to_le_bytes());
+    header.extend(written.to_le_bytes());
+    header.extend((offsets.len() as u32).to_le_bytes());
+    for (partition, offset) in offsets {
+        header.extend(partition.to_le_bytes());
+        header.extend(offset.to_le_bytes());
+    }
+    let mut file = File::create(path)?;
+    file.write_all(&header)?;
+    file.write_all(state)?;
+    file.write_all(&checksum(&[&header, state]).to_le_bytes())?;
+    file.sync_all()?;
+    Ok((header.len() + state.len() + CHECKSUM) as u64)
+}
+
+fn checksum(parts: &[&[u8]]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.digest()
+}
+
+fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed("read the checkpoint", path))?;
+    let (offsets, written, header) =
+        parse(&bytes).map_err(|problem| CheckpointError::Unusable { path: path.to_owned(), problem })?;
+    bytes.truncate(bytes.len() - CHECKSUM);
+    bytes.drain(..header);
+    Ok(Checkpoint { offsets, state: bytes, written, path: path.to_owned() })
+}
+
+/// Offsets, time of writing, and where the state begins.
+fn parse(bytes: &[u8]) -> Result<(BTreeMap<i32, i64>, SystemTime, usize), String> {
+    let short = || "is cut off".to_owned();
+    if !bytes.starts_with(MAGIC) {
+        return Err("is no checkpoint".to_owned());
+    }
+    let version = u32::from_le_bytes(array(bytes, MAGIC.len()).ok_or_else(short)?);
+    if version != VERSION {
+        return Err(format!("has version {version}, and this program reads version {VERSION}"));
+    }
+    let (whole, sum) =
+        bytes.split_last_chunk::<CHECKSUM>().filter(|(whole, _)| whole.len() >= FIXED).ok_or_else(short)?;
+    if u64::from_le_bytes(*sum) != checksum(&[whole]) {
+        return Err("is damaged or cut off: its checksum does not fit".to_owned());
+    }
+    let written = u64::from_le_bytes(array(whole, MAGIC.len() + 4).ok_or_else(short)?);
+    let count = u32::from_le_bytes(array(whole, FIXED - 4).ok_or_else(short)?);
+    let mut offsets = BTreeMap::new();
+    let mut at = FIXED;
+    for _ in 0..count {
+        let partition = i32::from_le_bytes(array(whole, at).ok_or_else(short)?);
+        offsets.insert(partition, i64::from_le_bytes(array(whole, at + 4).ok_or_else(short)?));
+        at += OFFSET;
+    }
+    Ok((offsets, UNIX_EPOCH + Duration::from_millis(written), at))
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(next: i64) -> BTreeMap<i32, i64> {
+        BTreeMap::from([(0, next), (3, 2 * next)])
+    }
+
+    fn states(checkpoints: &Checkpoints) -> Vec<Vec<u8>> {
+        checkpoints.newest_first().unwrap().map(|checkpoint| checkpoint.state).collect()
+    }
+
+    #[test]
+    fn the_last_two_are_kept_and_come_back_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(&dir.path().join("made/where/missing")).unwrap();
+        assert_eq!(checkpoints.newest_first().unwrap().count(), 0);
+        let before = SystemTime::now() - Duration::from_millis(1);
+        for n in 0..12 {
+            let bytes = checkpoints.save(&offsets(n), format!("state {n}").as_bytes()).unwrap();
+            let newest = checkpoints.newest_first().unwrap().next().unwrap();
+            assert_eq!((newest.offsets, newest.state), (offsets(n), format!("state {n}").into_bytes()));
+            assert!(newest.written >= before && newest.written <= SystemTime::now());
+            assert_eq!(fs::metadata(newest.path).unwrap().len(), bytes);
+        }
+        // Opened again, by another process for example.
+        let checkpoints = Checkpoints::open(&checkpoints.dir).unwrap();
+        assert_eq!(states(&checkpoints), [b"state 11", b"state 10"]);
+        assert_eq!(fs::read_dir(&checkpoints.dir).unwrap().count(), KEPT);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_one_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(dir.path()).unwrap();
+        checkpoints.save(&offsets(1), b"good").unwrap();
+        checkpoints.save(&offsets(2), b"newer").unwrap();
+        let newest = dir.path().join(format!("{:016}{SUFFIX}", 1));
+        let whole = fs::read(&newest).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&newest, &whole[..length]).unwrap();
+            assert_eq!(states(&checkpoints), [b"good"], "cut to {length} bytes");
+        }
+        for place in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x10;
+            fs::write(&newest, damaged).unwrap();
+            assert_eq!(states(&checkpoints), [b"good"], "byte {place}");
+        }
+        fs::write(&newest, b"chkpoint\x09\0\0\0 of another day, and long enough for one").unwrap();
+        let problem = read(&newest).unwrap_err().to_string();
+        assert!(problem.ends_with("has version 9, and this program reads version 1"), "{problem}");
+        fs::write(&newest, b"somebody's file").unwrap();
+        assert!(read(&newest).unwrap_err().to_string().ends_with("is no checkpoint"));
+        // A write that was cut short by a kill, and a file of another kind.
+        fs::write(dir.path().join("unfinished"), &whole[..30]).unwrap();
+        fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+        assert_eq!(states(&checkpoints), [b"good"]);
+        checkpoints.save(&offsets(3), b"next").unwrap();
+        assert_eq!(states(&checkpoints), [b"next".to_vec()]);
+        assert!(dir.path().join("notes.txt").exists() && !dir.path().join("unfinished").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_leaves_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(dir.path()).unwrap();
+        checkpoints.save(&offsets(1), b"good").unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("unfinished")).unwrap();
+        let error = checkpoints.save(&offsets(2), &[7; 1 << 16]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot write the checkpoint ") && error.contains("0000000001.checkpoint"),
+            "{error}"
+        );
+        assert!(error.contains("No space left on device") && error.contains("needs room"), "{error}");
+        assert_eq!(states(&checkpoints), [b"good"]);
+        checkpoints.save(&offsets(2), b"there is room again").unwrap();
+        assert_eq!(states(&checkpoints).len(), 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! Kills at random moments: what was found in the end is what an undisturbed run finds, byte for byte.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use end_to_end::Place;
+use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::chain::{BROKER, World, forget, read};
+
+const KILLS: usize = 20;
+/// Checkpoints come every second, so most of these lives leave one or two behind.
+const LIFE_MS: std::ops::Range<u64> = 100..2_200;
+/// Posts in one request.
+const REQUEST: usize = 200;
+/// Sets the moments of the kills; without it they are others every time.
+const SEED: &str = "LOCKSTEP_TEST_SEED";
+
+#[test]
+fn twenty_kills_change_nothing_on_the_embedded_log() {
+    kills_change_nothing(None);
+}
+
+#[test]
+fn twenty_kills_change_nothing_on_kafka() {
+    let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
+        eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
+        return;
+    };
+    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
+    forget(&brokers);
+    kills_change_nothing(Some(&brokers));
+}
+
+fn kills_change_nothing(brokers: Option<&str>) {
+    let world = World::demo();
+    let undisturbed = undisturbed(&world);
+    assert!(undisturbed.last.values().any(Option::is_some) && !undisturbed.flagged.is_empty());
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = std::env::var(SEED).map_or(now, |seed| seed.parse().unwrap());
+    eprintln!("{SEED}={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let place = place(brokers, &world);
+    let mut requests = world.posts.chunks(REQUEST).peekable();
+    let a_life = requests.len() / (KILLS + 1);
+    for _ in 0..KILLS {
+        let service = place.serve();
+        let life = Duration::from_millis(random.random_range(LIFE_MS));
+        let (end, process) = (Instant::now() + life, service.pid().to_string());
+        let killer = thread::spawn(move || {
+            thread::sleep(life);
+            assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+        });
+        for _ in 0..a_life {
+            // A request that the kill cuts short is made again in the next life: some of its posts may then come twice.
+            if requests.peek().is_none_or(|request| service.post(request).is_none()) {
+                break;
+            }
+            requests.next();
+            thread::sleep(end.saturating_duration_since(Instant::now()).min(life / a_life as u32));
+        }
+        killer.join().unwrap();
+        service.kill();
+    }
+    let mut service = place.serve();
+    requests.for_each(|request| assert!(service.post(request).is_some()));
+    world.gone_through(&mut service);
+    let said = service.said();
+    assert_eq!(service.stop().code(), Some(0));
+
+    let restored = said.matches("restored from a checkpoint").count();
+    eprintln!("{restored} of {KILLS} restarts went on from a checkpoint");
+    assert!(restored >= KILLS / 4, "only {restored} restarts went on from a checkpoint:\n{said}");
+    assert!(!said.contains("a checkpoint is not used"), "{said}");
+    let found = Told::of(&place, brokers);
+    for (id, message) in &undisturbed.last {
+        assert_eq!(text(found.last.get(id)), text(Some(message)), "{} {SEED}={seed}", String::from_utf8_lossy(id));
+    }
+    assert_eq!(found.last.len(), undisturbed.last.len(), "{SEED}={seed}");
+    assert_eq!(found.flagged, undisturbed.flagged, "each message once, in the same order; {SEED}={seed}");
+}
+
+/// What the topics say in the end.
+struct Told {
+    /// The last message of each cluster; `None` for one that is no longer one.
+    last: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// All messages about flagged clusters.
+    flagged: Vec<String>,
+}
+
+impl Told {
+    fn of(place: &Place, brokers: Option<&str>) -> Told {
+        let last = read(place, brokers, CLUSTERS).into_iter().map(|record| (record.key, record.value)).collect();
+        let flagged = read(place, brokers, CLUSTERS_FLAGGED).iter().map(|r| text(Some(&r.value))).collect();
+        Told { last, flagged }
+    }
+}
+
+fn text(message: Option<&Option<Vec<u8>>>) -> String {
+    match message {
+        None => "never told".to_owned(),
+        Some(None) => "gone".to_owned(),
+        Some(Some(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Small batches, so that there are many moments to be killed at, and frequent checkpoints.
+fn place(brokers: Option<&str>, world: &World) -> Place {
+    let place = Place::new(brokers, &world.platforms);
+    let mut config = fs::read_to_string(place.config()).unwrap();
+    config = config.replace("[detector]\n", "[detector]\nbatch = 50\ncheckpoint_every_s = 1\n");
+    // A member that comes back under its own name need not wait until the group has given up the one that was killed.
+    config = config.replace("[log.properties]\n", "[log.properties]\n\"group.instance.id\" = \"end-to-end\"\n");
+    fs::write(place.config(), config).unwrap();
+    place
+}
+
+fn undisturbed(world: &World) -> Told {
+    let place = Place::new(None, &world.platforms);
+    let mut service = place.serve();
+    world.posts.chunks(1_000).for_each(|request| assert!(service.post(request).is_some()));
+    world.gone_through(&mut service);
+    assert_eq!(service.stop().code(), Some(0));
+    Told::of(&place, None)
+}
