@@ -11,7 +11,7 @@ use crate::{
     history::{AccountId, source_id},
     order::Reorder,
     params::Params,
-    post::{Millis, Post},
+    post::{Millis, Post, within_reach},
     stage::{Act, Activity, KeyId, KeyName},
     stats::Outcome,
     trace::{Readers, Resolver, Trace, tag_keys},
@@ -32,7 +32,7 @@ impl Reader {
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
     pub fn read(&self, post: &Post<'_>) -> ReadPost {
         ReadPost {
-            at: post.created_at,
+            at: within_reach(post.created_at),
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
             traces: self.readers.read(post),
@@ -117,7 +117,7 @@ impl Tracer {
 
     /// Takes note that event time has come to `now`.
     pub(crate) fn advance(&mut self, now: Millis) {
-        self.order.advance(now);
+        self.order.advance(within_reach(now));
     }
 
     pub(crate) fn watermark(&self) -> Millis {
