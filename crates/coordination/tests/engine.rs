@@ -1,5 +1,7 @@
 //! The engine as a whole, on small invented streams: a crowd with habits, and groups that act together.
 
+mod hostile;
+
 use coordination::{Cluster, Engine, Finding, Millis, Outcome, Params, Post, TraceKind};
 use proptest::prelude::*;
 
