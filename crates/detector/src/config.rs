@@ -129,20 +129,22 @@ impl EngineConfig {
     /// The engine's own form, not yet validated.
     pub fn params(&self) -> Params {
         let ms = |s: u32| i64::from(s) * 1_000;
-        let retention = (self.retention_days * DAY) as i64;
+        // No span of time is longer than a thousand years: what adds to it cannot overflow.
+        let span = |ms: f64| ms.min(365_000.0 * DAY) as i64;
+        let retention = span(self.retention_days * DAY);
         Params {
             allowed_lateness: ms(self.allowed_lateness_s),
             windows: self.windows_s.map(ms),
             ring: self.ring,
             horizon: ms(self.horizon_s),
             safety: self.safety,
-            baseline_lag: (self.baseline_lag_h * HOUR) as i64,
-            baseline_half_life: (self.baseline_half_life_days * DAY) as i64,
-            credit_interval: ms(self.credit_interval_min * 60),
+            baseline_lag: span(self.baseline_lag_h * HOUR),
+            baseline_half_life: span(self.baseline_half_life_days * DAY),
+            credit_interval: 60 * ms(self.credit_interval_min),
             propose_nats: self.propose_nats,
             test_window: ms(self.test_window_s),
             alpha: self.alpha,
-            tick: ms(self.tick_min * 60),
+            tick: 60 * ms(self.tick_min),
             tie_retention: retention,
             candidate_retention: retention,
             rank_accounts: self.rank_accounts,
