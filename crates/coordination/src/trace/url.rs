@@ -96,8 +96,10 @@ pub(crate) fn canonical(text: &str) -> Option<(String, String)> {
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
-    let host = fold_host(url.host_str()?.trim_end_matches('.'));
-    if host.is_empty() {
+    let host = url.host_str()?;
+    let host = fold_host(host.strip_suffix('.').unwrap_or(host));
+    // With its dots taken off, `0x..` would turn from a name into a number.
+    if host.is_empty() || host.ends_with('.') {
         return None;
     }
     let mut key = host.to_string();
@@ -186,9 +188,17 @@ mod tests {
 
     #[test]
     fn what_is_no_web_address_is_no_key() {
-        for none in
-            ["", "mailto:a@b.example", "javascript:alert(1)", "hello", "http://", "\0", "https://[::1", "http://./"]
-        {
+        for none in [
+            "",
+            "mailto:a@b.example",
+            "javascript:alert(1)",
+            "hello",
+            "http://",
+            "\0",
+            "https://[::1",
+            "http://./",
+            "http://0x../",
+        ] {
             assert_eq!(canonical(none), None, "{none}");
         }
     }
