@@ -8,7 +8,7 @@ use crate::{
     cluster::{AccountRef, Behaviour},
     hash::{Map, hash_strs},
     history::AccountId,
-    post::{Millis, Post},
+    post::{Millis, Post, within_reach},
 };
 
 #[derive(Default, Serialize, Deserialize)]
@@ -49,13 +49,13 @@ impl Profile {
             repost: post.repost_of.is_some() || crate::trace::quoted_repost(post).is_some(),
             deleted: post.deleted_at.is_some(),
             behaviour: Behaviour {
-                created_at: post.account_created_at,
+                created_at: post.account_created_at.map(within_reach),
                 followers: post.followers,
                 following: post.following,
                 default_profile: post.default_profile,
                 client: post.client.as_deref().map(str::to_string),
-                first_post: post.created_at,
-                last_post: post.created_at,
+                first_post: within_reach(post.created_at),
+                last_post: within_reach(post.created_at),
                 ..Behaviour::default()
             },
         }

@@ -62,7 +62,7 @@ struct State {
     tracer: Tracer,
     shards: Vec<Shard>,
     grouper: Grouper,
-    company: Option<Ranking>,
+    ranking: Ranking,
     /// Acts of all shards since the last flush.
     activity: Vec<Activity>,
     /// `None` before the first post.
@@ -72,7 +72,7 @@ struct State {
     stats: Stats,
 }
 
-/// The ranking of accounts, and the posts that it has yet to take in: time, account, and how many of the keys are its.
+/// The company that accounts keep, and the posts that it has yet to take in: time, account, and how many of the keys are its.
 #[derive(Serialize, Deserialize)]
 struct Ranking {
     company: Company,
@@ -124,7 +124,7 @@ impl Engine {
             tracer: Tracer::new(&params, shards),
             shards: (0..shards).map(shard).collect(),
             grouper: Grouper::new(&params),
-            company: params.rank_accounts.then(|| Ranking { company: Company::new(&params), posts: Vec::new(), keys: Vec::new() }),
+            ranking: Ranking { company: Company::new(&params), posts: Vec::new(), keys: Vec::new() },
             activity: Vec::new(),
             next_tick: None,
             newest: Millis::MIN,
@@ -217,9 +217,9 @@ impl Engine {
     /// Every account with any evidence, in order of platform and id.
     pub fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.flush();
-        let State { tracer, grouper, company, .. } = &self.state;
+        let State { tracer, grouper, ranking, .. } = &self.state;
         let mut suspects = grouper.suspects(&self.params);
-        let company = company.as_ref().map(|ranking| ranking.company.scores()).unwrap_or_default();
+        let company = ranking.company.scores();
         for number in company.keys() {
             suspects.entry(*number).or_default();
         }
@@ -243,14 +243,13 @@ impl Engine {
             };
             let state = &mut self.state;
             state.newest = state.newest.max(turn.at);
-            if let Some(ranking) = &mut state.company {
-                let before = ranking.keys.len();
-                // Single hashtags count however common they are, and those of reposts too.
-                ranking.keys.extend(turn.tags);
-                let others = turn.acts.iter().filter(|(activity, _)| activity.kind != TraceKind::Hashtags);
-                ranking.keys.extend(others.map(|(_, act)| act.key));
-                ranking.posts.push((turn.at, turn.account, ranking.keys.len() - before));
-            }
+            let ranking = &mut state.ranking;
+            let before = ranking.keys.len();
+            // Single hashtags count however common they are, and those of reposts too.
+            ranking.keys.extend(turn.tags);
+            let others = turn.acts.iter().filter(|(activity, _)| activity.kind != TraceKind::Hashtags);
+            ranking.keys.extend(others.map(|(_, act)| act.key));
+            ranking.posts.push((turn.at, turn.account, ranking.keys.len() - before));
             for (activity, act) in turn.acts {
                 state.stats.acts[activity.kind as usize] += 1;
                 state.shards[usize::from(activity.shard)].acts.push_back(act);
@@ -286,11 +285,9 @@ impl Engine {
 
     /// The shards take in what has been gathered.
     fn flush(&mut self) {
-        let State { shards, grouper, company, activity, .. } = &mut self.state;
-        let ranking =
-            company.iter_mut().map(|ranking| Box::new(|| ranking.flush()) as Box<dyn FnOnce() + Send + '_>);
+        let State { shards, grouper, ranking, activity, .. } = &mut self.state;
         if activity.is_empty() {
-            ranking.for_each(|job| job());
+            ranking.flush();
             return;
         }
         let (params, gathered) = (&self.params, mem::take(activity));
@@ -301,7 +298,8 @@ impl Engine {
                 correlator.acts(gathered, acts, params, co_acts);
             }) as Box<dyn FnOnce() + Send + '_>
         });
-        self.executor.run(jobs.chain(ranking).collect());
+        let ranking = Box::new(|| ranking.flush()) as Box<dyn FnOnce() + Send + '_>;
+        self.executor.run(jobs.chain([ranking]).collect());
         let co_acts = shards.iter_mut().flat_map(|shard| shard.co_acts.drain(..)).collect();
         grouper.co_acts(co_acts);
         *activity = gathered;
@@ -311,29 +309,24 @@ impl Engine {
     fn tick(&mut self, tick: Tick, clusters: &mut Vec<Cluster>) {
         self.flush();
         let params = &self.params;
-        let State { tracer, shards, grouper, company, stats, .. } = &mut self.state;
+        let State { tracer, shards, grouper, ranking, stats, .. } = &mut self.state;
         let until = if tick.last { Millis::MAX } else { tick.at };
         let jobs = shards.iter_mut().map(|Shard { correlator, reports, .. }| {
             Box::new(move || correlator.tick(until, params, reports)) as Box<dyn FnOnce() + Send + '_>
         });
         self.executor.run(jobs.collect());
         let reports = shards.iter_mut().flat_map(|shard| shard.reports.drain(..)).collect();
-        let proposals = company.as_mut().map(|ranking| ranking.company.groups(params.min_members, params.max_members));
-        let proposals = proposals.unwrap_or_default();
+        let proposals = ranking.company.groups(params.min_members, params.max_members);
         let mut orders = grouper.tick(tick, reports, proposals, &tracer.accounts, params, clusters);
         if tick.last {
             return;
         }
         tracer.expire(tick.at);
-        if let Some(ranking) = company {
-            let (keys, ties) = ranking.company.tidy(tick.at);
-            stats.evicted += Evicted { keys, ties, ..Evicted::default() };
-        }
+        let (keys, ties) = ranking.company.tidy(tick.at);
+        stats.evicted += Evicted { keys, ties, ..Evicted::default() };
         orders.forgotten = tracer.accounts.tidy(params.limits.accounts, |account| grouper.is_member(account));
         grouper.forget(&orders.forgotten);
-        if let Some(ranking) = company {
-            ranking.company.forget(&orders.forgotten);
-        }
+        ranking.company.forget(&orders.forgotten);
         stats.evicted += Evicted { accounts: orders.forgotten.len() as u64, ..Evicted::default() };
         let (orders, count): (&Orders, usize) = (&orders, shards.len());
         let jobs = shards.iter_mut().map(|Shard { correlator, .. }| {

@@ -26,7 +26,7 @@
 //! exp(-2 share n); the pair earns -ln max(p_a, p_b) nats, if that is one or more, at most once in 30 min and once a post. Ties of 8
 //! nats on two or more keys, joined strongest first where they run between a third of the pairs of two groups (average linkage), propose
 //! groups of 3 to 60 accounts. So do, by the same linkage, accounts that keep close company on rare things over any time
-//! ([`Params::rank_accounts`]). A proposal costs nothing but one more hypothesis: evidence is what comes after it.
+//! (the module `company` has the formula; the same score ranks all accounts). A proposal costs nothing but one more hypothesis: evidence is what comes after it.
 //!
 //! **Stage B, test.** From a member's first act on a key that no member touched before the candidate's birth, to the first tick after 2 h:
 //! with h = min(0.9, 2 sum of share(m, d) over members who have not acted), each next act multiplies LR_q by q/h if it is such a

@@ -68,8 +68,6 @@ pub struct Params {
     pub text_min_words: usize,
     /// A single hashtag is a key while the lagged baseline knows at most this many acts on it.
     pub rare_hashtag_acts: f64,
-    /// Whether every account is given a rank by the company it keeps, tested or not; costs time and memory, and changes no cluster.
-    pub rank_accounts: bool,
     /// Bounds of the tables: keys, ties, habits, candidates, accounts.
     pub limits: Limits,
     /// Canonical address by short link, host and path without scheme; resolved offline only.
@@ -122,7 +120,6 @@ impl Default for Params {
             text_similarity: 0.7,
             text_min_words: 4,
             rare_hashtag_acts: 5.0,
-            rank_accounts: false,
             limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000, accounts: 5_000_000 },
             short_links: BTreeMap::new(),
         }

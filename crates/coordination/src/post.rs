@@ -5,6 +5,14 @@ use std::borrow::Cow;
 /// Event time: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;
 
+/// Times further than this from 1970 (about 285,000 years) are taken for this: the engine can then add and subtract any of them.
+const FURTHEST: Millis = 1 << 53;
+
+/// The nearest time that the engine reckons with.
+pub(crate) fn within_reach(at: Millis) -> Millis {
+    at.clamp(-FURTHEST, FURTHEST)
+}
+
 /// A decoded post, borrowing from the bytes it was read from where it can.
 ///
 /// `urls`, `hashtags` and `mentions` are complete when a post gets here: whoever decodes a post takes them from the text

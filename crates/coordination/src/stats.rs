@@ -100,8 +100,8 @@ pub struct AccountEvidence {
     pub posts: u64,
     /// Nats of its strongest tie: surprise on the past, not tested.
     pub tie_nats: f64,
-    /// How much company it keeps with others on rare things: it ranks, and is neither nats nor a probability; see
-    /// [`Params::rank_accounts`](crate::Params::rank_accounts).
+    /// How much company it keeps with others on rare things (the engine's `company` has the formula): it ranks the accounts of one stream,
+    /// and is neither nats nor a probability.
     pub company: f64,
     /// ln of its best e-value as a member of any candidate; `None` where it never was one.
     pub log_e: Option<f64>,

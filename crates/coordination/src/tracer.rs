@@ -11,7 +11,7 @@ use crate::{
     history::{AccountId, source_id},
     order::Reorder,
     params::Params,
-    post::{Millis, Post},
+    post::{Millis, Post, within_reach},
     stage::{Act, Activity, KeyId, KeyName},
     stats::Outcome,
     trace::{Readers, Resolver, Trace, tag_keys},
@@ -19,24 +19,21 @@ use crate::{
 
 /// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
 #[derive(Clone)]
-pub struct Reader {
-    readers: Readers,
-    tags: bool,
-}
+pub struct Reader(Readers);
 
 impl Reader {
     pub(crate) fn new(params: &Params) -> Reader {
-        Reader { readers: Readers::new(params), tags: params.rank_accounts }
+        Reader(Readers::new(params))
     }
 
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
     pub fn read(&self, post: &Post<'_>) -> ReadPost {
         ReadPost {
-            at: post.created_at,
+            at: within_reach(post.created_at),
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
-            traces: self.readers.read(post),
-            tags: if self.tags { tag_keys(post) } else { Vec::new() },
+            traces: self.0.read(post),
+            tags: tag_keys(post),
         }
     }
 }
@@ -48,7 +45,7 @@ pub struct ReadPost {
     id: Arc<str>,
     profile: Profile,
     traces: Vec<Trace>,
-    /// Hashes of all its hashtags, where accounts are ranked.
+    /// Hashes of all its hashtags, a repost's too.
     tags: Vec<KeyId>,
 }
 
@@ -97,7 +94,7 @@ pub(crate) struct Tracer {
 pub(crate) struct Turn {
     pub at: Millis,
     pub account: AccountId,
-    /// Hashes of all its hashtags, where accounts are ranked.
+    /// Hashes of all its hashtags, a repost's too.
     pub tags: Vec<KeyId>,
     pub acts: Vec<(Activity, Act)>,
 }
@@ -117,7 +114,7 @@ impl Tracer {
 
     /// Takes note that event time has come to `now`.
     pub(crate) fn advance(&mut self, now: Millis) {
-        self.order.advance(now);
+        self.order.advance(within_reach(now));
     }
 
     pub(crate) fn watermark(&self) -> Millis {

@@ -1,5 +1,7 @@
 //! The engine as a whole, on small invented streams: a crowd with habits, and groups that act together.
 
+mod hostile;
+
 use coordination::{
     AccountEvidence, Cluster, Engine, Executor, Finding, Millis, Outcome, Params, Post, Tie, TraceKind,
 };
@@ -268,10 +270,6 @@ fn all_of(engine: &mut Engine, posts: &[Post<'_>]) -> (Vec<Cluster>, Vec<Tie>, V
     (told, engine.ties(1), engine.accounts())
 }
 
-fn ranked() -> Params {
-    Params { rank_accounts: true, ..Params::default() }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4))]
 
@@ -283,8 +281,8 @@ proptest! {
         posts.extend(group("op", 9, 9, 4, &mut dice));
         posts.extend(group("fans", 9, 9, 1, &mut dice));
         let posts = sorted(posts);
-        let one = all_of(&mut Engine::new(ranked()).unwrap(), &posts);
-        let many = all_of(&mut Engine::sharded(ranked(), shards, Box::new(Threads)).unwrap(), &posts);
+        let one = all_of(&mut Engine::new(Params::default()).unwrap(), &posts);
+        let many = all_of(&mut Engine::sharded(Params::default(), shards, Box::new(Threads)).unwrap(), &posts);
         prop_assert!(!one.0.is_empty());
         prop_assert!(one.0 == many.0, "clusters");
         prop_assert!(one.1 == many.1, "ties");
@@ -298,7 +296,7 @@ proptest! {
         let mut posts = crowd(&mut dice);
         posts.extend(group("op", 9, 9, 4, &mut dice));
         let posts = sorted(posts);
-        let engine = || Engine::sharded(ranked(), shards, Box::new(Threads)).unwrap();
+        let engine = || Engine::sharded(Params::default(), shards, Box::new(Threads)).unwrap();
         let whole = all_of(&mut engine(), &posts);
 
         let (mut before, mut told) = (engine(), Vec::new());

@@ -1,8 +1,7 @@
 //! What a post costs: decoding alone, with its traces, the whole engine on one core and on two, and memory per table entry.
 //!
 //! `cargo bench -p detector --bench engine [-- FILE...]`: posts of the files (native NDJSON, any compression), or else a simulated
-//! stream only. Every figure is the best of three runs in this one process; what counts are the ratios. The whole engine ranks no
-//! accounts unless a line says so.
+//! stream only. Every figure is the best of three runs in this one process; what counts are the ratios.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -94,15 +93,13 @@ fn costs(name: &str, lines: &[Vec<u8>]) {
     let reader = Engine::new(Params::default()).unwrap().reader();
     let traces = best(|| lines.iter().for_each(|line| drop(black_box(reader.read(&decode(line).unwrap())))));
     row("  parse and traces", lines.len(), traces, parse);
-    row("  whole engine, one core", lines.len(), best(|| drop(one_core(lines, Params::default()))), parse);
-    let ranked = Params { rank_accounts: true, ..Params::default() };
-    row("  the same, accounts ranked", lines.len(), best(|| drop(one_core(lines, ranked.clone()))), parse);
+    row("  whole engine, one core", lines.len(), best(|| drop(one_core(lines))), parse);
     row("  two threads: one reads, one detects", lines.len(), best(|| two_threads(lines, 1)), parse);
     row("  two threads, two shards", lines.len(), best(|| two_threads(lines, 2)), parse);
 }
 
-fn one_core(lines: &[Vec<u8>], params: Params) -> Stats {
-    let mut engine = Engine::new(params).unwrap();
+fn one_core(lines: &[Vec<u8>]) -> Stats {
+    let mut engine = Engine::new(Params::default()).unwrap();
     let mut told = Vec::new();
     for line in lines {
         let post = decode(line).unwrap();

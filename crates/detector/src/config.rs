@@ -81,8 +81,6 @@ pub struct EngineConfig {
     pub tick_min: u32,
     /// Days after which a tie, or a candidate without news, is forgotten.
     pub retention_days: f64,
-    /// Whether every account is ranked, clustered or not; `detect` always does.
-    pub rank_accounts: bool,
     /// Most live keys.
     pub max_keys: usize,
     /// Most ties.
@@ -120,7 +118,6 @@ impl Default for EngineConfig {
             alpha: p.alpha,
             tick_min: seconds(p.tick) / 60,
             retention_days: p.tie_retention as f64 / DAY,
-            rank_accounts: p.rank_accounts,
             max_keys: p.limits.keys,
             max_ties: p.limits.ties,
             max_habits: p.limits.habits,
@@ -135,23 +132,24 @@ impl EngineConfig {
     /// The engine's own form, not yet validated.
     pub fn params(&self) -> Params {
         let ms = |s: u32| i64::from(s) * 1_000;
-        let retention = (self.retention_days * DAY) as i64;
+        // No span of time is longer than a thousand years: what adds to it cannot overflow.
+        let span = |ms: f64| ms.min(365_000.0 * DAY) as i64;
+        let retention = span(self.retention_days * DAY);
         Params {
             allowed_lateness: ms(self.allowed_lateness_s),
             windows: self.windows_s.map(ms),
             ring: self.ring,
             horizon: ms(self.horizon_s),
             safety: self.safety,
-            baseline_lag: (self.baseline_lag_h * HOUR) as i64,
-            baseline_half_life: (self.baseline_half_life_days * DAY) as i64,
-            credit_interval: ms(self.credit_interval_min * 60),
+            baseline_lag: span(self.baseline_lag_h * HOUR),
+            baseline_half_life: span(self.baseline_half_life_days * DAY),
+            credit_interval: 60 * ms(self.credit_interval_min),
             propose_nats: self.propose_nats,
             test_window: ms(self.test_window_s),
             alpha: self.alpha,
-            tick: ms(self.tick_min * 60),
+            tick: 60 * ms(self.tick_min),
             tie_retention: retention,
             candidate_retention: retention,
-            rank_accounts: self.rank_accounts,
             limits: Limits {
                 keys: self.max_keys,
                 ties: self.max_ties,

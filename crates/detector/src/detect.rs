@@ -105,9 +105,7 @@ pub fn detect(
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Detection, DetectError> {
     let began = Instant::now();
-    let mut config = config.clone();
-    config.engine.rank_accounts = true;
-    let mut pipeline = Pipeline::new(&config)?;
+    let mut pipeline = Pipeline::new(config)?;
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();

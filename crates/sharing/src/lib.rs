@@ -30,3 +30,5 @@ mod words;
 pub use config::{Config, Partner, Reviewers, Tlp};
 pub use service::{Outcomes, Sharing, SharingError};
 pub use store::StoreError;
+#[doc(hidden)]
+pub use taxii::check_taxii_query;

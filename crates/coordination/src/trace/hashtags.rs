@@ -17,6 +17,8 @@ use crate::{
 const SEQUENCE: usize = 3;
 /// More hashtags in a post than this are not read: nobody types them, and a hostile post could carry thousands.
 const MOST: usize = 30;
+/// Characters of a hashtag that are read; no platform allows as many.
+const LONGEST: usize = 500;
 
 pub(super) struct Hashtags;
 
@@ -126,7 +128,7 @@ pub(crate) fn tags(post: &Post<'_>) -> Vec<String> {
 }
 
 fn fold(tag: &str) -> String {
-    tag.trim_start_matches(['#', '＃']).nfkc().flat_map(char::to_lowercase).collect()
+    tag.trim_start_matches(['#', '＃']).chars().take(LONGEST).nfkc().flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

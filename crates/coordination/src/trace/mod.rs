@@ -79,7 +79,23 @@ impl Readers {
         if traces.is_empty() {
             self.0.iter().for_each(|reader| reader.read(post, &mut traces));
         }
+        for trace in &mut traces {
+            bound(&mut trace.key);
+            bound(&mut trace.source);
+        }
         traces
+    }
+}
+
+/// Longest key or source, in bytes. Tables are bounded by their entries, so that entries must be bounded too.
+const LONGEST: usize = 2_048;
+
+/// A longer name is known by its start and a hash of all of it.
+fn bound(name: &mut String) {
+    if name.len() > LONGEST {
+        let hash = hash_strs(0, &[name]);
+        name.truncate(name.floor_char_boundary(LONGEST - 20));
+        name.push_str(&format!("~{hash:016x}"));
     }
 }
 

@@ -23,6 +23,9 @@ use crate::{
 const BINS: usize = 64;
 const BANDS: usize = 16;
 const SHINGLE: usize = 5;
+/// Classes that are looked at for one band, the newest ones: texts written to share bands, yet not to be alike, would otherwise cost
+/// time with the square of their number.
+const BAND: usize = 128;
 /// Longest normalised text that is read, in characters; the start of a longer one stands for it.
 const MOST: usize = 4_000;
 /// Words that open a template.
@@ -129,6 +132,9 @@ impl Classes {
         for band in band_hashes(&signature) {
             let ids = self.bands.entry(band).or_default();
             if !ids.contains(&id) {
+                if ids.len() == BAND {
+                    ids.remove(0);
+                }
                 ids.push(id);
             }
         }

@@ -85,7 +85,9 @@ impl Reader for Urls {
 pub(crate) fn canonical(text: &str) -> Option<(String, String)> {
     let text = text.trim();
     let url = match Url::parse(text) {
-        Ok(url) => url,
+        // No scheme has a dot: what stands before the colon is a host, and after it its port.
+        Ok(url) if !url.scheme().contains('.') => url,
+        Ok(_) => Url::parse(&format!("https://{text}")).ok()?,
         Err(url::ParseError::RelativeUrlWithoutBase) if text.contains('.') => {
             Url::parse(&format!("https://{text}")).ok()?
         }
@@ -94,13 +96,22 @@ pub(crate) fn canonical(text: &str) -> Option<(String, String)> {
     if !matches!(url.scheme(), "http" | "https") {
         return None;
     }
-    let host = fold_host(url.host_str()?.trim_end_matches('.'));
+    let host = url.host_str()?;
+    let host = fold_host(host.strip_suffix('.').unwrap_or(host));
+    // With its dots taken off, `0x..` would turn from a name into a number.
+    if host.is_empty() || host.ends_with('.') {
+        return None;
+    }
     let mut key = host.to_string();
-    if let Some(port) = url.port() {
+    // The key says neither `http` nor `https`, so either's own port is no part of it.
+    if let Some(port) = url.port().filter(|port| ![80, 443].contains(port)) {
         key.push_str(&format!(":{port}"));
     }
-    let path = url.path().trim_end_matches('/');
-    key.push_str(path.strip_suffix("/amp").unwrap_or(path));
+    let mut path = url.path().trim_end_matches('/');
+    while let Some(rest) = path.strip_suffix("/amp") {
+        path = rest.trim_end_matches('/');
+    }
+    key.push_str(path);
     let mut kept: Vec<&str> = url.query().map_or(Vec::new(), |q| q.split('&').collect());
     kept.retain(|pair| !pair.is_empty() && !is_tracking(pair.split('=').next().unwrap_or(pair)));
     if !kept.is_empty() {
@@ -153,6 +164,8 @@ mod tests {
             "https://m.example.com/a/b/?id=7",
             "https://amp.example.com/a/b/amp?id=7",
             "example.com/a/b?id=7",
+            "example.com:443/a/b//amp/amp/?id=7",
+            "http://example.com:443/a/b?id=7",
             " https://user:pw@example.com/a/b?id=7&UTM_Campaign=y ",
         ] {
             check(same, "example.com/a/b?id=7", "example.com");
@@ -175,7 +188,17 @@ mod tests {
 
     #[test]
     fn what_is_no_web_address_is_no_key() {
-        for none in ["", "mailto:a@b.example", "javascript:alert(1)", "hello", "http://", "\0", "https://[::1"] {
+        for none in [
+            "",
+            "mailto:a@b.example",
+            "javascript:alert(1)",
+            "hello",
+            "http://",
+            "\0",
+            "https://[::1",
+            "http://./",
+            "http://0x../",
+        ] {
             assert_eq!(canonical(none), None, "{none}");
         }
     }

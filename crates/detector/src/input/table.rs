@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use messages::DecodeError;
 use messages::dialect::csv::Columns;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::Value;
@@ -66,7 +68,7 @@ impl Reading<'_> {
 
     pub(super) fn parquet(&mut self, content: File) -> Result<(), InputError> {
         let size = content.metadata().map_or(0, |about| about.len());
-        let reader = match SerializedFileReader::new(content) {
+        let reader = match guarded(|| SerializedFileReader::new(content)) {
             Ok(reader) => reader,
             Err(error) => {
                 self.damaged(1, io::Error::from(error));
@@ -77,16 +79,18 @@ impl Reading<'_> {
         let rows = about.num_rows().max(1) as u64;
         let header: Vec<String> = about.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
         let columns = self.columns(&header)?;
-        let iterator = match reader.get_row_iter(None) {
+        let iterator = match guarded(|| reader.get_row_iter(None)) {
             Ok(iterator) => iterator,
             Err(error) => {
                 self.damaged(1, io::Error::from(error));
                 return Ok(());
             }
         };
-        for (number, row) in (1_u64..).zip(iterator) {
-            let row = match row {
-                Ok(row) => row,
+        let mut iterator = iterator;
+        for number in 1_u64.. {
+            let row = match guarded(|| iterator.next().transpose()) {
+                Ok(Some(row)) => row,
+                Ok(None) => break,
                 Err(error) => {
                     self.damaged(number, io::Error::from(error));
                     return Ok(());
@@ -113,6 +117,12 @@ impl Reading<'_> {
         Columns::new(header.iter().map(String::as_str), self.options.platform.as_deref())
             .map_err(|error| InputError::Header { file: self.path(), error })
     }
+}
+
+/// The library panics on some damaged files; that is one more way for a file to be damaged. Nothing is used after a panic.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict each other".to_owned())))
 }
 
 /// The longest row: beyond it, a quote was opened and never closed.

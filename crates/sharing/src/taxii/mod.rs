@@ -67,6 +67,13 @@ impl Endpoint {
     }
 }
 
+/// Reads a query string as every endpoint would, for fuzzing: that must not panic.
+pub fn check_taxii_query(raw_query: &str) {
+    for endpoint in [Endpoint::Objects, Endpoint::Object, Endpoint::Versions, Endpoint::Manifest] {
+        let _ = query::read(raw_query, endpoint, "collection");
+    }
+}
+
 /// Answers a request. Blocks on the store.
 pub(crate) fn answer(
     inner: &Inner,

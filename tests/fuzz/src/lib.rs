@@ -1,0 +1,22 @@
+//! Fuzz targets: whatever the bytes, no parser panics, loops or takes unbounded memory, and what it accepts comes back the same.
+//!
+//! `run.sh` runs each under libFuzzer for a bounded time; `cargo test` replays the committed corpus and mutations of it.
+
+mod engine;
+mod files;
+mod posts;
+mod settings;
+mod traces;
+
+/// Every target by name. A target panics where a property is broken.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("posts", posts::posts),
+    ("rows", posts::rows),
+    ("messages", posts::messages),
+    ("files", files::files),
+    ("traces", traces::traces),
+    ("engine", engine::engine),
+    ("snapshot", engine::snapshot),
+    ("settings", settings::settings),
+    ("taxii", settings::taxii),
+];
