@@ -204,6 +204,7 @@ mod tests {
     #[test]
     fn it_goes_on_from_what_was_kept() {
         let mut clock = EventClock::default();
+        clock.ends(&[9, 9]);
         read(&mut clock, 0, 6, 20);
         read(&mut clock, 1, 3, 12);
         let mut kept: EventClock = postcard::from_bytes(&postcard::to_allocvec(&clock).unwrap()).unwrap();
