@@ -34,4 +34,5 @@ one() {
 export -f one
 export seconds work here
 
+# shellcheck disable=SC2016 # the inner shell is to expand it
 printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'one "$1"' fuzz {}

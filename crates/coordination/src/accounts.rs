@@ -65,8 +65,13 @@ impl Profile {
 impl Accounts {
     /// The account's number; what the post says of it is added to what is known.
     pub(crate) fn observe(&mut self, profile: Profile) -> AccountId {
-        let hash = hash_strs(0, &[&profile.platform, &profile.account]);
+        let mut hash = hash_strs(0, &[&profile.platform, &profile.account]);
         let (seen, given, platform) = (&mut self.seen, &mut self.given, &mut self.platform);
+        // Names of equal hash can be made on purpose; nobody may act in the name of another, so the next place is taken then.
+        let other = |account: &Account| *account.platform != *profile.platform || account.id != profile.account;
+        while self.numbers.get(&hash).and_then(|number| seen.get(number)).is_some_and(other) {
+            hash = hash.wrapping_add(1);
+        }
         let number = *self.numbers.entry(hash).or_insert_with(|| {
             *given += 1;
             *given

@@ -8,8 +8,11 @@ mod posts;
 mod settings;
 mod traces;
 
-/// Every target by name. A target panics where a property is broken.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// Takes any bytes, and panics where a property is broken.
+pub type Target = fn(&[u8]);
+
+/// Every target by name.
+pub const TARGETS: &[(&str, Target)] = &[
     ("posts", posts::posts),
     ("rows", posts::rows),
     ("messages", posts::messages),

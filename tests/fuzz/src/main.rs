@@ -4,11 +4,11 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::LazyLock;
 
-use fuzzing::TARGETS;
+use fuzzing::{TARGETS, Target};
 
 // A panic that a parser catches itself, as it must where a library panics on damaged files, is none of ours; libFuzzer's own hook would
 // end the run at it.
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let _ = panic::take_hook();
     let wanted = std::env::var("LOCKSTEP_FUZZ").unwrap_or_default();
     let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();

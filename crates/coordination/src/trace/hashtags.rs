@@ -127,8 +127,11 @@ pub(crate) fn tags(post: &Post<'_>) -> Vec<String> {
     tags
 }
 
+/// Normalised again after lower-casing, which may part letters from their marks; signs go last, since some become one only then.
 fn fold(tag: &str) -> String {
-    tag.trim_start_matches(['#', '＃']).chars().take(LONGEST).nfkc().flat_map(char::to_lowercase).collect()
+    let start = tag.trim_start_matches(['#', '＃']).chars().take(LONGEST);
+    let folded: String = start.nfkc().flat_map(char::to_lowercase).nfkc().take(LONGEST).collect();
+    folded.trim_start_matches('#').to_string()
 }
 
 #[cfg(test)]
@@ -146,7 +149,7 @@ mod tests {
     fn three_tags_in_order_are_a_key_beside_each_tag() {
         assert_eq!(keys(&["B", "a", "C"]), ["#b #a #c", "#b", "#a", "#c"]);
         assert_eq!(keys(&["a", "b"]), ["#a", "#b"]);
-        assert_eq!(keys(&["a", "A", "＃ａ"]), ["#a"]);
+        assert_eq!(keys(&["a", "A", "＃ａ", "\u{fe5f}a"]), ["#a"]);
         assert_eq!(keys(&[]), [""; 0]);
     }
 

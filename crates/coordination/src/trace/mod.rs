@@ -94,7 +94,8 @@ const LONGEST: usize = 2_048;
 fn bound(name: &mut String) {
     if name.len() > LONGEST {
         let hash = hash_strs(0, &[name]);
-        name.truncate(name.floor_char_boundary(LONGEST - 20));
+        let most = LONGEST - 20;
+        name.truncate((most - 3..=most).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0));
         name.push_str(&format!("~{hash:016x}"));
     }
 }
@@ -197,10 +198,7 @@ mod tests {
             mentions: vec!["ann".into(), "bob".into()],
             ..Post::default()
         };
-        assert_eq!(
-            kinds(&post),
-            ["url", "hashtags", "hashtags", "hashtags", "hashtags", "text", "media", "mention"]
-        );
+        assert_eq!(kinds(&post), ["url", "hashtags", "hashtags", "hashtags", "hashtags", "text", "media", "mention"]);
         post.repost_of = Some("7".into());
         assert_eq!(kinds(&post), ["repost"]);
         post.repost_of = None;

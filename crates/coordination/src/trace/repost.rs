@@ -27,11 +27,7 @@ impl Reader for Reposts {
             (None, None) => UNKNOWN_AUTHOR.to_string(),
         };
         // Ids are unique on one platform only.
-        traces.push(Trace::new(
-            TraceKind::Repost,
-            format!("{}:{key}", post.platform),
-            account_source(post, &author),
-        ));
+        traces.push(Trace::new(TraceKind::Repost, format!("{}:{key}", post.platform), account_source(post, &author)));
     }
 }
 
