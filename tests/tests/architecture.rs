@@ -54,7 +54,8 @@ const RULES: &[Rule] = &[
 #[test]
 fn dependencies_point_one_way() {
     let graph = Graph::read();
-    let crates: BTreeSet<&str> = graph.ours.iter().map(String::as_str).filter(|name| !["end-to-end", "fuzzing"].contains(name)).collect();
+    let crates: BTreeSet<&str> =
+        graph.ours.iter().map(String::as_str).filter(|name| !["end-to-end", "fuzzing"].contains(name)).collect();
     let ruled: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(crates, ruled, "every crate needs a rule here and a line in crates/README.md");
 

@@ -90,7 +90,13 @@ impl Correlator {
     }
 
     /// Takes in acts in the order of their turns: `activity` of all shards, `acts` of this one.
-    pub(crate) fn acts(&mut self, activity: &[Activity], acts: &mut VecDeque<Act>, params: &Params, co_acts: &mut Vec<CoAct>) {
+    pub(crate) fn acts(
+        &mut self,
+        activity: &[Activity],
+        acts: &mut VecDeque<Act>,
+        params: &Params,
+        co_acts: &mut Vec<CoAct>,
+    ) {
         for post in activity.chunk_by(|a, b| a.turn == b.turn) {
             // All traces of a post are judged by what was known before it.
             let mine = post.iter().filter(|act| act.shard == self.shard).count();
@@ -319,8 +325,7 @@ impl Key {
     /// can say that none of them was a member's.
     fn may_open(&self, candidate: &Candidate) -> bool {
         self.first >= candidate.born
-            || (!self.overflowed
-                && self.ring.iter().all(|act| candidate.members.binary_search(&act.account).is_err()))
+            || (!self.overflowed && self.ring.iter().all(|act| candidate.members.binary_search(&act.account).is_err()))
     }
 
     /// Calls back with every other account that acted on this key shortly before, the time between, and the nats that the pair

@@ -120,7 +120,13 @@ impl Default for Params {
             text_similarity: 0.7,
             text_min_words: 4,
             rare_hashtag_acts: 5.0,
-            limits: Limits { keys: 2_000_000, ties: 4_000_000, habits: 4_000_000, candidates: 20_000, accounts: 5_000_000 },
+            limits: Limits {
+                keys: 2_000_000,
+                ties: 4_000_000,
+                habits: 4_000_000,
+                candidates: 20_000,
+                accounts: 5_000_000,
+            },
             short_links: BTreeMap::new(),
         }
     }

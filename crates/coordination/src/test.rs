@@ -37,13 +37,7 @@ pub(crate) struct Test {
 
 impl Test {
     /// `count` acts have been made on the key, that of the member who opens the test included.
-    pub(crate) fn open(
-        shares: Arc<[f32]>,
-        at: Millis,
-        member: u8,
-        post: Arc<str>,
-        count: u32,
-    ) -> Test {
+    pub(crate) fn open(shares: Arc<[f32]>, at: Millis, member: u8, post: Arc<str>, count: u32) -> Test {
         let waiting = shares.iter().map(|s| f64::from(*s)).sum::<f64>() - f64::from(shares[usize::from(member)]);
         Test {
             waiting: waiting.max(0.0),

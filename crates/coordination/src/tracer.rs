@@ -170,12 +170,7 @@ impl Tracer {
         // Source and key are one name: whatever a key's source is, all acts on it meet on one shard.
         let key = hash_strs(source ^ kind as u64, &[&trace.key]);
         let shard = (source % u64::from(self.shards)) as u16;
-        let name = KeyName {
-            kind,
-            source: trace.source.into(),
-            source_kind: trace.source_kind,
-            key: trace.key.into(),
-        };
+        let name = KeyName { kind, source: trace.source.into(), source_kind: trace.source_kind, key: trace.key.into() };
         (Activity { turn, at, account, kind, shard }, Act { turn, at, account, key, source, name, post: post.clone() })
     }
 

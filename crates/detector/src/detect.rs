@@ -120,7 +120,9 @@ pub fn detect(
                 // What was sorted has been decoded once before.
                 let Ok(post) = messages::post::decode(raw) else { continue };
                 batch.push((post.created_at, reading.read(&post)));
-                if batch.len() == BATCH && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                if batch.len() == BATCH
+                    && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+                {
                     break;
                 }
             }
