@@ -45,6 +45,9 @@ pub(crate) struct Grouper {
     evicted: Evicted,
 }
 
+/// What a test says, if it is of the cluster's own numbers, and the posts on its key.
+type Told<'e> = (Option<&'e KeyEvidence>, Vec<PostRef>);
+
 /// What a tick is told of event time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tick {
@@ -340,7 +343,7 @@ impl Grouper {
                 .collect()
         };
         // By key, and by the tests on it, since a key that fell silent may be tested again: what it says, and the posts.
-        let mut evidence: BTreeMap<(&KeyName, usize), (Option<&KeyEvidence>, Vec<PostRef>)> = BTreeMap::new();
+        let mut evidence: BTreeMap<(&KeyName, usize), Told<'_>> = BTreeMap::new();
         let (listed, rest) = candidate.evidence();
         let followed = candidate.followed().saturating_sub(listed.len() as u64);
         for entry in listed {

@@ -191,9 +191,19 @@ fn check_contract(desk: &Desk, out: &str) -> usize {
 #[test]
 fn help_has_examples_and_wrong_usage_ends_with_2() {
     let desk = Desk::new();
-    for command in
-        ["demo", "detect", "ingest", "serve", "partners", "train", "models", "simulate", "config", "completions"]
-    {
+    for command in [
+        "demo",
+        "detect",
+        "explain",
+        "ingest",
+        "serve",
+        "partners",
+        "train",
+        "models",
+        "simulate",
+        "config",
+        "completions",
+    ] {
         let help = desk.run(&[command, "--help"]).ends(0);
         assert!(help.out.contains("Example") && help.out.contains(&format!("  lockstep {command}")), "{}", help.out);
         assert_eq!(help.err, "");
@@ -340,6 +350,58 @@ fn results_that_cannot_be_written_are_told_before_the_work() {
         let output = desk.command(&["detect", "posts.jsonl", "--json"]).stdout(full).output().unwrap();
         Run::of(output).ends(1).says(&["cannot write to standard output"]);
     }
+}
+
+#[test]
+fn the_arithmetic_of_a_cluster_is_printed_and_checked() {
+    let desk = Desk::new();
+    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1", "--out", "world"]).ends(0);
+    world.prints_nothing();
+    desk.run(&["detect", "world/posts.jsonl.zst", "--no-report"]).ends(0);
+    let written = desk.read("lockstep-out/clusters.jsonl");
+    let clusters = lines(&written);
+    assert!(clusters.len() > 3, "{}", clusters.len());
+    let id = |cluster: &Value| cluster["cluster_id"].as_str().unwrap().to_owned();
+    for cluster in &clusters {
+        let run = desk.run(&["explain", &id(cluster)]).ends(0);
+        assert!(
+            run.out.contains("Every number that can be worked out from this line is the one recorded."),
+            "{}",
+            run.out
+        );
+        assert_eq!(run.err, "");
+    }
+    let first = id(&clusters[0]);
+    let account = clusters[0]["accounts"][0]["account_id"].as_str().unwrap();
+    let run = desk
+        .run_with_stdin(&["explain", &first[..9], "--from", "-", "--json", "--account", account], written.as_bytes());
+    let json: Value = serde_json::from_str(&run.ends(0).out).unwrap();
+    assert_eq!((&json["cluster_id"], json["members"].as_array().unwrap().len()), (&first.clone().into(), 1));
+    near(json["log_e"]["recomputed"].as_f64().unwrap(), clusters[0]["log_e"].as_f64().unwrap());
+    assert!(!json["members"][0]["trials"].as_array().unwrap().is_empty());
+
+    let mut tampered = clusters[0].clone();
+    tampered["evidence"][0]["nats"] = (tampered["evidence"][0]["nats"].as_f64().unwrap() + 1.0).into();
+    desk.write("tampered.jsonl", format!("{tampered}\n"));
+    let run = desk.run(&["explain", &first, "--from", "tampered.jsonl"]).ends(1);
+    assert!(run.out.contains("IS RECORDED"), "{}", run.out);
+    run.says(&["not as recorded: key 1 ("]);
+    tampered.as_object_mut().unwrap().remove("test");
+    desk.write("older.jsonl", format!("{tampered}\n"));
+    desk.run(&["explain", &first, "--from", "older.jsonl"])
+        .ends(1)
+        .prints_nothing()
+        .says(&["older version", "detect` again"]);
+
+    desk.run(&["explain", "c-", "--from", "lockstep-out"]).ends(1).says(&[
+        "clusters.jsonl has",
+        "begin with \"c-\"",
+        &first,
+    ]);
+    desk.run(&["explain", "x"]).ends(1).says(&["has no cluster \"x\": there is"]);
+    desk.run(&["explain", "x", "--from", "nowhere"]).ends(1).says(&["cannot open nowhere", "--from"]);
+    desk.run(&["explain", &first, "--account", "nobody"]).ends(1).says(&["has no account \"nobody\""]);
+    desk.run(&["explain"]).ends(2).says(&["<CLUSTER>"]);
 }
 
 #[test]

@@ -91,11 +91,11 @@ fn people_can_follow_it() {
 
         SUMS, nats
           1 more keys are not listed, 0 of them followed by a second member: -0.0513 together
-          source           keys      listed  not listed         sum
-          url x.example       3     +7.3644     +0.0000     +7.3644  the best: left out
-          url y.example       2     +4.9096     -0.0513     +4.8583
-          trace    keys      listed  not listed         sum
-          url         5    +12.2741     -0.0513    +12.2228
+          source                      keys      listed  not listed         sum
+          url x.example                  3     +7.3644     +0.0000     +7.3644  the best: left out
+          url y.example                  2     +4.9096     -0.0513     +4.8583
+          trace                       keys      listed  not listed         sum
+          url                            5    +12.2741     -0.0513    +12.2228
           all evidence (log_e): 12.2228
           without the best source (log_e_leave_one_source_out): 4.8583
           the bar: without the best source it must keep at least ln(1 / 0.05) = 2.9957 nats to stand: 4.8583 does

@@ -55,9 +55,17 @@ impl Explanation {
             )?;
         }
         for (what, sums) in [("source", &self.sources), ("trace", &self.traces)] {
-            let width = sums.iter().map(|sum| label(sum).chars().count()).max().unwrap_or(0).clamp(what.len(), WIDE);
+            let width = sums
+                .iter()
+                .filter(|sum| sum.keys > 0)
+                .map(|sum| label(sum).chars().count())
+                .max()
+                .unwrap_or(0)
+                .clamp(24, WIDE);
             writeln!(f, "  {what:width$}    keys      listed  not listed         sum")?;
-            for (place, sum) in sums.iter().enumerate() {
+            // Most sources are of keys that nobody followed: of these, one line for all.
+            let listed = |sum: &Sum| sum.keys > 0 || sum.recorded > TOLERANCE;
+            for (place, sum) in sums.iter().enumerate().filter(|(_, sum)| listed(sum)) {
                 let left_out = what == "source" && self.left_out == Some(place);
                 writeln!(
                     f,
@@ -69,6 +77,11 @@ impl Explanation {
                     sum.recorded,
                     if left_out { "  the best: left out" } else { "" }
                 )?;
+            }
+            let silent: Vec<f64> = sums.iter().filter(|sum| !listed(sum)).map(|sum| sum.recorded).collect();
+            if let (1.., nats) = (silent.len(), silent.iter().sum::<f64>()) {
+                let rest = format!("{} more, no key listed", silent.len());
+                writeln!(f, "  {rest:width$} {:7} {:+11.4} {nats:+11.4} {nats:+11.4}", 0, 0.0)?;
             }
         }
         writeln!(f, "  all evidence (log_e): {}", Compared(self.log_e))?;
