@@ -85,7 +85,7 @@ fn texts_that_share_bands_but_are_not_alike_cost_no_more_each_as_they_become_man
     let mut pass = |posts: Vec<Post<'_>>| {
         let start = Instant::now();
         for post in posts {
-            engine.on_post(post.created_at, post, &mut Vec::new());
+            engine.on_post(post.created_at, &post, &mut Vec::new());
         }
         start.elapsed()
     };
