@@ -15,10 +15,10 @@ use crate::{progress, simulate};
 #[derive(Args)]
 #[command(after_help = "\
 Example (the bundled model):
-  lockstep train --world training --world lookalikes --seeds 12 --version 1 --models models")]
+  lockstep train --version 1 --seeds 8 --models models")]
 pub struct Train {
     /// Built-in worlds or world files
-    #[arg(long = "world", value_name = "WORLD", default_values_t = ["training".to_owned(), "lookalikes".to_owned()])]
+    #[arg(long = "world", value_name = "WORLD", default_values_t = ["training", "lookalikes", "innocents"].map(String::from))]
     worlds: Vec<String>,
     /// How many seeds of each world, from 1
     #[arg(long, default_value_t = 12)]
