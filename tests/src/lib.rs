@@ -237,12 +237,19 @@ impl Service {
         let mut last = (Vec::new(), Instant::now());
         self.wait(&format!("{posts} posts have gone through"), |service| {
             let metrics = service.metrics();
-            let of = ["lockstep_posts_total", "lockstep_clusters_total", "lockstep_sharing_clusters_total"];
+            let of = [
+                "lockstep_posts_total",
+                "lockstep_clusters_total",
+                "lockstep_sharing_clusters_total",
+                "lockstep_consumer_lag_records",
+            ];
             let now: Vec<u64> = of.iter().map(|name| sum(&metrics, name)).collect();
-            if now != last.0 {
+            // A consumer that has just come back has no partitions for a while: quiet is not the same as done.
+            let readers = metrics.keys().filter(|row| row.starts_with(of[3])).count();
+            if now != last.0 || now[3] > 0 || readers < 2 {
                 last = (now, Instant::now());
             }
-            (last.0[0] >= posts && last.1.elapsed() > Duration::from_millis(1_500)).then_some(())
+            (last.0[0] >= posts && last.1.elapsed() > Duration::from_millis(2_500)).then_some(())
         });
     }
 

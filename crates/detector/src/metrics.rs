@@ -14,7 +14,7 @@ pub struct DetectorMetrics {
     posts: IntCounterVec,
     bytes: IntCounter,
     acts: IntCounterVec,
-    lag: IntGaugeVec,
+    shared: Metrics,
     delay: Histogram,
     watermark: Gauge,
     tables: IntGaugeVec,
@@ -44,11 +44,7 @@ impl DetectorMetrics {
                 "Acts (a trace with its account and event time), by trace kind.",
                 &["kind"],
             )?,
-            lag: metrics.gauges(
-                "lockstep_consumer_lag_records",
-                "Records appended but not yet read, by consumer group.",
-                &["group"],
-            )?,
+            shared: metrics.clone(),
             delay: metrics.histogram(
                 "lockstep_event_time_delay_seconds",
                 "Seconds from a post's own time to its reading.",
@@ -152,7 +148,7 @@ impl DetectorMetrics {
     }
 
     pub(crate) fn lag(&self, group: &str, records: u64) {
-        self.lag.with_label_values(&[group]).set(records as i64);
+        self.shared.consumer_lag(group, records);
     }
 
     pub(crate) fn batch(&self, seconds: f64) {

@@ -36,14 +36,30 @@ pub struct MetricsError {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    lag: IntGaugeVec,
 }
 
 impl Metrics {
     /// A registry of its own, with the process's memory, CPU seconds, open files and start time (on Linux).
     pub fn new() -> Result<Metrics, MetricsError> {
-        let metrics = Metrics { registry: Registry::new() };
+        const LAG: &str = "lockstep_consumer_lag_records";
+        let lag = IntGaugeVec::new(
+            Opts::new(
+                LAG,
+                "Records appended but not yet read, by consumer group; nothing before a group's first answer.",
+            ),
+            &["group"],
+        )
+        .map_err(|source| MetricsError { name: LAG.to_owned(), source })?;
+        let metrics = Metrics { registry: Registry::new(), lag };
         metrics.register("process", process::Process::new())?;
+        metrics.register(LAG, metrics.lag.clone())?;
         Ok(metrics)
+    }
+
+    /// Says how many records a consumer group has still to read. Every service that reads the log does so.
+    pub fn consumer_lag(&self, group: &str, records: u64) {
+        self.lag.with_label_values(&[group]).set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// A counter. Its name should end in `_total`.

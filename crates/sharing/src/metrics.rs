@@ -5,6 +5,8 @@ use runtime::metrics::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Met
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
 pub(crate) struct Metrics {
+    /// The registry, for the consumer's lag.
+    pub shared: runtime::metrics::Metrics,
     /// Clusters read, by outcome: opened, updated, known, rejected.
     pub clusters: IntCounterVec,
     /// Cases by state.
@@ -23,6 +25,7 @@ impl Metrics {
     pub fn new(metrics: &runtime::metrics::Metrics) -> Result<Self, MetricsError> {
         const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
         Ok(Self {
+            shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",
                 "Flagged clusters read, by outcome",

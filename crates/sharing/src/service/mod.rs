@@ -1,6 +1,10 @@
 //! The service: flagged clusters in, cases and objects out.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use messages::{
@@ -30,6 +34,8 @@ const GROUP: &str = "sharing";
 const BATCH: usize = 64;
 /// How long to wait for clusters before looking for the end.
 const WAIT: Duration = Duration::from_millis(500);
+/// How often the log is asked how much is left to read.
+const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;
 
@@ -149,11 +155,17 @@ impl Sharing {
     /// between the two brings the cluster again, and the second time changes nothing.
     pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
+        let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
             let records = tokio::select! {
                 records = consumer.poll(BATCH, WAIT) => records?,
                 () = shutdown.stopping() => break,
             };
+            // Before the group has given this member its partitions there is no lag to speak of.
+            if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) && !consumer.assignment().is_empty() {
+                lag_asked = Some(Instant::now());
+                self.inner.metrics.shared.consumer_lag(GROUP, consumer.lag().await? + records.len() as u64);
+            }
             if records.is_empty() {
                 continue;
             }
