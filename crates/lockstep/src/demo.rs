@@ -87,7 +87,7 @@ impl Demo {
         config.admin.listen = self.admin;
         config.intake.listen = self.intake;
         config.sharing.listen = self.listen;
-        config.sharing.database = data.join("sharing.sqlite");
+        config.sharing.database = data.join("sharing.sqlite").display().to_string();
         config.detector.checkpoint_every_s = 0;
         config.sharing.reviewers = Reviewers::Demo;
         if std::env::var_os("LOCKSTEP__TELEMETRY__FILTER").is_none() {

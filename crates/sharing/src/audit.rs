@@ -1,7 +1,7 @@
 //! The audit log: append-only, and every entry sealed with the hash of the one before.
 //!
 //! A changed, removed or inserted entry breaks every seal after it. Entries cut off the end leave a valid shorter chain, so
-//! whoever keeps a copy of the last seal elsewhere can notice that too: [`verify`] returns it.
+//! whoever keeps a copy of the last seal elsewhere can notice that too: [`Chain::end`] gives it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -64,22 +64,53 @@ pub struct Broken {
     pub what: &'static str,
 }
 
-/// Checks a whole log, first entry first. Returns how many entries there are and the last seal.
-pub fn verify(log: impl IntoIterator<Item = Sealed>) -> Result<(i64, String), Broken> {
-    let mut before = GENESIS.to_owned();
-    let mut last = 0;
-    for found in log {
-        if found.seq != last + 1 {
-            return Err(Broken { seq: last + 1, what: "an entry is missing here" });
+/// A log being checked, first entry first.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    last: i64,
+    seal: String,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Chain {
+    /// Before the first entry.
+    pub fn new() -> Self {
+        Self { last: 0, seal: GENESIS.to_owned() }
+    }
+
+    /// Checks the next entry.
+    pub fn check(&mut self, found: Sealed) -> Result<(), Broken> {
+        if found.seq != self.last + 1 {
+            return Err(Broken { seq: self.last + 1, what: "an entry is missing here" });
         }
-        let right = seal(&before, found.seq, found.entry);
+        let right = seal(&self.seal, found.seq, found.entry);
         if right.seal != found.seal {
             return Err(Broken { seq: found.seq, what: "its seal does not match its content and the seal before" });
         }
-        before = right.seal;
-        last = found.seq;
+        self.seal = right.seal;
+        self.last = found.seq;
+        Ok(())
     }
-    Ok((last, before))
+
+    /// Entries checked.
+    pub fn len(&self) -> i64 {
+        self.last
+    }
+
+    /// Whether nothing has been checked.
+    pub fn is_empty(&self) -> bool {
+        self.last == 0
+    }
+
+    /// How many entries there are, and the last seal.
+    pub fn end(self) -> (i64, String) {
+        (self.last, self.seal)
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -93,6 +124,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn verify(log: Vec<Sealed>) -> Result<(i64, String), Broken> {
+        let mut chain = Chain::new();
+        log.into_iter().try_for_each(|entry| chain.check(entry))?;
+        Ok(chain.end())
+    }
 
     fn log() -> Vec<Sealed> {
         let mut before = GENESIS.to_owned();

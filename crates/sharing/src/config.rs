@@ -1,6 +1,6 @@
 //! What an operator can set about sharing.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The SQLite file with cases, partners, collections and the audit log. Its folder is made where missing.
-    pub database: PathBuf,
+    /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
+    /// `postgres://user@host/database` for more than one instance of the service.
+    pub database: String,
     /// Where the console, the JSON API and TAXII listen. Plain HTTP and a console without login: keep it on loopback.
     pub listen: SocketAddr,
     /// Who decides cases.
@@ -33,7 +34,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            database: PathBuf::from(".lockstep/sharing.sqlite"),
+            database: ".lockstep/sharing.sqlite".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             partners: Vec::new(),

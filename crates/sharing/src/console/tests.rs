@@ -16,7 +16,7 @@ struct Server {
 fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {
-        database: folder.path().join("sharing.sqlite"),
+        database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
         partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],

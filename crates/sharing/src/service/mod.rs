@@ -25,7 +25,7 @@ use crate::{
     demo, keys,
     metrics::Metrics,
     stix,
-    store::{Change, PartnerRow, Sqlite, Store, StoreError, StoredCase},
+    store::{Change, PartnerRow, Store, StoreError, StoredCase},
 };
 
 /// The consumer group of this service.
@@ -91,7 +91,7 @@ pub struct Sharing {
 
 pub(crate) struct Inner {
     pub config: Config,
-    pub store: Box<dyn Store>,
+    pub store: Store,
     pub metrics: Metrics,
 }
 
@@ -100,7 +100,7 @@ impl Sharing {
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
-        let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
+        let store = Store::open(&config.database)?;
         store.set_partners(&config.partners)?;
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");

@@ -3,7 +3,7 @@ use crate::{Partner, Tlp, fixtures};
 
 fn open(folder: &tempfile::TempDir, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     let config = Config {
-        database: folder.path().join("deep/er/sharing.sqlite"),
+        database: folder.path().join("deep/er/sharing.sqlite").display().to_string(),
         reviewers,
         tlp,
         partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
@@ -167,7 +167,7 @@ fn a_partner_cannot_move_to_another_platform_under_its_name() {
     let folder = folder();
     drop(open(&folder, Reviewers::People, Tlp::Amber));
     let config = Config {
-        database: folder.path().join("deep/er/sharing.sqlite"),
+        database: folder.path().join("deep/er/sharing.sqlite").display().to_string(),
         partners: vec![Partner { name: "birds".to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Amber }],
         ..Config::default()
     };

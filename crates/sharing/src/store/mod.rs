@@ -1,27 +1,33 @@
 //! What is kept: cases, partners and their keys, collections, objects, the audit log.
 //!
-//! [`Store`] is the whole interface; its methods block. One [`Change`] is one transaction: a case, what the audit log says of
-//! it and the objects that partners get are stored together or not at all.
+//! [`Store`] is the whole interface, one file per kind of thing; its methods block. One [`Change`] is one transaction: a case, what
+//! the audit log says of it and the objects that partners get are stored together or not at all.
 
-mod sqlite;
+mod audit_log;
+mod cases;
+pub(crate) mod database;
+mod objects;
+mod partners;
 
+use database::{Database, Session};
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
 use crate::{
-    audit::{Broken, Entry, Sealed},
+    audit::Entry,
     case::{Case, State},
-    config::{self, Tlp},
+    config::Tlp,
 };
-
-pub(crate) use sqlite::Sqlite;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said no.
     #[error("the sharing database failed: {0}")]
-    Database(#[from] rusqlite::Error),
+    Sqlite(#[from] rusqlite::Error),
+    /// The database server said no, or is not there.
+    #[error("the sharing database failed: {}", in_full(.0))]
+    Postgres(#[from] postgres::Error),
     /// Something in the database cannot be read.
     #[error("the sharing database holds {what} that cannot be read: {why}")]
     Unreadable {
@@ -167,28 +173,54 @@ pub(crate) struct ObjectRow {
     pub body: String,
 }
 
-/// The store's whole interface. Every method blocks: call it off the async threads.
-pub(crate) trait Store: Send + Sync {
-    /// Makes the partners those of the configuration; one that is gone loses access but keeps its history.
-    fn set_partners(&self, partners: &[config::Partner]) -> Result<(), StoreError>;
-    fn partners(&self) -> Result<Vec<PartnerRow>, StoreError>;
-    fn add_key(&self, key_id: &str, partner: &str, hash: &[u8], entry: Entry) -> Result<(), StoreError>;
-    /// The key, if it and its partner are in use.
-    fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError>;
+/// The store. Every method blocks: call it off the async threads.
+pub(crate) struct Store {
+    database: Box<dyn Database>,
+}
 
-    fn case(&self, cluster_id: &str) -> Result<Option<StoredCase>, StoreError>;
-    /// Cases, and how many there are without paging.
-    fn cases(&self, query: &CaseQuery) -> Result<(Vec<CaseRow>, usize), StoreError>;
-    fn cases_by_state(&self) -> Result<Vec<(String, i64)>, StoreError>;
-    /// Stores changes in one transaction; returns how many objects were added.
-    fn commit(&self, changes: &[Change], now: Timestamp) -> Result<usize, StoreError>;
+impl Store {
+    /// Opens what `place` names, a file (made where missing) or `postgres://…`, and brings its tables up to date.
+    pub fn open(place: &str) -> Result<Self, StoreError> {
+        Ok(Self { database: database::open(place)? })
+    }
 
-    fn collection(&self, number: i64) -> Result<Option<CollectionRow>, StoreError>;
-    fn has_object(&self, collection: i64, id: &str) -> Result<bool, StoreError>;
-    fn objects(&self, collection: i64, query: &ObjectQuery) -> Result<Vec<ObjectRow>, StoreError>;
+    /// One transaction with no other writer beside it.
+    fn write<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (mut work, mut done) = (Some(work), None);
+        self.database.write(&mut |tx| {
+            if let Some(work) = work.take() {
+                done = Some(work(tx)?);
+            }
+            Ok(())
+        })?;
+        done.ok_or(StoreError::Unreadable { what: "nothing", why: "the work was not done".to_owned() })
+    }
 
-    /// The history of a case, oldest first.
-    fn history(&self, subject: &str) -> Result<Vec<Sealed>, StoreError>;
-    /// Checks the whole audit log.
-    fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, StoreError>;
+    /// Reading; every statement sees all that was committed before it.
+    fn read<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (mut work, mut done) = (Some(work), None);
+        self.database.read(&mut |session| {
+            if let Some(work) = work.take() {
+                done = Some(work(session)?);
+            }
+            Ok(())
+        })?;
+        done.ok_or(StoreError::Unreadable { what: "nothing", why: "the work was not done".to_owned() })
+    }
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Unreadable { what: "a value", why: e.to_string() })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Unreadable { what, why: e.to_string() })
+}
+
+/// With what lies behind an error of the database server: its own words stand there.
+fn in_full(error: &postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }

@@ -52,7 +52,7 @@ impl Server {
             tlp_ceiling: Tlp::Amber,
         };
         let config = Config {
-            database: folder.path().join("sharing.sqlite"),
+            database: folder.path().join("sharing.sqlite").display().to_string(),
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],

@@ -25,6 +25,16 @@ create index cases_by_change on cases (changed_at desc, cluster_id);
 create index cases_by_state on cases (state, changed_at desc);
 create index cases_by_status on cases (status, changed_at desc);
 
+create table collections (
+    number integer primary key,
+    id text not null unique,
+    title text not null,
+    description text not null,
+    demo integer not null default 0,
+    -- The newest date_added given out; the next one is greater.
+    last_added integer not null default 0
+);
+
 create table partners (
     name text primary key,
     platform text not null,
@@ -40,16 +50,6 @@ create table api_keys (
     hash blob not null,
     created_at integer not null,
     revoked_at integer
-);
-
-create table collections (
-    number integer primary key,
-    id text not null unique,
-    title text not null,
-    description text not null,
-    demo integer not null default 0,
-    -- The newest date_added given out; the next one is greater.
-    last_added integer not null default 0
 );
 
 create table objects (
@@ -79,7 +79,13 @@ create table audit (
     seal text not null
 );
 create index audit_by_subject on audit (subject, seq);
+--@sqlite
 create trigger audit_is_append_only_1 before update on audit
 begin select raise(abort, 'the audit log is append-only'); end;
 create trigger audit_is_append_only_2 before delete on audit
 begin select raise(abort, 'the audit log is append-only'); end;
+--@postgres
+create function audit_is_append_only() returns trigger language plpgsql as
+$$ begin raise exception 'the audit log is append-only'; end $$;
+create trigger audit_is_append_only before update or delete on audit
+for each row execute function audit_is_append_only();

@@ -1,0 +1,304 @@
+//! Where the tables are: one SQLite file, or PostgreSQL. One set of migrations and one set of statements serve both.
+//!
+//! Statements are written in the part of SQL that both read, with `?1`, `?2`, … for values. Whole numbers have 64 bits, times are
+//! microseconds since the Unix epoch, truth is 0 or 1. Writers come one at a time, on both: what reads while one writes sees
+//! nothing of it or all.
+
+mod postgres;
+mod sqlite;
+
+use jiff::Timestamp;
+
+use super::StoreError;
+
+/// A migration set: each brings the tables from one version to the next. Lines between `--@sqlite` or `--@postgres` and the next
+/// `--@` are for that database only; `--@all` is for both.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+    include_str!("migrations/5.sql"),
+];
+
+/// A value in a statement or in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+macro_rules! value_from {
+    ($($from:ty => |$v:ident| $to:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($v: $from) -> Value {
+                $to
+            }
+        })*
+    };
+}
+
+value_from! {
+    i64 => |v| Value::Int(v);
+    u32 => |v| Value::Int(i64::from(v));
+    usize => |v| Value::Int(i64::try_from(v).unwrap_or(i64::MAX));
+    bool => |v| Value::Int(i64::from(v));
+    // No NaN in SQLite: it would become null and break `not null`.
+    f64 => |v| Value::Real(if v.is_finite() { v } else { 0.0 });
+    &str => |v| Value::Text(v.to_owned());
+    String => |v| Value::Text(v);
+    &String => |v| Value::Text(v.clone());
+    &[u8] => |v| Value::Blob(v.to_vec());
+    Vec<u8> => |v| Value::Blob(v);
+    Timestamp => |v| Value::Int(v.as_microsecond());
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// A list of [`Value`]s, for the parameters of a statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::store::database::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+/// What a column can be read as.
+pub(crate) trait Column: Sized {
+    const IS: &'static str;
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+macro_rules! column {
+    ($($type:ty, $is:literal, $pattern:pat => $out:expr;)*) => {
+        $(impl Column for $type {
+            const IS: &'static str = $is;
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    $pattern => $out,
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+column! {
+    i64, "a whole number", Value::Int(v) => Some(v);
+    bool, "0 or 1", Value::Int(v @ (0 | 1)) => Some(v == 1);
+    String, "text", Value::Text(v) => Some(v);
+    Vec<u8>, "bytes", Value::Blob(v) => Some(v);
+    Timestamp, "a time", Value::Int(v) => Timestamp::from_microsecond(v).ok();
+}
+
+impl Column for f64 {
+    const IS: &'static str = "a number";
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Real(v) => Some(v),
+            Value::Int(v) => Some(v as f64),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const IS: &'static str = T::IS;
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+/// A row as read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row(Vec<Value>);
+
+impl Row {
+    /// Takes the column of that number, from 0, out of the row.
+    pub fn take<T: Column>(&mut self, column: usize) -> Result<T, StoreError> {
+        let value = self.0.get_mut(column).map(|value| std::mem::replace(value, Value::Null)).unwrap_or(Value::Null);
+        let shown = format!("{value:?}").chars().take(60).collect::<String>();
+        T::from_value(value).ok_or_else(|| StoreError::Unreadable {
+            what: "a value",
+            why: format!("column {column} is {shown} and should be {}", T::IS),
+        })
+    }
+}
+
+/// Which database it is, for the few statements that differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A connection, inside a transaction or for single reads.
+pub(crate) trait Session {
+    fn dialect(&self) -> Dialect;
+    /// How many rows were changed.
+    fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError>;
+    fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
+    /// Several statements without values, as in a migration.
+    fn script(&mut self, sql: &str) -> Result<(), StoreError>;
+}
+
+impl dyn Session + '_ {
+    /// The only row, or none.
+    pub fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values)?.into_iter().next())
+    }
+
+    /// The first column of the only row.
+    pub fn value<T: Column>(&mut self, sql: &str, values: &[Value]) -> Result<Option<T>, StoreError> {
+        self.row(sql, values)?.map(|mut row| row.take(0)).transpose()
+    }
+}
+
+/// Work on a session.
+pub(crate) type Work<'a> = &'a mut dyn FnMut(&mut dyn Session) -> Result<(), StoreError>;
+
+/// A database. Its methods block.
+pub(crate) trait Database: Send + Sync {
+    /// A transaction with no other writer beside it; undone where the work fails.
+    fn write(&self, work: Work<'_>) -> Result<(), StoreError>;
+    /// Reading; every statement sees all that was committed before it.
+    fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
+}
+
+/// Opens what `place` names, a file or `postgres://…`, and brings its tables up to date.
+pub(crate) fn open(place: &str) -> Result<Box<dyn Database>, StoreError> {
+    if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+        return Ok(Box::new(postgres::Postgres::open(place)?));
+    }
+    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place))?))
+}
+
+/// Brings tables of version `found` up to date, one migration at a time; returns the version they have then.
+fn migrate(session: &mut dyn Session, found: i64, place: &str) -> Result<i64, StoreError> {
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(StoreError::Open {
+            path: place.to_owned(),
+            why: format!("it is of version {found} and this program knows versions up to {known}; use a newer program"),
+        });
+    }
+    for migration in MIGRATIONS.iter().skip(found.max(0) as usize) {
+        session.script(&part_for(session.dialect(), migration))?;
+    }
+    Ok(known)
+}
+
+/// The lines of a migration that are for this database, with its names of types.
+fn part_for(dialect: Dialect, migration: &str) -> String {
+    let mut out = String::new();
+    let mut ours = true;
+    for line in migration.lines() {
+        match line.strip_prefix("--@") {
+            Some("all") => ours = true,
+            Some("sqlite") => ours = dialect == Dialect::Sqlite,
+            Some("postgres") => ours = dialect == Dialect::Postgres,
+            _ if ours => {
+                let words = match (dialect, line.trim_start().starts_with("--")) {
+                    (Dialect::Postgres, false) => line
+                        .replace(" integer", " bigint")
+                        .replace(" real", " double precision")
+                        .replace(" blob", " bytea"),
+                    _ => line.to_owned(),
+                };
+                out.push_str(&words);
+                out.push('\n');
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A place for a store of its own: a file, and where LOCKSTEP_TEST_POSTGRES says so a new schema of that server.
+    pub(crate) fn places() -> Vec<(tempfile::TempDir, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s.sqlite").display().to_string();
+        let mut places = vec![(folder, file)];
+        places.extend(postgres::tests::place().map(|place| (tempfile::tempdir().unwrap(), place)));
+        places
+    }
+
+    #[test]
+    fn every_kind_of_value_comes_back_as_it_went_in_on_postgres_too() {
+        for (_folder, place) in places() {
+            let database = open(&place).unwrap();
+            let given = [
+                Value::Int(i64::MIN),
+                Value::Real(-0.1),
+                Value::Text("ünï – \u{202e}'quoted' ?1 $1".to_owned()),
+                Value::Blob(vec![0, 1, 255]),
+                Value::Null,
+            ];
+            database
+                .write(&mut |tx| {
+                    tx.script("create table t (a bigint, b double precision, c text, d bytea, e text)")?;
+                    tx.run("insert into t (a, b, c, d, e) values (?1, ?2, ?3, ?4, ?5)", &given).map(drop)
+                })
+                .unwrap();
+            let mut found = Vec::new();
+            database
+                .read(&mut |tx| {
+                    found = tx.rows("select a, b, c, d, e from t where a = ?1 and e is null", values![i64::MIN])?;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(found, [Row(given.to_vec())]);
+        }
+    }
+
+    #[test]
+    fn failed_work_leaves_nothing_on_postgres_too() {
+        for (_folder, place) in places() {
+            let database = open(&place).unwrap();
+            let failed = database.write(&mut |tx| {
+                tx.run("insert into collections (number, id, title, description) values (7, 'x', '', '')", values![])?;
+                Err(StoreError::Partner("no".to_owned()))
+            });
+            assert!(failed.is_err());
+            let count = |sql: &str| {
+                let mut n = 0;
+                database.read(&mut |tx| tx.value(sql, values![]).map(|v| n = v.unwrap_or(-1i64))).unwrap();
+                n
+            };
+            assert_eq!(count("select count(*) from collections where number = 7"), 0);
+        }
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_on_postgres_too() {
+        for (_folder, place) in places() {
+            drop(open(&place).unwrap());
+            if place.starts_with("postgres") {
+                open(&place).unwrap().write(&mut |tx| tx.script("update lockstep_schema set version = 99")).unwrap();
+            } else {
+                rusqlite::Connection::open(&place).unwrap().pragma_update(None, "user_version", 99).unwrap();
+            }
+            let refused = open(&place).err().unwrap().to_string();
+            assert!(refused.contains("version 99"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_migration_has_its_part_for_each() {
+        let text = "create table a (n integer);\n--@sqlite\nS\n--@postgres\nP\n--@all\n-- an integer stays\nB";
+        assert_eq!(part_for(Dialect::Sqlite, text), "create table a (n integer);\nS\n-- an integer stays\nB\n");
+        assert_eq!(part_for(Dialect::Postgres, text), "create table a (n bigint);\nP\n-- an integer stays\nB\n");
+    }
+}

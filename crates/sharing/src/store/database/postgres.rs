@@ -1,0 +1,230 @@
+//! PostgreSQL, for more than one instance of the service.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::BytesMut;
+use postgres::{
+    Client, Config, GenericClient, Statement,
+    types::{IsNull, ToSql, Type, to_sql_checked},
+};
+
+use super::{Database, Dialect, Row, Session, Value, Work, migrate};
+use crate::store::StoreError;
+
+/// Connections kept open.
+const KEPT: usize = 8;
+/// The advisory lock that makes writers come one at a time, so that a reader who pages by `date_added` never sees an object
+/// appear behind its cursor, and the audit log is one chain.
+const WRITER: i64 = 0x6c6f_636b_7374_6570;
+
+pub(super) struct Postgres {
+    config: Config,
+    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    free: Mutex<Vec<Connection>>,
+}
+
+struct Connection {
+    client: Client,
+    prepared: HashMap<String, Statement>,
+}
+
+impl Postgres {
+    /// Connects to a server. A password stands in the address, or in the environment's PGPASSWORD.
+    pub fn open(address: &str) -> Result<Self, StoreError> {
+        let refuse = |why: String| StoreError::Open { path: without_password(address), why };
+        let mut config: Config = address.parse().map_err(|e: postgres::Error| {
+            refuse(format!("{e}; write it like postgres://user:password@host:5432/database"))
+        })?;
+        if let (None, Ok(password)) = (config.get_password(), std::env::var("PGPASSWORD")) {
+            config.password(password);
+        }
+        config.application_name("lockstep");
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| refuse(e.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let postgres =
+            Self { config, tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls), free: Mutex::new(Vec::new()) };
+        let mut first =
+            postgres.connect().map_err(|error| refuse(format!("{error}; check that it runs and may be used")))?;
+        first.transaction(&mut |tx| {
+            tx.script("create table if not exists lockstep_schema (one bigint primary key check (one = 1), version bigint not null)")?;
+            let found = tx.value("select version from lockstep_schema", &[])?.unwrap_or(0);
+            let reached = migrate(tx, found, &without_password(address))?;
+            tx.run(
+                "insert into lockstep_schema (one, version) values (1, ?1) on conflict (one) do update set version = ?1",
+                &[Value::Int(reached)],
+            )
+            .map(drop)
+        })?;
+        lock(&postgres.free).push(first);
+        Ok(postgres)
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        Ok(Connection { client: self.config.connect(self.tls.clone())?, prepared: HashMap::new() })
+    }
+
+    fn with(&self, work: impl FnOnce(&mut Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let kept = lock(&self.free).pop().filter(|kept| !kept.client.is_closed());
+        let mut connection = match kept {
+            Some(kept) => kept,
+            None => self.connect()?,
+        };
+        let done = work(&mut connection);
+        let mut free = lock(&self.free);
+        if free.len() < KEPT && !connection.client.is_closed() {
+            free.push(connection);
+        }
+        done
+    }
+}
+
+impl Database for Postgres {
+    fn write(&self, work: Work<'_>) -> Result<(), StoreError> {
+        self.with(|connection| connection.transaction(work))
+    }
+
+    fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
+        self.with(|Connection { client, prepared }| work(&mut Held { client, prepared }))
+    }
+}
+
+impl Connection {
+    fn transaction(&mut self, work: Work<'_>) -> Result<(), StoreError> {
+        let Connection { client, prepared } = self;
+        let mut tx = client.transaction()?;
+        tx.execute("select pg_advisory_xact_lock($1)", &[&WRITER])?;
+        work(&mut Held { client: &mut tx, prepared })?;
+        Ok(tx.commit()?)
+    }
+}
+
+struct Held<'a, C> {
+    client: &'a mut C,
+    prepared: &'a mut HashMap<String, Statement>,
+}
+
+impl<C: GenericClient> Held<'_, C> {
+    fn prepare(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(known) = self.prepared.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(&numbered(sql))?;
+        // Statements are few; those with lists of values are not, and must not pile up.
+        if self.prepared.len() < 256 {
+            self.prepared.insert(sql.to_owned(), statement.clone());
+        }
+        Ok(statement)
+    }
+}
+
+impl<C: GenericClient> Session for Held<'_, C> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        let statement = self.prepare(sql)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        Ok(self.client.execute(&statement, &values)?)
+    }
+
+    fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        self.client.query(&statement, &values)?.iter().map(to_row).collect()
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.client.batch_execute(sql)?)
+    }
+}
+
+fn to_row(row: &postgres::Row) -> Result<Row, StoreError> {
+    let value = |(column, of): (usize, &postgres::Column)| -> Result<Value, StoreError> {
+        Ok(match *of.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(column)?.into(),
+            Type::INT4 => row.try_get::<_, Option<i32>>(column)?.map(i64::from).into(),
+            Type::BOOL => row.try_get::<_, Option<bool>>(column)?.into(),
+            Type::FLOAT8 => row.try_get::<_, Option<f64>>(column)?.into(),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(column)?.into(),
+            _ => row.try_get::<_, Option<String>>(column)?.into(),
+        })
+    };
+    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Int(v) if *ty == Type::INT4 => i32::try_from(*v)?.to_sql(ty, out),
+            Value::Int(v) if *ty == Type::FLOAT8 => (*v as f64).to_sql(ty, out),
+            Value::Int(v) => v.to_sql(ty, out),
+            Value::Real(v) => v.to_sql(ty, out),
+            Value::Text(v) => v.as_str().to_sql(ty, out),
+            Value::Blob(v) => v.as_slice().to_sql(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// `?1` as PostgreSQL writes it.
+fn numbered(sql: &str) -> String {
+    sql.replace('?', "$")
+}
+
+fn without_password(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) if url.password().is_some() => {
+            // Cannot fail where there is a password already.
+            let _ = url.set_password(Some("***"));
+            url.into()
+        }
+        Ok(url) => url.into(),
+        Err(_) => "the PostgreSQL address".to_owned(),
+    }
+}
+
+// A connection whose work panicked rolled back when its transaction was dropped.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A new schema on the server that LOCKSTEP_TEST_POSTGRES names.
+    pub(crate) fn place() -> Option<String> {
+        let Ok(server) = std::env::var("LOCKSTEP_TEST_POSTGRES") else {
+            eprintln!("skipped: no server in LOCKSTEP_TEST_POSTGRES");
+            return None;
+        };
+        let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
+        let mut client = Client::connect(&server, postgres::NoTls).unwrap();
+        client.batch_execute(&format!("create schema {schema}")).unwrap();
+        let joint = if server.contains('?') { '&' } else { '?' };
+        Some(format!("{server}{joint}options=-c%20search_path%3D{schema}"))
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(without_password("postgres://u:secret@h/d"), "postgres://u:***@h/d");
+        let refused = Postgres::open("postgres://u:secret@127.0.0.1:1/d").err().unwrap().to_string();
+        assert!(!refused.contains("secret") && refused.contains("check that it runs"), "{refused}");
+    }
+}

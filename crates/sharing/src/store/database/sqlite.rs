@@ -1,0 +1,132 @@
+//! One writer and a few readers on one file in WAL mode.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, TransactionBehavior, params_from_iter, types};
+
+use super::{Database, Dialect, Row, Session, Value, Work, migrate};
+use crate::store::StoreError;
+
+const READERS: usize = 4;
+
+pub(super) struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens the file, made where missing.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let refuse = |why: String| StoreError::Open { path: path.display().to_string(), why };
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| {
+                refuse(format!("its folder cannot be made: {e}; set sharing.database to a place that can be written"))
+            })?;
+        }
+        let mut writer = connect(path)?;
+        writer.pragma_update(None, "journal_mode", "wal")?;
+        // A case must be on the disk before the offset that brought it is committed, also when the power fails.
+        writer.pragma_update(None, "synchronous", "full")?;
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found: i64 = tx.query_row("pragma user_version", [], |row| row.get(0))?;
+        let reached = migrate(&mut Held(&tx), found, &path.display().to_string())?;
+        tx.pragma_update(None, "user_version", reached)?;
+        tx.commit()?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+    }
+}
+
+impl Database for Sqlite {
+    fn write(&self, work: Work<'_>) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        work(&mut Held(&tx))?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
+        let kept = lock(&self.readers).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => {
+                let reader = connect(&self.path)?;
+                reader.pragma_update(None, "query_only", true)?;
+                reader
+            }
+        };
+        let done = work(&mut Held(&reader));
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        done
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path).map_err(|e| StoreError::Open {
+        path: path.display().to_string(),
+        why: format!("{e}; check the path and its permissions"),
+    })?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+// A panic elsewhere leaves the connection itself sound: its transaction was rolled back when it was dropped.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Held<'a>(&'a Connection);
+
+impl Session for Held<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(values))? as u64)
+    }
+
+    fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let rows = statement.query_map(params_from_iter(values), |row| {
+            let value = |column| {
+                Ok(match row.get::<_, types::Value>(column)? {
+                    types::Value::Null => Value::Null,
+                    types::Value::Integer(v) => Value::Int(v),
+                    types::Value::Real(v) => Value::Real(v),
+                    types::Value::Text(v) => Value::Text(v),
+                    types::Value::Blob(v) => Value::Blob(v),
+                })
+            };
+            (0..columns).map(value).collect::<rusqlite::Result<Vec<_>>>().map(Row)
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<types::ToSqlOutput<'_>> {
+        Ok(types::ToSqlOutput::Borrowed(match self {
+            Value::Null => types::ValueRef::Null,
+            Value::Int(v) => types::ValueRef::Integer(*v),
+            Value::Real(v) => types::ValueRef::Real(*v),
+            Value::Text(v) => types::ValueRef::Text(v.as_bytes()),
+            Value::Blob(v) => types::ValueRef::Blob(v),
+        }))
+    }
+}
