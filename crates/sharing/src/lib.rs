@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod api;
 pub mod audit;
 pub mod case;
 mod config;
@@ -25,6 +26,7 @@ mod stix;
 mod store;
 mod taxii;
 mod view;
+mod web;
 mod words;
 
 pub use config::{Config, Partner, Reviewers, Tlp};

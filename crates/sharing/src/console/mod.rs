@@ -1,4 +1,4 @@
-//! The review console: server-rendered pages, and the same as JSON.
+//! The review console: server-rendered pages.
 
 use std::time::Instant;
 
@@ -6,12 +6,11 @@ use askama::Template;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, Request, State as Shared},
-    http::{HeaderValue, Response, StatusCode, header},
-    routing::{any, get},
+    extract::{Path, Query, State as Shared},
+    http::{Response, StatusCode},
+    routing::get,
 };
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::{
     audit::Sealed,
@@ -20,37 +19,26 @@ use crate::{
     demo,
     service::{Inner, Sharing, SharingError},
     store::{CaseQuery, CaseRow},
-    taxii, view, words,
+    view,
+    web::{counted, failed, html, path_segment, respond},
+    words,
 };
 
-/// Styles from here, nothing else from anywhere; nobody frames us.
-const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Console, JSON API and TAXII on one listener.
-pub(crate) fn router(sharing: Sharing) -> Router {
-    Router::new()
-        .route("/", get(list))
-        .route("/clusters/{id}", get(page))
-        .route("/api/clusters", get(api_list))
-        .route("/api/clusters/{id}", get(api_page))
-        .route("/assets/style.css", get(style))
-        .route("/taxii2", any(taxii))
-        .route("/taxii2/", any(taxii))
-        .route("/taxii2/{*path}", any(taxii))
-        .fallback(lost)
-        .with_state(sharing)
+/// Its routes.
+pub(crate) fn routes() -> Router<Sharing> {
+    Router::new().route("/", get(list)).route("/clusters/{id}", get(page)).route("/assets/style.css", get(style))
 }
 
 /// Which clusters to show.
 #[derive(Debug, Default, Deserialize)]
-struct Wanted {
-    state: Option<String>,
-    status: Option<String>,
-    page: Option<usize>,
+pub(crate) struct Wanted {
+    pub state: Option<String>,
+    pub status: Option<String>,
+    pub page: Option<usize>,
 }
 
 impl Wanted {
-    fn query(&self, limit: usize) -> CaseQuery {
+    pub fn query(&self, limit: usize) -> CaseQuery {
         let page = self.page.unwrap_or(1).clamp(1, 1_000_000);
         CaseQuery {
             state: self.state.as_deref().and_then(State::from_name),
@@ -105,9 +93,9 @@ struct StepView {
 
 #[derive(Template)]
 #[template(path = "message.html")]
-struct MessagePage {
-    title: &'static str,
-    text: &'static str,
+pub(crate) struct MessagePage {
+    pub title: &'static str,
+    pub text: &'static str,
 }
 
 async fn list(
@@ -260,68 +248,12 @@ fn advice(case: &Case, reviewers: Reviewers) -> String {
     }
 }
 
-async fn api_list(
-    Shared(sharing): Shared<Sharing>,
-    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
-) -> Response<Body> {
-    let began = Instant::now();
-    let response = match wanted {
-        Err(rejection) => json_error(StatusCode::BAD_REQUEST, &rejection.body_text()),
-        Ok(Query(wanted)) => {
-            let query = wanted.query(sharing.config().console_page);
-            match sharing.blocking(move |inner| Ok(inner.store.cases(&query)?)).await {
-                Ok((rows, total)) => json_response(StatusCode::OK, &json!({"total": total, "clusters": rows})),
-                Err(error) => json_failed(&sharing, &error),
-            }
-        }
-    };
-    counted(&sharing, "api", "list", began, response)
-}
-
-async fn api_page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> Response<Body> {
-    let began = Instant::now();
-    let found = sharing
-        .blocking(move |inner| {
-            let Some(stored) = inner.store.case(&id)? else {
-                return Ok(None);
-            };
-            let history = inner.store.history(&stored.case.id)?;
-            Ok(Some((stored, history)))
-        })
-        .await;
-    let response = match found {
-        Ok(Some((stored, history))) => {
-            json_response(StatusCode::OK, &json!({"case": stored.case, "cluster": stored.cluster, "history": history}))
-        }
-        Ok(None) => json_error(StatusCode::NOT_FOUND, "there is no such cluster"),
-        Err(error) => json_failed(&sharing, &error),
-    };
-    counted(&sharing, "api", "cluster", began, response)
-}
-
-async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<Body> {
-    let began = Instant::now();
-    let (parts, _) = request.into_parts();
-    let answered = sharing
-        .blocking(move |inner| {
-            let query = parts.uri.query().unwrap_or("");
-            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers))
-        })
-        .await;
-    match answered {
-        Ok((endpoint, response)) => counted(&sharing, "taxii", endpoint, began, response),
-        Err(error) => {
-            let response = json_failed(&sharing, &error);
-            counted(&sharing, "taxii", "unknown", began, response)
-        }
-    }
-}
-
 async fn style() -> Response<Body> {
     respond(StatusCode::OK, "text/css; charset=utf-8", view::STYLE.to_owned())
 }
 
-async fn lost() -> Response<Body> {
+/// No such page.
+pub(crate) async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
         &MessagePage { title: "There is no such page", text: "The list of clusters is a good place to go on from." },
@@ -330,91 +262,6 @@ async fn lost() -> Response<Body> {
 
 fn demo_of(sharing: &Sharing) -> Option<&'static str> {
     (sharing.config().reviewers == Reviewers::Demo).then_some(demo::NOTICE)
-}
-
-fn counted(
-    sharing: &Sharing,
-    surface: &str,
-    endpoint: &str,
-    began: Instant,
-    response: Response<Body>,
-) -> Response<Body> {
-    let metrics = &sharing.inner.metrics;
-    metrics.requests.with_label_values(&[surface, endpoint, response.status().as_str()]).inc();
-    metrics.seconds.with_label_values(&[surface, endpoint]).observe(began.elapsed().as_secs_f64());
-    response
-}
-
-fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
-    report(sharing, error);
-    html(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        &MessagePage {
-            title: "This page could not be made",
-            text: "The reason is in the service's log. Try again in a moment.",
-        },
-    )
-}
-
-fn json_failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
-    report(sharing, error);
-    json_error(StatusCode::INTERNAL_SERVER_ERROR, "the reason is in the service's log")
-}
-
-fn report(sharing: &Sharing, error: &SharingError) {
-    sharing.inner.metrics.errors.with_label_values(&["http"]).inc();
-    tracing::error!(%error, "a request failed");
-}
-
-fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
-    match page.render() {
-        Ok(text) => respond(status, "text/html; charset=utf-8", text),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be rendered");
-            respond(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "text/plain; charset=utf-8",
-                "this page could not be made\n".to_owned(),
-            )
-        }
-    }
-}
-
-fn json_error(status: StatusCode, why: &str) -> Response<Body> {
-    json_response(status, &json!({"error": why}))
-}
-
-fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
-    respond(status, "application/json", value.to_string())
-}
-
-fn respond(status: StatusCode, media: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, media),
-        (header::CONTENT_SECURITY_POLICY, CSP),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// A cluster id as one segment of a path.
-fn path_segment(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&crate::audit::hex(&[byte]).to_uppercase());
-        }
-        out
-    })
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl Sharing {
 
     /// Console, JSON API and TAXII.
     pub fn router(&self) -> axum::Router {
-        crate::console::router(self.clone())
+        crate::web::router(self.clone())
     }
 
     /// Runs blocking work off the async threads.

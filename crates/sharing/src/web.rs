@@ -1,0 +1,137 @@
+//! One listener for console, JSON API and TAXII: routes, and what answers have in common.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State as Shared},
+    http::{HeaderValue, Response, StatusCode, header},
+    routing::any,
+};
+use serde_json::json;
+
+use crate::{
+    api, console,
+    service::{Sharing, SharingError},
+    taxii,
+};
+
+/// Styles from here, nothing else from anywhere; nobody frames us.
+const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Console, JSON API and TAXII on one listener.
+pub(crate) fn router(sharing: Sharing) -> Router {
+    Router::new()
+        .merge(console::routes())
+        .merge(api::routes())
+        .route("/taxii2", any(taxii))
+        .route("/taxii2/", any(taxii))
+        .route("/taxii2/{*path}", any(taxii))
+        .fallback(console::lost)
+        .with_state(sharing)
+}
+
+async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<Body> {
+    let began = Instant::now();
+    let (parts, _) = request.into_parts();
+    let answered = sharing
+        .blocking(move |inner| {
+            let query = parts.uri.query().unwrap_or("");
+            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers))
+        })
+        .await;
+    match answered {
+        Ok((endpoint, response)) => counted(&sharing, "taxii", endpoint, began, response),
+        Err(error) => {
+            let response = json_failed(&sharing, &error);
+            counted(&sharing, "taxii", "unknown", began, response)
+        }
+    }
+}
+
+pub(crate) fn counted(
+    sharing: &Sharing,
+    surface: &str,
+    endpoint: &str,
+    began: Instant,
+    response: Response<Body>,
+) -> Response<Body> {
+    let metrics = &sharing.inner.metrics;
+    metrics.requests.with_label_values(&[surface, endpoint, response.status().as_str()]).inc();
+    metrics.seconds.with_label_values(&[surface, endpoint]).observe(began.elapsed().as_secs_f64());
+    response
+}
+
+pub(crate) fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
+    report(sharing, error);
+    html(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        &console::MessagePage {
+            title: "This page could not be made",
+            text: "The reason is in the service's log. Try again in a moment.",
+        },
+    )
+}
+
+pub(crate) fn json_failed(sharing: &Sharing, error: &SharingError) -> Response<Body> {
+    report(sharing, error);
+    json_error(StatusCode::INTERNAL_SERVER_ERROR, "the reason is in the service's log")
+}
+
+pub(crate) fn report(sharing: &Sharing, error: &SharingError) {
+    sharing.inner.metrics.errors.with_label_values(&["http"]).inc();
+    tracing::error!(%error, "a request failed");
+}
+
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
+    match page.render() {
+        Ok(text) => respond(status, "text/html; charset=utf-8", text),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "text/plain; charset=utf-8",
+                "this page could not be made\n".to_owned(),
+            )
+        }
+    }
+}
+
+pub(crate) fn json_error(status: StatusCode, why: &str) -> Response<Body> {
+    json_response(status, &json!({"error": why}))
+}
+
+pub(crate) fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
+    respond(status, "application/json", value.to_string())
+}
+
+pub(crate) fn respond(status: StatusCode, media: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, media),
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A cluster id as one segment of a path.
+pub(crate) fn path_segment(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&crate::audit::hex(&[byte]).to_uppercase());
+        }
+        out
+    })
+}
