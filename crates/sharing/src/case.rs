@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Entry;
+use crate::{
+    audit::Entry,
+    policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
+};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,6 +86,8 @@ pub enum Step {
         /// What was considered.
         finding: String,
     },
+    /// Records what a rule of the policy asks for.
+    Record(Fact),
     /// Says that the present version may be shared.
     Approve {
         /// Why.
@@ -111,6 +116,7 @@ impl Step {
         match self {
             Step::BeginReview => "begin review",
             Step::CheckSourcesAndMethods { .. } => "check sources and methods",
+            Step::Record(fact) => fact.verb(),
             Step::Approve { .. } => "approve",
             Step::Dismiss { .. } => "dismiss",
             Step::Release => "release",
@@ -148,6 +154,15 @@ pub struct Word {
     pub text: String,
 }
 
+/// What a recipient was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of which version of the finding first.
+    pub first: u32,
+    /// Of which last.
+    pub last: u32,
+}
+
 /// One finding on its way to partners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -178,6 +193,13 @@ pub struct Case {
     /// The version that partners have.
     #[serde(default)]
     pub released_version: Option<u32>,
+    /// Who was told, by name, and of which version last. `None` for a case that is not released, or was before recipients were
+    /// noted: then every partner with accounts in it was told.
+    #[serde(default)]
+    pub told: Option<BTreeMap<String, Versions>>,
+    /// What people recorded because a rule needs it.
+    #[serde(default)]
+    pub facts: Facts,
     /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
@@ -200,6 +222,8 @@ impl Case {
             approved: None,
             first_released_at: None,
             released_version: None,
+            told: None,
+            facts: Facts::default(),
             withdrawn: BTreeMap::new(),
         };
         let entry = case.entry(
@@ -234,8 +258,8 @@ impl Case {
         Some(self.entry("lockstep", "new_version", text, now))
     }
 
-    /// Takes a step, or says why not. The case is unchanged where the step is refused.
-    pub fn take(&mut self, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+    /// Takes a step, or says why not. The case is unchanged where the step is refused. A release asks the policy under `terms`.
+    pub fn take(&mut self, step: Step, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<Entry, Illegal> {
         let refuse = |why: &str| {
             Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
         };
@@ -260,11 +284,33 @@ impl Case {
                 self.checked = Some(word(finding));
                 ("sources_and_methods_checked", finding.clone())
             }
+            Step::Record(fact) => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Err(why) = fact.check(&self.facts, by, terms, now) {
+                    return refuse(&why);
+                }
+                let mut text = fact.summary();
+                if fact.changes_who_is_told() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
+                {
+                    // What was approved is no longer what would be shared.
+                    self.approved = None;
+                    text.push_str("; the approval was given without this, so it has to be given again");
+                    if self.state == State::Approved {
+                        self.state = State::InReview;
+                    }
+                }
+                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
+                self.facts.take(fact.clone(), record);
+                (fact.action(), text)
+            }
             Step::Approve { comment } => {
                 if !open {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if shared && self.released_version == Some(self.version) {
+                let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
+                if shared && approved && self.released_version == Some(self.version) {
                     return refuse("partners already have this version");
                 }
                 self.approved = Some(word(comment));
@@ -276,6 +322,9 @@ impl Case {
             Step::Dismiss { reason } => {
                 if !matches!(self.state, State::InReview | State::Approved) {
                     return refuse(&format!("it is {}", self.state));
+                }
+                if let Some(why) = policy::dismissal_blocked(self, terms) {
+                    return refuse(&why);
                 }
                 if reason.trim().is_empty() {
                     return refuse("a dismissal needs a reason");
@@ -299,22 +348,34 @@ impl Case {
                         "{by} approved it: accounts are named only when two different people agree"
                     ));
                 }
-                if self.checked.as_ref().is_none_or(|c| c.version != self.version) {
-                    return refuse(&format!(
-                        "the sources-and-methods check of version {} is not recorded",
-                        self.version
-                    ));
+                let outcome = policy::decide(self, terms, now);
+                let blocks: Vec<String> =
+                    outcome.blocking().map(|block| format!("{} ({})", block.text, block.rule)).collect();
+                if !blocks.is_empty() {
+                    return refuse(&blocks.join("; "));
                 }
+                let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
                 let first = self.first_released_at.is_none();
-                self.first_released_at.get_or_insert(now);
-                self.released_version = Some(self.version);
-                self.state = if first { State::Released } else { State::Updated };
                 let text = format!(
-                    "version {} goes to partners; approved by {}, {} by {by}",
+                    "version {} goes to {}; approved by {}, {} by {by}",
                     self.version,
+                    if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
                     approved.by,
                     if first { "released" } else { "updated" },
                 );
+                let version = self.version;
+                let had: BTreeMap<String, Versions> = terms
+                    .recipients
+                    .iter()
+                    .filter_map(|recipient| Some((recipient.name.clone(), self.had(recipient)?)))
+                    .collect();
+                let noted = self.told.get_or_insert(had);
+                for name in told {
+                    noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
+                }
+                self.first_released_at.get_or_insert(now);
+                self.released_version = Some(self.version);
+                self.state = if first { State::Released } else { State::Updated };
                 (if first { "released" } else { "updated" }, text)
             }
             Step::Retract { reason } => {
@@ -339,15 +400,31 @@ impl Case {
         Ok(self.entry(by, action, text, now))
     }
 
+    /// What a recipient was told of this case.
+    pub fn had(&self, recipient: &Recipient) -> Option<Versions> {
+        match &self.told {
+            Some(told) => told.get(&recipient.name).copied(),
+            // Released before recipients were noted.
+            None if recipient.class == Class::Platform => {
+                self.released_version.map(|version| Versions { first: version, last: version })
+            }
+            None => None,
+        }
+    }
+
     fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
-            State::InReview => &["check sources and methods", "approve", "dismiss"],
-            State::Approved => {
-                &["check sources and methods", "release (by somebody other than the approver)", "dismiss"]
-            }
+            State::InReview => &["check sources and methods", "record what the rules need", "approve", "dismiss"],
+            State::Approved => &[
+                "check sources and methods",
+                "record what the rules need",
+                "release (by somebody other than the approver)",
+                "dismiss",
+            ],
             State::Released | State::Updated => &[
                 "check sources and methods",
+                "record what the rules need",
                 "approve a newer version",
                 "update (by somebody other than the approver)",
                 "retract",
@@ -367,9 +444,18 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{fixtures, policy::Targets};
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_700_000_000).unwrap()
+    }
+    fn take(case: &mut Case, step: Step, by: &str) -> Result<Entry, Illegal> {
+        fixtures::take(case, step, by, now())
+    }
+    fn record(case: &mut Case) {
+        for fact in fixtures::facts() {
+            take(case, Step::Record(fact), "ann").unwrap();
+        }
     }
     fn check() -> Step {
         Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }
@@ -379,14 +465,15 @@ mod tests {
     }
     fn in_review() -> Case {
         let (mut case, _) = Case::nominate("c1", 1, now());
-        case.take(Step::BeginReview, "ann", now()).unwrap();
+        take(&mut case, Step::BeginReview, "ann").unwrap();
         case
     }
     fn released() -> Case {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
-        case.take(Step::Release, "bob", now()).unwrap();
+        record(&mut case);
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
+        take(&mut case, Step::Release, "bob").unwrap();
         case
     }
 
@@ -400,9 +487,9 @@ mod tests {
     #[test]
     fn one_person_cannot_release_alone() {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
-        let refused = case.take(Step::Release, "ann", now()).unwrap_err();
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
+        let refused = take(&mut case, Step::Release, "ann").unwrap_err();
         assert!(refused.to_string().contains("two different people"), "{refused}");
         assert_eq!(case.state, State::Approved);
     }
@@ -410,8 +497,8 @@ mod tests {
     #[test]
     fn nothing_is_released_before_the_sources_and_methods_check() {
         let mut case = in_review();
-        case.take(approve(), "ann", now()).unwrap();
-        let refused = case.take(Step::Release, "bob", now()).unwrap_err();
+        take(&mut case, approve(), "ann").unwrap();
+        let refused = take(&mut case, Step::Release, "bob").unwrap_err();
         assert!(refused.to_string().contains("sources-and-methods"), "{refused}");
     }
 
@@ -426,13 +513,14 @@ mod tests {
             Step::Update,
             Step::Retract { reason: "r".to_owned() },
             Step::Close,
+            Step::Record(Fact::Targets(Targets::default())),
         ];
         for state in State::ALL {
             for step in &steps {
                 let mut case = in_review();
                 case.state = state;
                 let before = case.clone();
-                if let Err(refused) = case.take(step.clone(), "ann", now()) {
+                if let Err(refused) = take(&mut case, step.clone(), "ann") {
                     assert!(refused.to_string().contains("allowed now: "), "{refused}");
                     assert_eq!(case, before);
                 } else {
@@ -445,8 +533,8 @@ mod tests {
     #[test]
     fn a_newer_version_takes_an_approval_back() {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
         assert!(case.see(2, now()).is_some());
         assert_eq!(case.state, State::InReview);
         assert!(case.see(2, now()).is_none());
@@ -457,22 +545,23 @@ mod tests {
     fn an_update_needs_its_own_check_and_two_people() {
         let mut case = released();
         case.see(2, now());
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(approve(), "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(check(), "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "ann", now()).is_err());
-        case.take(Step::Update, "bob", now()).unwrap();
+        record(&mut case);
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, approve(), "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, check(), "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "ann").is_err());
+        take(&mut case, Step::Update, "bob").unwrap();
         assert_eq!((case.state, case.released_version), (State::Updated, Some(2)));
-        assert!(case.take(approve(), "ann", now()).is_err());
+        assert!(take(&mut case, approve(), "ann").is_err());
     }
 
     #[test]
     fn a_retracted_case_can_only_be_closed() {
         let mut case = released();
-        case.take(Step::Retract { reason: "wrong".to_owned() }, "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(Step::Close, "bob", now()).unwrap();
+        take(&mut case, Step::Retract { reason: "wrong".to_owned() }, "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, Step::Close, "bob").unwrap();
         assert_eq!(case.state, State::Closed);
     }
 }

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::{Class, Policy, Recipient, Rules};
+
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -49,6 +51,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Who may be told, and by which rules.
+    pub fn policy(&self) -> Result<Policy, String> {
+        let recipients = self.partners.iter().map(Partner::recipient).collect();
+        Ok(Policy { recipients, rules: Rules::with_marking(self.tlp) })
+    }
+
     /// Says what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
         if self.identity.trim().is_empty() {
@@ -129,6 +137,21 @@ pub struct Partner {
 
 fn amber() -> Tlp {
     Tlp::Amber
+}
+
+impl Partner {
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            name: self.name.clone(),
+            class: Class::Platform,
+            platform: Some(self.platform.clone()),
+            state: None,
+            chief_election_official: false,
+            contact: String::new(),
+            delivery: None,
+            tlp_ceiling: self.tlp_ceiling,
+        }
+    }
 }
 
 /// Traffic Light Protocol 2.0, from open to closed.

@@ -20,6 +20,7 @@ mod demo;
 mod fixtures;
 mod keys;
 mod metrics;
+pub mod policy;
 pub mod report;
 mod service;
 mod stix;

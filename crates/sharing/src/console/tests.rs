@@ -145,7 +145,7 @@ fn json_says_the_same() {
     let one: serde_json::Value = serde_json::from_str(&s.get("/api/clusters/a").1).unwrap();
     assert_eq!(one["cluster"]["accounts"].as_array().unwrap().len(), 12);
     assert_eq!(one["case"]["state"], "released");
-    assert_eq!(one["history"].as_array().unwrap().len(), 5);
+    assert_eq!(one["history"].as_array().unwrap().len(), 8);
     assert_eq!(s.get("/api/clusters/none").0, 404);
     assert_eq!(s.get("/api/clusters?page=x").0, 400);
     assert_eq!(s.get("/clusters/none").0, 404);

@@ -24,6 +24,7 @@ use crate::{
     config::{Config, Reviewers},
     demo, keys,
     metrics::Metrics,
+    policy::{Class, Policy},
     stix,
     store::{Change, PartnerRow, Store, StoreError, StoredCase},
 };
@@ -91,6 +92,7 @@ pub struct Sharing {
 
 pub(crate) struct Inner {
     pub config: Config,
+    pub policy: Policy,
     pub store: Store,
     pub metrics: Metrics,
 }
@@ -99,13 +101,14 @@ impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
+        let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let store = Store::open(&config.database)?;
-        store.set_partners(&config.partners)?;
+        store.set_partners(&policy.partners())?;
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
+        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -271,13 +274,13 @@ impl Inner {
             for cluster in newest.values().filter(|cluster| !absorbed.contains_key(cluster.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
-                if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
+                if let Some(change) = on_cluster(known, cluster, &self.config, &self.policy, &partners, now)? {
                     changes.push(change);
                     *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
             }
             for (gone, by) in &absorbed {
-                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &partners, now)?);
+                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &self.policy, &partners, now)?);
             }
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
@@ -309,12 +312,12 @@ impl Inner {
         let now = after(&stored.case, now);
         let publishes = matches!(step, Step::Release | Step::Update);
         let retracts = matches!(step, Step::Retract { .. });
-        let entries = vec![stored.case.take(step, by, now)?];
+        let entries = vec![stored.case.take(step, by, &self.policy.terms(&stored.cluster), now)?];
         let partners = self.store.partners()?;
         let publish = if publishes {
-            share(&mut stored, &self.config, &partners, now)
+            share(&mut stored, &self.config, &self.policy, &partners, now)
         } else if retracts {
-            withdraw(&mut stored, &self.config, &partners, now)
+            withdraw(&mut stored, &self.config, &self.policy, &partners, now)
         } else {
             Vec::new()
         };
@@ -347,6 +350,7 @@ fn on_cluster(
     known: Option<StoredCase>,
     cluster: &ClusterMessage,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {
@@ -370,19 +374,20 @@ fn on_cluster(
             (stored, now)
         }
     };
+    let terms = policy.terms(cluster);
     let mut publish = Vec::new();
     if config.reviewers == Reviewers::Demo && cluster.status == Status::Flagged {
-        let reviewed = demo::review(&mut stored.case, now)?;
-        if !reviewed.is_empty() {
-            entries.extend(reviewed);
-            publish = share(&mut stored, config, partners, now);
+        let (reviewed, released) = demo::review(&mut stored.case, &terms, now)?;
+        entries.extend(reviewed);
+        if released {
+            publish = share(&mut stored, config, policy, partners, now);
         }
     } else if config.reviewers == Reviewers::Demo
         && let Some(retracted) =
-            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), now)?
+            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), &terms, now)?
     {
         entries.push(retracted);
-        publish = withdraw(&mut stored, config, partners, now);
+        publish = withdraw(&mut stored, config, policy, partners, now);
     }
     Ok(Some(Change { stored, entries, publish }))
 }
@@ -392,25 +397,31 @@ fn on_absorbed(
     known: Option<StoredCase>,
     by: &str,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {
     let Some(mut stored) = known else { return Ok(None) };
     let now = after(&stored.case, now);
     let reason = format!("its cluster became part of {by}");
-    let Some(entry) = demo::retract(&mut stored.case, reason, now)? else { return Ok(None) };
-    let publish = withdraw(&mut stored, config, partners, now);
+    let Some(entry) = demo::retract(&mut stored.case, reason, &policy.terms(&stored.cluster), now)? else {
+        return Ok(None);
+    };
+    let publish = withdraw(&mut stored, config, policy, partners, now);
     Ok(Some(Change { stored, entries: vec![entry], publish }))
 }
 
-/// Objects for every partner that may be told of the version just released.
+/// Objects for every platform that the policy told of the version just released.
 fn share(
     stored: &mut StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
-    let publish = for_partners(stored, config, partners, now, |p| p.objects());
+    let told = |name: &str| stored.case.told.as_ref()?.get(name).copied();
+    let told_now = |name: &str| told(name).is_some_and(|versions| versions.last == stored.case.version);
+    let publish = for_partners(stored, config, policy, partners, now, told_now, |p| p.objects());
     if let Some(before) = &stored.released {
         stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
     }
@@ -418,10 +429,11 @@ fn share(
     publish
 }
 
-/// Revoked versions of everything that partners have.
+/// Revoked versions of everything that platforms have, for every one that was told, whatever the policy would say of it today.
 fn withdraw(
     stored: &mut StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
@@ -430,7 +442,8 @@ fn withdraw(
     };
     // Partners have the released version; a newer one that was never shared is nothing to them.
     let shared = StoredCase { cluster: before.clone(), ..stored.clone() };
-    let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
+    let told = |name: &str| stored.case.told.as_ref().is_none_or(|told| told.contains_key(name));
+    let publish = for_partners(&shared, config, policy, partners, now, told, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
     publish
 }
@@ -438,24 +451,30 @@ fn withdraw(
 fn for_partners(
     stored: &StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
+    told: impl Fn(&str) -> bool,
     objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    // A platform that is told for the first time has no earlier version, whatever others have.
+    let had = |name: &str, version: u32| {
+        stored.case.told.as_ref().is_none_or(|told| told.get(name).is_some_and(|versions| versions.first <= version))
+    };
     partners
         .iter()
-        .filter(|partner| partner.tlp_ceiling >= config.tlp)
+        .filter(|partner| told(&partner.name))
         .map(|partner| {
             let publication = stix::Publication {
                 identity: &config.identity,
-                tlp: config.tlp,
+                tlp: policy.rules.class(Class::Platform).tlp,
                 valid_days: config.valid_days,
                 partner: &partner.name,
                 platform: &partner.platform,
                 pseudonym_key: &partner.pseudonym_key,
                 case: &stored.case,
                 cluster: &stored.cluster,
-                before: stored.released.as_ref(),
+                before: stored.released.as_ref().filter(|before| had(&partner.name, before.version)),
                 now,
             };
             (partner.collection, objects(&publication))

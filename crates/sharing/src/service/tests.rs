@@ -64,6 +64,9 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves() {
     assert!(sharing.step("a", Step::Release, "ann").await.is_err());
     sharing.step("a", Step::BeginReview, "ann").await.unwrap();
     sharing.step("a", check, "ann").await.unwrap();
+    for fact in fixtures::facts() {
+        sharing.step("a", Step::Record(fact), "ann").await.unwrap();
+    }
     sharing.step("a", approve, "ann").await.unwrap();
     assert!(sharing.step("a", Step::Release, "ann").await.is_err());
     assert_eq!(sharing.step("a", Step::Release, "bob").await.unwrap(), State::Released);
@@ -92,7 +95,17 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves() {
         .into_iter()
         .map(|sealed| sealed.entry.action)
         .collect();
-    let expected = ["nominated", "in_review", "sources_and_methods_checked", "approved", "released", "retracted"];
+    let expected = [
+        "nominated",
+        "in_review",
+        "sources_and_methods_checked",
+        "targets_recorded",
+        "consideration_recorded",
+        "duties_recorded",
+        "approved",
+        "released",
+        "retracted",
+    ];
     assert_eq!(history, expected);
 }
 
