@@ -45,6 +45,7 @@ impl Wanted {
             status: self.status.clone().filter(|s| ["flagged", "single_source", "coordinated"].contains(&s.as_str())),
             offset: (page - 1) * limit,
             limit,
+            ..CaseQuery::default()
         }
     }
 }

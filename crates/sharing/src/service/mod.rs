@@ -105,6 +105,7 @@ impl Sharing {
         let metrics = Metrics::new(metrics)?;
         let store = Store::open(&config.database)?;
         store.set_partners(&policy.partners())?;
+        store.index_cases()?;
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
