@@ -105,6 +105,12 @@ impl Sharing {
         let metrics = Metrics::new(metrics)?;
         let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
         store.set_partners(&policy.partners())?;
+        if !config.partners.is_empty() {
+            tracing::warn!(
+                "sharing.partners is read as recipients of class platform: name them in a file of recipients instead \
+                 (sharing.recipients, see config/sharing.toml)"
+            );
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
