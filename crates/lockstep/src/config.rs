@@ -87,7 +87,9 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.detector.engine()?;
-        self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
+        self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+        self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+        Ok(())
     }
 
     /// The log that the configuration names.

@@ -249,8 +249,8 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
         outcome.blocks.push(block(Rule::SecretServiceAlways, text));
         return;
     };
-    let open: Vec<&str> =
-        outcome.suggestions.iter().filter(|(_, answer)| answer.is_none()).map(|(name, _)| name.as_str()).collect();
+    let open = |name: &&String| !recorded.suggestions.contains_key(*name);
+    let open: Vec<&str> = terms.cluster.targets.iter().filter(open).map(String::as_str).collect();
     if !open.is_empty() {
         let text = format!(
             "the detector suggests as targets: {}; record for each whether that is so, or why not",

@@ -13,6 +13,7 @@
 
 mod decide;
 mod facts;
+mod file;
 mod recipients;
 mod rules;
 
@@ -24,3 +25,6 @@ pub use facts::{
 };
 pub use recipients::{Class, Delivery, Recipient};
 pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told};
+
+#[cfg(test)]
+mod tests;

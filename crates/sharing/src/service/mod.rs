@@ -106,6 +106,12 @@ impl Sharing {
         let store = Store::open(&config.database)?;
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
+        if !config.partners.is_empty() {
+            tracing::warn!(
+                "sharing.partners is read as recipients of class platform: name them in a file of recipients instead \
+                 (sharing.recipients, see config/sharing.toml)"
+            );
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
