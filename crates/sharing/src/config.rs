@@ -1,6 +1,6 @@
 //! What an operator can set about sharing.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 

@@ -409,7 +409,7 @@ fn rule_8_platforms_decide_for_themselves() {
 async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
     let folder = tempfile::tempdir().unwrap();
     let config = crate::Config {
-        database: folder.path().join("sharing.sqlite"),
+        database: folder.path().join("sharing.sqlite").display().to_string(),
         reviewers: crate::Reviewers::Demo,
         partners: vec![crate::Partner {
             name: "birds".to_owned(),
