@@ -204,7 +204,7 @@ fn case_page(inner: &Inner, id: &str) -> Result<Option<CasePage>, SharingError> 
         state: stored.case.state.to_string(),
         advice: advice(&stored.case, inner.config.reviewers),
         case_id: stored.case.id.clone(),
-        body: view::body(&stored.cluster, "cluster", view::Limits::CONSOLE),
+        body: view::body(&stored.cluster, "cluster", view::Limits::CONSOLE, Some(&view::Shown::default())),
         history: history.into_iter().map(step_view).collect(),
     }))
 }
