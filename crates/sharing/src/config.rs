@@ -17,6 +17,8 @@ pub struct Config {
     pub reviewers: Reviewers,
     /// Who may be told.
     pub partners: Vec<Partner>,
+    /// How people get into the console.
+    pub login: crate::access::Login,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
@@ -38,6 +40,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             partners: Vec::new(),
+            login: crate::access::Login::default(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
             valid_days: 30,
@@ -75,6 +78,7 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
+        self.login.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()

@@ -19,6 +19,7 @@ use runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
+    access::{Access, UsersError},
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
@@ -54,6 +55,9 @@ pub enum SharingError {
     /// A metric could not be registered.
     #[error("{0}; open sharing once per registry")]
     Metrics(#[from] MetricsError),
+    /// The file of users is not in order.
+    #[error(transparent)]
+    Users(#[from] UsersError),
     /// A step was refused.
     #[error(transparent)]
     Illegal(#[from] Illegal),
@@ -93,6 +97,7 @@ pub(crate) struct Inner {
     pub config: Config,
     pub store: Store,
     pub metrics: Metrics,
+    pub access: Access,
 }
 
 impl Sharing {
@@ -105,7 +110,8 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
+        let access = Access::open(&config.login)?;
+        let sharing = Self { inner: Arc::new(Inner { config, store, metrics, access }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
