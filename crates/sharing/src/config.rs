@@ -22,6 +22,8 @@ pub struct Config {
     /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
     /// `platform`.
     pub partners: Vec<Partner>,
+    /// How people get into the console.
+    pub login: crate::access::Login,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
@@ -44,6 +46,7 @@ impl Default for Config {
             reviewers: Reviewers::People,
             recipients: None,
             partners: Vec::new(),
+            login: crate::access::Login::default(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
             valid_days: 30,
@@ -102,6 +105,7 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
+        self.login.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()

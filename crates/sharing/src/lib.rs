@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod access;
 mod api;
 pub mod audit;
 pub mod case;
@@ -30,6 +31,7 @@ mod view;
 mod web;
 mod words;
 
+pub use access::{Login, Role, SHORTEST_PASSWORD, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};
 pub use service::{Outcomes, Sharing, SharingError};
 pub use store::StoreError;

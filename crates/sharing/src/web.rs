@@ -8,12 +8,13 @@ use axum::{
     body::Body,
     extract::{Request, State as Shared},
     http::{HeaderValue, Response, StatusCode, header},
+    middleware,
     routing::any,
 };
 use serde_json::json;
 
 use crate::{
-    api, console,
+    access, api, console,
     service::{Sharing, SharingError},
     taxii,
 };
@@ -26,6 +27,8 @@ pub(crate) fn router(sharing: Sharing) -> Router {
     Router::new()
         .merge(console::routes())
         .merge(api::routes())
+        .layer(middleware::from_fn_with_state(sharing.clone(), access::gate))
+        .merge(access::routes())
         .route("/taxii2", any(taxii))
         .route("/taxii2/", any(taxii))
         .route("/taxii2/{*path}", any(taxii))

@@ -19,6 +19,7 @@ use runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
+    access::{Access, UsersError},
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
@@ -55,6 +56,9 @@ pub enum SharingError {
     /// A metric could not be registered.
     #[error("{0}; open sharing once per registry")]
     Metrics(#[from] MetricsError),
+    /// The file of users is not in order.
+    #[error(transparent)]
+    Users(#[from] UsersError),
     /// A step was refused.
     #[error(transparent)]
     Illegal(#[from] Illegal),
@@ -95,6 +99,7 @@ pub(crate) struct Inner {
     pub policy: Policy,
     pub store: Store,
     pub metrics: Metrics,
+    pub access: Access,
 }
 
 impl Sharing {
@@ -115,7 +120,8 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics }) };
+        let access = Access::open(&config.login)?;
+        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }

@@ -8,6 +8,9 @@ mod cases;
 pub(crate) mod database;
 mod objects;
 mod partners;
+mod sessions;
+
+pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
 use jiff::Timestamp;
