@@ -98,6 +98,11 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// Takes an approval or a dismissal back: somebody has to look again.
+    ReturnToReview {
+        /// Why.
+        reason: String,
+    },
     /// Shares the approved version for the first time.
     Release,
     /// Shares an approved later version.
@@ -119,6 +124,7 @@ impl Step {
             Step::Record(fact) => fact.verb(),
             Step::Approve { .. } => "approve",
             Step::Dismiss { .. } => "dismiss",
+            Step::ReturnToReview { .. } => "return to review",
             Step::Release => "release",
             Step::Update => "update",
             Step::Retract { .. } => "retract",
@@ -332,6 +338,17 @@ impl Case {
                 self.state = State::Dismissed;
                 ("dismissed", reason.clone())
             }
+            Step::ReturnToReview { reason } => {
+                if !matches!(self.state, State::Approved | State::Dismissed) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a return to review needs a reason");
+                }
+                self.approved = None;
+                self.state = State::InReview;
+                ("returned_to_review", reason.clone())
+            }
             Step::Release | Step::Update => {
                 let right = match step {
                     Step::Release => self.state == State::Approved,
@@ -420,6 +437,7 @@ impl Case {
                 "check sources and methods",
                 "record what the rules need",
                 "release (by somebody other than the approver)",
+                "return to review",
                 "dismiss",
             ],
             State::Released | State::Updated => &[
@@ -430,7 +448,8 @@ impl Case {
                 "retract",
                 "close",
             ],
-            State::Dismissed | State::Retracted => &["close"],
+            State::Dismissed => &["return to review", "close"],
+            State::Retracted => &["close"],
             State::Closed => &["nothing, the case is closed"],
         };
         steps.join(", ")
@@ -509,6 +528,7 @@ mod tests {
             check(),
             approve(),
             Step::Dismiss { reason: "r".to_owned() },
+            Step::ReturnToReview { reason: "r".to_owned() },
             Step::Release,
             Step::Update,
             Step::Retract { reason: "r".to_owned() },
@@ -528,6 +548,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_was_decided_can_be_looked_at_again_with_a_reason() {
+        let back = |reason: &str| Step::ReturnToReview { reason: reason.to_owned() };
+        let mut case = in_review();
+        assert!(take(&mut case, back("why"), "ann").is_err());
+        take(&mut case, approve(), "ann").unwrap();
+        assert!(take(&mut case, back(" "), "ann").is_err());
+        take(&mut case, back("one more look"), "bob").unwrap();
+        assert_eq!((case.state, case.approved.is_none()), (State::InReview, true));
+        record(&mut case);
+        take(&mut case, Step::Dismiss { reason: "fans".to_owned() }, "ann").unwrap();
+        take(&mut case, back("new evidence"), "ann").unwrap();
+        assert_eq!(case.state, State::InReview);
     }
 
     #[test]

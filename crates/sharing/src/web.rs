@@ -19,8 +19,9 @@ use crate::{
     taxii,
 };
 
-/// Styles from here, nothing else from anywhere; nobody frames us.
-const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Styles, one script and an icon from here, nothing else from anywhere; nobody frames us.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                   frame-ancestors 'none'";
 
 /// Console, JSON API and TAXII on one listener.
 pub(crate) fn router(sharing: Sharing) -> Router {

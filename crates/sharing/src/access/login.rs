@@ -187,7 +187,7 @@ fn local(next: &str) -> &str {
     if plain { next } else { "/" }
 }
 
-pub(super) fn redirect(to: &str) -> Response<Body> {
+pub(crate) fn redirect(to: &str) -> Response<Body> {
     let mut response = respond(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", String::new());
     if let Ok(to) = HeaderValue::from_str(to) {
         response.headers_mut().insert(header::LOCATION, to);

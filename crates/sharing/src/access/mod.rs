@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use config::Login;
 pub(crate) use csrf::Posted;
-pub(crate) use login::routes;
+pub(crate) use login::{redirect, routes};
 pub use users::{SHORTEST_PASSWORD, Users, UsersError};
 
 use crate::{

@@ -141,7 +141,19 @@ impl Sharing {
     /// collections in the same transaction.
     pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.step(&cluster_id, None, step, &by, Timestamp::now())).await
+    }
+
+    /// The same for somebody who saw the case at that revision: refused as a conflict where it was changed since.
+    pub(crate) async fn step_seen(
+        &self,
+        cluster_id: &str,
+        seen: i64,
+        step: Step,
+        by: &str,
+    ) -> Result<State, SharingError> {
+        let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
+        self.blocking(move |inner| inner.step(&cluster_id, Some(seen), step, &by, Timestamp::now())).await
     }
 
     /// A new API key for a partner. This is the only time that it can be seen.
@@ -320,8 +332,18 @@ impl Inner {
         Ok(outcomes)
     }
 
-    fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+    fn step(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        step: Step,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
         let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
+        if seen.is_some_and(|seen| seen != stored.revision) {
+            return Err(StoreError::Conflict(stored.case.id).into());
+        }
         let now = after(&stored.case, now);
         let publishes = matches!(step, Step::Release | Step::Update);
         let retracts = matches!(step, Step::Retract { .. });

@@ -88,7 +88,7 @@ pub(crate) struct CaseRow {
 }
 
 /// Which cases to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CaseQuery {
     pub state: Option<State>,
     pub status: Option<String>,

@@ -7,10 +7,12 @@ pub(crate) mod cluster;
 pub(crate) mod graph;
 mod links;
 mod periods;
+mod redaction;
 mod svg;
 mod timeline;
 
 pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body};
+pub(crate) use redaction::{Beside, beside};
 pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
 
 /// The style sheet of every page.
