@@ -12,6 +12,7 @@
 //! answers, not a fact.
 
 mod decide;
+mod explain;
 mod facts;
 mod file;
 mod recipients;
@@ -19,6 +20,7 @@ mod rules;
 
 pub(crate) use decide::dismissal_blocked;
 pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
+pub use explain::Explanation;
 pub use facts::{
     Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice, Recorded,
     SignOff, Target, TargetKind, Targets,

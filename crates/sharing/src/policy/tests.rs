@@ -498,7 +498,7 @@ fn a_platform_that_was_told_hears_of_every_later_version() {
 fn a_case_stored_before_the_policy_is_read() {
     let (case, _) = Case::nominate("c", 1, now());
     let mut old = serde_json::to_value(&case).unwrap();
-    for field in ["facts", "told"] {
+    for field in ["facts", "told", "released_by"] {
         old.as_object_mut().unwrap().remove(field).unwrap();
     }
     assert_eq!(serde_json::from_value::<Case>(old).unwrap(), case);
@@ -609,6 +609,38 @@ fn old_partners_are_recipients_and_one_name_is_one_recipient() {
     );
     let twice = config("birds").policy().unwrap_err();
     assert!(twice.contains("sharing.partners[0].name \"birds\"") && twice.contains("remove it"), "{twice}");
+}
+
+#[test]
+fn an_explanation_says_who_why_what_and_what_blocks() {
+    let mut desk =
+        Desk::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "\u{1b}[2J Doe", None)])]);
+    desk.cluster.targets = vec!["candidates".to_owned()];
+    desk.record(chosen(&["house", "nobody"]), "ann").unwrap_err();
+    desk.record(chosen(&["birds", "house"]), "ann").unwrap();
+    let stored = crate::store::StoredCase { case: desk.case, cluster: desk.cluster, released: None, revision: 1 };
+    let policy = Policy { recipients: desk.recipients, rules: desk.rules };
+    let explained = Explanation::of(&stored, &policy, now());
+    let text = explained.to_string();
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "about cluster c, version 1: 2 on bluesky and 10 on twitter",
+        "birds (platform): told because 10 accounts of twitter in it (rule 1, nominate, then decide) chosen by ann",
+        "left out account ids of other platforms; other accounts (as counts per platform and pseudonyms)",
+        "skies (platform): not told because 2 accounts of bluesky in it (rule 1, nominate, then decide) left out by ann",
+        "service (Secret Service): told (must be) because directed against a major presidential",
+        "(rule 4, the Secret Service is always told)",
+        "[ ] congressional affairs: that house is told",
+        "rule 1, nominate, then decide: version 1 is not approved",
+        "candidates: no word yet",
+    ] {
+        assert!(flat.contains(said), "{said}\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "a record cannot steer a terminal");
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    let json = serde_json::to_value(&explained).unwrap();
+    assert_eq!(json["outcome"]["recipients"][8]["because"][0]["number"], 4);
+    assert_eq!(json["outcome"]["recipients"][8]["shows"]["account_ids"], "all");
 }
 
 /// Names that stand for candidates, parties, offices and whoever is told, and nothing else: swapped, only they change.
