@@ -291,6 +291,34 @@ fn rule_4_without_a_recipient_nothing_else_may_be_released() {
 }
 
 #[test]
+fn rule_4_a_case_is_not_closed_before_they_are_told() {
+    // What makes it the Secret Service's business may come up after the release.
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.release().unwrap();
+    desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "ann").unwrap();
+    let refused = desk.take(Step::Close, "ann").unwrap_err();
+    assert!(refused.why.contains("service must be told first"), "{refused}");
+    let mut nobody = Desk { case: desk.case.clone(), ..Desk::new(without(Class::SecretService)) };
+    assert!(nobody.take(Step::Close, "ann").unwrap_err().why.contains("no recipient is set up"));
+    desk.approve();
+    desk.take(Step::Update, "bob").unwrap();
+    desk.take(Step::Close, "ann").unwrap();
+}
+
+#[test]
+fn rule_4_no_role_can_keep_it_back() {
+    let mut desk = Desk::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "Doe", None)])]);
+    let classes =
+        Class::ALL.map(|class| ClassRule { sign_off: vec!["counsel".to_owned()], ..desk.rules.class(class).clone() });
+    desk.rules = Rules::new(classes, vec![], 30);
+    let blocked = |desk: &Desk, name: &str| !desk.about(name).blocks.is_empty();
+    assert_eq!((blocked(&desk, "service"), blocked(&desk, "birds")), (false, true));
+    desk.record(chosen(&[]), "ann").unwrap();
+    desk.release().unwrap();
+    assert!(desk.case.told.as_ref().unwrap().keys().eq(["service"]));
+}
+
+#[test]
 fn rule_4_somebody_has_to_say_whom_it_is_directed_against() {
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.case.facts.targets = None;
@@ -334,12 +362,15 @@ fn rule_5_local_breach_of_election_systems() {
     desk.record(delay("eve", days(3)), "ann").unwrap();
     assert_eq!((desk.told(), desk.about("ohio").not_before), (vec!["county".to_owned()], Some(days(3))));
     desk.release().unwrap();
+    let refused = desk.take(Step::Close, "ann").unwrap_err();
+    assert!(refused.why.contains("ohio must be told first"), "{refused}");
     // When it is over, the official is told of the same version, without a new approval.
     desk.now = days(3);
     assert_eq!(desk.told(), ["ohio", "county"]);
     assert_eq!(desk.about("ohio").has_version, None);
     desk.take(Step::Update, "bob").unwrap();
     assert_eq!(desk.about("ohio").has_version, Some(1));
+    desk.take(Step::Close, "ann").unwrap();
 }
 
 #[test]
@@ -348,6 +379,8 @@ fn rule_5_without_the_official_nothing_is_released() {
     let outcome = desk.outcome();
     assert_eq!(outcome.missing.iter().map(|m| m.state.as_deref()).collect::<Vec<_>>(), [Some("PA")]);
     assert!(desk.release().unwrap_err().why.contains("chief election official of PA must be told"));
+    let dismissed = desk.take(Step::Dismiss { reason: "nothing".to_owned() }, "bob").unwrap_err();
+    assert!(dismissed.why.contains("a breach of election systems in OH is recorded"), "{dismissed}");
     desk.record(breach(&["OH"]), "bob").unwrap();
     desk.release().unwrap();
 }
