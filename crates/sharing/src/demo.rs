@@ -94,7 +94,11 @@ pub fn retract(case: &mut Case, reason: String, terms: &Terms<'_>, now: Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Tlp, fixtures, policy::Rules};
+    use crate::{
+        config::Tlp,
+        fixtures,
+        policy::{Rules, Target, TargetKind},
+    };
 
     fn on<T>(work: impl FnOnce(&Terms<'_>) -> T) -> T {
         let (cluster, rules) = (fixtures::cluster("c", 1), Rules::with_marking(Tlp::Amber));
@@ -128,5 +132,20 @@ mod tests {
         assert!(retract(&mut case).unwrap().text.contains("flagged no longer"));
         assert_eq!(case.state, State::Retracted);
         assert_eq!(retract(&mut case), None);
+    }
+
+    #[test]
+    fn what_the_demo_cannot_record_again_waits_for_people() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let (mut case, _) = Case::nominate("c", 1, now);
+        on(|terms| review(&mut case, terms, now));
+        // Somebody named a recipient that the configuration has no more.
+        let target = Target { kind: TargetKind::Candidate, name: "Doe".to_owned(), recipient: Some("gone".to_owned()) };
+        case.facts.targets.as_mut().unwrap().what.targets.push(target);
+        case.see(2, now);
+        let (entries, released) = on(|terms| review(&mut case, terms, now));
+        assert!(!released);
+        assert_eq!(entries.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["sources_and_methods_checked"]);
+        assert_eq!(case.released_version, Some(1));
     }
 }
