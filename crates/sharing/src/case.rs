@@ -193,6 +193,9 @@ pub struct Case {
     /// The approval.
     #[serde(default)]
     pub approved: Option<Word>,
+    /// Who released or updated last.
+    #[serde(default)]
+    pub released_by: Option<Word>,
     /// When it was first shared.
     #[serde(default)]
     pub first_released_at: Option<Timestamp>,
@@ -226,6 +229,7 @@ impl Case {
             demo: false,
             checked: None,
             approved: None,
+            released_by: None,
             first_released_at: None,
             released_version: None,
             told: None,
@@ -390,6 +394,7 @@ impl Case {
                 for name in told {
                     noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
                 }
+                self.released_by = Some(word(&text));
                 self.first_released_at.get_or_insert(now);
                 self.released_version = Some(self.version);
                 self.state = if first { State::Released } else { State::Updated };
@@ -408,6 +413,9 @@ impl Case {
             Step::Close => {
                 if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
                     return refuse(&format!("it is {}", self.state));
+                }
+                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
+                    return refuse(&why);
                 }
                 self.state = State::Closed;
                 ("closed", "nothing more to do".to_owned())
