@@ -30,7 +30,7 @@ async fn api_list(
     let response = match wanted {
         Err(rejection) => json_error(StatusCode::BAD_REQUEST, &rejection.body_text()),
         Ok(Query(wanted)) => {
-            let query = wanted.query(sharing.config().console_page);
+            let (query, _) = wanted.query(sharing.config().console_page);
             match sharing.blocking(move |inner| Ok(inner.store.cases(&query)?)).await {
                 Ok((rows, total)) => json_response(StatusCode::OK, &json!({"total": total, "clusters": rows})),
                 Err(error) => json_failed(&sharing, &error),

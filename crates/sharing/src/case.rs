@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Entry;
+use crate::{
+    audit::Entry,
+    policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
+};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,6 +86,8 @@ pub enum Step {
         /// What was considered.
         finding: String,
     },
+    /// Records what a rule of the policy asks for.
+    Record(Fact),
     /// Says that the present version may be shared.
     Approve {
         /// Why.
@@ -90,6 +95,11 @@ pub enum Step {
     },
     /// Says that it may not be shared.
     Dismiss {
+        /// Why.
+        reason: String,
+    },
+    /// Takes an approval or a dismissal back: somebody has to look again.
+    ReturnToReview {
         /// Why.
         reason: String,
     },
@@ -111,8 +121,10 @@ impl Step {
         match self {
             Step::BeginReview => "begin review",
             Step::CheckSourcesAndMethods { .. } => "check sources and methods",
+            Step::Record(fact) => fact.verb(),
             Step::Approve { .. } => "approve",
             Step::Dismiss { .. } => "dismiss",
+            Step::ReturnToReview { .. } => "return to review",
             Step::Release => "release",
             Step::Update => "update",
             Step::Retract { .. } => "retract",
@@ -148,6 +160,15 @@ pub struct Word {
     pub text: String,
 }
 
+/// What a recipient was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of which version of the finding first.
+    pub first: u32,
+    /// Of which last.
+    pub last: u32,
+}
+
 /// One finding on its way to partners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -172,12 +193,22 @@ pub struct Case {
     /// The approval.
     #[serde(default)]
     pub approved: Option<Word>,
+    /// Who released or updated last.
+    #[serde(default)]
+    pub released_by: Option<Word>,
     /// When it was first shared.
     #[serde(default)]
     pub first_released_at: Option<Timestamp>,
     /// The version that partners have.
     #[serde(default)]
     pub released_version: Option<u32>,
+    /// Who was told, by name, and of which version last. `None` for a case that is not released, or was before recipients were
+    /// noted: then every partner with accounts in it was told.
+    #[serde(default)]
+    pub told: Option<BTreeMap<String, Versions>>,
+    /// What people recorded because a rule needs it.
+    #[serde(default)]
+    pub facts: Facts,
     /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
@@ -198,8 +229,11 @@ impl Case {
             demo: false,
             checked: None,
             approved: None,
+            released_by: None,
             first_released_at: None,
             released_version: None,
+            told: None,
+            facts: Facts::default(),
             withdrawn: BTreeMap::new(),
         };
         let entry = case.entry(
@@ -234,8 +268,8 @@ impl Case {
         Some(self.entry("lockstep", "new_version", text, now))
     }
 
-    /// Takes a step, or says why not. The case is unchanged where the step is refused.
-    pub fn take(&mut self, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+    /// Takes a step, or says why not. The case is unchanged where the step is refused. A release asks the policy under `terms`.
+    pub fn take(&mut self, step: Step, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<Entry, Illegal> {
         let refuse = |why: &str| {
             Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
         };
@@ -260,11 +294,33 @@ impl Case {
                 self.checked = Some(word(finding));
                 ("sources_and_methods_checked", finding.clone())
             }
+            Step::Record(fact) => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Err(why) = fact.check(&self.facts, by, terms, now) {
+                    return refuse(&why);
+                }
+                let mut text = fact.summary();
+                if fact.changes_who_is_told() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
+                {
+                    // What was approved is no longer what would be shared.
+                    self.approved = None;
+                    text.push_str("; the approval was given without this, so it has to be given again");
+                    if self.state == State::Approved {
+                        self.state = State::InReview;
+                    }
+                }
+                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
+                self.facts.take(fact.clone(), record);
+                (fact.action(), text)
+            }
             Step::Approve { comment } => {
                 if !open {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if shared && self.released_version == Some(self.version) {
+                let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
+                if shared && approved && self.released_version == Some(self.version) {
                     return refuse("partners already have this version");
                 }
                 self.approved = Some(word(comment));
@@ -277,11 +333,25 @@ impl Case {
                 if !matches!(self.state, State::InReview | State::Approved) {
                     return refuse(&format!("it is {}", self.state));
                 }
+                if let Some(why) = policy::dismissal_blocked(self, terms) {
+                    return refuse(&why);
+                }
                 if reason.trim().is_empty() {
                     return refuse("a dismissal needs a reason");
                 }
                 self.state = State::Dismissed;
                 ("dismissed", reason.clone())
+            }
+            Step::ReturnToReview { reason } => {
+                if !matches!(self.state, State::Approved | State::Dismissed) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a return to review needs a reason");
+                }
+                self.approved = None;
+                self.state = State::InReview;
+                ("returned_to_review", reason.clone())
             }
             Step::Release | Step::Update => {
                 let right = match step {
@@ -299,22 +369,35 @@ impl Case {
                         "{by} approved it: accounts are named only when two different people agree"
                     ));
                 }
-                if self.checked.as_ref().is_none_or(|c| c.version != self.version) {
-                    return refuse(&format!(
-                        "the sources-and-methods check of version {} is not recorded",
-                        self.version
-                    ));
+                let outcome = policy::decide(self, terms, now);
+                let blocks: Vec<String> =
+                    outcome.blocking().map(|block| format!("{} ({})", block.text, block.rule)).collect();
+                if !blocks.is_empty() {
+                    return refuse(&blocks.join("; "));
                 }
+                let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
                 let first = self.first_released_at.is_none();
-                self.first_released_at.get_or_insert(now);
-                self.released_version = Some(self.version);
-                self.state = if first { State::Released } else { State::Updated };
                 let text = format!(
-                    "version {} goes to partners; approved by {}, {} by {by}",
+                    "version {} goes to {}; approved by {}, {} by {by}",
                     self.version,
+                    if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
                     approved.by,
                     if first { "released" } else { "updated" },
                 );
+                let version = self.version;
+                let had: BTreeMap<String, Versions> = terms
+                    .recipients
+                    .iter()
+                    .filter_map(|recipient| Some((recipient.name.clone(), self.had(recipient)?)))
+                    .collect();
+                let noted = self.told.get_or_insert(had);
+                for name in told {
+                    noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
+                }
+                self.released_by = Some(word(&text));
+                self.first_released_at.get_or_insert(now);
+                self.released_version = Some(self.version);
+                self.state = if first { State::Released } else { State::Updated };
                 (if first { "released" } else { "updated" }, text)
             }
             Step::Retract { reason } => {
@@ -331,6 +414,9 @@ impl Case {
                 if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
                     return refuse(&format!("it is {}", self.state));
                 }
+                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
+                    return refuse(&why);
+                }
                 self.state = State::Closed;
                 ("closed", "nothing more to do".to_owned())
             }
@@ -339,21 +425,39 @@ impl Case {
         Ok(self.entry(by, action, text, now))
     }
 
+    /// What a recipient was told of this case.
+    pub fn had(&self, recipient: &Recipient) -> Option<Versions> {
+        match &self.told {
+            Some(told) => told.get(&recipient.name).copied(),
+            // Released before recipients were noted.
+            None if recipient.class == Class::Platform => {
+                self.released_version.map(|version| Versions { first: version, last: version })
+            }
+            None => None,
+        }
+    }
+
     fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
-            State::InReview => &["check sources and methods", "approve", "dismiss"],
-            State::Approved => {
-                &["check sources and methods", "release (by somebody other than the approver)", "dismiss"]
-            }
+            State::InReview => &["check sources and methods", "record what the rules need", "approve", "dismiss"],
+            State::Approved => &[
+                "check sources and methods",
+                "record what the rules need",
+                "release (by somebody other than the approver)",
+                "return to review",
+                "dismiss",
+            ],
             State::Released | State::Updated => &[
                 "check sources and methods",
+                "record what the rules need",
                 "approve a newer version",
                 "update (by somebody other than the approver)",
                 "retract",
                 "close",
             ],
-            State::Dismissed | State::Retracted => &["close"],
+            State::Dismissed => &["return to review", "close"],
+            State::Retracted => &["close"],
             State::Closed => &["nothing, the case is closed"],
         };
         steps.join(", ")
@@ -367,9 +471,18 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{fixtures, policy::Targets};
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_700_000_000).unwrap()
+    }
+    fn take(case: &mut Case, step: Step, by: &str) -> Result<Entry, Illegal> {
+        fixtures::take(case, step, by, now())
+    }
+    fn record(case: &mut Case) {
+        for fact in fixtures::facts() {
+            take(case, Step::Record(fact), "ann").unwrap();
+        }
     }
     fn check() -> Step {
         Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }
@@ -379,14 +492,15 @@ mod tests {
     }
     fn in_review() -> Case {
         let (mut case, _) = Case::nominate("c1", 1, now());
-        case.take(Step::BeginReview, "ann", now()).unwrap();
+        take(&mut case, Step::BeginReview, "ann").unwrap();
         case
     }
     fn released() -> Case {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
-        case.take(Step::Release, "bob", now()).unwrap();
+        record(&mut case);
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
+        take(&mut case, Step::Release, "bob").unwrap();
         case
     }
 
@@ -400,9 +514,9 @@ mod tests {
     #[test]
     fn one_person_cannot_release_alone() {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
-        let refused = case.take(Step::Release, "ann", now()).unwrap_err();
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
+        let refused = take(&mut case, Step::Release, "ann").unwrap_err();
         assert!(refused.to_string().contains("two different people"), "{refused}");
         assert_eq!(case.state, State::Approved);
     }
@@ -410,8 +524,8 @@ mod tests {
     #[test]
     fn nothing_is_released_before_the_sources_and_methods_check() {
         let mut case = in_review();
-        case.take(approve(), "ann", now()).unwrap();
-        let refused = case.take(Step::Release, "bob", now()).unwrap_err();
+        take(&mut case, approve(), "ann").unwrap();
+        let refused = take(&mut case, Step::Release, "bob").unwrap_err();
         assert!(refused.to_string().contains("sources-and-methods"), "{refused}");
     }
 
@@ -422,17 +536,19 @@ mod tests {
             check(),
             approve(),
             Step::Dismiss { reason: "r".to_owned() },
+            Step::ReturnToReview { reason: "r".to_owned() },
             Step::Release,
             Step::Update,
             Step::Retract { reason: "r".to_owned() },
             Step::Close,
+            Step::Record(Fact::Targets(Targets::default())),
         ];
         for state in State::ALL {
             for step in &steps {
                 let mut case = in_review();
                 case.state = state;
                 let before = case.clone();
-                if let Err(refused) = case.take(step.clone(), "ann", now()) {
+                if let Err(refused) = take(&mut case, step.clone(), "ann") {
                     assert!(refused.to_string().contains("allowed now: "), "{refused}");
                     assert_eq!(case, before);
                 } else {
@@ -443,10 +559,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_decided_can_be_looked_at_again_with_a_reason() {
+        let back = |reason: &str| Step::ReturnToReview { reason: reason.to_owned() };
+        let mut case = in_review();
+        assert!(take(&mut case, back("why"), "ann").is_err());
+        take(&mut case, approve(), "ann").unwrap();
+        assert!(take(&mut case, back(" "), "ann").is_err());
+        take(&mut case, back("one more look"), "bob").unwrap();
+        assert_eq!((case.state, case.approved.is_none()), (State::InReview, true));
+        record(&mut case);
+        take(&mut case, Step::Dismiss { reason: "fans".to_owned() }, "ann").unwrap();
+        take(&mut case, back("new evidence"), "ann").unwrap();
+        assert_eq!(case.state, State::InReview);
+    }
+
+    #[test]
     fn a_newer_version_takes_an_approval_back() {
         let mut case = in_review();
-        case.take(check(), "ann", now()).unwrap();
-        case.take(approve(), "ann", now()).unwrap();
+        take(&mut case, check(), "ann").unwrap();
+        take(&mut case, approve(), "ann").unwrap();
         assert!(case.see(2, now()).is_some());
         assert_eq!(case.state, State::InReview);
         assert!(case.see(2, now()).is_none());
@@ -457,22 +588,23 @@ mod tests {
     fn an_update_needs_its_own_check_and_two_people() {
         let mut case = released();
         case.see(2, now());
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(approve(), "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(check(), "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "ann", now()).is_err());
-        case.take(Step::Update, "bob", now()).unwrap();
+        record(&mut case);
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, approve(), "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, check(), "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "ann").is_err());
+        take(&mut case, Step::Update, "bob").unwrap();
         assert_eq!((case.state, case.released_version), (State::Updated, Some(2)));
-        assert!(case.take(approve(), "ann", now()).is_err());
+        assert!(take(&mut case, approve(), "ann").is_err());
     }
 
     #[test]
     fn a_retracted_case_can_only_be_closed() {
         let mut case = released();
-        case.take(Step::Retract { reason: "wrong".to_owned() }, "ann", now()).unwrap();
-        assert!(case.take(Step::Update, "bob", now()).is_err());
-        case.take(Step::Close, "bob", now()).unwrap();
+        take(&mut case, Step::Retract { reason: "wrong".to_owned() }, "ann").unwrap();
+        assert!(take(&mut case, Step::Update, "bob").is_err());
+        take(&mut case, Step::Close, "bob").unwrap();
         assert_eq!(case.state, State::Closed);
     }
 }

@@ -1,8 +1,10 @@
 //! What an operator can set about sharing.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::policy::{Class, Policy, Recipient, Rules};
 
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +17,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who decides cases.
     pub reviewers: Reviewers,
-    /// Who may be told.
+    /// The file that says who may be told and what about the rules is data, for example `config/sharing.toml`.
+    pub recipients: Option<PathBuf>,
+    /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
+    /// `platform`.
     pub partners: Vec<Partner>,
+    /// How people get into the console.
+    pub login: crate::access::Login,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
@@ -37,7 +44,9 @@ impl Default for Config {
             database: ".lockstep/sharing.sqlite".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
+            recipients: None,
             partners: Vec::new(),
+            login: crate::access::Login::default(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
             valid_days: 30,
@@ -49,6 +58,27 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Who may be told, and by which rules: the file that `recipients` names, and the platforms of `partners`. Reads the file.
+    pub fn policy(&self) -> Result<Policy, String> {
+        let mut policy = match &self.recipients {
+            Some(path) => Policy::load(path, self.tlp)?,
+            None => Policy { recipients: Vec::new(), rules: Rules::with_marking(self.tlp) },
+        };
+        let file = self.recipients.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        for (index, partner) in self.partners.iter().enumerate() {
+            if policy.recipients.iter().any(|recipient| recipient.name == partner.name) {
+                return Err(format!(
+                    "sharing.partners[{index}].name {:?} is a recipient in {file} as well: remove it from sharing.partners, \
+                     the file is the place for it",
+                    partner.name
+                ));
+            }
+            policy.recipients.push(partner.recipient());
+        }
+        policy.check()?;
+        Ok(policy)
+    }
+
     /// Says what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
         if self.identity.trim().is_empty() {
@@ -75,6 +105,7 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
+        self.login.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
@@ -129,6 +160,21 @@ pub struct Partner {
 
 fn amber() -> Tlp {
     Tlp::Amber
+}
+
+impl Partner {
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            name: self.name.clone(),
+            class: Class::Platform,
+            platform: Some(self.platform.clone()),
+            state: None,
+            chief_election_official: false,
+            contact: String::new(),
+            delivery: None,
+            tlp_ceiling: self.tlp_ceiling,
+        }
+    }
 }
 
 /// Traffic Light Protocol 2.0, from open to closed.

@@ -2,7 +2,7 @@
 //!
 //! One finding's journey: a message on `clusters.flagged` → [`Sharing::on_clusters`] → a case ([`case`]) in the store,
 //! before the offset is committed → review by people, or by the demo's own reviewers where the configuration says so
-//! (`demo`) → STIX 2.1 objects per partner, in the same transaction as the release → the partner's TAXII collection. Every
+//! (`demo`) → the [`policy`] says who is told of what, and what stands in the way → STIX 2.1 objects per partner, in the same transaction as the release → the partner's TAXII collection. Every
 //! step is in the [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers.
 //!
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod access;
 mod api;
 pub mod audit;
 pub mod case;
@@ -20,6 +21,7 @@ mod demo;
 mod fixtures;
 mod keys;
 mod metrics;
+pub mod policy;
 pub mod report;
 mod service;
 mod stix;
@@ -29,8 +31,9 @@ mod view;
 mod web;
 mod words;
 
+pub use access::{Login, Role, SHORTEST_PASSWORD, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};
-pub use service::{Outcomes, Sharing, SharingError};
+pub use service::{Outcomes, Sharing, SharingError, explain};
 pub use store::StoreError;
 #[doc(hidden)]
 pub use taxii::check_taxii_query;

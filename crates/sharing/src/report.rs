@@ -108,13 +108,15 @@ pub fn render(input: &ReportInput) -> String {
                 dots: 800,
                 keys: if drawn { 40 } else { 10 },
                 posts: if drawn { 40 } else { 10 },
+                posts_in_all: usize::MAX,
                 accounts: 200,
+                graph: view::graph::Size { nodes: 60, edges: 600 },
             };
             Entry {
                 number: index + 1,
                 badge: view::badge(cluster.status),
                 short: short(cluster),
-                body: view::body(cluster, &anchor, limits),
+                body: view::body(cluster, &anchor, limits, None),
                 anchor,
                 drawn,
             }

@@ -8,24 +8,28 @@ use axum::{
     body::Body,
     extract::{Request, State as Shared},
     http::{HeaderValue, Response, StatusCode, header},
+    middleware,
     routing::any,
 };
 use serde_json::json;
 
 use crate::{
-    api, console,
+    access, api, console,
     service::{Sharing, SharingError},
     taxii,
 };
 
-/// Styles from here, nothing else from anywhere; nobody frames us.
-const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Styles, one script and an icon from here, nothing else from anywhere; nobody frames us.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                   frame-ancestors 'none'";
 
 /// Console, JSON API and TAXII on one listener.
 pub(crate) fn router(sharing: Sharing) -> Router {
     Router::new()
         .merge(console::routes())
         .merge(api::routes())
+        .layer(middleware::from_fn_with_state(sharing.clone(), access::gate))
+        .merge(access::routes())
         .route("/taxii2", any(taxii))
         .route("/taxii2/", any(taxii))
         .route("/taxii2/{*path}", any(taxii))

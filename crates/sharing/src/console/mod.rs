@@ -1,94 +1,75 @@
-//! The review console: server-rendered pages.
+//! The review console: server-rendered pages that work without a script, and are quicker with the one in `assets/console.js`.
 
-use std::time::Instant;
+mod case;
+mod desk;
+mod pages;
+mod queue;
 
 use askama::Template;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, State as Shared},
-    http::{Response, StatusCode},
-    routing::get,
+    http::{HeaderValue, Response, StatusCode, header},
+    routing::{get, post},
 };
-use serde::Deserialize;
+
+pub(crate) use desk::needs;
+pub(crate) use queue::Wanted;
 
 use crate::{
-    audit::Sealed,
-    case::{Case, State},
+    access::Person,
     config::Reviewers,
     demo,
-    service::{Inner, Sharing, SharingError},
-    store::{CaseQuery, CaseRow},
+    service::{Inner, Sharing},
     view,
-    web::{counted, failed, html, path_segment, respond},
-    words,
+    web::{html, respond},
 };
 
 /// Its routes.
 pub(crate) fn routes() -> Router<Sharing> {
-    Router::new().route("/", get(list)).route("/clusters/{id}", get(page)).route("/assets/style.css", get(style))
+    Router::new()
+        .route("/", get(queue::page))
+        .route("/clusters/{id}", get(case::page))
+        .route("/clusters/{id}/steps", post(case::step))
+        .route("/partners", get(pages::partners))
+        .route("/audit", get(pages::audit))
+        .route("/help", get(pages::help))
+        .route("/assets/style.css", get(style))
+        .route("/assets/console.css", get(console_style))
+        .route("/assets/console.js", get(script))
+        .route("/assets/icon.svg", get(icon))
 }
 
-/// Which clusters to show.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Wanted {
-    pub state: Option<String>,
-    pub status: Option<String>,
-    pub page: Option<usize>,
+/// What stands around every page.
+struct Shell {
+    demo: Option<&'static str>,
+    /// Empty for a visitor of a demonstration.
+    name: String,
+    roles: String,
+    csrf: String,
+    here: &'static str,
+    /// Cases that wait for people.
+    waiting: i64,
 }
 
-impl Wanted {
-    pub fn query(&self, limit: usize) -> CaseQuery {
-        let page = self.page.unwrap_or(1).clamp(1, 1_000_000);
-        CaseQuery {
-            state: self.state.as_deref().and_then(State::from_name),
-            status: self.status.clone().filter(|s| ["flagged", "single_source", "coordinated"].contains(&s.as_str())),
-            offset: (page - 1) * limit,
-            limit,
-        }
+impl Shell {
+    /// Asks the store: not for the async threads.
+    fn new(inner: &Inner, person: &Person, here: &'static str) -> Result<Shell, crate::service::SharingError> {
+        let waiting = crate::store::CaseQuery { attention: true, ..Default::default() };
+        let roles: Vec<&str> = person.roles.iter().map(|role| role.name()).collect();
+        Ok(Shell {
+            demo: (inner.config.reviewers == Reviewers::Demo).then_some(demo::NOTICE),
+            name: person.name.clone(),
+            roles: roles.join(", "),
+            csrf: person.csrf.clone(),
+            here,
+            waiting: inner.store.counted(&waiting)?.iter().map(|(_, n)| n).sum(),
+        })
     }
-}
 
-#[derive(Template)]
-#[template(path = "list.html")]
-struct ListPage {
-    demo: Option<&'static str>,
-    waiting: bool,
-    filters: Vec<(String, String, bool)>,
-    filtered: bool,
-    total: usize,
-    rows: Vec<RowView>,
-    previous: Option<String>,
-    next: Option<String>,
-}
-
-struct RowView {
-    href: String,
-    title: String,
-    badge: &'static str,
-    status: String,
-    state: String,
-    demo: bool,
-    facts: Vec<String>,
-}
-
-#[derive(Template)]
-#[template(path = "case.html")]
-struct CasePage {
-    demo: Option<&'static str>,
-    title: String,
-    state: String,
-    advice: String,
-    case_id: String,
-    body: String,
-    history: Vec<StepView>,
-}
-
-struct StepView {
-    time: String,
-    actor: String,
-    action: String,
-    text: String,
+    fn is(&self, here: &str) -> bool {
+        self.here == here
+    }
 }
 
 #[derive(Template)]
@@ -98,170 +79,35 @@ pub(crate) struct MessagePage {
     pub text: &'static str,
 }
 
-async fn list(
-    Shared(sharing): Shared<Sharing>,
-    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
-) -> Response<Body> {
-    let began = Instant::now();
-    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
-    let limit = sharing.config().console_page;
-    let query = wanted.query(limit);
-    let found = {
-        let query = query.clone();
-        sharing.blocking(move |inner| Ok(inner.store.cases(&query)?)).await
-    };
-    let response = match found {
-        Ok((rows, total)) => html(StatusCode::OK, &list_page(&sharing, &query, rows, total)),
-        Err(error) => failed(&sharing, &error),
-    };
-    counted(&sharing, "console", "list", began, response)
-}
-
-fn list_page(sharing: &Sharing, query: &CaseQuery, rows: Vec<CaseRow>, total: usize) -> ListPage {
-    let demo = demo_of(sharing).or(rows.iter().any(|row| row.demo).then_some(demo::NOTICE));
-    let page = query.offset / query.limit + 1;
-    let link = |page: usize| {
-        let mut link = format!("/?page={page}");
-        if let Some(state) = query.state {
-            link.push_str(&format!("&state={}", state.name()));
-        }
-        if let Some(status) = &query.status {
-            link.push_str(&format!("&status={status}"));
-        }
-        link
-    };
-    let mut filters = vec![("All".to_owned(), "/".to_owned(), query.state.is_none() && query.status.is_none())];
-    for state in State::ALL {
-        filters.push((state.to_string(), format!("/?state={}", state.name()), query.state == Some(state)));
-    }
-    ListPage {
-        demo,
-        waiting: sharing.config().reviewers == Reviewers::People,
-        filters,
-        filtered: query.state.is_some() || query.status.is_some(),
-        total,
-        previous: (page > 1).then(|| link(page - 1)),
-        next: (page * query.limit < total).then(|| link(page + 1)),
-        rows: rows.into_iter().map(row_view).collect(),
-    }
-}
-
-fn row_view(row: CaseRow) -> RowView {
-    let kinds: Vec<String> = row.kinds.split(", ").map(words::kind_label).collect();
-    RowView {
-        href: format!("/clusters/{}", path_segment(&row.cluster_id)),
-        title: format!(
-            "{} on {}",
-            words::count(row.accounts.max(0) as u64, "account"),
-            words::shorten(&row.platforms.replace(", ", " and "), 80)
-        ),
-        badge: match row.status.as_str() {
-            "flagged" => "flagged",
-            "single_source" => "single",
-            _ => "coordinated",
-        },
-        status: row.status.replace('_', " "),
-        state: row.state.replace('_', " "),
-        demo: row.demo,
-        facts: vec![
-            format!("probability {}", words::percent(row.probability)),
-            format!("{} nats", words::number(row.log_e)),
-            format!("same {}", words::shorten(&words::list(&kinds), 80)),
-            format!("{} to {} UTC", words::minute(row.first_seen), words::minute(row.last_seen)),
-            words::shorten(&row.cluster_id, 24),
-        ],
-    }
-}
-
-async fn page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> Response<Body> {
-    let began = Instant::now();
-    let found = sharing.blocking(move |inner| case_page(inner, &id)).await;
-    let response = match found {
-        Ok(Some(page)) => html(StatusCode::OK, &page),
-        Ok(None) => html(
-            StatusCode::NOT_FOUND,
-            &MessagePage {
-                title: "There is no such cluster",
-                text: "It may have been merged into another one. The list shows all that there are.",
-            },
-        ),
-        Err(error) => failed(&sharing, &error),
-    };
-    counted(&sharing, "console", "cluster", began, response)
-}
-
-/// Draws the page here, on the blocking side: a graph costs milliseconds.
-fn case_page(inner: &Inner, id: &str) -> Result<Option<CasePage>, SharingError> {
-    let Some(stored) = inner.store.case(id)? else {
-        return Ok(None);
-    };
-    let history = inner.store.history(&stored.case.id)?;
-    let demo = (inner.config.reviewers == Reviewers::Demo || stored.case.demo).then_some(demo::NOTICE);
-    Ok(Some(CasePage {
-        demo,
-        title: words::count(stored.cluster.accounts.len() as u64, "account") + " in lockstep",
-        state: stored.case.state.to_string(),
-        advice: advice(&stored.case, inner.config.reviewers),
-        case_id: stored.case.id.clone(),
-        body: view::body(&stored.cluster, "cluster", view::Limits::CONSOLE),
-        history: history.into_iter().map(step_view).collect(),
-    }))
-}
-
-fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
-    StepView {
-        time: words::second(entry.at),
-        actor: words::shorten(&entry.actor, 60),
-        action: words::shorten(&entry.action.replace('_', " "), 60),
-        text: words::shorten(&entry.text, 600),
-    }
-}
-
-/// What the policy says of the case now.
-fn advice(case: &Case, reviewers: Reviewers) -> String {
-    let waits = match reviewers {
-        Reviewers::People => {
-            " It waits for people. Approving in this console is not built yet: reviewers read the evidence here, and nothing \
-             leaves until two of them have decided."
-        }
-        Reviewers::Demo => "",
-    };
-    match case.state {
-        State::Nominated => format!("Nobody has looked at this case.{waits}"),
-        State::InReview => format!("This case is being looked at; nothing has been shared.{waits}"),
-        State::Approved => {
-            "One reviewer approved it; a second, different one has to release it. Nothing has been shared.".to_owned()
-        }
-        State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),
-        State::Released | State::Updated => match case.released_version {
-            Some(version) if version == case.version => format!(
-                "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
-                 its own, voluntary decision."
-            ),
-            Some(version) => {
-                format!("Partners have version {version}; version {} is newer and waits for review.", case.version)
-            }
-            None => String::new(),
-        },
-        State::Retracted => "What was shared has been withdrawn from every partner.".to_owned(),
-        State::Closed => "This case is closed.".to_owned(),
-    }
-}
-
-async fn style() -> Response<Body> {
-    respond(StatusCode::OK, "text/css; charset=utf-8", view::STYLE.to_owned())
-}
-
 /// No such page.
 pub(crate) async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
-        &MessagePage { title: "There is no such page", text: "The list of clusters is a good place to go on from." },
+        &MessagePage { title: "There is no such page", text: "The queue of cases is a good place to go on from." },
     )
 }
 
-fn demo_of(sharing: &Sharing) -> Option<&'static str> {
-    (sharing.config().reviewers == Reviewers::Demo).then_some(demo::NOTICE)
+async fn style() -> Response<Body> {
+    asset("text/css; charset=utf-8", view::STYLE)
+}
+
+async fn console_style() -> Response<Body> {
+    asset("text/css; charset=utf-8", include_str!("../../assets/console.css"))
+}
+
+async fn script() -> Response<Body> {
+    asset("text/javascript; charset=utf-8", include_str!("../../assets/console.js"))
+}
+
+async fn icon() -> Response<Body> {
+    asset("image/svg+xml", include_str!("../../assets/icon.svg"))
+}
+
+fn asset(media: &'static str, text: &'static str) -> Response<Body> {
+    let mut response = respond(StatusCode::OK, media, text.to_owned());
+    // Fresh after an update of the program within minutes, and not asked for with every page.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use messages::cluster::ClusterMessage;
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
+use crate::{Config, Login, Partner, Reviewers, Sharing, Tlp, access::fixtures as people, fixtures};
 
 struct Server {
     base: String,
+    cookie: String,
     agent: ureq::Agent,
     _runtime: tokio::runtime::Runtime,
     _folder: tempfile::TempDir,
@@ -21,6 +22,7 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         reviewers,
         partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
         console_page: 5,
+        login: Login { users: people::users(folder.path()), ..Login::default() },
         ..Config::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -40,7 +42,8 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         base
     });
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    Server { base, agent, _runtime: runtime, _folder: folder }
+    let cookie = people::log_in(&base, "ann");
+    Server { base, cookie, agent, _runtime: runtime, _folder: folder }
 }
 
 /// JSON on the way here could not have carried the others.
@@ -54,7 +57,8 @@ fn finite(mut cluster: ClusterMessage) -> ClusterMessage {
 
 impl Server {
     fn get(&self, path: &str) -> (u16, String) {
-        let mut response = self.agent.get(format!("{}{path}", self.base)).call().unwrap();
+        let mut response =
+            self.agent.get(format!("{}{path}", self.base)).header("cookie", &self.cookie).call().unwrap();
         let csp = response.headers().get("content-security-policy").unwrap();
         assert!(csp.to_str().unwrap().starts_with("default-src 'none'"));
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
@@ -145,7 +149,7 @@ fn json_says_the_same() {
     let one: serde_json::Value = serde_json::from_str(&s.get("/api/clusters/a").1).unwrap();
     assert_eq!(one["cluster"]["accounts"].as_array().unwrap().len(), 12);
     assert_eq!(one["case"]["state"], "released");
-    assert_eq!(one["history"].as_array().unwrap().len(), 5);
+    assert_eq!(one["history"].as_array().unwrap().len(), 8);
     assert_eq!(s.get("/api/clusters/none").0, 404);
     assert_eq!(s.get("/api/clusters?page=x").0, 400);
     assert_eq!(s.get("/clusters/none").0, 404);

@@ -19,13 +19,15 @@ use runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
+    access::{Access, UsersError},
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
     demo, keys,
     metrics::Metrics,
+    policy::{Class, Explanation, Policy},
     stix,
-    store::{Change, PartnerRow, Store, StoreError, StoredCase},
+    store::{CaseQuery, CaseRow, Change, PartnerRow, Store, StoreError, StoredCase},
 };
 
 /// The consumer group of this service.
@@ -36,6 +38,8 @@ const BATCH: usize = 64;
 const WAIT: Duration = Duration::from_millis(500);
 /// How often the log is asked how much is left to read.
 const LAG_EVERY: Duration = Duration::from_secs(1);
+/// More than there are cases.
+const ALL_CASES: usize = 1_000_000_000;
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;
 
@@ -54,18 +58,78 @@ pub enum SharingError {
     /// A metric could not be registered.
     #[error("{0}; open sharing once per registry")]
     Metrics(#[from] MetricsError),
+    /// The file of users is not in order.
+    #[error(transparent)]
+    Users(#[from] UsersError),
     /// A step was refused.
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
+    /// There is no such case, or more than one.
+    #[error("{0}")]
+    Unknown(String),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The work was stopped by a panic or by the end of the program.
     #[error("the work was broken off: {0}")]
     Broken(#[from] tokio::task::JoinError),
+}
+
+/// What the policy says of a case: its id or that of its cluster, or as much of the beginning as no other has. Changes nothing in
+/// the store, in particular not who its partners are. Blocks.
+pub fn explain(config: &Config, case: &str, now: Timestamp) -> Result<Explanation, SharingError> {
+    config.check().map_err(SharingError::Config)?;
+    let policy = config.policy().map_err(SharingError::Config)?;
+    let file = !config.database.starts_with("postgres");
+    if file && !std::path::Path::new(&config.database).exists() {
+        return Err(SharingError::Unknown(format!(
+            "there is no sharing database at {}: name the configuration of the service with --config, or start it once",
+            config.database
+        )));
+    }
+    let store = Store::open(&config.database)?;
+    let stored = match store.case(case)? {
+        Some(stored) => stored,
+        None => {
+            let cluster = find_case(&store, case)?;
+            store.case(&cluster)?.ok_or(SharingError::NoCase(cluster))?
+        }
+    };
+    Ok(Explanation::of(&stored, &policy, now))
+}
+
+/// The cluster of the one case that a reviewer means.
+fn find_case(store: &Store, wanted: &str) -> Result<String, SharingError> {
+    let (rows, _) = store.cases(&CaseQuery { limit: ALL_CASES, ..CaseQuery::default() })?;
+    if let Some(row) = rows.iter().find(|row| row.case_id == wanted) {
+        return Ok(row.cluster_id.clone());
+    }
+    let begins = |id: &str| !wanted.is_empty() && id.starts_with(wanted);
+    let found: Vec<&CaseRow> = rows.iter().filter(|row| begins(&row.case_id) || begins(&row.cluster_id)).collect();
+    match found.as_slice() {
+        [one] => Ok(one.cluster_id.clone()),
+        [] => {
+            let newest: Vec<&str> = rows.iter().take(3).map(|row| row.cluster_id.as_str()).collect();
+            Err(SharingError::Unknown(match newest.as_slice() {
+                [] => format!("there is no case {wanted:?}: there is none at all yet"),
+                _ => format!(
+                    "there is no case {wanted:?}, by its id or its cluster's: there {} {}, the newest about {}",
+                    if rows.len() == 1 { "is" } else { "are" },
+                    rows.len(),
+                    newest.join(", ")
+                ),
+            }))
+        }
+        [first, second, ..] => Err(SharingError::Unknown(format!(
+            "{} cases begin with {wanted:?}, for example {} and {}: give more of the id",
+            found.len(),
+            first.cluster_id,
+            second.cluster_id
+        ))),
+    }
 }
 
 /// What became of a batch of clusters.
@@ -91,21 +155,32 @@ pub struct Sharing {
 
 pub(crate) struct Inner {
     pub config: Config,
+    pub policy: Policy,
     pub store: Store,
     pub metrics: Metrics,
+    pub access: Access,
 }
 
 impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
+        let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let store = Store::open(&config.database)?;
-        store.set_partners(&config.partners)?;
+        store.set_partners(&policy.partners())?;
+        store.index_cases()?;
+        if !config.partners.is_empty() {
+            tracing::warn!(
+                "sharing.partners is read as recipients of class platform: name them in a file of recipients instead \
+                 (sharing.recipients, see config/sharing.toml)"
+            );
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
+        let access = Access::open(&config.login)?;
+        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -125,7 +200,19 @@ impl Sharing {
     /// collections in the same transaction.
     pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, step, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.step(&cluster_id, None, step, &by, Timestamp::now())).await
+    }
+
+    /// The same for somebody who saw the case at that revision: refused as a conflict where it was changed since.
+    pub(crate) async fn step_seen(
+        &self,
+        cluster_id: &str,
+        seen: i64,
+        step: Step,
+        by: &str,
+    ) -> Result<State, SharingError> {
+        let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
+        self.blocking(move |inner| inner.step(&cluster_id, Some(seen), step, &by, Timestamp::now())).await
     }
 
     /// A new API key for a partner. This is the only time that it can be seen.
@@ -271,13 +358,13 @@ impl Inner {
             for cluster in newest.values().filter(|cluster| !absorbed.contains_key(cluster.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
-                if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
+                if let Some(change) = on_cluster(known, cluster, &self.config, &self.policy, &partners, now)? {
                     changes.push(change);
                     *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
             }
             for (gone, by) in &absorbed {
-                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &partners, now)?);
+                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &self.policy, &partners, now)?);
             }
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
@@ -304,17 +391,27 @@ impl Inner {
         Ok(outcomes)
     }
 
-    fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+    fn step(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        step: Step,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
         let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
+        if seen.is_some_and(|seen| seen != stored.revision) {
+            return Err(StoreError::Conflict(stored.case.id).into());
+        }
         let now = after(&stored.case, now);
         let publishes = matches!(step, Step::Release | Step::Update);
         let retracts = matches!(step, Step::Retract { .. });
-        let entries = vec![stored.case.take(step, by, now)?];
+        let entries = vec![stored.case.take(step, by, &self.policy.terms(&stored.cluster), now)?];
         let partners = self.store.partners()?;
         let publish = if publishes {
-            share(&mut stored, &self.config, &partners, now)
+            share(&mut stored, &self.config, &self.policy, &partners, now)
         } else if retracts {
-            withdraw(&mut stored, &self.config, &partners, now)
+            withdraw(&mut stored, &self.config, &self.policy, &partners, now)
         } else {
             Vec::new()
         };
@@ -347,6 +444,7 @@ fn on_cluster(
     known: Option<StoredCase>,
     cluster: &ClusterMessage,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {
@@ -370,19 +468,20 @@ fn on_cluster(
             (stored, now)
         }
     };
+    let terms = policy.terms(cluster);
     let mut publish = Vec::new();
     if config.reviewers == Reviewers::Demo && cluster.status == Status::Flagged {
-        let reviewed = demo::review(&mut stored.case, now)?;
-        if !reviewed.is_empty() {
-            entries.extend(reviewed);
-            publish = share(&mut stored, config, partners, now);
+        let (reviewed, released) = demo::review(&mut stored.case, &terms, now);
+        entries.extend(reviewed);
+        if released {
+            publish = share(&mut stored, config, policy, partners, now);
         }
     } else if config.reviewers == Reviewers::Demo
         && let Some(retracted) =
-            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), now)?
+            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), &terms, now)?
     {
         entries.push(retracted);
-        publish = withdraw(&mut stored, config, partners, now);
+        publish = withdraw(&mut stored, config, policy, partners, now);
     }
     Ok(Some(Change { stored, entries, publish }))
 }
@@ -392,25 +491,31 @@ fn on_absorbed(
     known: Option<StoredCase>,
     by: &str,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Result<Option<Change>, Illegal> {
     let Some(mut stored) = known else { return Ok(None) };
     let now = after(&stored.case, now);
     let reason = format!("its cluster became part of {by}");
-    let Some(entry) = demo::retract(&mut stored.case, reason, now)? else { return Ok(None) };
-    let publish = withdraw(&mut stored, config, partners, now);
+    let Some(entry) = demo::retract(&mut stored.case, reason, &policy.terms(&stored.cluster), now)? else {
+        return Ok(None);
+    };
+    let publish = withdraw(&mut stored, config, policy, partners, now);
     Ok(Some(Change { stored, entries: vec![entry], publish }))
 }
 
-/// Objects for every partner that may be told of the version just released.
+/// Objects for every platform that the policy told of the version just released.
 fn share(
     stored: &mut StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
-    let publish = for_partners(stored, config, partners, now, |p| p.objects());
+    let told = |name: &str| stored.case.told.as_ref()?.get(name).copied();
+    let told_now = |name: &str| told(name).is_some_and(|versions| versions.last == stored.case.version);
+    let publish = for_partners(stored, config, policy, partners, now, told_now, |p| p.objects());
     if let Some(before) = &stored.released {
         stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
     }
@@ -418,10 +523,11 @@ fn share(
     publish
 }
 
-/// Revoked versions of everything that partners have.
+/// Revoked versions of everything that platforms have, for every one that was told, whatever the policy would say of it today.
 fn withdraw(
     stored: &mut StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
@@ -430,7 +536,8 @@ fn withdraw(
     };
     // Partners have the released version; a newer one that was never shared is nothing to them.
     let shared = StoredCase { cluster: before.clone(), ..stored.clone() };
-    let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
+    let told = |name: &str| stored.case.told.as_ref().is_none_or(|told| told.contains_key(name));
+    let publish = for_partners(&shared, config, policy, partners, now, told, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
     publish
 }
@@ -438,24 +545,30 @@ fn withdraw(
 fn for_partners(
     stored: &StoredCase,
     config: &Config,
+    policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
+    told: impl Fn(&str) -> bool,
     objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    // A platform that is told for the first time has no earlier version, whatever others have.
+    let had = |name: &str, version: u32| {
+        stored.case.told.as_ref().is_none_or(|told| told.get(name).is_some_and(|versions| versions.first <= version))
+    };
     partners
         .iter()
-        .filter(|partner| partner.tlp_ceiling >= config.tlp)
+        .filter(|partner| told(&partner.name))
         .map(|partner| {
             let publication = stix::Publication {
                 identity: &config.identity,
-                tlp: config.tlp,
+                tlp: policy.rules.class(Class::Platform).tlp,
                 valid_days: config.valid_days,
                 partner: &partner.name,
                 platform: &partner.platform,
                 pseudonym_key: &partner.pseudonym_key,
                 case: &stored.case,
                 cluster: &stored.cluster,
-                before: stored.released.as_ref(),
+                before: stored.released.as_ref().filter(|before| had(&partner.name, before.version)),
                 now,
             };
             (partner.collection, objects(&publication))

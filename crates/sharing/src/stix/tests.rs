@@ -11,10 +11,13 @@ fn released(cluster: &ClusterMessage) -> Case {
     let (mut case, _) = Case::nominate(&cluster.cluster_id, cluster.version, time(0));
     let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
     let approve = Step::Approve { comment: "clear".to_owned() };
-    case.take(Step::BeginReview, "ann", time(1)).unwrap();
-    case.take(check, "ann", time(2)).unwrap();
-    case.take(approve, "ann", time(3)).unwrap();
-    case.take(Step::Release, "bob", time(4)).unwrap();
+    fixtures::take(&mut case, Step::BeginReview, "ann", time(1)).unwrap();
+    for fact in fixtures::facts() {
+        fixtures::take(&mut case, Step::Record(fact), "ann", time(1)).unwrap();
+    }
+    fixtures::take(&mut case, check, "ann", time(2)).unwrap();
+    fixtures::take(&mut case, approve, "ann", time(3)).unwrap();
+    fixtures::take(&mut case, Step::Release, "bob", time(4)).unwrap();
     case
 }
 

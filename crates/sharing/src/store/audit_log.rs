@@ -32,6 +32,17 @@ impl Store {
         })
     }
 
+    /// Entries before that place in the log, or its last ones, newest first.
+    pub fn audit_before(&self, seq: Option<i64>, limit: i64) -> Result<Vec<Sealed>, StoreError> {
+        self.read(|db| {
+            let rows = db.rows(
+                "select seq, at, actor, subject, action, text, seal from audit where seq < ?1 order by seq desc limit ?2",
+                values![seq.unwrap_or(i64::MAX), limit],
+            )?;
+            rows.into_iter().map(sealed).collect()
+        })
+    }
+
     /// Checks the whole audit log: how many entries it has and the last seal, or where it is broken.
     pub fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, StoreError> {
         let mut chain = Chain::new();

@@ -1,14 +1,28 @@
-//! Cases, and the one transaction that changes them.
+//! Cases, how they are found, and the one transaction that changes them.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use messages::cluster::Status;
+use messages::cluster::{ClusterMessage, Status};
 
 use super::{
-    CaseQuery, CaseRow, Change, Store, StoreError, StoredCase,
+    CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
     audit_log::append_audit,
     database::{Session, Value, values},
     from_json, objects, to_json,
 };
+use crate::case::{Case, State};
+
+/// Terms of one case; the accounts come first, the words of the keys last.
+const TERMS: usize = 6_000;
+/// Longest term, bytes.
+const TERM: usize = 80;
+/// Words of a search that count.
+const WORDS: usize = 8;
+/// Terms in one statement.
+const AT_ONCE: usize = 200;
+/// Cases whose terms are made in one transaction, where they have none yet.
+const INDEXED_AT_ONCE: usize = 50;
 
 impl Store {
     /// The case about a cluster.
@@ -33,23 +47,14 @@ impl Store {
 
     /// Cases, and how many there are without paging.
     pub fn cases(&self, query: &CaseQuery) -> Result<(Vec<CaseRow>, usize), StoreError> {
-        let mut filter = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        if let Some(state) = query.state {
-            values.push(state.name().into());
-            filter.push(format!("state = ?{}", values.len()));
-        }
-        if let Some(status) = &query.status {
-            values.push(status.into());
-            filter.push(format!("status = ?{}", values.len()));
-        }
-        let filter = if filter.is_empty() { String::new() } else { format!("where {}", filter.join(" and ")) };
+        let Filter { filter, values } = Filter::of(query, true);
+        let order = order_by(query.order, query.ascending);
         self.read(|db| {
             let total: i64 = db.value(&format!("select count(*) from cases {filter}"), &values)?.unwrap_or(0);
             let page = format!(
-                "select cluster_id, case_id, state, status, demo, probability, log_e, accounts, platforms, kinds,
+                "select cluster_id, case_id, state, status, demo, attention, probability, log_e, accounts, platforms, kinds,
                         first_seen, last_seen, changed_at
-                 from cases {filter} order by changed_at desc, cluster_id limit {} offset {}",
+                 from cases {filter} order by {order} limit {} offset {}",
                 query.limit, query.offset
             );
             let rows = db.rows(&page, &values)?.into_iter().map(|mut row| {
@@ -59,14 +64,15 @@ impl Store {
                     state: row.take(2)?,
                     status: row.take(3)?,
                     demo: row.take(4)?,
-                    probability: row.take(5)?,
-                    log_e: row.take(6)?,
-                    accounts: row.take(7)?,
-                    platforms: row.take(8)?,
-                    kinds: row.take(9)?,
-                    first_seen: row.take(10)?,
-                    last_seen: row.take(11)?,
-                    changed_at: row.take(12)?,
+                    attention: row.take(5)?,
+                    probability: row.take(6)?,
+                    log_e: row.take(7)?,
+                    accounts: row.take(8)?,
+                    platforms: row.take(9)?,
+                    kinds: row.take(10)?,
+                    first_seen: row.take(11)?,
+                    last_seen: row.take(12)?,
+                    changed_at: row.take(13)?,
                 })
             });
             Ok((rows.collect::<Result<_, StoreError>>()?, total as usize))
@@ -75,10 +81,52 @@ impl Store {
 
     /// How many cases there are in each state.
     pub fn cases_by_state(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.counted(&CaseQuery::default())
+    }
+
+    /// How many cases the query would find in each state, whatever state it asks for.
+    pub fn counted(&self, query: &CaseQuery) -> Result<Vec<(String, i64)>, StoreError> {
+        let Filter { filter, values } = Filter::of(query, false);
         self.read(|db| {
-            let rows = db.rows("select state, count(*) from cases group by state", values![])?;
+            let rows = db.rows(&format!("select state, count(*) from cases {filter} group by state"), &values)?;
             rows.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect()
         })
+    }
+
+    /// Platforms that any case has, by name.
+    pub fn case_platforms(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let mut names = BTreeSet::new();
+            for mut row in db.rows("select distinct platforms from cases", values![])? {
+                let together: String = row.take(0)?;
+                names.extend(together.split(", ").filter(|name| !name.is_empty()).map(str::to_owned));
+            }
+            Ok(names.into_iter().collect())
+        })
+    }
+
+    /// Makes the terms of cases that have none, which were stored before there was a search.
+    pub fn index_cases(&self) -> Result<(), StoreError> {
+        loop {
+            let done = self.write(|tx| {
+                let rows = tx.rows(
+                    "select life, cluster from cases where indexed is null order by cluster_id limit ?1",
+                    values![INDEXED_AT_ONCE],
+                )?;
+                let n = rows.len();
+                for mut row in rows {
+                    let case: Case = from_json("a case", &row.take::<String>(0)?)?;
+                    let cluster: ClusterMessage = from_json("a cluster", &row.take::<String>(1)?)?;
+                    put_terms(tx, &case, &cluster)?;
+                    let sql = "update cases set attention = ?2 where cluster_id = ?1";
+                    tx.run(sql, values![&case.cluster_id, case.needs_attention()])?;
+                }
+                Ok(n < INDEXED_AT_ONCE)
+            })?;
+            if done {
+                return Ok(());
+            }
+        }
     }
 
     /// Stores changes in one transaction; returns how many objects were added.
@@ -98,6 +146,71 @@ impl Store {
     }
 }
 
+/// The `where` of a query, with its values.
+struct Filter {
+    filter: String,
+    values: Vec<Value>,
+}
+
+impl Filter {
+    fn of(query: &CaseQuery, with_state: bool) -> Filter {
+        let mut made = Filter { filter: String::new(), values: Vec::new() };
+        if let Some(state) = query.state.filter(|_| with_state) {
+            made.and("state = ?", state.name());
+        }
+        if let Some(status) = &query.status {
+            made.and("status = ?", status);
+        }
+        if query.attention {
+            made.and("attention = ?", true);
+        }
+        if let Some(demo) = query.demo {
+            made.and("demo = ?", demo);
+        }
+        if let Some(platform) = &query.platform {
+            let term = platform_term(platform).into_bytes();
+            made.and("cluster_id in (select cluster_id from case_terms where term = ?)", term);
+        }
+        for word in words(query.search.as_deref().unwrap_or_default()).into_iter().take(WORDS) {
+            let from = clipped(word).into_bytes();
+            // No byte of UTF-8 is 0xFF, so this is above whatever begins with the word.
+            let to = [from.as_slice(), &[0xFF]].concat();
+            made.values.push(from.into());
+            made.and(
+                &format!(
+                    "cluster_id in (select cluster_id from case_terms where term >= ?{} and term < ?)",
+                    made.values.len()
+                ),
+                to,
+            );
+        }
+        made
+    }
+
+    /// `?` at the end of a condition, or before its last bracket, becomes the number of the value.
+    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let number = format!("?{}", self.values.len());
+        let place = condition.rfind('?').unwrap_or(condition.len());
+        let (before, after) = condition.split_at(place);
+        self.filter.push_str(if self.filter.is_empty() { "where " } else { " and " });
+        self.filter.push_str(before);
+        self.filter.push_str(&number);
+        self.filter.push_str(after.strip_prefix('?').unwrap_or(after));
+    }
+}
+
+fn order_by(order: Order, ascending: bool) -> String {
+    let column = match order {
+        Order::Changed => "changed_at",
+        Order::Seen => "last_seen",
+        Order::Evidence => "log_e",
+        Order::Probability => "probability",
+        Order::Accounts => "accounts",
+    };
+    format!("{column} {}, cluster_id", if ascending { "asc" } else { "desc" })
+}
+
 fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError> {
     let StoredCase { case, cluster, released, revision } = stored;
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
@@ -106,12 +219,12 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
     let kinds = crate::words::kinds_by_nats(cluster);
     let changed = tx.run(
         "insert into cases (cluster_id, case_id, revision, state, status, demo, probability, log_e, accounts, platforms,
-                            kinds, first_seen, last_seen, changed_at, life, cluster, released)
-         values (?1, ?2, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                            kinds, first_seen, last_seen, changed_at, life, cluster, released, attention)
+         values (?1, ?2, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          on conflict (cluster_id) do update set
             revision = cases.revision + 1, state = ?4, status = ?5, demo = ?6, probability = ?7, log_e = ?8, accounts = ?9,
             platforms = ?10, kinds = ?11, first_seen = ?12, last_seen = ?13, changed_at = ?14, life = ?15,
-            cluster = ?16, released = ?17
+            cluster = ?16, released = ?17, attention = ?18
          where cases.revision = ?3",
         values![
             &case.cluster_id,
@@ -131,12 +244,92 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             to_json(case)?,
             to_json(cluster)?,
             released.as_ref().map(to_json).transpose()?,
+            case.needs_attention(),
         ],
     )?;
     if changed == 0 {
         return Err(StoreError::Conflict(case.id.clone()));
     }
+    // Most steps leave the finding as it was.
+    let indexed: Option<i64> =
+        tx.value("select coalesce(indexed, -1) from cases where cluster_id = ?1", values![&case.cluster_id])?;
+    if indexed != Some(i64::from(cluster.version)) {
+        put_terms(tx, case, cluster)?;
+    }
     Ok(())
+}
+
+fn put_terms(tx: &mut dyn Session, case: &Case, cluster: &ClusterMessage) -> Result<(), StoreError> {
+    tx.run("delete from case_terms where cluster_id = ?1", values![&case.cluster_id])?;
+    let terms: Vec<String> = terms(case, cluster).into_iter().collect();
+    for terms in terms.chunks(AT_ONCE) {
+        let mut values: Vec<Value> = vec![Value::from(&case.cluster_id)];
+        let mut rows = Vec::with_capacity(terms.len());
+        for term in terms {
+            values.push(term.as_bytes().into());
+            rows.push(format!("(?{}, ?1)", values.len()));
+        }
+        tx.run(&format!("insert into case_terms (term, cluster_id) values {}", rows.join(", ")), &values)?;
+    }
+    tx.run(
+        "update cases set indexed = ?2 where cluster_id = ?1",
+        values![&case.cluster_id, i64::from(cluster.version)],
+    )?;
+    Ok(())
+}
+
+/// Everything by which a case can be found: ids and names whole and by their words, what its posts are about, and its keys.
+fn terms(case: &Case, cluster: &ClusterMessage) -> BTreeSet<String> {
+    let mut terms = BTreeSet::new();
+    // Platforms are filtered by, and a space keeps them apart from every word that can be searched for.
+    terms.extend(cluster.accounts.iter().map(|account| platform_term(&account.platform)));
+    let ids = [&case.cluster_id, &case.id];
+    let accounts = cluster.accounts.iter().flat_map(|account| [&account.account_id, &account.account_name]);
+    let about = cluster.topics.iter().chain(&cluster.targets).chain(&cluster.lineage);
+    let keys = cluster.evidence.iter().flat_map(|evidence| [&evidence.key, &evidence.source]);
+    for text in ids.into_iter().chain(accounts).chain(about).chain(keys) {
+        // Longer texts are cut: no search is as long.
+        let text: String = text.chars().take(2_000).collect();
+        for word in words(&text) {
+            // From every part of it on, so that the host of an address and the name in a handle are found too.
+            let parts = word.match_indices(|c: char| !c.is_alphanumeric()).map(|(at, mark)| at + mark.len());
+            let rests = parts.map(|at| &word[at..]).filter(|rest| rest.starts_with(char::is_alphanumeric));
+            terms.extend(rests.filter(|rest| rest.len() > 1).map(|rest| clipped(rest.to_owned())));
+            terms.insert(clipped(word));
+        }
+        if terms.len() >= TERMS {
+            break;
+        }
+    }
+    terms
+}
+
+fn platform_term(platform: &str) -> String {
+    format!("platform {}", clipped(platform.to_lowercase()))
+}
+
+/// The words of a text as they are searched for: between spaces, in small letters, without marks before and after.
+fn words(text: &str) -> Vec<String> {
+    let around = |c: char| !c.is_alphanumeric();
+    let trimmed = |word: &str| word.trim_matches(around).to_lowercase();
+    text.split_whitespace().map(trimmed).filter(|word| !word.is_empty()).collect()
+}
+
+/// At most [`TERM`] bytes of it, whole characters, and nothing that PostgreSQL's text could not hold either.
+fn clipped(mut word: String) -> String {
+    word.truncate(word.floor_char_boundary(TERM));
+    word
+}
+
+impl Case {
+    /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
+    pub(crate) fn needs_attention(&self) -> bool {
+        match self.state {
+            State::Nominated | State::InReview | State::Approved => true,
+            State::Released | State::Updated => self.released_version != Some(self.version),
+            State::Dismissed | State::Retracted | State::Closed => false,
+        }
+    }
 }
 
 pub(crate) fn status_name(status: Status) -> &'static str {
@@ -145,5 +338,153 @@ pub(crate) fn status_name(status: Status) -> &'static str {
         Status::SingleSource => "single_source",
         Status::Coordinated => "coordinated",
         Status::Faded => "faded",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures, store::database::tests::places};
+
+    fn stored(id: &str, n: i64) -> StoredCase {
+        let cluster = fixtures::cluster(id, 1);
+        let (case, _) = Case::nominate(id, 1, Timestamp::from_second(1_700_000_000 + n).unwrap());
+        StoredCase { case, cluster, released: None, revision: 0 }
+    }
+    fn filled(store: &Store, stored: Vec<StoredCase>) {
+        let changes: Vec<Change> = stored
+            .into_iter()
+            .map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new() })
+            .collect();
+        store.commit(&changes, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
+    }
+    fn query(search: &str) -> CaseQuery {
+        CaseQuery { search: Some(search.to_owned()), limit: 100, ..CaseQuery::default() }
+    }
+    fn found(store: &Store, query: &CaseQuery) -> Vec<String> {
+        store.cases(query).unwrap().0.into_iter().map(|row| row.cluster_id).collect()
+    }
+
+    #[test]
+    fn a_case_is_found_by_ids_names_topics_and_keys_on_postgres_too() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let mut odd = stored("odd-one", 0);
+            odd.cluster.accounts[0].account_name = "Ünïque.Näme_9 <b>".to_owned();
+            odd.cluster.accounts[1].account_id = "did:plc:abc123".to_owned();
+            odd.cluster.topics = vec!["Harbour strike".to_owned()];
+            odd.cluster.evidence[0].key = "https://odd.example/Path/story?id=7".to_owned();
+            let id = odd.case.id.clone();
+            filled(&store, vec![odd, stored("other", 1)]);
+            for text in [
+                "odd-one",
+                "odd-o",
+                &id,
+                "ünïque.NÄME_9",
+                "näme",
+                "did:plc:abc",
+                "plc",
+                "harbour",
+                "STRIKE harb",
+                "odd.example",
+                "https://odd.example/Path/story",
+                "odd story",
+                "@ünïque",
+            ] {
+                let all = found(&store, &query(text));
+                assert!(all.contains(&"odd-one".to_owned()), "{text}: {all:?}");
+            }
+            assert_eq!(found(&store, &query("harbour")), ["odd-one"]);
+            for text in ["harbour nothing", "zzz", "'; drop table cases; --", "%", "\u{0}", "\u{202e}\u{10ffff}"] {
+                let all = found(&store, &query(text));
+                assert!(all.is_empty() || words(text).is_empty(), "{text}: {all:?}");
+            }
+            assert_eq!(found(&store, &query("  ")).len(), 2);
+        }
+    }
+
+    #[test]
+    fn filters_and_orders_hold_together_on_postgres_too() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let mut cases: Vec<StoredCase> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
+            cases[0].case.state = State::Dismissed;
+            cases[1].case.demo = true;
+            for account in &mut cases[2].cluster.accounts {
+                account.platform = "mastodon".to_owned();
+            }
+            cases[3].cluster.probability = 0.5;
+            filled(&store, cases);
+            let all = CaseQuery { limit: 10, ..CaseQuery::default() };
+            assert_eq!(found(&store, &all), ["c3", "c2", "c1", "c0"]);
+            assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c0", "c1", "c2", "c3"]);
+            let probable = CaseQuery { order: Order::Probability, ascending: true, ..all.clone() };
+            assert_eq!(found(&store, &probable)[0], "c3");
+            assert_eq!(found(&store, &CaseQuery { attention: true, ..all.clone() }), ["c3", "c2", "c1"]);
+            assert_eq!(found(&store, &CaseQuery { demo: Some(true), ..all.clone() }), ["c1"]);
+            assert_eq!(found(&store, &CaseQuery { demo: Some(false), ..all.clone() }).len(), 3);
+            let there = CaseQuery { platform: Some("mastodon".to_owned()), ..all.clone() };
+            assert_eq!(found(&store, &there), ["c2"]);
+            let both = CaseQuery { search: Some("c2".to_owned()), state: Some(State::Nominated), ..there };
+            assert_eq!(found(&store, &both), ["c2"]);
+            assert_eq!(store.counted(&both).unwrap(), [("nominated".to_owned(), 1)]);
+            let counted = store.counted(&CaseQuery { state: Some(State::Dismissed), ..all }).unwrap();
+            assert_eq!(counted.iter().map(|(_, n)| n).sum::<i64>(), 4);
+            assert_eq!(store.case_platforms().unwrap(), ["bluesky", "mastodon", "twitter"]);
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let mut case = stored("c", 0);
+            case.cluster.topics = vec!["earlier".to_owned()];
+            filled(&store, vec![case.clone()]);
+            case.revision = 1;
+            case.cluster.version = 2;
+            case.cluster.topics = vec!["later".to_owned()];
+            filled(&store, vec![case]);
+            assert_eq!((found(&store, &query("earlier")).len(), found(&store, &query("later")).len()), (0, 1));
+            store
+                .write(|tx| {
+                    tx.run("delete from case_terms", values![])?;
+                    tx.run("update cases set indexed = null, attention = 0", values![])
+                })
+                .unwrap();
+            assert!(found(&store, &query("later")).is_empty());
+            store.index_cases().unwrap();
+            assert_eq!(found(&store, &CaseQuery { attention: true, ..query("later") }), ["c"]);
+        }
+    }
+
+    /// Ten thousand cases: `cargo test -p sharing --lib ten_thousand -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn ten_thousand_cases_are_found_at_once() {
+        let (_folder, place) = places().remove(0);
+        let store = Store::open(&place).unwrap();
+        let began = std::time::Instant::now();
+        for chunk in 0..100 {
+            filled(&store, (0..100).map(|n| stored(&format!("cluster-{chunk}-{n}"), chunk * 100 + n)).collect());
+        }
+        println!("stored in {:?}", began.elapsed());
+        for (name, query) in [
+            ("all", CaseQuery { limit: 50, ..CaseQuery::default() }),
+            ("last page", CaseQuery { limit: 50, offset: 9_950, ..CaseQuery::default() }),
+            ("by evidence", CaseQuery { limit: 50, order: Order::Evidence, ..CaseQuery::default() }),
+            ("one", CaseQuery { limit: 50, ..query("cluster-7-77") }),
+            ("a word of all", CaseQuery { limit: 50, ..query("patriot") }),
+            ("three words of all", CaseQuery { limit: 50, ..query("patriot story district") }),
+            ("platform", CaseQuery { limit: 50, platform: Some("twitter".to_owned()), ..CaseQuery::default() }),
+        ] {
+            let began = std::time::Instant::now();
+            let (rows, total) = store.cases(&query).unwrap();
+            let took = began.elapsed();
+            let began = std::time::Instant::now();
+            store.counted(&query).unwrap();
+            println!("{name}: {} of {total} in {took:?}, counts in {:?}", rows.len(), began.elapsed());
+            assert!(took.as_millis() < 2_000, "{name}");
+        }
     }
 }

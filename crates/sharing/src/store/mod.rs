@@ -8,6 +8,9 @@ mod cases;
 pub(crate) mod database;
 mod objects;
 mod partners;
+mod sessions;
+
+pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
 use jiff::Timestamp;
@@ -72,6 +75,8 @@ pub(crate) struct CaseRow {
     pub state: String,
     pub status: String,
     pub demo: bool,
+    /// Whether it waits for people.
+    pub attention: bool,
     pub probability: f64,
     pub log_e: f64,
     pub accounts: i64,
@@ -82,13 +87,32 @@ pub(crate) struct CaseRow {
     pub changed_at: Timestamp,
 }
 
-/// Which cases to list; newest change first.
-#[derive(Debug, Clone, Default)]
+/// Which cases to list.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CaseQuery {
     pub state: Option<State>,
     pub status: Option<String>,
+    pub platform: Option<String>,
+    /// Only cases that wait for people.
+    pub attention: bool,
+    pub demo: Option<bool>,
+    /// Words that it has to be found by, each whole or its beginning.
+    pub search: Option<String>,
+    pub order: Order,
+    pub ascending: bool,
     pub offset: usize,
     pub limit: usize,
+}
+
+/// By what cases are ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Order {
+    #[default]
+    Changed,
+    Seen,
+    Evidence,
+    Probability,
+    Accounts,
 }
 
 /// An object for a collection.

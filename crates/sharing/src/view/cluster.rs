@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use askama::Template;
 use messages::cluster::{ClusterMessage, Status};
 
-use super::{graph, svg, timeline};
+use super::{against, graph, svg, timeline};
 use crate::words;
 
 /// How much of a cluster is shown.
@@ -16,11 +16,73 @@ pub(crate) struct Limits {
     pub dots: usize,
     pub keys: usize,
     pub posts: usize,
+    /// Posts over all keys: each key shows fewer where there are many keys.
+    pub posts_in_all: usize,
     pub accounts: usize,
+    pub graph: graph::Size,
 }
 
 impl Limits {
-    pub const CONSOLE: Limits = Limits { drawings: true, dots: 2000, keys: 200, posts: 100, accounts: 500 };
+    pub const CONSOLE: Limits = Limits {
+        drawings: true,
+        dots: 2000,
+        keys: 200,
+        posts: 100,
+        posts_in_all: 3000,
+        accounts: 500,
+        graph: graph::Size { nodes: 120, edges: 900 },
+    };
+
+    fn posts_of(&self, keys: usize) -> usize {
+        (self.posts_in_all / keys.max(1)).clamp(5.min(self.posts), self.posts)
+    }
+}
+
+/// What a reader of the console asked to see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown {
+    /// The account that stands out, by its place in the cluster.
+    pub account: Option<usize>,
+    /// The key whose burst is drawn and which is opened, by its place in the cluster.
+    pub key: Option<usize>,
+    /// Only evidence of this kind.
+    pub kind: Option<String>,
+    pub sort: Sort,
+    /// Whether posts may link to their platform: not where they are invented.
+    pub links: bool,
+}
+
+/// By what evidence is ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Sort {
+    #[default]
+    Nats,
+    Accounts,
+    Time,
+    Kind,
+}
+
+impl Sort {
+    pub const ALL: [(Sort, &'static str, &'static str); 4] = [
+        (Sort::Nats, "nats", "most evidence first"),
+        (Sort::Accounts, "accounts", "most accounts first"),
+        (Sort::Time, "time", "earliest first"),
+        (Sort::Kind, "kind", "by kind"),
+    ];
+
+    pub fn from_name(name: &str) -> Sort {
+        Self::ALL.iter().find(|(_, known, _)| *known == name).map_or(Sort::Nats, |(sort, ..)| *sort)
+    }
+}
+
+/// What only the console has: choices that work without a script, and quicker with one.
+struct Tools {
+    accounts: Vec<(usize, String, bool)>,
+    kinds: Vec<(String, String, bool)>,
+    sorts: Vec<(&'static str, &'static str, bool)>,
+    chosen: Option<String>,
+    key: Option<usize>,
+    filtered: bool,
 }
 
 #[derive(Template)]
@@ -32,6 +94,9 @@ pub(crate) struct ClusterView {
     strength: String,
     history: String,
     little_history: bool,
+    doubts: Vec<against::Doubt>,
+    innocents: Vec<against::Innocent>,
+    tools: Option<Tools>,
     badge: Badge,
     figures: Vec<(&'static str, String, String)>,
     reasons: Vec<ReasonView>,
@@ -49,6 +114,7 @@ pub(crate) struct ClusterView {
     unlisted: Option<(String, String)>,
     accounts: Vec<AccountView>,
     more_accounts: usize,
+    accounts_open: bool,
     cluster_id: String,
     version: u32,
     lineage: Vec<String>,
@@ -81,6 +147,13 @@ struct BarView {
 }
 
 struct KeyView {
+    index: usize,
+    open: bool,
+    /// Places of its accounts, with spaces between.
+    members: String,
+    first: i64,
+    last: i64,
+    raw: f64,
     colour: String,
     kind: String,
     key: String,
@@ -94,6 +167,8 @@ struct KeyView {
 }
 
 struct PostView {
+    place: Option<usize>,
+    link: Option<String>,
     time: String,
     lag: String,
     account: String,
@@ -102,6 +177,8 @@ struct PostView {
 }
 
 struct AccountView {
+    place: usize,
+    on: bool,
     name: String,
     id: String,
     platform: String,
@@ -119,14 +196,17 @@ pub(crate) fn badge(status: Status) -> Badge {
     Badge { class, label: words::status(status) }
 }
 
-/// The body of a page about one cluster.
-pub(crate) fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits) -> String {
-    let view = view(cluster, anchor, limits);
+/// The body of a page about one cluster. With `shown` it is the console's, with choices.
+pub(crate) fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>) -> String {
+    let view = view(cluster, anchor, limits, shown);
     // A template over strings that are already there has no way to fail but the writer, which is a string.
     view.render().unwrap_or_default()
 }
 
-fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
+fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>) -> ClusterView {
+    let nobody = Shown::default();
+    let asked = shown.unwrap_or(&nobody);
+    let (keys, more_keys) = keys(c, limits, asked);
     let largest_reason = largest(c.reasons.iter().map(|r| r.contribution));
     let largest_kind = largest(c.traces.values().copied());
     let largest_source = largest(c.sources.iter().map(|s| s.nats));
@@ -162,6 +242,9 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
         strength: words::strength(c),
         history: words::history(c),
         little_history: c.history_hours < 24.0,
+        doubts: against::doubts(c),
+        innocents: against::innocents(c),
+        tools: shown.map(|shown| tools(c, limits, shown)),
         badge: badge(c.status),
         figures: figures(c),
         reasons,
@@ -188,14 +271,15 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits) -> ClusterView {
             bar("All sources".to_owned(), c.log_e, total),
             bar("Without the strongest source".to_owned(), c.log_e_leave_one_source_out, total),
         ],
-        overview: limits.drawings.then(|| timeline::overview(c, limits.dots)).flatten(),
-        zoom: limits.drawings.then(|| timeline::zoom(c)).flatten(),
-        graph: limits.drawings.then(|| graph::draw(c)).flatten(),
-        keys: keys(c, limits),
-        more_keys: c.evidence.len().saturating_sub(limits.keys),
+        overview: limits.drawings.then(|| timeline::overview(c, limits.dots, asked.account)).flatten(),
+        zoom: limits.drawings.then(|| timeline::zoom(c, asked.key, asked.account)).flatten(),
+        graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
+        keys,
+        more_keys,
         unlisted: (c.unlisted.keys > 0).then(|| (words::count(c.unlisted.keys, "more key"), signed(c.unlisted.nats))),
-        accounts: accounts(c, limits),
+        accounts: accounts(c, limits, asked),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
+        accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
         cluster_id: words::shorten(&c.cluster_id, 80),
         version: c.version,
         lineage: tamed(&c.lineage),
@@ -232,19 +316,78 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     ]
 }
 
-fn keys(c: &ClusterMessage, limits: Limits) -> Vec<KeyView> {
-    let names: HashMap<(&str, &str), &str> =
-        c.accounts.iter().map(|a| ((&*a.platform, &*a.account_id), &*a.account_name)).collect();
-    c.evidence
+fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
+    let name = |place: usize| {
+        let account = &c.accounts[place];
+        let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
+        format!("{} ({})", words::shorten(name, 40), words::shorten(&account.platform, 24))
+    };
+    let kinds: BTreeSet<&str> = c.evidence.iter().map(|evidence| &*evidence.kind).collect();
+    Tools {
+        accounts: (0..c.accounts.len().min(limits.accounts))
+            .map(|place| (place, name(place), shown.account == Some(place)))
+            .collect(),
+        kinds: kinds
+            .into_iter()
+            .take(40)
+            .map(|kind| {
+                (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind))
+            })
+            .collect(),
+        sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
+        chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
+        key: shown.key.filter(|key| *key < c.evidence.len()),
+        filtered: shown.account.is_some() || shown.kind.is_some() || shown.key.is_some() || shown.sort != Sort::Nats,
+    }
+}
+
+/// The keys to show, and how many more there are.
+fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usize) {
+    let places: HashMap<(&str, &str), usize> =
+        c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect();
+    let mut wanted: Vec<(usize, &messages::cluster::Evidence, BTreeSet<(&str, &str)>)> = c
+        .evidence
         .iter()
-        .take(limits.keys)
         .enumerate()
+        .filter(|(index, evidence)| {
+            let of_kind = shown.kind.as_ref().is_none_or(|kind| *kind == evidence.kind);
+            of_kind || shown.key == Some(*index)
+        })
         .map(|(index, evidence)| {
-            let accounts: BTreeSet<(&str, &str)> =
-                evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
-            let first = evidence.posts.iter().map(|post| post.created_at).min();
+            (index, evidence, evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect())
+        })
+        .filter(|(index, _, accounts): &(usize, _, BTreeSet<(&str, &str)>)| {
+            let by = |place: usize| accounts.iter().any(|account| places.get(account) == Some(&place));
+            shown.account.is_none_or(by) || shown.key == Some(*index)
+        })
+        .collect();
+    let first = |evidence: &messages::cluster::Evidence| evidence.posts.iter().map(|post| post.created_at).min();
+    match shown.sort {
+        Sort::Nats => {}
+        Sort::Accounts => wanted.sort_by_key(|(index, _, accounts)| (std::cmp::Reverse(accounts.len()), *index)),
+        Sort::Time => wanted.sort_by_key(|(index, evidence, _)| (first(evidence), *index)),
+        Sort::Kind => wanted.sort_by(|a, b| a.1.kind.cmp(&b.1.kind).then(a.0.cmp(&b.0))),
+    }
+    // The key that was asked for comes first.
+    wanted.sort_by_key(|(index, ..)| shown.key != Some(*index));
+    let more = wanted.len().saturating_sub(limits.keys);
+    wanted.truncate(limits.keys);
+    let each = limits.posts_of(wanted.len());
+    let views = wanted
+        .into_iter()
+        .map(|(index, evidence, accounts)| {
+            let first = first(evidence);
             let last = evidence.posts.iter().map(|post| post.created_at).max();
+            let open = shown.key == Some(index);
+            let posts = if open { limits.posts_in_all } else { each };
+            let members: Vec<String> = accounts.iter().filter_map(|a| places.get(a)).map(usize::to_string).collect();
             KeyView {
+                index,
+                open,
+                members: members.join(" "),
+                first: first.map_or(0, |time| time.as_millisecond()),
+                last: last.map_or(0, |time| time.as_millisecond()),
+                raw: evidence.nats,
                 colour: timeline::colour(index),
                 kind: words::shorten(&evidence.kind, 24),
                 key: words::shorten(&evidence.key, 160),
@@ -262,32 +405,38 @@ fn keys(c: &ClusterMessage, limits: Limits) -> Vec<KeyView> {
                 posts: evidence
                     .posts
                     .iter()
-                    .take(limits.posts)
+                    .take(posts)
                     .map(|post| {
-                        let name = names.get(&(&*post.platform, &*post.account_id));
-                        let name = name.filter(|name| !name.is_empty());
+                        let place = places.get(&(&*post.platform, &*post.account_id)).copied();
+                        let name = place.map(|place| &*c.accounts[place].account_name).filter(|name| !name.is_empty());
                         let lag = first.map_or(0, |first| post.created_at.as_millisecond() - first.as_millisecond());
                         PostView {
+                            place,
+                            link: shown.links.then(|| super::links::post(&post.platform, &post.id)).flatten(),
                             time: words::second(post.created_at),
                             lag: format!("+{}", words::seconds_in_words(lag as f64 / 1000.0)),
-                            account: words::shorten(name.copied().unwrap_or(&post.account_id), 40),
+                            account: words::shorten(name.unwrap_or(&post.account_id), 40),
                             platform: words::shorten(&post.platform, 24),
-                            id: words::shorten(&post.id, 48),
+                            id: words::shorten(&post.id, 80),
                         }
                     })
                     .collect(),
-                more_posts: evidence.posts.len().saturating_sub(limits.posts),
+                more_posts: evidence.posts.len().saturating_sub(posts),
             }
         })
-        .collect()
+        .collect();
+    (views, more)
 }
 
-fn accounts(c: &ClusterMessage, limits: Limits) -> Vec<AccountView> {
+fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountView> {
     let most = largest(c.accounts.iter().map(|account| account.log_e));
     c.accounts
         .iter()
-        .take(limits.accounts)
-        .map(|account| AccountView {
+        .enumerate()
+        .filter(|(place, _)| *place < limits.accounts || shown.account == Some(*place))
+        .map(|(place, account)| AccountView {
+            place,
+            on: shown.account == Some(place),
             name: words::shorten(&account.account_name, 40),
             id: words::shorten(&account.account_id, 48),
             platform: words::shorten(&account.platform, 24),

@@ -10,8 +10,6 @@ use messages::cluster::ClusterMessage;
 use super::svg::Svg;
 use crate::words;
 
-const NODES: usize = 60;
-const EDGES: usize = 600;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
 const ROUNDS: usize = 240;
@@ -19,33 +17,64 @@ const ROUNDS: usize = 240;
 /// Two accounts, by their places in the list, with their evidence in nats and their acts together.
 type Edge = ((usize, usize), (f64, u64));
 
-/// The drawing and what it shows in words; `None` where there is no tie to draw.
-pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing> {
-    let nodes = cluster.accounts.len().min(NODES);
+/// How much is drawn: the layout costs the square of the nodes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub nodes: usize,
+    pub edges: usize,
+}
+
+/// The drawing and what it shows in words; `None` where there is no tie to draw. The account `chosen`, by its place in the list, and
+/// those tied to it are drawn whatever their rank, and stand out.
+pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) -> Option<super::timeline::Drawing> {
+    let members = cluster.accounts.len();
+    let chosen = chosen.filter(|place| *place < members);
     let mut pairs: BTreeMap<(usize, usize), (f64, u64)> = BTreeMap::new();
     for tie in &cluster.ties {
         let (a, b) = (tie.a.min(tie.b), tie.a.max(tie.b));
-        if a != b && b < nodes && tie.nats.is_finite() {
+        if a != b && b < members && tie.nats.is_finite() {
             let pair = pairs.entry((a, b)).or_default();
             pair.0 += tie.nats;
             pair.1 += u64::from(tie.co_acts);
         }
     }
-    let mut edges: Vec<Edge> = pairs.into_iter().collect();
+    let beside = |place: usize| {
+        chosen.is_some_and(|chosen| place == chosen || pairs.contains_key(&(place.min(chosen), place.max(chosen))))
+    };
+    let mut shown: Vec<usize> = (0..members).collect();
+    shown.sort_by_key(|place| (Some(*place) != chosen, !beside(*place), *place));
+    shown.truncate(size.nodes);
+    shown.sort_unstable();
+    let nodes = shown.len();
+    let node_of: BTreeMap<usize, usize> = shown.iter().enumerate().map(|(node, place)| (*place, node)).collect();
+    let mut edges: Vec<Edge> = pairs
+        .iter()
+        .filter_map(|((a, b), weight)| Some(((*node_of.get(a)?, *node_of.get(b)?), *weight)))
+        .collect();
     edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
-    edges.truncate(EDGES);
     let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
+    let chosen_node = chosen.and_then(|place| node_of.get(&place).copied());
+    let of_chosen = |edge: &Edge| chosen_node.is_some_and(|node| edge.0.0 == node || edge.0.1 == node);
+    let tied = edges.len();
+    let mut rank = 0;
+    edges.retain(|edge| {
+        rank += 1;
+        rank <= size.edges || of_chosen(edge)
+    });
 
     let places = layout(nodes, &edges, strongest);
     let mut svg = Svg::new(WIDTH, HEIGHT + 30.0);
-    let name = |index: usize| {
-        let account = &cluster.accounts[index];
+    let name = |node: usize| {
+        let account = &cluster.accounts[shown[node]];
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         words::shorten(name, 18)
     };
-    for ((a, b), (nats, co_acts)) in edges.iter().rev() {
+    for edge in edges.iter().rev() {
+        let ((a, b), (nats, co_acts)) = edge;
         let share = (nats / strongest).clamp(0.0, 1.0);
+        let on = if of_chosen(edge) { " on" } else { "" };
         svg.tie(
+            &format!("{on}\" data-a=\"{}\" data-b=\"{}\"", shown[*a], shown[*b]),
             places[*a],
             places[*b],
             0.8 + 5.2 * share,
@@ -65,39 +94,48 @@ pub(crate) fn draw(cluster: &ClusterMessage) -> Option<super::timeline::Drawing>
         .map(|account| account.log_e)
         .filter(|nats| nats.is_finite())
         .fold(f64::MIN_POSITIVE, f64::max);
-    for (index, place) in places.iter().enumerate() {
-        let account = &cluster.accounts[index];
+    for (node, place) in places.iter().enumerate() {
+        let account = &cluster.accounts[shown[node]];
         let share = (account.log_e / most).clamp(0.0, 1.0);
+        let class = if chosen_node == Some(node) {
+            "node on"
+        } else if beside(shown[node]) {
+            "node near"
+        } else {
+            "node"
+        };
         svg.circle(
-            "node",
+            class,
+            &format!(" data-a=\"{}\"", shown[node]),
             *place,
             5.0 + 7.0 * if share.is_finite() { share.sqrt() } else { 0.0 },
             &format!(
                 "{} ({}): {} nats, {}",
-                name(index),
+                name(node),
                 words::shorten(&account.platform, 20),
                 words::number(account.log_e),
                 words::count(account.posts, "post")
             ),
         );
     }
-    if nodes <= 40 {
-        for (index, (x, y)) in places.iter().enumerate() {
-            svg.text("label", (*x, y + 24.0), &name(index));
+    for (node, (x, y)) in places.iter().enumerate() {
+        if nodes <= 40 || beside(shown[node]) {
+            svg.text_with("label", &format!(" data-a=\"{}\"", shown[node]), (*x, y + 24.0), &name(node));
         }
     }
     legend(&mut svg, strongest);
     let mut caption = format!(
         "Each circle is an account, larger where more of the evidence is about it; each line joins two that acted together, \
          wider for more evidence. {} of {} possible pairs are tied.",
-        words::thousands(edges.len() as u64),
+        words::thousands(tied as u64),
         words::thousands((nodes * nodes.saturating_sub(1) / 2) as u64),
     );
-    if cluster.accounts.len() > nodes {
-        caption.push_str(&format!(" The first {nodes} accounts are drawn."));
+    if members > nodes {
+        caption.push_str(&format!(" {nodes} of {members} accounts are drawn, the strongest first."));
     }
+    let class = if chosen_node.is_some() { "graph chosen" } else { "graph" };
     Some(super::timeline::Drawing {
-        svg: svg.finish("graph", "Graph of the accounts and how strongly each pair is tied"),
+        svg: svg.finish(class, "Graph of the accounts and how strongly each pair is tied"),
         caption,
     })
 }
@@ -106,7 +144,7 @@ fn legend(svg: &mut Svg, strongest: f64) {
     let mut x = 20.0;
     for share in [0.1, 0.5, 1.0] {
         let y = HEIGHT + 12.0;
-        svg.tie((x, y), (x + 40.0, y), 0.8 + 5.2 * share, 0.16 + 0.44 * share, "");
+        svg.tie("\"", (x, y), (x + 40.0, y), 0.8 + 5.2 * share, 0.16 + 0.44 * share, "");
         let text = format!("{} nats", words::number(strongest * share));
         svg.text("legend", (x + 48.0, y + 4.0), &text);
         x += 150.0;

@@ -2,13 +2,17 @@
 //!
 //! Everything that comes from outside passes [`crate::words::shorten`] and an escaping template or drawing.
 
+mod against;
 pub(crate) mod cluster;
-mod graph;
+pub(crate) mod graph;
+mod links;
 mod periods;
+mod redaction;
 mod svg;
 mod timeline;
 
-pub(crate) use cluster::{Badge, Limits, badge, body};
+pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body};
+pub(crate) use redaction::{Beside, beside};
 pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
 
 /// The style sheet of every page.

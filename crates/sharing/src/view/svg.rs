@@ -21,10 +21,10 @@ impl Svg {
         ));
     }
 
-    /// A line of its own width and opacity, for ties.
-    pub fn tie(&mut self, from: (f64, f64), to: (f64, f64), width: f64, opacity: f64, title: &str) {
+    /// A line of its own width and opacity, for ties. `class` and further attributes stand in `mark`.
+    pub fn tie(&mut self, mark: &str, from: (f64, f64), to: (f64, f64), width: f64, opacity: f64, title: &str) {
         self.push(format_args!(
-            r#"<line class="tie" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
+            r#"<line class="tie{mark} x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
             from.0, from.1, to.0, to.1
         ));
         self.title(title);
@@ -39,21 +39,26 @@ impl Svg {
         self.close("rect", title);
     }
 
-    pub fn circle(&mut self, class: &str, at: (f64, f64), radius: f64, title: &str) {
-        self.push(format_args!(r#"<circle class="{class}" cx="{:.1}" cy="{:.1}" r="{radius:.1}""#, at.0, at.1));
+    /// `data` are attributes for the page's script, ready to write.
+    pub fn circle(&mut self, class: &str, data: &str, at: (f64, f64), radius: f64, title: &str) {
+        self.push(format_args!(r#"<circle class="{class}"{data} cx="{:.1}" cy="{:.1}" r="{radius:.1}""#, at.0, at.1));
         self.close("circle", title);
     }
 
-    pub fn path(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn path(&mut self, class: &str, data: &str, points: &[(f64, f64)]) {
         let mut d = String::new();
         for (index, (x, y)) in points.iter().enumerate() {
             let _ = write!(d, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
         }
-        self.push(format_args!(r#"<path class="{class}" d="{d}"/>"#));
+        self.push(format_args!(r#"<path class="{class}"{data} d="{d}"/>"#));
     }
 
     pub fn text(&mut self, class: &str, at: (f64, f64), text: &str) {
-        self.push(format_args!(r#"<text class="{class}" x="{:.1}" y="{:.1}">"#, at.0, at.1));
+        self.text_with(class, "", at, text);
+    }
+
+    pub fn text_with(&mut self, class: &str, data: &str, at: (f64, f64), text: &str) {
+        self.push(format_args!(r#"<text class="{class}"{data} x="{:.1}" y="{:.1}">"#, at.0, at.1));
         escape_into(&mut self.body, text);
         self.body.push_str("</text>");
     }
@@ -67,10 +72,14 @@ impl Svg {
 
     /// The whole drawing; `label` says in words what it shows.
     pub fn finish(self, class: &str, label: &str) -> String {
+        self.finish_with(class, "", label)
+    }
+
+    pub fn finish_with(self, class: &str, data: &str, label: &str) -> String {
         let mut out = String::new();
         let _ = write!(
             out,
-            r#"<svg class="{class}" viewBox="0 0 {:.0} {:.0}" role="img" aria-label=""#,
+            r#"<svg class="{class}"{data} viewBox="0 0 {:.0} {:.0}" role="img" aria-label=""#,
             self.width, self.height
         );
         escape_into(&mut out, label);

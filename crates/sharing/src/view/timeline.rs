@@ -25,6 +25,8 @@ pub(crate) struct Drawing {
 
 struct Act<'a> {
     row: usize,
+    /// Its place in the cluster's list.
+    account: usize,
     at: f64,
     colour: usize,
     evidence: &'a Evidence,
@@ -32,6 +34,9 @@ struct Act<'a> {
 
 struct Stage<'a> {
     names: Vec<String>,
+    /// The account of each row, by its place in the cluster's list.
+    accounts: Vec<usize>,
+    chosen: Option<usize>,
     hidden_rows: usize,
     acts: Vec<Act<'a>>,
 }
@@ -42,8 +47,8 @@ pub(crate) fn colour(index: usize) -> String {
 }
 
 /// All acts, over the cluster's whole time. `None` where there are no acts.
-pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize) -> Option<Drawing> {
-    let stage = stage(cluster);
+pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize>) -> Option<Drawing> {
+    let stage = stage(cluster, chosen);
     let from = stage.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
     let to = stage.acts.iter().map(|a| a.at).fold(f64::NEG_INFINITY, f64::max);
     if stage.acts.is_empty() {
@@ -59,11 +64,11 @@ pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize) -> Option<Dra
     Some(svg)
 }
 
-/// The strongest burst, magnified. `None` where no key has three accounts in two hours.
-pub(crate) fn zoom(cluster: &ClusterMessage) -> Option<Drawing> {
-    let (index, from, to, accounts) = burst(cluster)?;
+/// The burst on a key, or the strongest of all, magnified. `None` where no key has three accounts in two hours.
+pub(crate) fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<usize>) -> Option<Drawing> {
+    let (index, from, to, accounts) = burst(cluster, key)?;
     let pad = ((to - from) * 0.08).max(2.0);
-    let stage = cascade(stage(cluster), index, from, to);
+    let stage = cascade(stage(cluster, chosen), index, from, to);
     let mut svg = draw(&stage, from - pad, to + pad, 800, true);
     let key = &cluster.evidence[index];
     svg.caption = format!(
@@ -79,11 +84,14 @@ pub(crate) fn zoom(cluster: &ClusterMessage) -> Option<Drawing> {
 }
 
 /// The key and the window (seconds) with the most accounts at once: most accounts, then most evidence, then the shortest.
-fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
+fn burst(cluster: &ClusterMessage, key: Option<usize>) -> Option<(usize, f64, f64, usize)> {
     const WINDOWS: [f64; 4] = [60.0, 600.0, 3600.0, 7200.0];
     for window in WINDOWS {
         let mut best: Option<(usize, f64, f64, usize)> = None;
         for (index, evidence) in cluster.evidence.iter().enumerate() {
+            if key.is_some_and(|key| key != index) {
+                continue;
+            }
             let mut posts: Vec<(f64, (&str, &str))> = evidence
                 .posts
                 .iter()
@@ -111,8 +119,9 @@ fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
         }
         // The shortest window that holds most of the group shows the synchrony best.
         let enough = (cluster.accounts.len() / 2).max(3);
+        let least = if key.is_some() { 2 } else { 3 };
         if let Some(best) = best
-            && (best.3 >= enough || window == WINDOWS[3] && best.3 >= 3)
+            && (best.3 >= enough || window == WINDOWS[3] && best.3 >= least)
         {
             return Some(best);
         }
@@ -120,11 +129,17 @@ fn burst(cluster: &ClusterMessage) -> Option<(usize, f64, f64, usize)> {
     None
 }
 
-fn stage(cluster: &ClusterMessage) -> Stage<'_> {
+fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
     let mut rows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut names = Vec::new();
-    for account in cluster.accounts.iter().take(ROWS) {
+    let mut accounts = Vec::new();
+    let chosen = chosen.filter(|place| *place < cluster.accounts.len());
+    // The chosen account has a row whatever its rank.
+    let further = chosen.filter(|place| *place >= ROWS);
+    for place in (0..cluster.accounts.len()).take(ROWS).chain(further) {
+        let account = &cluster.accounts[place];
         rows.insert((&account.platform, &account.account_id), names.len());
+        accounts.push(place);
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         names.push(words::shorten(name, 18));
     }
@@ -132,11 +147,12 @@ fn stage(cluster: &ClusterMessage) -> Stage<'_> {
     for (index, evidence) in cluster.evidence.iter().enumerate() {
         for post in &evidence.posts {
             if let Some(row) = rows.get(&(post.platform.as_str(), post.account_id.as_str())) {
-                acts.push(Act { row: *row, at: seconds(post.created_at), colour: index, evidence });
+                let at = seconds(post.created_at);
+                acts.push(Act { row: *row, account: accounts[*row], at, colour: index, evidence });
             }
         }
     }
-    Stage { hidden_rows: cluster.accounts.len().saturating_sub(ROWS), names, acts }
+    Stage { hidden_rows: cluster.accounts.len() - names.len(), names, accounts, chosen, acts }
 }
 
 /// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
@@ -158,6 +174,7 @@ fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
         place[*old] = new;
     }
     stage.names = order.iter().map(|(_, old)| stage.names[*old].clone()).collect();
+    stage.accounts = order.iter().map(|(_, old)| stage.accounts[*old]).collect();
     for act in &mut stage.acts {
         act.row = place[act.row];
     }
@@ -174,7 +191,9 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
 
     for (row, name) in stage.names.iter().enumerate() {
         svg.line("row", (LEFT, y(row)), (WIDTH - RIGHT, y(row)));
-        svg.text("name", (LEFT - 12.0, y(row) + 4.0), name);
+        let account = stage.accounts[row];
+        let class = if stage.chosen == Some(account) { "name on" } else { "name" };
+        svg.text_with(class, &format!(" data-a=\"{account}\""), (LEFT - 12.0, y(row) + 4.0), name);
     }
     ticks(&mut svg, from, to, bottom, &x, close);
 
@@ -192,7 +211,14 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         );
         let radius = if close { 5.0 } else { 3.4 };
         let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
-        svg.circle(&format!("dot {}", colour(act.colour)), (x(act.at), y(act.row)), radius, &title);
+        let on = if stage.chosen == Some(act.account) { " on" } else { "" };
+        let data = format!(
+            " data-a=\"{}\" data-k=\"{}\" data-t=\"{:.0}\"",
+            act.account,
+            act.colour,
+            act.at * 1000.0
+        );
+        svg.circle(&format!("dot {}{on}", colour(act.colour)), &data, (x(act.at), y(act.row)), radius, &title);
     }
     let mut caption = String::new();
     if shown.len() > most_dots {
@@ -213,7 +239,14 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         words::second(instant(from)),
         words::second(instant(to))
     );
-    Drawing { svg: svg.finish("timeline", &label), caption }
+    let class = if stage.chosen.is_some() { "timeline chosen" } else { "timeline" };
+    // What the page's script needs to draw another stretch of time.
+    let data = format!(
+        " data-from=\"{:.0}\" data-to=\"{:.0}\" data-left=\"{LEFT}\" data-right=\"{RIGHT}\" data-top=\"{TOP}\" data-bottom=\"{bottom:.0}\"",
+        from * 1000.0,
+        to * 1000.0
+    );
+    Drawing { svg: svg.finish_with(class, &data, &label), caption }
 }
 
 /// How many acts there are at each moment, above the rows.
@@ -246,7 +279,7 @@ fn threads(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64, y: &impl Fn(u
         acts.sort_by(|a, b| a.row.cmp(&b.row).then(a.at.total_cmp(&b.at)));
         let points: Vec<(f64, f64)> = acts.iter().map(|act| (x(act.at), y(act.row))).collect();
         let class = if close { "thread close" } else { "thread" };
-        svg.path(&format!("{class} {}", colour(key)), &points);
+        svg.path(&format!("{class} {}", colour(key)), &format!(" data-k=\"{key}\""), &points);
     }
 }
 

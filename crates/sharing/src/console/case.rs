@@ -1,0 +1,327 @@
+//! A case: the finding, who would be told of what, the way to a decision, and its history.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
+    http::{Response, StatusCode},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    MessagePage, Shell,
+    desk::{Desk, Refused, Sent, needs},
+};
+use crate::{
+    access::{self, Person, Posted},
+    audit::Sealed,
+    case::{Case, State},
+    config::Reviewers,
+    policy::{self, Decision, Outcome, Policy},
+    service::{Inner, Sharing, SharingError},
+    store::{StoreError, StoredCase},
+    view,
+    web::{counted, failed, html, path_segment},
+    words,
+};
+
+/// Steps of the history shown at once; the others on demand.
+const HISTORY: usize = 200;
+
+/// What of the finding to show, as an address says it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    account: Option<String>,
+    key: Option<String>,
+    kind: Option<String>,
+    sort: Option<String>,
+    done: Option<String>,
+}
+
+impl Asked {
+    fn shown(&self, links: bool) -> view::Shown {
+        let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        view::Shown {
+            account: number(&self.account),
+            key: number(&self.key),
+            kind: self.kind.clone().filter(|kind| !kind.is_empty()),
+            sort: view::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
+            links,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage {
+    shell: Shell,
+    title: String,
+    state: String,
+    state_class: &'static str,
+    demo_case: bool,
+    advice: String,
+    done: Option<&'static str>,
+    refused: bool,
+    body: String,
+    desk: String,
+    recipients: Vec<RecipientView>,
+    missing: Vec<String>,
+    approvals: Vec<(String, String, Option<String>)>,
+    notes: Vec<String>,
+    case_id: String,
+    history: Vec<StepView>,
+    earlier: usize,
+}
+
+struct RecipientView {
+    name: String,
+    class: String,
+    verdict: &'static str,
+    badge: &'static str,
+    open: bool,
+    products: String,
+    tlp: &'static str,
+    because: Vec<(u8, String)>,
+    blocks: Vec<(u8, String)>,
+    statements: Vec<&'static str>,
+    before: Option<String>,
+    beside: Vec<view::Beside>,
+}
+
+struct StepView {
+    time: String,
+    actor: String,
+    action: String,
+    text: String,
+}
+
+pub(super) async fn page(
+    Shared(sharing): Shared<Sharing>,
+    person: Person,
+    Path(id): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let response = show(&sharing, person, id, asked, None).await;
+    counted(&sharing, "console", "cluster", began, response)
+}
+
+/// Takes a step, or shows the page again with why not and what was typed.
+pub(super) async fn step(
+    Shared(sharing): Shared<Sharing>,
+    Path(id): Path<String>,
+    Posted { person, form }: Posted<Vec<(String, String)>>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let sent = Sent(form);
+    let response = match take(&sharing, &person, &id, &sent).await {
+        Ok(()) => {
+            let mut to = format!("/clusters/{}?done=", path_segment(&id));
+            to.extend(url::form_urlencoded::byte_serialize(sent.get("step").as_bytes()));
+            access::redirect(&to)
+        }
+        Err(Ok(refused)) => show(&sharing, person, id, Asked::default(), Some(refused)).await,
+        Err(Err(SharingError::NoCase(_))) => no_case(),
+        Err(Err(error)) => failed(&sharing, &error),
+    };
+    counted(&sharing, "console", "step", began, response)
+}
+
+async fn take(
+    sharing: &Sharing,
+    person: &Person,
+    id: &str,
+    sent: &Sent,
+) -> Result<(), Result<Refused, SharingError>> {
+    let refuse = |why: String, allowed: String, conflict: bool| {
+        Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }))
+    };
+    let step = match sent.step() {
+        Ok(step) => step,
+        Err(why) => return refuse(why, String::new(), false),
+    };
+    let role = needs(&step);
+    if !person.may(role) {
+        return refuse(format!("this needs the role {role}, which you do not have"), String::new(), false);
+    }
+    let Ok(seen) = sent.get("revision").parse::<i64>() else {
+        return refuse("the form does not say which state of the case it is about".to_owned(), String::new(), false);
+    };
+    match sharing.step_seen(id, seen, step, &person.name).await {
+        Ok(_) => Ok(()),
+        Err(SharingError::Illegal(illegal)) => refuse(illegal.why, illegal.allowed, false),
+        Err(SharingError::Store(StoreError::Conflict(_))) => refuse(String::new(), String::new(), true),
+        Err(error) => Err(Err(error)),
+    }
+}
+
+async fn show(
+    sharing: &Sharing,
+    person: Person,
+    id: String,
+    asked: Asked,
+    refused: Option<Refused>,
+) -> Response<Body> {
+    let status = match &refused {
+        None => StatusCode::OK,
+        Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    match sharing.blocking(move |inner| case_page(inner, &person, &id, &asked, refused)).await {
+        Ok(Some(page)) => html(status, &page),
+        Ok(None) => no_case(),
+        Err(error) => failed(sharing, &error),
+    }
+}
+
+fn no_case() -> Response<Body> {
+    html(
+        StatusCode::NOT_FOUND,
+        &MessagePage {
+            title: "There is no such cluster",
+            text: "It may have been merged into another one. The queue shows all that there are.",
+        },
+    )
+}
+
+/// Draws the page here, on the blocking side: a graph costs milliseconds.
+fn case_page(
+    inner: &Inner,
+    person: &Person,
+    id: &str,
+    asked: &Asked,
+    refused: Option<Refused>,
+) -> Result<Option<CasePage>, SharingError> {
+    let Some(stored) = inner.store.case(id)? else {
+        return Ok(None);
+    };
+    let mut history = inner.store.history(&stored.case.id)?;
+    let earlier = history.len().saturating_sub(HISTORY);
+    history.drain(..earlier);
+    let StoredCase { case, cluster, .. } = &stored;
+    let is_demo = inner.config.reviewers == Reviewers::Demo || case.demo;
+    let terms = inner.policy.terms(cluster);
+    let outcome = policy::decide(case, &terms, Timestamp::now());
+    let is_refused = refused.is_some();
+    let desk = Desk::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
+    let desk = desk.render().map_err(|error| SharingError::Config(format!("the desk of a case: {error}")))?;
+    Ok(Some(CasePage {
+        shell: Shell::new(inner, person, "case")?,
+        title: words::count(cluster.accounts.len() as u64, "account") + " in lockstep",
+        state: case.state.to_string(),
+        state_class: case.state.name(),
+        demo_case: is_demo,
+        advice: advice(case),
+        done: asked.done.as_deref().filter(|_| !is_refused).and_then(done),
+        refused: is_refused,
+        body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo))),
+        desk,
+        recipients: recipients(&stored, &outcome, &inner.policy),
+        missing: outcome.missing.iter().map(|missing| words::shorten(&missing.text, 400)).collect(),
+        approvals: outcome
+            .approvals
+            .iter()
+            .map(|approval| (approval.who.clone(), approval.what.clone(), approval.by.clone()))
+            .collect(),
+        notes: outcome.notes.iter().map(|note| words::shorten(note, 400)).collect(),
+        case_id: case.id.clone(),
+        history: history.into_iter().rev().map(step_view).collect(),
+        earlier,
+    }))
+}
+
+fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
+    let mut views: Vec<RecipientView> = outcome
+        .recipients
+        .iter()
+        .map(|decision| recipient(stored, decision, policy))
+        .collect();
+    // Whoever is told first: that is what has to be looked at.
+    views.sort_by_key(|view| !view.open);
+    views
+}
+
+fn recipient(stored: &StoredCase, decision: &Decision, policy: &Policy) -> RecipientView {
+    let platform = policy.recipients.iter().find(|r| r.name == decision.recipient).and_then(|r| r.platform.as_deref());
+    let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
+        (_, _, false) => ("waits", "single"),
+        (true, true, _) => ("must be told", "told"),
+        (true, false, _) => ("is told", "told"),
+        (false, ..) => ("is not told", ""),
+    };
+    let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
+    let open = decision.told || !decision.blocks.is_empty();
+    RecipientView {
+        name: decision.recipient.clone(),
+        class: decision.class.to_string(),
+        verdict,
+        badge,
+        open,
+        products: words::list(&products),
+        tlp: decision.tlp.label(),
+        because: decision.because.iter().map(|b| (b.number, words::shorten(&b.text, 300))).collect(),
+        blocks: decision.blocks.iter().map(|b| (b.number, words::shorten(&b.text, 300))).collect(),
+        statements: decision.statements.clone(),
+        before: decision.has_version.map(|version| format!("has version {version} already")),
+        beside: if open { view::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
+    }
+}
+
+fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
+    StepView {
+        time: words::second(entry.at),
+        actor: words::shorten(&entry.actor, 60),
+        action: words::shorten(&entry.action.replace('_', " "), 60),
+        text: words::shorten(&entry.text, 4_000),
+    }
+}
+
+/// Said after a step that was taken.
+fn done(step: &str) -> Option<&'static str> {
+    Some(match step {
+        "begin" => "The review has begun.",
+        "check" => "The sources-and-methods check is recorded.",
+        "approve" => "Approved. Somebody else has to release it.",
+        "dismiss" => "Dismissed. Nothing is shared.",
+        "return" => "Back in review.",
+        "release" => "Released: whoever is told by the policy has it now.",
+        "update" => "Updated: whoever was told has the newer version now.",
+        "retract" => "Retracted: it is withdrawn from everybody who was told.",
+        "close" => "Closed.",
+        "sign_off" => "The sign-off is recorded.",
+        "targets" | "breaches" | "delay" | "consideration" | "public_notice" | "duties" | "chosen" | "objection" => {
+            "Recorded."
+        }
+        _ => return None,
+    })
+}
+
+/// Where the case stands, in words.
+fn advice(case: &Case) -> String {
+    match case.state {
+        State::Nominated => "Nobody has looked at this case. Nothing has been shared.".to_owned(),
+        State::InReview => "This case is being looked at. Nothing has been shared.".to_owned(),
+        State::Approved => {
+            let by = case.approved.as_ref().map_or("One reviewer", |word| word.by.as_str());
+            format!("{by} approved it; somebody else has to release it. Nothing has been shared.")
+        }
+        State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),
+        State::Released | State::Updated => match case.released_version {
+            Some(version) if version == case.version => format!(
+                "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
+                 its own, voluntary decision."
+            ),
+            Some(version) => {
+                format!("Partners have version {version}; version {} is newer and waits for review.", case.version)
+            }
+            None => String::new(),
+        },
+        State::Retracted => "What was shared has been withdrawn from everybody who was told.".to_owned(),
+        State::Closed => "This case is closed.".to_owned(),
+    }
+}
