@@ -19,6 +19,7 @@ mod demo;
 mod fixtures;
 mod keys;
 mod metrics;
+pub mod documents;
 pub mod policy;
 pub mod report;
 mod service;

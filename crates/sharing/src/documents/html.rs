@@ -1,0 +1,46 @@
+//! A document as one HTML file that loads nothing, for reading on a screen and for printing with the marking on every page.
+
+use askama::Template;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+use super::content::{Block, Paper};
+use crate::{config::Tlp, words};
+
+/// The language of documents.
+pub(super) const LANGUAGE: &str = "en";
+/// Said on every page of what nobody has released.
+pub(super) const DRAFT: &str = "DRAFT. Not released; do not pass on.";
+
+const STYLE: &str = include_str!("../../assets/paper.css");
+
+#[derive(Template)]
+#[template(path = "documents/paper.html")]
+struct Page<'a> {
+    paper: &'a Paper,
+    language: &'static str,
+    style: &'static str,
+    style_hash: String,
+    colour: &'static str,
+    date: String,
+    draft: &'static str,
+}
+
+/// Draws a document. Fails, with the template's reason, only where a template has a mistake.
+pub(super) fn render(paper: &Paper) -> Result<String, String> {
+    let page = Page {
+        paper,
+        language: LANGUAGE,
+        style: STYLE,
+        style_hash: STANDARD.encode(Sha256::digest(STYLE.as_bytes())),
+        colour: match paper.tlp {
+            Tlp::Clear => "clear",
+            Tlp::Green => "green",
+            Tlp::Amber | Tlp::AmberStrict => "amber",
+            Tlp::Red => "red",
+        },
+        date: words::day(paper.dated),
+        draft: if paper.draft { DRAFT } else { "" },
+    };
+    page.render().map_err(|error| error.to_string())
+}
