@@ -4,13 +4,16 @@ use askama::Template;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use super::content::{Block, Paper};
+use super::content::{Block, Paper, Table};
 use crate::{config::Tlp, words};
 
 /// The language of documents.
 pub(super) const LANGUAGE: &str = "en";
 /// Said on every page of what nobody has released.
 pub(super) const DRAFT: &str = "DRAFT. Not released; do not pass on.";
+
+/// Characters of a cell that is not broken into lines: a time, a number of 20 digits.
+const SHORT: usize = 20;
 
 const STYLE: &str = include_str!("../../assets/paper.css");
 
@@ -24,6 +27,22 @@ struct Page<'a> {
     colour: &'static str,
     date: String,
     draft: &'static str,
+}
+
+impl Page<'_> {
+    /// How a column looks: numbers stand at the right, and short cells are not broken into lines.
+    fn class(table: &Table, column: &usize) -> &'static str {
+        let short = |cells: &Vec<super::content::Text>| {
+            cells.get(*column).is_none_or(|cell| cell.plain().chars().count() <= SHORT)
+        };
+        if table.numbers.get(*column).copied().unwrap_or_default() {
+            "n"
+        } else if table.rows.iter().all(short) {
+            "s"
+        } else {
+            "w"
+        }
+    }
 }
 
 /// Draws a document. Fails, with the template's reason, only where a template has a mistake.
