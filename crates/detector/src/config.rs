@@ -20,7 +20,7 @@ const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/1/model.jso
 pub struct Config {
     /// Folder of the model registry; the model bundled with the program is used where there is none.
     pub models: PathBuf,
-    /// A lexicon of topics and targets in place of the bundled one.
+    /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
     pub lexicon: Option<PathBuf>,
     /// Posts taken from the log at a time; outputs are committed as often.
     pub batch: usize,

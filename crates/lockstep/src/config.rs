@@ -90,6 +90,13 @@ impl Config {
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
+    /// Reads the files that the configuration names. Not part of loading it: a process needs only those of its own role.
+    fn check_files(&self) -> Result<()> {
+        self.detector.lexicon()?;
+        self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+        Ok(())
+    }
+
     /// The log that the configuration names.
     pub async fn open_log(&self) -> Result<runtime::Log> {
         if self.log.brokers.is_empty() {
@@ -137,7 +144,7 @@ impl ConfigCommand {
     pub fn run(self) -> Result<()> {
         match self.action {
             Action::Check(file) => {
-                file.load()?;
+                file.load()?.check_files()?;
                 match file.config {
                     Some(path) => eprintln!("{} is in order", path.display()),
                     None => eprintln!("the defaults are in order (no file named, see --config)"),

@@ -3,7 +3,7 @@
 use std::{
     io::IsTerminal,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,10 @@ use coordination::Millis;
 use detector::input::{Input, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, shutdown::Shutdown, telemetry};
-use sharing::{Partner, Reviewers, Tlp};
+use sharing::{
+    Reviewers, Tlp,
+    policy::{Class, Recipient},
+};
 
 use crate::{
     config::Config,
@@ -95,10 +98,10 @@ impl Demo {
             config.telemetry.filter = "warn".to_owned();
         }
         telemetry::init(&config.telemetry)?;
-        tokio::runtime::Runtime::new().context("cannot start")?.block_on(self.play(config, input, sample))
+        tokio::runtime::Runtime::new().context("cannot start")?.block_on(self.play(config, &data, input, sample))
     }
 
-    async fn play(self, mut config: Config, input: Input, sample: Option<&str>) -> Result<()> {
+    async fn play(self, mut config: Config, data: &Path, input: Input, sample: Option<&str>) -> Result<()> {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
         // Everything is read before anything starts: a file that cannot be read should not leave half a demo running.
         let mut bad = 0u64;
@@ -129,14 +132,10 @@ impl Demo {
             span = Some((span.map_or(post.created_at, |(first, _)| first), post.created_at));
             all.push((post.created_at, NewRecord::new(POSTS, post::key(&post), post::encode(&post))));
         }
-        config.sharing.partners = platforms
-            .iter()
-            .map(|platform| Partner {
-                name: format!("{platform}-trust-and-safety"),
-                platform: platform.clone(),
-                tlp_ceiling: Tlp::Amber,
-            })
-            .collect();
+        let partners: Vec<Recipient> = platforms.iter().map(|platform| partner(platform)).collect();
+        let recipients = data.join("sharing.toml");
+        write_recipients(&recipients, &partners)?;
+        config.sharing.recipients = Some(recipients);
         let log = Log::open_embedded(&config.log.dir).await?;
         let services = Services::start(&config, Role::All, log.clone(), shutdown.clone()).await?;
         let sharing = services.sharing.clone().context("sharing does not run")?;
@@ -148,7 +147,7 @@ impl Demo {
         eprintln!("  console   http://{}", self.listen);
         eprintln!("  metrics   http://{}/metrics", self.admin);
         eprintln!("  intake    http://{}/v1/posts", self.intake);
-        for partner in &config.sharing.partners {
+        for partner in &partners {
             let key = sharing.issue_key(&partner.name).await?;
             eprintln!("  {}'s feed (TAXII 2.1):", partner.name);
             eprintln!(
@@ -220,6 +219,52 @@ impl Demo {
         eprintln!("  {:32} {:>9.1}s", "took", took.as_secs_f64());
         Ok(())
     }
+}
+
+/// The platform's own partner.
+fn partner(platform: &str) -> Recipient {
+    Recipient {
+        name: format!("{platform}-trust-and-safety"),
+        platform: Some(platform.to_owned()),
+        ..nobody(Class::Platform)
+    }
+}
+
+/// Somebody invented, of a class.
+fn nobody(class: Class) -> Recipient {
+    Recipient {
+        name: format!("demo-{}", class.name().replace('_', "-")),
+        class,
+        platform: None,
+        state: None,
+        chief_election_official: false,
+        contact: "nobody: invented for the demo".to_owned(),
+        delivery: None,
+        tlp_ceiling: Tlp::Amber,
+    }
+}
+
+/// The demo's own recipients: the platforms, and one of every other class to look at. The demo's reviewers tell only the platforms.
+fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
+    #[derive(serde::Serialize)]
+    struct File {
+        recipients: Vec<Recipient>,
+    }
+    let mut recipients = partners.to_vec();
+    recipients.extend(Class::ALL.into_iter().filter(|class| *class != Class::Platform).map(nobody));
+    let official = nobody(Class::StateLocal);
+    recipients.push(Recipient {
+        name: "demo-election-official".to_owned(),
+        state: Some("ZZ".to_owned()),
+        chief_election_official: true,
+        ..official
+    });
+    let text = toml::to_string_pretty(&File { recipients }).context("cannot write the demo's recipients")?;
+    let text = format!("# Written by lockstep demo, again at every start. Every recipient is invented.\n\n{text}");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Appends the posts, at so many hours of event time a second.

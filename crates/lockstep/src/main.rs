@@ -9,6 +9,7 @@ mod evaluate;
 mod explain;
 mod ingest;
 mod models;
+mod policy;
 mod progress;
 mod serve;
 mod simulate;
@@ -49,6 +50,7 @@ enum Command {
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
     Partners(serve::Partners),
+    Policy(policy::Policy),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Policy(policy) => policy.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

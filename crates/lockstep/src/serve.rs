@@ -213,7 +213,7 @@ async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
 
 /// Manages who may be told.
 ///
-/// Partners themselves are named in the configuration, [[sharing.partners]]; this gives them keys.
+/// Partners are the recipients of class platform, in the file that sharing.recipients names; this gives them keys.
 #[derive(Args)]
 #[command(after_help = "Example:\n  lockstep partners key example-network --config config/lockstep.toml")]
 pub struct Partners {

@@ -198,6 +198,7 @@ fn help_has_examples_and_wrong_usage_ends_with_2() {
         "ingest",
         "serve",
         "partners",
+        "policy",
         "train",
         "models",
         "simulate",
@@ -419,6 +420,18 @@ fn a_configuration_error_names_file_line_and_key() {
     }
     desk.run(&["detect", "x", "--config", "no.toml"]).ends(1).says(&["cannot read the configuration no.toml"]);
     desk.run(&["config", "check"]).ends(0).prints_nothing().says(&["in order"]);
+    // The files that it names are checked with it.
+    desk.write("c.toml", "[sharing]\nrecipients = \"r.toml\"\n");
+    let check = |words: &str| {
+        desk.run(&["config", "check", "--config", "c.toml"]).ends(1).prints_nothing().says(&[words]);
+    };
+    check("r.toml");
+    desk.write("r.toml", "[[recipients]]\nname = \"a\"\nclas = \"congress\"\n");
+    check("r.toml:3: unknown key recipients.0.clas, did you mean \"class\"?");
+    desk.write("r.toml", "[classes.secret_service]\nconcerned = \"never\"\n");
+    check("r.toml: classes.secret_service.concerned must be \"always\"");
+    desk.write("c.toml", "[detector]\nlexicon = \"nowhere\"\n");
+    check("cannot read the lexicon nowhere");
     let mut show = desk.command(&["config", "show"]);
     let run = Run::of(show.env("LOCKSTEP__DETECTOR__ENGINE__ALPHA", "0.01").output().unwrap()).ends(0);
     assert!(run.out.contains("alpha = 0.01"), "{}", run.out);
@@ -429,6 +442,34 @@ fn a_configuration_error_names_file_line_and_key() {
         .ends(1)
         .prints_nothing()
         .says(&["no partner \"nobody\"", "sharing.partners"]);
+}
+
+#[test]
+fn the_policy_explains_a_case_by_either_id() {
+    let desk = Desk::new();
+    desk.run(&["policy", "explain", "x"]).ends(1).prints_nothing().says(&["no sharing database", "--config"]);
+    let free = "127.0.0.1:0";
+    let demo = ["demo", "--once", "--data", "d", "--listen", free, "--admin", free, "--intake", free];
+    desk.run(&demo).ends(0);
+    desk.write("c.toml", "[sharing]\ndatabase = \"d/sharing.sqlite\"\nrecipients = \"d/sharing.toml\"\n");
+    desk.run(&["config", "check", "--config", "c.toml"]).ends(0);
+    let explain =
+        |case: &str, more: &[&str]| desk.run(&[&["policy", "explain", case, "--config", "c.toml"], more].concat());
+    let unknown = explain("nobody", &[]).ends(1).prints_nothing();
+    let unknown = unknown.says(&["there is no case \"nobody\"", "the newest about c-"]);
+    let cluster = unknown.err.split("about ").nth(1).unwrap().split(',').next().unwrap().trim().to_owned();
+    explain("c-", &[]).ends(1).prints_nothing().says(&["cases begin with \"c-\"", "give more of the id"]);
+
+    let run = explain(&cluster, &[]).ends(0);
+    for said in
+        ["Recipients", "-trust-and-safety (platform): told", "demo-public (public): not told", "Who must approve"]
+    {
+        assert!(run.out.contains(said), "{}", run.out);
+    }
+    let json: Value = serde_json::from_str(&explain(&cluster, &["--json"]).ends(0).out).unwrap();
+    let case = json["case_id"].as_str().unwrap();
+    assert_eq!(explain(case, &[]).ends(0).out, run.out);
+    assert_eq!(explain(&case[..18], &[]).ends(0).out, run.out);
 }
 
 #[test]

@@ -187,6 +187,9 @@ pub struct Case {
     /// The approval.
     #[serde(default)]
     pub approved: Option<Word>,
+    /// Who released or updated last.
+    #[serde(default)]
+    pub released_by: Option<Word>,
     /// When it was first shared.
     #[serde(default)]
     pub first_released_at: Option<Timestamp>,
@@ -220,6 +223,7 @@ impl Case {
             demo: false,
             checked: None,
             approved: None,
+            released_by: None,
             first_released_at: None,
             released_version: None,
             told: None,
@@ -373,6 +377,7 @@ impl Case {
                 for name in told {
                     noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
                 }
+                self.released_by = Some(word(&text));
                 self.first_released_at.get_or_insert(now);
                 self.released_version = Some(self.version);
                 self.state = if first { State::Released } else { State::Updated };

@@ -16,7 +16,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who decides cases.
     pub reviewers: Reviewers,
-    /// Who may be told.
+    /// The file that says who may be told and what about the rules is data, for example `config/sharing.toml`.
+    pub recipients: Option<PathBuf>,
+    /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
+    /// `platform`.
     pub partners: Vec<Partner>,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
@@ -38,6 +41,7 @@ impl Default for Config {
             database: PathBuf::from(".lockstep/sharing.sqlite"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
+            recipients: None,
             partners: Vec::new(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
@@ -50,10 +54,25 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Who may be told, and by which rules.
+    /// Who may be told, and by which rules: the file that `recipients` names, and the platforms of `partners`. Reads the file.
     pub fn policy(&self) -> Result<Policy, String> {
-        let recipients = self.partners.iter().map(Partner::recipient).collect();
-        Ok(Policy { recipients, rules: Rules::with_marking(self.tlp) })
+        let mut policy = match &self.recipients {
+            Some(path) => Policy::load(path, self.tlp)?,
+            None => Policy { recipients: Vec::new(), rules: Rules::with_marking(self.tlp) },
+        };
+        let file = self.recipients.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        for (index, partner) in self.partners.iter().enumerate() {
+            if policy.recipients.iter().any(|recipient| recipient.name == partner.name) {
+                return Err(format!(
+                    "sharing.partners[{index}].name {:?} is a recipient in {file} as well: remove it from sharing.partners, \
+                     the file is the place for it",
+                    partner.name
+                ));
+            }
+            policy.recipients.push(partner.recipient());
+        }
+        policy.check()?;
+        Ok(policy)
     }
 
     /// Says what is wrong with the values, with the name of the key.

@@ -2,7 +2,7 @@
 //!
 //! One finding's journey: a message on `clusters.flagged` → [`Sharing::on_clusters`] → a case ([`case`]) in the store,
 //! before the offset is committed → review by people, or by the demo's own reviewers where the configuration says so
-//! (`demo`) → STIX 2.1 objects per partner, in the same transaction as the release → the partner's TAXII collection. Every
+//! (`demo`) → the [`policy`] says who is told of what, and what stands in the way → STIX 2.1 objects per partner, in the same transaction as the release → the partner's TAXII collection. Every
 //! step is in the [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers.
 //!
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
@@ -30,7 +30,7 @@ mod view;
 mod words;
 
 pub use config::{Config, Partner, Reviewers, Tlp};
-pub use service::{Outcomes, Sharing, SharingError};
+pub use service::{Outcomes, Sharing, SharingError, explain};
 pub use store::StoreError;
 #[doc(hidden)]
 pub use taxii::check_taxii_query;

@@ -15,7 +15,7 @@ struct Settings {
     sharing: sharing::Config,
 }
 
-/// Configuration, lexicon and world.
+/// Configuration, recipients, lexicon and world.
 pub(crate) fn settings(data: &[u8]) {
     let file = scratch().join("settings.toml");
     std::fs::write(&file, data).expect("a scratch file can be written");
@@ -25,6 +25,9 @@ pub(crate) fn settings(data: &[u8]) {
             let _ = Engine::new(settings.detector.engine.params());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    if let Err(problem) = sharing::policy::Policy::load(&file, sharing::Tlp::Amber) {
+        assert!(!problem.is_empty());
     }
     if let Ok(lexicon) = Lexicon::load(&file) {
         lexicon.read(&String::from_utf8_lossy(data));

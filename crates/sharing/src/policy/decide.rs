@@ -207,8 +207,8 @@ fn decided_by_people(case: &Case, outcome: &mut Outcome) {
             Some(word) => format!("somebody other than {}", word.by),
             None => "somebody other than the approver".to_owned(),
         },
-        what: "releases: two different people for whatever names accounts".to_owned(),
-        by: None,
+        what: "releases it: two different people for whatever names accounts".to_owned(),
+        by: case.released_by.as_ref().filter(|word| word.version == case.version).map(|word| word.by.clone()),
     });
 }
 
@@ -249,8 +249,8 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
         outcome.blocks.push(block(Rule::SecretServiceAlways, text));
         return;
     };
-    let open: Vec<&str> =
-        outcome.suggestions.iter().filter(|(_, answer)| answer.is_none()).map(|(name, _)| name.as_str()).collect();
+    let open = |name: &&String| !recorded.suggestions.contains_key(*name);
+    let open: Vec<&str> = terms.cluster.targets.iter().filter(open).map(String::as_str).collect();
     if !open.is_empty() {
         let text = format!(
             "the detector suggests as targets: {}; record for each whether that is so, or why not",
@@ -357,6 +357,9 @@ fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: Timestamp) 
         (Told::ByDefault | Told::WhenChosen, Some((by, true))) => (true, Some(format!("chosen by {by}"))),
         (Told::ByDefault, Some((by, false))) => (false, Some(format!("left out by {by}"))),
         (Told::ByDefault, None) => (true, Some(default.to_owned())),
+        (Told::WhenChosen, _) if recipient.class == Class::SecretService => {
+            (false, Some("no major candidate is recorded as a target, and nobody chose it".to_owned()))
+        }
         (Told::WhenChosen, _) => (false, Some("nobody chose it".to_owned())),
     };
     because.extend(why.map(|text| ground(Rule::NominateThenDecide, text)));

@@ -12,15 +12,21 @@
 //! answers, not a fact.
 
 mod decide;
+mod explain;
 mod facts;
+mod file;
 mod recipients;
 mod rules;
 
 pub(crate) use decide::dismissal_blocked;
 pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
+pub use explain::Explanation;
 pub use facts::{
     Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice, Recorded,
     SignOff, Target, TargetKind, Targets,
 };
 pub use recipients::{Class, Delivery, Recipient};
 pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told};
+
+#[cfg(test)]
+mod tests;

@@ -225,18 +225,19 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Classes in the order of [`Class::ALL`].
+    pub(crate) fn new(classes: [ClassRule; 7], delay_approvers: Vec<String>, longest_delay_days: u32) -> Rules {
+        Rules { classes, delay_approvers, longest_delay_days }
+    }
+
     /// What is data about a class.
     pub fn class(&self, class: Class) -> &ClassRule {
         &self.classes[class as usize]
     }
 
-    /// The rules without a file: what `config/sharing.toml` says in its comments.
+    /// The rules without a file: what `config/sharing.toml` says.
     pub fn with_marking(tlp: Tlp) -> Rules {
-        Rules {
-            classes: Class::ALL.map(|class| default_class(class, tlp)),
-            delay_approvers: Vec::new(),
-            longest_delay_days: 30,
-        }
+        Rules::new(Class::ALL.map(|class| default_class(class, tlp)), Vec::new(), 30)
     }
 }
 

@@ -24,9 +24,9 @@ use crate::{
     config::{Config, Reviewers},
     demo, keys,
     metrics::Metrics,
-    policy::{Class, Policy},
+    policy::{Class, Explanation, Policy},
     stix,
-    store::{Change, PartnerRow, Sqlite, Store, StoreError, StoredCase},
+    store::{CaseQuery, CaseRow, Change, PartnerRow, Sqlite, Store, StoreError, StoredCase},
 };
 
 /// The consumer group of this service.
@@ -37,6 +37,8 @@ const BATCH: usize = 64;
 const WAIT: Duration = Duration::from_millis(500);
 /// How often the log is asked how much is left to read.
 const LAG_EVERY: Duration = Duration::from_secs(1);
+/// More than there are cases.
+const ALL_CASES: usize = 1_000_000_000;
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;
 
@@ -61,12 +63,68 @@ pub enum SharingError {
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
+    /// There is no such case, or more than one.
+    #[error("{0}")]
+    Unknown(String),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The work was stopped by a panic or by the end of the program.
     #[error("the work was broken off: {0}")]
     Broken(#[from] tokio::task::JoinError),
+}
+
+/// What the policy says of a case: its id or that of its cluster, or as much of the beginning as no other has. Changes nothing in
+/// the store, in particular not who its partners are. Blocks.
+pub fn explain(config: &Config, case: &str, now: Timestamp) -> Result<Explanation, SharingError> {
+    config.check().map_err(SharingError::Config)?;
+    let policy = config.policy().map_err(SharingError::Config)?;
+    if !config.database.exists() {
+        return Err(SharingError::Unknown(format!(
+            "there is no sharing database at {}: name the configuration of the service with --config, or start it once",
+            config.database.display()
+        )));
+    }
+    let store = Sqlite::open(&config.database)?;
+    let stored = match store.case(case)? {
+        Some(stored) => stored,
+        None => {
+            let cluster = find_case(&store, case)?;
+            store.case(&cluster)?.ok_or(SharingError::NoCase(cluster))?
+        }
+    };
+    Ok(Explanation::of(&stored, &policy, now))
+}
+
+/// The cluster of the one case that a reviewer means.
+fn find_case(store: &dyn Store, wanted: &str) -> Result<String, SharingError> {
+    let (rows, _) = store.cases(&CaseQuery { limit: ALL_CASES, ..CaseQuery::default() })?;
+    if let Some(row) = rows.iter().find(|row| row.case_id == wanted) {
+        return Ok(row.cluster_id.clone());
+    }
+    let begins = |id: &str| !wanted.is_empty() && id.starts_with(wanted);
+    let found: Vec<&CaseRow> = rows.iter().filter(|row| begins(&row.case_id) || begins(&row.cluster_id)).collect();
+    match found.as_slice() {
+        [one] => Ok(one.cluster_id.clone()),
+        [] => {
+            let newest: Vec<&str> = rows.iter().take(3).map(|row| row.cluster_id.as_str()).collect();
+            Err(SharingError::Unknown(match newest.as_slice() {
+                [] => format!("there is no case {wanted:?}: there is none at all yet"),
+                _ => format!(
+                    "there is no case {wanted:?}, by its id or its cluster's: there {} {}, the newest about {}",
+                    if rows.len() == 1 { "is" } else { "are" },
+                    rows.len(),
+                    newest.join(", ")
+                ),
+            }))
+        }
+        [first, second, ..] => Err(SharingError::Unknown(format!(
+            "{} cases begin with {wanted:?}, for example {} and {}: give more of the id",
+            found.len(),
+            first.cluster_id,
+            second.cluster_id
+        ))),
+    }
 }
 
 /// What became of a batch of clusters.
@@ -105,6 +163,12 @@ impl Sharing {
         let metrics = Metrics::new(metrics)?;
         let store: Box<dyn Store> = Box::new(Sqlite::open(&config.database)?);
         store.set_partners(&policy.partners())?;
+        if !config.partners.is_empty() {
+            tracing::warn!(
+                "sharing.partners is read as recipients of class platform: name them in a file of recipients instead \
+                 (sharing.recipients, see config/sharing.toml)"
+            );
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }

@@ -246,3 +246,96 @@ async fn in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn() {
     sharing.on_clusters(vec![whole]).await.unwrap();
     assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit, "withdrawn once");
 }
+
+#[tokio::test]
+async fn explaining_a_case_changes_nothing() {
+    let folder = folder();
+    let sharing = open(&folder, Reviewers::Demo, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a1", 1), fixtures::cluster("a2", 1)]).await.unwrap();
+    let stored = sharing.inner.store.case("a1").unwrap().unwrap();
+    // Not even who the partners are, where the configuration at hand names none.
+    let bare = Config { partners: Vec::new(), ..sharing.config().clone() };
+    let ask = |case: &str| explain(&bare, case, Timestamp::now());
+    assert!(ask("a1").unwrap().outcome.recipients.is_empty());
+    assert_eq!(ask(&stored.case.id).unwrap().cluster_id, "a1");
+    assert_eq!(ask(&stored.case.id[..20]).unwrap().cluster_id, "a1");
+    assert_eq!(sharing.inner.store.partners().unwrap().len(), 1);
+    let problem = |case: &str| ask(case).unwrap_err().to_string();
+    assert!(problem("a").contains("2 cases begin with \"a\""));
+    assert!(problem("").contains("there is no case \"\""));
+    assert!(problem("b").contains("there are 2, the newest about a"));
+    assert!(sharing.inner.store.case("a1").unwrap().unwrap().revision == stored.revision);
+}
+
+#[tokio::test]
+async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_the_retraction() {
+    let folder = folder();
+    let partner = |name: &str, platform: &str| Partner {
+        name: name.to_owned(),
+        platform: platform.to_owned(),
+        tlp_ceiling: Tlp::Amber,
+    };
+    let config = Config {
+        database: folder.path().join("sharing.sqlite"),
+        partners: vec![partner("birds", "twitter"), partner("skies", "bluesky")],
+        ..Config::default()
+    };
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    let indicators = |name: &str| {
+        let partners = sharing.inner.store.partners().unwrap();
+        let partner = partners.iter().find(|partner| partner.name == name).unwrap();
+        let query = crate::store::ObjectQuery {
+            ids: Vec::new(),
+            kinds: vec!["indicator".to_owned()],
+            spec_versions: Vec::new(),
+            versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
+            after: i64::MIN,
+            limit: 100,
+            bodies: true,
+        };
+        let found = sharing.inner.store.objects(partner.collection, &query).unwrap();
+        let revoked = found.iter().filter(|object| object.body.contains("\"revoked\":true")).count();
+        (found.len(), revoked)
+    };
+    let check = || Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
+    let approve = || Step::Approve { comment: "clear".to_owned() };
+    let choose = |name: &str| Step::Record(crate::policy::Fact::Chosen([name.to_owned()].into()));
+    let facts = || fixtures::facts().into_iter().map(Step::Record);
+    for step in [Step::BeginReview, check(), choose("birds")].into_iter().chain(facts()).chain([approve()]) {
+        sharing.step("a", step, "ann").await.unwrap();
+    }
+    sharing.step("a", Step::Release, "bob").await.unwrap();
+    assert_eq!((indicators("birds"), indicators("skies")), ((10, 0), (0, 0)));
+
+    // The second platform is told of a later version, in which one account of its own is gone: it never had that one.
+    let mut next = fixtures::cluster("a", 2);
+    let gone = next.accounts.iter().rposition(|account| account.platform == "bluesky").unwrap();
+    next.accounts.remove(gone);
+    sharing.on_clusters(vec![next]).await.unwrap();
+    for step in [check(), choose("skies")].into_iter().chain(facts()).chain([approve()]) {
+        sharing.step("a", step, "ann").await.unwrap();
+    }
+    sharing.step("a", Step::Update, "bob").await.unwrap();
+    assert_eq!((indicators("birds"), indicators("skies")), ((10, 0), (1, 0)));
+    sharing.step("a", Step::Retract { reason: "a fan club".to_owned() }, "ann").await.unwrap();
+    assert_eq!((indicators("birds"), indicators("skies")), ((10, 10), (1, 1)));
+}
+
+#[tokio::test]
+async fn what_people_record_binds_the_demo_as_well() {
+    let folder = folder();
+    let sharing = open(&folder, Reviewers::Demo, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    use crate::policy::{Fact, Target, TargetKind, Targets};
+    let target = Target { kind: TargetKind::MajorCandidate, name: "Doe".to_owned(), recipient: None };
+    let fact = Fact::Targets(Targets { targets: vec![target], ..Targets::default() });
+    sharing.step("a", Step::Record(fact), "ann").await.unwrap();
+    // There is no recipient for the Secret Service, so the next version goes to nobody, and other cases go on.
+    let outcome = sharing.on_clusters(vec![fixtures::cluster("a", 2), fixtures::cluster("b", 1)]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.updated), (1, 1));
+    let case = sharing.inner.store.case("a").unwrap().unwrap().case;
+    assert_eq!((case.version, case.released_version), (2, Some(1)));
+    let entry = sharing.inner.store.history(&case.id).unwrap().pop().unwrap().entry;
+    assert_eq!(entry.action, "approved");
+}
