@@ -15,11 +15,11 @@ pub mod case;
 mod config;
 mod console;
 mod demo;
+pub mod documents;
 #[cfg(test)]
 mod fixtures;
 mod keys;
 mod metrics;
-pub mod documents;
 pub mod policy;
 pub mod report;
 mod service;
@@ -30,7 +30,7 @@ mod view;
 mod words;
 
 pub use config::{Config, Partner, Reviewers, Tlp};
-pub use service::{Outcomes, Sharing, SharingError, explain};
+pub use service::{Outcomes, Sharing, SharingError, explain, make_documents};
 pub use store::StoreError;
 #[doc(hidden)]
 pub use taxii::check_taxii_query;

@@ -18,8 +18,8 @@ pub(super) struct Paper {
     pub dated: Timestamp,
     /// Its marking, on every page.
     pub tlp: Tlp,
-    /// Whether nobody has released it: said on every page.
-    pub draft: bool,
+    /// Said on every page: that nobody has released it, or that no person decided.
+    pub warning: Option<&'static str>,
     /// All that it says after the title.
     pub blocks: Vec<Block>,
 }

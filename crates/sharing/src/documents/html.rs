@@ -9,8 +9,6 @@ use crate::{config::Tlp, words};
 
 /// The language of documents.
 pub(super) const LANGUAGE: &str = "en";
-/// Said on every page of what nobody has released.
-pub(super) const DRAFT: &str = "DRAFT. Not released; do not pass on.";
 
 /// Characters of a cell that is not broken into lines: a time, a number of 20 digits.
 const SHORT: usize = 20;
@@ -26,7 +24,6 @@ struct Page<'a> {
     style_hash: String,
     colour: &'static str,
     date: String,
-    draft: &'static str,
 }
 
 impl Page<'_> {
@@ -59,7 +56,6 @@ pub(super) fn render(paper: &Paper) -> Result<String, String> {
             Tlp::Red => "red",
         },
         date: words::day(paper.dated),
-        draft: if paper.draft { DRAFT } else { "" },
     };
     page.render().map_err(|error| error.to_string())
 }

@@ -27,6 +27,7 @@ use crate::{
     audit::hex,
     case::{Case, State},
     config::Tlp,
+    demo,
     policy::{AccountIds, Class, Elsewhere, Product, Recipient, Redaction},
     words::{self, VOLUNTARY},
 };
@@ -137,7 +138,7 @@ pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
         html_sha256: hex(&Sha256::digest(&html)),
         pdf_sha256: hex(&Sha256::digest(&pdf)),
         title: paper.title,
-        draft: paper.draft,
+        draft: request.draft(),
         html,
         pdf,
     })
@@ -208,6 +209,10 @@ impl Request<'_> {
         }
     }
 
+    fn draft(&self) -> bool {
+        self.case.released_version != Some(self.cluster.version) && !self.withdrawn()
+    }
+
     /// When what the document says was decided.
     fn dated(&self) -> Timestamp {
         let approved = self.case.approved.as_ref().filter(|word| word.version == self.cluster.version);
@@ -229,18 +234,24 @@ impl Request<'_> {
             (_, Product::NotificationLetter | Product::PlatformFeed) => Letter { slots }.render(),
         };
         let (title, blocks) = markdown::read(&text.map_err(|error| error.to_string())?)?;
-        let released = self.case.released_version == Some(self.cluster.version);
         Ok(Paper {
             title,
             from: finding::legible(self.identity, 120),
             reference: format!("{}, version {}", finding::safe(&self.case.id, 80), self.cluster.version),
             dated: self.dated(),
             tlp: self.tlp,
-            draft: !released && !self.withdrawn(),
+            warning: match (self.draft(), self.case.demo) {
+                (_, true) => Some(demo::NOTICE),
+                (true, false) => Some(DRAFT),
+                (false, false) => None,
+            },
             blocks,
         })
     }
 }
+
+/// Said on every page of what nobody has released.
+const DRAFT: &str = "DRAFT. Not released; do not pass on.";
 
 const UNNAMED: Redaction = Redaction {
     account_ids: AccountIds::None,

@@ -145,12 +145,12 @@ fn metadata(paper: &Paper) -> Metadata {
 /// What stands on every page beside the text.
 fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Paper, page: usize, pages: usize) {
     let number = format!("Page {page} of {pages}");
-    let state = if paper.draft { html::DRAFT } else { "" };
+    let warning = paper.warning.unwrap_or_default();
     let above = [paper.from.clone(), words::day(paper.dated)].join(" · ");
     let below = paper.reference.clone();
     let label = Style { colour: colour(paper.tlp), ..LABEL };
     for (kind, y, lines) in
-        [(ArtifactType::Header, 36.0, [&above, state]), (ArtifactType::Footer, PAGE.1 - 58.0, [&below, &number])]
+        [(ArtifactType::Header, 36.0, [&above, warning]), (ArtifactType::Footer, PAGE.1 - 58.0, [&below, &number])]
     {
         let marking = setter.line(paper.tlp.label(), label);
         let small = lines.map(|text| setter.line(text, SMALL));

@@ -498,6 +498,10 @@ fn drafts_updates_and_withdrawals_say_so() {
     let pages = pages(&draft);
     assert!(draft.draft && pages.iter().all(|page| page.contains("DRAFT")), "{pages:?}");
 
+    case.demo = true;
+    assert!(document(&cluster, &case, Class::Platform).html.contains("no person looked"));
+    case.demo = false;
+
     case.state = State::Retracted;
     case.changed_at = time(200_000);
     for class in Class::ALL {
