@@ -105,7 +105,8 @@ impl Finding {
                 nats: words::number(account.log_e),
             })
             .collect();
-        let hidden = Hidden::new(cluster, &named, shows);
+        let own = if shows.account_ids == AccountIds::OwnPlatform { platform } else { None };
+        let hidden = Hidden::new(cluster, &named, shows, own);
         let kinds = words::kinds_by_nats(cluster);
         let did: Vec<String> = kinds.iter().map(|kind| words::did(kind)).collect();
         let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
@@ -227,10 +228,17 @@ struct Hidden<'a> {
     /// Lower-case ids and names.
     accounts: BTreeSet<String>,
     posts: HashSet<&'a str>,
+    /// Of a recipient that sees its own platform only: that platform.
+    own: Option<&'a str>,
 }
 
 impl<'a> Hidden<'a> {
-    fn new(cluster: &'a ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction) -> Hidden<'a> {
+    fn new(
+        cluster: &'a ClusterMessage,
+        named: &dyn Fn(&str) -> bool,
+        shows: &Redaction,
+        own: Option<&'a str>,
+    ) -> Hidden<'a> {
         let hides = |account: &'a ClusterAccount| {
             let id = (!named(&account.platform)).then_some(&*account.account_id);
             let name = (!named(&account.platform) || !shows.handles).then_some(&*account.account_name);
@@ -250,7 +258,7 @@ impl<'a> Hidden<'a> {
             .filter(|post| !shows.post_ids || !named(&post.platform))
             .map(|post| &*post.id)
             .collect();
-        Hidden { accounts, posts }
+        Hidden { accounts, posts, own }
     }
 
     fn is_in(&self, text: &str) -> bool {
@@ -260,10 +268,21 @@ impl<'a> Hidden<'a> {
             || text.split(|c: char| !c.is_alphanumeric()).any(|word| self.posts.contains(word))
     }
 
+    /// Whether a post or an account, `platform:id`, is on a platform that is not the recipient's.
+    fn is_elsewhere(&self, kind: &str, text: &str) -> bool {
+        let platform = text.split_once(':').map(|(platform, _)| platform);
+        matches!(kind, "repost" | "reply" | "mention")
+            && self.own.is_some()
+            && platform.is_some()
+            && platform != self.own
+    }
+
     fn key(&self, evidence: &Evidence, shows: &Redaction) -> Key {
-        let withheld = |text: &str, max: usize| {
+        let shown = |kind: &str, text: &str, max: usize| {
             if self.is_in(text) {
                 "withheld: it would name an account or post that is not named here".to_owned()
+            } else if self.is_elsewhere(kind, text) {
+                "withheld: it is on another platform".to_owned()
             } else {
                 safe(&inert(text), max)
             }
@@ -277,10 +296,14 @@ impl<'a> Hidden<'a> {
             kind: safe(&words::kind_label(&evidence.kind), 40),
             key: match &*evidence.kind {
                 "repost" | "reply" if !shows.post_ids => "a post, not named here".to_owned(),
-                kind if address(kind) => withheld(&evidence.key, 200),
+                kind if address(kind) => shown(kind, &evidence.key, 200),
                 _ => "not quoted".to_owned(),
             },
-            source: if address(source_kind) { withheld(&evidence.source, 80) } else { "not quoted".to_owned() },
+            source: if address(source_kind) {
+                shown(source_kind, &evidence.source, 80)
+            } else {
+                "not quoted".to_owned()
+            },
             accounts: accounts.len(),
             posts: evidence.posts.len(),
             first: evidence

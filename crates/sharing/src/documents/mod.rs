@@ -91,6 +91,14 @@ pub enum DocumentError {
         /// The one given.
         given: String,
     },
+    /// Nothing is told any more, or never was.
+    #[error("case {case} is {state}: no document is made of it")]
+    Over {
+        /// The case.
+        case: String,
+        /// Where it stands.
+        state: State,
+    },
     /// The marking is above what the recipient may get.
     #[error("{recipient} may receive {} at most, and this is {}: lower the marking or raise its tlp_ceiling", .ceiling.label(), .tlp.label())]
     AboveCeiling {
@@ -174,6 +182,10 @@ impl Request<'_> {
                 about: self.case.cluster_id.clone(),
                 given: self.cluster.cluster_id.clone(),
             });
+        }
+        // Of a closed case nobody knows here whether it was retracted before: its documents were handed out when it was open.
+        if matches!(self.case.state, State::Dismissed | State::Closed) {
+            return Err(DocumentError::Over { case: self.case.id.clone(), state: self.case.state });
         }
         if self.product == Product::PublicNotice {
             if self.tlp != Tlp::Clear {
