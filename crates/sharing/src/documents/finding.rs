@@ -22,6 +22,8 @@ pub(super) struct Finding {
     pub who: String,
     pub named: bool,
     pub accounts: Vec<Account>,
+    /// Accounts that the recipient was told of before and that are no longer in the group.
+    pub gone: Vec<Account>,
     /// Whether the columns with names and platforms are there.
     pub handles: bool,
     pub platforms: bool,
@@ -86,27 +88,36 @@ pub(super) struct Internals {
 }
 
 impl Finding {
-    pub fn new(cluster: &ClusterMessage, recipient: &Recipient, shows: &Redaction) -> Finding {
+    pub fn new(
+        cluster: &ClusterMessage,
+        before: Option<&ClusterMessage>,
+        recipient: &Recipient,
+        shows: &Redaction,
+    ) -> Finding {
         let platform = recipient.platform.as_deref();
         let named = |account_platform: &str| match shows.account_ids {
             AccountIds::All => true,
             AccountIds::OwnPlatform => platform == Some(account_platform),
             AccountIds::None => false,
         };
-        let accounts: Vec<Account> = cluster
-            .accounts
+        let seen = |account: &ClusterAccount| Account {
+            id: safe(&account.account_id, 80),
+            name: safe(&account.account_name, 80),
+            platform: safe(&account.platform, 40),
+            posts: words::thousands(account.posts),
+            nats: words::number(account.log_e),
+        };
+        let accounts: Vec<Account> =
+            cluster.accounts.iter().filter(|account| named(&account.platform)).map(seen).collect();
+        let still: HashSet<(&str, &str)> =
+            cluster.accounts.iter().map(|account| (&*account.platform, &*account.account_id)).collect();
+        let gone: Vec<&ClusterAccount> = before
             .iter()
-            .filter(|account| named(&account.platform))
-            .map(|account| Account {
-                id: safe(&account.account_id, 80),
-                name: safe(&account.account_name, 80),
-                platform: safe(&account.platform, 40),
-                posts: words::thousands(account.posts),
-                nats: words::number(account.log_e),
-            })
+            .flat_map(|before| &before.accounts)
+            .filter(|account| !still.contains(&(&*account.platform, &*account.account_id)))
             .collect();
         let own = if shows.account_ids == AccountIds::OwnPlatform { platform } else { None };
-        let hidden = Hidden::new(cluster, &named, shows, own);
+        let hidden = Hidden::new(cluster, &gone, &named, shows, own);
         let kinds = words::kinds_by_nats(cluster);
         let did: Vec<String> = kinds.iter().map(|kind| words::did(kind)).collect();
         let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
@@ -131,6 +142,7 @@ impl Finding {
             who: who(cluster, &named, shows),
             named: !accounts.is_empty(),
             accounts,
+            gone: gone.into_iter().filter(|account| named(&account.platform)).map(seen).collect(),
             handles: shows.handles,
             platforms: shows.account_ids == AccountIds::All,
             did: if did.is_empty() { "acted together".to_owned() } else { words::list(&did) },
@@ -235,6 +247,7 @@ struct Hidden<'a> {
 impl<'a> Hidden<'a> {
     fn new(
         cluster: &'a ClusterMessage,
+        gone: &[&'a ClusterAccount],
         named: &dyn Fn(&str) -> bool,
         shows: &Redaction,
         own: Option<&'a str>,
@@ -247,6 +260,7 @@ impl<'a> Hidden<'a> {
         let accounts = cluster
             .accounts
             .iter()
+            .chain(gone.iter().copied())
             .flat_map(hides)
             .map(|name| name.trim().trim_start_matches('@').to_lowercase())
             .filter(|name| name.chars().count() >= 3)

@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub case: &'a Case,
     /// The version of the finding that is told.
     pub cluster: &'a ClusterMessage,
+    /// The version that the recipient was told of before: accounts that have left the group since are named as cleared.
+    pub before: Option<&'a ClusterMessage>,
     /// Who is told.
     pub recipient: &'a Recipient,
     /// What it gets.
@@ -238,7 +240,7 @@ impl Request<'_> {
         let public = self.product == Product::PublicNotice;
         // A notice to everybody names no account and no person, whatever a file says.
         let shows = if public { UNNAMED } else { self.shows };
-        let slots = Slots::new(self, Finding::new(self.cluster, self.recipient, &shows));
+        let slots = Slots::new(self, Finding::new(self.cluster, self.before, self.recipient, &shows));
         let text = match (&self.occasion(), self.product) {
             (Occasion::Withdrawal, _) => Withdrawal { slots, public }.render(),
             (_, Product::DefensiveBriefing) => Briefing { slots }.render(),

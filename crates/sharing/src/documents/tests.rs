@@ -112,6 +112,7 @@ fn request<'a>(cluster: &'a ClusterMessage, case: &'a Case, recipient: &'a Recip
         contact: "desk@clearing.example, +1 555 0100",
         case,
         cluster,
+        before: None,
         recipient,
         product: product(recipient.class),
         shows,
@@ -535,4 +536,27 @@ fn what_cannot_be_made_is_refused_with_what_to_do() {
     }
     let everybody = recipient(Class::Public);
     assert!(refused(request(&cluster, &silent, &everybody, UNNAMED)).contains("record both answers"));
+}
+
+#[test]
+fn who_has_left_the_group_is_cleared_by_name_where_it_was_named() {
+    let before = fixtures::cluster("a", 2);
+    let mut cluster = fixtures::cluster("a", 3);
+    let gone: Vec<_> = cluster.accounts.drain(4..6).collect();
+    assert_eq!((&*gone[0].platform, &*gone[1].platform), ("twitter", "bluesky"));
+    let case = case(&cluster);
+    for (class, names) in
+        [(Class::Platform, [true, false]), (Class::SecretService, [true, true]), (Class::Congress, [false; 2])]
+    {
+        let recipient = recipient(class);
+        let shows = Rules::with_marking(Tlp::Amber).class(class).shows;
+        let document =
+            render(&Request { before: Some(&before), ..request(&cluster, &case, &recipient, shows) }).unwrap();
+        let cleared = document.html.split("<h2>Accounts that are cleared</h2>").nth(1);
+        let cleared = cleared.map(|rest| rest.split("<h2>").next().unwrap()).unwrap_or_default();
+        for (account, named) in gone.iter().zip(names) {
+            assert_eq!(cleared.contains(&account.account_id), named, "{class}: {}", account.account_id);
+        }
+        assert!(!cleared.contains(&cluster.accounts[0].account_id), "{class}");
+    }
 }

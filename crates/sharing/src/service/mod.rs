@@ -134,13 +134,16 @@ pub fn make_documents(
             )));
         }
     };
+    let cluster = stored.released.as_ref().filter(|_| !newest).unwrap_or(&stored.cluster);
+    let before = stored.released.as_ref().filter(|released| was_told && released.version < cluster.version);
     let statements = decision.map(|decision| &*decision.statements).unwrap_or_default();
     let make = |product: Product| {
         let document = documents::render(&documents::Request {
             identity: &config.identity,
             contact: &config.contact,
             case,
-            cluster: stored.released.as_ref().filter(|_| !newest).unwrap_or(&stored.cluster),
+            cluster,
+            before,
             recipient,
             product,
             shows: rule.shows,
