@@ -492,9 +492,9 @@ fn documents_are_what_the_policy_lets_a_recipient_have() {
     documents(&case, platform, &[]).ends(1).says(&["gets platform feed", "classes.platform.products"]);
 
     let products = "[classes.platform]\nproducts = [\"platform_feed\", \"notification_letter\"]\n";
-    desk.write("d/sharing.toml", &format!("{recipients}\n{products}"));
+    desk.write("d/sharing.toml", format!("{recipients}\n{products}"));
     documents(&case, platform, &[]).ends(1).says(&["sharing.contact is empty"]);
-    desk.write("c.toml", &format!("{sharing}contact = \"desk@clearing.example\"\n"));
+    desk.write("c.toml", format!("{sharing}contact = \"desk@clearing.example\"\n"));
     documents(&case, platform, &["--product", "briefing"])
         .ends(1)
         .says(&["gets platform feed and notification letter"]);
