@@ -21,7 +21,7 @@ RUN groupadd --gid 10001 lockstep \
     && install -d -o lockstep -g lockstep /opt/lockstep/.lockstep
 COPY --from=build /out/lockstep /usr/local/bin/lockstep
 COPY models /opt/lockstep/models
-COPY config/lockstep.toml /opt/lockstep/config/lockstep.toml
+COPY config/lockstep.toml config/sharing.toml /opt/lockstep/config/
 USER 10001:10001
 # Everything is found from here: models/, config/, and .lockstep/, the only folder that is written to.
 WORKDIR /opt/lockstep

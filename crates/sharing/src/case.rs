@@ -397,6 +397,9 @@ impl Case {
                 if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
                     return refuse(&format!("it is {}", self.state));
                 }
+                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
+                    return refuse(&why);
+                }
                 self.state = State::Closed;
                 ("closed", "nothing more to do".to_owned())
             }

@@ -19,12 +19,12 @@ pub const NOTICE: &str = "DEMO: approved by the demo policy, no person looked";
 
 /// Takes a case as far as partners, or as far as the policy lets it. Returns what the audit log has to say, nothing where there is
 /// nothing to do, and whether it was released.
-pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Result<(Vec<Entry>, bool), Illegal> {
+pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> (Vec<Entry>, bool) {
     let shared = matches!(case.state, State::Released | State::Updated);
     if shared && case.released_version == Some(case.version)
         || matches!(case.state, State::Dismissed | State::Retracted | State::Closed)
     {
-        return Ok((Vec::new(), false));
+        return (Vec::new(), false);
     }
     case.demo = true;
     let mut entries = Vec::new();
@@ -44,19 +44,18 @@ pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Result<(Vec
         entry.text = format!("{} [demo policy, no person looked]", entry.text);
         entry
     };
+    steps.push((if shared { Step::Update } else { Step::Release }, RELEASER));
     for (step, by) in steps {
-        entries.push(mark(case.take(step, by, terms, now)?));
-    }
-    let release = if shared { Step::Update } else { Step::Release };
-    match case.take(release, RELEASER, terms, now) {
-        Ok(entry) => entries.push(mark(entry)),
-        // What people recorded binds the demo as well: the case waits for them.
-        Err(refused) => {
-            tracing::warn!(%refused, "the demo's reviewers cannot release a case, it waits for people");
-            return Ok((entries, false));
+        match case.take(step, by, terms, now) {
+            Ok(entry) => entries.push(mark(entry)),
+            // What people recorded binds the demo as well: the case waits for them.
+            Err(refused) => {
+                tracing::warn!(%refused, "the demo's reviewers cannot go on with a case, it waits for people");
+                return (entries, false);
+            }
         }
     }
-    Ok((entries, true))
+    (entries, true)
 }
 
 /// What the policy asks for, with no claim to have looked. Whatever people have recorded for this version stays.
@@ -95,7 +94,11 @@ pub fn retract(case: &mut Case, reason: String, terms: &Terms<'_>, now: Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Tlp, fixtures, policy::Rules};
+    use crate::{
+        config::Tlp,
+        fixtures,
+        policy::{Rules, Target, TargetKind},
+    };
 
     fn on<T>(work: impl FnOnce(&Terms<'_>) -> T) -> T {
         let (cluster, rules) = (fixtures::cluster("c", 1), Rules::with_marking(Tlp::Amber));
@@ -106,7 +109,7 @@ mod tests {
     fn two_demo_reviewers_release_a_case_and_say_that_nobody_looked() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let (mut case, _) = Case::nominate("c", 1, now);
-        let review = |case: &mut Case| on(|terms| review(case, terms, now)).unwrap();
+        let review = |case: &mut Case| on(|terms| review(case, terms, now));
         let (entries, released) = review(&mut case);
         assert!(released);
         assert_eq!(case.state, State::Released);
@@ -124,10 +127,25 @@ mod tests {
         let (mut case, _) = Case::nominate("c", 1, now);
         let retract = |case: &mut Case| on(|terms| retract(case, "flagged no longer".to_owned(), terms, now)).unwrap();
         assert_eq!(retract(&mut case), None, "nothing was shared");
-        on(|terms| review(&mut case, terms, now)).unwrap();
+        on(|terms| review(&mut case, terms, now));
         case.see(2, now);
         assert!(retract(&mut case).unwrap().text.contains("flagged no longer"));
         assert_eq!(case.state, State::Retracted);
         assert_eq!(retract(&mut case), None);
+    }
+
+    #[test]
+    fn what_the_demo_cannot_record_again_waits_for_people() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let (mut case, _) = Case::nominate("c", 1, now);
+        on(|terms| review(&mut case, terms, now));
+        // Somebody named a recipient that the configuration has no more.
+        let target = Target { kind: TargetKind::Candidate, name: "Doe".to_owned(), recipient: Some("gone".to_owned()) };
+        case.facts.targets.as_mut().unwrap().what.targets.push(target);
+        case.see(2, now);
+        let (entries, released) = on(|terms| review(&mut case, terms, now));
+        assert!(!released);
+        assert_eq!(entries.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["sources_and_methods_checked"]);
+        assert_eq!(case.released_version, Some(1));
     }
 }

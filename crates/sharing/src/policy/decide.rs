@@ -168,13 +168,21 @@ pub fn decide(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Outcome {
     outcome
 }
 
-/// Why a case cannot be dismissed. A dismissal would be the way around rule 4, so a case directed against a major candidate is
-/// first released to the Secret Service, if to nobody else.
+/// Why a case cannot be dismissed. A dismissal would be the way around rules 4 and 5, so a case directed against a major candidate is
+/// first released to the Secret Service, and one with a breach to the state, if to nobody else.
 pub(crate) fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     if case.facts.protected.is_some() {
         return Some(format!(
             "it is directed against a major candidate ({}): release it, to the Secret Service alone if need be",
             Rule::SecretServiceAlways
+        ));
+    }
+    if let Some(breach) = breaches(case).next() {
+        return Some(format!(
+            "a breach of election systems in {} is recorded ({}): release it, to the chief election official alone if need be, or \
+             have somebody else take the breach back",
+            breach.state,
+            Rule::LocalBreach
         ));
     }
     let open = |name: &&String| {
@@ -188,6 +196,22 @@ pub(crate) fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String
             Rule::SecretServiceAlways
         )
     })
+}
+
+/// Why a released case cannot be closed: somebody who must be told of it, now or when a delay is over, has not been.
+pub(crate) fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option<String> {
+    let outcome = decide(case, terms, now);
+    let waiting = |decision: &&Decision| {
+        let version = if decision.must { case.released_version } else { None };
+        (decision.must || decision.not_before.is_some()) && decision.has_version.is_none_or(|had| Some(had) < version)
+    };
+    let waiting: Vec<&str> =
+        outcome.recipients.iter().filter(waiting).map(|decision| decision.recipient.as_str()).collect();
+    let missing: Vec<&str> = outcome.missing.iter().map(|missing| missing.text.as_str()).collect();
+    if !missing.is_empty() {
+        return Some(missing.join("; "));
+    }
+    (!waiting.is_empty()).then(|| format!("{} must be told first: approve and update", waiting.join(", ")))
 }
 
 /// Rule 1.
@@ -480,7 +504,8 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
 
 /// Roles that have to agree before a class is told.
 fn sign_offs(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
-    for decision in outcome.recipients.iter_mut().filter(|decision| decision.told) {
+    // Whoever must be told is told without: a role that does not sign would be a veto.
+    for decision in outcome.recipients.iter_mut().filter(|decision| decision.told && !decision.must) {
         for role in &terms.rules.class(decision.class).sign_off {
             let signed = case.facts.sign_offs.iter().rev();
             let by = signed

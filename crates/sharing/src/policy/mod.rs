@@ -18,8 +18,8 @@ mod file;
 mod recipients;
 mod rules;
 
-pub(crate) use decide::dismissal_blocked;
 pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
+pub(crate) use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;
 pub use facts::{
     Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice, Recorded,
