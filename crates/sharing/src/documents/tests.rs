@@ -560,3 +560,43 @@ fn who_has_left_the_group_is_cleared_by_name_where_it_was_named() {
         assert!(!cleared.contains(&cluster.accounts[0].account_id), "{class}");
     }
 }
+
+/// Nobody may keep a letter from being written by the choice of a name.
+#[test]
+fn any_name_can_be_drawn() {
+    let fonts = Fonts::new();
+    let drawn: Vec<char> = ('\0'..=char::MAX).filter(|c| fonts.has(*c)).collect();
+    assert!(drawn.len() > 30_000, "{}", drawn.len());
+    let mut cluster = fixtures::cluster("names", 1);
+    let first = cluster.accounts[0].clone();
+    let named = |(n, name): (usize, String)| messages::cluster::ClusterAccount {
+        account_id: format!("id{n}"),
+        account_name: name,
+        ..first.clone()
+    };
+    // Neighbours in the code, and strangers from every script side by side in both directions.
+    let neighbours = drawn.chunks(60).map(|chars| chars.iter().collect::<String>());
+    let strangers = (0..300).map(|n| drawn.iter().skip(n).step_by(1009).collect::<String>());
+    cluster.accounts = neighbours.chain(strangers).enumerate().map(named).collect();
+    let case = case(&cluster);
+    let document = shown(&cluster, &case, Class::SecretService, EVERYTHING);
+    look("names", &document);
+    let text: std::collections::HashSet<char> = pages(&document).concat().chars().collect();
+    let letters = ('А'..='я').chain('\u{4E00}'..='\u{9FA5}').chain('\u{AC00}'..='\u{D7A3}').chain('ぁ'..='ん');
+    let lost: String = letters.filter(|c| !text.contains(c)).collect();
+    assert_eq!(lost, "");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(12))]
+    #[test]
+    fn random_names_can_be_drawn(names in proptest::collection::vec(proptest::collection::vec(proptest::char::any(), 0..50), 1..30)) {
+        let mut cluster = fixtures::cluster("names", 1);
+        let first = cluster.accounts[0].clone();
+        cluster.accounts = names
+            .iter()
+            .map(|name| messages::cluster::ClusterAccount { account_name: name.iter().collect(), ..first.clone() })
+            .collect();
+        shown(&cluster, &case(&cluster), Class::SecretService, EVERYTHING);
+    }
+}
