@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod detect;
+mod documents;
 mod evaluate;
 mod explain;
 mod ingest;
@@ -51,6 +52,7 @@ enum Command {
     Serve(serve::Serve),
     Partners(serve::Partners),
     Policy(policy::Policy),
+    Documents(documents::Documents),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
         Command::Policy(policy) => policy.run(),
+        Command::Documents(documents) => documents.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

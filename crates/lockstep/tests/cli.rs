@@ -473,6 +473,43 @@ fn the_policy_explains_a_case_by_either_id() {
 }
 
 #[test]
+fn documents_are_what_the_policy_lets_a_recipient_have() {
+    let desk = Desk::new();
+    let free = "127.0.0.1:0";
+    let demo = ["demo", "--once", "--data", "d", "--listen", free, "--admin", free, "--intake", free];
+    desk.run(&demo).ends(0);
+    let sharing = "[sharing]\ndatabase = \"d/sharing.sqlite\"\nrecipients = \"d/sharing.toml\"\n";
+    desk.write("c.toml", sharing);
+    let documents = |case: &str, to: &str, more: &[&str]| {
+        desk.run(&[&["documents", case, "--recipient", to, "--out", "letters", "--config", "c.toml"], more].concat())
+    };
+    let unknown = documents("nobody", "demo-public", &[]).ends(1).prints_nothing();
+    let case = unknown.err.split("about ").nth(1).unwrap().split(',').next().unwrap().trim().to_owned();
+    documents(&case, "nobody", &[]).ends(1).says(&["there is no recipient \"nobody\"", "demo-public"]);
+    documents(&case, "demo-public", &[]).ends(1).says(&["demo-public is not told", "policy explain"]);
+    let recipients = desk.read("d/sharing.toml");
+    let platform = recipients.split("name = \"").nth(1).unwrap().split('"').next().unwrap();
+    documents(&case, platform, &[]).ends(1).says(&["gets platform feed", "classes.platform.products"]);
+
+    let products = "[classes.platform]\nproducts = [\"platform_feed\", \"notification_letter\"]\n";
+    desk.write("d/sharing.toml", format!("{recipients}\n{products}"));
+    documents(&case, platform, &[]).ends(1).says(&["sharing.contact is empty"]);
+    desk.write("c.toml", format!("{sharing}contact = \"desk@clearing.example\"\n"));
+    documents(&case, platform, &["--product", "briefing"])
+        .ends(1)
+        .says(&["gets platform feed and notification letter"]);
+    let sums = documents(&case, platform, &["--product", "letter"]).ends(0).out;
+    assert_eq!(documents(&case, platform, &[]).ends(0).out, sums);
+    let files: Vec<&str> = sums.lines().map(|line| line.split_once("  ").unwrap().1).collect();
+    assert_eq!(files.len(), 2);
+    let html = desk.read(files[0]);
+    assert!(html.contains("voluntary") && html.contains("no person looked"), "{html}");
+    let json: Value = serde_json::from_str(&documents(&case, platform, &["--json"]).ends(0).out).unwrap();
+    assert!(sums.contains(json[0]["pdf"]["sha256"].as_str().unwrap()), "{sums}");
+    assert_eq!(json[0]["draft"], false);
+}
+
+#[test]
 fn models_and_worlds_that_are_not_there_name_those_that_are() {
     let desk = Desk::new();
     desk.run(&["models", "list"]).ends(1).says(&["no model registry in models", "--models"]);

@@ -26,6 +26,8 @@ pub struct Config {
     pub login: crate::access::Login,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
+    /// How that organisation is reached, as documents say it. Without it there are no documents.
+    pub contact: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
     pub tlp: Tlp,
     /// Days after it was shared, or shared again, until a flag expires by itself.
@@ -48,6 +50,7 @@ impl Default for Config {
             partners: Vec::new(),
             login: crate::access::Login::default(),
             identity: "Lockstep".to_owned(),
+            contact: String::new(),
             tlp: Tlp::Amber,
             valid_days: 30,
             taxii_page: 100,

@@ -17,6 +17,7 @@ pub mod case;
 mod config;
 mod console;
 mod demo;
+pub mod documents;
 #[cfg(test)]
 mod fixtures;
 mod keys;
@@ -33,7 +34,7 @@ mod words;
 
 pub use access::{Login, Role, SHORTEST_PASSWORD, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};
-pub use service::{Outcomes, Sharing, SharingError, explain};
+pub use service::{Outcomes, Sharing, SharingError, explain, make_documents};
 pub use store::StoreError;
 #[doc(hidden)]
 pub use taxii::check_taxii_query;

@@ -45,10 +45,14 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         _ => text.push_str(", all from one source."),
     }
     text.push(' ');
-    text.push_str(match cluster.status {
-        Status::Flagged => {
-            "It stands on more than one source, and the model finds the coordination inauthentic."
-        }
+    text.push_str(standing(cluster.status));
+    text
+}
+
+/// What the status means, in a sentence.
+pub(crate) fn standing(status: Status) -> &'static str {
+    match status {
+        Status::Flagged => "It stands on more than one source, and the model finds the coordination inauthentic.",
         Status::SingleSource => {
             "Without that source it does not pass the test, as with a fan club or the readers of one outlet, so it is not flagged."
         }
@@ -56,8 +60,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."
         }
         Status::Faded => "It passed the test once, but what the accounts did since then speaks against it.",
-    });
-    text
+    }
 }
 
 /// How much history stood behind the verdict.
@@ -104,7 +107,8 @@ pub(crate) fn status(status: Status) -> &'static str {
     }
 }
 
-fn did(kind: &str) -> String {
+/// What accounts did that left traces of a kind.
+pub(crate) fn did(kind: &str) -> String {
     match kind {
         "url" => "shared the same links".to_owned(),
         "repost" => "reposted the same posts".to_owned(),
@@ -244,13 +248,8 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
             out.push('…');
             break;
         }
-        let hidden = c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-                | '\u{061C}' | '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}');
-        let mark = matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}'
-            | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}');
-        marks = if mark { marks + 1 } else { 0 };
-        if hidden {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        if is_hidden(c) {
             out.push('\u{FFFD}');
         } else if marks <= 2 {
             out.push(c);
@@ -260,6 +259,19 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
         out = "(empty)".to_owned();
     }
     out
+}
+
+/// Whether a character is not seen, or reorders what stands around it.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{061C}' | '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Whether a character stands above or below the one before it.
+pub(crate) fn is_mark(c: char) -> bool {
+    matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
 #[cfg(test)]

@@ -23,11 +23,14 @@ use crate::{
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
-    demo, keys,
+    demo,
+    documents::{self, Document, DocumentError},
+    keys,
     metrics::Metrics,
-    policy::{Class, Explanation, Policy},
+    policy::{Class, Explanation, Policy, Product},
     stix,
     store::{CaseQuery, CaseRow, Change, PartnerRow, Store, StoreError, StoredCase},
+    words,
 };
 
 /// The consumer group of this service.
@@ -67,9 +70,12 @@ pub enum SharingError {
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
-    /// There is no such case, or more than one.
+    /// There is no such case, recipient or document, or more than one.
     #[error("{0}")]
     Unknown(String),
+    /// A document cannot be made.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -81,6 +87,80 @@ pub enum SharingError {
 /// What the policy says of a case: its id or that of its cluster, or as much of the beginning as no other has. Changes nothing in
 /// the store, in particular not who its partners are. Blocks.
 pub fn explain(config: &Config, case: &str, now: Timestamp) -> Result<Explanation, SharingError> {
+    let (policy, stored) = look_up(config, case)?;
+    Ok(Explanation::of(&stored, &policy, now))
+}
+
+/// The documents that a recipient gets of a case: of the version that was released, or of the newest one where none was or
+/// `newest` asks for it; those say that they are drafts. `product` picks one. Changes nothing in the store. Blocks.
+pub fn make_documents(
+    config: &Config,
+    case: &str,
+    recipient: &str,
+    product: Option<Product>,
+    newest: bool,
+    now: Timestamp,
+) -> Result<Vec<(Product, Document)>, SharingError> {
+    let (policy, stored) = look_up(config, case)?;
+    let Some(recipient) = policy.recipients.iter().find(|known| known.name == recipient) else {
+        let known: Vec<&str> = policy.recipients.iter().map(|known| known.name.as_str()).collect();
+        return Err(SharingError::Unknown(format!(
+            "there is no recipient {recipient:?}; {}",
+            if known.is_empty() {
+                "there is none at all".to_owned()
+            } else {
+                format!("there are {}", known.join(", "))
+            }
+        )));
+    };
+    let rule = policy.rules.class(recipient.class);
+    let case = &stored.case;
+    let outcome = Explanation::of(&stored, &policy, now).outcome;
+    let decision = outcome.recipients.iter().find(|decision| decision.recipient == recipient.name);
+    let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
+    if !was_told && !decision.is_some_and(|decision| decision.told) {
+        return Err(SharingError::Unknown(format!(
+            "{} is not told of {}: `lockstep policy explain {}` says by which rule",
+            recipient.name, case.id, case.cluster_id
+        )));
+    }
+    let gets = |product: &Product| rule.products.contains(product) && *product != Product::PlatformFeed;
+    let products: Vec<Product> = match product {
+        Some(product) if gets(&product) => vec![product],
+        None if rule.products.iter().any(gets) => rule.products.iter().copied().filter(gets).collect(),
+        _ => {
+            let all: Vec<&str> = rule.products.iter().map(|product| product.label()).collect();
+            return Err(SharingError::Unknown(format!(
+                "{} gets {}: add the product to classes.{}.products in the file that sharing.recipients names",
+                recipient.name,
+                words::list(&all),
+                recipient.class.name()
+            )));
+        }
+    };
+    let cluster = stored.released.as_ref().filter(|_| !newest).unwrap_or(&stored.cluster);
+    let before = stored.released.as_ref().filter(|released| was_told && released.version < cluster.version);
+    let statements = decision.map(|decision| &*decision.statements).unwrap_or_default();
+    let make = |product: Product| {
+        let document = documents::render(&documents::Request {
+            identity: &config.identity,
+            contact: &config.contact,
+            case,
+            cluster,
+            before,
+            recipient,
+            product,
+            shows: rule.shows,
+            tlp: rule.tlp,
+            statements,
+        })?;
+        Ok((product, document))
+    };
+    products.into_iter().map(make).collect()
+}
+
+/// The policy, and the case that a reviewer means.
+fn look_up(config: &Config, case: &str) -> Result<(Policy, StoredCase), SharingError> {
     config.check().map_err(SharingError::Config)?;
     let policy = config.policy().map_err(SharingError::Config)?;
     let file = !config.database.starts_with("postgres");
@@ -98,7 +178,7 @@ pub fn explain(config: &Config, case: &str, now: Timestamp) -> Result<Explanatio
             store.case(&cluster)?.ok_or(SharingError::NoCase(cluster))?
         }
     };
-    Ok(Explanation::of(&stored, &policy, now))
+    Ok((policy, stored))
 }
 
 /// The cluster of the one case that a reviewer means.

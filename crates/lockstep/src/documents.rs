@@ -1,0 +1,107 @@
+//! `lockstep documents`: what is handed to a recipient on paper.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use sharing::policy::Product;
+
+use crate::{config::ConfigFile, detect::println_json};
+
+/// Writes the documents that a recipient gets of a case, as HTML and PDF.
+///
+/// They are of the version that was released; before any release, of the newest one, and say on every page that they are drafts.
+/// Of a retracted case it is the withdrawal. Nothing is sent and nothing recorded. sharing.contact must be set.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep documents c-4f1a --recipient nevada --out letters
+  lockstep documents c-4f1a --recipient vane-campaign --product briefing --out letters --json")]
+pub struct Documents {
+    /// The id of a case or of its cluster, or as much of its beginning as no other has
+    case: String,
+    /// The recipient's name, as in the file that sharing.recipients names
+    #[arg(long, value_name = "NAME")]
+    recipient: String,
+    /// Which of the documents that the recipient's class gets; all when left out
+    #[arg(long)]
+    product: Option<Kind>,
+    /// Of the newest version, even if an earlier one was released
+    #[arg(long)]
+    newest: bool,
+    /// Where they are written; made where missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print what was written as JSON, with the SHA-256 of each file
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// A document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Notification letter
+    Letter,
+    /// Defensive briefing for a candidate
+    Briefing,
+    /// Public notice
+    Notice,
+}
+
+impl Documents {
+    pub fn run(self) -> Result<()> {
+        let product = self.product.map(|kind| match kind {
+            Kind::Letter => Product::NotificationLetter,
+            Kind::Briefing => Product::DefensiveBriefing,
+            Kind::Notice => Product::PublicNotice,
+        });
+        let config = self.config.load()?.sharing;
+        let now = jiff::Timestamp::now();
+        let made = sharing::make_documents(&config, &self.case, &self.recipient, product, self.newest, now)?;
+        fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        let mut written = Vec::new();
+        for (product, document) in &made {
+            let name = format!("{}-{}", self.recipient, product.label().replace(' ', "-"));
+            let html = write(&self.out, &format!("{name}.html"), document.html.as_bytes())?;
+            let pdf = write(&self.out, &format!("{name}.pdf"), &document.pdf)?;
+            if document.draft {
+                eprintln!("{}: a draft, the case is not released at this version", document.title);
+            }
+            written.push(json!({
+                "product": product,
+                "title": document.title,
+                "draft": document.draft,
+                "html": { "path": html, "sha256": document.html_sha256 },
+                "pdf": { "path": pdf, "sha256": document.pdf_sha256 },
+            }));
+        }
+        if self.json {
+            return println_json(&json!(written));
+        }
+        let mut out = std::io::stdout().lock();
+        for file in written.iter().flat_map(|document| [&document["html"], &document["pdf"]]) {
+            // As sha256sum writes it, so that `sha256sum -c` can check it.
+            writeln!(
+                out,
+                "{}  {}",
+                file["sha256"].as_str().unwrap_or_default(),
+                file["path"].as_str().unwrap_or_default()
+            )
+            .context("cannot write to standard output")?;
+        }
+        Ok(())
+    }
+}
+
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<String> {
+    let path = dir.join(name);
+    fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path.display().to_string())
+}
