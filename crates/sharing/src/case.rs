@@ -178,9 +178,12 @@ pub struct Case {
     /// The version that partners have.
     #[serde(default)]
     pub released_version: Option<u32>,
-    /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
+    /// How often each account, platform and technique was shared and withdrawn again: what comes back gets new ids.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
+    /// Since when each account, platform and technique that partners have is shared.
+    #[serde(default)]
+    pub shared_since: BTreeMap<String, Timestamp>,
 }
 
 impl Case {
@@ -201,6 +204,7 @@ impl Case {
             first_released_at: None,
             released_version: None,
             withdrawn: BTreeMap::new(),
+            shared_since: BTreeMap::new(),
         };
         let entry = case.entry(
             "lockstep",

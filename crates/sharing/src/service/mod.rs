@@ -410,6 +410,7 @@ fn share(
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    stix::note_shared(&mut stored.case, &stored.cluster, now);
     let publish = for_partners(stored, config, partners, now, |p| p.objects());
     if let Some(before) = &stored.released {
         stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
