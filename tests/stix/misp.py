@@ -5,6 +5,8 @@ Usage: misp.py FOLDER EXPECTED SCHEMA   checks bundles (SCHEMA is not used)
 
 misp-stix gives every value of an indicator's pattern `to_ids`. It looks neither at `revoked` nor at `valid_until`, and knows no demo.
 So an importer has to leave out what is not in force before it hands objects to misp-stix: `in_force` below, which any partner may copy.
+And it reads a string of a pattern as a string of Python, so that it fails on a line break or a NUL in one, which STIX allows and no
+platform has in its ids.
 """
 
 import datetime
@@ -70,6 +72,8 @@ def detecting(made):
 def check(folder, expected):
     read = ignored = 0
     for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("controls-"):
+            continue
         objects = json.loads(path.read_text())["objects"]
         about = expected[path.name]
         now = datetime.datetime.fromisoformat(about["now"].replace("Z", "+00:00"))
@@ -79,10 +83,15 @@ def check(folder, expected):
             for account in objects
             if account["type"] == "user-account" and pattern(account["user_id"]) == o["pattern"]
         }
-        made = event(in_force(objects, now))
+        try:
+            made = event(in_force(objects, now))
+        except AssertionError as error:
+            raise AssertionError(f"{path.name}: {error}") from None
         found = detecting(made)
-        assert len(found) == len(live), f"{path.name}: {found} for {live}"
-        assert set(found) <= set(live) | set(live.values()), f"{path.name}: {set(found) - set(live) - set(live.values())}"
+        assert len(found) == len(live), f"{path.name}: {found} for {live}"[:2000]
+        # MISP takes the space off the ends of values.
+        right = {value.strip() for value in (*live, *live.values())}
+        assert {value.strip() for value in found} <= right, f"{path.name}: {set(found) - right}"
         assert sorted(live.values()) == sorted([] if about["demo"] else about["live"]), path.name
         # Names, counts, pseudonyms and techniques never detect anything.
         for attribute in attributes(made):

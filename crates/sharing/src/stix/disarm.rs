@@ -187,7 +187,8 @@ mod tests {
         use Technique::*;
         let slow = [(9, 11.0), (5, 400.0)];
         let fast = [(3, 10.0), (5, 400.0)];
-        let cases: &[(&str, &[(u32, f64)], &[Technique])] = &[
+        type Case<'a> = (&'a str, &'a [(u32, f64)], &'a [Technique]);
+        let cases: &[Case] = &[
             ("repost", &slow, &[Amplify]),
             ("repost", &fast, &[BotsRepost, Amplify, AutomatedAccount]),
             ("repost", &[], &[Amplify]),

@@ -84,10 +84,7 @@ impl Publication<'_> {
             dropped.retain(|technique| !disarm::techniques(self.cluster).contains(technique));
             objects.extend(self.techniques(&dropped, true));
         }
-        // DISARM's identity and marking may be there twice.
-        let mut seen = BTreeSet::new();
-        objects.retain(|object| seen.insert(id_of(object)));
-        objects.into_iter().map(stored).collect()
+        self.grouped(objects, false)
     }
 
     /// Revoked versions of what the partner has, and a note. Accounts themselves cannot be revoked in STIX.
@@ -103,15 +100,13 @@ impl Publication<'_> {
         let mut withdrawn = ids(&objects, "indicator");
         withdrawn.insert(0, self.id("campaign", &self.platform_seed("campaign")));
         objects.push(self.withdrawn(own.len(), &self.platform_seed("retraction"), withdrawn));
-        objects.into_iter().map(stored).collect()
+        self.grouped(objects, true)
     }
 
     /// Everything of the group and these accounts of it.
     fn group(&self, own: &[&ClusterAccount], revoked: bool) -> Vec<Value> {
-        let mut objects = self.common();
-        let common = objects.len();
-        objects.extend(own.iter().map(|account| self.user_account(account)));
-        let observed = self.observed(ids(&objects, "user-account"));
+        let mut objects: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
+        let observed = self.observed(objects.iter().map(id_of).collect());
         let campaign = self.campaign(own.len());
         let why = self.platform_object(
             "note",
@@ -127,18 +122,26 @@ impl Publication<'_> {
         objects.extend(group);
         objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
         objects.extend(self.techniques(&disarm::techniques(self.cluster), revoked));
+        objects
+    }
+
+    /// With what they refer to before them and a grouping of them behind, for the store.
+    fn grouped(&self, mut objects: Vec<Value>, revoked: bool) -> Vec<NewObject> {
+        // DISARM's identity and marking may be there twice.
+        let mut seen = BTreeSet::new();
+        objects.retain(|object| seen.insert(id_of(object)));
+        let grouped: Vec<String> = objects.iter().map(id_of).collect();
         let mut grouping = self.platform_object(
             "grouping",
             "grouping",
             json!({
                 "name": format!("Everything shared with {} about {}", self.partner, self.case.id),
                 "context": "suspicious-activity",
-                "object_refs": objects[common..].iter().map(id_of).collect::<Vec<_>>(),
+                "object_refs": grouped,
             }),
         );
         revoke(&mut grouping, revoked);
-        objects.push(grouping);
-        objects
+        self.common().into_iter().chain(objects).chain([grouping]).map(stored).collect()
     }
 
     /// Marking definitions, producer, extension: what every other object refers to.
@@ -191,7 +194,9 @@ impl Publication<'_> {
             "user_id": account.account_id,
             "object_marking_refs": [id_of(&marking(self.tlp))],
         });
-        if !account.account_name.is_empty() {
+        // A name that is the id of a member: importers that match by value would take one for the other.
+        let is_id = self.cluster.accounts.iter().any(|member| member.account_id == account.account_name);
+        if !account.account_name.is_empty() && !is_id {
             object["display_name"] = json!(account.account_name);
         }
         object

@@ -104,8 +104,6 @@ fn hostile_ids() -> Vec<String> {
         "a]b[c",
         "日本語🦀",
         "\u{202E}rtl\u{200B}",
-        "nul\0and\u{7}bell",
-        "line\nfeed\ttab\r",
         "\u{7f}\u{85}\u{2028}",
         "e\u{301}",
         " ",
@@ -119,12 +117,18 @@ fn hostile_ids() -> Vec<String> {
     ids
 }
 
+/// Ids with control characters.
+fn control_ids() -> Vec<String> {
+    ["nul\0and\u{7}bell", "line\nfeed\ttab\r", "\n'\\", "\0"].map(str::to_owned).into()
+}
+
 /// A cluster whose accounts have those ids, and names as bad.
-fn hostile_accounts() -> ClusterMessage {
+fn hostile_accounts(ids: &[String]) -> ClusterMessage {
     let mut cluster = fixtures::hostile("<b>");
     let sample = cluster.accounts[0].clone();
-    cluster.accounts = hostile_ids()
-        .into_iter()
+    cluster.accounts = ids
+        .iter()
+        .cloned()
         .rev()
         .enumerate()
         .map(|(n, id)| ClusterAccount {
@@ -135,7 +139,7 @@ fn hostile_accounts() -> ClusterMessage {
         })
         .collect();
     // The worst ones are those of the platform that is looked at.
-    cluster.accounts.extend(hostile_ids().into_iter().map(|id| ClusterAccount {
+    cluster.accounts.extend(ids.iter().map(|id| ClusterAccount {
         account_id: format!("{id}-"),
         account_name: format!("name {id}"),
         ..sample.clone()
@@ -197,7 +201,9 @@ fn bundle(objects: &[Value]) -> Value {
 
 #[test]
 fn every_reference_resolves_within_a_publication() {
-    for cluster in [with_all_techniques(fixtures::cluster("c", 1)), hostile_accounts()] {
+    for cluster in
+        [with_all_techniques(fixtures::cluster("c", 1)), hostile_accounts(&[hostile_ids(), control_ids()].concat())]
+    {
         for (what, objects, _) in publications(&cluster, false, Tlp::Amber) {
             let mut wanted = BTreeSet::new();
             let mut known = BTreeSet::new();
@@ -230,6 +236,18 @@ fn a_partner_sees_its_own_platform_and_counts_of_the_rest() {
         assert_eq!(elsewhere["pseudonyms"].as_array().unwrap().len(), 12 - own);
     }
     assert!(publication(&case, &cluster, "mastodon").objects().is_empty());
+}
+
+/// MISP's importer, for one, gives a display name the weight of the id that it equals.
+#[test]
+fn a_name_that_is_the_id_of_a_member_is_left_out() {
+    let mut cluster = fixtures::cluster("c", 1);
+    cluster.accounts[0].account_name = cluster.accounts[0].account_id.clone();
+    cluster.accounts[1].account_name = cluster.accounts[5].account_id.clone();
+    let case = released(&cluster);
+    let publication = publication(&case, &cluster, "twitter");
+    let named = |n: usize| publication.user_account(&cluster.accounts[n]).get("display_name").is_some();
+    assert_eq!([named(0), named(1), named(2)], [false, false, true]);
 }
 
 #[test]
@@ -340,7 +358,7 @@ fn a_finding_without_a_supported_technique_carries_none_of_disarm() {
 #[test]
 fn a_pattern_matches_exactly_its_account() {
     use rstix::model::sco::{ScoObject, UserAccount};
-    let cluster = hostile_accounts();
+    let cluster = hostile_accounts(&[hostile_ids(), control_ids()].concat());
     let case = released(&cluster);
     let publication = publication(&case, &cluster, "twitter");
     let own = on_platform(&cluster, "twitter");
@@ -365,7 +383,11 @@ fn a_pattern_matches_exactly_its_account() {
 #[test]
 fn another_library_reads_every_publication() {
     let validator = rstix::Validator::consumer_strict();
-    let clusters = [with_all_techniques(fixtures::cluster("c", 1)), fixtures::hostile("<b>"), hostile_accounts()];
+    let clusters = [
+        with_all_techniques(fixtures::cluster("c", 1)),
+        fixtures::hostile("<b>"),
+        hostile_accounts(&[hostile_ids(), control_ids()].concat()),
+    ];
     for cluster in &clusters {
         for demo in [false, true] {
             for (what, objects, _) in publications(cluster, demo, Tlp::Amber) {
@@ -397,7 +419,7 @@ fn another_library_reads_every_publication() {
 
 #[test]
 fn the_extension_has_the_properties_that_its_schema_names() {
-    for cluster in [fixtures::cluster("c", 1), hostile_accounts()] {
+    for cluster in [fixtures::cluster("c", 1), hostile_accounts(&[hostile_ids(), control_ids()].concat())] {
         for (what, objects, _) in publications(&cluster, true, Tlp::Amber) {
             let mut extended = 0;
             for object in &objects {
@@ -650,18 +672,14 @@ fn outside_readers_take_every_publication() {
         ("plain", fixtures::cluster("c", 1)),
         ("techniques", with_all_techniques(fixtures::cluster("c", 1))),
         ("hostile", fixtures::hostile("<b>")),
-        ("ids", hostile_accounts()),
+        ("ids", hostile_accounts(&hostile_ids())),
+        ("controls", hostile_accounts(&control_ids())),
         ("large", fixtures::sized("big", 3, 60, 80)),
     ];
     for (name, cluster) in &clusters {
-        for (demo, tlp) in [
-            (false, Tlp::Clear),
-            (false, Tlp::Green),
-            (false, Tlp::Amber),
-            (false, Tlp::AmberStrict),
-            (false, Tlp::Red),
-            (true, Tlp::Amber),
-        ] {
+        let tlps = [Tlp::Amber, Tlp::Clear, Tlp::Green, Tlp::AmberStrict, Tlp::Red];
+        let tlps = if *name == "techniques" { &tlps[..] } else { &tlps[..1] };
+        for (demo, tlp) in tlps.iter().map(|tlp| (false, *tlp)).chain([(true, Tlp::Amber)]) {
             for (what, objects, live) in publications(cluster, demo, tlp) {
                 let file = format!("{name}-{what}-{}-{demo}.json", tlp.label().replace(':', "-"));
                 std::fs::write(folder.path().join(&file), bundle(&objects).to_string()).unwrap();
