@@ -33,10 +33,10 @@ def in_force(objects, now):
         return o.get("revoked", False) or until <= now or demo
 
     gone = {o["id"] for o in objects if over(o)}
-    kept = []
     for o in objects:
         if o["id"] in gone or o.get("source_ref") in gone or o.get("target_ref") in gone:
             gone.add(o["id"])
+    kept = []
     for o in objects:
         if o["id"] in gone:
             continue
