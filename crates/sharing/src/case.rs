@@ -209,9 +209,12 @@ pub struct Case {
     /// What people recorded because a rule needs it.
     #[serde(default)]
     pub facts: Facts,
-    /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
+    /// How often each account, platform and technique was shared and withdrawn again: what comes back gets new ids.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
+    /// Since when each account, platform and technique that partners have is shared.
+    #[serde(default)]
+    pub shared_since: BTreeMap<String, Timestamp>,
 }
 
 impl Case {
@@ -235,6 +238,7 @@ impl Case {
             told: None,
             facts: Facts::default(),
             withdrawn: BTreeMap::new(),
+            shared_since: BTreeMap::new(),
         };
         let entry = case.entry(
             "lockstep",

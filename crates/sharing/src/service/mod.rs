@@ -593,6 +593,7 @@ fn share(
     partners: &[PartnerRow],
     now: Timestamp,
 ) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+    stix::note_shared(&mut stored.case, &stored.cluster, now);
     let told = |name: &str| stored.case.told.as_ref()?.get(name).copied();
     let told_now = |name: &str| told(name).is_some_and(|versions| versions.last == stored.case.version);
     let publish = for_partners(stored, config, policy, partners, now, told_now, |p| p.objects());

@@ -339,3 +339,36 @@ async fn what_people_record_binds_the_demo_as_well() {
     let entry = sharing.inner.store.history(&case.id).unwrap().pop().unwrap().entry;
     assert_eq!(entry.action, "approved");
 }
+
+/// An object is as old as its first version, and no older: who joins a finding later was not reported before.
+#[tokio::test]
+async fn who_joins_later_was_not_reported_before() {
+    let folder = folder();
+    let sharing = open(&folder, Reviewers::Demo, Tlp::Amber);
+    let second = fixtures::cluster("a", 2);
+    let joiner = second.accounts[0].clone();
+    let mut first = ClusterMessage { version: 1, ties: Vec::new(), ..second.clone() };
+    first.accounts.remove(0);
+    sharing.on_clusters(vec![first]).await.unwrap();
+    sharing.on_clusters(vec![second]).await.unwrap();
+    let partner = &sharing.inner.store.partners().unwrap()[0];
+    let query = crate::store::ObjectQuery {
+        ids: Vec::new(),
+        kinds: vec!["indicator".to_owned()],
+        spec_versions: Vec::new(),
+        versions: crate::store::Versions::All,
+        after: i64::MIN,
+        limit: 100,
+        bodies: true,
+    };
+    let versions = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    assert_eq!(versions.len(), 9 + 10);
+    let mut firsts = BTreeMap::new();
+    for version in &versions {
+        let object: serde_json::Value = serde_json::from_str(&version.body).unwrap();
+        let created = firsts.entry(version.id.clone()).or_insert_with(|| object["modified"].clone());
+        assert_eq!(object["created"], *created, "{object}");
+        let joined = object["pattern"].as_str().unwrap().contains(&joiner.account_id);
+        assert_eq!(joined, versions.iter().filter(|other| other.id == version.id).count() == 1);
+    }
+}

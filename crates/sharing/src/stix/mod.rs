@@ -1,7 +1,23 @@
 //! STIX 2.1 objects for one partner from one released finding.
 //!
 //! Pure: the same case, finding, partner and time give the same objects. A partner gets accounts of its own platform; of the
-//! rest it gets counts and pseudonyms made with a key of its own.
+//! rest it gets counts and pseudonyms made with a key of its own. No text names the sources of the evidence: whom a group reposts may
+//! itself be an account on another platform, and is accused of nothing.
+//!
+//! - An account: `user-account` with the id that STIX prescribes, and one `indicator`, which expires and can be revoked, with a
+//!   relationship `indicates` to the campaign.
+//! - The group: `campaign`, `observed-data`, a `note` that says why, a `grouping` of everything.
+//! - What it does: relationships `uses` to DISARM's `attack-pattern`s ([`disarm`]), with a note on the licence and the rule of each.
+//! - For all of it: TLP 2.0 markings with the OASIS ids, the producer's `identity`, the definition of our extension ([`finding`]).
+//!
+//! Every reference resolves within a publication. The extension key of the TLP markings is none: OASIS publishes those markings without
+//! the definition of that extension, whose creator (CISA, for OASIS) has no part in this and must not seem to.
+//!
+//! **Versions.** A later release has the same ids, the same `created` and a later `modified`. What is withdrawn gets a version with
+//! `revoked: true`, and a note says so. What was revoked stays revoked: an account, a platform or a technique that comes back gets a new id.
+
+mod disarm;
+mod finding;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +29,22 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{audit::hex, case::Case, config::Tlp, demo, store::NewObject, words};
+use disarm::Technique;
+use finding::{EXTENSION, Elsewhere, Finding};
 
 /// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
 const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);
 /// The namespace of our own deterministic ids.
 const OURS: Uuid = Uuid::from_u128(0x6c6f636b_7374_4570_a1b2_73686172696e);
-/// Our property extension.
-pub const EXTENSION: &str = "extension-definition--5a0f1f3e-6f0b-4f5e-9a57-3d8c2b7e4c11";
 /// The OASIS property extension that carries TLP 2.0.
 const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
-/// When the producer's identity and the extension were first described; part of their fixed content.
+/// Who defined our extension: the same at every installation, unlike the producer.
+const PROJECT: &str = "identity--5b5afca4-bab5-516f-9c93-a45d7bb09abc";
+/// When fixed objects were made; part of their content.
 const EPOCH: &str = "2026-11-01T00:00:00.000Z";
 
 /// What is shared with whom.
+#[derive(Clone, Copy)]
 pub(crate) struct Publication<'a> {
     /// Name of the producer.
     pub identity: &'a str,
@@ -45,79 +64,27 @@ pub(crate) struct Publication<'a> {
 impl Publication<'_> {
     /// The objects, each after those it refers to. Empty where the partner's platform has no account in it.
     pub fn objects(&self) -> Vec<NewObject> {
-        let own: Vec<&ClusterAccount> = on_platform(self.cluster, self.platform);
-        let gone: Vec<&ClusterAccount> = self
-            .before
-            .map(|before| on_platform(before, self.platform))
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|old| own.iter().all(|new| new.account_id != old.account_id))
-            .collect();
-        if own.is_empty() && gone.is_empty() {
-            return Vec::new();
-        }
-        let mut objects = self.common();
-        let mut grouped = Vec::new();
-        let accounts: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
-        let account_ids: Vec<String> = accounts.iter().map(id_of).collect();
-        objects.extend(accounts);
-        grouped.extend(account_ids.iter().cloned());
+        let own = on_platform(self.cluster, self.platform);
         if own.is_empty() {
             // Every account of this platform has left the finding: what was said of them is withdrawn.
-            objects.extend(gone.iter().flat_map(|account| self.indicator(account, true)));
-            return objects.into_iter().map(stored).collect();
+            return self.retraction();
         }
-        let campaign = self.campaign(own.len());
-        let campaign_id = id_of(&campaign);
-        objects.push(campaign);
-        grouped.push(campaign_id.clone());
-        for account in &own {
-            let pair = self.indicator(account, false);
-            grouped.extend(pair.iter().map(id_of));
-            objects.extend(pair);
+        let mut objects = self.group(&own, false);
+        let was = self.before.map(|before| on_platform(before, self.platform)).unwrap_or_default();
+        if let Some(before) = self.before.filter(|_| !was.is_empty()) {
+            let stays = |old: &ClusterAccount| own.iter().any(|new| new.account_id == old.account_id);
+            let left: Vec<&ClusterAccount> = was.into_iter().filter(|old| !stays(old)).collect();
+            if !left.is_empty() {
+                let revoked: Vec<Value> = left.iter().flat_map(|account| self.indicator(account, true)).collect();
+                let indicators = ids(&revoked, "indicator");
+                objects.extend(revoked);
+                objects.push(self.withdrawn(left.len(), &format!("left\u{1f}{}", self.cluster.version), indicators));
+            }
+            let mut dropped = disarm::techniques(before);
+            dropped.retain(|technique| !disarm::techniques(self.cluster).contains(technique));
+            objects.extend(self.techniques(&dropped, true));
         }
-        objects.extend(gone.iter().flat_map(|account| self.indicator(account, true)));
-        let seen: Vec<Timestamp> = self
-            .cluster
-            .evidence
-            .iter()
-            .flat_map(|e| &e.posts)
-            .filter(|post| post.platform == self.platform)
-            .map(|post| post.created_at)
-            .collect();
-        let observed = self.object(
-            "observed-data",
-            "observed",
-            json!({
-                "first_observed": millis(seen.iter().min().copied().unwrap_or(self.cluster.first_seen)),
-                "last_observed": millis(seen.iter().max().copied().unwrap_or(self.cluster.last_seen)),
-                "number_observed": seen.len().clamp(1, 999_999_999),
-                "object_refs": account_ids,
-            }),
-        );
-        grouped.push(id_of(&observed));
-        objects.push(observed);
-        let note = self.object(
-            "note",
-            "why",
-            json!({
-                "abstract": "Why these accounts are reported, and what the numbers mean",
-                "content": self.why(own.len()),
-                "object_refs": [campaign_id],
-            }),
-        );
-        grouped.push(id_of(&note));
-        objects.push(note);
-        objects.push(self.object(
-            "grouping",
-            "grouping",
-            json!({
-                "name": format!("Everything shared with {} about {}", self.partner, self.case.id),
-                "context": "suspicious-activity",
-                "object_refs": grouped,
-            }),
-        ));
-        objects.into_iter().map(stored).collect()
+        self.grouped(objects, false)
     }
 
     /// Revoked versions of what the partner has, and a note. Accounts themselves cannot be revoked in STIX.
@@ -129,59 +96,91 @@ impl Publication<'_> {
         if own.is_empty() {
             return Vec::new();
         }
-        let mut objects = self.common();
-        objects.extend(own.iter().flat_map(|account| self.indicator(account, true)));
-        let mut campaign = self.campaign(own.len());
-        campaign["revoked"] = json!(true);
-        objects.push(campaign);
-        objects.push(self.object(
+        let mut objects = Publication { cluster: before, ..*self }.group(&own, true);
+        let mut withdrawn = ids(&objects, "indicator");
+        withdrawn.insert(0, self.id("campaign", &self.platform_seed("campaign")));
+        objects.push(self.withdrawn(own.len(), &self.platform_seed("retraction"), withdrawn));
+        self.grouped(objects, true)
+    }
+
+    /// Everything of the group and these accounts of it.
+    fn group(&self, own: &[&ClusterAccount], revoked: bool) -> Vec<Value> {
+        let mut objects: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
+        let observed = self.observed(objects.iter().map(id_of).collect());
+        let campaign = self.campaign(own.len());
+        let why = self.platform_object(
             "note",
-            "retraction",
+            "why",
             json!({
-                "abstract": "Withdrawn",
-                "content": format!(
-                    "What was said of {} in {} is withdrawn: please undo what rests on it.",
-                    words::count(own.len() as u64, "account"), self.case.id
-                ),
-                "object_refs": [self.id("campaign", "campaign")],
+                "abstract": "Why these accounts are reported, and what the numbers mean",
+                "content": self.why(own.len()),
+                "object_refs": [id_of(&campaign)],
             }),
-        ));
-        objects.into_iter().map(stored).collect()
+        );
+        let mut group = [campaign, observed, why];
+        group.iter_mut().for_each(|object| revoke(object, revoked));
+        objects.extend(group);
+        objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
+        objects.extend(self.techniques(&disarm::techniques(self.cluster), revoked));
+        objects
+    }
+
+    /// With what they refer to before them and a grouping of them behind, for the store.
+    fn grouped(&self, mut objects: Vec<Value>, revoked: bool) -> Vec<NewObject> {
+        // DISARM's identity and marking may be there twice.
+        let mut seen = BTreeSet::new();
+        objects.retain(|object| seen.insert(id_of(object)));
+        let grouped: Vec<String> = objects.iter().map(id_of).collect();
+        let mut grouping = self.platform_object(
+            "grouping",
+            "grouping",
+            json!({
+                "name": format!("Everything shared with {} about {}", self.partner, self.case.id),
+                "context": "suspicious-activity",
+                "object_refs": grouped,
+            }),
+        );
+        revoke(&mut grouping, revoked);
+        self.common().into_iter().chain(objects).chain([grouping]).map(stored).collect()
     }
 
     /// Marking definitions, producer, extension: what every other object refers to.
     fn common(&self) -> Vec<Value> {
         let clear = marking(Tlp::Clear);
-        let identity = json!({
-            "type": "identity",
-            "spec_version": "2.1",
-            "id": self.identity_id(),
-            "created": EPOCH,
-            "modified": EPOCH,
-            "name": self.identity,
-            "identity_class": "organization",
-            "object_marking_refs": [id_of(&clear)],
-        });
+        let identity = |id: &str, name: &str| {
+            json!({
+                "type": "identity",
+                "spec_version": "2.1",
+                "id": id,
+                "created": EPOCH,
+                "modified": EPOCH,
+                "name": name,
+                "identity_class": "organization",
+                "object_marking_refs": [id_of(&clear)],
+            })
+        };
         let extension = json!({
             "type": "extension-definition",
             "spec_version": "2.1",
             "id": EXTENSION,
-            "created_by_ref": self.identity_id(),
+            "created_by_ref": PROJECT,
             "created": EPOCH,
             "modified": EPOCH,
             "name": "Lockstep finding",
             "description": "How a detector of coordinated accounts came to a finding: evidence in nats, calibrated \
-                            probability, model, review state; and, on a campaign, how much of it lies on other platforms.",
-            "schema": "urn:lockstep:stix:finding:1",
+                            probability, model, review state; and, on a campaign, how much of it lies on other platforms. \
+                            Its JSON Schema is crates/sharing/schemas/stix-finding.v1.json in Lockstep's source.",
+            "schema": finding::SCHEMA,
             "version": "1.0.0",
             "extension_types": ["property-extension"],
             "object_marking_refs": [id_of(&clear)],
         });
+        let identities = [identity(PROJECT, "Lockstep project"), identity(&self.identity_id(), self.identity)];
         let mut objects = vec![clear];
         if self.tlp != Tlp::Clear {
             objects.push(marking(self.tlp));
         }
-        objects.push(identity);
+        objects.extend(identities);
         objects.push(extension);
         objects
     }
@@ -195,7 +194,9 @@ impl Publication<'_> {
             "user_id": account.account_id,
             "object_marking_refs": [id_of(&marking(self.tlp))],
         });
-        if !account.account_name.is_empty() {
+        // A name that is the id of a member: importers that match by value would take one for the other.
+        let is_id = self.cluster.accounts.iter().any(|member| member.account_id == account.account_name);
+        if !account.account_name.is_empty() && !is_id {
             object["display_name"] = json!(account.account_name);
         }
         object
@@ -203,21 +204,25 @@ impl Publication<'_> {
 
     /// The indicator of one account and its relationship to the campaign.
     fn indicator(&self, account: &ClusterAccount, revoked: bool) -> [Value; 2] {
-        let generation = self.case.withdrawn.get(&account_key(account)).copied().unwrap_or(0);
-        let seed = format!("{}\u{1f}{generation}", account_key(account));
+        let key = account_key(account);
+        let seed = format!("{key}\u{1f}{}", self.generation(&key));
+        let created = self.since(&key);
         let from = self.cluster.first_seen;
-        let until = self.now.max(self.cluster.last_seen);
-        let until =
-            until.checked_add(SignedDuration::from_hours(24 * i64::from(self.valid_days))).unwrap_or(Timestamp::MAX);
+        // What is withdrawn is over now, also for readers that do not look at `revoked`.
+        let days = if revoked { 0 } else { i64::from(self.valid_days) };
+        let until = if revoked { self.now } else { self.now.max(self.cluster.last_seen) };
+        let until = until.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
+        let until = until.max(from.checked_add(SignedDuration::from_millis(1)).unwrap_or(from));
         let mut indicator = self.object(
             "indicator",
             &seed,
+            created,
             json!({
                 "name": format!(
-                    "Account {} on {} acts in lockstep with {} others",
+                    "Account {} on {} acts in lockstep with {}",
                     words::shorten(&account.account_id, 80),
                     words::shorten(&account.platform, 40),
-                    self.cluster.accounts.len().saturating_sub(1),
+                    words::count(self.cluster.accounts.len().saturating_sub(1) as u64, "other"),
                 ),
                 "description": format!("{} {}", words::headline(self.cluster), words::VOLUNTARY),
                 "indicator_types": ["anomalous-activity"],
@@ -228,61 +233,142 @@ impl Publication<'_> {
                 "confidence": (self.cluster.probability.clamp(0.0, 1.0) * 100.0).round() as i64,
             }),
         );
-        let mut finding = self.finding();
-        finding["account_log_e_nats"] = number(account.log_e);
-        finding["account_posts_seen"] = json!(account.posts);
-        indicator["extensions"] = json!({ EXTENSION: without_nulls(finding) });
+        let finding = Finding {
+            account_log_e_nats: finite(account.log_e),
+            account_posts_seen: Some(account.posts),
+            ..self.finding()
+        };
+        indicator["extensions"] = json!({ EXTENSION: finding });
         let mut relationship = self.object(
             "relationship",
             &format!("indicates\u{1f}{seed}"),
+            created,
             json!({
                 "relationship_type": "indicates",
                 "source_ref": id_of(&indicator),
-                "target_ref": self.id("campaign", "campaign"),
+                "target_ref": self.id("campaign", &self.platform_seed("campaign")),
             }),
         );
-        if revoked {
-            indicator["revoked"] = json!(true);
-            relationship["revoked"] = json!(true);
-        }
+        revoke(&mut indicator, revoked);
+        revoke(&mut relationship, revoked);
         [indicator, relationship]
     }
 
     fn campaign(&self, own: usize) -> Value {
-        let mut campaign = self.object(
+        let mut campaign = self.platform_object(
             "campaign",
             "campaign",
             json!({
                 "name": format!("Coordinated accounts, {}", self.case.id),
-                "description": format!("{} {}", words::headline(self.cluster), words::strength(self.cluster)),
+                "description": format!("{} {}", words::headline(self.cluster), self.strength()),
                 "first_seen": millis(self.cluster.first_seen),
-                "last_seen": millis(self.cluster.last_seen),
+                "last_seen": millis(self.cluster.last_seen.max(self.cluster.first_seen)),
             }),
         );
-        let techniques = techniques(self.cluster);
-        if !techniques.is_empty() {
-            campaign["external_references"] = json!(techniques);
-        }
         let mut elsewhere: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for account in &self.cluster.accounts {
             if account.platform != self.platform {
                 elsewhere.entry(&account.platform).or_default().push(self.pseudonym(account));
             }
         }
-        let mut finding = self.finding();
-        finding["accounts_total"] = json!(self.cluster.accounts.len());
-        finding["accounts_on_your_platform"] = json!(own);
-        let elsewhere: Vec<Value> = elsewhere
-            .into_iter()
-            .map(|(platform, pseudonyms)| {
-                json!({"platform": platform, "accounts": pseudonyms.len(), "pseudonyms": pseudonyms})
-            })
-            .collect();
-        if !elsewhere.is_empty() {
-            finding["accounts_elsewhere"] = json!(elsewhere);
-        }
-        campaign["extensions"] = json!({ EXTENSION: without_nulls(finding) });
+        let finding = Finding {
+            accounts_total: Some(self.cluster.accounts.len()),
+            accounts_on_your_platform: Some(own),
+            accounts_elsewhere: elsewhere
+                .into_iter()
+                .map(|(platform, mut pseudonyms)| {
+                    // In an order of their own, not that of the evidence.
+                    pseudonyms.sort();
+                    Elsewhere { platform: platform.to_owned(), accounts: pseudonyms.len(), pseudonyms }
+                })
+                .collect(),
+            ..self.finding()
+        };
+        campaign["extensions"] = json!({ EXTENSION: finding });
         campaign
+    }
+
+    fn observed(&self, accounts: Vec<String>) -> Value {
+        let posts = || {
+            let posts = self.cluster.evidence.iter().flat_map(|e| &e.posts);
+            posts.filter(|post| post.platform == self.platform).map(|post| post.created_at)
+        };
+        let first = posts().min().unwrap_or(self.cluster.first_seen);
+        let last = posts().max().unwrap_or(self.cluster.last_seen).max(first);
+        self.platform_object(
+            "observed-data",
+            "observed",
+            json!({
+                "first_observed": millis(first),
+                "last_observed": millis(last),
+                "number_observed": posts().count().clamp(1, 999_999_999),
+                "object_refs": accounts,
+            }),
+        )
+    }
+
+    /// DISARM's objects, a note of ours on each technique, and that the campaign uses it.
+    fn techniques(&self, techniques: &[Technique], revoked: bool) -> Vec<Value> {
+        let mut objects = disarm::objects(techniques);
+        for technique in techniques {
+            let name = objects.iter().find(|o| o["id"] == technique.stix_id()).map(|o| o["name"].clone());
+            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let number = technique.number();
+            let seed = format!("note\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, disarm::RELEASE);
+            objects.push(json!({
+                "type": "note",
+                "spec_version": "2.1",
+                "id": format!("note--{}", Uuid::new_v5(&OURS, seed.as_bytes())),
+                "created_by_ref": self.identity_id(),
+                "created": EPOCH,
+                "modified": EPOCH,
+                "abstract": format!("DISARM {number}: licence, and when it is named"),
+                "content": format!(
+                    "{number} {name}, of DISARM {}, as the DISARM Foundation published it, unchanged. It is public: treat it as \
+                     TLP:CLEAR. © DISARM Foundation, CC BY-SA 4.0.\n\nNamed where: {}",
+                    disarm::RELEASE,
+                    technique.rule()
+                ),
+                "external_references": [
+                    {"source_name": "CC BY-SA 4.0", "url": "https://creativecommons.org/licenses/by-sa/4.0/"},
+                ],
+                "object_refs": [technique.stix_id()],
+                "object_marking_refs": [id_of(&marking(Tlp::Clear))],
+            }));
+            let key = technique_key(*technique);
+            let platform = platform_key(self.platform);
+            let mut uses = self.object(
+                "relationship",
+                &format!("uses\u{1f}{number}\u{1f}{}\u{1f}{}", self.generation(&key), self.generation(&platform)),
+                self.since(&key).max(self.since(&platform)),
+                json!({
+                    "relationship_type": "uses",
+                    "description": technique.rule(),
+                    "source_ref": self.id("campaign", &self.platform_seed("campaign")),
+                    "target_ref": technique.stix_id(),
+                }),
+            );
+            revoke(&mut uses, revoked);
+            objects.push(uses);
+        }
+        objects
+    }
+
+    /// Says that indicators are withdrawn.
+    fn withdrawn(&self, accounts: usize, seed: &str, objects: Vec<String>) -> Value {
+        self.object(
+            "note",
+            seed,
+            self.now,
+            json!({
+                "abstract": "Withdrawn",
+                "content": format!(
+                    "What was said of {} in {} is withdrawn: please undo what rests on it.",
+                    words::count(accounts as u64, "account"), self.case.id
+                ),
+                "object_refs": objects,
+            }),
+        )
     }
 
     /// HMAC-SHA256 of the account with the partner's own key: the same account has the same pseudonym in every finding for
@@ -296,26 +382,46 @@ impl Publication<'_> {
         hex(&mac.finalize().into_bytes()[..16])
     }
 
-    fn finding(&self) -> Value {
+    fn finding(&self) -> Finding {
         let c = self.cluster;
         // An e-value's inverse is a p-value; times the number tested it bounds the false discovery rate (Wang and Ramdas).
         let q = (c.candidates_tested.max(1) as f64 * (-c.log_e_leave_one_source_out).exp()).min(1.0);
-        json!({
-            "extension_type": "property-extension",
-            "detector": "lockstep",
-            "case": self.case.id,
-            "cluster_version": c.version,
-            "log_e_nats": number(c.log_e),
-            "log_e_leave_one_source_out_nats": number(c.log_e_leave_one_source_out),
-            "q_value_upper_bound": number(q),
-            "candidates_tested": c.candidates_tested,
-            "history_hours": number(c.history_hours),
-            "score_nats": number(c.score),
-            "probability": number(c.probability),
-            "model": c.model.name,
-            "model_version": c.model.version,
-            "review_state": if self.case.demo { "demo_policy_no_person_looked" } else { self.case.state.name() },
-        })
+        let state = if self.case.demo { "demo_policy_no_person_looked" } else { self.case.state.name() };
+        Finding {
+            extension_type: "property-extension".to_owned(),
+            detector: "lockstep".to_owned(),
+            case: self.case.id.clone(),
+            cluster_version: c.version,
+            log_e_nats: finite(c.log_e),
+            log_e_leave_one_source_out_nats: finite(c.log_e_leave_one_source_out),
+            q_value_upper_bound: finite(q),
+            candidates_tested: c.candidates_tested,
+            history_hours: finite(c.history_hours),
+            score_nats: finite(c.score),
+            probability: finite(c.probability),
+            model: c.model.name.clone(),
+            model_version: c.model.version.clone(),
+            review_state: state.to_owned(),
+            account_log_e_nats: None,
+            account_posts_seen: None,
+            accounts_total: None,
+            accounts_on_your_platform: None,
+            accounts_elsewhere: Vec::new(),
+        }
+    }
+
+    /// The numbers in words, without the names of sources.
+    fn strength(&self) -> String {
+        let c = self.cluster;
+        let rest = match c.sources.len() {
+            0 | 1 => "all from one source".to_owned(),
+            n => format!("and {} without the strongest of {n} sources", words::number(c.log_e_leave_one_source_out)),
+        };
+        format!(
+            "Over {} they acted together more often than their habits explain: the evidence is {} nats in total, {rest}.",
+            words::count(c.evidence.len() as u64, "key"),
+            words::number(c.log_e),
+        )
     }
 
     fn why(&self, own: usize) -> String {
@@ -325,17 +431,18 @@ impl Publication<'_> {
             text.push_str(demo::NOTICE);
             text.push_str(".\n\n");
         }
-        text.push_str(&format!("{}\n\n{}\n\n", words::headline(c), words::strength(c)));
+        text.push_str(&format!("{}\n\n{}\n\n", words::headline(c), self.strength()));
         text.push_str(&format!(
-            "{} of the {} are on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
+            "{} of the {} {} on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
             own,
             words::count(c.accounts.len() as u64, "account"),
+            if own == 1 { "is" } else { "are" },
             words::shorten(self.platform, 40)
         ));
         text.push_str(&format!(
             "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
-            c.model.name,
-            c.model.version,
+            words::shorten(&c.model.name, 80),
+            words::shorten(&c.model.version, 40),
             words::percent(c.probability)
         ));
         for reason in c.reasons.iter().take(8) {
@@ -346,21 +453,29 @@ impl Publication<'_> {
             ));
         }
         text.push_str(&format!("\n{}\n\n{}", words::history(c), words::VOLUNTARY));
-        if !techniques(c).is_empty() {
-            text.push_str("\n\nTechniques are named as in DISARM (DISARM Foundation, CC BY-SA 4.0).");
+        if !disarm::techniques(c).is_empty() {
+            text.push_str(&format!(
+                "\n\nTechniques are those of DISARM {} (DISARM Foundation, CC BY-SA 4.0).",
+                disarm::RELEASE
+            ));
         }
         text
     }
 
-    /// A domain or relationship object of ours with its fixed properties.
-    fn object(&self, kind: &str, seed: &str, properties: Value) -> Value {
-        let created = self.case.first_released_at.unwrap_or(self.now);
+    /// An object of ours about the group as this partner sees it.
+    fn platform_object(&self, kind: &str, seed: &str, properties: Value) -> Value {
+        let created = self.since(&platform_key(self.platform));
+        self.object(kind, &self.platform_seed(seed), created, properties)
+    }
+
+    /// An object of ours with its fixed properties.
+    fn object(&self, kind: &str, seed: &str, created: Timestamp, properties: Value) -> Value {
         let mut object = json!({
             "type": kind,
             "spec_version": "2.1",
             "id": self.id(kind, seed),
             "created_by_ref": self.identity_id(),
-            "created": millis(created),
+            "created": millis(created.min(self.now)),
             "modified": millis(self.now),
             "object_marking_refs": [id_of(&marking(self.tlp))],
         });
@@ -371,6 +486,20 @@ impl Publication<'_> {
             object.extend(properties);
         }
         object
+    }
+
+    /// How often it was withdrawn before.
+    fn generation(&self, key: &str) -> u32 {
+        self.case.withdrawn.get(key).copied().unwrap_or(0)
+    }
+
+    /// Since when it is shared.
+    fn since(&self, key: &str) -> Timestamp {
+        self.case.shared_since.get(key).copied().or(self.case.first_released_at).unwrap_or(self.now)
+    }
+
+    fn platform_seed(&self, seed: &str) -> String {
+        format!("{seed}\u{1f}{}", self.generation(&platform_key(self.platform)))
     }
 
     /// Not the same for two partners: what they see of a finding differs.
@@ -385,15 +514,28 @@ impl Publication<'_> {
     }
 }
 
-/// Notes which accounts leave a finding with `next`, so that their next indicators get new ids.
+/// Notes since when accounts, platforms and techniques are shared: an object's `created` never changes.
+pub(crate) fn note_shared(case: &mut Case, cluster: &ClusterMessage, now: Timestamp) {
+    for key in keys(cluster) {
+        case.shared_since.entry(key).or_insert(now);
+    }
+}
+
+/// Notes what leaves a finding with `next`, so that it gets a new id should it come back.
 pub(crate) fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&ClusterMessage>) {
-    let kept: BTreeSet<String> = next.map(|next| next.accounts.iter().map(account_key).collect()).unwrap_or_default();
-    for account in &before.accounts {
-        let key = account_key(account);
+    let kept = next.map(keys).unwrap_or_default();
+    for key in keys(before) {
         if !kept.contains(&key) {
+            case.shared_since.remove(&key);
             *case.withdrawn.entry(key).or_insert(0) += 1;
         }
     }
+}
+
+/// What can be withdrawn by itself.
+fn keys(cluster: &ClusterMessage) -> BTreeSet<String> {
+    let accounts = cluster.accounts.iter().flat_map(|account| [account_key(account), platform_key(&account.platform)]);
+    accounts.chain(disarm::techniques(cluster).into_iter().map(technique_key)).collect()
 }
 
 fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {
@@ -402,6 +544,14 @@ fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a Clust
 
 fn account_key(account: &ClusterAccount) -> String {
     format!("{}\u{1f}{}", account.platform, account.account_id)
+}
+
+fn platform_key(platform: &str) -> String {
+    format!("\u{1f}platform\u{1f}{platform}")
+}
+
+fn technique_key(technique: Technique) -> String {
+    format!("\u{1f}technique\u{1f}{}", technique.number())
 }
 
 /// UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and 6.15).
@@ -435,21 +585,6 @@ fn marking(tlp: Tlp) -> Value {
     })
 }
 
-/// DISARM techniques by their own ids, for the trace kinds where the match is plain.
-fn techniques(cluster: &ClusterMessage) -> Vec<Value> {
-    words::kinds_by_nats(cluster)
-        .into_iter()
-        .filter_map(|kind| match kind {
-            "repost" => Some(("T0049.003", "Bots Amplify via Automated Forwarding and Reposting")),
-            "text" => Some(("T0084.001", "Use Copypasta")),
-            _ => None,
-        })
-        .map(|(id, name)| {
-            json!({"source_name": "DISARM", "external_id": id, "description": format!("{name} (DISARM, CC BY-SA 4.0)")})
-        })
-        .collect()
-}
-
 /// Text inside quotes in a STIX pattern.
 fn pattern_text(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
@@ -459,17 +594,20 @@ fn millis(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-/// JSON has no NaN.
-fn number(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
+/// JSON has no NaN, and STIX no null: what is not known is left out.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
-/// STIX has no null: what is not known is left out.
-fn without_nulls(mut object: Value) -> Value {
-    if let Some(object) = object.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
+fn revoke(object: &mut Value, revoked: bool) {
+    if revoked {
+        object["revoked"] = json!(true);
     }
-    object
+}
+
+/// Ids of the objects of one type.
+fn ids(objects: &[Value], kind: &str) -> Vec<String> {
+    objects.iter().filter(|object| object["type"] == kind).map(id_of).collect()
 }
 
 fn id_of(object: &Value) -> String {
