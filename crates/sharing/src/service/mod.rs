@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     stix,
     store::{Change, PartnerRow, Store, StoreError, StoredCase},
+    taxii::Site,
 };
 
 /// The consumer group of this service.
@@ -45,6 +46,9 @@ pub enum SharingError {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(String),
+    /// The seed is wrong.
+    #[error("{0}")]
+    Seed(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,6 +97,8 @@ pub(crate) struct Inner {
     pub config: Config,
     pub store: Store,
     pub metrics: Metrics,
+    /// What the TAXII server says of itself.
+    pub site: Site,
 }
 
 impl Sharing {
@@ -101,11 +107,12 @@ impl Sharing {
         config.check().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let store = Store::open(&config.database)?;
+        let site = Site::open(&config, &store)?;
         store.set_partners(&config.partners)?;
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
+        let sharing = Self { inner: Arc::new(Inner { config, store, metrics, site }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -202,7 +209,7 @@ impl Sharing {
     /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
     /// at once and none takes longer than half a minute.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
-        let router = http::bounded(self.router(), 128, Duration::from_secs(30));
+        let router = crate::web::outermost(http::bounded(self.router(), 128, Duration::from_secs(30)));
         Ok(http::serve(router, listener, shutdown).await?)
     }
 

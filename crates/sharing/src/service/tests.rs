@@ -75,14 +75,14 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves() {
         kinds: vec!["indicator".to_owned()],
         spec_versions: Vec::new(),
         versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-        after: i64::MIN,
+        after: crate::store::Position::START,
         limit: 100,
         bodies: true,
     };
-    let indicators = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
     assert_eq!(indicators.len(), 10);
     assert!(indicators.iter().all(|o| o.body.contains("\"revoked\":true")));
-    let collection = sharing.inner.store.collection(partner.collection).unwrap().unwrap();
+    let collection = sharing.inner.store.collections(&partner.name, "lockstep").unwrap().remove(0);
     assert!(!collection.demo);
     let history: Vec<String> = sharing
         .inner
