@@ -1,6 +1,7 @@
 //! Each requirement, over real HTTP. Writing is in `writing`, what an attacker would send in `hostile`.
 
 mod hostile;
+mod seeded;
 mod writing;
 
 use std::collections::BTreeSet;
