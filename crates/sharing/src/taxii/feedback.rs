@@ -10,6 +10,6 @@ use crate::{service::Inner, store::CollectionRow};
 pub(super) fn on_objects(inner: &Inner, holder: &str, collection: &CollectionRow, added: usize) {
     inner.metrics.posted.inc_by(added as u64);
     if added > 0 {
-        tracing::info!(partner = holder, collection = collection.id, objects = added, "feedback came in");
+        tracing::debug!(partner = holder, collection = collection.id, objects = added, "feedback came in");
     }
 }
