@@ -362,10 +362,7 @@ fn mark_ends(tx: &mut dyn Session, collection: i64, id: &str) -> Result<(), Stor
         let first = mark(rows.iter().position(|row| row.1 == *spec), index, index == 0);
         let last = mark(rows.iter().rposition(|row| row.1 == *spec), index, index + 1 == rows.len());
         if (first, last) != (*is_first, *is_last) {
-            tx.run(
-                "update objects set is_first = ?2, is_last = ?3 where number = ?1",
-                values![*number, first, last],
-            )?;
+            tx.run("update objects set is_first = ?2, is_last = ?3 where number = ?1", values![*number, first, last])?;
         }
     }
     Ok(())

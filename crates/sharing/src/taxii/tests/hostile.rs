@@ -187,3 +187,23 @@ fn a_body_that_does_not_come_is_no_5xx() {
     let _ = stream.read_to_string(&mut said);
     assert!(!said.starts_with("HTTP/1.1 5"), "{said}");
 }
+
+/// 5: also what the plumbing refuses has the media type.
+#[test]
+fn point_5_too_many_requests_are_told_so_as_taxii() {
+    let s = Server::start();
+    let base = s.runtime.block_on(async {
+        let full = runtime::http::bounded(s.sharing.router(), 0, std::time::Duration::from_secs(1));
+        let listener = s.sharing.bind().await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router = crate::web::outermost(full);
+        tokio::spawn(runtime::http::serve(router, listener, runtime::shutdown::Shutdown::new()));
+        base
+    });
+    let reply = super::Reply::of(s.agent.get(format!("{base}/taxii2/")).call().unwrap());
+    assert_eq!((reply.status, reply.header("content-type")), (503, Some(JSON)));
+    assert_eq!(reply.json()["http_status"], "503");
+    let reply = super::Reply::of(s.agent.get(format!("{base}/")).call().unwrap());
+    assert_eq!(reply.status, 503);
+    assert_ne!(reply.header("content-type"), Some(JSON));
+}
