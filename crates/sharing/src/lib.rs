@@ -33,4 +33,4 @@ pub use config::{Config, Partner, Reviewers, Tlp};
 pub use service::{Outcomes, Sharing, SharingError};
 pub use store::StoreError;
 #[doc(hidden)]
-pub use taxii::check_taxii_query;
+pub use taxii::{check_taxii_envelope, check_taxii_query};

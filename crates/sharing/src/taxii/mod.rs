@@ -72,6 +72,17 @@ pub fn check_taxii_query(raw_query: &str) {
     }
 }
 
+/// Reads an envelope and its objects as a POST would, for fuzzing: that must not panic, and what is taken can be told of.
+pub fn check_taxii_envelope(body: &[u8]) {
+    for text in write::read(body).into_iter().flatten() {
+        if let Ok(object) = object::read(text.get(), &["application/stix+json".to_owned()]) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            assert!(object.id.chars().all(plain), "{} would have to be escaped", object.id);
+            assert!(object.version.is_none_or(|version| Timestamp::from_microsecond(version).is_ok()));
+        }
+    }
+}
+
 /// What becomes of a request.
 pub(crate) enum Step {
     Answered(Answered),

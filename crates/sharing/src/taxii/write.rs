@@ -96,27 +96,7 @@ pub(super) fn add(
         }
         Err(NoBody::BrokenOff) => return refuse(StatusCode::BAD_REQUEST, "Request broken off", "Send it again."),
     };
-    let objects = match serde_json::from_slice::<Envelope<'_>>(&body) {
-        // A list would be read as the fields of an envelope in their order.
-        Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
-            return refuse(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "No envelope",
-                "The body is a list: send {\"objects\": […]}.",
-            );
-        }
-        Ok(envelope) => envelope.objects,
-        Err(error) if error.is_data() => {
-            let why = format!("The body is no envelope, {{\"objects\": […]}}: {error}");
-            return refuse(StatusCode::UNPROCESSABLE_ENTITY, "No envelope", &why);
-        }
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, "Not JSON", &format!("The body is not JSON: {error}")),
-    };
-    if objects.is_empty() || objects.len() > MOST_OBJECTS || objects.iter().any(|text| !text.get().starts_with('{')) {
-        let why = format!("An envelope needs 1 to {MOST_OBJECTS} objects, and this one has {} values.", objects.len());
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable envelope", &why);
-    }
-
+    let objects = read(&body)?;
     let mut good: Vec<NewObject> = Vec::new();
     let mut failures = Vec::new();
     for (index, text) in objects.iter().enumerate() {
@@ -149,6 +129,31 @@ pub(super) fn add(
     })?;
     feedback::on_objects(inner, &posting.holder, &posting.collection, added);
     Ok(Answer { status: StatusCode::ACCEPTED, body: status.body, headers: Vec::new() })
+}
+
+/// The texts of the objects in an envelope.
+pub(super) fn read(body: &[u8]) -> Result<Vec<&RawValue>, Problem> {
+    let objects = match serde_json::from_slice::<Envelope<'_>>(body) {
+        // A list would be read as the fields of an envelope in their order.
+        Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
+            return refuse(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "No envelope",
+                "The body is a list: send {\"objects\": […]}.",
+            );
+        }
+        Ok(envelope) => envelope.objects,
+        Err(error) if error.is_data() => {
+            let why = format!("The body is no envelope, {{\"objects\": […]}}: {error}");
+            return refuse(StatusCode::UNPROCESSABLE_ENTITY, "No envelope", &why);
+        }
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, "Not JSON", &format!("The body is not JSON: {error}")),
+    };
+    if objects.is_empty() || objects.len() > MOST_OBJECTS || objects.iter().any(|text| !text.get().starts_with('{')) {
+        let why = format!("An envelope needs 1 to {MOST_OBJECTS} objects, and this one has {} values.", objects.len());
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable envelope", &why);
+    }
+    Ok(objects)
 }
 
 /// Deletes the versions of an object that the parameters name, or all.
