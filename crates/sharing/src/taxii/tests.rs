@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
+use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures, store::database::tests::places};
 
 const JSON: &str = "application/taxii+json;version=2.1";
 
@@ -56,14 +56,20 @@ impl Reply {
 
 impl Server {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::everywhere(1).remove(0)
+    }
+    /// One over SQLite, and one over PostgreSQL where there is a server.
+    fn everywhere(most: usize) -> Vec<Self> {
+        places().into_iter().take(most).map(|(folder, place)| Self::at(folder, place)).collect()
+    }
+    fn at(folder: tempfile::TempDir, database: String) -> Self {
         let partner = |name: &str, platform: &str| Partner {
             name: name.to_owned(),
             platform: platform.to_owned(),
             tlp_ceiling: Tlp::Amber,
         };
         let config = Config {
-            database: folder.path().join("sharing.sqlite").display().to_string(),
+            database,
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],

@@ -14,8 +14,11 @@ fn calm(reply: &super::Reply, what: &str) {
 }
 
 #[test]
-fn no_path_or_query_is_a_5xx() {
-    let s = Server::start();
+fn no_path_or_query_is_a_5xx_on_postgres_too() {
+    Server::everywhere(2).iter().for_each(paths_and_queries);
+}
+
+fn paths_and_queries(s: &Server) {
     let long = "x".repeat(30_000);
     let list = vec!["indicator--1"; 500].join(",");
     let queries = [
@@ -123,8 +126,11 @@ fn no_method_or_header_is_a_5xx() {
 }
 
 #[test]
-fn no_body_is_a_5xx() {
-    let s = Server::start();
+fn no_body_is_a_5xx_on_postgres_too() {
+    Server::everywhere(2).iter().for_each(bodies_at);
+}
+
+fn bodies_at(s: &Server) {
     let path = "/taxii2/lockstep/collections/feedback-birds/objects/";
     let object =
         |more: &str| format!(r#"{{"objects":[{{"type":"note","id":"note--{UUID}","spec_version":"2.1"{more}}}]}}"#);

@@ -104,8 +104,11 @@ fn point_26_a_post_is_answered_by_a_status_resource() {
 
 /// 26: an exact duplicate is no failure; something else under the same id and version is.
 #[test]
-fn point_26_a_duplicate_is_no_failure() {
-    let s = Server::start();
+fn point_26_a_duplicate_is_no_failure_on_postgres_too() {
+    Server::everywhere(2).iter().for_each(duplicate_at);
+}
+
+fn duplicate_at(s: &Server) {
     let one = opinion(FIRST);
     let mut other = one.clone();
     other["opinion"] = json!("agree");
@@ -226,8 +229,11 @@ fn points_9_27_the_bound_on_content_is_the_one_that_is_told() {
 
 /// 14, 28: DELETE is 200, then 404; of one version, of all.
 #[test]
-fn points_14_28_delete() {
-    let s = Server::start();
+fn points_14_28_delete_on_postgres_too() {
+    Server::everywhere(2).iter().for_each(delete_at);
+}
+
+fn delete_at(s: &Server) {
     let delete = |rest: &str| {
         let reply = s.method("DELETE", &format!("{}{rest}", s.feedback()));
         assert_eq!(reply.header("content-type"), Some(JSON));
@@ -280,8 +286,11 @@ fn head_has_the_headers_of_get() {
 
 /// 19, 20 and the own rule on dates: while others post, a reader gets every object once, by cursor and by date.
 #[test]
-fn points_19_20_readers_see_every_object_once_while_four_post() {
-    let s = Server::start();
+fn points_19_20_readers_see_every_object_once_while_four_post_on_postgres_too() {
+    Server::everywhere(2).iter().for_each(read_while_four_post);
+}
+
+fn read_while_four_post(s: &Server) {
     let ended = AtomicBool::new(false);
     let read = |by_date: bool| {
         let (mut seen, mut after, mut idle) = (Vec::new(), String::new(), 0);
