@@ -1,6 +1,6 @@
 //! Collections, who may use them, and the objects in them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
     CollectionRow, NewObject, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
@@ -11,6 +11,9 @@ use super::{
 const CHUNK: usize = 128;
 /// A page ends early when its bodies are longer than this together.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Versions of one object that may be posted: what one id has is read whole where a filter names it, and at every new version.
+const MOST_VERSIONS: i64 = 1_000;
 
 /// A new collection.
 pub(crate) struct NewCollection<'a> {
@@ -32,6 +35,8 @@ pub(crate) enum Added {
     Known(i64),
     /// Something else is there under the same id and version.
     Differs(i64),
+    /// There are as many versions as there may be; the version that it would have had.
+    TooMany(i64),
 }
 
 /// An answer to a POST, to be kept for a while.
@@ -129,7 +134,7 @@ impl Store {
             let mut adding = Adding::begin(tx, collection)?;
             let mut added = Vec::with_capacity(objects.len());
             for object in objects {
-                added.push(adding.add(tx, object, now)?);
+                added.push(adding.add_within(tx, object, now, MOST_VERSIONS)?);
             }
             adding.end(tx)?;
             let status = status(&added);
@@ -259,8 +264,8 @@ pub(crate) struct Adding {
     /// The newest date_added given out.
     last: i64,
     number: i64,
-    /// Ids that have more than one version now.
-    versioned: BTreeSet<String>,
+    /// Ids that have more than one version now, and how many.
+    versioned: BTreeMap<String, i64>,
 }
 
 impl Adding {
@@ -269,17 +274,38 @@ impl Adding {
             collection,
             last: tx.value("select last_added from collections where number = ?1", values![collection])?.unwrap_or(0),
             number: tx.value("select coalesce(max(number), 0) from objects", values![])?.unwrap_or(0),
-            versioned: BTreeSet::new(),
+            versioned: BTreeMap::new(),
         })
     }
 
     /// Adds an object after all that are there.
     pub fn add(&mut self, tx: &mut dyn Session, object: &NewObject, now: i64) -> Result<Added, StoreError> {
-        self.add_at(tx, object, now.max(self.last + 1))
+        self.add_within(tx, object, now, i64::MAX)
+    }
+
+    /// The same, unless there are so many versions of it already.
+    fn add_within(
+        &mut self,
+        tx: &mut dyn Session,
+        object: &NewObject,
+        now: i64,
+        most: i64,
+    ) -> Result<Added, StoreError> {
+        self.put(tx, object, now.max(self.last + 1), most)
     }
 
     /// Adds an object with a date of its own, as only a seed may.
     pub fn add_at(&mut self, tx: &mut dyn Session, object: &NewObject, date_added: i64) -> Result<Added, StoreError> {
+        self.put(tx, object, date_added, i64::MAX)
+    }
+
+    fn put(
+        &mut self,
+        tx: &mut dyn Session,
+        object: &NewObject,
+        date_added: i64,
+        most: i64,
+    ) -> Result<Added, StoreError> {
         let known = |mut row: Row| Ok::<(i64, String), StoreError>((row.take(0)?, row.take(1)?));
         let newest = tx.row(
             "select version, body from objects where collection = ?1 and id = ?2 order by version desc limit 1",
@@ -306,6 +332,18 @@ impl Adding {
             }
         }
         let version = object.version.unwrap_or(date_added);
+        if !is_alone {
+            if !self.versioned.contains_key(&object.id) {
+                let sql = "select count(*) from objects where collection = ?1 and id = ?2";
+                let versions = tx.value(sql, values![self.collection, &object.id])?.unwrap_or(0);
+                self.versioned.insert(object.id.clone(), versions);
+            }
+            let versions = self.versioned.entry(object.id.clone()).or_default();
+            if *versions >= most {
+                return Ok(Added::TooMany(version));
+            }
+            *versions += 1;
+        }
         self.number += 1;
         tx.run(
             "insert into objects (number, collection, date_added, id, type, spec_version, version, is_first, is_last, body)
@@ -322,15 +360,12 @@ impl Adding {
                 &object.body
             ],
         )?;
-        if !is_alone {
-            self.versioned.insert(object.id.clone());
-        }
         self.last = self.last.max(date_added);
         Ok(Added::New(version))
     }
 
     pub fn end(self, tx: &mut dyn Session) -> Result<(), StoreError> {
-        for id in &self.versioned {
+        for id in self.versioned.keys() {
             mark_ends(tx, self.collection, id)?;
         }
         tx.run("update collections set last_added = ?2 where number = ?1", values![self.collection, self.last])?;
@@ -503,8 +538,6 @@ impl ObjectRow {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::{super::database::tests::places, *};
     use crate::config::{self, Tlp};
 
@@ -726,6 +759,18 @@ mod tests {
             assert_eq!(delete(Versions::All), 2);
             assert_eq!(versions(Versions::All), [0; 0]);
         }
+    }
+
+    #[test]
+    fn versions_of_one_object_are_bounded_where_they_are_posted() {
+        let (_folder, place) = places().remove(0);
+        let (store, collection) = opened(&place);
+        let versions = |from: i64, to: i64| (from..to).map(|version| new("note", 1, "2.1", version)).collect();
+        assert!(add(&store, collection, versions(0, 600)).iter().all(|added| matches!(added, Added::New(_))));
+        let outcomes = add(&store, collection, versions(500, 1_100));
+        assert_eq!(outcomes.iter().filter(|added| matches!(added, Added::Known(_))).count(), 100);
+        assert_eq!(outcomes.iter().filter(|added| matches!(added, Added::New(_))).count(), 400);
+        assert_eq!(outcomes.last(), Some(&Added::TooMany(1_099)));
     }
 
     #[test]

@@ -123,6 +123,10 @@ pub(super) fn add(
                     let why = "another object has this id and version: give it a later modified";
                     failures.push(detail(&object.id, *version, Some(why)));
                 }
+                Added::TooMany(version) => {
+                    let why = "it has as many versions here as one object may have: delete some";
+                    failures.push(detail(&object.id, *version, Some(why)));
+                }
             }
         }
         status(posting, successes, failures, asked)
