@@ -17,3 +17,5 @@ fi
 LOCKSTEP_STIX_PYTHON="$PWD/$env/bin/python" \
 LOCKSTEP_TAXII_PYTHON="$PWD/$env/bin/python" \
     cargo test --workspace outside_ -- --nocapture
+cargo build --quiet --package lockstep
+"$env/bin/python" tests/stix/taxii_paging.py "${CARGO_TARGET_DIR:-target}/debug/lockstep"

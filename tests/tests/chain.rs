@@ -370,8 +370,9 @@ fn feed(service: &Service, key: &str) -> Vec<Value> {
     let root = ok("/taxii2/")["api_roots"][0].as_str().unwrap().to_owned();
     assert_eq!(ok(&root)["versions"][0], "application/taxii+json;version=2.1");
     let collections = ok(&format!("{root}collections/"))["collections"].as_array().unwrap().clone();
-    assert_eq!(collections.len(), 1, "a partner sees its own collection only");
-    let objects = format!("{root}collections/{}/objects/?limit=50", collections[0]["id"].as_str().unwrap());
+    assert_eq!(collections.len(), 2, "a partner sees its own findings and feedback only");
+    let findings = collections.iter().find(|collection| collection["can_write"] == false).unwrap();
+    let objects = format!("{root}collections/{}/objects/?limit=50", findings["id"].as_str().unwrap());
     let (mut found, mut next) = (Vec::new(), String::new());
     loop {
         let page = ok(&format!("{objects}{next}"));

@@ -1,8 +1,8 @@
 //! `lockstep serve`: the services, together or one by one; and `lockstep partners`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use detector::{DetectorMetrics, Service};
 use runtime::{
@@ -33,7 +33,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 Examples:
   lockstep serve all --config config/lockstep.toml --brokers localhost:9092
   lockstep serve all                     one process, embedded log in .lockstep/log
-  lockstep serve detect --brokers kafka:9092 --admin 0.0.0.0:9464")]
+  lockstep serve detect --brokers kafka:9092 --admin 0.0.0.0:9464
+  lockstep serve share --seed config/taxii-seed.example.json --database /tmp/seeded.sqlite   for TAXII conformance tests")]
 pub struct Serve {
     /// Which services
     role: Role,
@@ -46,6 +47,12 @@ pub struct Serve {
     /// Where /metrics, /live and /ready are
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
+    /// Where cases, partners and collections are kept: a file, or postgres://user@host/database
+    #[arg(long, value_name = "PLACE")]
+    database: Option<String>,
+    /// Fill an empty database with the collections and users of this file, for a TAXII conformance suite; with `share` only
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -78,6 +85,13 @@ impl Serve {
         if let Some(admin) = self.admin {
             config.admin.listen = admin;
         }
+        if let Some(database) = self.database {
+            config.sharing.database = database;
+        }
+        if self.seed.is_some() && self.role != Role::Share {
+            bail!("--seed is for tests of the sharing service: run `lockstep serve share --seed FILE`");
+        }
+        config.sharing.seed = self.seed;
         match (self.role, self.listen) {
             (Role::Intake, Some(listen)) => config.intake.listen = listen,
             (_, Some(listen)) => config.sharing.listen = listen,

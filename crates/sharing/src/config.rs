@@ -38,6 +38,9 @@ pub struct Config {
     pub taxii_page_max: usize,
     /// Cases in a page of the console.
     pub console_page: usize,
+    /// A file with collections and users for a TAXII conformance suite. Only `lockstep serve share --seed` sets it.
+    #[serde(skip)]
+    pub seed: Option<std::path::PathBuf>,
 }
 
 impl Default for Config {
@@ -56,6 +59,7 @@ impl Default for Config {
             taxii_page: 100,
             taxii_page_max: 1000,
             console_page: 50,
+            seed: None,
         }
     }
 }

@@ -37,4 +37,4 @@ pub use config::{Config, Partner, Reviewers, Tlp};
 pub use service::{Outcomes, Sharing, SharingError, explain, make_documents};
 pub use store::StoreError;
 #[doc(hidden)]
-pub use taxii::check_taxii_query;
+pub use taxii::{check_taxii_envelope, check_taxii_query};

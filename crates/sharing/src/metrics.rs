@@ -13,6 +13,8 @@ pub(crate) struct Metrics {
     pub cases: IntGaugeVec,
     /// Objects added to collections.
     pub objects: IntCounter,
+    /// Objects that partners added to collections.
+    pub posted: IntCounter,
     /// Requests by surface (taxii, console, api), endpoint and status.
     pub requests: IntCounterVec,
     /// Seconds per request by surface and endpoint.
@@ -34,6 +36,8 @@ impl Metrics {
             cases: metrics.gauges("lockstep_sharing_cases", "Cases by state", &["state"])?,
             objects: metrics
                 .counter("lockstep_sharing_objects_published_total", "STIX objects added to collections")?,
+            posted: metrics
+                .counter("lockstep_sharing_objects_posted_total", "STIX objects that partners added to collections")?,
             requests: metrics.counters(
                 "lockstep_sharing_requests_total",
                 "HTTP requests answered",

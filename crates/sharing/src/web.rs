@@ -1,6 +1,6 @@
 //! One listener for console, JSON API and TAXII: routes, and what answers have in common.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::{
@@ -8,9 +8,10 @@ use axum::{
     body::Body,
     extract::{Request, State as Shared},
     http::{HeaderValue, Response, StatusCode, header},
-    middleware,
+    middleware::{self, Next},
     routing::any,
 };
+use futures::StreamExt;
 use serde_json::json;
 
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
 /// Styles, one script and an icon from here, nothing else from anywhere; nobody frames us.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                    frame-ancestors 'none'";
+
+/// How long the body of a request may take.
+const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// Console, JSON API and TAXII on one listener.
 pub(crate) fn router(sharing: Sharing) -> Router {
@@ -39,20 +43,97 @@ pub(crate) fn router(sharing: Sharing) -> Router {
 
 async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<Body> {
     let began = Instant::now();
-    let (parts, _) = request.into_parts();
-    let answered = sharing
+    let (parts, body) = request.into_parts();
+    let awaited = parts.headers.contains_key(header::EXPECT);
+    let step = sharing
         .blocking(move |inner| {
             let query = parts.uri.query().unwrap_or("");
-            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers))
+            Ok(taxii::begin(inner, &parts.method, parts.uri.path(), query, &parts.headers))
         })
         .await;
-    match answered {
-        Ok((endpoint, response)) => counted(&sharing, "taxii", endpoint, began, response),
-        Err(error) => {
-            let response = json_failed(&sharing, &error);
-            counted(&sharing, "taxii", "unknown", began, response)
+    let answered = match step {
+        Ok(taxii::Step::Body(posting)) => {
+            let read = read_body(body, posting.max_content, awaited).await;
+            sharing.blocking(move |inner| Ok(taxii::finish(inner, &posting, read))).await
         }
+        Ok(taxii::Step::Answered(answered)) => {
+            drop_body(body, answered.response.status(), awaited).await;
+            Ok(answered)
+        }
+        Err(error) => Err(error),
+    };
+    let answered = answered.unwrap_or_else(|error| {
+        report(&sharing, &error);
+        taxii::failed(StatusCode::INTERNAL_SERVER_ERROR)
+    });
+    counted(&sharing, "taxii", answered.endpoint, began, answered.response)
+}
+
+/// Reads what nobody wants, for a while: a client that is still sending would not see the answer, and its connection would end.
+/// Strangers get less of it.
+async fn drop_body(body: Body, answered: StatusCode, awaited: bool) {
+    if awaited || http_body::Body::is_end_stream(&body) {
+        return;
     }
+    let (most, time) = match answered {
+        StatusCode::UNAUTHORIZED => (64 * 1024, Duration::from_millis(300)),
+        _ => (16 * 1024 * 1024, Duration::from_secs(3)),
+    };
+    let mut chunks = body.into_data_stream();
+    let dropping = async {
+        let mut length = 0;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            length += chunk.len();
+            if length > most {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(time, dropping).await;
+}
+
+/// Reads a body, if it is not too long and comes in time.
+async fn read_body(body: Body, most: u64, awaited: bool) -> Result<Vec<u8>, taxii::NoBody> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let told = usize::try_from(http_body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
+    if told > most && awaited {
+        // It was not sent yet, and need not be.
+        return Err(taxii::NoBody::TooLong);
+    }
+    let mut kept = Vec::with_capacity(told.min(most));
+    let mut length = 0usize;
+    let mut chunks = body.into_data_stream();
+    let reading = async {
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| taxii::NoBody::BrokenOff)?;
+            length = length.saturating_add(chunk.len());
+            if length.max(told) <= most {
+                kept.extend_from_slice(&chunk);
+            } else if length > most.saturating_mul(8) {
+                break;
+            }
+            // What is too long is read on for a while, and dropped: a client that is still sending would not see the answer.
+        }
+        Ok(())
+    };
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(taxii::NoBody::TooSlow))?;
+    if length.max(told) > most { Err(taxii::NoBody::TooLong) } else { Ok(kept) }
+}
+
+/// Refusals of the plumbing below `/taxii2/`, too many requests and too slow ones, look like TAXII's own.
+async fn taxii_refusals(request: Request, next: Next) -> Response<Body> {
+    let below = request.uri().path().starts_with("/taxii2");
+    let response = next.run(request).await;
+    let plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|media| !media.as_bytes().starts_with(b"application/taxii"));
+    if below && plain { taxii::failed(response.status()).response } else { response }
+}
+
+/// What [`Sharing::serve`](crate::Sharing::serve) puts around everything else.
+pub(crate) fn outermost(router: Router) -> Router {
+    router.layer(middleware::from_fn(taxii_refusals))
 }
 
 pub(crate) fn counted(

@@ -40,11 +40,12 @@ pub(crate) fn settings(data: &[u8]) {
     }
 }
 
-/// The query string of a TAXII request.
+/// The query string of a TAXII request, and the body of a POST.
 pub(crate) fn taxii(data: &[u8]) {
     if let Ok(query) = std::str::from_utf8(data) {
         sharing::check_taxii_query(query);
     }
+    sharing::check_taxii_envelope(data);
 }
 
 /// A folder of this process alone, in memory where there is such a place.

@@ -466,11 +466,11 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
         kinds: vec!["indicator".to_owned(), "note".to_owned()],
         spec_versions: Vec::new(),
         versions: crate::store::Versions::All,
-        after: i64::MIN,
+        after: crate::store::Position::START,
         limit: 100,
         bodies: true,
     };
-    let notices = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    let notices = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert!(notices.len() > 10, "ten accounts, and why");
     // The licence of a technique's name is no notice of an account.
     for notice in notices.iter().filter(|notice| !notice.body.contains("CC BY-SA")) {

@@ -30,6 +30,7 @@ use crate::{
     policy::{Class, Explanation, Policy, Product},
     stix,
     store::{CaseQuery, CaseRow, Change, PartnerRow, Store, StoreError, StoredCase},
+    taxii::Site,
     words,
 };
 
@@ -52,6 +53,9 @@ pub enum SharingError {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(String),
+    /// The seed is wrong.
+    #[error("{0}")]
+    Seed(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -239,6 +243,8 @@ pub(crate) struct Inner {
     pub store: Store,
     pub metrics: Metrics,
     pub access: Access,
+    /// What the TAXII server says of itself.
+    pub site: Site,
 }
 
 impl Sharing {
@@ -248,6 +254,7 @@ impl Sharing {
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let store = Store::open(&config.database)?;
+        let site = Site::open(&config, &store)?;
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
         if !config.partners.is_empty() {
@@ -260,7 +267,7 @@ impl Sharing {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
         let access = Access::open(&config.login)?;
-        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access }) };
+        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site }) };
         sharing.inner.count_cases();
         Ok(sharing)
     }
@@ -369,7 +376,7 @@ impl Sharing {
     /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
     /// at once and none takes longer than half a minute.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
-        let router = http::bounded(self.router(), 128, Duration::from_secs(30));
+        let router = crate::web::outermost(http::bounded(self.router(), 128, Duration::from_secs(30)));
         Ok(http::serve(router, listener, shutdown).await?)
     }
 

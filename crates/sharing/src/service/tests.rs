@@ -78,14 +78,14 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves() {
         kinds: vec!["indicator".to_owned()],
         spec_versions: Vec::new(),
         versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-        after: i64::MIN,
+        after: crate::store::Position::START,
         limit: 100,
         bodies: true,
     };
-    let indicators = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
     assert_eq!(indicators.len(), 10);
     assert!(indicators.iter().all(|o| o.body.contains("\"revoked\":true")));
-    let collection = sharing.inner.store.collection(partner.collection).unwrap().unwrap();
+    let collection = sharing.inner.store.collections(&partner.name, "lockstep").unwrap().remove(0);
     assert!(!collection.demo);
     let history: Vec<String> = sharing
         .inner
@@ -290,11 +290,11 @@ async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_
             kinds: vec!["indicator".to_owned()],
             spec_versions: Vec::new(),
             versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-            after: i64::MIN,
+            after: crate::store::Position::START,
             limit: 100,
             bodies: true,
         };
-        let found = sharing.inner.store.objects(partner.collection, &query).unwrap();
+        let found = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
         let revoked = found.iter().filter(|object| object.body.contains("\"revoked\":true")).count();
         (found.len(), revoked)
     };
@@ -357,11 +357,11 @@ async fn who_joins_later_was_not_reported_before() {
         kinds: vec!["indicator".to_owned()],
         spec_versions: Vec::new(),
         versions: crate::store::Versions::All,
-        after: i64::MIN,
+        after: crate::store::Position::START,
         limit: 100,
         bodies: true,
     };
-    let versions = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    let versions = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert_eq!(versions.len(), 9 + 10);
     let mut firsts = BTreeMap::new();
     for version in &versions {

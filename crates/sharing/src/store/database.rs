@@ -125,10 +125,20 @@ impl Row {
     /// Takes the column of that number, from 0, out of the row.
     pub fn take<T: Column>(&mut self, column: usize) -> Result<T, StoreError> {
         let value = self.0.get_mut(column).map(|value| std::mem::replace(value, Value::Null)).unwrap_or(Value::Null);
-        let shown = format!("{value:?}").chars().take(60).collect::<String>();
-        T::from_value(value).ok_or_else(|| StoreError::Unreadable {
-            what: "a value",
-            why: format!("column {column} is {shown} and should be {}", T::IS),
+        // Most values can be read, so nothing is written about them beforehand.
+        let (kind, number) = match &value {
+            Value::Null => ("null", None),
+            Value::Int(v) => ("the number ", Some(*v)),
+            Value::Real(_) => ("a number with a fraction", None),
+            Value::Text(_) => ("text", None),
+            Value::Blob(_) => ("bytes", None),
+        };
+        T::from_value(value).ok_or_else(|| {
+            let number = number.map(|n| n.to_string()).unwrap_or_default();
+            StoreError::Unreadable {
+                what: "a value",
+                why: format!("column {column} is {kind}{number} and should be {}", T::IS),
+            }
         })
     }
 }

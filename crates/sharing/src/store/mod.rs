@@ -6,7 +6,7 @@
 mod audit_log;
 mod cases;
 pub(crate) mod database;
-mod objects;
+pub(crate) mod objects;
 mod partners;
 mod sessions;
 
@@ -50,6 +50,9 @@ pub enum StoreError {
         /// Why not, and what to do.
         why: String,
     },
+    /// Only an empty database can be filled from a seed.
+    #[error("the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database")]
+    NotEmpty(&'static str),
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
     Partner(String),
@@ -154,6 +157,11 @@ pub(crate) struct CollectionRow {
     pub title: String,
     pub description: String,
     pub demo: bool,
+    pub alias: Option<String>,
+    pub media_types: Vec<String>,
+    /// What the asking partner may do with it.
+    pub can_read: bool,
+    pub can_write: bool,
 }
 
 /// An API key as stored.
@@ -161,8 +169,6 @@ pub(crate) struct CollectionRow {
 pub(crate) struct KeyRow {
     pub partner: String,
     pub hash: Vec<u8>,
-    /// Number of the partner's collection.
-    pub collection: i64,
 }
 
 /// Which versions of an object.
@@ -174,6 +180,24 @@ pub(crate) enum Versions {
     Some { first: bool, last: bool, at: Vec<i64> },
 }
 
+/// A place in the order of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub date_added: i64,
+    /// Tells objects of a seed apart that share a date.
+    pub number: i64,
+}
+
+impl Position {
+    /// Before everything.
+    pub const START: Position = Position { date_added: i64::MIN, number: i64::MIN };
+
+    /// After everything that was added at that instant.
+    pub fn after(date_added: i64) -> Self {
+        Self { date_added, number: i64::MAX }
+    }
+}
+
 /// Which objects of a collection, by `date_added`.
 #[derive(Debug, Clone)]
 pub(crate) struct ObjectQuery {
@@ -181,8 +205,8 @@ pub(crate) struct ObjectQuery {
     pub kinds: Vec<String>,
     pub spec_versions: Vec<String>,
     pub versions: Versions,
-    /// Only objects added after this instant.
-    pub after: i64,
+    /// Only objects after this one.
+    pub after: Position,
     pub limit: usize,
     /// Whether `body` is wanted.
     pub bodies: bool,
@@ -191,9 +215,11 @@ pub(crate) struct ObjectQuery {
 /// An object as read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ObjectRow {
+    pub number: i64,
     pub id: String,
     pub date_added: i64,
     pub version: i64,
+    pub spec_version: String,
     pub body: String,
 }
 

@@ -1,28 +1,85 @@
-//! Collections and the objects in them.
+//! Collections, who may use them, and the objects in them.
+
+use std::collections::BTreeMap;
 
 use super::{
-    CollectionRow, NewObject, ObjectQuery, ObjectRow, Store, StoreError, Versions,
-    database::{Dialect, Session, Value, values},
+    CollectionRow, NewObject, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
+    database::{Dialect, Row, Session, Value, values},
 };
 
+/// Rows read at once where bodies are wanted: what is in memory of one page is bounded by it and by [`PAGE_BYTES`].
+const CHUNK: usize = 128;
+/// A page ends early when its bodies are longer than this together.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Versions of one object that may be posted: what one id has is read whole where a filter names it, and at every new version.
+const MOST_VERSIONS: i64 = 1_000;
+
+/// A new collection.
+pub(crate) struct NewCollection<'a> {
+    pub root: &'a str,
+    pub id: &'a str,
+    pub title: &'a str,
+    pub description: &'a str,
+    pub alias: Option<&'a str>,
+    /// Joined by commas.
+    pub media_types: &'a str,
+}
+
+/// What became of an object that was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is new; its version.
+    New(i64),
+    /// It is there already; its version.
+    Known(i64),
+    /// Something else is there under the same id and version.
+    Differs(i64),
+    /// There are as many versions as there may be; the version that it would have had.
+    TooMany(i64),
+}
+
+/// An answer to a POST, to be kept for a while.
+pub(crate) struct NewStatus {
+    pub id: String,
+    pub root: String,
+    pub holder: String,
+    pub expires_at: i64,
+    pub body: String,
+}
+
+const COLLECTION: &str =
+    "select c.number, c.id, c.title, c.description, c.demo, c.alias, c.media_types, g.can_read, g.can_write
+     from grants g join collections c on c.number = g.collection where g.holder = ?1 and c.root = ?2";
+
+fn collection(mut row: Row) -> Result<CollectionRow, StoreError> {
+    Ok(CollectionRow {
+        number: row.take(0)?,
+        id: row.take(1)?,
+        title: row.take(2)?,
+        description: row.take(3)?,
+        demo: row.take(4)?,
+        alias: row.take(5)?,
+        media_types: row.take::<String>(6)?.split(',').map(|media| media.trim().to_owned()).collect(),
+        can_read: row.take(7)?,
+        can_write: row.take(8)?,
+    })
+}
+
 impl Store {
-    /// The collection of that number.
-    pub fn collection(&self, number: i64) -> Result<Option<CollectionRow>, StoreError> {
+    /// The collections below an API root that somebody may know of, always in the same order.
+    pub fn collections(&self, holder: &str, root: &str) -> Result<Vec<CollectionRow>, StoreError> {
         self.read(|db| {
-            let row = db.row(
-                "select number, id, title, description, demo from collections where number = ?1",
-                values![number],
-            )?;
-            row.map(|mut row| {
-                Ok(CollectionRow {
-                    number: row.take(0)?,
-                    id: row.take(1)?,
-                    title: row.take(2)?,
-                    description: row.take(3)?,
-                    demo: row.take(4)?,
-                })
-            })
-            .transpose()
+            let rows = db.rows(&format!("{COLLECTION} order by c.number"), values![holder, root])?;
+            rows.into_iter().map(collection).collect()
+        })
+    }
+
+    /// The collection of that id or alias, where somebody may know of it.
+    pub fn collection(&self, holder: &str, root: &str, name: &str) -> Result<Option<CollectionRow>, StoreError> {
+        self.read(|db| {
+            let sql = format!("{COLLECTION} and (c.id = ?3 or c.alias = ?3) order by c.id = ?3 desc");
+            db.row(&sql, values![holder, root, name])?.map(collection).transpose()
         })
     }
 
@@ -34,20 +91,154 @@ impl Store {
         })
     }
 
-    /// A page of a collection, by `date_added`.
-    pub fn objects(&self, collection: i64, query: &ObjectQuery) -> Result<Vec<ObjectRow>, StoreError> {
+    /// A page of a collection, by `date_added`, and whether there is more.
+    pub fn objects(&self, collection: i64, query: &ObjectQuery) -> Result<(Vec<ObjectRow>, bool), StoreError> {
         self.read(|db| {
-            let (sql, values) = object_sql(db.dialect(), collection, query);
-            let rows = db.rows(&sql, &values)?.into_iter().map(|mut row| {
-                Ok(ObjectRow { id: row.take(0)?, date_added: row.take(1)?, version: row.take(2)?, body: row.take(3)? })
+            let mut page: Vec<ObjectRow> = Vec::new();
+            let (mut query, wanted, mut bytes) = (query.clone(), query.limit, 0);
+            loop {
+                // One more than wanted tells whether there is more.
+                let missing = (wanted - page.len()).saturating_add(1);
+                query.limit = if query.bodies { missing.min(CHUNK) } else { missing };
+                let Some((sql, values)) = object_sql(db.dialect(), collection, &query) else {
+                    return Ok((page, false));
+                };
+                let rows = db.rows(&sql, &values)?;
+                let ended = rows.len() < query.limit;
+                for row in rows {
+                    if page.len() == wanted || bytes > PAGE_BYTES {
+                        return Ok((page, true));
+                    }
+                    let row = object(row)?;
+                    bytes += row.body.len();
+                    query.after = row.position();
+                    page.push(row);
+                }
+                if ended {
+                    return Ok((page, false));
+                }
+            }
+        })
+    }
+
+    /// Adds what somebody posted, each object at an instant of its own, and keeps the answer that `status` makes of it, in one
+    /// transaction. Answers that have expired go.
+    pub fn post(
+        &self,
+        collection: i64,
+        objects: &[NewObject],
+        now: i64,
+        status: impl FnOnce(&[Added]) -> NewStatus,
+    ) -> Result<NewStatus, StoreError> {
+        self.write(|tx| {
+            let mut adding = Adding::begin(tx, collection)?;
+            let mut added = Vec::with_capacity(objects.len());
+            for object in objects {
+                added.push(adding.add_within(tx, object, now, MOST_VERSIONS)?);
+            }
+            adding.end(tx)?;
+            let status = status(&added);
+            tx.run("delete from statuses where expires_at <= ?1", values![now])?;
+            put_status(tx, &status)?;
+            Ok(status)
+        })
+    }
+
+    /// An answer to a POST of that holder, unless it has expired.
+    pub fn status(&self, id: &str, root: &str, holder: &str, now: i64) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            db.value(
+                "select body from statuses where id = ?1 and root = ?2 and holder = ?3 and expires_at > ?4",
+                values![id, root, holder, now],
+            )
+        })
+    }
+
+    /// Deletes versions of an object; how many there were.
+    pub fn delete_object(
+        &self,
+        collection: i64,
+        id: &str,
+        versions: &Versions,
+        spec_versions: &[String],
+    ) -> Result<usize, StoreError> {
+        self.write(|tx| {
+            let rows = tx.rows(
+                "select number, version, spec_version from objects where collection = ?1 and id = ?2 order by version",
+                values![collection, id],
+            )?;
+            let mut found = Vec::new();
+            for mut row in rows {
+                let spec: String = row.take(2)?;
+                if spec_versions.is_empty() || spec_versions.contains(&spec) {
+                    found.push((row.take::<i64>(0)?, row.take::<i64>(1)?));
+                }
+            }
+            let ends = (found.first().map(|f| f.0), found.last().map(|l| l.0));
+            found.retain(|(number, version)| match versions {
+                Versions::All => true,
+                Versions::Some { first, last, at } => {
+                    *first && ends.0 == Some(*number) || *last && ends.1 == Some(*number) || at.contains(version)
+                }
             });
-            rows.collect()
+            for (number, _) in &found {
+                tx.run("delete from objects where number = ?1", values![*number])?;
+            }
+            mark_ends(tx, collection, id)?;
+            Ok(found.len())
+        })
+    }
+
+    /// Fills an empty database, in one transaction; refuses one that is not.
+    pub fn seed(&self, fill: impl FnOnce(&mut dyn Session) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            for table in ["cases", "partners", "collections", "audit"] {
+                if tx.row(&format!("select 1 from {table} limit 1"), values![])?.is_some() {
+                    return Err(StoreError::NotEmpty(table));
+                }
+            }
+            fill(tx)
         })
     }
 }
 
-/// Adds objects, each at an instant of its own. One writer at a time, so a reader that pages by `date_added` never sees an
-/// object appear behind its cursor.
+/// Adds a collection; returns its number.
+pub(crate) fn add_collection(tx: &mut dyn Session, new: &NewCollection<'_>) -> Result<i64, StoreError> {
+    let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from collections", values![])?.unwrap_or(1);
+    tx.run(
+        "insert into collections (number, id, root, title, description, alias, media_types)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        values![number, new.id, new.root, new.title, new.description, new.alias, new.media_types],
+    )?;
+    Ok(number)
+}
+
+/// Says what somebody may do with a collection.
+pub(crate) fn grant(
+    tx: &mut dyn Session,
+    holder: &str,
+    collection: i64,
+    can_read: bool,
+    can_write: bool,
+) -> Result<(), StoreError> {
+    tx.run(
+        "insert into grants (holder, collection, can_read, can_write) values (?1, ?2, ?3, ?4)
+         on conflict (holder, collection) do update set can_read = ?3, can_write = ?4",
+        values![holder, collection, can_read, can_write],
+    )
+    .map(drop)
+}
+
+pub(crate) fn put_status(tx: &mut dyn Session, status: &NewStatus) -> Result<(), StoreError> {
+    tx.run(
+        "insert into statuses (id, root, holder, expires_at, body) values (?1, ?2, ?3, ?4, ?5)",
+        values![&status.id, &status.root, &status.holder, status.expires_at, &status.body],
+    )
+    .map(drop)
+}
+
+/// Adds objects of a release, each at an instant of its own. One writer at a time, so a reader that pages by `date_added` never
+/// sees an object appear behind its cursor.
 pub(super) fn publish(
     tx: &mut dyn Session,
     collection: i64,
@@ -55,115 +246,294 @@ pub(super) fn publish(
     demo: bool,
     now: i64,
 ) -> Result<usize, StoreError> {
-    let mut last: i64 =
-        tx.value("select last_added from collections where number = ?1", values![collection])?.unwrap_or(0);
-    let mut number: i64 = tx.value("select coalesce(max(number), 0) from objects", values![])?.unwrap_or(0);
+    let mut adding = Adding::begin(tx, collection)?;
     let mut added = 0;
     for object in objects {
-        let newest = tx.row(
-            "select version, body from objects where collection = ?1 and id = ?2 order by version desc limit 1",
-            values![collection, &object.id],
-        )?;
-        let newest: Option<(i64, String)> =
-            newest.map(|mut row| Ok::<_, StoreError>((row.take(0)?, row.take(1)?))).transpose()?;
-        if newest.as_ref().is_some_and(|(_, body)| *body == object.body) {
-            continue;
-        }
-        let date_added = now.max(last + 1);
-        let version = object.version.unwrap_or(date_added);
-        let known = tx.row(
-            "select version from objects where collection = ?1 and id = ?2 and version = ?3",
-            values![collection, &object.id, version],
-        )?;
-        if known.is_some() {
-            continue;
-        }
-        let is_last = newest.as_ref().is_none_or(|(newest, _)| version > *newest);
-        let is_first = newest.is_none();
-        if is_last && !is_first {
-            tx.run(
-                "update objects set is_last = 0 where collection = ?1 and id = ?2 and is_last = 1",
-                values![collection, &object.id],
-            )?;
-        }
-        number += 1;
-        tx.run(
-            "insert into objects (number, collection, date_added, id, type, spec_version, version, is_first, is_last, body)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            values![
-                number,
-                collection,
-                date_added,
-                &object.id,
-                &object.kind,
-                &object.spec_version,
-                version,
-                is_first,
-                is_last,
-                &object.body
-            ],
-        )?;
-        last = date_added;
-        added += 1;
+        added += usize::from(matches!(adding.add(tx, object, now)?, Added::New(_)));
     }
-    tx.run("update collections set last_added = ?2 where number = ?1", values![collection, last])?;
+    adding.end(tx)?;
     if demo && added > 0 {
         tx.run("update collections set demo = 1 where number = ?1", values![collection])?;
     }
     Ok(added)
 }
 
-fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery) -> (String, Vec<Value>) {
-    let mut values = vec![Value::Int(collection), Value::Int(query.after)];
-    let mut filter = String::from("collection = ?1 and date_added > ?2");
-    let mut any_of = |column: &str, wanted: Vec<Value>| {
-        let marks: Vec<String> = wanted
-            .into_iter()
-            .map(|value| {
-                values.push(value);
-                format!("?{}", values.len())
-            })
-            .collect();
-        format!("{column} in ({})", marks.join(", "))
+/// Objects on their way into a collection, inside one transaction.
+pub(crate) struct Adding {
+    collection: i64,
+    /// The newest date_added given out.
+    last: i64,
+    number: i64,
+    /// Ids that have more than one version now, and how many.
+    versioned: BTreeMap<String, i64>,
+}
+
+impl Adding {
+    pub fn begin(tx: &mut dyn Session, collection: i64) -> Result<Self, StoreError> {
+        Ok(Self {
+            collection,
+            last: tx.value("select last_added from collections where number = ?1", values![collection])?.unwrap_or(0),
+            number: tx.value("select coalesce(max(number), 0) from objects", values![])?.unwrap_or(0),
+            versioned: BTreeMap::new(),
+        })
+    }
+
+    /// Adds an object after all that are there.
+    pub fn add(&mut self, tx: &mut dyn Session, object: &NewObject, now: i64) -> Result<Added, StoreError> {
+        self.add_within(tx, object, now, i64::MAX)
+    }
+
+    /// The same, unless there are so many versions of it already.
+    fn add_within(
+        &mut self,
+        tx: &mut dyn Session,
+        object: &NewObject,
+        now: i64,
+        most: i64,
+    ) -> Result<Added, StoreError> {
+        self.put(tx, object, now.max(self.last + 1), most)
+    }
+
+    /// Adds an object with a date of its own, as only a seed may.
+    pub fn add_at(&mut self, tx: &mut dyn Session, object: &NewObject, date_added: i64) -> Result<Added, StoreError> {
+        self.put(tx, object, date_added, i64::MAX)
+    }
+
+    fn put(
+        &mut self,
+        tx: &mut dyn Session,
+        object: &NewObject,
+        date_added: i64,
+        most: i64,
+    ) -> Result<Added, StoreError> {
+        let known = |mut row: Row| Ok::<(i64, String), StoreError>((row.take(0)?, row.take(1)?));
+        let newest = tx.row(
+            "select version, body from objects where collection = ?1 and id = ?2 order by version desc limit 1",
+            values![self.collection, &object.id],
+        )?;
+        let newest = newest.map(known).transpose()?;
+        let is_alone = newest.is_none();
+        let same = match (object.version, newest) {
+            (Some(version), Some((newest, _))) if newest != version => {
+                let row = tx.row(
+                    "select version, body from objects where collection = ?1 and id = ?2 and version = ?3",
+                    values![self.collection, &object.id, version],
+                )?;
+                row.map(known).transpose()?
+            }
+            (_, newest) => newest,
+        };
+        if let Some((version, body)) = same {
+            if is_same(&body, &object.body) {
+                return Ok(Added::Known(version));
+            }
+            if object.version.is_some() {
+                return Ok(Added::Differs(version));
+            }
+        }
+        let version = object.version.unwrap_or(date_added);
+        if !is_alone {
+            if !self.versioned.contains_key(&object.id) {
+                let sql = "select count(*) from objects where collection = ?1 and id = ?2";
+                let versions = tx.value(sql, values![self.collection, &object.id])?.unwrap_or(0);
+                self.versioned.insert(object.id.clone(), versions);
+            }
+            let versions = self.versioned.entry(object.id.clone()).or_default();
+            if *versions >= most {
+                return Ok(Added::TooMany(version));
+            }
+            *versions += 1;
+        }
+        self.number += 1;
+        tx.run(
+            "insert into objects (number, collection, date_added, id, type, spec_version, version, is_first, is_last, body)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+            values![
+                self.number,
+                self.collection,
+                date_added,
+                &object.id,
+                &object.kind,
+                &object.spec_version,
+                version,
+                is_alone,
+                &object.body
+            ],
+        )?;
+        self.last = self.last.max(date_added);
+        Ok(Added::New(version))
+    }
+
+    pub fn end(self, tx: &mut dyn Session) -> Result<(), StoreError> {
+        for id in self.versioned.keys() {
+            mark_ends(tx, self.collection, id)?;
+        }
+        tx.run("update collections set last_added = ?2 where number = ?1", values![self.collection, self.last])?;
+        Ok(())
+    }
+}
+
+/// The same JSON, however it is written.
+fn is_same(a: &str, b: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    a == b || parse(a).is_some_and(|a| Some(a) == parse(b))
+}
+
+/// Marks the first and last version of an object, of all and of each spec_version.
+fn mark_ends(tx: &mut dyn Session, collection: i64, id: &str) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for mut row in tx.rows(
+        "select number, spec_version, is_first, is_last from objects where collection = ?1 and id = ?2 order by version",
+        values![collection, id],
+    )? {
+        rows.push((row.take::<i64>(0)?, row.take::<String>(1)?, row.take::<i64>(2)?, row.take::<i64>(3)?));
+    }
+    let mark = |found: Option<usize>, index: usize, end: bool| match (found == Some(index), end) {
+        (true, true) => 1,
+        (true, false) => 2,
+        (false, _) => 0,
     };
-    let texts = |wanted: &[String]| wanted.iter().map(Value::from).collect::<Vec<_>>();
-    for (column, wanted) in [("id", &query.ids), ("type", &query.kinds), ("spec_version", &query.spec_versions)] {
-        if !wanted.is_empty() {
-            filter.push_str(" and ");
-            filter.push_str(&any_of(column, texts(wanted)));
+    for (index, (number, spec, is_first, is_last)) in rows.iter().enumerate() {
+        let first = mark(rows.iter().position(|row| row.1 == *spec), index, index == 0);
+        let last = mark(rows.iter().rposition(|row| row.1 == *spec), index, index + 1 == rows.len());
+        if (first, last) != (*is_first, *is_last) {
+            tx.run("update objects set is_first = ?2, is_last = ?3 where number = ?1", values![*number, first, last])?;
         }
     }
-    if let Versions::Some { first, last, at } = &query.versions {
-        let mut one_of = Vec::new();
-        if *first {
-            one_of.push("is_first = 1".to_owned());
+    Ok(())
+}
+
+fn object(mut row: Row) -> Result<ObjectRow, StoreError> {
+    Ok(ObjectRow {
+        number: row.take(0)?,
+        id: row.take(1)?,
+        date_added: row.take(2)?,
+        version: row.take(3)?,
+        spec_version: row.take(4)?,
+        body: row.take(5)?,
+    })
+}
+
+/// The statement for a page; `None` where nothing can match.
+///
+/// A filter with several values becomes several ranges of an index, each in order of date and cut at the limit, and these are
+/// merged: no filter sorts more than a page, and none reads a collection through. What one id has is read whole.
+fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery) -> Option<(String, Vec<Value>)> {
+    const COLUMNS: &str = "number, id, date_added, version, spec_version";
+    const ORDER: &str = "order by date_added, number";
+    let mut values = vec![
+        Value::Int(collection),
+        Value::Int(query.after.date_added),
+        Value::Int(query.after.number),
+        query.limit.into(),
+    ];
+    let mut mark = |value: Value| {
+        values.push(value);
+        format!("?{}", values.len())
+    };
+    // Objects are of STIX 2.0 or 2.1.
+    let mut specs: Vec<&str> = query.spec_versions.iter().map(|spec| &**spec).collect();
+    specs.retain(|spec| ["2.0", "2.1"].contains(spec));
+    specs.sort_unstable();
+    specs.dedup();
+    let spec = match (query.spec_versions.is_empty(), specs.as_slice()) {
+        (true, _) | (_, [_, _, ..]) => None,
+        (false, [one]) => Some(*one),
+        (false, []) => return None,
+    };
+    let of_spec = match spec {
+        Some("2.1") => " and spec_version = '2.1'",
+        Some(_) => " and spec_version <> '2.1'",
+        None => "",
+    };
+    // What is last of its spec_version counts where one is asked for.
+    let at_end = |column: &str| match spec {
+        Some(_) => format!(" and {column} > 0"),
+        None => format!(" and {column} > 0 and {column} = 1"),
+    };
+    let by = |index: &str, filter: String| {
+        let index = match (dialect, spec) {
+            // Said outright: SQLite's planner cannot know how many rows a filter leaves.
+            (Dialect::Sqlite, Some("2.0")) if index != "objects_by_version" => {
+                "indexed by objects_of_other_spec".to_owned()
+            }
+            (Dialect::Sqlite, _) => format!("indexed by {index}"),
+            (Dialect::Postgres, _) => String::new(),
+        };
+        format!("from objects {index} where collection = ?1 and (date_added, number) > (?2, ?3){filter}{of_spec}")
+    };
+    let kinds: Vec<String> = query.kinds.iter().map(|kind| mark(kind.into())).collect();
+    let mut ranges = Vec::new();
+    if query.ids.is_empty() {
+        let (all, first, last, at) = match &query.versions {
+            Versions::All => (true, false, false, [].as_slice()),
+            Versions::Some { first, last, at } => (false, *first, *last, at.as_slice()),
+        };
+        for (wanted, by_type, by_date, filter) in [
+            (all, "objects_by_type", "objects_by_date", String::new()),
+            (first, "objects_by_type", "objects_by_date", at_end("is_first")),
+            (last, "objects_last_by_type", "objects_last_by_date", at_end("is_last")),
+        ] {
+            if wanted && kinds.is_empty() {
+                ranges.push(by(by_date, filter));
+            } else if wanted {
+                ranges.extend(kinds.iter().map(|kind| by(by_type, format!(" and type = {kind}{filter}"))));
+            }
         }
-        if *last {
-            one_of.push("is_last = 1".to_owned());
+        let of_kinds = if kinds.is_empty() { String::new() } else { format!(" and type in ({})", kinds.join(", ")) };
+        for version in at {
+            let version = mark(Value::Int(*version));
+            ranges.push(by("objects_by_modified", format!(" and version = {version}{of_kinds}")));
         }
-        if !at.is_empty() {
-            one_of.push(any_of("version", at.iter().copied().map(Value::Int).collect()));
+    } else {
+        let ids: Vec<String> = query.ids.iter().map(|id| mark(id.into())).collect();
+        let mut filter = format!(" and id in ({})", ids.join(", "));
+        if !kinds.is_empty() {
+            filter.push_str(&format!(" and type in ({})", kinds.join(", ")));
         }
-        filter.push_str(&format!(" and ({})", one_of.join(" or ")));
+        if let Versions::Some { first, last, at } = &query.versions {
+            let mut one_of = Vec::new();
+            for (wanted, column) in [(*first, "is_first"), (*last, "is_last")] {
+                if wanted {
+                    one_of.push(at_end(column)[" and ".len()..].to_owned());
+                }
+            }
+            if !at.is_empty() {
+                let at: Vec<String> = at.iter().map(|version| mark(Value::Int(*version))).collect();
+                one_of.push(format!("version in ({})", at.join(", ")));
+            }
+            filter.push_str(&format!(" and (({}))", one_of.join(") or (")));
+        }
+        ranges.push(by("objects_by_version", filter));
     }
     let body = if query.bodies { "body" } else { "''" };
-    // Said outright: SQLite's planner cannot know that ids are few and that almost every object is of its last version.
-    let only_last = matches!(&query.versions, Versions::Some { first: false, last: true, at } if at.is_empty());
-    let index = match (query.ids.len(), query.kinds.len(), only_last) {
-        (1.., _, _) => "objects_by_version",
-        (0, 1, true) => "objects_last_by_type",
-        (0, _, true) => "objects_last_by_date",
-        (0, _, false) => "objects_by_date",
+    let sql = match ranges.as_slice() {
+        [] => return None,
+        [one] => format!("select {COLUMNS}, {body} {one} {ORDER} limit ?4"),
+        several => {
+            // Without `all`, the same object can be the first, the last and of a version that is named.
+            let parts: Vec<String> = several
+                .iter()
+                .enumerate()
+                .map(|(n, range)| {
+                    format!("select * from (select date_added, number {range} {ORDER} limit ?4) as range_{n}")
+                })
+                .collect();
+            format!(
+                "select {COLUMNS}, {body} from objects where number in
+                 (select number from ({} {ORDER} limit ?4) as chosen) {ORDER}",
+                parts.join(" union ")
+            )
+        }
     };
-    let index = match dialect {
-        Dialect::Sqlite => format!("indexed by {index}"),
-        Dialect::Postgres => String::new(),
-    };
-    let sql = format!(
-        "select id, date_added, version, {body} from objects {index} where {filter} order by date_added limit {}",
-        query.limit
-    );
-    (sql, values)
+    Some((sql, values))
+}
+
+impl ObjectRow {
+    /// Where it stands in its collection.
+    pub fn position(&self) -> Position {
+        Position { date_added: self.date_added, number: self.number }
+    }
 }
 
 #[cfg(test)]
@@ -177,37 +547,250 @@ mod tests {
             kinds: Vec::new(),
             spec_versions: Vec::new(),
             versions,
-            after: 5,
+            after: Position::after(5),
             limit: 101,
             bodies: true,
         }
     }
 
-    fn last() -> Versions {
-        Versions::Some { first: false, last: true, at: Vec::new() }
+    fn some(first: bool, last: bool, at: &[i64]) -> Versions {
+        Versions::Some { first, last, at: at.to_vec() }
+    }
+
+    fn texts(list: &[&str]) -> Vec<String> {
+        list.iter().map(|text| text.to_string()).collect()
+    }
+
+    /// Every kind of filter, and the index that serves it.
+    fn filters() -> Vec<(&'static str, &'static str, ObjectQuery)> {
+        let last = || some(false, true, &[]);
+        vec![
+            ("none", "objects_last_by_date", query(last())),
+            ("all versions", "objects_by_date", query(Versions::All)),
+            ("first versions", "objects_by_date", query(some(true, false, &[]))),
+            ("first and last", "objects_by_date", query(some(true, true, &[]))),
+            ("a version", "objects_by_modified", query(some(false, false, &[7_000]))),
+            ("two versions", "objects_by_modified", query(some(false, false, &[7_000, 8_000]))),
+            ("a type", "objects_last_by_type", ObjectQuery { kinds: texts(&["opinion"]), ..query(last()) }),
+            ("types", "objects_last_by_type", ObjectQuery { kinds: texts(&["note", "tool"]), ..query(last()) }),
+            ("a type, all", "objects_by_type", ObjectQuery { kinds: texts(&["opinion"]), ..query(Versions::All) }),
+            ("an id", "objects_by_version", ObjectQuery { ids: texts(&["note--70"]), ..query(last()) }),
+            ("ids", "objects_by_version", ObjectQuery { ids: texts(&["note--70", "tool--9"]), ..query(Versions::All) }),
+            ("2.1", "objects_last_by_date", ObjectQuery { spec_versions: texts(&["2.1"]), ..query(last()) }),
+            ("2.0", "objects_of_other_spec", ObjectQuery { spec_versions: texts(&["2.0"]), ..query(last()) }),
+            (
+                "2.0, all, a type",
+                "objects_of_other_spec",
+                ObjectQuery { spec_versions: texts(&["2.0"]), kinds: texts(&["note"]), ..query(Versions::All) },
+            ),
+        ]
+    }
+
+    fn add(store: &Store, collection: i64, objects: Vec<NewObject>) -> Vec<Added> {
+        let mut outcomes = Vec::new();
+        let status = |added: &[Added]| {
+            outcomes = added.to_vec();
+            let id = uuid::Uuid::new_v4().to_string();
+            NewStatus { id, root: String::new(), holder: String::new(), expires_at: i64::MAX, body: String::new() }
+        };
+        store.post(collection, &objects, 1_000, status).unwrap();
+        outcomes
+    }
+
+    fn opened(place: &str) -> (Store, i64) {
+        let store = Store::open(place).unwrap();
+        let partner = config::Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber };
+        store.set_partners(&[partner]).unwrap();
+        let collection = store.partners().unwrap()[0].collection;
+        (store, collection)
+    }
+
+    fn new(kind: &str, n: usize, spec: &str, version: i64) -> NewObject {
+        NewObject {
+            id: format!("{kind}--{n}"),
+            kind: kind.to_owned(),
+            spec_version: spec.to_owned(),
+            version: Some(version),
+            body: format!("{{\"{kind}\":{n},\"v\":{version},\"spec\":\"{spec}\"}}"),
+        }
+    }
+
+    /// 4,000 objects of four types, every tenth in two versions, every hundredth first in STIX 2.0.
+    fn filled(place: &str) -> (Store, i64) {
+        let (store, collection) = opened(place);
+        let mut objects = Vec::new();
+        for n in 0..4_000 {
+            let kind = ["indicator", "note", "opinion", "tool"][n % 4];
+            if n % 10 == 0 {
+                objects.push(new(kind, n, if n % 100 == 0 { "2.0" } else { "2.1" }, 500));
+            }
+            objects.push(new(kind, n, "2.1", 1_000 * (n as i64 % 50)));
+        }
+        assert!(add(&store, collection, objects).iter().all(|added| matches!(added, Added::New(_))));
+        (store, collection)
     }
 
     #[test]
-    fn a_page_is_read_from_an_index_without_sorting() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("s.sqlite").display().to_string()).unwrap();
-        let plan = |query: &ObjectQuery| -> String {
-            let (sql, values) = object_sql(Dialect::Sqlite, 1, query);
-            let rows = store.read(|db| db.rows(&format!("explain query plan {sql}"), &values)).unwrap();
-            rows.into_iter().map(|mut row| row.take::<String>(3).unwrap()).collect::<Vec<_>>().join("; ")
-        };
-        let one_kind = ObjectQuery { kinds: vec!["indicator".to_owned()], ..query(last()) };
-        let one_id = ObjectQuery { ids: vec!["x".to_owned()], ..query(Versions::All) };
-        for (query, index) in [
-            (query(last()), "objects_last_by_date (collection=? AND date_added>?)"),
-            (query(Versions::All), "objects_by_date (collection=? AND date_added>?)"),
-            (one_kind, "objects_last_by_type (collection=? AND type=? AND date_added>?)"),
-        ] {
-            let plan = plan(&query);
-            assert!(plan.contains(index) && !plan.contains("SCAN") && !plan.contains("B-TREE"), "{plan}");
+    fn every_filter_is_served_by_an_index_and_sorts_a_page_at_most() {
+        for (_folder, place) in places() {
+            let (store, collection) = filled(&place);
+            store.database.write(&mut |db| db.script("analyze objects")).unwrap();
+            for (name, index, query) in filters() {
+                let query = ObjectQuery { limit: 20, ..query };
+                let plan = plan(&store, collection, &query);
+                assert!(plan.contains(index), "{name}: {plan}");
+                // A range is in order already; merged ones, and the versions of ids, are sorted.
+                let sorts = plan.contains("TEMP B-TREE") || plan.contains("Sort");
+                let merges = matches!(name, "first and last" | "two versions" | "types" | "an id" | "ids");
+                assert!(!sorts || merges, "{name}: {plan}");
+                assert!(!plan.contains("SCAN objects") && !plan.contains("Seq Scan"), "{name}: {plan}");
+            }
         }
-        let plan = plan(&one_id);
-        assert!(plan.contains("objects_by_version (collection=? AND id=?)"), "{plan}");
+    }
+
+    fn plan(store: &Store, collection: i64, query: &ObjectQuery) -> String {
+        let mut plan = String::new();
+        store
+            .database
+            .read(&mut |db| {
+                let (sql, values) = object_sql(db.dialect(), collection, query).unwrap();
+                let (explain, column) = match db.dialect() {
+                    Dialect::Sqlite => ("explain query plan", 3),
+                    Dialect::Postgres => ("explain", 0),
+                };
+                for mut row in db.rows(&format!("{explain} {sql}"), &values)? {
+                    plan.push_str(&row.take::<String>(column)?);
+                    plan.push('\n');
+                }
+                Ok(())
+            })
+            .unwrap();
+        plan
+    }
+
+    /// What a filter means, said the slow way.
+    fn expected(all: &[ObjectRow], query: &ObjectQuery) -> Vec<i64> {
+        let specs = &query.spec_versions;
+        let of_spec: Vec<&ObjectRow> =
+            all.iter().filter(|row| specs.is_empty() || specs.contains(&row.spec_version)).collect();
+        let mut ends: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for row in &of_spec {
+            let (first, last) = ends.entry(&row.id).or_insert((row.version, row.version));
+            (*first, *last) = (row.version.min(*first), row.version.max(*last));
+        }
+        let fits = |row: &&&ObjectRow| {
+            let ends = ends[row.id.as_str()];
+            let version = match &query.versions {
+                Versions::All => true,
+                Versions::Some { first, last, at } => {
+                    *first && ends.0 == row.version || *last && ends.1 == row.version || at.contains(&row.version)
+                }
+            };
+            let kind =
+                query.kinds.is_empty() || query.kinds.iter().any(|kind| row.id.starts_with(&format!("{kind}--")));
+            version && kind && (query.ids.is_empty() || query.ids.contains(&row.id)) && row.position() > query.after
+        };
+        of_spec.iter().filter(fits).take(query.limit).map(|row| row.number).collect()
+    }
+
+    #[test]
+    fn every_filter_gives_what_it_says_on_postgres_too() {
+        for (_folder, place) in places() {
+            let (store, collection) = filled(&place);
+            let everything = ObjectQuery { after: Position::START, limit: 10_000, ..query(Versions::All) };
+            let (all, _) = store.objects(collection, &everything).unwrap();
+            assert_eq!(all.len(), 4_400);
+            let mut queries: Vec<(&str, ObjectQuery)> =
+                filters().into_iter().map(|(name, _, query)| (name, query)).collect();
+            queries.extend([
+                ("first of 2.1", ObjectQuery { spec_versions: texts(&["2.1"]), ..query(some(true, false, &[])) }),
+                ("both", ObjectQuery { spec_versions: texts(&["2.1", "2.0", "9"]), ..query(some(true, false, &[])) }),
+                ("neither", ObjectQuery { spec_versions: texts(&["9"]), ..query(some(true, false, &[])) }),
+                ("mixed", ObjectQuery { kinds: texts(&["note", "tool"]), ..query(some(true, true, &[500, 1_000])) }),
+                ("ids", ObjectQuery { ids: texts(&["note--1", "indicator--100"]), ..query(some(true, false, &[500])) }),
+            ]);
+            for (name, query) in queries {
+                for (after, limit) in [(Position::START, 10_000), (all[700].position(), 33), (all[4_399].position(), 5)]
+                {
+                    let query = ObjectQuery { after, limit, ..query.clone() };
+                    let (rows, more) = store.objects(collection, &query).unwrap();
+                    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+                    let limitless = expected(&all, &ObjectQuery { limit: usize::MAX, ..query.clone() });
+                    assert_eq!(numbers, limitless[..limit.min(limitless.len())], "{name} after {after:?}");
+                    assert_eq!(more, limitless.len() > limit, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn point_26_the_same_again_is_known_and_something_else_differs_on_postgres_too() {
+        for (_folder, place) in places() {
+            let (store, collection) = opened(&place);
+            let one = new("note", 1, "2.1", 7);
+            let again = NewObject { body: format!(" {}", one.body.replace(',', " , ")), ..one.clone() };
+            let other = NewObject { body: "{}".to_owned(), ..one.clone() };
+            let account = NewObject { version: None, ..new("user-account", 1, "2.1", 0) };
+            let changed = NewObject { body: "{\"changed\":1}".to_owned(), ..account.clone() };
+            let objects = vec![one, again, other, account.clone(), account.clone(), changed];
+            let outcomes = add(&store, collection, objects);
+            assert_eq!(outcomes[..3], [Added::New(7), Added::Known(7), Added::Differs(7)]);
+            let Added::New(version) = outcomes[3] else { panic!("{outcomes:?}") };
+            assert_eq!(outcomes[4], Added::Known(version));
+            assert!(matches!(outcomes[5], Added::New(later) if later > version));
+        }
+    }
+
+    #[test]
+    fn point_28_deleting_a_version_makes_another_the_last_on_postgres_too() {
+        for (_folder, place) in places() {
+            let (store, collection) = opened(&place);
+            add(&store, collection, [30, 10, 20].map(|version| new("note", 1, "2.1", version)).to_vec());
+            let versions = |versions: Versions| -> Vec<i64> {
+                let (rows, _) =
+                    store.objects(collection, &ObjectQuery { after: Position::START, ..query(versions) }).unwrap();
+                rows.iter().map(|row| row.version).collect()
+            };
+            assert_eq!((versions(some(true, false, &[])), versions(some(false, true, &[]))), (vec![10], vec![30]));
+            let delete = |versions: Versions| store.delete_object(collection, "note--1", &versions, &[]).unwrap();
+            assert_eq!(delete(some(false, true, &[])), 1);
+            assert_eq!(versions(some(false, true, &[])), [20]);
+            assert_eq!(delete(some(false, false, &[99])), 0);
+            assert_eq!(delete(Versions::All), 2);
+            assert_eq!(versions(Versions::All), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn versions_of_one_object_are_bounded_where_they_are_posted() {
+        let (_folder, place) = places().remove(0);
+        let (store, collection) = opened(&place);
+        let versions = |from: i64, to: i64| (from..to).map(|version| new("note", 1, "2.1", version)).collect();
+        assert!(add(&store, collection, versions(0, 600)).iter().all(|added| matches!(added, Added::New(_))));
+        let outcomes = add(&store, collection, versions(500, 1_100));
+        assert_eq!(outcomes.iter().filter(|added| matches!(added, Added::Known(_))).count(), 100);
+        assert_eq!(outcomes.iter().filter(|added| matches!(added, Added::New(_))).count(), 400);
+        assert_eq!(outcomes.last(), Some(&Added::TooMany(1_099)));
+    }
+
+    #[test]
+    fn a_page_of_long_objects_ends_early_and_goes_on() {
+        let (_folder, place) = places().remove(0);
+        let (store, collection) = opened(&place);
+        let long = |n| NewObject { body: format!("{{\"n\":\"{}\"}}", "x".repeat(1 << 20)), ..new("note", n, "2.1", 1) };
+        add(&store, collection, (0..20).map(long).collect());
+        let (mut after, mut seen) = (Position::START, 0);
+        for pages in 1.. {
+            let (rows, more) = store.objects(collection, &ObjectQuery { after, ..query(Versions::All) }).unwrap();
+            assert!((1..=9).contains(&rows.len()));
+            seen += rows.len();
+            after = rows.last().unwrap().position();
+            if !more {
+                assert!(pages > 2);
+                break;
+            }
+        }
+        assert_eq!(seen, 20);
     }
 
     #[test]
@@ -236,8 +819,8 @@ mod tests {
             for (from, now) in [(0, 1_000), (50, 1_000), (100, 10), (100, 2_000)] {
                 store.write(|tx| publish(tx, collection, &objects(from), false, now)).unwrap();
             }
-            let page = ObjectQuery { after: i64::MIN, limit: 1000, ..query(Versions::All) };
-            let rows = store.objects(collection, &page).unwrap();
+            let page = ObjectQuery { after: Position::START, limit: 1000, ..query(Versions::All) };
+            let (rows, _) = store.objects(collection, &page).unwrap();
             assert_eq!(rows.len(), 150);
             assert!(rows.windows(2).all(|pair| pair[0].date_added < pair[1].date_added));
         }

@@ -1,6 +1,12 @@
 //! Partners and their keys.
 
-use super::{KeyRow, PartnerRow, Store, StoreError, audit_log::append_audit, database::values, from_json};
+use super::{
+    KeyRow, PartnerRow, Store, StoreError,
+    audit_log::append_audit,
+    database::values,
+    from_json,
+    objects::{NewCollection, add_collection, grant},
+};
 use crate::{
     audit::Entry,
     config::{self, Tlp},
@@ -38,12 +44,15 @@ impl Store {
                              account. What is done about an account is the platform's own, voluntary decision.",
                             partner.platform
                         );
-                        let number: i64 =
-                            tx.value("select coalesce(max(number), 0) + 1 from collections", values![])?.unwrap_or(1);
-                        tx.run(
-                            "insert into collections (number, id, title, description) values (?1, ?2, ?3, ?4)",
-                            values![number, id, title, description],
-                        )?;
+                        let findings = NewCollection {
+                            id: &id,
+                            title: &title,
+                            description: &description,
+                            alias: Some(&format!("findings-{}", partner.name)),
+                            ..OURS
+                        };
+                        let number = add_collection(tx, &findings)?;
+                        grant(tx, &partner.name, number, true, false)?;
                         tx.run(
                             "insert into partners (name, platform, tlp_ceiling, active, pseudonym_key, collection)
                              values (?1, ?2, ?3, 1, ?4, ?5)",
@@ -56,6 +65,24 @@ impl Store {
                             ],
                         )?;
                     }
+                }
+                let feedback =
+                    tx.value::<Option<i64>>("select feedback from partners where name = ?1", values![&partner.name])?;
+                if feedback.flatten().is_none() {
+                    let number = add_collection(
+                        tx,
+                        &NewCollection {
+                            id: &uuid::Uuid::new_v4().to_string(),
+                            title: &format!("{}: feedback", partner.platform),
+                            description: "Post what you found out about shared accounts here, as sighting, opinion or note. \
+                                          Only you and those who sent you the findings can read it.",
+                            alias: Some(&format!("feedback-{}", partner.name)),
+                            ..OURS
+                        },
+                    )?;
+                    // Readable, so that a partner can check what it sent, and take it back.
+                    grant(tx, &partner.name, number, true, true)?;
+                    tx.run("update partners set feedback = ?2 where name = ?1", values![&partner.name, number])?;
                 }
             }
             Ok(())
@@ -106,15 +133,24 @@ impl Store {
     pub fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError> {
         self.read(|db| {
             let row = db.row(
-                "select k.partner, k.hash, p.collection from api_keys k join partners p on p.name = k.partner
+                "select k.partner, k.hash from api_keys k join partners p on p.name = k.partner
                  where k.key_id = ?1 and k.revoked_at is null and p.active = 1",
                 values![key_id],
             )?;
-            row.map(|mut row| Ok(KeyRow { partner: row.take(0)?, hash: row.take(1)?, collection: row.take(2)? }))
-                .transpose()
+            row.map(|mut row| Ok(KeyRow { partner: row.take(0)?, hash: row.take(1)? })).transpose()
         })
     }
 }
+
+/// What collections of partners have in common.
+const OURS: NewCollection<'static> = NewCollection {
+    root: "lockstep",
+    id: "",
+    title: "",
+    description: "",
+    alias: None,
+    media_types: "application/stix+json;version=2.1",
+};
 
 fn tlp_name(tlp: Tlp) -> &'static str {
     match tlp {

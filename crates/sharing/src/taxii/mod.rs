@@ -1,42 +1,40 @@
-//! TAXII 2.1, the reading side, for partners.
+//! TAXII 2.1 for partners: reading of findings, writing of feedback.
 //!
-//! One function answers every request below `/taxii2/`: who asks, whether the answer can be read, what is asked. Numbers in
-//! the comments of the tests are those of the requirements they check.
+//! [`begin`] answers every request below `/taxii2/`: who asks, whether the answer can be read, what is asked. Only a POST of
+//! objects that may be made goes on, with its body, to [`finish`]. Numbers in the comments of the tests are those of the
+//! requirements they check.
 
+mod answer;
+mod feedback;
+mod object;
 mod query;
+mod seed;
+mod site;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
+    http::{HeaderMap, Method, Response, StatusCode, header},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::answer::{Answer, MEDIA, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse};
+pub(crate) use self::{
+    site::Site,
+    write::{NoBody, Posting},
+};
 use crate::{
     demo, keys,
     service::{Inner, SharingError},
     store::{CollectionRow, ObjectQuery, ObjectRow},
 };
 
-const MEDIA: &str = "application/taxii+json;version=2.1";
-const STIX: &str = "application/stix+json;version=2.1";
-/// Bytes; a request within it is never 413.
-const MAX_CONTENT: u64 = 10 * 1024 * 1024;
-/// The one API root.
-const ROOT: &str = "lockstep";
-
-/// An answer before it becomes HTTP.
-struct Answer {
-    status: StatusCode,
-    body: String,
-    headers: Vec<(&'static str, String)>,
-}
-
 /// What is asked, for the metrics.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Discovery,
     ApiRoot,
@@ -74,237 +72,291 @@ pub fn check_taxii_query(raw_query: &str) {
     }
 }
 
-/// Answers a request. Blocks on the store.
-pub(crate) fn answer(
-    inner: &Inner,
-    method: &Method,
-    path: &str,
-    raw_query: &str,
-    headers: &HeaderMap,
-) -> (&'static str, Response<Body>) {
-    let parts: Vec<&str> = path.split('/').skip(2).collect();
-    let (endpoint, collection, object) = match parts.as_slice() {
-        [""] => (Endpoint::Discovery, "", ""),
-        [ROOT, ""] => (Endpoint::ApiRoot, "", ""),
-        [ROOT, "status", _, ""] => (Endpoint::Status, "", ""),
-        [ROOT, "collections", ""] => (Endpoint::Collections, "", ""),
-        [ROOT, "collections", id, ""] => (Endpoint::Collection, *id, ""),
-        [ROOT, "collections", id, "manifest", ""] => (Endpoint::Manifest, *id, ""),
-        [ROOT, "collections", id, "objects", ""] => (Endpoint::Objects, *id, ""),
-        [ROOT, "collections", id, "objects", object, ""] => (Endpoint::Object, *id, *object),
-        [ROOT, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *id, *object),
-        _ => (Endpoint::Unknown, "", ""),
+/// Reads an envelope and its objects as a POST would, for fuzzing: that must not panic, and what is taken can be told of.
+pub fn check_taxii_envelope(body: &[u8]) {
+    for text in write::read(body).into_iter().flatten() {
+        if let Ok(object) = object::read(text.get(), &["application/stix+json".to_owned()]) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            assert!(object.id.chars().all(plain), "{} would have to be escaped", object.id);
+            assert!(object.version.is_none_or(|version| Timestamp::from_microsecond(version).is_ok()));
+        }
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Step {
+    Answered(Answered),
+    /// The body is wanted, see [`finish`].
+    Body(Box<Posting>),
+}
+
+/// A response, and what the metrics say of it.
+pub(crate) struct Answered {
+    pub endpoint: &'static str,
+    pub response: Response<Body>,
+}
+
+/// Answers a request, or says that its body is wanted. Blocks on the store.
+pub(crate) fn begin(inner: &Inner, method: &Method, path: &str, raw_query: &str, headers: &HeaderMap) -> Step {
+    let parts: Option<Vec<String>> = path.split('/').skip(2).map(segment).collect();
+    let parts = parts.unwrap_or_default();
+    let parts: Vec<&str> = match parts.split_last() {
+        // Nothing has an empty name.
+        Some((_, names)) if names.iter().any(String::is_empty) => Vec::new(),
+        _ => parts.iter().map(String::as_str).collect(),
     };
-    let request = Request { inner, method, endpoint, collection, object, raw_query, headers };
-    let answer = request.answer().unwrap_or_else(|problem| match problem {
+    let (endpoint, root, collection, object) = match parts.as_slice() {
+        [""] => (Endpoint::Discovery, "", "", ""),
+        [root, ""] => (Endpoint::ApiRoot, *root, "", ""),
+        [root, "status", id, ""] => (Endpoint::Status, *root, "", *id),
+        [root, "collections", ""] => (Endpoint::Collections, *root, "", ""),
+        [root, "collections", id, ""] => (Endpoint::Collection, *root, *id, ""),
+        [root, "collections", id, "manifest", ""] => (Endpoint::Manifest, *root, *id, ""),
+        [root, "collections", id, "objects", ""] => (Endpoint::Objects, *root, *id, ""),
+        [root, "collections", id, "objects", object, ""] => (Endpoint::Object, *root, *id, *object),
+        [root, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *root, *id, *object),
+        _ => (Endpoint::Unknown, "", "", ""),
+    };
+    let request =
+        Request { inner, method, endpoint, root, collection, object, raw_query, headers, now: Timestamp::now() };
+    match request.answer() {
+        Ok(Next::Answer(answer)) => Step::Answered(answered(inner, endpoint, Ok(answer))),
+        Ok(Next::Body(posting)) => Step::Body(posting),
+        Err(problem) => Step::Answered(answered(inner, endpoint, Err(problem))),
+    }
+}
+
+/// Answers a POST of objects with its body, or with why there is none. Blocks on the store.
+pub(crate) fn finish(inner: &Inner, posting: &Posting, body: Result<Vec<u8>, NoBody>) -> Answered {
+    answered(inner, Endpoint::Objects, write::add(inner, posting, body, Timestamp::now()))
+}
+
+/// The answer to a request that could not be answered.
+pub(crate) fn failed(status: StatusCode) -> Answered {
+    let title = status.canonical_reason().unwrap_or("The server failed");
+    // What went wrong inside is not for a partner.
+    Answered {
+        endpoint: Endpoint::Unknown.name(),
+        response: refusal(status, title, "Try again later.").into_response(),
+    }
+}
+
+fn answered(inner: &Inner, endpoint: Endpoint, answer: Result<Answer, Problem>) -> Answered {
+    let answer = answer.unwrap_or_else(|problem| match problem {
         Problem::Refused(answer) => *answer,
         Problem::Failed(error) => {
             inner.metrics.errors.with_label_values(&["http"]).inc();
             tracing::error!(%error, endpoint = endpoint.name(), "a taxii request failed");
-            // What went wrong inside is not for a partner.
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "The server failed", "Try again later.")
         }
     });
-    (endpoint.name(), answer.into_response())
+    Answered { endpoint: endpoint.name(), response: answer.into_response() }
 }
 
-enum Problem {
-    Refused(Box<Answer>),
-    Failed(SharingError),
+/// A part of a path; `None` where it is nothing that a name could be.
+fn segment(raw: &str) -> Option<String> {
+    let text = percent_encoding::percent_decode_str(raw).decode_utf8().ok()?;
+    (!text.chars().any(char::is_control)).then(|| text.into_owned())
 }
 
-impl<E: Into<SharingError>> From<E> for Problem {
-    fn from(error: E) -> Self {
-        Problem::Failed(error.into())
-    }
+/// Who asks.
+struct Caller {
+    /// As in the table of grants: the partner's name.
+    holder: String,
 }
 
-fn refuse<T>(status: StatusCode, title: &str, description: &str) -> Result<T, Problem> {
-    Err(Problem::Refused(Box::new(refusal(status, title, description))))
+/// Who sent these headers; `None` for nobody that we know.
+fn authenticate(inner: &Inner, headers: &HeaderMap) -> Result<Option<Caller>, SharingError> {
+    let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
+    let Some((user, key)) = presented else { return Ok(None) };
+    let Some((key_id, secret)) = keys::parse(&key) else {
+        // Passwords exist in seeds for tests only.
+        let test_user = inner.site.users.iter().find(|test| user.as_deref().is_some_and(|user| test.is(user, &key)));
+        return Ok(test_user.map(|test| Caller { holder: test.holder() }));
+    };
+    let row = inner.store.key(key_id)?;
+    let known = row.filter(|row| keys::matches(secret, &row.hash) && user.is_none_or(|user| user == row.partner));
+    Ok(known.map(|row| Caller { holder: row.partner }))
 }
 
-fn not_found<T>() -> Result<T, Problem> {
-    refuse(
-        StatusCode::NOT_FOUND,
-        "Not found",
-        "There is nothing here that you may see. Paths end in '/'; GET /taxii2/ says where to begin.",
-    )
+/// What a request leads to.
+enum Next {
+    Answer(Answer),
+    Body(Box<Posting>),
 }
 
 struct Request<'a> {
     inner: &'a Inner,
     method: &'a Method,
     endpoint: Endpoint,
+    root: &'a str,
     collection: &'a str,
+    /// Or the id of a status.
     object: &'a str,
     raw_query: &'a str,
     headers: &'a HeaderMap,
+    now: Timestamp,
 }
 
 impl Request<'_> {
-    fn answer(&self) -> Result<Answer, Problem> {
-        let own = self.authenticate()?;
+    fn answer(&self) -> Result<Next, Problem> {
+        let Some(caller) = authenticate(self.inner, self.headers)? else { return unauthorized() };
         if !acceptable(self.headers) {
             return refuse(StatusCode::NOT_ACCEPTABLE, "Not acceptable", "Ask for application/taxii+json;version=2.1.");
         }
-        // Another partner's collection is no different from one that does not exist.
-        let collection = if self.collection.is_empty() {
-            None
-        } else {
-            match self.inner.store.collection(own)? {
-                Some(row) if row.id == self.collection => Some(row),
-                _ => return not_found(),
-            }
+        let site = &self.inner.site;
+        let root = match (self.endpoint, site.root(self.root)) {
+            (Endpoint::Unknown, _) => return not_found(),
+            (Endpoint::Discovery, _) => None,
+            (_, Some(root)) => Some(root),
+            (_, None) => return not_found(),
         };
-        self.check_method()?;
-        match (self.endpoint, collection) {
-            (Endpoint::Discovery, _) => Ok(self.discovery()),
-            (Endpoint::ApiRoot, _) => Ok(self.api_root()),
-            (Endpoint::Collections, _) => self.collections(own),
-            (Endpoint::Collection, Some(row)) => Ok(ok(self.resource(&row))),
-            (Endpoint::Objects | Endpoint::Object, Some(row)) => self.objects(&row),
-            (Endpoint::Manifest, Some(row)) => self.manifest(&row),
-            (Endpoint::Versions, Some(row)) => self.versions(&row),
-            _ => not_found(),
+        // Another partner's collection is no different from one that does not exist.
+        let collection = match self.collection {
+            "" => None,
+            name => match self.inner.store.collection(&caller.holder, self.root, name)? {
+                Some(row) => Some(row),
+                None => return not_found(),
+            },
+        };
+        let writes = self.check_method()?;
+        if let (true, Some(row), Some(root)) = (writes, &collection, root) {
+            return self.write(caller, root, row);
         }
+        let needs_right = !matches!(self.endpoint, Endpoint::Collection);
+        if let Some(row) = collection.as_ref().filter(|row| needs_right && !row.can_read) {
+            return forbidden(row, "This collection can be written to, not read.");
+        }
+        let answer = match (self.endpoint, collection) {
+            (Endpoint::Discovery, _) => discovery(site),
+            (Endpoint::ApiRoot, _) => match root {
+                Some(root) => api_root(root),
+                None => return not_found(),
+            },
+            (Endpoint::Status, _) => self.status(&caller)?,
+            (Endpoint::Collections, _) => self.collections(&caller)?,
+            (Endpoint::Collection, Some(row)) => ok(resource(&row)),
+            (Endpoint::Objects | Endpoint::Object, Some(row)) => self.objects(&row)?,
+            (Endpoint::Manifest, Some(row)) => self.manifest(&row)?,
+            (Endpoint::Versions, Some(row)) => self.versions(&row)?,
+            _ => return not_found(),
+        };
+        Ok(Next::Answer(answer))
     }
 
-    /// Number of the asking partner's collection.
-    fn authenticate(&self) -> Result<i64, Problem> {
-        let presented =
-            self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
-        if let Some((user, key)) = presented
-            && let Some((key_id, secret)) = keys::parse(&key)
-            && let Some(row) = self.inner.store.key(key_id)?
-            && keys::matches(secret, &row.hash)
-            && user.is_none_or(|user| user == row.partner)
-        {
-            return Ok(row.collection);
-        }
-        let mut answer = refusal(
-            StatusCode::UNAUTHORIZED,
-            "Unauthorized",
-            "Send your API key: HTTP Basic with your partner name and the key as password, or as a Bearer token.",
-        );
-        answer.headers.push((
-            "www-authenticate",
-            r#"Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep""#.to_owned(),
-        ));
-        Err(Problem::Refused(Box::new(answer)))
-    }
-
-    fn check_method(&self) -> Result<(), Problem> {
-        let allow = "GET, HEAD";
-        match (self.method.as_str(), self.endpoint) {
-            ("GET" | "HEAD", _) => Ok(()),
-            (_, Endpoint::Unknown | Endpoint::Status) => not_found(),
-            // The partner may read these but not write to them.
-            ("POST", Endpoint::Objects) | ("DELETE", Endpoint::Object) => {
-                refuse(StatusCode::FORBIDDEN, "Forbidden", "This collection can be read, not written to.")
-            }
+    /// Whether it is one of the two methods that write.
+    fn check_method(&self) -> Result<bool, Problem> {
+        let writing = match self.endpoint {
+            Endpoint::Objects => Some("POST"),
+            Endpoint::Object => Some("DELETE"),
+            _ => None,
+        };
+        match self.method.as_str() {
+            "GET" | "HEAD" => Ok(false),
+            method if Some(method) == writing => Ok(true),
             _ => {
-                let mut answer = refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "Use GET here.");
-                answer.headers.push(("allow", allow.to_owned()));
+                let allow = writing.map_or("GET, HEAD".to_owned(), |method| format!("GET, HEAD, {method}"));
+                let mut answer =
+                    refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &format!("Use {allow} here."));
+                answer.headers.push(("allow", allow));
                 Err(Problem::Refused(Box::new(answer)))
             }
         }
     }
 
-    fn discovery(&self) -> Answer {
-        let root = format!("/taxii2/{ROOT}/");
-        ok(json!({
-            "title": format!("{}: accounts acting in lockstep", self.inner.config.identity),
-            "description": "Findings of coordinated inauthentic behaviour, released after review.",
-            "default": root,
-            "api_roots": [root],
-        }))
+    fn write(&self, caller: Caller, root: &site::Root, row: &CollectionRow) -> Result<Next, Problem> {
+        if self.endpoint == Endpoint::Object {
+            if !(row.can_write && row.can_read) {
+                return forbidden(row, "Deleting takes the right to read this collection and to write to it.");
+            }
+            return write::delete(self.inner, row, self.object, self.raw_query).map(Next::Answer);
+        }
+        if !row.can_write {
+            return forbidden(row, "This collection can be read, not written to.");
+        }
+        Posting::begin(caller, root, row, self.headers).map(|posting| Next::Body(Box::new(posting)))
     }
 
-    fn api_root(&self) -> Answer {
-        ok(json!({
-            "title": "Lockstep",
-            "description": "One collection for each partner, with accounts of its own platform.",
-            "versions": [MEDIA],
-            "max_content_length": MAX_CONTENT,
-        }))
+    fn status(&self, caller: &Caller) -> Result<Answer, Problem> {
+        let now = self.now.as_microsecond();
+        match self.inner.store.status(self.object, self.root, &caller.holder, now)? {
+            Some(body) => Ok(Answer { status: StatusCode::OK, body, headers: Vec::new() }),
+            None => not_found(),
+        }
     }
 
-    fn collections(&self, own: i64) -> Result<Answer, Problem> {
-        Ok(match self.inner.store.collection(own)? {
-            Some(row) => ok(json!({"collections": [self.resource(&row)]})),
-            None => ok(json!({})),
-        })
-    }
-
-    fn resource(&self, row: &CollectionRow) -> Value {
-        let (title, description) = if row.demo {
-            (format!("DEMO: {}", row.title), format!("{}. {}", demo::NOTICE, row.description))
-        } else {
-            (row.title.clone(), row.description.clone())
-        };
-        json!({
-            "id": row.id,
-            "title": title,
-            "description": description,
-            "can_read": true,
-            "can_write": false,
-            "media_types": [STIX],
-        })
+    fn collections(&self, caller: &Caller) -> Result<Answer, Problem> {
+        let rows = self.inner.store.collections(&caller.holder, self.root)?;
+        let list: Vec<Value> = rows.iter().map(resource).collect();
+        Ok(ok(if list.is_empty() { json!({}) } else { json!({"collections": list}) }))
     }
 
     fn objects(&self, row: &CollectionRow) -> Result<Answer, Problem> {
         let (page, more) = self.page(row, true)?;
-        if page.is_empty() {
-            return Ok(ok(json!({})));
-        }
         // The objects are spliced in as they were stored: a page costs no parsing.
-        let mut body = String::with_capacity(page.iter().map(|o| o.body.len() + 1).sum::<usize>() + 96);
-        body.push('{');
-        body.push_str(&self.more(row, &page, more));
-        body.push_str("\"objects\":[");
-        for (index, object) in page.iter().enumerate() {
-            if index > 0 {
-                body.push(',');
-            }
-            body.push_str(&object.body);
-        }
-        body.push_str("]}");
-        Ok(dated(body, &page))
+        let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
+        Ok(self.list(row, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
     }
 
     fn manifest(&self, row: &CollectionRow) -> Result<Answer, Problem> {
         let (page, more) = self.page(row, false)?;
-        if page.is_empty() {
-            return Ok(ok(json!({})));
-        }
-        let records: Vec<Value> = page
-            .iter()
-            .map(|object| {
-                json!({
-                    "id": object.id,
-                    "date_added": micros(object.date_added),
-                    "version": micros(object.version),
-                    "media_type": STIX,
-                })
-            })
-            .collect();
-        let body = format!("{{{}\"objects\":{}}}", self.more(row, &page, more), Value::Array(records));
-        Ok(dated(body, &page))
+        Ok(self.list(row, &page, more, "objects", page.len() * 220, |object, body| {
+            // Ids are checked when they are added: there is nothing to escape in one.
+            let (id, added, version) = (&object.id, micros(object.date_added), micros(object.version));
+            let media = object::media_type(&object.spec_version);
+            for part in [
+                r#"{"id":""#,
+                id,
+                r#"","date_added":""#,
+                &added,
+                r#"","version":""#,
+                &version,
+                r#"","media_type":""#,
+                media,
+            ] {
+                body.push_str(part);
+            }
+            body.push_str(r#""}"#);
+        }))
     }
 
     fn versions(&self, row: &CollectionRow) -> Result<Answer, Problem> {
         let (page, more) = self.page(row, false)?;
-        if page.is_empty() {
-            return Ok(ok(json!({})));
+        Ok(self.list(row, &page, more, "versions", page.len() * 30, |object, body| {
+            body.push('"');
+            body.push_str(&micros(object.version));
+            body.push('"');
+        }))
+    }
+
+    fn list(
+        &self,
+        row: &CollectionRow,
+        page: &[ObjectRow],
+        more: bool,
+        name: &str,
+        bytes: usize,
+        write: impl Fn(&ObjectRow, &mut String),
+    ) -> Answer {
+        let mut body = String::with_capacity(bytes + 128);
+        body.push('{');
+        if let (true, Some(last)) = (more, page.last()) {
+            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", query::cursor(&row.id, last.position())));
         }
-        let versions: Vec<Value> = page.iter().map(|object| json!(micros(object.version))).collect();
-        let body = format!("{{{}\"versions\":{}}}", self.more(row, &page, more), Value::Array(versions));
-        Ok(dated(body, &page))
+        for (index, object) in page.iter().enumerate() {
+            match index {
+                0 => body.push_str(&format!("\"{name}\":[")),
+                _ => body.push(','),
+            }
+            write(object, &mut body);
+        }
+        body.push_str(if page.is_empty() { "}" } else { "]}" });
+        dated(body, page)
     }
 
     /// A page of objects and whether there are more.
     fn page(&self, row: &CollectionRow, bodies: bool) -> Result<(Vec<ObjectRow>, bool), Problem> {
-        let config = &self.inner.config;
+        let site = &self.inner.site;
         let asked = match query::read(self.raw_query, self.endpoint, &row.id) {
             Ok(asked) => asked,
             Err(why) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
@@ -312,74 +364,78 @@ impl Request<'_> {
         if !self.object.is_empty() && !self.inner.store.has_object(row.number, self.object)? {
             return not_found();
         }
-        let limit = asked.limit.unwrap_or(config.taxii_page).min(config.taxii_page_max);
-        let mut page = self.inner.store.objects(
-            row.number,
-            &ObjectQuery {
-                ids: match self.object {
-                    "" => asked.ids,
-                    object => vec![object.to_owned()],
-                },
-                kinds: asked.kinds,
-                spec_versions: asked.spec_versions,
-                versions: asked.versions,
-                after: asked.after,
-                limit: limit + 1,
-                bodies,
+        let query = ObjectQuery {
+            ids: match self.object {
+                "" => asked.ids,
+                object => vec![object.to_owned()],
             },
-        )?;
-        let more = page.len() > limit;
-        page.truncate(limit);
-        Ok((page, more))
-    }
-
-    fn more(&self, row: &CollectionRow, page: &[ObjectRow], more: bool) -> String {
-        match page.last() {
-            Some(last) if more => format!("\"more\":true,\"next\":\"{}\",", query::cursor(&row.id, last.date_added)),
-            _ => String::new(),
-        }
+            kinds: asked.kinds,
+            spec_versions: asked.spec_versions,
+            versions: asked.versions,
+            after: asked.after,
+            limit: asked.limit.unwrap_or(site.page).min(site.page_max),
+            bodies,
+        };
+        Ok(self.inner.store.objects(row.number, &query)?)
     }
 }
 
-impl Answer {
-    fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        response
-    }
+fn unauthorized<T>() -> Result<T, Problem> {
+    let mut answer = refusal(
+        StatusCode::UNAUTHORIZED,
+        "Unauthorized",
+        "Send your API key: HTTP Basic with your partner name and the key as password, or as a Bearer token.",
+    );
+    answer
+        .headers
+        .push(("www-authenticate", r#"Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep""#.to_owned()));
+    Err(Problem::Refused(Box::new(answer)))
 }
 
-fn ok(body: Value) -> Answer {
-    Answer { status: StatusCode::OK, body: body.to_string(), headers: Vec::new() }
+/// Who has no right at all may not learn more than that there is nothing.
+fn forbidden<T>(row: &CollectionRow, why: &str) -> Result<T, Problem> {
+    if row.can_read || row.can_write { refuse(StatusCode::FORBIDDEN, "Forbidden", why) } else { not_found() }
 }
 
-fn dated(body: String, page: &[ObjectRow]) -> Answer {
-    let mut headers = Vec::new();
-    if let (Some(first), Some(last)) = (page.first(), page.last()) {
-        headers.push(("x-taxii-date-added-first", micros(first.date_added)));
-        headers.push(("x-taxii-date-added-last", micros(last.date_added)));
-    }
-    Answer { status: StatusCode::OK, body, headers }
+fn discovery(site: &Site) -> Answer {
+    let path = |root: &str| format!("/taxii2/{root}/");
+    let mut body = json!({
+        "title": site.title,
+        "default": path(&site.default),
+        "api_roots": site.roots.iter().map(|root| path(&root.path)).collect::<Vec<_>>(),
+    });
+    optional(&mut body, "description", &site.description);
+    optional(&mut body, "contact", &site.contact);
+    ok(body)
 }
 
-fn refusal(status: StatusCode, title: &str, description: &str) -> Answer {
-    Answer {
-        status,
-        body: json!({
-            "title": title,
-            "description": description,
-            "http_status": status.as_str(),
-        })
-        .to_string(),
-        headers: Vec::new(),
+fn api_root(root: &site::Root) -> Answer {
+    let mut body = json!({"title": root.title, "versions": [MEDIA], "max_content_length": root.max_content});
+    optional(&mut body, "description", &root.description);
+    ok(body)
+}
+
+fn resource(row: &CollectionRow) -> Value {
+    let (title, description) = if row.demo {
+        (format!("DEMO: {}", row.title), format!("{}. {}", demo::NOTICE, row.description))
+    } else {
+        (row.title.clone(), row.description.clone())
+    };
+    let mut body = json!({
+        "id": row.id,
+        "title": title,
+        "can_read": row.can_read,
+        "can_write": row.can_write,
+        "media_types": row.media_types,
+    });
+    optional(&mut body, "description", &Some(description).filter(|text| !text.is_empty()));
+    optional(&mut body, "alias", &row.alias);
+    body
+}
+
+fn optional(body: &mut Value, name: &str, value: &Option<String>) {
+    if let Some(value) = value {
+        body[name] = json!(value);
     }
 }
 
@@ -396,43 +452,4 @@ fn credentials(header: &str) -> Option<(Option<String>, String)> {
         return Some((Some(user.to_owned()), key.to_owned()));
     }
     None
-}
-
-/// Whether some media range of `Accept` takes TAXII 2.1; no header takes everything.
-fn acceptable(headers: &HeaderMap) -> bool {
-    let mut ranges = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|range| !range.is_empty())
-        .peekable();
-    if ranges.peek().is_none() {
-        return true;
-    }
-    ranges.any(|range| {
-        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
-        let media = parts.next().unwrap_or_default();
-        let mut version = true;
-        let mut wanted = true;
-        for part in parts {
-            match part.split_once('=') {
-                Some(("version", value)) => version = value.trim_matches('"') == "2.1",
-                Some(("q", value)) => wanted = value.parse::<f32>().is_ok_and(|q| q > 0.0),
-                _ => {}
-            }
-        }
-        let known = matches!(media.as_str(), "application/taxii+json" | "application/*" | "*/*");
-        known && version && wanted
-    })
-}
-
-/// RFC 3339 with exactly six digits of fraction and `Z`.
-fn micros(time: i64) -> String {
-    Timestamp::from_microsecond(time)
-        .unwrap_or_default()
-        .to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
-        .to_string()
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::Endpoint;
-use crate::store::Versions;
+use crate::store::{Position, Versions};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq)]
@@ -14,29 +14,39 @@ pub(super) struct Asked {
     pub kinds: Vec<String>,
     pub spec_versions: Vec<String>,
     pub versions: Versions,
-    /// The later of `added_after` and the cursor, microseconds.
-    pub after: i64,
+    /// The later of `added_after` and the cursor.
+    pub after: Position,
     pub limit: Option<usize>,
 }
 
 /// Values a filter may name; more would make one request cost as much as many.
 const MOST_VALUES: usize = 200;
+/// Types a filter may name; STIX 2.1 has about forty.
+const MOST_TYPES: usize = 100;
+/// What a request gets that names no version.
+const LAST: Versions = Versions::Some { first: false, last: true, at: Vec::new() };
+
+/// Reads the query string of a DELETE. It is for every version unless it says for which.
+pub(super) fn read_delete(raw: &str, collection: &str) -> Result<Asked, String> {
+    read_or(raw, Endpoint::Object, collection, Versions::All)
+}
 
 /// Reads a query string, or says which parameter is malformed. Parameters that TAXII does not define are ignored, and so is a
 /// filter where the endpoint has none of that name.
 pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<Asked, String> {
+    read_or(raw, endpoint, collection, if endpoint == Endpoint::Versions { Versions::All } else { LAST })
+}
+
+fn read_or(raw: &str, endpoint: Endpoint, collection: &str, versions_unnamed: Versions) -> Result<Asked, String> {
     let mut asked = Asked {
         ids: Vec::new(),
         kinds: Vec::new(),
         spec_versions: Vec::new(),
-        versions: Versions::Some { first: false, last: true, at: Vec::new() },
-        after: i64::MIN,
+        versions: versions_unnamed,
+        after: Position::START,
         limit: None,
     };
     let whole = matches!(endpoint, Endpoint::Objects | Endpoint::Manifest);
-    if matches!(endpoint, Endpoint::Versions) {
-        asked.versions = Versions::All;
-    }
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
         let known = matches!(
@@ -53,18 +63,18 @@ pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<As
         match &*name {
             "added_after" => {
                 let after = time(&value).ok_or("added_after is no timestamp like 2026-01-31T12:00:00.000000Z")?;
-                asked.after = asked.after.max(after);
+                asked.after = asked.after.max(Position::after(after));
             }
             "next" => {
                 let after = read_cursor(collection, &value).ok_or("next is not one that this collection gave out")?;
                 asked.after = asked.after.max(after);
             }
             "limit" => asked.limit = Some(limit(&value).ok_or("limit is no positive whole number")?),
-            "match[id]" if whole => asked.ids = values(&name, &value)?,
-            "match[type]" if whole => asked.kinds = values(&name, &value)?,
-            "match[spec_version]" => asked.spec_versions = values(&name, &value)?,
+            "match[id]" if whole => asked.ids = values(&name, &value, MOST_VALUES)?,
+            "match[type]" if whole => asked.kinds = values(&name, &value, MOST_TYPES)?,
+            "match[spec_version]" => asked.spec_versions = values(&name, &value, MOST_VALUES)?,
             "match[version]" if !matches!(endpoint, Endpoint::Versions) => {
-                asked.versions = versions(values(&name, &value)?)?;
+                asked.versions = versions(values(&name, &value, MOST_VALUES)?)?;
             }
             _ => {}
         }
@@ -72,14 +82,19 @@ pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<As
     Ok(asked)
 }
 
-fn values(name: &str, value: &str) -> Result<Vec<String>, String> {
-    let values: Vec<String> = value.split(',').map(str::to_owned).collect();
+fn values(name: &str, value: &str, most: usize) -> Result<Vec<String>, String> {
+    let mut values: Vec<String> = value.split(',').map(str::to_owned).collect();
     if values.iter().any(String::is_empty) {
         return Err(format!("{name} has an empty value"));
     }
-    if values.len() > MOST_VALUES {
-        return Err(format!("{name} has more than {MOST_VALUES} values"));
+    if values.iter().any(|value| value.chars().any(char::is_control)) {
+        return Err(format!("{name} has a value with a control character"));
     }
+    if values.len() > most {
+        return Err(format!("{name} has more than {most} values"));
+    }
+    values.sort_unstable();
+    values.dedup();
     Ok(values)
 }
 
@@ -109,7 +124,7 @@ fn limit(value: &str) -> Option<usize> {
 }
 
 /// A timestamp as STIX and TAXII write it, in microseconds.
-fn time(value: &str) -> Option<i64> {
+pub(super) fn time(value: &str) -> Option<i64> {
     let shape = value.len() >= 20
         && value.as_bytes()[10] == b'T'
         && value.ends_with('Z')
@@ -120,22 +135,25 @@ fn time(value: &str) -> Option<i64> {
     Some(value.parse::<Timestamp>().ok()?.as_microsecond())
 }
 
-/// A cursor: an instant, with a check that it belongs to the collection.
-pub(super) fn cursor(collection: &str, date_added: i64) -> String {
-    let mut bytes = date_added.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&check(collection, date_added));
+/// A cursor: a place in the collection, with a check that it belongs to it.
+pub(super) fn cursor(collection: &str, at: Position) -> String {
+    let mut bytes = at.date_added.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&at.number.to_be_bytes());
+    bytes.extend_from_slice(&check(collection, at));
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn read_cursor(collection: &str, text: &str) -> Option<i64> {
+fn read_cursor(collection: &str, text: &str) -> Option<Position> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (instant, found) = bytes.split_first_chunk::<8>()?;
-    let date_added = i64::from_be_bytes(*instant);
-    (found == check(collection, date_added)).then_some(date_added)
+    let (date_added, rest) = bytes.split_first_chunk::<8>()?;
+    let (number, found) = rest.split_first_chunk::<8>()?;
+    let at = Position { date_added: i64::from_be_bytes(*date_added), number: i64::from_be_bytes(*number) };
+    (found == check(collection, at)).then_some(at)
 }
 
-fn check(collection: &str, date_added: i64) -> [u8; 8] {
-    let digest = Sha256::digest(format!("cursor\u{1f}{collection}\u{1f}{date_added}").as_bytes());
+fn check(collection: &str, at: Position) -> [u8; 8] {
+    let Position { date_added, number } = at;
+    let digest = Sha256::digest(format!("cursor\u{1f}{collection}\u{1f}{date_added}\u{1f}{number}").as_bytes());
     let mut check = [0; 8];
     check.copy_from_slice(&digest[..8]);
     check

@@ -1,4 +1,8 @@
-//! Each requirement on reading, over real HTTP.
+//! Each requirement, over real HTTP. Writing is in `writing`, what an attacker would send in `hostile`.
+
+mod hostile;
+mod seeded;
+mod writing;
 
 use std::collections::BTreeSet;
 
@@ -7,7 +11,7 @@ use serde_json::Value;
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures};
+use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures, store::database::tests::places};
 
 const JSON: &str = "application/taxii+json;version=2.1";
 
@@ -31,6 +35,13 @@ struct Reply {
 }
 
 impl Reply {
+    fn of(mut response: ureq::http::Response<ureq::Body>) -> Self {
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap(),
+        }
+    }
     fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
     }
@@ -45,14 +56,20 @@ impl Reply {
 
 impl Server {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::everywhere(1).remove(0)
+    }
+    /// One over SQLite, and one over PostgreSQL where there is a server.
+    fn everywhere(most: usize) -> Vec<Self> {
+        places().into_iter().take(most).map(|(folder, place)| Self::at(folder, place)).collect()
+    }
+    fn at(folder: tempfile::TempDir, database: String) -> Self {
         let partner = |name: &str, platform: &str| Partner {
             name: name.to_owned(),
             platform: platform.to_owned(),
             tlp_ceiling: Tlp::Amber,
         };
         let config = Config {
-            database: folder.path().join("sharing.sqlite").display().to_string(),
+            database,
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],
@@ -98,12 +115,19 @@ impl Server {
             "POST" => self.agent.run(request.body("{}").unwrap()),
             _ => self.agent.run(request.body(()).unwrap()),
         };
-        let mut response = response.unwrap();
-        Reply {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.body_mut().read_to_string().unwrap(),
-        }
+        Reply::of(response.unwrap())
+    }
+    fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
+        self.post_as(&self.key, path, JSON, body)
+    }
+    fn post_as(&self, key: &str, path: &str, media: &str, body: impl Into<Vec<u8>>) -> Reply {
+        let request = ureq::http::Request::builder()
+            .method("POST")
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {key}"))
+            .header("accept", JSON)
+            .header("content-type", media);
+        Reply::of(self.agent.run(request.body(body.into()).unwrap()).unwrap())
     }
     fn get_as(&self, key: &str, path: &str) -> Reply {
         self.call("GET", path, &[("authorization", &format!("Bearer {key}")), ("accept", JSON)])
@@ -155,7 +179,8 @@ fn points_2_3_9_10_11_discovery_to_collection() {
     assert_eq!(root["versions"][0], JSON);
     assert!(root["max_content_length"].as_u64().unwrap() > 0);
     let collections = s.get("/taxii2/lockstep/collections/").json();
-    assert_eq!(collections["collections"].as_array().unwrap().len(), 1);
+    assert_eq!(collections["collections"].as_array().unwrap().len(), 2);
+    assert_eq!(collections, s.get("/taxii2/lockstep/collections/").json());
     let collection = s.col("").json();
     assert_eq!(collection, collections["collections"][0]);
     assert_eq!(collection["can_read"], true);
@@ -183,7 +208,15 @@ fn point_10_empty_is_an_empty_object() {
 #[test]
 fn point_4_paths_end_in_a_slash() {
     let s = Server::start();
-    for path in ["/taxii2", "/taxii2/lockstep", "/taxii2/lockstep/collections", "/taxii2/nothing/"] {
+    for path in [
+        "/taxii2",
+        "/taxii2/lockstep",
+        "/taxii2/lockstep/collections",
+        "/taxii2/nothing/",
+        "/taxii2//",
+        "/taxii2/lockstep/collections//objects/",
+        &format!("/taxii2/lockstep/collections/{}/objects//", s.collection),
+    ] {
         assert_eq!(s.get(path).status, 404, "{path}");
     }
 }
@@ -289,7 +322,7 @@ fn point_12_no_read_right_is_404() {
     }
 }
 
-/// 13, 14 and what is not built: no way to write.
+/// 13, 14: findings can be read, not written to or deleted from.
 #[test]
 fn points_13_14_no_write_right() {
     let s = Server::start();
@@ -301,7 +334,7 @@ fn points_13_14_no_write_right() {
     assert_eq!(s.method("DELETE", &format!("{own}{id}/")).status, 403);
     assert_eq!(s.method("DELETE", &format!("{other}{id}/")).status, 404);
     let put = s.method("PUT", &own);
-    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD, POST")));
     assert_eq!(s.get(&format!("/taxii2/lockstep/status/{}/", uuid::Uuid::new_v4())).status, 404);
     let head = s.method("HEAD", &own);
     assert_eq!((head.status, head.text.len()), (200, 0));

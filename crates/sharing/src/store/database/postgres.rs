@@ -87,6 +87,15 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // A client waits for its connection to close, which it may not do on a thread that drives async tasks; and whoever holds
+        // the store last may well be a task.
+        let kept = std::mem::take(&mut *lock(&self.free));
+        let _ = std::thread::spawn(move || drop(kept)).join();
+    }
+}
+
 impl Database for Postgres {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError> {
         self.with(|connection| connection.transaction(work))
@@ -219,6 +228,14 @@ pub(super) mod tests {
         client.batch_execute(&format!("create schema {schema}")).unwrap();
         let joint = if server.contains('?') { '&' } else { '?' };
         Some(format!("{server}{joint}options=-c%20search_path%3D{schema}"))
+    }
+
+    #[test]
+    fn a_store_can_be_dropped_by_a_task() {
+        let Some(place) = place() else { return };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let postgres = Postgres::open(&place).unwrap();
+        runtime.block_on(async { tokio::spawn(async move { drop(postgres) }).await }).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior, params_from_iter, types};
 use super::{Database, Dialect, Row, Session, Value, Work, migrate};
 use crate::store::StoreError;
 
-const READERS: usize = 4;
+const READERS: usize = 16;
 
 pub(super) struct Sqlite {
     path: PathBuf,
