@@ -135,6 +135,7 @@ impl Demo {
                 name: format!("{platform}-trust-and-safety"),
                 platform: platform.clone(),
                 tlp_ceiling: Tlp::Amber,
+                ..Partner::default()
             })
             .collect();
         let log = Log::open_embedded(&config.log.dir).await?;

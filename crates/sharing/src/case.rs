@@ -2,12 +2,15 @@
 //!
 //! No I/O: [`Case::take`] checks a step and returns what the audit log has to say of it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Entry;
+use crate::{audit::Entry, expiry::Attention};
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,6 +184,18 @@ pub struct Case {
     /// How often each account was shared and withdrawn again: an account that comes back gets a new indicator.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
+    /// Accounts that people withdrew from the case, platform and id with U+001F between: no later version shares them.
+    #[serde(default)]
+    pub left_out: BTreeSet<String>,
+    /// When the flags that partners have run out.
+    #[serde(default)]
+    pub valid_until: Option<Timestamp>,
+    /// Who wants them renewed; a second person does it.
+    #[serde(default)]
+    pub renewal: Option<Word>,
+    /// What people should look at again.
+    #[serde(default)]
+    pub attention: Vec<Attention>,
 }
 
 impl Case {
@@ -201,6 +216,10 @@ impl Case {
             first_released_at: None,
             released_version: None,
             withdrawn: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            valid_until: None,
+            renewal: None,
+            attention: Vec::new(),
         };
         let entry = case.entry(
             "lockstep",
@@ -339,7 +358,7 @@ impl Case {
         Ok(self.entry(by, action, text, now))
     }
 
-    fn allowed(&self) -> String {
+    pub(crate) fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
             State::InReview => &["check sources and methods", "approve", "dismiss"],
@@ -359,7 +378,7 @@ impl Case {
         steps.join(", ")
     }
 
-    fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
+    pub(crate) fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
         Entry { at: now, actor: by.to_owned(), subject: self.id.clone(), action: action.to_owned(), text }
     }
 }

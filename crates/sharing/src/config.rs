@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::webhooks;
+
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +31,12 @@ pub struct Config {
     pub taxii_page_max: usize,
     /// Cases in a page of the console.
     pub console_page: usize,
+    /// Days before flags run out on which a case asks for attention.
+    pub expiry_notice_days: u32,
+    /// Hours that a partner may take to know of a withdrawal.
+    pub retraction_due_h: u32,
+    /// How webhooks are delivered.
+    pub webhooks: webhooks::Config,
 }
 
 impl Default for Config {
@@ -44,6 +52,9 @@ impl Default for Config {
             taxii_page: 100,
             taxii_page_max: 1000,
             console_page: 50,
+            expiry_notice_days: 7,
+            retraction_due_h: 24,
+            webhooks: webhooks::Config::default(),
         }
     }
 }
@@ -75,6 +86,12 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
+        for (name, value) in [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)] {
+            if !(1..=3650).contains(&value) {
+                return Err(format!("sharing.{name} is {value}: set 1 to 3650"));
+            }
+        }
+        self.webhooks.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
@@ -97,6 +114,10 @@ impl Config {
                     "sharing.partners[{index}].platform is {:?}: use the platform's lower-case name as in posts",
                     partner.platform
                 ));
+            }
+            if let Some(url) = &partner.webhook {
+                webhooks::send::check_url(url, self.webhooks.private)
+                    .map_err(|why| format!("sharing.partners[{index}].webhook: {why}"))?;
             }
         }
         Ok(())
@@ -125,6 +146,15 @@ pub struct Partner {
     /// The most restricted marking that this partner may receive.
     #[serde(default = "amber")]
     pub tlp_ceiling: Tlp,
+    /// Where what is added to its collection is sent as well. Nothing goes there before it has a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+impl Default for Partner {
+    fn default() -> Self {
+        Self { name: String::new(), platform: String::new(), tlp_ceiling: amber(), webhook: None }
+    }
 }
 
 fn amber() -> Tlp {

@@ -22,10 +22,11 @@ use crate::{
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
-    demo, keys,
+    crash, demo, expiry, feedback, keys,
     metrics::Metrics,
-    stix,
+    retraction, stix,
     store::{Change, PartnerRow, Store, StoreError, StoredCase},
+    webhooks,
 };
 
 /// The consumer group of this service.
@@ -60,6 +61,12 @@ pub enum SharingError {
     /// There is no such case.
     #[error("there is no case about cluster {0:?}")]
     NoCase(String),
+    /// There is no such retraction case, or it is decided.
+    #[error("there is no open retraction case {0}")]
+    NoRetractionCase(i64),
+    /// It makes no sense as asked.
+    #[error("{0}")]
+    Refused(String),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -83,6 +90,9 @@ pub struct Outcomes {
     pub published: usize,
 }
 
+/// Objects by number of the collection.
+pub(crate) type Publish = Vec<(i64, Vec<crate::store::NewObject>)>;
+
 /// The sharing service. Cheap to clone.
 #[derive(Clone)]
 pub struct Sharing {
@@ -100,8 +110,15 @@ impl Sharing {
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
-        let store = Store::open(&config.database)?;
+        let mut store = Store::open(&config.database)?;
+        store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         store.set_partners(&config.partners)?;
+        store.set_inboxes()?;
+        let webhooks = config.partners.iter().filter_map(|p| Some((p.name.as_str(), p.webhook.as_deref()?)));
+        store.set_webhooks(webhooks, Timestamp::now())?;
+        for partner in store.webhooks_without_secret()? {
+            tracing::warn!(partner, "its webhook has no secret, deliveries wait; lockstep partners webhook-secret makes one");
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
@@ -151,9 +168,20 @@ impl Sharing {
         self.blocking(|inner| Ok(inner.store.verify_audit()?)).await
     }
 
+    /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
+    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+        tokio::try_join!(
+            self.read_clusters(&log, &shutdown),
+            webhooks::run(self, &shutdown),
+            feedback::run(self, &log, &shutdown),
+            expiry::run(self, &shutdown),
+        )?;
+        Ok(())
+    }
+
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
-    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+    async fn read_clusters(&self, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
@@ -169,11 +197,13 @@ impl Sharing {
             if records.is_empty() {
                 continue;
             }
+            crash::here("after poll");
             let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
             if let Err(error) = self.on_clusters(batch).await {
                 self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
+            crash::here("before the offset is committed");
             if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
                 self.inner.metrics.errors.with_label_values(&["log"]).inc();
                 if !error.is_retryable() {
@@ -257,10 +287,10 @@ impl Inner {
             }
         }
         // Clusters that became part of another are told by that one's case. In the demo what was shared of them is withdrawn; where
-        // people decide, they do so on the console.
+        // people decide, the case asks for their attention.
+        let demo = self.config.reviewers == Reviewers::Demo;
         let absorbed: BTreeMap<&str, &str> = newest
             .values()
-            .filter(|_| self.config.reviewers == Reviewers::Demo)
             .flat_map(|by| by.lineage.iter().map(|gone| (gone.as_str(), by.cluster_id.as_str())))
             .collect();
         let partners = self.store.partners()?;
@@ -268,7 +298,7 @@ impl Inner {
         let outcomes = loop {
             let mut outcomes = Outcomes::default();
             let mut changes = Vec::new();
-            for cluster in newest.values().filter(|cluster| !absorbed.contains_key(cluster.cluster_id.as_str())) {
+            for cluster in newest.values().filter(|of| !demo || !absorbed.contains_key(of.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
                 if let Some(change) = on_cluster(known, cluster, &self.config, &partners, now)? {
@@ -277,12 +307,28 @@ impl Inner {
                 }
             }
             for (gone, by) in &absorbed {
-                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &partners, now)?);
+                if demo {
+                    changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &partners, now)?);
+                    continue;
+                }
+                // Its own last word may be in the same batch: both are one change then.
+                let known = changes.iter().position(|change: &Change| change.stored.case.cluster_id == *gone);
+                let mut change = match (known, self.store.case(gone)?) {
+                    (Some(index), _) => changes.swap_remove(index),
+                    (None, Some(stored)) => Change { stored, entries: Vec::new(), publish: Vec::new() },
+                    (None, None) => continue,
+                };
+                let (text, now) = (format!("its cluster became part of {by}"), after(&change.stored.case, now));
+                change.entries.extend(change.stored.case.ask_attention(expiry::Why::Absorbed, text, now));
+                if !change.entries.is_empty() {
+                    changes.push(change);
+                }
             }
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
             match self.store.commit(&changes, now) {
                 Ok(added) => {
+                    crash::here("after the case is stored");
                     outcomes.published = added;
                     break outcomes;
                 }
@@ -304,26 +350,57 @@ impl Inner {
         Ok(outcomes)
     }
 
-    fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+    pub(crate) fn step(&self, cluster_id: &str, step: Step, by: &str, now: Timestamp) -> Result<State, SharingError> {
+        self.change(cluster_id, now, |inner, stored, now| {
+            let publishes = matches!(step, Step::Release | Step::Update);
+            let retracts = matches!(step, Step::Retract { .. });
+            let closes = matches!(step, Step::Close);
+            let entries = vec![stored.case.take(step, by, now)?];
+            if closes {
+                stored.case.settle_attention();
+            }
+            let partners = inner.store.partners()?;
+            let publish = if publishes {
+                share(stored, &inner.config, &partners, now)
+            } else if retracts {
+                withdraw(stored, &inner.config, &partners, now)
+            } else {
+                Vec::new()
+            };
+            Ok((entries, publish))
+        })
+    }
+
+    /// Loads a case, changes it, and stores it with what the audit log has to say and what partners get, in one transaction. Nothing
+    /// is stored where there is nothing to say.
+    pub(crate) fn change(
+        &self,
+        cluster_id: &str,
+        now: Timestamp,
+        work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
+    ) -> Result<State, SharingError> {
         let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
         let now = after(&stored.case, now);
-        let publishes = matches!(step, Step::Release | Step::Update);
-        let retracts = matches!(step, Step::Retract { .. });
-        let entries = vec![stored.case.take(step, by, now)?];
-        let partners = self.store.partners()?;
-        let publish = if publishes {
-            share(&mut stored, &self.config, &partners, now)
-        } else if retracts {
-            withdraw(&mut stored, &self.config, &partners, now)
-        } else {
-            Vec::new()
-        };
+        let (entries, publish) = work(self, &mut stored, now)?;
         let state = stored.case.state;
-        let change = Change { stored, entries, publish };
-        let added = self.store.commit(&[change], now)?;
+        if entries.is_empty() {
+            return Ok(state);
+        }
+        let added = self.store.commit(&[Change { stored, entries, publish }], now)?;
+        crash::here("after a release is stored");
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
         Ok(state)
+    }
+
+    /// What every partner that may be told gets of a case.
+    pub(crate) fn for_partners(
+        &self,
+        stored: &StoredCase,
+        now: Timestamp,
+        objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
+    ) -> Result<Publish, SharingError> {
+        Ok(for_partners(stored, &self.config, &self.store.partners()?, now, objects))
     }
 
     fn count_cases(&self) {
@@ -366,6 +443,7 @@ fn on_cluster(
                 return Ok(None);
             };
             entries.push(entry);
+            entries.extend(expiry::on_status(&mut stored.case, cluster.status, config.reviewers, now));
             stored.cluster = cluster.clone();
             (stored, now)
         }
@@ -409,12 +487,16 @@ fn share(
     config: &Config,
     partners: &[PartnerRow],
     now: Timestamp,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
-    let publish = for_partners(stored, config, partners, now, |p| p.objects());
+) -> Publish {
+    let cluster = retraction::without(&stored.cluster, &stored.case.left_out);
+    let shared = StoredCase { cluster, ..stored.clone() };
+    let publish = for_partners(&shared, config, partners, now, |p| p.objects());
     if let Some(before) = &stored.released {
-        stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
+        stix::note_withdrawn(&mut stored.case, before, Some(&shared.cluster));
     }
-    stored.released = Some(stored.cluster.clone());
+    stored.case.settle_attention();
+    stored.case.valid_until = Some(expiry::valid_until(&shared.cluster, now, config.valid_days));
+    stored.released = Some(shared.cluster);
     publish
 }
 
@@ -424,7 +506,7 @@ fn withdraw(
     config: &Config,
     partners: &[PartnerRow],
     now: Timestamp,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+) -> Publish {
     let Some(before) = stored.released.clone() else {
         return Vec::new();
     };
@@ -432,6 +514,7 @@ fn withdraw(
     let shared = StoredCase { cluster: before.clone(), ..stored.clone() };
     let publish = for_partners(&shared, config, partners, now, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
+    stored.case.settle_attention();
     publish
 }
 
@@ -441,7 +524,7 @@ fn for_partners(
     partners: &[PartnerRow],
     now: Timestamp,
     objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+) -> Publish {
     partners
         .iter()
         .filter(|partner| partner.tlp_ceiling >= config.tlp)

@@ -6,7 +6,7 @@ fn open(folder: &tempfile::TempDir, reviewers: Reviewers, tlp: Tlp) -> Sharing {
         database: folder.path().join("deep/er/sharing.sqlite").display().to_string(),
         reviewers,
         tlp,
-        partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
+        partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber, ..Partner::default() }],
         ..Config::default()
     };
     Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap()
@@ -168,7 +168,7 @@ fn a_partner_cannot_move_to_another_platform_under_its_name() {
     drop(open(&folder, Reviewers::People, Tlp::Amber));
     let config = Config {
         database: folder.path().join("deep/er/sharing.sqlite").display().to_string(),
-        partners: vec![Partner { name: "birds".to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Amber }],
+        partners: vec![Partner { name: "birds".to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Amber, ..Partner::default() }],
         ..Config::default()
     };
     assert!(Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).is_err());

@@ -219,6 +219,7 @@ mod tests {
                     name: "p".to_owned(),
                     platform: "x".to_owned(),
                     tlp_ceiling: Tlp::Amber,
+                    ..config::Partner::default()
                 }])
                 .unwrap();
             let collection = store.partners().unwrap()[0].collection;

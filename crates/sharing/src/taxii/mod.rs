@@ -269,6 +269,12 @@ impl Request<'_> {
             body.push_str(&object.body);
         }
         body.push_str("]}");
+        if self.method != Method::HEAD
+            && let (Some(first), Some(last)) = (page.first(), page.last())
+        {
+            // Whoever was handed the revoked objects knows of the withdrawal.
+            self.inner.store.acknowledge_fetched(row.number, first.date_added, last.date_added, Timestamp::now())?;
+        }
         Ok(dated(body, &page))
     }
 
