@@ -556,3 +556,5 @@ fn after(case: &Case, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod way_back_tests;

@@ -63,6 +63,17 @@ pub(crate) struct ReadObject<'a> {
 }
 
 impl Store {
+    /// Adds objects to a collection that a partner writes to.
+    #[cfg(test)]
+    pub fn post(
+        &self,
+        collection: i64,
+        objects: &[super::NewObject],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))
+    }
+
     /// Gives every partner in use a collection to write to.
     pub fn set_inboxes(&self) -> Result<(), StoreError> {
         self.write(|tx| {
