@@ -108,10 +108,8 @@ pub(crate) struct Inner {
 impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
-        config.check().map_err(SharingError::Config)?;
-        let metrics = Metrics::new(metrics)?;
-        let mut store = Store::open(&config.database)?;
-        store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
+        let sharing = Self::attach(config, metrics)?;
+        let Inner { config, store, .. } = &*sharing.inner;
         store.set_partners(&config.partners)?;
         store.set_inboxes()?;
         let webhooks = config.partners.iter().filter_map(|p| Some((p.name.as_str(), p.webhook.as_deref()?)));
@@ -122,9 +120,17 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let sharing = Self { inner: Arc::new(Inner { config, store, metrics }) };
         sharing.inner.count_cases();
         Ok(sharing)
+    }
+
+    /// Opens the store for a command beside a running service: its partners stay as the service has them. Blocks.
+    pub fn attach(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
+        config.check().map_err(SharingError::Config)?;
+        let metrics = Metrics::new(metrics)?;
+        let mut store = Store::open(&config.database)?;
+        store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
+        Ok(Self { inner: Arc::new(Inner { config, store, metrics }) })
     }
 
     /// The configuration it runs with.
@@ -165,7 +171,7 @@ impl Sharing {
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
     pub async fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, SharingError> {
-        self.blocking(|inner| Ok(inner.store.verify_audit()?)).await
+        self.blocking(|inner| Ok(inner.store.verify_audit(None)?)).await
     }
 
     /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
@@ -212,6 +218,7 @@ impl Sharing {
                 // The records come again, and nothing is doubled.
                 tracing::warn!(%error, "offsets were not committed, the clusters will come again");
             }
+            crash::here("after the offset is committed");
         }
         consumer.close().await?;
         Ok(())
@@ -554,6 +561,8 @@ fn after(case: &Case, now: Timestamp) -> Timestamp {
     now.max(next.unwrap_or(now))
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -188,7 +188,13 @@ async fn a_rejection_opens_a_retraction_case_and_one_person_withdraws_the_accoun
         release(&sharing, "a").await;
         let before = seen(&sharing, "birds", "indicator");
         let ((id, account), (again, other)) = (indicator(&sharing, "birds", 3), indicator(&sharing, "birds", 4));
-        says(&sharing, "birds", "opinion", &id, json!({"opinion": "strongly-disagree", "explanation": "our own news desk"}));
+        says(
+            &sharing,
+            "birds",
+            "opinion",
+            &id,
+            json!({"opinion": "strongly-disagree", "explanation": "our own news desk"}),
+        );
         says(&sharing, "birds", "opinion", &again, json!({"opinion": "disagree"}));
         sharing.inner.read_inboxes(Timestamp::now()).unwrap();
         let open = sharing.retraction_cases(false).await.unwrap();
@@ -379,10 +385,8 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
         sharing.on_clusters(vec![fixtures::cluster("a", 4)]).await.unwrap();
         assert_eq!(attention("a"), [], "flagged again");
         // The last word of the absorbed one comes along with the word that it was absorbed.
-        let whole = ClusterMessage {
-            lineage: vec!["b".to_owned(), "never-seen".to_owned()],
-            ..fixtures::cluster("c", 2)
-        };
+        let whole =
+            ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("c", 2) };
         let last = ClusterMessage { status: Status::Faded, ..fixtures::cluster("b", 2) };
         sharing.on_clusters(vec![last, whole.clone()]).await.unwrap();
         sharing.on_clusters(vec![whole]).await.unwrap();

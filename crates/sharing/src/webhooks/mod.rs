@@ -10,7 +10,7 @@
 pub(crate) mod send;
 pub(crate) mod sign;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     collections::BTreeSet,
@@ -103,7 +103,9 @@ impl Sharing {
         let id = id.to_owned();
         self.blocking(move |inner| {
             let text = "it is to be sent again".to_owned();
-            Ok(inner.store.resend(&id, by_operator(format!("delivery {id}"), "delivery_resent", text, Timestamp::now()))?)
+            Ok(inner
+                .store
+                .resend(&id, by_operator(format!("delivery {id}"), "delivery_resent", text, Timestamp::now()))?)
         })
         .await
     }
@@ -235,7 +237,14 @@ impl Inner {
         if attempted == Attempted::Delivered {
             tracing::debug!(partner, id = claimed.id, "a webhook was delivered");
         } else {
-            tracing::warn!(partner, id = claimed.id, attempt = claimed.attempts, outcome, came_of_it = name, "a webhook was not taken");
+            tracing::warn!(
+                partner,
+                id = claimed.id,
+                attempt = claimed.attempts,
+                outcome,
+                came_of_it = name,
+                "a webhook was not taken"
+            );
         }
         Ok(matches!(attempted, Attempted::Delivered | Attempted::Dead))
     }
