@@ -2,7 +2,9 @@
 //!
 //! Words for people go to standard error, data to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod config;
+mod deliveries;
 mod demo;
 mod detect;
 mod evaluate;
@@ -49,6 +51,8 @@ enum Command {
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
     Partners(serve::Partners),
+    Retractions(deliveries::Retractions),
+    Audit(audit::Audit),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Retractions(retractions) => retractions.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

@@ -86,7 +86,9 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        for (name, value) in [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)] {
+        for (name, value) in
+            [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)]
+        {
             if !(1..=3650).contains(&value) {
                 return Err(format!("sharing.{name} is {value}: set 1 to 3650"));
             }

@@ -253,8 +253,10 @@ impl Case {
             return self.refuse("renew", "nobody has proposed it for the version that partners have");
         };
         if proposed.by == by {
-            return self
-                .refuse("renew", &format!("{by} proposed it: accounts are named only when two different people agree"));
+            return self.refuse(
+                "renew",
+                &format!("{by} proposed it: accounts are named only when two different people agree"),
+            );
         }
         self.renewal = None;
         self.attention.retain(|attention| attention.why != Why::RunsOut);

@@ -148,9 +148,7 @@ fn says(kind: &str, object: &Value) -> Result<Says, String> {
             "disagree" | "strongly-disagree" => Says::Opinion(Verdict::Rejected),
             "neutral" => Says::Nothing,
             _ => {
-                return Err(
-                    "opinion must be strongly-disagree, disagree, neutral, agree or strongly-agree".to_owned()
-                );
+                return Err("opinion must be strongly-disagree, disagree, neutral, agree or strongly-agree".to_owned());
             }
         },
         // Not to have seen something rejects nothing.

@@ -38,7 +38,8 @@ impl Sharing {
     ) -> Result<State, SharingError> {
         let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
         let accounts: BTreeSet<String> = accounts.iter().map(|(platform, id)| account_key(platform, id)).collect();
-        self.blocking(move |inner| inner.withdraw_accounts(&cluster_id, &accounts, &reason, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.withdraw_accounts(&cluster_id, &accounts, &reason, &by, Timestamp::now()))
+            .await
     }
 
     /// Open retraction cases, oldest first; with `all` the decided ones too.
@@ -123,8 +124,7 @@ impl Inner {
                     self.step(&open.cluster_id, Step::Retract { reason }, by, now)?;
                     return Ok(());
                 }
-                let keys: BTreeSet<String> =
-                    open.accounts.iter().map(|id| account_key(&open.platform, id)).collect();
+                let keys: BTreeSet<String> = open.accounts.iter().map(|id| account_key(&open.platform, id)).collect();
                 // Where nothing else would be left, it is the whole case.
                 let shared = self.store.case(&open.cluster_id)?.and_then(|stored| stored.released);
                 if shared.is_some_and(|shared| without(&shared, &keys).accounts.is_empty()) {

@@ -201,7 +201,7 @@ fn case_page(inner: &Inner, id: &str) -> Result<Option<CasePage>, SharingError> 
         demo,
         title: words::count(stored.cluster.accounts.len() as u64, "account") + " in lockstep",
         state: stored.case.state.to_string(),
-        advice: advice(&stored.case, inner.config.reviewers),
+        advice: advice(&stored.case, inner.config.reviewers) + &attention(&stored.case),
         case_id: stored.case.id.clone(),
         body: view::body(&stored.cluster, "cluster", view::Limits::CONSOLE),
         history: history.into_iter().map(step_view).collect(),
@@ -215,6 +215,12 @@ fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
         action: words::shorten(&entry.action.replace('_', " "), 60),
         text: words::shorten(&entry.text, 600),
     }
+}
+
+/// What people should look at again.
+fn attention(case: &Case) -> String {
+    let texts: Vec<&str> = case.attention.iter().map(|attention| attention.text.as_str()).collect();
+    if texts.is_empty() { String::new() } else { format!(" Needs attention: {}.", texts.join("; ")) }
 }
 
 /// What the policy says of the case now.

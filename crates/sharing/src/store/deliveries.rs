@@ -111,7 +111,9 @@ pub(crate) struct Claimed {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Attempted {
     Delivered,
-    Again { at: Timestamp },
+    Again {
+        at: Timestamp,
+    },
     Dead,
     /// The endpoint is gone for good.
     Disabled,
@@ -136,10 +138,7 @@ impl Store {
                     tx.value("select url from webhooks where partner = ?1", values![partner])?;
                 match before {
                     Some(before) => {
-                        tx.run(
-                            "update webhooks set active = 1, url = ?2 where partner = ?1",
-                            values![partner, url],
-                        )?;
+                        tx.run("update webhooks set active = 1, url = ?2 where partner = ?1", values![partner, url])?;
                         if before != url {
                             enable(tx, partner, now)?;
                         }

@@ -65,12 +65,7 @@ pub(crate) struct ReadObject<'a> {
 impl Store {
     /// Adds objects to a collection that a partner writes to.
     #[cfg(test)]
-    pub fn post(
-        &self,
-        collection: i64,
-        objects: &[super::NewObject],
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
+    pub fn post(&self, collection: i64, objects: &[super::NewObject], now: Timestamp) -> Result<usize, StoreError> {
         self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))
     }
 
@@ -194,7 +189,8 @@ impl Store {
     /// What partners said of a case, oldest first.
     pub fn feedback_of(&self, case_id: &str) -> Result<Vec<FeedbackRow>, StoreError> {
         self.read(|db| {
-            let sql = "select partner, account, verdict, said_at, note from feedback where case_id = ?1 order by number";
+            let sql =
+                "select partner, account, verdict, said_at, note from feedback where case_id = ?1 order by number";
             let rows = db.rows(sql, values![case_id])?.into_iter().map(|mut row| {
                 Ok(FeedbackRow {
                     partner: row.take(0)?,

@@ -128,7 +128,13 @@ impl Store {
 
     /// Notes that a partner was handed the objects of its collection added from `first` to `last`. Costs one look-up where nothing
     /// waits.
-    pub fn acknowledge_fetched(&self, collection: i64, first: i64, last: i64, now: Timestamp) -> Result<(), StoreError> {
+    pub fn acknowledge_fetched(
+        &self,
+        collection: i64,
+        first: i64,
+        last: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let waits = self.read(|db| {
             let sql = "select number from retractions
                        where collection = ?1 and last_added >= ?2 and last_added <= ?3 and acked_at is null limit 1";
@@ -145,7 +151,9 @@ impl Store {
         self.write(|tx| {
             let sql = format!("{RETRACTIONS} where number = ?1 and acked_at is null");
             let Some(row) = tx.row(&sql, values![number])? else {
-                return Err(StoreError::Partner(format!("there is no withdrawal {number} that waits to be acknowledged")));
+                return Err(StoreError::Partner(format!(
+                    "there is no withdrawal {number} that waits to be acknowledged"
+                )));
             };
             acked(tx, vec![retraction(row)?], AckedBy::Operator, &format!("{by}: {note}"), now)
         })
@@ -181,7 +189,8 @@ impl Store {
     /// Cases whose flags run out by then, soonest first, as cluster ids.
     pub fn running_out(&self, by: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
         self.read(|db| {
-            let sql = "select cluster_id, valid_until from watched where valid_until <= ?1 order by valid_until, cluster_id";
+            let sql =
+                "select cluster_id, valid_until from watched where valid_until <= ?1 order by valid_until, cluster_id";
             db.rows(sql, values![by])?.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect()
         })
     }
@@ -247,8 +256,7 @@ pub(super) fn after_publish(
     if let Some((last, accounts)) = withdrawn {
         let partner: Option<String> =
             tx.value("select name from partners where collection = ?1", values![collection])?;
-        let number: i64 =
-            tx.value("select coalesce(max(number), 0) + 1 from retractions", values![])?.unwrap_or(1);
+        let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from retractions", values![])?.unwrap_or(1);
         let reason = change.entries.last().map(|entry| entry.text.as_str()).unwrap_or_default();
         tx.run(
             "insert into retractions (number, partner, collection, case_id, cluster_id, accounts, reason, at, due, last_added)
@@ -354,12 +362,14 @@ pub(super) fn open_retraction_case(
         let open = retraction_case(row)?;
         if open.accounts.is_empty() == accounts.is_empty() {
             let all: BTreeSet<String> = accounts.into_iter().chain(open.accounts).collect();
-            tx.run("update retraction_cases set accounts = ?2 where number = ?1", values![open.number, to_json(&all)?])?;
+            tx.run(
+                "update retraction_cases set accounts = ?2 where number = ?1",
+                values![open.number, to_json(&all)?],
+            )?;
             return Ok(());
         }
     }
-    let number: i64 =
-        tx.value("select coalesce(max(number), 0) + 1 from retraction_cases", values![])?.unwrap_or(1);
+    let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from retraction_cases", values![])?.unwrap_or(1);
     tx.run(
         "insert into retraction_cases (number, case_id, cluster_id, platform, accounts, opened_at, opened_by, reason, state)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
