@@ -50,14 +50,12 @@ async fn api_page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> R
             let history = inner.store.history(&stored.case.id)?;
             let feedback = inner.store.feedback_of(&stored.case.id)?;
             let retractions = inner.store.retractions_of(&stored.case.id)?;
-            let cases =
-                inner.store.retraction_cases(true)?.into_iter().filter(|of| of.case == stored.case.id).collect();
+            let cases = inner.store.retraction_cases_of(&stored.case.id)?;
             Ok(Some((stored, history, feedback, retractions, cases)))
         })
         .await;
     let response = match found {
         Ok(Some((stored, history, feedback, retractions, cases))) => {
-            let cases: Vec<crate::RetractionCase> = cases;
             let page = json!({
                 "case": stored.case,
                 "cluster": stored.cluster,

@@ -233,6 +233,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -290,6 +291,63 @@ mod tests {
         ] {
             let refused = read(&bad).unwrap_err();
             assert!(refused.contains(place), "{refused}");
+        }
+    }
+
+    /// JSON of any shape, often with the names that are read.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let word = prop_oneof![
+            ".{0,12}",
+            proptest::sample::select(vec![
+                "note",
+                "opinion",
+                "sighting",
+                "agree",
+                "actioned",
+                "2026-11-01T00:00:00Z",
+                SEEN
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let name = prop_oneof![
+            proptest::sample::select(vec![
+                "type",
+                "labels",
+                "extensions",
+                EXTENSION,
+                "verdict",
+                "object_refs",
+                "sighting_of_ref",
+                "opinion",
+                "modified",
+                "revoked",
+                "count",
+                "content",
+            ])
+            .prop_map(str::to_owned),
+            ".{0,5}",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            word.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                proptest::collection::btree_map(name.clone(), inner, 0..8)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_partner_writes_breaks_the_reader(object in any_json()) {
+            if let Ok(said) = read(&object) {
+                prop_assert!(!said.about.is_empty() && said.about.len() <= MAX_REFS);
+            }
         }
     }
 }

@@ -229,7 +229,10 @@ fn withdrawal(publication: &Publication, gone: &ClusterMessage) -> Vec<NewObject
         !renews || object.body.contains("\"revoked\":true")
     });
     let of_gone = Publication { cluster: gone, before: Some(gone), ..*publication };
-    objects.extend(of_gone.retraction().into_iter().filter(|object| object.kind == "note"));
+    let says_so = |object: &NewObject| object.kind == "note" && object.body.contains("\"abstract\":\"Withdrawn\"");
+    if !objects.iter().any(says_so) {
+        objects.extend(of_gone.retraction().into_iter().filter(says_so));
+    }
     objects
 }
 

@@ -111,7 +111,7 @@ async fn life(folder: &Path, place: &str, url: &str) {
             version: Some(1),
             body: object.to_string(),
         };
-        store.post(inbox.collection, &[new], Timestamp::now()).unwrap();
+        store.post_feedback(inbox.collection, &[new], Timestamp::now()).unwrap();
     }
     wait("feedback is published", || {
         store.unpublished_feedback(9).unwrap().is_empty() && feedback(&sharing) == about.len()

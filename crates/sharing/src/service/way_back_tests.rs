@@ -77,7 +77,7 @@ fn says(sharing: &Sharing, partner: &str, kind: &str, about: &str, properties: V
         version: Some(now.as_microsecond()),
         body: object.to_string(),
     };
-    sharing.inner.store.post(inbox.collection, &[new], now).unwrap();
+    sharing.inner.store.post_feedback(inbox.collection, &[new], now).unwrap();
 }
 
 fn counted(sharing: &Sharing, outcome: Outcome) -> u64 {
@@ -233,6 +233,13 @@ async fn a_rejection_opens_a_retraction_case_and_one_person_withdraws_the_accoun
         sharing.step("a", Step::Update, "bob").await.unwrap();
         let now = seen(&sharing, "birds", "indicator");
         assert_eq!(now.iter().filter(|object| object["revoked"] != true).count(), before.len() - 2);
+
+        // To reject the account itself asks for nothing that has not happened.
+        let user =
+            seen(&sharing, "birds", "user-account").into_iter().find(|user| user["user_id"] == *account).unwrap();
+        says(&sharing, "birds", "opinion", user["id"].as_str().unwrap(), json!({"opinion": "disagree"}));
+        sharing.inner.read_inboxes(Timestamp::now()).unwrap();
+        assert_eq!(sharing.retraction_cases(false).await.unwrap(), []);
 
         // The partner agrees with the withdrawal: that is no label, but it knows.
         let n = sharing.inner.store.unpublished_feedback(9).unwrap().len();

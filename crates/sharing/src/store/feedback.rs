@@ -65,7 +65,12 @@ pub(crate) struct ReadObject<'a> {
 impl Store {
     /// Adds objects to a collection that a partner writes to.
     #[cfg(test)]
-    pub fn post(&self, collection: i64, objects: &[super::NewObject], now: Timestamp) -> Result<usize, StoreError> {
+    pub fn post_feedback(
+        &self,
+        collection: i64,
+        objects: &[super::NewObject],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))
     }
 
@@ -316,16 +321,32 @@ fn told(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Targe
     let mut targets = Vec::new();
     for mut row in rows {
         let (state, body): (String, String) = (row.take(3)?, row.take(4)?);
-        let body: serde_json::Value = from_json("an object", &body)?;
+        let (case_id, account): (String, Option<String>) = (row.take(0)?, row.take(2)?);
+        let revoked = match &account {
+            // An account itself cannot be revoked: what was said of it last can.
+            Some(account) if object.starts_with("user-account--") => withdrawn(tx, collection, &case_id, account)?,
+            _ => from_json::<serde_json::Value>("an object", &body)?["revoked"] == true,
+        };
         targets.push(Target {
-            case_id: row.take(0)?,
+            case_id,
             cluster_id: row.take(1)?,
-            account: row.take(2)?,
+            account,
             shared: matches!(state.as_str(), "released" | "updated"),
-            revoked: body["revoked"] == true,
+            revoked,
         });
     }
     Ok(targets)
+}
+
+/// Whether the newest indicator of an account in a case is revoked.
+fn withdrawn(tx: &mut dyn Session, collection: i64, case_id: &str, account: &str) -> Result<bool, StoreError> {
+    let body: Option<String> = tx.value(
+        "select o.body from told t join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
+         where t.collection = ?1 and t.case_id = ?2 and t.account = ?3 and o.type = 'indicator'
+         order by o.date_added desc limit 1",
+        values![collection, case_id, account],
+    )?;
+    Ok(body.is_some_and(|body| body.contains("\"revoked\":true")))
 }
 
 fn said_before(tx: &mut dyn Session, collection: i64, object: &str) -> Result<bool, StoreError> {

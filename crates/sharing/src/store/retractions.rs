@@ -168,6 +168,14 @@ impl Store {
         })
     }
 
+    /// Retraction cases about a case, oldest first.
+    pub fn retraction_cases_of(&self, case_id: &str) -> Result<Vec<RetractionCase>, StoreError> {
+        self.read(|db| {
+            let rows = db.rows(&format!("{RETRACTION_CASES} where case_id = ?1 order by number"), values![case_id])?;
+            rows.into_iter().map(retraction_case).collect()
+        })
+    }
+
     /// The retraction case of that number.
     pub fn retraction_case(&self, number: i64) -> Result<Option<RetractionCase>, StoreError> {
         self.read(|db| {

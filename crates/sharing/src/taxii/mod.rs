@@ -272,8 +272,13 @@ impl Request<'_> {
         if self.method != Method::HEAD
             && let (Some(first), Some(last)) = (page.first(), page.last())
         {
-            // Whoever was handed the revoked objects knows of the withdrawal.
-            self.inner.store.acknowledge_fetched(row.number, first.date_added, last.date_added, Timestamp::now())?;
+            // Whoever was handed the revoked objects knows of the withdrawal. Where that cannot be noted it counts as late, which is
+            // the safe side; the partner gets its objects all the same.
+            let (store, now) = (&self.inner.store, Timestamp::now());
+            if let Err(error) = store.acknowledge_fetched(row.number, first.date_added, last.date_added, now) {
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
+                tracing::warn!(%error, "that a partner fetched a withdrawal could not be noted");
+            }
         }
         Ok(dated(body, &page))
     }

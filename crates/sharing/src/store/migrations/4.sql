@@ -50,6 +50,7 @@ create table told (
     account text,
     primary key (collection, object, case_id)
 );
+create index told_by_account on told (collection, case_id, account);
 
 -- Withdrawals, one for each partner that had it.
 create table retractions (
