@@ -388,6 +388,45 @@ async fn an_endpoint_that_took_a_withdrawal_has_acknowledged_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_send_each_delivery_once_and_in_order_on_postgres_too() {
+    for (_folder, place) in places() {
+        let endpoint = Endpoint::start().await;
+        let instances: Vec<Sharing> = (0..2)
+            .map(|_| open(&place, Reviewers::Demo, vec![partner("birds", "twitter", Some(&endpoint.url))]))
+            .collect();
+        instances[0].webhook_secret("birds").await.unwrap();
+        let shutdown = Shutdown::new();
+        let running: Vec<_> = instances
+            .iter()
+            .map(|sharing| {
+                let (sharing, shutdown) = (sharing.clone(), shutdown.clone());
+                tokio::spawn(async move { run(&sharing, &shutdown).await })
+            })
+            .collect();
+        for n in 0..12 {
+            instances[n % 2].on_clusters(vec![fixtures::cluster(&format!("c{n}"), 1)]).await.unwrap();
+        }
+        for _ in 0..400 {
+            if instances[0].inner.store.delivery_counts().unwrap().0 == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        shutdown.stop();
+        for one in running {
+            one.await.unwrap().unwrap();
+        }
+        let query = DeliveryQuery { limit: 99, ..DeliveryQuery::default() };
+        let made: Vec<String> =
+            instances[0].deliveries(query).await.unwrap().into_iter().rev().map(|delivery| delivery.id).collect();
+        let got: Vec<String> = endpoint.got().iter().map(|got| got.id().to_owned()).collect();
+        assert_eq!((got.len(), got), (12, made));
+        let sent = |sharing: &Sharing| sharing.inner.metrics.webhook_attempts.with_label_values(&["delivered"]).get();
+        assert_eq!(instances.iter().map(sent).sum::<u64>(), 12);
+    }
+}
+
 #[test]
 fn pauses_grow_to_hours_and_are_spread() {
     let seconds = |attempts, random| pause(attempts, random).as_secs_f64();
