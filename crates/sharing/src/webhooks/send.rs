@@ -46,8 +46,15 @@ impl Sender {
     /// Requests that take at most `timeout` from the look-up of the name to the end of the answer.
     pub fn new(timeout: Duration, private: bool) -> Self {
         let found = rustls_native_certs::load_native_certs();
-        let own: Vec<Certificate<'static>> =
-            found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect();
+        Self::trusting(
+            timeout,
+            private,
+            found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect(),
+        )
+    }
+
+    /// Trusts these authorities; Mozilla's where there are none.
+    fn trusting(timeout: Duration, private: bool, own: Vec<Certificate<'static>>) -> Self {
         // The machine's own list, so that an endpoint with a certificate of one's own authority can be used.
         let roots = if own.is_empty() { RootCerts::WebPki } else { RootCerts::Specific(Arc::new(own)) };
         let config = Config::builder()
@@ -295,6 +302,56 @@ mod tests {
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody connected");
         let refused = Sender::new(Duration::from_secs(5), false).post("http://127.0.0.1:9/", &[], b"{}").unwrap_err();
         assert!(refused.contains("not a public address"), "{refused}");
+    }
+
+    /// An endpoint with TLS that takes one request; its address and certificate.
+    fn tls_endpoint(name: &str) -> (String, Vec<u8>, std::thread::JoinHandle<Option<String>>) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let der = made.cert.der().to_vec();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+        let served = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().ok()?;
+            let mut tls = rustls::ServerConnection::new(Arc::new(config)).ok()?;
+            let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+            let mut got = Vec::new();
+            while !got.ends_with(b"{}") {
+                let mut some = [0; 1024];
+                let n = stream.read(&mut some).ok().filter(|n| *n > 0)?;
+                got.extend_from_slice(&some[..n]);
+            }
+            io::Write::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").ok()?;
+            String::from_utf8(got).ok()
+        });
+        (url, der, served)
+    }
+
+    #[test]
+    fn tls_is_checked_against_the_authorities_and_the_name() {
+        let post = |url: &str, trusted: &[u8]| {
+            let trusted = vec![Certificate::from_der(trusted).to_owned()];
+            let sender = Sender::trusting(Duration::from_secs(5), true, trusted);
+            sender.post(url, &[("webhook-id", "msg_1")], b"{}")
+        };
+        let (url, own, served) = tls_endpoint("localhost");
+        assert_eq!(post(&url, &own).unwrap().status, 204);
+        let got = served.join().unwrap().unwrap();
+        assert!(got.starts_with("POST /hook HTTP/1.1\r\n") && got.contains("webhook-id: msg_1\r\n"), "{got}");
+        let (url, _, served) = tls_endpoint("localhost");
+        let refused = post(&url, &own).unwrap_err();
+        assert!(refused.to_lowercase().contains("certificate"), "another authority: {refused}");
+        assert_eq!(served.join().unwrap(), None, "nothing was sent");
+        let (url, own, served) = tls_endpoint("elsewhere.example");
+        let refused = post(&url, &own).unwrap_err();
+        assert!(refused.to_lowercase().contains("certificate"), "another name: {refused}");
+        assert_eq!(served.join().unwrap(), None, "nothing was sent");
     }
 
     #[test]
