@@ -42,7 +42,7 @@ pub(crate) struct Said {
 pub(crate) enum Says {
     /// A verdict in so many words.
     Verdict(Verdict),
-    /// An opinion on the object as it stands: of one that was withdrawn it means something else.
+    /// An opinion on the object: of one that was withdrawn nobody can tell what it means.
     Opinion(Verdict),
     /// That a withdrawal has arrived.
     Acknowledges,

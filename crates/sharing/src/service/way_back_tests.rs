@@ -241,11 +241,24 @@ async fn a_rejection_opens_a_retraction_case_and_one_person_withdraws_the_accoun
         sharing.inner.read_inboxes(Timestamp::now()).unwrap();
         assert_eq!(sharing.retraction_cases(false).await.unwrap(), []);
 
-        // The partner agrees with the withdrawal: that is no label, but it knows.
-        let n = sharing.inner.store.unpublished_feedback(9).unwrap().len();
+        // To agree may mean the flag or its withdrawal: no label, and no acknowledgement. What it did about it is a label.
+        let labels = || sharing.inner.store.unpublished_feedback(9).unwrap().len();
+        let n = labels();
         says(&sharing, "birds", "opinion", &id, json!({"opinion": "agree"}));
+        says(&sharing, "birds", "sighting", &id, json!({}));
         sharing.inner.read_inboxes(Timestamp::now()).unwrap();
-        assert_eq!(sharing.inner.store.unpublished_feedback(9).unwrap().len(), n);
+        assert_eq!(labels(), n);
+        says(&sharing, "birds", "note", &id, json!({"labels": ["actioned"]}));
+        sharing.inner.read_inboxes(Timestamp::now()).unwrap();
+        assert_eq!(labels(), n + 1);
+        assert_eq!(sharing.retractions_waiting(false).await.unwrap().len(), 1);
+        // Another partner cannot acknowledge for it.
+        says(&sharing, "blue", "note", &id, json!({"labels": ["acknowledged"]}));
+        sharing.inner.read_inboxes(Timestamp::now()).unwrap();
+        assert_eq!(sharing.retractions_waiting(false).await.unwrap().len(), 1);
+        says(&sharing, "birds", "note", &id, json!({"labels": ["acknowledged"]}));
+        sharing.inner.read_inboxes(Timestamp::now()).unwrap();
+        assert_eq!(labels(), n + 1);
         assert_eq!(sharing.retractions_waiting(false).await.unwrap(), []);
         assert!(actions(&sharing, "a").contains(&"retraction_acknowledged".to_owned()));
         assert!(sharing.verify_audit().await.unwrap().is_ok());

@@ -240,17 +240,13 @@ fn take(
     for target in &targets {
         let verdict = match said.says {
             Says::Verdict(verdict) => Some(verdict),
-            // To agree with a withdrawal is to take note of it; to disagree says nothing that a label could be made of.
+            // It may be about the flag or about its withdrawal: nothing that a label could be made of.
             Says::Opinion(_) if target.revoked => None,
             Says::Opinion(verdict) => Some(verdict),
             Says::Acknowledges | Says::TakesBack | Says::Nothing => None,
         };
-        let acknowledges = match said.says {
-            Says::Acknowledges | Says::Verdict(_) => true,
-            Says::Opinion(verdict) => target.revoked && verdict == Verdict::Confirmed,
-            Says::TakesBack | Says::Nothing => false,
-        };
-        if acknowledges && (target.revoked || target.account.is_none()) {
+        // Nothing but the word itself: whoever agrees or has acted may know of the flag only.
+        if said.says == Says::Acknowledges {
             retractions::acknowledge_account(tx, inbox.told, &target.case_id, target.account.as_deref(), now)?;
             outcome = Outcome::Acknowledged;
         }
@@ -288,7 +284,11 @@ fn take(
             Verdict::AlreadyKnown => "already knew of",
         });
         let note = said.note.as_ref().map(|note| format!(": {}", crate::words::shorten(note, 400))).unwrap_or_default();
-        let text = format!("{} {says} {}{note}", inbox.partner, crate::words::shorten(&of, 120));
+        let withdrawn = if target.revoked { ", which was withdrawn before" } else { "" };
+        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, crate::words::shorten(&of, 120));
+        if target.revoked && verdict == Some(Verdict::Actioned) {
+            tracing::warn!(partner = inbox.partner, case = target.case_id, "a partner acted on what was withdrawn");
+        }
         append_audit(
             tx,
             vec![Entry {
