@@ -275,12 +275,13 @@ struct Found {
 
 impl Found {
     fn look(place: &Place, service: &Service, world: &World) -> Found {
+        // First what partners fetch: that acknowledges withdrawals, and shows in the cases.
+        let feeds = world.platforms.iter().map(|p| (p.clone(), feed(service, &place.key(p)))).collect();
         let list = service.json("/api/clusters");
         let rows = list["clusters"].as_array().unwrap();
         assert_eq!(rows.len() as u64, list["total"].as_u64().unwrap(), "all of them are on one page");
         let ids = rows.iter().map(|row| row["cluster_id"].as_str().unwrap().to_owned());
         let cases = ids.map(|id| (id.clone(), service.json(&format!("/api/clusters/{id}")))).collect();
-        let feeds = world.platforms.iter().map(|p| (p.clone(), feed(service, &place.key(p)))).collect();
         Found { cases, feeds }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! Words for people go to standard error, data to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod audit;
 mod config;
+mod deliveries;
 mod demo;
 mod detect;
 mod documents;
@@ -53,6 +55,8 @@ enum Command {
     Partners(serve::Partners),
     Policy(policy::Policy),
     Documents(documents::Documents),
+    Retractions(deliveries::Retractions),
+    Audit(audit::Audit),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -76,6 +80,8 @@ fn main() -> ExitCode {
         Command::Partners(partners) => partners.run(),
         Command::Policy(policy) => policy.run(),
         Command::Documents(documents) => documents.run(),
+        Command::Retractions(retractions) => retractions.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

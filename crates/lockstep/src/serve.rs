@@ -227,9 +227,14 @@ async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
 
 /// Manages who may be told.
 ///
-/// Partners are the recipients of class platform, in the file that sharing.recipients names; this gives them keys.
+/// Partners are the recipients of class platform, in the file that sharing.recipients names; this gives them keys, and looks after their
+/// webhooks.
 #[derive(Args)]
-#[command(after_help = "Example:\n  lockstep partners key example-network --config config/lockstep.toml")]
+#[command(after_help = "\
+Examples:
+  lockstep partners key example-network --config config/lockstep.toml
+  lockstep partners webhook-secret example-network
+  lockstep partners deliveries --state dead")]
 pub struct Partners {
     #[command(subcommand)]
     action: PartnersAction,
@@ -244,11 +249,16 @@ enum PartnersAction {
         #[command(flatten)]
         config: ConfigFile,
     },
+    #[command(flatten)]
+    Webhooks(crate::deliveries::Webhooks),
 }
 
 impl Partners {
     pub fn run(self) -> Result<()> {
-        let PartnersAction::Key { partner, config } = self.action;
+        let (partner, config) = match self.action {
+            PartnersAction::Key { partner, config } => (partner, config),
+            PartnersAction::Webhooks(webhooks) => return webhooks.run(),
+        };
         let config = config.load()?;
         tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
             let sharing = Sharing::open(config.sharing, &Metrics::new()?)?;

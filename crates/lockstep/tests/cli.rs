@@ -681,3 +681,41 @@ fn real_posts_keep_the_contract() {
     check_contract(&desk, "once");
     assert!(results(&desk, "once") == results(&desk, "twice"), "a second run differs");
 }
+
+#[test]
+fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
+    let desk = Desk::new();
+    desk.write(
+        "c.toml",
+        r#"sharing = { database = "s.sqlite", partners = [
+            { name = "birds", platform = "twitter", webhook = "https://hooks.example.org/x" } ] }"#,
+    );
+    let run = desk.run(&["audit", "verify", "--config", "c.toml"]);
+    run.ends(1).says(&["there is no such file"]);
+    desk.run(&["partners", "key", "birds", "--config", "c.toml"]).ends(0);
+    let secret = desk.run(&["partners", "webhook-secret", "birds", "--config", "c.toml"]);
+    assert!(secret.out.starts_with("whsec_"), "{}", secret.out);
+    desk.run(&["partners", "deliveries", "--state", "dead", "--config", "c.toml"]).ends(0);
+    let run = desk.run(&["partners", "deliveries", "--state", "lost", "--config", "c.toml"]);
+    run.ends(2).says(&["pending, delivered, dead, discarded"]);
+    let run = desk.run(&["partners", "resend", "msg_1", "--config", "c.toml"]);
+    run.ends(1).says(&["lockstep partners deliveries lists them"]);
+
+    let run = desk.run(&["audit", "verify", "--json", "--config", "c.toml"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let said: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((&said["unbroken"], &said["entries"]), (&Value::Bool(true), &Value::from(2)));
+    let seal = said["seal"].as_str().unwrap();
+    desk.run(&["audit", "export", "--out", "log.ndjson", "--config", "c.toml"]).ends(0);
+    desk.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]).ends(0);
+    let whole = desk.read("log.ndjson");
+    desk.write("log.ndjson", whole.replace("webhook", "webHook"));
+    let run = desk.run(&["audit", "verify", "--file", "log.ndjson"]);
+    run.ends(1).says(&["broken at entry 2"]);
+    // Cut off the end, it is a shorter log in order; the seal that was kept tells.
+    let cut: Vec<&str> = whole.lines().take(2).collect();
+    desk.write("log.ndjson", cut.join("\n") + "\n");
+    desk.run(&["audit", "verify", "--file", "log.ndjson"]).ends(0);
+    let run = desk.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]);
+    run.ends(1).says(&["cut off the end"]);
+}

@@ -48,12 +48,23 @@ async fn api_page(Shared(sharing): Shared<Sharing>, Path(id): Path<String>) -> R
                 return Ok(None);
             };
             let history = inner.store.history(&stored.case.id)?;
-            Ok(Some((stored, history)))
+            let feedback = inner.store.feedback_of(&stored.case.id)?;
+            let retractions = inner.store.retractions_of(&stored.case.id)?;
+            let cases = inner.store.retraction_cases_of(&stored.case.id)?;
+            Ok(Some((stored, history, feedback, retractions, cases)))
         })
         .await;
     let response = match found {
-        Ok(Some((stored, history))) => {
-            json_response(StatusCode::OK, &json!({"case": stored.case, "cluster": stored.cluster, "history": history}))
+        Ok(Some((stored, history, feedback, retractions, cases))) => {
+            let page = json!({
+                "case": stored.case,
+                "cluster": stored.cluster,
+                "history": history,
+                "feedback": feedback,
+                "retractions": retractions,
+                "retraction_cases": cases,
+            });
+            json_response(StatusCode::OK, &page)
         }
         Ok(None) => json_error(StatusCode::NOT_FOUND, "there is no such cluster"),
         Err(error) => json_failed(&sharing, &error),

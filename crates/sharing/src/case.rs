@@ -2,13 +2,17 @@
 //!
 //! No I/O: [`Case::take`] checks a step and returns what the audit log has to say of it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
+    expiry::Attention,
     policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
 };
 
@@ -215,6 +219,18 @@ pub struct Case {
     /// Since when each account, platform and technique that partners have is shared.
     #[serde(default)]
     pub shared_since: BTreeMap<String, Timestamp>,
+    /// Accounts that people withdrew from the case, platform and id with U+001F between: no later version shares them.
+    #[serde(default)]
+    pub left_out: BTreeSet<String>,
+    /// When the flags that partners have run out.
+    #[serde(default)]
+    pub valid_until: Option<Timestamp>,
+    /// Who wants them renewed; a second person does it.
+    #[serde(default)]
+    pub renewal: Option<Word>,
+    /// What people should look at again.
+    #[serde(default)]
+    pub attention: Vec<Attention>,
 }
 
 impl Case {
@@ -239,6 +255,10 @@ impl Case {
             facts: Facts::default(),
             withdrawn: BTreeMap::new(),
             shared_since: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            valid_until: None,
+            renewal: None,
+            attention: Vec::new(),
         };
         let entry = case.entry(
             "lockstep",
@@ -441,7 +461,7 @@ impl Case {
         }
     }
 
-    fn allowed(&self) -> String {
+    pub(crate) fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
             State::InReview => &["check sources and methods", "record what the rules need", "approve", "dismiss"],
@@ -467,7 +487,7 @@ impl Case {
         steps.join(", ")
     }
 
-    fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
+    pub(crate) fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
         Entry { at: now, actor: by.to_owned(), subject: self.id.clone(), action: action.to_owned(), text }
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Class, Policy, Recipient, Rules};
+use crate::webhooks;
 
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,12 @@ pub struct Config {
     /// A file with collections and users for a TAXII conformance suite. Only `lockstep serve share --seed` sets it.
     #[serde(skip)]
     pub seed: Option<std::path::PathBuf>,
+    /// Days before flags run out on which a case asks for attention.
+    pub expiry_notice_days: u32,
+    /// Hours that a partner may take to know of a withdrawal.
+    pub retraction_due_h: u32,
+    /// How webhooks are delivered.
+    pub webhooks: webhooks::Config,
 }
 
 impl Default for Config {
@@ -60,6 +67,9 @@ impl Default for Config {
             taxii_page_max: 1000,
             console_page: 50,
             seed: None,
+            expiry_notice_days: 7,
+            retraction_due_h: 24,
+            webhooks: webhooks::Config::default(),
         }
     }
 }
@@ -83,6 +93,12 @@ impl Config {
             policy.recipients.push(partner.recipient());
         }
         policy.check()?;
+        for recipient in &policy.recipients {
+            if let Some(url) = &recipient.webhook {
+                webhooks::send::check_url(url, self.webhooks.private)
+                    .map_err(|why| format!("webhook of recipient {:?}: {why}", recipient.name))?;
+            }
+        }
         Ok(policy)
     }
 
@@ -113,6 +129,14 @@ impl Config {
             ));
         }
         self.login.check()?;
+        for (name, value) in
+            [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)]
+        {
+            if !(1..=3650).contains(&value) {
+                return Err(format!("sharing.{name} is {value}: set 1 to 3650"));
+            }
+        }
+        self.webhooks.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
@@ -135,6 +159,10 @@ impl Config {
                     "sharing.partners[{index}].platform is {:?}: use the platform's lower-case name as in posts",
                     partner.platform
                 ));
+            }
+            if let Some(url) = &partner.webhook {
+                webhooks::send::check_url(url, self.webhooks.private)
+                    .map_err(|why| format!("sharing.partners[{index}].webhook: {why}"))?;
             }
         }
         Ok(())
@@ -163,6 +191,15 @@ pub struct Partner {
     /// The most restricted marking that this partner may receive.
     #[serde(default = "amber")]
     pub tlp_ceiling: Tlp,
+    /// Where what is added to its collection is sent as well. Nothing goes there before it has a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+impl Default for Partner {
+    fn default() -> Self {
+        Self { name: String::new(), platform: String::new(), tlp_ceiling: amber(), webhook: None }
+    }
 }
 
 fn amber() -> Tlp {
@@ -179,6 +216,7 @@ impl Partner {
             chief_election_official: false,
             contact: String::new(),
             delivery: None,
+            webhook: self.webhook.clone(),
             tlp_ceiling: self.tlp_ceiling,
         }
     }

@@ -1,6 +1,6 @@
 //! What is counted about sharing.
 
-use runtime::metrics::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, MetricsError};
+use runtime::metrics::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, MetricsError};
 
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
@@ -19,14 +19,69 @@ pub(crate) struct Metrics {
     pub requests: IntCounterVec,
     /// Seconds per request by surface and endpoint.
     pub seconds: HistogramVec,
-    /// Errors by place: store, log, decode, policy, http.
+    /// Errors by place: store, log, decode, policy, http, webhook, feedback, expiry.
     pub errors: IntCounterVec,
+    /// Attempts to deliver a webhook, by outcome: delivered, failed, dead, disabled.
+    pub webhook_attempts: IntCounterVec,
+    /// Seconds per attempt.
+    pub webhook_seconds: Histogram,
+    /// Deliveries pending and dead.
+    pub deliveries: IntGaugeVec,
+    /// Endpoints that said that they are gone.
+    pub webhooks_disabled: IntGauge,
+    /// Objects of partners read, by outcome.
+    pub feedback: IntCounterVec,
+    /// Withdrawals that partners have not taken note of: waiting, and of these overdue.
+    pub retractions: IntGaugeVec,
+    /// Retraction cases that wait for people.
+    pub retraction_cases: IntGauge,
+    /// Cases whose flags run out soon.
+    pub running_out: IntGauge,
+    /// Shared cases that people should look at again.
+    pub attention: IntGauge,
 }
 
 impl Metrics {
     pub fn new(metrics: &runtime::metrics::Metrics) -> Result<Self, MetricsError> {
         const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
+        let feedback = metrics.counters(
+            "lockstep_sharing_feedback_total",
+            "Objects of partners read, by outcome",
+            &["outcome"],
+        )?;
+        let webhook_attempts = metrics.counters(
+            "lockstep_sharing_webhook_attempts_total",
+            "Attempts to deliver a webhook, by outcome",
+            &["outcome"],
+        )?;
+        // From the first scrape on, so that a rate sees the first event.
+        for outcome in crate::feedback::Outcome::ALL {
+            feedback.with_label_values(&[outcome.name()]);
+        }
+        for outcome in ["delivered", "failed", "dead", "disabled"] {
+            webhook_attempts.with_label_values(&[outcome]);
+        }
         Ok(Self {
+            feedback,
+            webhook_attempts,
+            webhook_seconds: metrics.histogram(
+                "lockstep_sharing_webhook_seconds",
+                "Seconds per attempt to deliver a webhook",
+                &SECONDS,
+            )?,
+            deliveries: metrics.gauges("lockstep_sharing_deliveries", "Webhook deliveries by state", &["state"])?,
+            webhooks_disabled: metrics
+                .gauge("lockstep_sharing_webhooks_disabled", "Endpoints that said that they are gone")?,
+            retractions: metrics.gauges(
+                "lockstep_sharing_retractions",
+                "Withdrawals that partners have not taken note of: waiting, and of these overdue",
+                &["state"],
+            )?,
+            retraction_cases: metrics
+                .gauge("lockstep_sharing_retraction_cases", "Retraction cases that wait for people")?,
+            running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags run out soon")?,
+            attention: metrics
+                .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,
             shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",

@@ -145,7 +145,7 @@ pub(super) async fn audit(
 fn audit_page(inner: &Inner, person: &Person, asked: &AuditAsked) -> Result<AuditPage, SharingError> {
     let before = asked.before.as_deref().and_then(|text| text.parse().ok()).filter(|seq: &i64| *seq > 0);
     let verified = match asked.verify.as_deref() {
-        Some("1") => Some(inner.store.verify_audit()?.map_err(|broken| (broken.seq, broken.to_string()))),
+        Some("1") => Some(inner.store.verify_audit(None)?.map_err(|broken| (broken.seq, broken.to_string()))),
         _ => None,
     };
     let entries: Vec<EntryView> = inner

@@ -20,7 +20,7 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
-        partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber }],
+        partners: vec![Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber, ..Partner::default() }],
         console_page: 5,
         login: Login { users: people::users(folder.path()), ..Login::default() },
         ..Config::default()

@@ -84,6 +84,7 @@ fn recipient(class: Class) -> Recipient {
         chief_election_official: false,
         contact: String::new(),
         delivery: None,
+        webhook: None,
         tlp_ceiling: Tlp::Red,
     }
 }

@@ -259,7 +259,13 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
                 "delivery is \"document\" for {name:?}: a platform gets its feed by \"taxii\" or \"webhook\""
             ));
         }
+        (Class::Platform, Delivery::Webhook) if recipient.webhook.is_none() => {
+            return Some(format!("delivery is \"webhook\" for {name:?}, but webhook names no address"));
+        }
         (Class::Platform, _) => {}
+        _ if recipient.webhook.is_some() => {
+            return Some(format!("webhook is set for {name:?}: class {} gets documents, no feed", class.name()));
+        }
         (_, Delivery::Taxii | Delivery::Webhook) => {
             return Some(format!(
                 "delivery of {name:?} must be \"document\": feeds are for platforms, class {} gets documents",

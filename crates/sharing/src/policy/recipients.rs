@@ -98,6 +98,9 @@ pub struct Recipient {
     /// How it gets what it gets. Default: `taxii` for a platform, `document` for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+    /// Of a platform: where what is added to its collection is sent as well. Nothing goes there before it has a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
     /// The most restricted marking that it may receive.
     #[serde(default = "amber")]
     pub tlp_ceiling: Tlp,

@@ -264,6 +264,7 @@ impl Policy {
                 name: recipient.name.clone(),
                 platform,
                 tlp_ceiling: recipient.tlp_ceiling,
+                webhook: recipient.webhook.clone(),
             })
             .collect()
     }

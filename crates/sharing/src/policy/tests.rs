@@ -32,6 +32,7 @@ fn recipient(name: &str, class: Class) -> Recipient {
         chief_election_official: false,
         contact: "by hand".to_owned(),
         delivery: None,
+        webhook: None,
         tlp_ceiling: Tlp::Red,
     }
 }
@@ -455,6 +456,7 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),
             tlp_ceiling: Tlp::Amber,
+            webhook: None,
         }],
         ..crate::Config::default()
     };
@@ -647,7 +649,7 @@ fn old_partners_are_recipients_and_one_name_is_one_recipient() {
     let path = folder.path().join("r.toml");
     std::fs::write(&path, "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n").unwrap();
     let partner =
-        |name: &str| crate::Partner { name: name.to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Green };
+        |name: &str| crate::Partner { name: name.to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Green, webhook: None };
     let config = |name: &str| crate::Config {
         recipients: Some(path.clone()),
         partners: vec![partner(name)],
@@ -659,7 +661,7 @@ fn old_partners_are_recipients_and_one_name_is_one_recipient() {
     assert_eq!(
         policy.partners(),
         [
-            crate::Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber },
+            crate::Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None },
             partner("skies"),
         ]
     );

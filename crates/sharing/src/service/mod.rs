@@ -23,15 +23,15 @@ use crate::{
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
-    demo,
+    crash, demo,
     documents::{self, Document, DocumentError},
-    keys,
+    expiry, feedback, keys,
     metrics::Metrics,
     policy::{Class, Explanation, Policy, Product},
-    stix,
+    retraction, stix,
     store::{CaseQuery, CaseRow, Change, PartnerRow, Store, StoreError, StoredCase},
     taxii::Site,
-    words,
+    webhooks, words,
 };
 
 /// The consumer group of this service.
@@ -80,6 +80,12 @@ pub enum SharingError {
     /// A document cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// There is no such retraction case, or it is decided.
+    #[error("there is no open retraction case {0}")]
+    NoRetractionCase(i64),
+    /// It makes no sense as asked.
+    #[error("{0}")]
+    Refused(String),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -231,6 +237,9 @@ pub struct Outcomes {
     pub published: usize,
 }
 
+/// Objects by number of the collection.
+pub(crate) type Publish = Vec<(i64, Vec<crate::store::NewObject>)>;
+
 /// The sharing service. Cheap to clone.
 #[derive(Clone)]
 pub struct Sharing {
@@ -250,11 +259,8 @@ pub(crate) struct Inner {
 impl Sharing {
     /// Opens the store, brings its tables up to date and makes its partners those of the configuration. Blocks.
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
-        config.check().map_err(SharingError::Config)?;
-        let policy = config.policy().map_err(SharingError::Config)?;
-        let metrics = Metrics::new(metrics)?;
-        let store = Store::open(&config.database)?;
-        let site = Site::open(&config, &store)?;
+        let sharing = Self::attach(config, metrics)?;
+        let Inner { config, policy, store, .. } = &*sharing.inner;
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
         if !config.partners.is_empty() {
@@ -263,13 +269,29 @@ impl Sharing {
                  (sharing.recipients, see config/sharing.toml)"
             );
         }
+        let partners = policy.partners();
+        let webhooks = partners.iter().filter_map(|p| Some((p.name.as_str(), p.webhook.as_deref()?)));
+        store.set_webhooks(webhooks, Timestamp::now())?;
+        for partner in store.webhooks_without_secret()? {
+            tracing::warn!(partner, "its webhook has no secret, deliveries wait; lockstep partners webhook-secret makes one");
+        }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let access = Access::open(&config.login)?;
-        let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site }) };
         sharing.inner.count_cases();
         Ok(sharing)
+    }
+
+    /// Opens the store for a command beside a running service: its partners stay as the service has them. Blocks.
+    pub fn attach(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
+        config.check().map_err(SharingError::Config)?;
+        let policy = config.policy().map_err(SharingError::Config)?;
+        let metrics = Metrics::new(metrics)?;
+        let mut store = Store::open(&config.database)?;
+        store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
+        let site = Site::open(&config, &store)?;
+        let access = Access::open(&config.login)?;
+        Ok(Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site }) })
     }
 
     /// The configuration it runs with.
@@ -322,12 +344,23 @@ impl Sharing {
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
     pub async fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, SharingError> {
-        self.blocking(|inner| Ok(inner.store.verify_audit()?)).await
+        self.blocking(|inner| Ok(inner.store.verify_audit(None)?)).await
+    }
+
+    /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
+    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+        tokio::try_join!(
+            self.read_clusters(&log, &shutdown),
+            webhooks::run(self, &shutdown),
+            feedback::run(self, &log, &shutdown),
+            expiry::run(self, &shutdown),
+        )?;
+        Ok(())
     }
 
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
-    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+    async fn read_clusters(&self, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
         let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
@@ -343,11 +376,13 @@ impl Sharing {
             if records.is_empty() {
                 continue;
             }
+            crash::here("after poll");
             let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
             if let Err(error) = self.on_clusters(batch).await {
                 self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
+            crash::here("before the offset is committed");
             if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
                 self.inner.metrics.errors.with_label_values(&["log"]).inc();
                 if !error.is_retryable() {
@@ -356,6 +391,7 @@ impl Sharing {
                 // The records come again, and nothing is doubled.
                 tracing::warn!(%error, "offsets were not committed, the clusters will come again");
             }
+            crash::here("after the offset is committed");
         }
         consumer.close().await?;
         Ok(())
@@ -431,10 +467,10 @@ impl Inner {
             }
         }
         // Clusters that became part of another are told by that one's case. In the demo what was shared of them is withdrawn; where
-        // people decide, they do so on the console.
+        // people decide, the case asks for their attention.
+        let demo = self.config.reviewers == Reviewers::Demo;
         let absorbed: BTreeMap<&str, &str> = newest
             .values()
-            .filter(|_| self.config.reviewers == Reviewers::Demo)
             .flat_map(|by| by.lineage.iter().map(|gone| (gone.as_str(), by.cluster_id.as_str())))
             .collect();
         let partners = self.store.partners()?;
@@ -442,7 +478,7 @@ impl Inner {
         let outcomes = loop {
             let mut outcomes = Outcomes::default();
             let mut changes = Vec::new();
-            for cluster in newest.values().filter(|cluster| !absorbed.contains_key(cluster.cluster_id.as_str())) {
+            for cluster in newest.values().filter(|of| !demo || !absorbed.contains_key(of.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
                 if let Some(change) = on_cluster(known, cluster, &self.config, &self.policy, &partners, now)? {
@@ -451,12 +487,28 @@ impl Inner {
                 }
             }
             for (gone, by) in &absorbed {
-                changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &self.policy, &partners, now)?);
+                if demo {
+                    changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &self.policy, &partners, now)?);
+                    continue;
+                }
+                // Its own last word may be in the same batch: both are one change then.
+                let known = changes.iter().position(|change: &Change| change.stored.case.cluster_id == *gone);
+                let mut change = match (known, self.store.case(gone)?) {
+                    (Some(index), _) => changes.swap_remove(index),
+                    (None, Some(stored)) => Change { stored, entries: Vec::new(), publish: Vec::new() },
+                    (None, None) => continue,
+                };
+                let (text, now) = (format!("its cluster became part of {by}"), after(&change.stored.case, now));
+                change.entries.extend(change.stored.case.ask_attention(expiry::Why::Absorbed, text, now));
+                if !change.entries.is_empty() {
+                    changes.push(change);
+                }
             }
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
             match self.store.commit(&changes, now) {
                 Ok(added) => {
+                    crash::here("after the case is stored");
                     outcomes.published = added;
                     break outcomes;
                 }
@@ -478,7 +530,7 @@ impl Inner {
         Ok(outcomes)
     }
 
-    fn step(
+    pub(crate) fn step(
         &self,
         cluster_id: &str,
         seen: Option<i64>,
@@ -486,28 +538,61 @@ impl Inner {
         by: &str,
         now: Timestamp,
     ) -> Result<State, SharingError> {
+        self.change(cluster_id, seen, now, |inner, stored, now| {
+            let publishes = matches!(step, Step::Release | Step::Update);
+            let retracts = matches!(step, Step::Retract { .. });
+            let closes = matches!(step, Step::Close);
+            let entries = vec![stored.case.take(step, by, &inner.policy.terms(&stored.cluster), now)?];
+            if closes {
+                stored.case.settle_attention();
+            }
+            let partners = inner.store.partners()?;
+            let publish = if publishes {
+                share(stored, &inner.config, &inner.policy, &partners, now)
+            } else if retracts {
+                withdraw(stored, &inner.config, &inner.policy, &partners, now)
+            } else {
+                Vec::new()
+            };
+            Ok((entries, publish))
+        })
+    }
+
+    /// Loads a case, changes it, and stores it with what the audit log has to say and what partners get, in one transaction. Nothing
+    /// is stored where there is nothing to say, nor where the case is no longer what somebody has `seen`.
+    pub(crate) fn change(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        now: Timestamp,
+        work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
+    ) -> Result<State, SharingError> {
         let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
         if seen.is_some_and(|seen| seen != stored.revision) {
             return Err(StoreError::Conflict(stored.case.id).into());
         }
         let now = after(&stored.case, now);
-        let publishes = matches!(step, Step::Release | Step::Update);
-        let retracts = matches!(step, Step::Retract { .. });
-        let entries = vec![stored.case.take(step, by, &self.policy.terms(&stored.cluster), now)?];
-        let partners = self.store.partners()?;
-        let publish = if publishes {
-            share(&mut stored, &self.config, &self.policy, &partners, now)
-        } else if retracts {
-            withdraw(&mut stored, &self.config, &self.policy, &partners, now)
-        } else {
-            Vec::new()
-        };
+        let (entries, publish) = work(self, &mut stored, now)?;
         let state = stored.case.state;
-        let change = Change { stored, entries, publish };
-        let added = self.store.commit(&[change], now)?;
+        if entries.is_empty() {
+            return Ok(state);
+        }
+        let added = self.store.commit(&[Change { stored, entries, publish }], now)?;
+        crash::here("after a release is stored");
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
         Ok(state)
+    }
+
+    /// What every partner that was told gets of a case.
+    pub(crate) fn for_partners(
+        &self,
+        stored: &StoredCase,
+        now: Timestamp,
+        objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
+    ) -> Result<Publish, SharingError> {
+        let told = |name: &str| stored.case.told.as_ref().is_none_or(|told| told.contains_key(name));
+        Ok(for_partners(stored, &self.config, &self.policy, &self.store.partners()?, now, told, objects))
     }
 
     fn count_cases(&self) {
@@ -551,6 +636,7 @@ fn on_cluster(
                 return Ok(None);
             };
             entries.push(entry);
+            entries.extend(expiry::on_status(&mut stored.case, cluster.status, config.reviewers, now));
             stored.cluster = cluster.clone();
             (stored, now)
         }
@@ -599,15 +685,19 @@ fn share(
     policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
-    stix::note_shared(&mut stored.case, &stored.cluster, now);
-    let told = |name: &str| stored.case.told.as_ref()?.get(name).copied();
-    let told_now = |name: &str| told(name).is_some_and(|versions| versions.last == stored.case.version);
-    let publish = for_partners(stored, config, policy, partners, now, told_now, |p| p.objects());
+) -> Publish {
+    let cluster = retraction::without(&stored.cluster, &stored.case.left_out);
+    stix::note_shared(&mut stored.case, &cluster, now);
+    let shared = StoredCase { cluster, ..stored.clone() };
+    let told = |name: &str| shared.case.told.as_ref()?.get(name).copied();
+    let told_now = |name: &str| told(name).is_some_and(|versions| versions.last == shared.case.version);
+    let publish = for_partners(&shared, config, policy, partners, now, told_now, |p| p.objects());
     if let Some(before) = &stored.released {
-        stix::note_withdrawn(&mut stored.case, before, Some(&stored.cluster));
+        stix::note_withdrawn(&mut stored.case, before, Some(&shared.cluster));
     }
-    stored.released = Some(stored.cluster.clone());
+    stored.case.settle_attention();
+    stored.case.valid_until = Some(expiry::valid_until(&shared.cluster, now, config.valid_days));
+    stored.released = Some(shared.cluster);
     publish
 }
 
@@ -618,7 +708,7 @@ fn withdraw(
     policy: &Policy,
     partners: &[PartnerRow],
     now: Timestamp,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+) -> Publish {
     let Some(before) = stored.released.clone() else {
         return Vec::new();
     };
@@ -627,6 +717,7 @@ fn withdraw(
     let told = |name: &str| stored.case.told.as_ref().is_none_or(|told| told.contains_key(name));
     let publish = for_partners(&shared, config, policy, partners, now, told, |p| p.retraction());
     stix::note_withdrawn(&mut stored.case, &before, None);
+    stored.case.settle_attention();
     publish
 }
 
@@ -638,7 +729,7 @@ fn for_partners(
     now: Timestamp,
     told: impl Fn(&str) -> bool,
     objects: impl Fn(&stix::Publication) -> Vec<crate::store::NewObject>,
-) -> Vec<(i64, Vec<crate::store::NewObject>)> {
+) -> Publish {
     // A platform that is told for the first time has no earlier version, whatever others have.
     let had = |name: &str, version: u32| {
         stored.case.told.as_ref().is_none_or(|told| told.get(name).is_some_and(|versions| versions.first <= version))
@@ -673,4 +764,8 @@ fn after(case: &Case, now: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod way_back_tests;

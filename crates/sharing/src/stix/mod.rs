@@ -30,7 +30,8 @@ use uuid::Uuid;
 
 use crate::{audit::hex, case::Case, config::Tlp, demo, store::NewObject, words};
 use disarm::Technique;
-use finding::{EXTENSION, Elsewhere, Finding};
+pub(crate) use finding::EXTENSION;
+use finding::{Elsewhere, Finding};
 
 /// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
 const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);

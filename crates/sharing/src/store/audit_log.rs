@@ -9,6 +9,47 @@ use crate::audit::{self, Broken, Chain, Entry, Sealed};
 /// Entries read at a time.
 const PAGE: usize = 1_000;
 
+impl audit::Log {
+    /// Opens the log in a database that is there, a file or `postgres://…`, and changes nothing in it. Blocks, as its methods do.
+    pub fn open(database: &str) -> Result<Self, StoreError> {
+        if !database.starts_with("postgres") && !std::path::Path::new(database).is_file() {
+            return Err(StoreError::Open {
+                path: database.to_owned(),
+                why: "there is no such file; name the configuration of the service with --config".to_owned(),
+            });
+        }
+        Ok(audit::Log(Store::open(database)?))
+    }
+
+    /// Checks the whole log: how many entries it has and the last seal, or where it is broken. It must hold the seal `expected`,
+    /// where one is given.
+    pub fn verify(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
+        self.0.verify_audit(expected)
+    }
+
+    /// Writes the entries after `since` as lines that [`audit::verify_export`] checks; returns the last entry written and its seal.
+    pub fn export(&self, since: i64, out: &mut impl std::io::Write) -> Result<(i64, String), audit::ExportError> {
+        let read = |error: StoreError| audit::ExportError::Io(std::io::Error::other(error));
+        let Some(before) = self.0.audit_seal(since).map_err(read)? else {
+            let why =
+                format!("there is no entry {since} to begin after: lockstep audit verify says how many there are");
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, why).into());
+        };
+        audit::export_header(out, since, &before)?;
+        let mut end = (since, before);
+        loop {
+            let page = self.0.audit_after(end.0).map_err(read)?;
+            if page.is_empty() {
+                return Ok(end);
+            }
+            for entry in page {
+                audit::export_entry(out, &entry)?;
+                end = (entry.seq, entry.seal);
+            }
+        }
+    }
+}
+
 impl Store {
     /// The history of a case or partner, oldest first.
     pub fn history(&self, subject: &str) -> Result<Vec<Sealed>, StoreError> {
@@ -43,13 +84,27 @@ impl Store {
         })
     }
 
-    /// Checks the whole audit log: how many entries it has and the last seal, or where it is broken.
-    pub fn verify_audit(&self) -> Result<Result<(i64, String), Broken>, StoreError> {
-        let mut chain = Chain::new();
+    /// The seal of an entry; that before the first for 0.
+    pub fn audit_seal(&self, seq: i64) -> Result<Option<String>, StoreError> {
+        if seq == 0 {
+            return Ok(Some(audit::GENESIS.to_owned()));
+        }
+        self.read(|db| db.value("select seal from audit where seq = ?1", values![seq]))
+    }
+
+    /// Checks the whole audit log: how many entries it has and the last seal, or where it is broken. It must hold the seal
+    /// `expected`, where one is given.
+    pub fn verify_audit(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
+        let mut chain = Chain::new().expecting(expected);
+        // What stands outside the chain would be shown in a case's history all the same.
+        let before: Option<i64> = self.read(|db| db.value("select count(*) from audit where seq < 1", values![]))?;
+        if before != Some(0) {
+            return Ok(Err(Broken { seq: 0, what: "there are entries before the first" }));
+        }
         loop {
             let page = self.audit_after(chain.len())?;
             if page.is_empty() {
-                return Ok(Ok(chain.end()));
+                return Ok(chain.end());
             }
             for entry in page {
                 if let Err(broken) = chain.check(entry) {
@@ -97,4 +152,123 @@ fn sealed(mut row: Row) -> Result<Sealed, StoreError> {
         },
         seal: row.take(6)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::database::{Dialect, Value, tests::places};
+
+    fn entry(text: &str) -> Entry {
+        Entry {
+            at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
+            actor: "ann".to_owned(),
+            subject: "case-1".to_owned(),
+            action: "approved".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn tampering_with_any_field_of_any_row_is_found_on_postgres_too() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let entries = ["one", "twö", "", "four 'quoted' \\ \u{202e}"].map(entry);
+            store.write(|tx| append_audit(tx, entries.to_vec())).unwrap();
+            let (n, seal) = store.verify_audit(None).unwrap().unwrap();
+            assert_eq!(n, 4);
+            store
+                .write(|tx| match tx.dialect() {
+                    Dialect::Sqlite => {
+                        tx.script("drop trigger audit_is_append_only_1; drop trigger audit_is_append_only_2")
+                    }
+                    Dialect::Postgres => tx.script("drop trigger audit_is_append_only on audit"),
+                })
+                .unwrap();
+            let run = |sql: &str, values: &[Value]| store.write(|tx| tx.run(sql, values)).unwrap();
+            let found = |what: &str| {
+                let broken = matches!(store.verify_audit(Some(&seal)), Ok(Err(_)) | Err(_));
+                assert!(broken, "{what}");
+            };
+            for seq in 1..=4i64 {
+                for column in ["actor", "subject", "action", "text", "seal"] {
+                    let old: String = store
+                        .read(|db| db.value(&format!("select {column} from audit where seq = ?1"), values![seq]))
+                        .unwrap()
+                        .unwrap();
+                    let update = format!("update audit set {column} = ?2 where seq = ?1");
+                    // Every character replaced by its neighbour, one left out, one put in.
+                    for at in 0..=old.chars().count() {
+                        let with = |change: fn(&mut Vec<char>, usize)| {
+                            let mut chars: Vec<char> = old.chars().collect();
+                            change(&mut chars, at);
+                            chars.into_iter().collect::<String>()
+                        };
+                        for new in [
+                            with(|chars, at| {
+                                if let Some(c) = chars.get_mut(at) {
+                                    *c = char::from_u32(*c as u32 ^ 1).unwrap();
+                                }
+                            }),
+                            with(|chars, at| {
+                                if at < chars.len() {
+                                    chars.remove(at);
+                                }
+                            }),
+                            with(|chars, at| chars.insert(at, 'x')),
+                        ] {
+                            if new != old {
+                                run(&update, values![seq, &new]);
+                                found(&format!("{column} of {seq}: {new}"));
+                            }
+                        }
+                    }
+                    run(&update, values![seq, &old]);
+                }
+                for bit in 0..62 {
+                    let flip = "update audit set at = at + ?2 where seq = ?1";
+                    run(flip, values![seq, 1i64 << bit]);
+                    found(&format!("at of {seq}, bit {bit}"));
+                    run(flip, values![seq, -(1i64 << bit)]);
+                }
+                run("update audit set seq = seq + 100 where seq = ?1", values![seq]);
+                found("moved");
+                run("update audit set seq = -seq where seq = ?1", values![seq + 100]);
+                found("moved before the first");
+                run("update audit set seq = ?2 where seq = ?1", values![-seq - 100, seq]);
+            }
+            assert_eq!(store.verify_audit(Some(&seal)).unwrap().unwrap(), (4, seal.clone()));
+            // An entry that stands outside the chain.
+            run(
+                "insert into audit (seq, at, actor, subject, action, text, seal) values (0, 1, 'a', 'case-1', 'x', 'y', 'z')",
+                values![],
+            );
+            found("put in before the first");
+            run("delete from audit where seq = 0", values![]);
+            run("delete from audit where seq = 4", values![]);
+            found("cut off the end");
+            assert!(store.verify_audit(None).unwrap().is_ok(), "which nothing but the kept seal shows");
+        }
+    }
+
+    #[test]
+    fn what_is_exported_verifies_without_the_database() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let many: Vec<Entry> = (0..2 * PAGE + 3).map(|n| entry(&format!("step {n}"))).collect();
+            store.write(|tx| append_audit(tx, many)).unwrap();
+            let end = store.verify_audit(None).unwrap().unwrap();
+            let log = audit::Log::open(&place).unwrap();
+            for since in [0, 7, end.0] {
+                let mut file = Vec::new();
+                assert_eq!(log.export(since, &mut file).unwrap(), end);
+                assert_eq!(audit::verify_export(&mut file.as_slice(), Some(&end.1)).unwrap(), end);
+            }
+            let refused = log.export(end.0 + 1, &mut Vec::new()).unwrap_err().to_string();
+            assert!(refused.contains("there is no entry"), "{refused}");
+        }
+        assert!(audit::Log::open("/nowhere/at/all.sqlite").is_err());
+    }
 }

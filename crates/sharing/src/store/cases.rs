@@ -9,7 +9,7 @@ use super::{
     CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
     audit_log::append_audit,
     database::{Session, Value, values},
-    from_json, objects, to_json,
+    from_json, objects, retractions, to_json,
 };
 use crate::case::{Case, State};
 
@@ -138,8 +138,12 @@ impl Store {
                 append_audit(tx, change.entries.clone())?;
                 for (collection, objects) in &change.publish {
                     let demo = change.stored.case.demo;
+                    let before = retractions::last_added(tx, *collection)?;
                     added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
+                    let due = self.retraction_due;
+                    retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
                 }
+                retractions::after_change(tx, change)?;
             }
             Ok(added)
         })

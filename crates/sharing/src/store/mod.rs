@@ -6,14 +6,22 @@
 mod audit_log;
 mod cases;
 pub(crate) mod database;
+mod deliveries;
+mod feedback;
 pub(crate) mod objects;
 mod partners;
+mod retractions;
 mod sessions;
 
 pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
-use jiff::Timestamp;
+pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
+pub(crate) use deliveries::{Attempted, Claimed};
+pub use feedback::FeedbackRow;
+pub(crate) use feedback::ReadObject;
+use jiff::{SignedDuration, Timestamp};
+pub use retractions::{Retraction, RetractionCase};
 use messages::cluster::ClusterMessage;
 
 use crate::{
@@ -226,12 +234,14 @@ pub(crate) struct ObjectRow {
 /// The store. Every method blocks: call it off the async threads.
 pub(crate) struct Store {
     database: Box<dyn Database>,
+    /// How long a partner may take to know of a withdrawal.
+    pub retraction_due: SignedDuration,
 }
 
 impl Store {
     /// Opens what `place` names, a file (made where missing) or `postgres://…`, and brings its tables up to date.
     pub fn open(place: &str) -> Result<Self, StoreError> {
-        Ok(Self { database: database::open(place)? })
+        Ok(Self { database: database::open(place)?, retraction_due: SignedDuration::from_hours(24) })
     }
 
     /// One transaction with no other writer beside it.

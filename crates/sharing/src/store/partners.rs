@@ -85,6 +85,13 @@ impl Store {
                     tx.run("update partners set feedback = ?2 where name = ?1", values![&partner.name, number])?;
                 }
             }
+            // Its feedback is read from the beginning of that collection.
+            tx.run(
+                "insert into inboxes (partner, collection, read_until)
+                 select name, feedback, 0 from partners
+                 where feedback is not null and name not in (select partner from inboxes)",
+                values![],
+            )?;
             Ok(())
         })
     }

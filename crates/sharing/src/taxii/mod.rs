@@ -295,6 +295,17 @@ impl Request<'_> {
         let (page, more) = self.page(row, true)?;
         // The objects are spliced in as they were stored: a page costs no parsing.
         let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
+        if self.method != Method::HEAD
+            && let (Some(first), Some(last)) = (page.first(), page.last())
+        {
+            // Whoever was handed the revoked objects knows of the withdrawal. Where that cannot be noted it counts as late, which is
+            // the safe side; the partner gets its objects all the same.
+            let (store, now) = (&self.inner.store, Timestamp::now());
+            if let Err(error) = store.acknowledge_fetched(row.number, first.date_added, last.date_added, now) {
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
+                tracing::warn!(%error, "that a partner fetched a withdrawal could not be noted");
+            }
+        }
         Ok(self.list(row, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
     }
 

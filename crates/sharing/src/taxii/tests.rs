@@ -67,6 +67,7 @@ impl Server {
             name: name.to_owned(),
             platform: platform.to_owned(),
             tlp_ceiling: Tlp::Amber,
+            ..Partner::default()
         };
         let config = Config {
             database,

@@ -52,8 +52,15 @@ impl Postgres {
             .with_no_client_auth();
         let postgres =
             Self { config, tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls), free: Mutex::new(Vec::new()) };
+        blocking(|| postgres.begin(address))?;
+        Ok(postgres)
+    }
+
+    /// The first connection, and the tables.
+    fn begin(&self, address: &str) -> Result<(), StoreError> {
+        let refuse = |why: String| StoreError::Open { path: without_password(address), why };
         let mut first =
-            postgres.connect().map_err(|error| refuse(format!("{error}; check that it runs and may be used")))?;
+            self.connect().map_err(|error| refuse(format!("{error}; check that it runs and may be used")))?;
         first.transaction(&mut |tx| {
             tx.script("create table if not exists lockstep_schema (one bigint primary key check (one = 1), version bigint not null)")?;
             let found = tx.value("select version from lockstep_schema", &[])?.unwrap_or(0);
@@ -64,8 +71,8 @@ impl Postgres {
             )
             .map(drop)
         })?;
-        lock(&postgres.free).push(first);
-        Ok(postgres)
+        lock(&self.free).push(first);
+        Ok(())
     }
 
     fn connect(&self) -> Result<Connection, StoreError> {
@@ -98,11 +105,21 @@ impl Drop for Postgres {
 
 impl Database for Postgres {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError> {
-        self.with(|connection| connection.transaction(work))
+        blocking(|| self.with(|connection| connection.transaction(work)))
     }
 
     fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
-        self.with(|Connection { client, prepared }| work(&mut Held { client, prepared }))
+        blocking(|| self.with(|Connection { client, prepared }| work(&mut Held { client, prepared })))
+    }
+}
+
+/// Every connection has a runtime of its own, and those do not nest: a short command that calls from an async thread must leave it.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        _ => work(),
     }
 }
 
@@ -224,8 +241,10 @@ pub(super) mod tests {
             return None;
         };
         let schema = format!("test_{}", uuid::Uuid::new_v4().simple());
-        let mut client = Client::connect(&server, postgres::NoTls).unwrap();
-        client.batch_execute(&format!("create schema {schema}")).unwrap();
+        blocking(|| {
+            let mut client = Client::connect(&server, postgres::NoTls).unwrap();
+            client.batch_execute(&format!("create schema {schema}")).unwrap();
+        });
         let joint = if server.contains('?') { '&' } else { '?' };
         Some(format!("{server}{joint}options=-c%20search_path%3D{schema}"))
     }

@@ -1,0 +1,231 @@
+//! Webhooks and withdrawals from the command line: `lockstep partners deliveries`, `resend` and so on, and `lockstep retractions`.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand};
+use runtime::metrics::Metrics;
+use sharing::{Decision, Delivery, DeliveryQuery, DeliveryState, Sharing};
+
+use crate::config::ConfigFile;
+
+/// What `lockstep partners` can do about webhooks.
+#[derive(Subcommand)]
+pub enum Webhooks {
+    /// Makes a new secret for a partner's webhook and prints it. The one before serves for another day
+    WebhookSecret {
+        /// The partner's name, as in the configuration
+        partner: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Lists what was sent to webhooks, or still has to be, newest first
+    Deliveries {
+        /// To this partner only
+        #[arg(long)]
+        partner: Option<String>,
+        /// In this state only: pending, delivered, dead or discarded
+        #[arg(long, value_parser = state)]
+        state: Option<DeliveryState>,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Sends a delivery again, whatever became of it. The running service does it
+    Resend {
+        /// The delivery's id, msg_…
+        id: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Takes a dead delivery off the alert, because the partner has it some other way
+    Discard {
+        /// The delivery's id, msg_…
+        id: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+fn state(text: &str) -> Result<DeliveryState, String> {
+    DeliveryState::from_name(text)
+        .ok_or_else(|| format!("there are {}", DeliveryState::ALL.map(DeliveryState::name).join(", ")))
+}
+
+impl Webhooks {
+    pub fn run(self) -> Result<()> {
+        let mut out = std::io::stdout();
+        match self {
+            Webhooks::WebhookSecret { partner, config } => {
+                // Its webhook may be new in the configuration.
+                let secret =
+                    with(&config, Sharing::open, |sharing| async move { sharing.webhook_secret(&partner).await })?;
+                writeln!(out, "{secret}")?;
+            }
+            Webhooks::Deliveries { partner, state, limit, json, config } => {
+                let query = DeliveryQuery { partner, state, limit };
+                let found = with(&config, Sharing::attach, |sharing| async move { sharing.deliveries(query).await })?;
+                if json {
+                    writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+                } else {
+                    found.iter().try_for_each(|one| writeln!(out, "{}", line(one)))?;
+                }
+            }
+            Webhooks::Resend { id, config } => {
+                with(&config, Sharing::attach, |sharing| async move { sharing.resend(&id).await })?;
+            }
+            Webhooks::Discard { id, config } => {
+                with(&config, Sharing::attach, |sharing| async move { sharing.discard_delivery(&id).await })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(one: &Delivery) -> String {
+    let then = match (&one.next_at, &one.last_outcome) {
+        (Some(next), Some(outcome)) => format!("next {next:.0}, last: {outcome}"),
+        (Some(next), None) => format!("next {next:.0}"),
+        (None, outcome) => outcome.clone().unwrap_or_default(),
+    };
+    format!(
+        "{}  {:9}  {:20}  {} objects  {} attempts  {}  {then}",
+        one.id,
+        one.state.name(),
+        one.partner,
+        one.objects,
+        one.attempts,
+        one.case
+    )
+}
+
+/// Withdrawals that partners should know of, and rejections that people have to decide.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep retractions list --overdue
+  lockstep retractions acknowledge 17 --by ann --note 'told us by telephone'
+  lockstep retractions cases
+  lockstep retractions withdraw 3 --by ann
+  lockstep retractions keep 3 --by ann --reason 'seen on two more platforms'")]
+pub struct Retractions {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Withdrawals that partners have not taken note of, the most overdue first
+    List {
+        /// Only those that are overdue
+        #[arg(long)]
+        overdue: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Notes that a partner knows of a withdrawal
+    Acknowledge {
+        /// Its number
+        number: i64,
+        /// How you know
+        #[arg(long)]
+        note: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Cases that a partner's rejection opened
+    Cases {
+        /// The decided ones too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// The partner is right: withdraws the accounts, or the whole case, from everybody
+    Withdraw {
+        /// Number of the retraction case
+        number: i64,
+        #[command(flatten)]
+        by: By,
+    },
+    /// What was shared stands
+    Keep {
+        /// Number of the retraction case
+        number: i64,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+/// Who decides; stands in the audit log.
+#[derive(Args)]
+struct By {
+    /// Your name, for the audit log
+    #[arg(long)]
+    by: String,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl By {
+    /// The command line asks for no password, and the log says so.
+    fn name(&self) -> String {
+        format!("{} (command line)", self.by)
+    }
+}
+
+impl Retractions {
+    pub fn run(self) -> Result<()> {
+        let mut out = std::io::stdout();
+        match self.action {
+            Action::List { overdue, config } => {
+                let found =
+                    with(
+                        &config,
+                        Sharing::attach,
+                        |sharing| async move { sharing.retractions_waiting(overdue).await },
+                    )?;
+                writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+            }
+            Action::Cases { all, config } => {
+                let found =
+                    with(&config, Sharing::attach, |sharing| async move { sharing.retraction_cases(all).await })?;
+                writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
+            }
+            Action::Acknowledge { number, note, by } => {
+                let name = by.name();
+                with(&by.config, Sharing::attach, |sharing| async move {
+                    sharing.acknowledge_retraction(number, &note, &name).await
+                })?;
+            }
+            Action::Withdraw { number, by } => decide(number, Decision::Withdraw, &by)?,
+            Action::Keep { number, reason, by } => decide(number, Decision::Keep { reason }, &by)?,
+        }
+        Ok(())
+    }
+}
+
+fn decide(number: i64, decision: Decision, by: &By) -> Result<()> {
+    let name = by.name();
+    with(&by.config, Sharing::attach, |sharing| async move { sharing.decide_retraction(number, decision, &name).await })
+}
+
+/// Does something with the sharing service's store, beside the running service.
+fn with<T, F: Future<Output = Result<T, sharing::SharingError>>>(
+    file: &ConfigFile,
+    open: fn(sharing::Config, &Metrics) -> Result<Sharing, sharing::SharingError>,
+    work: impl FnOnce(Sharing) -> F,
+) -> Result<T> {
+    let config = file.load()?;
+    let sharing = open(config.sharing, &Metrics::new()?)?;
+    let done = tokio::runtime::Runtime::new().context("cannot start")?.block_on(work(sharing));
+    done.map_err(|error| anyhow!(error))
+}

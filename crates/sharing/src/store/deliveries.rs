@@ -1,0 +1,483 @@
+//! The outbox of webhooks: endpoints, and what still has to get there.
+//!
+//! A delivery names a span of its partner's collection, so the outbox holds no second copy of the objects, and a delivery is the same
+//! bytes however often it is sent.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Store, StoreError,
+    audit_log::append_audit,
+    database::{Row, Session, Value, values},
+    retractions,
+};
+use crate::audit::Entry;
+
+/// Bytes of objects in one delivery, beyond which another one begins.
+const PART_BYTES: usize = 512 * 1024;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Not there yet; it is tried again.
+    Pending,
+    /// The endpoint took it.
+    Delivered,
+    /// Given up.
+    Dead,
+    /// Given up, and somebody said that this is in order.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// All states.
+    pub const ALL: [DeliveryState; 4] =
+        [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Discarded];
+
+    /// The name in the store, on the command line and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryState::Pending => "pending",
+            DeliveryState::Delivered => "delivered",
+            DeliveryState::Dead => "dead",
+            DeliveryState::Discarded => "discarded",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<DeliveryState> {
+        DeliveryState::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// A delivery in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Its `webhook-id`.
+    pub id: String,
+    /// To whom.
+    pub partner: String,
+    /// The case it is about.
+    pub case: String,
+    /// How many objects it carries.
+    pub objects: i64,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it is tried next, while it is pending.
+    pub next_at: Option<Timestamp>,
+    /// When it was last tried.
+    pub last_at: Option<Timestamp>,
+    /// What came of that.
+    pub last_outcome: Option<String>,
+}
+
+/// Which deliveries to list; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Of this partner only.
+    pub partner: Option<String>,
+    /// In this state only.
+    pub state: Option<DeliveryState>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A delivery that is this process's to send.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub number: i64,
+    pub id: String,
+    pub partner: String,
+    pub case_id: String,
+    pub collection: i64,
+    pub after_added: i64,
+    pub until_added: i64,
+    /// This one included.
+    pub attempts: i64,
+    pub since: Timestamp,
+    pub created_at: Timestamp,
+    pub url: String,
+    /// One, or two while a rotation is under way.
+    pub secrets: Vec<Vec<u8>>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Attempted {
+    Delivered,
+    Again {
+        at: Timestamp,
+    },
+    Dead,
+    /// The endpoint is gone for good.
+    Disabled,
+}
+
+impl Store {
+    /// Makes the endpoints those of the configuration. One that has moved is tried again; one that is gone keeps its queue.
+    pub fn set_webhooks<'a>(
+        &self,
+        wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let wanted: Vec<(&str, &str)> = wanted.into_iter().collect();
+        self.write(|tx| {
+            tx.run("update webhooks set active = 0", values![])?;
+            // No process but this one can have left a claim in a file; on a server it may be another's, and runs out.
+            if tx.dialect() == super::database::Dialect::Sqlite {
+                tx.run("update deliveries set claimed_until = 0 where state = 'pending'", values![])?;
+            }
+            for (partner, url) in wanted {
+                let before: Option<String> =
+                    tx.value("select url from webhooks where partner = ?1", values![partner])?;
+                match before {
+                    Some(before) => {
+                        tx.run("update webhooks set active = 1, url = ?2 where partner = ?1", values![partner, url])?;
+                        if before != url {
+                            enable(tx, partner, now)?;
+                        }
+                    }
+                    None => {
+                        tx.run(
+                            "insert into webhooks (partner, collection, url, active)
+                             select name, collection, ?2, 1 from partners where name = ?1",
+                            values![partner, url],
+                        )?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives an endpoint a new secret; the one before signs as well until `previous_until`. What waits is tried at once.
+    pub fn set_webhook_secret(
+        &self,
+        partner: &str,
+        secret: &[u8],
+        previous_until: Timestamp,
+        entry: Entry,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let changed = tx.run(
+                "update webhooks set previous = secret, previous_until = ?3, secret = ?2 where partner = ?1 and active = 1",
+                values![partner, secret, previous_until],
+            )?;
+            if changed == 0 {
+                return Err(StoreError::Partner(format!(
+                    "partner {partner:?} has no webhook: set its webhook in the configuration first"
+                )));
+            }
+            enable(tx, partner, entry.at)?;
+            append_audit(tx, vec![entry])
+        })
+    }
+
+    /// Endpoints that have no secret yet: nothing goes to them.
+    pub fn webhooks_without_secret(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let sql = "select partner from webhooks where active = 1 and secret is null order by partner";
+            db.rows(sql, values![])?.into_iter().map(|mut row| row.take(0)).collect()
+        })
+    }
+
+    /// Partners whose next delivery is due.
+    pub fn partners_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let sql = "select w.partner from webhooks w join deliveries d on d.number =
+                           (select min(number) from deliveries where partner = w.partner and state = 'pending')
+                       where w.active = 1 and w.disabled_at is null and w.secret is not null
+                         and d.next_at <= ?1 and d.claimed_until <= ?1 order by w.partner";
+            db.rows(sql, values![now])?.into_iter().map(|mut row| row.take(0)).collect()
+        })
+    }
+
+    /// Takes a partner's next delivery for this process until `until`, where it is due and nobody else has it. A later one never
+    /// overtakes it.
+    pub fn claim_delivery(
+        &self,
+        partner: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Claimed>, StoreError> {
+        self.write(|tx| {
+            let row = tx.row(
+                "select d.number, d.id, d.case_id, d.collection, d.after_added, d.until_added, d.attempts, d.since,
+                        d.created_at, w.url, w.secret, w.previous, w.previous_until
+                 from webhooks w join deliveries d on d.number =
+                     (select min(number) from deliveries where partner = w.partner and state = 'pending')
+                 where w.partner = ?1 and w.active = 1 and w.disabled_at is null and w.secret is not null
+                   and d.next_at <= ?2 and d.claimed_until <= ?2",
+                values![partner, now],
+            )?;
+            let Some(mut row) = row else { return Ok(None) };
+            let number: i64 = row.take(0)?;
+            tx.run(
+                "update deliveries set claimed_until = ?2, attempts = attempts + 1, last_at = ?3 where number = ?1",
+                values![number, until, now],
+            )?;
+            let mut secrets: Vec<Vec<u8>> = vec![row.take(10)?];
+            if let (Some(previous), Some(end)) = (row.take(11)?, row.take::<Option<Timestamp>>(12)?)
+                && now < end
+            {
+                secrets.push(previous);
+            }
+            Ok(Some(Claimed {
+                number,
+                id: row.take(1)?,
+                partner: partner.to_owned(),
+                case_id: row.take(2)?,
+                collection: row.take(3)?,
+                after_added: row.take(4)?,
+                until_added: row.take(5)?,
+                attempts: row.take::<i64>(6)? + 1,
+                since: row.take(7)?,
+                created_at: row.take(8)?,
+                url: row.take(9)?,
+                secrets,
+            }))
+        })
+    }
+
+    /// Id of the collection, and the objects that a delivery carries, in order.
+    pub fn delivered_objects(&self, claimed: &Claimed) -> Result<(String, Vec<String>), StoreError> {
+        self.read(|db| {
+            let id = db.value("select id from collections where number = ?1", values![claimed.collection])?;
+            let rows = db.rows(
+                "select body from objects where collection = ?1 and date_added > ?2 and date_added <= ?3
+                 order by date_added",
+                values![claimed.collection, claimed.after_added, claimed.until_added],
+            )?;
+            let bodies = rows.into_iter().map(|mut row| row.take(0)).collect::<Result<_, _>>()?;
+            Ok((id.unwrap_or_default(), bodies))
+        })
+    }
+
+    /// Notes what came of an attempt. Nothing changes where the delivery is no longer pending.
+    pub fn attempted(
+        &self,
+        claimed: &Claimed,
+        attempted: &Attempted,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (state, next_at) = match attempted {
+            Attempted::Delivered => (DeliveryState::Delivered, now),
+            Attempted::Again { at } => (DeliveryState::Pending, *at),
+            // What an endpoint refused for good waits for it to be mended, and nothing overtakes it.
+            Attempted::Disabled => (DeliveryState::Pending, now),
+            Attempted::Dead => (DeliveryState::Dead, now),
+        };
+        self.write(|tx| {
+            let changed = tx.run(
+                "update deliveries set state = ?2, next_at = ?3, claimed_until = 0, last_outcome = ?4
+                 where number = ?1 and state = 'pending'",
+                values![claimed.number, state.name(), next_at, outcome],
+            )?;
+            if changed == 0 {
+                return Ok(());
+            }
+            let Claimed { id, partner, case_id, attempts, .. } = claimed;
+            let entry = |subject: &str, action: &str, text: String| Entry {
+                at: now,
+                actor: "lockstep".to_owned(),
+                subject: subject.to_owned(),
+                action: action.to_owned(),
+                text,
+            };
+            match attempted {
+                Attempted::Delivered => {
+                    let text = format!("{id} was taken by the endpoint of {partner}: {outcome}; attempt {attempts}");
+                    append_audit(tx, vec![entry(case_id, "delivered", text)])?;
+                    retractions::acknowledge_span(
+                        tx,
+                        claimed.collection,
+                        claimed.after_added + 1,
+                        claimed.until_added,
+                        retractions::AckedBy::Webhook,
+                        now,
+                    )?;
+                }
+                Attempted::Dead => {
+                    let text = format!("{id} was given up after {attempts} attempts; the last one for {partner}: {outcome}");
+                    append_audit(tx, vec![entry(case_id, "delivery_given_up", text)])?;
+                }
+                Attempted::Disabled => {
+                    tx.run("update webhooks set disabled_at = ?2 where partner = ?1", values![partner, now])?;
+                    let text = format!(
+                        "the endpoint of {partner} says that it is gone ({outcome}); nothing is sent until it has a new address \
+                         or a new secret"
+                    );
+                    append_audit(tx, vec![entry(&format!("partner {partner}"), "webhook_disabled", text)])?;
+                }
+                Attempted::Again { .. } => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// Deliveries, newest first.
+    pub fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        let (mut filter, mut values) = (vec!["1 = 1".to_owned()], Vec::<Value>::new());
+        if let Some(partner) = &query.partner {
+            values.push(partner.into());
+            filter.push(format!("partner = ?{}", values.len()));
+        }
+        if let Some(state) = query.state {
+            values.push(state.name().into());
+            filter.push(format!("state = ?{}", values.len()));
+        }
+        let sql = format!(
+            "select id, partner, case_id, objects, state, attempts, created_at, next_at, last_at, last_outcome
+             from deliveries where {} order by number desc limit {}",
+            filter.join(" and "),
+            query.limit
+        );
+        self.read(|db| db.rows(&sql, &values)?.into_iter().map(delivery).collect())
+    }
+
+    /// Sends a delivery again: at once, and with all the time to be tried.
+    pub fn resend(&self, id: &str, entry: Entry) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let changed = tx.run(
+                "update deliveries set state = 'pending', since = ?2, next_at = ?2, claimed_until = 0 where id = ?1",
+                values![id, entry.at],
+            )?;
+            known(changed, id)?;
+            append_audit(tx, vec![entry])
+        })
+    }
+
+    /// Takes a dead delivery off the alert.
+    pub fn discard(&self, id: &str, entry: Entry) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let sql = "update deliveries set state = 'discarded' where id = ?1 and state = 'dead'";
+            let changed = tx.run(sql, values![id])?;
+            known(changed, id)?;
+            append_audit(tx, vec![entry])
+        })
+    }
+
+    /// Deliveries pending and dead, and endpoints that are disabled.
+    pub fn delivery_counts(&self) -> Result<(i64, i64, i64), StoreError> {
+        self.read(|db| {
+            let mut count = |sql: &str| db.value::<i64>(sql, values![]).map(|n| n.unwrap_or(0));
+            Ok((
+                count("select count(*) from deliveries where state = 'pending'")?,
+                count("select count(*) from deliveries where state = 'dead'")?,
+                count("select count(*) from webhooks where active = 1 and disabled_at is not null")?,
+            ))
+        })
+    }
+}
+
+/// Puts what was just added to a collection, (`date_added`, bytes) in order, into the outbox, where the partner has an endpoint.
+pub(super) fn enqueue(
+    tx: &mut dyn Session,
+    collection: i64,
+    case_id: &str,
+    added: &[(i64, usize)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "select partner from webhooks where collection = ?1 and active = 1";
+    let (Some(partner), Some((first, _))) = (tx.value::<String>(sql, values![collection])?, added.first()) else {
+        return Ok(());
+    };
+    let mut number: i64 = tx.value("select coalesce(max(number), 0) from deliveries", values![])?.unwrap_or(0);
+    let mut after = first - 1;
+    for (until, objects) in parts(added) {
+        number += 1;
+        tx.run(
+            "insert into deliveries (number, id, partner, collection, case_id, after_added, until_added, objects, state,
+                                     attempts, created_at, since, next_at, claimed_until)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', 0, ?9, ?9, ?9, 0)",
+            values![
+                number,
+                format!("msg_{}", uuid::Uuid::new_v4().simple()),
+                &partner,
+                collection,
+                case_id,
+                after,
+                until,
+                objects,
+                now
+            ],
+        )?;
+        after = until;
+    }
+    Ok(())
+}
+
+/// Ends of the parts, and how many objects each has.
+fn parts(added: &[(i64, usize)]) -> Vec<(i64, usize)> {
+    let (mut parts, mut bytes, mut objects) = (Vec::new(), 0, 0);
+    for (index, (at, size)) in added.iter().enumerate() {
+        bytes += size;
+        objects += 1;
+        let next = added.get(index + 1).map(|(_, size)| *size);
+        if next.is_none_or(|next| bytes + next > PART_BYTES) {
+            parts.push((*at, objects));
+            (bytes, objects) = (0, 0);
+        }
+    }
+    parts
+}
+
+/// The endpoint may be tried again, and what waits for it has all its time.
+fn enable(tx: &mut dyn Session, partner: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.run("update webhooks set disabled_at = null where partner = ?1", values![partner])?;
+    tx.run(
+        "update deliveries set since = ?2, next_at = ?2 where partner = ?1 and state = 'pending'",
+        values![partner, now],
+    )?;
+    Ok(())
+}
+
+fn known(changed: u64, id: &str) -> Result<(), StoreError> {
+    if changed == 0 {
+        return Err(StoreError::Partner(format!(
+            "there is no such delivery as {id:?}, or it is not dead: lockstep partners deliveries lists them"
+        )));
+    }
+    Ok(())
+}
+
+fn delivery(mut row: Row) -> Result<Delivery, StoreError> {
+    let state: String = row.take(4)?;
+    let state = DeliveryState::from_name(&state)
+        .ok_or_else(|| StoreError::Unreadable { what: "a delivery", why: format!("its state is {state:?}") })?;
+    let next_at: Timestamp = row.take(7)?;
+    Ok(Delivery {
+        id: row.take(0)?,
+        partner: row.take(1)?,
+        case: row.take(2)?,
+        objects: row.take(3)?,
+        state,
+        attempts: row.take(5)?,
+        created_at: row.take(6)?,
+        next_at: (state == DeliveryState::Pending).then_some(next_at),
+        last_at: row.take(8)?,
+        last_outcome: row.take(9)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_change_is_cut_between_objects() {
+        let half = PART_BYTES / 2;
+        assert_eq!(parts(&[]), vec![]);
+        assert_eq!(parts(&[(5, 10)]), vec![(5, 1)]);
+        assert_eq!(parts(&[(5, half), (6, half), (7, 1)]), vec![(6, 2), (7, 1)]);
+        // An object larger than a part goes alone.
+        assert_eq!(parts(&[(5, 3 * PART_BYTES), (6, 1), (7, 1)]), vec![(5, 1), (7, 2)]);
+    }
+}

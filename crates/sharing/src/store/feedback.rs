@@ -1,0 +1,342 @@
+//! What partners wrote to their inboxes, what became of it, and what is on the topic already.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use messages::feedback::{Account, Feedback, SCHEMA_VERSION, Verdict};
+use serde::Serialize;
+
+use super::{
+    Store, StoreError,
+    audit_log::append_audit,
+    database::{Session, values},
+    from_json, retractions,
+};
+use crate::{
+    audit::Entry,
+    feedback::{Outcome, Said, Says},
+};
+
+/// A collection that a partner writes to, and the one that it reads.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Inbox {
+    pub partner: String,
+    pub platform: String,
+    /// The collection it writes to.
+    pub collection: i64,
+    /// The collection it reads.
+    pub told: i64,
+    /// `date_added` of the last object read.
+    pub read_until: i64,
+}
+
+/// What a partner said of a case, as shown with it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeedbackRow {
+    /// Who.
+    pub partner: String,
+    /// Of which account of its platform; `None` for the whole case.
+    pub account: Option<String>,
+    /// What; `None` where it was taken back.
+    pub verdict: Option<Verdict>,
+    /// When.
+    pub at: Timestamp,
+    /// In their words.
+    pub note: Option<String>,
+}
+
+/// Feedback for the topic.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Unpublished {
+    pub number: i64,
+    /// With any verdict where it was taken back.
+    pub message: Feedback,
+    pub taken_back: bool,
+}
+
+/// An object of an inbox, read.
+pub(crate) struct ReadObject<'a> {
+    pub date_added: i64,
+    pub id: &'a str,
+    pub version: i64,
+    pub said: Result<Said, String>,
+}
+
+impl Store {
+    /// Adds objects to a collection that a partner writes to.
+    #[cfg(test)]
+    pub fn post_feedback(
+        &self,
+        collection: i64,
+        objects: &[super::NewObject],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))
+    }
+
+    /// Collections that partners in use write to.
+    pub fn inboxes(&self) -> Result<Vec<Inbox>, StoreError> {
+        self.read(|db| {
+            let sql = "select i.partner, p.platform, i.collection, p.collection, i.read_until
+                       from inboxes i join partners p on p.name = i.partner where p.active = 1 order by i.partner";
+            let rows = db.rows(sql, values![])?.into_iter().map(|mut row| {
+                Ok(Inbox {
+                    partner: row.take(0)?,
+                    platform: row.take(1)?,
+                    collection: row.take(2)?,
+                    told: row.take(3)?,
+                    read_until: row.take(4)?,
+                })
+            });
+            rows.collect()
+        })
+    }
+
+    /// Takes one object of an inbox, and remembers that it was read: what follows from it happens once, whatever happens to the
+    /// process. `None` where somebody else has read it meanwhile.
+    pub fn take_feedback(
+        &self,
+        inbox: &Inbox,
+        object: ReadObject<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Outcome>, StoreError> {
+        self.write(|tx| {
+            let moved = tx.run(
+                "update inboxes set read_until = ?2 where partner = ?1 and read_until < ?2",
+                values![&inbox.partner, object.date_added],
+            )?;
+            if moved == 0 {
+                return Ok(None);
+            }
+            let outcome = match &object.said {
+                Ok(said) => take(tx, inbox, &object, said, now)?,
+                Err(_) => Outcome::Unreadable,
+            };
+            let why = match (&object.said, outcome) {
+                (Err(why), _) => why.as_str(),
+                (Ok(_), Outcome::Unknown) => "it is about nothing that this partner was told of",
+                (Ok(_), Outcome::NoVerdict) => "it says nothing that a label can be made of",
+                _ => return Ok(Some(outcome)),
+            };
+            let entry = Entry {
+                at: now,
+                actor: format!("partner {}", inbox.partner),
+                subject: format!("partner {}", inbox.partner),
+                action: "feedback_not_taken".to_owned(),
+                text: format!("{}: {why}", crate::words::shorten(object.id, 120)),
+            };
+            append_audit(tx, vec![entry])?;
+            Ok(Some(outcome))
+        })
+    }
+
+    /// Feedback that is not on the topic yet, oldest first.
+    pub fn unpublished_feedback(&self, limit: usize) -> Result<Vec<Unpublished>, StoreError> {
+        self.read(|db| {
+            let sql = format!(
+                "select number, cluster_id, platform, account, verdict, partner, said_at, note
+                 from feedback where published = 0 order by number limit {limit}"
+            );
+            let rows = db.rows(&sql, values![])?.into_iter().map(|mut row| {
+                let (platform, account): (String, Option<String>) = (row.take(2)?, row.take(3)?);
+                let verdict = verdict_of(row.take(4)?)?;
+                Ok(Unpublished {
+                    number: row.take(0)?,
+                    taken_back: verdict.is_none(),
+                    message: Feedback {
+                        schema_version: SCHEMA_VERSION,
+                        cluster_id: row.take(1)?,
+                        account: account.map(|account_id| Account { platform, account_id }),
+                        verdict: verdict.unwrap_or(Verdict::Confirmed),
+                        partner: row.take(5)?,
+                        at: row.take(6)?,
+                        note: row.take(7)?,
+                    },
+                })
+            });
+            rows.collect()
+        })
+    }
+
+    /// Notes that feedback up to that number is on the topic.
+    pub fn feedback_published(&self, up_to: i64) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.run("update feedback set published = 1 where published = 0 and number <= ?1", values![up_to]).map(drop)
+        })
+    }
+
+    /// What partners said of a case, oldest first.
+    pub fn feedback_of(&self, case_id: &str) -> Result<Vec<FeedbackRow>, StoreError> {
+        self.read(|db| {
+            let sql =
+                "select partner, account, verdict, said_at, note from feedback where case_id = ?1 order by number";
+            let rows = db.rows(sql, values![case_id])?.into_iter().map(|mut row| {
+                Ok(FeedbackRow {
+                    partner: row.take(0)?,
+                    account: row.take(1)?,
+                    verdict: verdict_of(row.take(2)?)?,
+                    at: row.take(3)?,
+                    note: row.take(4)?,
+                })
+            });
+            rows.collect()
+        })
+    }
+}
+
+struct Target {
+    case_id: String,
+    cluster_id: String,
+    account: Option<String>,
+    shared: bool,
+    revoked: bool,
+}
+
+fn take(
+    tx: &mut dyn Session,
+    inbox: &Inbox,
+    object: &ReadObject<'_>,
+    said: &Said,
+    now: Timestamp,
+) -> Result<Outcome, StoreError> {
+    let mut targets = Vec::new();
+    for id in &said.about {
+        targets.extend(told(tx, inbox.told, id)?);
+    }
+    if targets.is_empty() {
+        return Ok(Outcome::Unknown);
+    }
+    // The grouping and the campaign of one case are one target.
+    let mut seen = BTreeSet::new();
+    targets.retain(|target| seen.insert((target.case_id.clone(), target.account.clone())));
+    let actor = format!("partner {}", inbox.partner);
+    let mut outcome = Outcome::NoVerdict;
+    for target in &targets {
+        let verdict = match said.says {
+            Says::Verdict(verdict) => Some(verdict),
+            // It may be about the flag or about its withdrawal: nothing that a label could be made of.
+            Says::Opinion(_) if target.revoked => None,
+            Says::Opinion(verdict) => Some(verdict),
+            Says::Acknowledges | Says::TakesBack | Says::Nothing => None,
+        };
+        // Nothing but the word itself: whoever agrees or has acted may know of the flag only.
+        if said.says == Says::Acknowledges {
+            retractions::acknowledge_account(tx, inbox.told, &target.case_id, target.account.as_deref(), now)?;
+            outcome = Outcome::Acknowledged;
+        }
+        if verdict.is_none() && said.says != Says::TakesBack {
+            continue;
+        }
+        if said.says == Says::TakesBack && !said_before(tx, inbox.collection, object.id)? {
+            continue;
+        }
+        let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from feedback", values![])?.unwrap_or(1);
+        tx.run(
+            "insert into feedback (number, collection, object, version, partner, case_id, cluster_id, platform, account,
+                                   verdict, said_at, note, published)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0)",
+            values![
+                number,
+                inbox.collection,
+                object.id,
+                object.version,
+                &inbox.partner,
+                &target.case_id,
+                &target.cluster_id,
+                &inbox.platform,
+                target.account.clone(),
+                verdict.map(verdict_name),
+                said.at,
+                said.note.clone()
+            ],
+        )?;
+        let of = target.account.as_ref().map_or("the case".to_owned(), |id| format!("account {id}"));
+        let says = verdict.map_or("takes back what it said of", |verdict| match verdict {
+            Verdict::Confirmed => "confirms",
+            Verdict::Rejected => "rejects",
+            Verdict::Actioned => "has acted on",
+            Verdict::AlreadyKnown => "already knew of",
+        });
+        let note = said.note.as_ref().map(|note| format!(": {}", crate::words::shorten(note, 400))).unwrap_or_default();
+        let withdrawn = if target.revoked { ", which was withdrawn before" } else { "" };
+        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, crate::words::shorten(&of, 120));
+        if target.revoked && verdict == Some(Verdict::Actioned) {
+            tracing::warn!(partner = inbox.partner, case = target.case_id, "a partner acted on what was withdrawn");
+        }
+        append_audit(
+            tx,
+            vec![Entry {
+                at: now,
+                actor: actor.clone(),
+                subject: target.case_id.clone(),
+                action: "feedback".to_owned(),
+                text: text.clone(),
+            }],
+        )?;
+        if verdict == Some(Verdict::Rejected) && target.shared && !target.revoked {
+            let accounts = target.account.iter().cloned().collect();
+            let about = (target.case_id.as_str(), target.cluster_id.as_str());
+            retractions::open_retraction_case(tx, about, accounts, (&inbox.partner, &inbox.platform), &text, now)?;
+        }
+        outcome = if verdict.is_some() { Outcome::Taken } else { Outcome::TakenBack };
+    }
+    Ok(outcome)
+}
+
+/// What an object that a collection was told of is about.
+fn told(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Target>, StoreError> {
+    let rows = tx.rows(
+        "select t.case_id, t.cluster_id, t.account, c.state, o.body
+         from told t join cases c on c.cluster_id = t.cluster_id
+         join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
+         where t.collection = ?1 and t.object = ?2 order by t.case_id",
+        values![collection, object],
+    )?;
+    let mut targets = Vec::new();
+    for mut row in rows {
+        let (state, body): (String, String) = (row.take(3)?, row.take(4)?);
+        let (case_id, account): (String, Option<String>) = (row.take(0)?, row.take(2)?);
+        let revoked = match &account {
+            // An account itself cannot be revoked: what was said of it last can.
+            Some(account) if object.starts_with("user-account--") => withdrawn(tx, collection, &case_id, account)?,
+            _ => from_json::<serde_json::Value>("an object", &body)?["revoked"] == true,
+        };
+        targets.push(Target {
+            case_id,
+            cluster_id: row.take(1)?,
+            account,
+            shared: matches!(state.as_str(), "released" | "updated"),
+            revoked,
+        });
+    }
+    Ok(targets)
+}
+
+/// Whether the newest indicator of an account in a case is revoked.
+fn withdrawn(tx: &mut dyn Session, collection: i64, case_id: &str, account: &str) -> Result<bool, StoreError> {
+    let body: Option<String> = tx.value(
+        "select o.body from told t join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
+         where t.collection = ?1 and t.case_id = ?2 and t.account = ?3 and o.type = 'indicator'
+         order by o.date_added desc limit 1",
+        values![collection, case_id, account],
+    )?;
+    Ok(body.is_some_and(|body| body.contains("\"revoked\":true")))
+}
+
+fn said_before(tx: &mut dyn Session, collection: i64, object: &str) -> Result<bool, StoreError> {
+    let sql = "select number from feedback where collection = ?1 and object = ?2 and verdict is not null limit 1";
+    Ok(tx.row(sql, values![collection, object])?.is_some())
+}
+
+fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Confirmed => "confirmed",
+        Verdict::Rejected => "rejected",
+        Verdict::Actioned => "actioned",
+        Verdict::AlreadyKnown => "already_known",
+    }
+}
+
+fn verdict_of(name: Option<String>) -> Result<Option<Verdict>, StoreError> {
+    name.map(|name| from_json("a verdict", &format!("{name:?}"))).transpose()
+}
