@@ -9,10 +9,12 @@ mod evaluate;
 mod explain;
 mod ingest;
 mod models;
+mod partners;
 mod progress;
 mod serve;
 mod simulate;
 mod train;
+mod users;
 
 use std::{io::Write, process::ExitCode};
 
@@ -48,7 +50,8 @@ enum Command {
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
-    Partners(serve::Partners),
+    Partners(partners::Partners),
+    Users(users::Users),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Users(users) => users.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{self, Limits, Login, Tls};
+
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -11,14 +13,21 @@ pub struct Config {
     /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
     /// `postgres://user@host/database` for more than one instance of the service.
     pub database: String,
-    /// Where the console, the JSON API and TAXII listen. Plain HTTP and a console without login: keep it on loopback.
+    /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
     pub listen: SocketAddr,
     /// Who decides cases.
     pub reviewers: Reviewers,
     /// Who may be told.
     pub partners: Vec<Partner>,
+    /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
+    /// of its own, and the last address in `X-Forwarded-For` is the client.
+    pub behind_proxy: bool,
+    /// TLS on the listener.
+    pub tls: Tls,
     /// How people get into the console.
-    pub login: crate::access::Login,
+    pub login: Login,
+    /// How much anybody may ask.
+    pub limits: Limits,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
@@ -40,7 +49,10 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             partners: Vec::new(),
-            login: crate::access::Login::default(),
+            behind_proxy: false,
+            tls: Tls::default(),
+            login: Login::default(),
+            limits: Limits::default(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
             valid_days: 30,
@@ -78,7 +90,6 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        self.login.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
@@ -103,7 +114,7 @@ impl Config {
                 ));
             }
         }
-        Ok(())
+        access::check(self)
     }
 }
 
