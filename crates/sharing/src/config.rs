@@ -19,6 +19,8 @@ pub struct Config {
     pub reviewers: Reviewers,
     /// Who may be told.
     pub partners: Vec<Partner>,
+    /// Address of the console as browsers write it, `https://host`; needed for login by a provider.
+    pub public_url: String,
     /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
     /// of its own, and the last address in `X-Forwarded-For` is the client.
     pub behind_proxy: bool,
@@ -49,6 +51,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             partners: Vec::new(),
+            public_url: String::new(),
             behind_proxy: false,
             tls: Tls::default(),
             login: Login::default(),

@@ -30,7 +30,7 @@ mod view;
 mod web;
 mod words;
 
-pub use access::{Limits, Login, Role, SHORTEST_PASSWORD, Tls, Users, UsersError};
+pub use access::{Limits, Login, Provider, Role, SHORTEST_PASSWORD, Tls, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};
 pub use keys::Key;
 pub use service::{Outcomes, Sharing, SharingError};

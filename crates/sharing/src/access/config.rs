@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
+
 /// The `[sharing.tls]` part of the configuration: plain HTTP where nothing is set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -76,11 +78,97 @@ pub struct Login {
     pub idle_min: u32,
     /// Hours after which a session ends, used or not.
     pub longest_h: u32,
+    /// Login by an OpenID Connect provider.
+    pub provider: Provider,
+}
+
+/// The `[sharing.login.provider]` part of the configuration: none where the issuer is empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// What the login page calls it.
+    pub name: String,
+    /// Its address, exactly as it writes it in its tokens.
+    pub issuer: String,
+    /// How it knows this service.
+    pub client_id: String,
+    /// The service's secret with it; a public client where empty. Better in the environment than in a file.
+    pub client_secret: String,
+    /// Scopes asked for.
+    pub scopes: String,
+    /// The claim that names a person in the audit log. Has to be unique for good and not for people to change themselves: that a
+    /// release takes two people rests on it.
+    pub name_claim: String,
+    /// The claim that lists a person's roles; one inside another as `realm_access.roles`.
+    pub roles_claim: String,
+    /// Which value of that claim is which role; reviewer, approver and admin themselves where empty.
+    pub roles: BTreeMap<String, Role>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            name: "single sign-on".to_owned(),
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            scopes: "openid email profile".to_owned(),
+            name_claim: "email".to_owned(),
+            roles_claim: "roles".to_owned(),
+            roles: BTreeMap::new(),
+        }
+    }
+}
+
+impl Provider {
+    /// Whether there is one.
+    pub fn is_on(&self) -> bool {
+        !self.issuer.is_empty()
+    }
+
+    fn check(&self, public_url: &str) -> Result<(), String> {
+        if !self.is_on() {
+            return Ok(());
+        }
+        safe_url(&self.issuer).map_err(|why| format!("sharing.login.provider.issuer is {:?}: {why}", self.issuer))?;
+        if self.client_id.is_empty() {
+            return Err("sharing.login.provider.client_id is empty: the provider says what it is".to_owned());
+        }
+        if !self.scopes.split(' ').any(|scope| scope == "openid") {
+            return Err("sharing.login.provider.scopes has to have openid in it".to_owned());
+        }
+        if self.name_claim.is_empty() || self.roles_claim.is_empty() {
+            return Err("sharing.login.provider needs name_claim and roles_claim".to_owned());
+        }
+        if public_url.is_empty() {
+            return Err(
+                "sharing.login.provider needs sharing.public_url, the console's address as browsers write it: the provider sends                  them back there"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// An address that may be asked: TLS, or this machine.
+pub(super) fn safe_url(text: &str) -> Result<url::Url, String> {
+    let url = url::Url::parse(text).map_err(|error| format!("{error}; write it as https://host/path"))?;
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if local => Ok(url),
+        _ => Err("it has to begin with https://".to_owned()),
+    }
 }
 
 impl Default for Login {
     fn default() -> Self {
-        Self { users: String::new(), idle_min: 30, longest_h: 12 }
+        Self { users: String::new(), idle_min: 30, longest_h: 12, provider: Provider::default() }
     }
 }
 
@@ -162,6 +250,10 @@ pub(crate) fn check(config: &crate::Config) -> Result<(), String> {
     config.tls.check()?;
     config.login.check()?;
     config.limits.check()?;
+    if !config.public_url.is_empty() {
+        safe_url(&config.public_url).map_err(|why| format!("sharing.public_url is {:?}: {why}", config.public_url))?;
+    }
+    config.login.provider.check(&config.public_url)?;
     for partner in config.tls.clients.keys() {
         if !config.partners.iter().any(|known| known.name == *partner) {
             return Err(format!(

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Peer, Posted, csrf};
+use super::{Peer, Posted, csrf, limits::TooMany, provider};
 use crate::{
     audit::{Entry, hex},
     keys,
@@ -40,6 +40,8 @@ const WRONG: &str = "That name and password do not belong together. Check both a
 pub(crate) fn routes() -> Router<Sharing> {
     Router::new()
         .route("/login", get(form).post(login))
+        .route("/login/provider", get(provider::leave))
+        .route("/login/return", get(provider::arrive))
         .route("/logout", post(logout))
         .layer(DefaultBodyLimit::max(LARGEST))
 }
@@ -69,9 +71,9 @@ pub(crate) struct RefusedPage {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Next {
+pub(super) struct Next {
     #[serde(default)]
-    next: String,
+    pub next: String,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +112,15 @@ async fn login(
         Err(rejection) => html(StatusCode::BAD_REQUEST, &RefusedPage { why: rejection.body_text() }),
     };
     counted(&sharing, "console", "login", began, response)
+}
+
+/// Whoever wants to go to the provider too often.
+pub(super) fn too_often(sharing: &Sharing, refused: TooMany) -> Response<Body> {
+    sharing.inner.metrics.logins.with_label_values(&["limited"]).inc();
+    sharing.inner.metrics.limited.with_label_values(&[refused.whose]).inc();
+    let mut response = html(StatusCode::TOO_MANY_REQUESTS, &RefusedPage { why: TOO_OFTEN.to_owned() });
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(refused.seconds()));
+    response
 }
 
 /// Where a request comes from.
@@ -278,7 +289,7 @@ fn set_cookie(sharing: &Sharing, id: &str) -> HeaderValue {
 }
 
 /// Where to go after login: a path of this console and nothing else.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let plain = next.starts_with('/')
         && !next.starts_with("//")
         && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'"');

@@ -11,6 +11,8 @@ mod limits;
 pub(crate) mod listener;
 mod login;
 mod partner;
+mod provider;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -30,7 +32,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 pub(crate) use config::check;
-pub use config::{Limits, Login, Tls};
+pub use config::{Limits, Login, Provider, Tls};
 pub(crate) use csrf::Posted;
 pub(crate) use listener::Peer;
 pub(crate) use login::routes;
@@ -159,6 +161,7 @@ pub(crate) struct Access {
     hashing: tokio::sync::Semaphore,
     limits: limits::Limits,
     certificates: Option<listener::Certificates>,
+    provider: Option<provider::Provider>,
     /// Keys of partners used lately.
     pub used: keys::Used,
 }
@@ -170,6 +173,7 @@ impl Access {
             hashing: tokio::sync::Semaphore::new(2),
             limits: limits::Limits::new(&config.limits),
             certificates: listener::Certificates::open(&config.tls).map_err(SharingError::Config)?,
+            provider: provider::Provider::new(&config.login.provider, &config.public_url),
             used: keys::Used::default(),
         })
     }
@@ -255,16 +259,18 @@ impl Access {
     }
 
     fn provider_name(&self) -> Option<String> {
-        None
+        self.provider.as_ref().map(|provider| provider.config.name.clone())
     }
 
     /// What the person of a session may do now; `None` where the session ended because the person was removed or has another
     /// password.
     fn roles(&self, session: &SessionRow) -> Option<BTreeSet<Role>> {
+        let Some(stamp) = &session.stamp else {
+            let given = || session.roles.split(',').filter_map(|role| role.parse().ok()).collect();
+            return self.provider.is_some().then(given);
+        };
         let users = self.users.now();
-        (session.stamp.is_some() && session.stamp == users.stamp(&session.person))
-            .then(|| users.roles(&session.person).cloned())
-            .flatten()
+        (Some(stamp) == users.stamp(&session.person).as_ref()).then(|| users.roles(&session.person).cloned()).flatten()
     }
 }
 

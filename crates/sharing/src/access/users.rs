@@ -197,7 +197,8 @@ fn file_error(path: &Path, why: String) -> UsersError {
     UsersError::File { path: path.display().to_string(), why }
 }
 
-fn check_name(name: &str) -> Result<(), UsersError> {
+/// Says why somebody cannot be called that.
+pub(super) fn check_name(name: &str) -> Result<(), UsersError> {
     let plain = (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
         && name != "lockstep";

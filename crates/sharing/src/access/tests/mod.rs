@@ -1,5 +1,7 @@
 //! Access over real HTTP and TLS.
 
+mod provider;
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
