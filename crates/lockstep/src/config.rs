@@ -90,6 +90,17 @@ impl Config {
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
+    /// For people to look at: what nobody may see is masked.
+    fn without_secrets(mut self) -> Config {
+        self.sharing = self.sharing.without_secrets();
+        for (name, value) in &mut self.log.properties {
+            if ["password", "secret", "jaas", "key.pem", "oauthbearer.config"].iter().any(|word| name.contains(word)) {
+                *value = "***".to_owned();
+            }
+        }
+        self
+    }
+
     /// The log that the configuration names.
     pub async fn open_log(&self) -> Result<runtime::Log> {
         if self.log.brokers.is_empty() {
@@ -127,9 +138,9 @@ pub struct ConfigCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Says whether the configuration is in order, and what is not.
+    /// Says whether the configuration and the files it names are in order, and what is not.
     Check(ConfigFile),
-    /// Prints the configuration as it takes effect, file and environment put together.
+    /// Prints the configuration as it takes effect, file and environment put together; secrets as ***.
     Show(ConfigFile),
 }
 
@@ -137,7 +148,11 @@ impl ConfigCommand {
     pub fn run(self) -> Result<()> {
         match self.action {
             Action::Check(file) => {
-                file.load()?;
+                let warnings =
+                    file.load()?.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))?;
+                for warning in warnings {
+                    eprintln!("warning: {warning}");
+                }
                 match file.config {
                     Some(path) => eprintln!("{} is in order", path.display()),
                     None => eprintln!("the defaults are in order (no file named, see --config)"),
@@ -145,7 +160,7 @@ impl ConfigCommand {
             }
             Action::Show(file) => {
                 use std::io::Write;
-                let text = toml::to_string_pretty(&file.load()?)?;
+                let text = toml::to_string_pretty(&file.load()?.without_secrets())?;
                 std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
             }
         }

@@ -121,6 +121,27 @@ impl Config {
     }
 }
 
+impl Config {
+    /// For people to look at: what nobody may see is masked.
+    pub fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        shown.database = crate::store::without_password(&self.database);
+        let secret = &mut shown.login.provider.client_secret;
+        if !secret.is_empty() {
+            *secret = MASK.to_owned();
+        }
+        shown
+    }
+
+    /// Looks at the files that the values name. `Err` where the service would not start, else what an operator should know.
+    pub fn check_files(&self) -> Result<Vec<String>, String> {
+        access::check_files(self)
+    }
+}
+
+/// Stands for a secret.
+pub(crate) const MASK: &str = "***";
+
 /// Who decides cases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -192,6 +213,27 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.reviewers, Reviewers::People);
         assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn nobody_is_shown_a_secret() {
+        let mut config = Config::default();
+        assert_eq!(config.without_secrets(), config);
+        config.login.provider.client_secret = "hush".to_owned();
+        for place in [
+            "postgres://lockstep:hush@db.example/sharing",
+            "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",
+            "postgres://db.example/sharing?user=lockstep&password=hush",
+            "postgresql://lockstep:hush@one.example:5432,two.example:5433/sharing",
+            "postgres://lockstep:hush@/sharing?host=%2Fvar%2Frun",
+            "postgres://lockstep:hush",
+        ] {
+            config.database = place.to_owned();
+            let shown = format!("{:?}", config.without_secrets());
+            assert!(!shown.contains("hush") && shown.contains("***"), "{shown}");
+        }
+        config.database = "postgres://lockstep@db.example/sharing".to_owned();
+        assert_eq!(config.without_secrets().database, config.database);
     }
 
     #[test]

@@ -270,3 +270,53 @@ pub(crate) fn check(config: &crate::Config) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Looks at the files that the configuration names. `Err` where the service would not start, else what an operator should know.
+pub(crate) fn check_files(config: &crate::Config) -> Result<Vec<String>, String> {
+    let mut warnings = Vec::new();
+    super::listener::Certificates::open(&config.tls)?;
+    if config.tls.is_on() {
+        warnings.extend(open_to_others("sharing.tls.key", &config.tls.key));
+    }
+    let users = &config.login.users;
+    if !users.is_empty() {
+        let found = super::Users::read(std::path::Path::new(users)).map_err(|error| error.to_string())?;
+        if found.is_empty() {
+            warnings
+                .push(format!("nobody is in {users} (sharing.login.users): lockstep users add NAME --role reviewer"));
+        } else {
+            let has = |role| found.list().any(|(_, roles)| roles.contains(&role));
+            if !config.login.provider.is_on() && !(has(Role::Reviewer) && has(Role::Approver)) {
+                warnings.push(format!(
+                    "{users} (sharing.login.users) has no reviewer or no approver: nothing can be released without one of each"
+                ));
+            }
+        }
+        warnings.extend(open_to_others("sharing.login.users", users));
+    } else if !config.login.provider.is_on() && config.reviewers == crate::Reviewers::People {
+        warnings.push(
+            "nobody can log in to the console: set sharing.login.users or sharing.login.provider where this service shares"
+                .to_owned(),
+        );
+    }
+    if config.login.provider.is_on() && config.login.provider.client_secret.is_empty() {
+        warnings.push(
+            "sharing.login.provider.client_secret is empty: right for a public client only; \
+             LOCKSTEP__SHARING__LOGIN__PROVIDER__CLIENT_SECRET sets it"
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
+}
+
+#[cfg(unix)]
+fn open_to_others(key: &str, path: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o007 != 0).then(|| format!("{path} ({key}) is open to every user of this machine: chmod 600 {path}"))
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &str, _: &str) -> Option<String> {
+    None
+}

@@ -31,8 +31,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-pub(crate) use config::check;
 pub use config::{Limits, Login, Provider, Tls};
+pub(crate) use config::{check, check_files};
 pub(crate) use csrf::Posted;
 pub(crate) use listener::Peer;
 pub(crate) use login::routes;
