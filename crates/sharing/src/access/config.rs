@@ -286,7 +286,7 @@ pub(crate) fn check_files(config: &crate::Config) -> Result<Vec<String>, String>
                 .push(format!("nobody is in {users} (sharing.login.users): lockstep users add NAME --role reviewer"));
         } else {
             let has = |role| found.list().any(|(_, roles)| roles.contains(&role));
-            if !config.login.provider.is_on() && !(has(Role::Reviewer) && has(Role::Approver)) {
+            if !(config.login.provider.is_on() || has(Role::Reviewer) && has(Role::Approver)) {
                 warnings.push(format!(
                     "{users} (sharing.login.users) has no reviewer or no approver: nothing can be released without one of each"
                 ));

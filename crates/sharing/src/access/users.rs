@@ -237,7 +237,26 @@ fn hash(name: &str, password: &str) -> Result<String, UsersError> {
 /// The file as last read. Cheap to ask again.
 pub(super) struct UsersFile {
     path: Option<PathBuf>,
-    last: Mutex<(Option<(SystemTime, u64)>, Arc<Users>)>,
+    last: Mutex<(Option<Seen>, Arc<Users>)>,
+}
+
+/// What tells one version of the file from the next: each is a file of its own, renamed into place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    modified: SystemTime,
+    length: u64,
+    number: u64,
+}
+
+impl Seen {
+    fn look(path: &Path) -> Option<Seen> {
+        let meta = fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&meta);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Seen { modified: meta.modified().ok()?, length: meta.len(), number })
+    }
 }
 
 impl UsersFile {
@@ -254,7 +273,7 @@ impl UsersFile {
     /// Who there is now. Nobody while the file cannot be read: whoever was removed must not come in again.
     pub fn now(&self) -> Arc<Users> {
         let Some(path) = &self.path else { return Arc::default() };
-        let seen = fs::metadata(path).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
+        let seen = Seen::look(path);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_none() || last.0 != seen {
             let users = Users::read(path).unwrap_or_else(|error| {
