@@ -188,7 +188,7 @@ fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
 /// Serves until `shutdown`; then no new connections are taken and open requests have ten seconds to finish.
 pub(crate) async fn serve(sharing: Sharing, router: Router, listener: TcpListener, shutdown: Shutdown) {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-    tracing::info!(%address, tls = sharing.inner.access.certificates.is_some(), "listening");
+    tracing::info!(%address, tls = sharing.inner.access.certificates.get().is_some(), "listening");
     let config = sharing.config();
     let per_address = if config.behind_proxy { u32::MAX } else { config.limits.connections_per_address };
     let counts = Arc::new(Counts { most: config.limits.connections, per_address, open: Mutex::default() });
@@ -198,9 +198,9 @@ pub(crate) async fn serve(sharing: Sharing, router: Router, listener: TcpListene
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = looked.tick() => {
-                if sharing.inner.access.certificates.is_some() {
+                if sharing.inner.access.certificates.get().is_some() {
                     let inner = Arc::clone(&sharing.inner);
-                    tokio::task::spawn_blocking(move || inner.access.certificates.as_ref().map(Certificates::refresh));
+                    tokio::task::spawn_blocking(move || inner.access.certificates.get().map(Certificates::refresh));
                 }
                 continue;
             }
@@ -243,7 +243,7 @@ async fn connection(
     let limits = &sharing.config().limits;
     stream.set_nodelay(true)?;
     let mut peer = Peer { address: from.ip().to_canonical(), certificate: None };
-    let Some(certificates) = &sharing.inner.access.certificates else {
+    let Some(certificates) = sharing.inner.access.certificates.get() else {
         return http(stream, limits, router, peer, watcher).await;
     };
     let stream = timeout(head_time(limits), certificates.acceptor().accept(stream)).await??;

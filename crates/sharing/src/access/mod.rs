@@ -17,7 +17,7 @@ mod signatures;
 mod tests;
 mod users;
 
-use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock, time::Duration};
 
 use axum::{
     body::Body,
@@ -160,22 +160,32 @@ pub(crate) struct Access {
     /// Few at a time: each costs 19 MiB.
     hashing: tokio::sync::Semaphore,
     limits: limits::Limits,
-    certificates: Option<listener::Certificates>,
+    /// Read when the service begins to listen: whoever only manages partners may not even see the key.
+    certificates: OnceLock<listener::Certificates>,
     provider: Option<provider::Provider>,
     /// Keys of partners used lately.
     pub used: keys::Used,
 }
 
 impl Access {
-    pub fn open(config: &crate::Config) -> Result<Self, SharingError> {
-        Ok(Self {
-            users: users::UsersFile::open(&config.login.users)?,
+    pub fn new(config: &crate::Config) -> Self {
+        Self {
+            users: users::UsersFile::new(&config.login.users),
             hashing: tokio::sync::Semaphore::new(2),
             limits: limits::Limits::new(&config.limits),
-            certificates: listener::Certificates::open(&config.tls).map_err(SharingError::Config)?,
+            certificates: OnceLock::new(),
             provider: provider::Provider::new(&config.login.provider, &config.public_url),
             used: keys::Used::default(),
-        })
+        }
+    }
+
+    /// Reads what serving needs; says which file is not in order. Blocks.
+    pub fn prepare(&self, config: &crate::Config) -> Result<(), SharingError> {
+        self.users.check()?;
+        if let Some(certificates) = listener::Certificates::open(&config.tls).map_err(SharingError::Config)? {
+            self.certificates.get_or_init(|| certificates);
+        }
+        Ok(())
     }
 }
 
@@ -230,7 +240,7 @@ impl Inner {
         self.store.forget_sessions(ago(login.longest_h * 60), ago(login.idle_min))?;
         self.write_used()?;
         self.show_keys(now);
-        let expires = self.access.certificates.as_ref().map_or(0, listener::Certificates::expires);
+        let expires = self.access.certificates.get().map_or(0, listener::Certificates::expires);
         self.metrics.certificate_expires.set(expires);
         Ok(())
     }

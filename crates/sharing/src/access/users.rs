@@ -260,14 +260,15 @@ impl Seen {
 }
 
 impl UsersFile {
-    /// Nobody where `path` is empty. A file that is there has to be in order.
-    pub fn open(path: &str) -> Result<Self, UsersError> {
+    /// Nobody where `path` is empty.
+    pub fn new(path: &str) -> Self {
         let path = (!path.is_empty()).then(|| PathBuf::from(path));
-        let file = Self { path, last: Mutex::new((None, Arc::default())) };
-        if let Some(path) = &file.path {
-            Users::read(path)?;
-        }
-        Ok(file)
+        Self { path, last: Mutex::new((None, Arc::default())) }
+    }
+
+    /// Says what is wrong with a file that is there.
+    pub fn check(&self) -> Result<(), UsersError> {
+        self.path.as_deref().map_or(Ok(()), |path| Users::read(path).map(drop))
     }
 
     /// Who there is now. Nobody while the file cannot be read: whoever was removed must not come in again.

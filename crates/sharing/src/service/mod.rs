@@ -110,7 +110,7 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let access = Access::open(&config)?;
+        let access = Access::new(&config);
         let sharing = Self { inner: Arc::new(Inner { config, store, metrics, access }) };
         sharing.inner.count_cases();
         Ok(sharing)
@@ -175,8 +175,9 @@ impl Sharing {
         Ok(())
     }
 
-    /// Listens where the configuration says.
+    /// Reads certificates and users, and listens where the configuration says.
     pub async fn bind(&self) -> Result<TcpListener, SharingError> {
+        self.blocking(|inner| inner.access.prepare(&inner.config)).await?;
         Ok(http::listen(self.inner.config.listen).await?)
     }
 

@@ -406,10 +406,13 @@ fn plain_http_is_for_loopback_and_files_that_do_not_fit_are_refused_at_once() {
 
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    let mut config = Config { database: folder.path().join("s").display().to_string(), ..Config::default() };
+    let database = folder.path().join("s").display().to_string();
+    let mut config = Config { database, listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     with_tls(&mut config, folder.path(), &authority);
     let open = |config: &Config| {
-        Sharing::open(config.clone(), &runtime::metrics::Metrics::new().unwrap()).err().map(|e| e.to_string())
+        let sharing = Sharing::open(config.clone(), &runtime::metrics::Metrics::new().unwrap()).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(sharing.bind()).err().map(|e| e.to_string())
     };
     assert_eq!(open(&config), None);
     std::fs::write(&config.tls.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
@@ -418,6 +421,10 @@ fn plain_http_is_for_loopback_and_files_that_do_not_fit_are_refused_at_once() {
     std::fs::remove_file(&config.tls.key).unwrap();
     let why = open(&config).unwrap();
     assert!(why.contains("sharing.tls.key"), "{why}");
+    assert!(
+        Sharing::open(config.clone(), &runtime::metrics::Metrics::new().unwrap()).is_ok(),
+        "keys of partners need no certificate"
+    );
     config.tls.key.clear();
     assert!(config.check().unwrap_err().contains("both certificate and key"));
     config.tls = Tls::default();
