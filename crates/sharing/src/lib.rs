@@ -3,7 +3,8 @@
 //! One finding's journey: a message on `clusters.flagged` → [`Sharing::on_clusters`] → a case ([`case`]) in the store,
 //! before the offset is committed → review by people, or by the demo's own reviewers where the configuration says so
 //! (`demo`) → STIX 2.1 objects per partner, in the same transaction as the release → the partner's TAXII collection. Every
-//! step is in the [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers.
+//! step is in the [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers. Who gets in, and
+//! who may do what, is `access`: people by password or provider, partners by key or certificate, nobody faster than agreed.
 //!
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
 //! what opinion a post holds.
