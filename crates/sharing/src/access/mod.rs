@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock, time::Durati
 use axum::{
     body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts, Request, State as Shared},
-    http::{Method, Response, StatusCode, request::Parts},
+    http::{HeaderMap, Method, Response, StatusCode, header, request::Parts},
     middleware::Next,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -229,8 +229,21 @@ async fn who(parts: &Parts, sharing: &Sharing) -> Result<Option<Person>, Sharing
         }
     }
     let config = sharing.config();
-    let open = config.reviewers == Reviewers::Demo && config.listen.ip().is_loopback();
+    let open =
+        config.reviewers == Reviewers::Demo && config.listen.ip().is_loopback() && is_for_loopback(&parts.headers);
     Ok(open.then(Person::visitor))
+}
+
+/// Whether the request was meant for this machine: a page elsewhere whose name was made to lead here has that name as its host.
+fn is_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Ok(url) = url::Url::parse(&format!("http://{host}")) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 impl Inner {

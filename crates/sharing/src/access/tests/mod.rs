@@ -742,10 +742,65 @@ fn in_the_demo_everybody_looks_and_nobody_does_anything() {
     let s = start(|config, _| config.reviewers = Reviewers::Demo);
     assert_eq!(s.get("/", &[]).status, 200);
     assert_eq!(s.get("/api/clusters", &[]).status, 200);
+    assert_eq!(s.get("/", &[("host", "localhost:8080")]).status, 200);
+    assert_eq!(s.get("/", &[("host", "evil.example")]).status, 303, "a name that somebody made lead here");
     let form = ("content-type", "application/x-www-form-urlencoded");
     for body in ["", "csrf="] {
         assert_eq!(s.request("POST", "/logout", &[form], body).status, 403);
     }
     let ann = fixtures::log_in(&s.base(), "ann");
     assert_eq!(s.get("/", &[("cookie", &ann)]).status, 200);
+}
+
+#[test]
+fn what_is_sent_is_taken_whole_or_refused_with_the_reason() {
+    let s = start(|_, _| {});
+    let echo = axum::Router::new()
+        .route(
+            "/api/echo",
+            axum::routing::post(|posted: Posted<serde_json::Value>| async move {
+                format!("{}: {}", posted.person.name, posted.form)
+            }),
+        )
+        .route("/form", axum::routing::post(|posted: Posted<Said>| async move { posted.form.text }))
+        .with_state(s.sharing.clone());
+    #[derive(serde::Deserialize)]
+    struct Said {
+        text: String,
+    }
+    let address = s.runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(listener::serve(s.sharing.clone(), echo, listener, s.shutdown.clone()));
+        address
+    });
+    let ann = fixtures::log_in(&s.base(), "ann");
+    let csrf = fixtures::csrf(&s.sharing, &ann);
+    let send = |path: &str, media: &str, token: Option<&str>, body: &str| {
+        let mut request = ureq::http::Request::post(format!("http://{address}{path}"))
+            .header("cookie", &ann)
+            .header("content-type", media);
+        if let Some(token) = token {
+            request = request.header("x-csrf-token", token);
+        }
+        let reply = s.send(request, body);
+        (reply.status, reply.text)
+    };
+    let json = |token, body: &str| send("/api/echo", "application/json; charset=utf-8", token, body);
+    assert_eq!(json(Some(&csrf), "[1]"), (200, "ann: [1]".to_owned()));
+    assert_eq!(json(None, "[1]").0, 403);
+    assert_eq!(json(Some("x"), "[1]").0, 403);
+    assert_eq!(json(None, &format!("{{\"csrf\": \"{csrf}\"}}")).0, 403, "JSON has its token in the header");
+    assert_eq!(json(Some(&csrf), "[1").0, 400);
+    let (status, why) = json(Some(&csrf), &"[".repeat(10_000));
+    assert_eq!(status, 400);
+    assert!(why.contains("recursion limit"), "{why}");
+    assert_eq!(json(Some(&csrf), &format!("\"{}\"", "a".repeat(300 * 1024))).0, 413);
+
+    let form = |body: &str| send("/form", "application/x-www-form-urlencoded", None, body);
+    assert_eq!(form(&format!("csrf={csrf}&text=a+b")), (200, "a b".to_owned()));
+    let (status, page) = form(&format!("csrf={csrf}"));
+    assert_eq!(status, 400);
+    assert!(page.contains("text"), "it says which field is missing: {page}");
+    assert_eq!(form("text=a").0, 403);
 }
