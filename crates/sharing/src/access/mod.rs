@@ -44,7 +44,7 @@ use crate::{
     keys,
     service::{Inner, Sharing, SharingError},
     store::SessionRow,
-    web::{html, json_error, json_failed},
+    web::{failed, html, json_error, json_failed},
 };
 
 /// How stale the time of the last request may be: not every request should write.
@@ -132,7 +132,10 @@ impl OptionalFromRequestParts<Sharing> for Person {
         if let Some(person) = parts.extensions.get::<Person>() {
             return Ok(Some(person.clone()));
         }
-        who(parts, sharing).await.map_err(|error| json_failed(sharing, &error))
+        who(parts, sharing).await.map_err(|error| match is_api(parts) {
+            true => json_failed(sharing, &error),
+            false => failed(sharing, &error),
+        })
     }
 }
 
