@@ -90,11 +90,23 @@ impl Config {
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
-    /// Reads the files that the configuration names. Not part of loading it: a process needs only those of its own role.
-    fn check_files(&self) -> Result<()> {
+    /// Reads the files that the configuration names, and returns what is wrong but does not stop a service. Not part of loading it: a
+    /// process needs only those of its own role.
+    fn check_files(&self) -> Result<Vec<String>> {
         self.detector.lexicon()?;
         self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
-        Ok(())
+        self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))
+    }
+
+    /// For people to look at: what nobody may see is masked.
+    fn without_secrets(mut self) -> Config {
+        self.sharing = self.sharing.without_secrets();
+        for (name, value) in &mut self.log.properties {
+            if ["password", "secret", "jaas", "key.pem", "oauthbearer.config"].iter().any(|word| name.contains(word)) {
+                *value = "***".to_owned();
+            }
+        }
+        self
     }
 
     /// The log that the configuration names.
@@ -134,9 +146,9 @@ pub struct ConfigCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Says whether the configuration is in order, and what is not.
+    /// Says whether the configuration and the files it names are in order, and what is not.
     Check(ConfigFile),
-    /// Prints the configuration as it takes effect, file and environment put together.
+    /// Prints the configuration as it takes effect, file and environment put together; secrets as ***.
     Show(ConfigFile),
 }
 
@@ -144,7 +156,9 @@ impl ConfigCommand {
     pub fn run(self) -> Result<()> {
         match self.action {
             Action::Check(file) => {
-                file.load()?.check_files()?;
+                for warning in file.load()?.check_files()? {
+                    eprintln!("warning: {warning}");
+                }
                 match file.config {
                     Some(path) => eprintln!("{} is in order", path.display()),
                     None => eprintln!("the defaults are in order (no file named, see --config)"),
@@ -152,7 +166,7 @@ impl ConfigCommand {
             }
             Action::Show(file) => {
                 use std::io::Write;
-                let text = toml::to_string_pretty(&file.load()?)?;
+                let text = toml::to_string_pretty(&file.load()?.without_secrets())?;
                 std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
             }
         }

@@ -240,6 +240,7 @@ fn nobody(class: Class) -> Recipient {
         chief_election_official: false,
         contact: "nobody: invented for the demo".to_owned(),
         delivery: None,
+        webhook: None,
         tlp_ceiling: Tlp::Amber,
     }
 }

@@ -12,11 +12,13 @@ mod evaluate;
 mod explain;
 mod ingest;
 mod models;
+mod partners;
 mod policy;
 mod progress;
 mod serve;
 mod simulate;
 mod train;
+mod users;
 
 use std::{io::Write, process::ExitCode};
 
@@ -52,7 +54,8 @@ enum Command {
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
-    Partners(serve::Partners),
+    Partners(partners::Partners),
+    Users(users::Users),
     Policy(policy::Policy),
     Documents(documents::Documents),
     Retractions(deliveries::Retractions),
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
+        Command::Users(users) => users.run(),
         Command::Policy(policy) => policy.run(),
         Command::Documents(documents) => documents.run(),
         Command::Retractions(retractions) => retractions.run(),

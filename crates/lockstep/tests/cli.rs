@@ -199,6 +199,7 @@ fn help_has_examples_and_wrong_usage_ends_with_2() {
         "serve",
         "partners",
         "policy",
+        "users",
         "train",
         "models",
         "simulate",
@@ -507,6 +508,97 @@ fn documents_are_what_the_policy_lets_a_recipient_have() {
     let json: Value = serde_json::from_str(&documents(&case, platform, &["--json"]).ends(0).out).unwrap();
     assert!(sums.contains(json[0]["pdf"]["sha256"].as_str().unwrap()), "{sums}");
     assert_eq!(json[0]["draft"], false);
+}
+
+#[test]
+fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
+    let desk = Desk::new();
+    desk.write(
+        "c.toml",
+        "[sharing]\ndatabase = \"s.sqlite\"\n[[sharing.partners]]\nname = \"birds\"\nplatform = \"twitter\"\n\
+         [sharing.login]\nusers = \"config/users.toml\"\n",
+    );
+    let run = |arguments: &[&str]| desk.run(&[arguments, &["--config", "c.toml"]].concat());
+    run(&["partners", "add", "blue"]).ends(1).prints_nothing().says(&["no partner \"blue\"", "sharing.partners"]);
+    assert!(run(&["partners", "list"]).ends(0).out.contains("no key: lockstep partners add birds"));
+    let first = run(&["partners", "add", "birds"]).ends(0).out.trim().to_owned();
+    assert!(first.starts_with("lockstep_"));
+    run(&["partners", "add", "birds"]).ends(1).prints_nothing().says(&["partners rotate birds"]);
+    let second = run(&["partners", "rotate", "birds", "--overlap", "2d", "--expires", "never"]).ends(0);
+    let second = second.says(&["the other keys of birds end "]).out.trim().to_owned();
+    run(&["partners", "rotate", "birds", "--overlap", "soon"]).ends(2).says(&["7d"]);
+    let list = run(&["partners", "list"]).ends(0).out;
+    assert!(list.contains("valid until") && list.contains("without an end") && list.contains("never used"), "{list}");
+    run(&["partners", "revoke", &first]).ends(0).says(&["opens nothing any more"]);
+    run(&["partners", "revoke", &first]).ends(1).says(&["partners list"]);
+    let json = run(&["partners", "list", "--json"]).ends(0).out;
+    assert_eq!(json.lines().count(), 2);
+    for secret in [&first, &second] {
+        let secret = secret.rsplit('_').next().unwrap();
+        assert!(!list.contains(secret) && !json.contains(secret));
+    }
+
+    let typed = |arguments: &[&str], password: &str| {
+        desk.write("password", format!("{password}\n"));
+        let mut command = desk.command(&[arguments, &["--config", "c.toml"]].concat());
+        Run::of(command.stdin(fs::File::open(desk.path("password")).unwrap()).output().unwrap())
+    };
+    run(&["config", "check"]).ends(0).says(&["warning: nobody is in config/users.toml"]);
+    typed(&["users", "add", "ann", "--role", "reviewer"], "short").ends(1).says(&["12 characters"]);
+    typed(&["users", "add", "ann", "--role", "reader"], "correct horse battery")
+        .ends(2)
+        .says(&["reviewer, approver and admin"]);
+    typed(&["users", "add", "ann", "--role", "reviewer"], "correct horse battery").ends(0).prints_nothing();
+    typed(&["users", "add", "ann", "--role", "reviewer"], "correct horse battery")
+        .ends(1)
+        .says(&["users password ann"]);
+    typed(&["users", "add", "ann b", "--role", "reviewer"], "correct horse battery")
+        .ends(1)
+        .says(&["cannot be a user's name"]);
+    typed(&["users", "add", "bob", "--role", "reviewer", "--role", "approver"], "another good password").ends(0);
+    assert_eq!(run(&["users", "list"]).ends(0).out, "ann  reviewer\nbob  reviewer, approver\n");
+    let file = desk.read("config/users.toml");
+    assert!(file.contains("$argon2id$") && !file.contains("battery"), "{file}");
+    let run_check = run(&["config", "check"]).ends(0);
+    assert!(!run_check.err.contains("warning"), "{}", run_check.err);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = desk.path("config/users.toml");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        run(&["config", "check"])
+            .ends(0)
+            .says(&["warning: config/users.toml (sharing.login.users) is open to every user"]);
+    }
+    typed(&["users", "password", "ann"], "yet another password").ends(0);
+    assert_ne!(desk.read("config/users.toml"), file);
+    typed(&["users", "password", "eve"], "yet another password").ends(1).says(&["no user \"eve\""]);
+    run(&["users", "roles", "bob", "--role", "admin"]).ends(0);
+    run(&["users", "remove", "ann"]).ends(0);
+    assert_eq!(run(&["users", "list"]).ends(0).out, "bob  admin\n");
+    desk.run(&["users", "list"]).ends(1).says(&["[sharing.login]", "--config"]);
+}
+
+#[test]
+fn the_configuration_is_shown_without_its_secrets() {
+    let desk = Desk::new();
+    desk.write(
+        "c.toml",
+        "[sharing]\ndatabase = \"postgres://lockstep:hush@db/sharing\"\n[log.properties]\n\"sasl.password\" = \"hush\"\n\
+         \"sasl.username\" = \"lockstep\"\n",
+    );
+    let mut show = desk.command(&["config", "show", "--config", "c.toml"]);
+    let shown =
+        Run::of(show.env("LOCKSTEP__SHARING__LOGIN__PROVIDER__CLIENT_SECRET", "hush").output().unwrap()).ends(0).out;
+    assert!(!shown.contains("hush"), "{shown}");
+    for part in ["postgres://lockstep:***@db/sharing", "\"sasl.password\" = \"***\"", "client_secret = \"***\""] {
+        assert!(shown.replace("sasl.password =", "\"sasl.password\" =").contains(part), "{part}: {shown}");
+    }
+    desk.write("open.toml", "[sharing]\nlisten = \"0.0.0.0:8080\"\n");
+    desk.run(&["config", "check", "--config", "open.toml"]).ends(1).says(&["sharing.tls", "behind_proxy"]);
+    desk.write("tls.toml", "[sharing.tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n");
+    desk.run(&["config", "check", "--config", "tls.toml"]).ends(1).says(&["sharing.tls.certificate", "cert.pem"]);
 }
 
 #[test]

@@ -4,8 +4,11 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Class, Policy, Recipient, Rules};
-use crate::webhooks;
+use crate::{
+    access::{self, Limits, Login, Tls},
+    policy::{Class, Policy, Recipient, Rules},
+    webhooks,
+};
 
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,7 +17,7 @@ pub struct Config {
     /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
     /// `postgres://user@host/database` for more than one instance of the service.
     pub database: String,
-    /// Where the console, the JSON API and TAXII listen. Plain HTTP and a console without login: keep it on loopback.
+    /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
     pub listen: SocketAddr,
     /// Who decides cases.
     pub reviewers: Reviewers,
@@ -23,8 +26,17 @@ pub struct Config {
     /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
     /// `platform`.
     pub partners: Vec<Partner>,
+    /// Address of the console as browsers write it, `https://host`; needed for login by a provider.
+    pub public_url: String,
+    /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
+    /// of its own, and the last address in `X-Forwarded-For` is the client.
+    pub behind_proxy: bool,
+    /// TLS on the listener.
+    pub tls: Tls,
     /// How people get into the console.
-    pub login: crate::access::Login,
+    pub login: Login,
+    /// How much anybody may ask.
+    pub limits: Limits,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// How that organisation is reached, as documents say it. Without it there are no documents.
@@ -58,7 +70,11 @@ impl Default for Config {
             reviewers: Reviewers::People,
             recipients: None,
             partners: Vec::new(),
-            login: crate::access::Login::default(),
+            public_url: String::new(),
+            behind_proxy: false,
+            tls: Tls::default(),
+            login: Login::default(),
+            limits: Limits::default(),
             identity: "Lockstep".to_owned(),
             contact: String::new(),
             tlp: Tlp::Amber,
@@ -128,7 +144,6 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        self.login.check()?;
         for (name, value) in
             [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)]
         {
@@ -165,9 +180,30 @@ impl Config {
                     .map_err(|why| format!("sharing.partners[{index}].webhook: {why}"))?;
             }
         }
-        Ok(())
+        access::check(self)
     }
 }
+
+impl Config {
+    /// For people to look at: what nobody may see is masked.
+    pub fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        shown.database = crate::store::without_password(&self.database);
+        let secret = &mut shown.login.provider.client_secret;
+        if !secret.is_empty() {
+            *secret = MASK.to_owned();
+        }
+        shown
+    }
+
+    /// Looks at the files that the values name. `Err` where the service would not start, else what an operator should know.
+    pub fn check_files(&self) -> Result<Vec<String>, String> {
+        access::check_files(self)
+    }
+}
+
+/// Stands for a secret.
+pub(crate) const MASK: &str = "***";
 
 /// Who decides cases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,6 +301,27 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.reviewers, Reviewers::People);
         assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn nobody_is_shown_a_secret() {
+        let mut config = Config::default();
+        assert_eq!(config.without_secrets(), config);
+        config.login.provider.client_secret = "hush".to_owned();
+        for place in [
+            "postgres://lockstep:hush@db.example/sharing",
+            "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",
+            "postgres://db.example/sharing?user=lockstep&password=hush",
+            "postgresql://lockstep:hush@one.example:5432,two.example:5433/sharing",
+            "postgres://lockstep:hush@/sharing?host=%2Fvar%2Frun",
+            "postgres://lockstep:hush",
+        ] {
+            config.database = place.to_owned();
+            let shown = format!("{:?}", config.without_secrets());
+            assert!(!shown.contains("hush") && shown.contains("***"), "{shown}");
+        }
+        config.database = "postgres://lockstep@db.example/sharing".to_owned();
+        assert_eq!(config.without_secrets().database, config.database);
     }
 
     #[test]

@@ -48,7 +48,8 @@ async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<B
     let step = sharing
         .blocking(move |inner| {
             let query = parts.uri.query().unwrap_or("");
-            Ok(taxii::begin(inner, &parts.method, parts.uri.path(), query, &parts.headers))
+            let peer = parts.extensions.get::<access::Peer>();
+            Ok(taxii::begin(inner, &parts.method, parts.uri.path(), query, &parts.headers, peer))
         })
         .await;
     let answered = match step {

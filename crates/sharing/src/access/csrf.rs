@@ -75,14 +75,16 @@ impl Person {
 }
 
 /// Whether the browser does not say that another site is behind the request. What says nothing is no browser of this decade.
-pub(crate) fn is_ours(_sharing: &Sharing, headers: &HeaderMap) -> bool {
+pub(crate) fn is_ours(sharing: &Sharing, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if let Some(site) = text("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
     let Some(origin) = text("origin") else { return true };
+    let public = url::Url::parse(&sharing.config().public_url).map(|url| url.origin().ascii_serialization());
     let host = text("host").unwrap_or_default();
-    origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
+    public.is_ok_and(|public| origin == public)
+        || origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
 }
 
 /// A refusal, in the words of whatever was asked.

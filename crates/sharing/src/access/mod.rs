@@ -7,10 +7,17 @@ mod config;
 mod csrf;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod limits;
+pub(crate) mod listener;
 mod login;
+mod partner;
+mod provider;
+mod signatures;
+#[cfg(test)]
+mod tests;
 mod users;
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::OnceLock, time::Duration};
 
 use axum::{
     body::Body,
@@ -19,19 +26,25 @@ use axum::{
     middleware::Next,
 };
 use jiff::{SignedDuration, Timestamp};
+use runtime::shutdown::Shutdown;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
 
-pub use config::Login;
+pub use config::{Limits, Login, Provider, Tls};
+pub(crate) use config::{check, check_files};
 pub(crate) use csrf::Posted;
+pub(crate) use listener::Peer;
 pub(crate) use login::{redirect, routes};
+pub(crate) use partner::{Denied, credentials};
 pub use users::{SHORTEST_PASSWORD, Users, UsersError};
 
 use crate::{
     config::Reviewers,
+    keys,
     service::{Inner, Sharing, SharingError},
     store::SessionRow,
-    web::{html, json_error, json_failed},
+    web::{failed, html, json_error, json_failed},
 };
 
 /// How stale the time of the last request may be: not every request should write.
@@ -93,6 +106,7 @@ pub(crate) struct Person {
 
 impl Person {
     /// Whether the person has the role.
+    #[cfg_attr(not(test), allow(dead_code, reason = "until the console has something to decide"))]
     pub fn may(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
@@ -118,7 +132,10 @@ impl OptionalFromRequestParts<Sharing> for Person {
         if let Some(person) = parts.extensions.get::<Person>() {
             return Ok(Some(person.clone()));
         }
-        who(parts, sharing).await.map_err(|error| json_failed(sharing, &error))
+        who(parts, sharing).await.map_err(|error| match is_api(parts) {
+            true => json_failed(sharing, &error),
+            false => failed(sharing, &error),
+        })
     }
 }
 
@@ -146,16 +163,69 @@ pub(crate) struct Access {
     users: users::UsersFile,
     /// Few at a time: each costs 19 MiB.
     hashing: tokio::sync::Semaphore,
+    limits: limits::Limits,
+    /// Read when the service begins to listen: whoever only manages partners may not even see the key.
+    certificates: OnceLock<listener::Certificates>,
+    provider: Option<provider::Provider>,
+    /// Keys of partners used lately.
+    pub used: keys::Used,
 }
 
 impl Access {
-    pub fn open(config: &Login) -> Result<Self, UsersError> {
-        Ok(Self { users: users::UsersFile::open(&config.users)?, hashing: tokio::sync::Semaphore::new(2) })
+    pub fn new(config: &crate::Config) -> Self {
+        Self {
+            users: users::UsersFile::new(&config.login.users),
+            hashing: tokio::sync::Semaphore::new(2),
+            limits: limits::Limits::new(&config.limits),
+            certificates: OnceLock::new(),
+            provider: provider::Provider::new(&config.login.provider, &config.public_url),
+            used: keys::Used::default(),
+        }
+    }
+
+    /// Reads what serving needs; says which file is not in order. Blocks.
+    pub fn prepare(&self, config: &crate::Config) -> Result<(), SharingError> {
+        self.users.check()?;
+        if let Some(certificates) = listener::Certificates::open(&config.tls).map_err(SharingError::Config)? {
+            self.certificates.get_or_init(|| certificates);
+        }
+        Ok(())
     }
 }
 
+/// Serves until `shutdown`, within the limits of the configuration, and keeps house meanwhile.
+pub(crate) async fn serve(sharing: Sharing, listener: TcpListener, shutdown: Shutdown) {
+    let config = sharing.config();
+    let limits = &config.limits;
+    let time = Duration::from_secs(limits.request_s.into());
+    let mut router = runtime::http::bounded(sharing.router(), limits.requests as usize, time);
+    if config.tls.is_on() || config.behind_proxy {
+        router = router.layer(axum::middleware::from_fn(listener::only_tls));
+    }
+    let keeping = tokio::spawn(keep_house(sharing.clone(), shutdown.clone()));
+    let router = crate::web::outermost(router);
+    listener::serve(sharing, router, listener, shutdown).await;
+    drop(keeping.await);
+}
+
+/// Once a minute, and at the end.
+async fn keep_house(sharing: Sharing, shutdown: Shutdown) {
+    while !shutdown.is_stopping() {
+        let kept = sharing.blocking(|inner| inner.keep_house(Timestamp::now())).await;
+        if let Err(error) = kept {
+            sharing.inner.metrics.errors.with_label_values(&["store"]).inc();
+            tracing::warn!(%error, "cannot keep house, trying again in a minute");
+        }
+        tokio::select! {
+            () = shutdown.stopping() => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        }
+    }
+    drop(sharing.blocking(|inner| Ok(inner.write_used()?)).await);
+}
+
 async fn who(parts: &Parts, sharing: &Sharing) -> Result<Option<Person>, SharingError> {
-    if let Some(id) = session_id(&parts.headers) {
+    if let Some(id) = login::session_id(sharing, &parts.headers) {
         let hash = Sha256::digest(id.as_bytes());
         let person = sharing.blocking(move |inner| inner.person(&hash, Timestamp::now())).await?;
         if person.is_some() {
@@ -163,11 +233,36 @@ async fn who(parts: &Parts, sharing: &Sharing) -> Result<Option<Person>, Sharing
         }
     }
     let config = sharing.config();
-    let open = config.reviewers == Reviewers::Demo && config.listen.ip().is_loopback();
+    let open =
+        config.reviewers == Reviewers::Demo && config.listen.ip().is_loopback() && is_for_loopback(&parts.headers);
     Ok(open.then(Person::visitor))
 }
 
+/// Whether the request was meant for this machine: a page elsewhere whose name was made to lead here has that name as its host.
+fn is_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Ok(url) = url::Url::parse(&format!("http://{host}")) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 impl Inner {
+    fn keep_house(&self, now: Timestamp) -> Result<(), SharingError> {
+        self.access.limits.forget();
+        let login = &self.config.login;
+        let ago = |minutes: u32| now - SignedDuration::from_mins(minutes.into());
+        self.store.forget_sessions(ago(login.longest_h * 60), ago(login.idle_min))?;
+        self.write_used()?;
+        self.show_keys(now);
+        let expires = self.access.certificates.get().map_or(0, listener::Certificates::expires);
+        self.metrics.certificate_expires.set(expires);
+        Ok(())
+    }
+
     /// Whose session that is, if it is one.
     fn person(&self, hash: &[u8], now: Timestamp) -> Result<Option<Person>, SharingError> {
         let Some(session) = self.store.session(hash)? else { return Ok(None) };
@@ -186,13 +281,24 @@ impl Inner {
 }
 
 impl Access {
+    /// Whether nobody can log in at all.
+    fn is_empty(&self) -> bool {
+        self.users.now().is_empty() && self.provider_name().is_none()
+    }
+
+    fn provider_name(&self) -> Option<String> {
+        self.provider.as_ref().map(|provider| provider.config.name.clone())
+    }
+
     /// What the person of a session may do now; `None` where the session ended because the person was removed or has another
     /// password.
     fn roles(&self, session: &SessionRow) -> Option<BTreeSet<Role>> {
+        let Some(stamp) = &session.stamp else {
+            let given = || session.roles.split(',').filter_map(|role| role.parse().ok()).collect();
+            return self.provider.is_some().then(given);
+        };
         let users = self.users.now();
-        (session.stamp.is_some() && session.stamp == users.stamp(&session.person))
-            .then(|| users.roles(&session.person).cloned())
-            .flatten()
+        (Some(stamp) == users.stamp(&session.person).as_ref()).then(|| users.roles(&session.person).cloned()).flatten()
     }
 }
 
@@ -201,7 +307,7 @@ fn login_first(parts: &Parts, sharing: &Sharing) -> Response<Body> {
     if is_api(parts) {
         return json_error(StatusCode::UNAUTHORIZED, "log in at /login first");
     }
-    if sharing.inner.access.users.now().is_empty() {
+    if sharing.inner.access.is_empty() {
         return html(StatusCode::FORBIDDEN, &login::SetupPage { users: sharing.config().login.users.clone() });
     }
     let mut to = "/login".to_owned();
@@ -216,15 +322,4 @@ fn login_first(parts: &Parts, sharing: &Sharing) -> Response<Body> {
 
 fn is_api(parts: &Parts) -> bool {
     parts.uri.path().starts_with("/api/")
-}
-
-fn session_id(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| cookie::Cookie::split_parse(value.to_owned()))
-        .filter_map(Result::ok)
-        .find(|cookie| cookie.name() == login::COOKIE)
-        .map(|cookie| cookie.value().to_owned())
 }

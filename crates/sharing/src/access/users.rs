@@ -116,14 +116,28 @@ impl Users {
         self.users.is_empty()
     }
 
-    /// Adds a person.
-    pub fn add(&mut self, name: &str, roles: BTreeSet<Role>, password: &str) -> Result<(), UsersError> {
+    /// Says why there cannot be a new person of that name.
+    pub fn check_new(&self, name: &str) -> Result<(), UsersError> {
         check_name(name)?;
         if self.users.contains_key(name) {
             return Err(UsersError::Refused(format!(
                 "there is a user {name:?} already: change the password with `lockstep users password {name}`, or remove the user first"
             )));
         }
+        Ok(())
+    }
+
+    /// Says where there is no person of that name.
+    pub fn check_known(&self, name: &str) -> Result<(), UsersError> {
+        match self.users.contains_key(name) {
+            true => Ok(()),
+            false => Err(unknown(name)),
+        }
+    }
+
+    /// Adds a person.
+    pub fn add(&mut self, name: &str, roles: BTreeSet<Role>, password: &str) -> Result<(), UsersError> {
+        self.check_new(name)?;
         let user = User { roles: some_role(roles)?, password: hash(name, password)? };
         self.users.insert(name.to_owned(), user);
         Ok(())
@@ -150,9 +164,7 @@ impl Users {
     }
 
     fn user(&mut self, name: &str) -> Result<&mut User, UsersError> {
-        self.users.get_mut(name).ok_or_else(|| {
-            UsersError::Refused(format!("there is no user {name:?}: `lockstep users list` shows who there is"))
-        })
+        self.users.get_mut(name).ok_or_else(|| unknown(name))
     }
 
     /// Whether that is the password of that person. Takes as long whether or not there is such a person. Costs tens of
@@ -177,11 +189,16 @@ impl Users {
     }
 }
 
+fn unknown(name: &str) -> UsersError {
+    UsersError::Refused(format!("there is no user {name:?}: `lockstep users list` shows who there is"))
+}
+
 fn file_error(path: &Path, why: String) -> UsersError {
     UsersError::File { path: path.display().to_string(), why }
 }
 
-fn check_name(name: &str) -> Result<(), UsersError> {
+/// Says why somebody cannot be called that.
+pub(super) fn check_name(name: &str) -> Result<(), UsersError> {
     let plain = (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
         && name != "lockstep";
@@ -220,24 +237,44 @@ fn hash(name: &str, password: &str) -> Result<String, UsersError> {
 /// The file as last read. Cheap to ask again.
 pub(super) struct UsersFile {
     path: Option<PathBuf>,
-    last: Mutex<(Option<(SystemTime, u64)>, Arc<Users>)>,
+    last: Mutex<(Option<Seen>, Arc<Users>)>,
+}
+
+/// What tells one version of the file from the next: each is a file of its own, renamed into place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    modified: SystemTime,
+    length: u64,
+    number: u64,
+}
+
+impl Seen {
+    fn look(path: &Path) -> Option<Seen> {
+        let meta = fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&meta);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Seen { modified: meta.modified().ok()?, length: meta.len(), number })
+    }
 }
 
 impl UsersFile {
-    /// Nobody where `path` is empty. A file that is there has to be in order.
-    pub fn open(path: &str) -> Result<Self, UsersError> {
+    /// Nobody where `path` is empty.
+    pub fn new(path: &str) -> Self {
         let path = (!path.is_empty()).then(|| PathBuf::from(path));
-        let file = Self { path, last: Mutex::new((None, Arc::default())) };
-        if let Some(path) = &file.path {
-            Users::read(path)?;
-        }
-        Ok(file)
+        Self { path, last: Mutex::new((None, Arc::default())) }
+    }
+
+    /// Says what is wrong with a file that is there.
+    pub fn check(&self) -> Result<(), UsersError> {
+        self.path.as_deref().map_or(Ok(()), |path| Users::read(path).map(drop))
     }
 
     /// Who there is now. Nobody while the file cannot be read: whoever was removed must not come in again.
     pub fn now(&self) -> Arc<Users> {
         let Some(path) = &self.path else { return Arc::default() };
-        let seen = fs::metadata(path).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
+        let seen = Seen::look(path);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_none() || last.0 != seen {
             let users = Users::read(path).unwrap_or_else(|error| {

@@ -19,13 +19,13 @@ use runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
-    access::{Access, UsersError},
+    access::{self, Access, UsersError},
     audit::{Broken, Entry},
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
     crash, demo,
     documents::{self, Document, DocumentError},
-    expiry, feedback, keys,
+    expiry, feedback,
     metrics::Metrics,
     policy::{Class, Explanation, Policy, Product},
     retraction, stix,
@@ -282,6 +282,11 @@ impl Sharing {
         Ok(sharing)
     }
 
+    /// Names of the partners that the configuration has.
+    pub fn partner_names(&self) -> Vec<String> {
+        self.inner.policy.partners().into_iter().map(|partner| partner.name).collect()
+    }
+
     /// Opens the store for a command beside a running service: its partners stay as the service has them. Blocks.
     pub fn attach(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         config.check().map_err(SharingError::Config)?;
@@ -290,7 +295,7 @@ impl Sharing {
         let mut store = Store::open(&config.database)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
-        let access = Access::open(&config.login)?;
+        let access = Access::new(&config);
         Ok(Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site }) })
     }
 
@@ -322,24 +327,6 @@ impl Sharing {
     ) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
         self.blocking(move |inner| inner.step(&cluster_id, Some(seen), step, &by, Timestamp::now())).await
-    }
-
-    /// A new API key for a partner. This is the only time that it can be seen.
-    pub async fn issue_key(&self, partner: &str) -> Result<String, SharingError> {
-        let partner = partner.to_owned();
-        self.blocking(move |inner| {
-            let (id, key, hash) = keys::generate();
-            let entry = Entry {
-                at: Timestamp::now(),
-                actor: "lockstep".to_owned(),
-                subject: format!("partner {partner}"),
-                action: "key_issued".to_owned(),
-                text: format!("API key {id} was issued"),
-            };
-            inner.store.add_key(&id, &partner, &hash, entry)?;
-            Ok(key)
-        })
-        .await
     }
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
@@ -397,23 +384,16 @@ impl Sharing {
         Ok(())
     }
 
-    /// Listens where the configuration says.
+    /// Reads certificates and users, and listens where the configuration says.
     pub async fn bind(&self) -> Result<TcpListener, SharingError> {
-        let addr = self.inner.config.listen;
-        if !addr.ip().is_loopback() {
-            tracing::warn!(
-                %addr,
-                "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
-            );
-        }
-        Ok(http::listen(addr).await?)
+        self.blocking(|inner| inner.access.prepare(&inner.config)).await?;
+        Ok(http::listen(self.inner.config.listen).await?)
     }
 
-    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
-    /// at once and none takes longer than half a minute.
+    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
-        let router = crate::web::outermost(http::bounded(self.router(), 128, Duration::from_secs(30)));
-        Ok(http::serve(router, listener, shutdown).await?)
+        access::serve(self.clone(), listener, shutdown).await;
+        Ok(())
     }
 
     /// Console, JSON API and TAXII.

@@ -18,7 +18,6 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Response, StatusCode, header},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -28,8 +27,9 @@ pub(crate) use self::{
     write::{NoBody, Posting},
 };
 use crate::{
-    demo, keys,
-    service::{Inner, SharingError},
+    access::{Denied, Peer, credentials},
+    demo,
+    service::Inner,
     store::{CollectionRow, ObjectQuery, ObjectRow},
 };
 
@@ -97,7 +97,14 @@ pub(crate) struct Answered {
 }
 
 /// Answers a request, or says that its body is wanted. Blocks on the store.
-pub(crate) fn begin(inner: &Inner, method: &Method, path: &str, raw_query: &str, headers: &HeaderMap) -> Step {
+pub(crate) fn begin(
+    inner: &Inner,
+    method: &Method,
+    path: &str,
+    raw_query: &str,
+    headers: &HeaderMap,
+    peer: Option<&Peer>,
+) -> Step {
     let parts: Option<Vec<String>> = path.split('/').skip(2).map(segment).collect();
     let parts = parts.unwrap_or_default();
     let parts: Vec<&str> = match parts.split_last() {
@@ -118,7 +125,7 @@ pub(crate) fn begin(inner: &Inner, method: &Method, path: &str, raw_query: &str,
         _ => (Endpoint::Unknown, "", "", ""),
     };
     let request =
-        Request { inner, method, endpoint, root, collection, object, raw_query, headers, now: Timestamp::now() };
+        Request { inner, method, endpoint, root, collection, object, raw_query, headers, peer, now: Timestamp::now() };
     match request.answer() {
         Ok(Next::Answer(answer)) => Step::Answered(answered(inner, endpoint, Ok(answer))),
         Ok(Next::Body(posting)) => Step::Body(posting),
@@ -165,18 +172,27 @@ struct Caller {
     holder: String,
 }
 
-/// Who sent these headers; `None` for nobody that we know.
-fn authenticate(inner: &Inner, headers: &HeaderMap) -> Result<Option<Caller>, SharingError> {
-    let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
-    let Some((user, key)) = presented else { return Ok(None) };
-    let Some((key_id, secret)) = keys::parse(&key) else {
-        // Passwords exist in seeds for tests only.
-        let test_user = inner.site.users.iter().find(|test| user.as_deref().is_some_and(|user| test.is(user, &key)));
-        return Ok(test_user.map(|test| Caller { holder: test.holder() }));
-    };
-    let row = inner.store.key(key_id)?;
-    let known = row.filter(|row| keys::matches(secret, &row.hash) && user.is_none_or(|user| user == row.partner));
-    Ok(known.map(|row| Caller { holder: row.partner }))
+/// Who sent the request.
+fn authenticate(inner: &Inner, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, Problem> {
+    // Passwords exist in seeds for tests only.
+    if !inner.site.users.is_empty() {
+        let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
+        let is_it = |test: &&site::TestUser| presented.as_ref().is_some_and(|(user, key)| user.as_ref().is_some_and(|user| test.is(user, key)));
+        if let Some(test) = inner.site.users.iter().find(is_it) {
+            return Ok(Caller { holder: test.holder() });
+        }
+    }
+    match inner.caller(headers, peer) {
+        Ok(caller) => Ok(Caller { holder: caller.partner }),
+        Err(Denied::Unknown) => unauthorized(),
+        Err(Denied::Failed(error)) => Err(error.into()),
+        Err(Denied::TooMany(refused)) => {
+            let why = "You ask more often than agreed. Wait as long as Retry-After says.";
+            let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests", why);
+            answer.headers.push(("retry-after", refused.seconds().to_string()));
+            Err(Problem::Refused(Box::new(answer)))
+        }
+    }
 }
 
 /// What a request leads to.
@@ -195,12 +211,13 @@ struct Request<'a> {
     object: &'a str,
     raw_query: &'a str,
     headers: &'a HeaderMap,
+    peer: Option<&'a Peer>,
     now: Timestamp,
 }
 
 impl Request<'_> {
     fn answer(&self) -> Result<Next, Problem> {
-        let Some(caller) = authenticate(self.inner, self.headers)? else { return unauthorized() };
+        let caller = authenticate(self.inner, self.headers, self.peer)?;
         if !acceptable(self.headers) {
             return refuse(StatusCode::NOT_ACCEPTABLE, "Not acceptable", "Ask for application/taxii+json;version=2.1.");
         }
@@ -450,17 +467,3 @@ fn optional(body: &mut Value, name: &str, value: &Option<String>) {
     }
 }
 
-/// User name, where there is one, and key.
-fn credentials(header: &str) -> Option<(Option<String>, String)> {
-    let (scheme, rest) = header.split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some((None, rest.to_owned()));
-    }
-    if scheme.eq_ignore_ascii_case("basic") {
-        let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        let (user, key) = text.split_once(':')?;
-        return Some((Some(user.to_owned()), key.to_owned()));
-    }
-    None
-}

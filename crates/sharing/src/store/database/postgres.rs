@@ -12,7 +12,7 @@ use postgres::{
 };
 
 use super::{Database, Dialect, Row, Session, Value, Work, migrate};
-use crate::store::StoreError;
+use crate::store::{StoreError, without_password};
 
 /// Connections kept open.
 const KEPT: usize = 8;
@@ -211,18 +211,6 @@ impl ToSql for Value {
 /// `?1` as PostgreSQL writes it.
 fn numbered(sql: &str) -> String {
     sql.replace('?', "$")
-}
-
-fn without_password(address: &str) -> String {
-    match url::Url::parse(address) {
-        Ok(mut url) if url.password().is_some() => {
-            // Cannot fail where there is a password already.
-            let _ = url.set_password(Some("***"));
-            url.into()
-        }
-        Ok(url) => url.into(),
-        Err(_) => "the PostgreSQL address".to_owned(),
-    }
 }
 
 // A connection whose work panicked rolled back when its transaction was dropped.
