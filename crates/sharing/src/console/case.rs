@@ -132,15 +132,9 @@ pub(super) async fn step(
     counted(&sharing, "console", "step", began, response)
 }
 
-async fn take(
-    sharing: &Sharing,
-    person: &Person,
-    id: &str,
-    sent: &Sent,
-) -> Result<(), Result<Refused, SharingError>> {
-    let refuse = |why: String, allowed: String, conflict: bool| {
-        Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }))
-    };
+async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Result<(), Result<Refused, SharingError>> {
+    let refuse =
+        |why: String, allowed: String, conflict: bool| Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }));
     let step = match sent.step() {
         Ok(step) => step,
         Err(why) => return refuse(why, String::new(), false),
@@ -160,13 +154,7 @@ async fn take(
     }
 }
 
-async fn show(
-    sharing: &Sharing,
-    person: Person,
-    id: String,
-    asked: Asked,
-    refused: Option<Refused>,
-) -> Response<Body> {
+async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refused: Option<Refused>) -> Response<Body> {
     let status = match &refused {
         None => StatusCode::OK,
         Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
@@ -236,11 +224,8 @@ fn case_page(
 }
 
 fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
-    let mut views: Vec<RecipientView> = outcome
-        .recipients
-        .iter()
-        .map(|decision| recipient(stored, decision, policy))
-        .collect();
+    let mut views: Vec<RecipientView> =
+        outcome.recipients.iter().map(|decision| recipient(stored, decision, policy)).collect();
     // Whoever is told first: that is what has to be looked at.
     views.sort_by_key(|view| !view.open);
     views

@@ -27,6 +27,10 @@ const INDEXED_AT_ONCE: usize = 50;
 impl Store {
     /// The case about a cluster.
     pub fn case(&self, cluster_id: &str) -> Result<Option<StoredCase>, StoreError> {
+        // No text of PostgreSQL has a NUL, not even one that is only looked for.
+        if cluster_id.contains('\0') {
+            return Ok(None);
+        }
         self.read(|db| {
             let row = db.row(
                 "select revision, life, cluster, released from cases where cluster_id = ?1",
@@ -352,10 +356,8 @@ mod tests {
         StoredCase { case, cluster, released: None, revision: 0 }
     }
     fn filled(store: &Store, stored: Vec<StoredCase>) {
-        let changes: Vec<Change> = stored
-            .into_iter()
-            .map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new() })
-            .collect();
+        let changes: Vec<Change> =
+            stored.into_iter().map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new() }).collect();
         store.commit(&changes, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
     }
     fn query(search: &str) -> CaseQuery {

@@ -68,7 +68,7 @@ pub(crate) struct StoredCase {
 }
 
 /// A case in a list.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct CaseRow {
     pub cluster_id: String,
     pub case_id: String,

@@ -330,9 +330,7 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
         kinds: kinds
             .into_iter()
             .take(40)
-            .map(|kind| {
-                (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind))
-            })
+            .map(|kind| (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind)))
             .collect(),
         sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
         chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
