@@ -9,11 +9,13 @@ mod evaluate;
 mod explain;
 mod ingest;
 mod models;
+mod partners;
 mod policy;
 mod progress;
 mod serve;
 mod simulate;
 mod train;
+mod users;
 
 use std::{io::Write, process::ExitCode};
 
@@ -49,8 +51,9 @@ enum Command {
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
-    Partners(serve::Partners),
+    Partners(partners::Partners),
     Policy(policy::Policy),
+    Users(users::Users),
     Evaluate(evaluate::Evaluate),
     Train(train::Train),
     Models(models::Models),
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
         Command::Policy(policy) => policy.run(),
+        Command::Users(users) => users.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),

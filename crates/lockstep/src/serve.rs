@@ -1,9 +1,9 @@
-//! `lockstep serve`: the services, together or one by one; and `lockstep partners`.
+//! `lockstep serve`: the services, together or one by one.
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use detector::{DetectorMetrics, Service};
 use runtime::{
     Log,
@@ -208,38 +208,5 @@ async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
             Ok(()) => check.ready(),
             Err(error) => check.not_ready(error.to_string()),
         }
-    }
-}
-
-/// Manages who may be told.
-///
-/// Partners are the recipients of class platform, in the file that sharing.recipients names; this gives them keys.
-#[derive(Args)]
-#[command(after_help = "Example:\n  lockstep partners key example-network --config config/lockstep.toml")]
-pub struct Partners {
-    #[command(subcommand)]
-    action: PartnersAction,
-}
-
-#[derive(Subcommand)]
-enum PartnersAction {
-    /// Makes a new API key for a partner and prints it. It is stored as a hash: nobody can show it again
-    Key {
-        /// The partner's name, as in the configuration
-        partner: String,
-        #[command(flatten)]
-        config: ConfigFile,
-    },
-}
-
-impl Partners {
-    pub fn run(self) -> Result<()> {
-        let PartnersAction::Key { partner, config } = self.action;
-        let config = config.load()?;
-        tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
-            let sharing = Sharing::open(config.sharing, &Metrics::new()?)?;
-            use std::io::Write;
-            Ok(writeln!(std::io::stdout(), "{}", sharing.issue_key(&partner).await?)?)
-        })
     }
 }

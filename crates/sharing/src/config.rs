@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Class, Policy, Recipient, Rules};
+use crate::{
+    access::{self, Limits, Login, Tls},
+    policy::{Class, Policy, Recipient, Rules},
+};
 
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,7 +16,7 @@ pub struct Config {
     /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
     /// `postgres://user@host/database` for more than one instance of the service.
     pub database: String,
-    /// Where the console, the JSON API and TAXII listen. Plain HTTP and a console without login: keep it on loopback.
+    /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
     pub listen: SocketAddr,
     /// Who decides cases.
     pub reviewers: Reviewers,
@@ -22,8 +25,15 @@ pub struct Config {
     /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
     /// `platform`.
     pub partners: Vec<Partner>,
+    /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
+    /// of its own, and the last address in `X-Forwarded-For` is the client.
+    pub behind_proxy: bool,
+    /// TLS on the listener.
+    pub tls: Tls,
     /// How people get into the console.
-    pub login: crate::access::Login,
+    pub login: Login,
+    /// How much anybody may ask.
+    pub limits: Limits,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
     /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
@@ -46,7 +56,10 @@ impl Default for Config {
             reviewers: Reviewers::People,
             recipients: None,
             partners: Vec::new(),
-            login: crate::access::Login::default(),
+            behind_proxy: false,
+            tls: Tls::default(),
+            login: Login::default(),
+            limits: Limits::default(),
             identity: "Lockstep".to_owned(),
             tlp: Tlp::Amber,
             valid_days: 30,
@@ -105,7 +118,6 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        self.login.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()
@@ -130,7 +142,7 @@ impl Config {
                 ));
             }
         }
-        Ok(())
+        access::check(self)
     }
 }
 

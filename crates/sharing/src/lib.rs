@@ -31,8 +31,9 @@ mod view;
 mod web;
 mod words;
 
-pub use access::{Login, Role, SHORTEST_PASSWORD, Users, UsersError};
+pub use access::{Limits, Login, Role, SHORTEST_PASSWORD, Tls, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};
+pub use keys::Key;
 pub use service::{Outcomes, Sharing, SharingError, explain};
 pub use store::StoreError;
 #[doc(hidden)]

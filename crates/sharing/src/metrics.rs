@@ -1,6 +1,6 @@
 //! What is counted about sharing.
 
-use runtime::metrics::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, MetricsError};
+use runtime::metrics::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, MetricsError};
 
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
@@ -17,6 +17,16 @@ pub(crate) struct Metrics {
     pub requests: IntCounterVec,
     /// Seconds per request by surface and endpoint.
     pub seconds: HistogramVec,
+    /// Tries to log in, by outcome: ok, wrong, limited, no_role, failed.
+    pub logins: IntCounterVec,
+    /// Refused because of too many: partner, stranger, login, connection.
+    pub limited: IntCounterVec,
+    /// Seconds since a partner got its newest key.
+    pub key_age: IntGaugeVec,
+    /// When the last of a partner's keys ends.
+    pub key_expires: IntGaugeVec,
+    /// When the server's certificate ends.
+    pub certificate_expires: IntGauge,
     /// Errors by place: store, log, decode, policy, http.
     pub errors: IntCounterVec,
 }
@@ -44,6 +54,26 @@ impl Metrics {
                 "Seconds to answer an HTTP request",
                 &["surface", "endpoint"],
                 &SECONDS,
+            )?,
+            logins: metrics.counters("lockstep_sharing_logins_total", "Tries to log in, by outcome", &["outcome"])?,
+            limited: metrics.counters(
+                "lockstep_sharing_limited_total",
+                "Requests and connections refused because of too many, by whose limit",
+                &["whose"],
+            )?,
+            key_age: metrics.gauges(
+                "lockstep_sharing_key_age_seconds",
+                "Seconds since a partner got its newest valid key",
+                &["partner"],
+            )?,
+            key_expires: metrics.gauges(
+                "lockstep_sharing_key_expires_seconds",
+                "When the last valid key of a partner ends, seconds since the Unix epoch; none where one has no end",
+                &["partner"],
+            )?,
+            certificate_expires: metrics.gauge(
+                "lockstep_sharing_certificate_expires_seconds",
+                "When the certificate of the listener ends, seconds since the Unix epoch; 0 without TLS",
             )?,
             errors: metrics.counters("lockstep_sharing_errors_total", "Errors, by place", &["place"])?,
         })

@@ -19,9 +19,8 @@ use crate::{
     taxii,
 };
 
-/// Styles, one script and an icon from here, nothing else from anywhere; nobody frames us.
-const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-                   frame-ancestors 'none'";
+/// Styles, scripts, pictures and data from here, nothing from anywhere else; nobody frames us.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Console, JSON API and TAXII on one listener.
 pub(crate) fn router(sharing: Sharing) -> Router {
@@ -43,7 +42,8 @@ async fn taxii(Shared(sharing): Shared<Sharing>, request: Request) -> Response<B
     let answered = sharing
         .blocking(move |inner| {
             let query = parts.uri.query().unwrap_or("");
-            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers))
+            let peer = parts.extensions.get::<access::Peer>();
+            Ok(taxii::answer(inner, &parts.method, parts.uri.path(), query, &parts.headers, peer))
         })
         .await;
     match answered {

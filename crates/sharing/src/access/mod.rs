@@ -7,28 +7,39 @@ mod config;
 mod csrf;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod limits;
+pub(crate) mod listener;
 mod login;
+mod partner;
+#[cfg(test)]
+mod tests;
 mod users;
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use axum::{
     body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts, Request, State as Shared},
-    http::{HeaderMap, Method, Response, StatusCode, header, request::Parts},
+    http::{Method, Response, StatusCode, request::Parts},
     middleware::Next,
 };
 use jiff::{SignedDuration, Timestamp};
+use runtime::shutdown::Shutdown;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
 
-pub use config::Login;
+pub(crate) use config::check;
+pub use config::{Limits, Login, Tls};
 pub(crate) use csrf::Posted;
+pub(crate) use listener::Peer;
 pub(crate) use login::{redirect, routes};
+pub(crate) use partner::Denied;
 pub use users::{SHORTEST_PASSWORD, Users, UsersError};
 
 use crate::{
     config::Reviewers,
+    keys,
     service::{Inner, Sharing, SharingError},
     store::SessionRow,
     web::{html, json_error, json_failed},
@@ -146,16 +157,56 @@ pub(crate) struct Access {
     users: users::UsersFile,
     /// Few at a time: each costs 19 MiB.
     hashing: tokio::sync::Semaphore,
+    limits: limits::Limits,
+    certificates: Option<listener::Certificates>,
+    /// Keys of partners used lately.
+    pub used: keys::Used,
 }
 
 impl Access {
-    pub fn open(config: &Login) -> Result<Self, UsersError> {
-        Ok(Self { users: users::UsersFile::open(&config.users)?, hashing: tokio::sync::Semaphore::new(2) })
+    pub fn open(config: &crate::Config) -> Result<Self, SharingError> {
+        Ok(Self {
+            users: users::UsersFile::open(&config.login.users)?,
+            hashing: tokio::sync::Semaphore::new(2),
+            limits: limits::Limits::new(&config.limits),
+            certificates: listener::Certificates::open(&config.tls).map_err(SharingError::Config)?,
+            used: keys::Used::default(),
+        })
     }
 }
 
+/// Serves until `shutdown`, within the limits of the configuration, and keeps house meanwhile.
+pub(crate) async fn serve(sharing: Sharing, listener: TcpListener, shutdown: Shutdown) {
+    let config = sharing.config();
+    let limits = &config.limits;
+    let time = Duration::from_secs(limits.request_s.into());
+    let mut router = runtime::http::bounded(sharing.router(), limits.requests as usize, time);
+    if config.tls.is_on() || config.behind_proxy {
+        router = router.layer(axum::middleware::from_fn(listener::only_tls));
+    }
+    let keeping = tokio::spawn(keep_house(sharing.clone(), shutdown.clone()));
+    listener::serve(sharing, router, listener, shutdown).await;
+    drop(keeping.await);
+}
+
+/// Once a minute, and at the end.
+async fn keep_house(sharing: Sharing, shutdown: Shutdown) {
+    while !shutdown.is_stopping() {
+        let kept = sharing.blocking(|inner| inner.keep_house(Timestamp::now())).await;
+        if let Err(error) = kept {
+            sharing.inner.metrics.errors.with_label_values(&["store"]).inc();
+            tracing::warn!(%error, "cannot keep house, trying again in a minute");
+        }
+        tokio::select! {
+            () = shutdown.stopping() => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        }
+    }
+    drop(sharing.blocking(|inner| Ok(inner.write_used()?)).await);
+}
+
 async fn who(parts: &Parts, sharing: &Sharing) -> Result<Option<Person>, SharingError> {
-    if let Some(id) = session_id(&parts.headers) {
+    if let Some(id) = login::session_id(sharing, &parts.headers) {
         let hash = Sha256::digest(id.as_bytes());
         let person = sharing.blocking(move |inner| inner.person(&hash, Timestamp::now())).await?;
         if person.is_some() {
@@ -168,6 +219,18 @@ async fn who(parts: &Parts, sharing: &Sharing) -> Result<Option<Person>, Sharing
 }
 
 impl Inner {
+    fn keep_house(&self, now: Timestamp) -> Result<(), SharingError> {
+        self.access.limits.forget();
+        let login = &self.config.login;
+        let ago = |minutes: u32| now - SignedDuration::from_mins(minutes.into());
+        self.store.forget_sessions(ago(login.longest_h * 60), ago(login.idle_min))?;
+        self.write_used()?;
+        self.show_keys(now);
+        let expires = self.access.certificates.as_ref().map_or(0, listener::Certificates::expires);
+        self.metrics.certificate_expires.set(expires);
+        Ok(())
+    }
+
     /// Whose session that is, if it is one.
     fn person(&self, hash: &[u8], now: Timestamp) -> Result<Option<Person>, SharingError> {
         let Some(session) = self.store.session(hash)? else { return Ok(None) };
@@ -186,6 +249,15 @@ impl Inner {
 }
 
 impl Access {
+    /// Whether nobody can log in at all.
+    fn is_empty(&self) -> bool {
+        self.users.now().is_empty() && self.provider_name().is_none()
+    }
+
+    fn provider_name(&self) -> Option<String> {
+        None
+    }
+
     /// What the person of a session may do now; `None` where the session ended because the person was removed or has another
     /// password.
     fn roles(&self, session: &SessionRow) -> Option<BTreeSet<Role>> {
@@ -201,7 +273,7 @@ fn login_first(parts: &Parts, sharing: &Sharing) -> Response<Body> {
     if is_api(parts) {
         return json_error(StatusCode::UNAUTHORIZED, "log in at /login first");
     }
-    if sharing.inner.access.users.now().is_empty() {
+    if sharing.inner.access.is_empty() {
         return html(StatusCode::FORBIDDEN, &login::SetupPage { users: sharing.config().login.users.clone() });
     }
     let mut to = "/login".to_owned();
@@ -216,15 +288,4 @@ fn login_first(parts: &Parts, sharing: &Sharing) -> Response<Body> {
 
 fn is_api(parts: &Parts) -> bool {
     parts.uri.path().starts_with("/api/")
-}
-
-fn session_id(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| cookie::Cookie::split_parse(value.to_owned()))
-        .filter_map(Result::ok)
-        .find(|cookie| cookie.name() == login::COOKIE)
-        .map(|cookie| cookie.value().to_owned())
 }

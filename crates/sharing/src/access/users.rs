@@ -116,14 +116,28 @@ impl Users {
         self.users.is_empty()
     }
 
-    /// Adds a person.
-    pub fn add(&mut self, name: &str, roles: BTreeSet<Role>, password: &str) -> Result<(), UsersError> {
+    /// Says why there cannot be a new person of that name.
+    pub fn check_new(&self, name: &str) -> Result<(), UsersError> {
         check_name(name)?;
         if self.users.contains_key(name) {
             return Err(UsersError::Refused(format!(
                 "there is a user {name:?} already: change the password with `lockstep users password {name}`, or remove the user first"
             )));
         }
+        Ok(())
+    }
+
+    /// Says where there is no person of that name.
+    pub fn check_known(&self, name: &str) -> Result<(), UsersError> {
+        match self.users.contains_key(name) {
+            true => Ok(()),
+            false => Err(unknown(name)),
+        }
+    }
+
+    /// Adds a person.
+    pub fn add(&mut self, name: &str, roles: BTreeSet<Role>, password: &str) -> Result<(), UsersError> {
+        self.check_new(name)?;
         let user = User { roles: some_role(roles)?, password: hash(name, password)? };
         self.users.insert(name.to_owned(), user);
         Ok(())
@@ -150,9 +164,7 @@ impl Users {
     }
 
     fn user(&mut self, name: &str) -> Result<&mut User, UsersError> {
-        self.users.get_mut(name).ok_or_else(|| {
-            UsersError::Refused(format!("there is no user {name:?}: `lockstep users list` shows who there is"))
-        })
+        self.users.get_mut(name).ok_or_else(|| unknown(name))
     }
 
     /// Whether that is the password of that person. Takes as long whether or not there is such a person. Costs tens of
@@ -175,6 +187,10 @@ impl Users {
     pub(super) fn roles(&self, name: &str) -> Option<&BTreeSet<Role>> {
         self.users.get(name).map(|user| &user.roles)
     }
+}
+
+fn unknown(name: &str) -> UsersError {
+    UsersError::Refused(format!("there is no user {name:?}: `lockstep users list` shows who there is"))
 }
 
 fn file_error(path: &Path, why: String) -> UsersError {

@@ -19,11 +19,11 @@ use runtime::{
 use tokio::net::TcpListener;
 
 use crate::{
-    access::{Access, UsersError},
-    audit::{Broken, Entry},
+    access::{self, Access, UsersError},
+    audit::Broken,
     case::{Case, Illegal, State, Step},
     config::{Config, Reviewers},
-    demo, keys,
+    demo,
     metrics::Metrics,
     policy::{Class, Explanation, Policy},
     stix,
@@ -179,7 +179,7 @@ impl Sharing {
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
         }
-        let access = Access::open(&config.login)?;
+        let access = Access::open(&config)?;
         let sharing = Self { inner: Arc::new(Inner { config, policy, store, metrics, access }) };
         sharing.inner.count_cases();
         Ok(sharing)
@@ -213,24 +213,6 @@ impl Sharing {
     ) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
         self.blocking(move |inner| inner.step(&cluster_id, Some(seen), step, &by, Timestamp::now())).await
-    }
-
-    /// A new API key for a partner. This is the only time that it can be seen.
-    pub async fn issue_key(&self, partner: &str) -> Result<String, SharingError> {
-        let partner = partner.to_owned();
-        self.blocking(move |inner| {
-            let (id, key, hash) = keys::generate();
-            let entry = Entry {
-                at: Timestamp::now(),
-                actor: "lockstep".to_owned(),
-                subject: format!("partner {partner}"),
-                action: "key_issued".to_owned(),
-                text: format!("API key {id} was issued"),
-            };
-            inner.store.add_key(&id, &partner, &hash, entry)?;
-            Ok(key)
-        })
-        .await
     }
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
@@ -276,21 +258,13 @@ impl Sharing {
 
     /// Listens where the configuration says.
     pub async fn bind(&self) -> Result<TcpListener, SharingError> {
-        let addr = self.inner.config.listen;
-        if !addr.ip().is_loopback() {
-            tracing::warn!(
-                %addr,
-                "the console has no login and http is not encrypted: listen on loopback or put a proxy with tls and login before it"
-            );
-        }
-        Ok(http::listen(addr).await?)
+        Ok(http::listen(self.inner.config.listen).await?)
     }
 
-    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end. At most 128 requests are in hand
-    /// at once and none takes longer than half a minute.
+    /// Serves console, JSON API and TAXII until `shutdown`, then lets requests under way end.
     pub async fn serve(&self, listener: TcpListener, shutdown: Shutdown) -> Result<(), SharingError> {
-        let router = http::bounded(self.router(), 128, Duration::from_secs(30));
-        Ok(http::serve(router, listener, shutdown).await?)
+        access::serve(self.clone(), listener, shutdown).await;
+        Ok(())
     }
 
     /// Console, JSON API and TAXII.

@@ -1,9 +1,12 @@
 //! Partners and their keys.
 
+use jiff::Timestamp;
+
 use super::{KeyRow, PartnerRow, Store, StoreError, audit_log::append_audit, database::values, from_json};
 use crate::{
     audit::Entry,
     config::{self, Tlp},
+    keys::Key,
 };
 
 impl Store {
@@ -84,34 +87,103 @@ impl Store {
         })
     }
 
-    /// Adds a key of a partner in use.
-    pub fn add_key(&self, key_id: &str, partner: &str, hash: &[u8], entry: Entry) -> Result<(), StoreError> {
+    /// Adds a key of a partner in use; its other keys end at `others_end` at the latest.
+    #[allow(clippy::too_many_arguments)]
+    pub fn add_key(
+        &self,
+        key_id: &str,
+        partner: &str,
+        hash: &[u8],
+        created_at: Timestamp,
+        expires_at: Option<Timestamp>,
+        others_end: Option<Timestamp>,
+        entries: Vec<Entry>,
+    ) -> Result<(), StoreError> {
         self.write(|tx| {
             let known: Option<i64> =
                 tx.value("select active from partners where name = ?1 and active = 1", values![partner])?;
             if known.is_none() {
                 return Err(StoreError::Partner(format!(
-                    "there is no partner {partner:?}: add it to sharing.partners first"
+                    "there is no partner {partner:?}: add it to sharing.partners in the configuration file first"
                 )));
             }
+            if let Some(end) = others_end {
+                tx.run(
+                    "update api_keys set expires_at = ?2
+                     where partner = ?1 and revoked_at is null and (expires_at is null or expires_at > ?2)",
+                    values![partner, end],
+                )?;
+            }
             tx.run(
-                "insert into api_keys (key_id, partner, hash, created_at) values (?1, ?2, ?3, ?4)",
-                values![key_id, partner, hash, entry.at],
+                "insert into api_keys (key_id, partner, hash, created_at, expires_at) values (?1, ?2, ?3, ?4, ?5)",
+                values![key_id, partner, hash, created_at, expires_at],
+            )?;
+            append_audit(tx, entries)
+        })
+    }
+
+    /// Takes a key back.
+    pub fn revoke_key(&self, key_id: &str, now: Timestamp, entry: Entry) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.run(
+                "update api_keys set revoked_at = ?2 where key_id = ?1 and revoked_at is null",
+                values![key_id, now],
             )?;
             append_audit(tx, vec![entry])
         })
     }
 
+    /// Writes when a key was last used, unless that was written after `stale`.
+    pub fn key_used(&self, key_id: &str, at: Timestamp, stale: Timestamp) -> Result<(), StoreError> {
+        let written: Option<Option<Timestamp>> =
+            self.read(|db| db.value("select last_used_at from api_keys where key_id = ?1", values![key_id]))?;
+        if written.flatten().is_some_and(|written| written >= stale) {
+            return Ok(());
+        }
+        self.write(|tx| {
+            tx.run("update api_keys set last_used_at = ?2 where key_id = ?1", values![key_id, at]).map(drop)
+        })
+    }
+
     /// The key, if it and its partner are in use.
-    pub fn key(&self, key_id: &str) -> Result<Option<KeyRow>, StoreError> {
+    pub fn key(&self, key_id: &str, now: Timestamp) -> Result<Option<KeyRow>, StoreError> {
         self.read(|db| {
             let row = db.row(
                 "select k.partner, k.hash, p.collection from api_keys k join partners p on p.name = k.partner
-                 where k.key_id = ?1 and k.revoked_at is null and p.active = 1",
-                values![key_id],
+                 where k.key_id = ?1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > ?2) and p.active = 1",
+                values![key_id, now],
             )?;
             row.map(|mut row| Ok(KeyRow { partner: row.take(0)?, hash: row.take(1)?, collection: row.take(2)? }))
                 .transpose()
+        })
+    }
+
+    /// The keys of a partner, oldest first.
+    pub fn keys(&self, partner: &str) -> Result<Vec<Key>, StoreError> {
+        Ok(self.all_keys()?.into_iter().filter(|key| key.partner == partner).collect())
+    }
+
+    /// The keys of all partners in use, by partner, oldest first.
+    pub fn all_keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.read(|db| {
+            let rows = db.rows(
+                "select k.key_id, k.partner, k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+                 from api_keys k join partners p on p.name = k.partner
+                 where p.active = 1 order by k.partner, k.created_at, k.key_id",
+                values![],
+            )?;
+            rows.into_iter()
+                .map(|mut row| {
+                    Ok(Key {
+                        id: row.take(0)?,
+                        partner: row.take(1)?,
+                        created_at: row.take(2)?,
+                        expires_at: row.take(3)?,
+                        last_used_at: row.take(4)?,
+                        revoked_at: row.take(5)?,
+                    })
+                })
+                .collect()
         })
     }
 }

@@ -11,12 +11,12 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use crate::{
-    demo, keys,
+    access::{Denied, Peer},
+    demo,
     service::{Inner, SharingError},
     store::{CollectionRow, ObjectQuery, ObjectRow},
 };
@@ -81,6 +81,7 @@ pub(crate) fn answer(
     path: &str,
     raw_query: &str,
     headers: &HeaderMap,
+    peer: Option<&Peer>,
 ) -> (&'static str, Response<Body>) {
     let parts: Vec<&str> = path.split('/').skip(2).collect();
     let (endpoint, collection, object) = match parts.as_slice() {
@@ -95,7 +96,7 @@ pub(crate) fn answer(
         [ROOT, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *id, *object),
         _ => (Endpoint::Unknown, "", ""),
     };
-    let request = Request { inner, method, endpoint, collection, object, raw_query, headers };
+    let request = Request { inner, method, endpoint, collection, object, raw_query, headers, peer };
     let answer = request.answer().unwrap_or_else(|problem| match problem {
         Problem::Refused(answer) => *answer,
         Problem::Failed(error) => {
@@ -139,6 +140,7 @@ struct Request<'a> {
     object: &'a str,
     raw_query: &'a str,
     headers: &'a HeaderMap,
+    peer: Option<&'a Peer>,
 }
 
 impl Request<'_> {
@@ -171,25 +173,27 @@ impl Request<'_> {
 
     /// Number of the asking partner's collection.
     fn authenticate(&self) -> Result<i64, Problem> {
-        let presented =
-            self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
-        if let Some((user, key)) = presented
-            && let Some((key_id, secret)) = keys::parse(&key)
-            && let Some(row) = self.inner.store.key(key_id)?
-            && keys::matches(secret, &row.hash)
-            && user.is_none_or(|user| user == row.partner)
-        {
-            return Ok(row.collection);
+        let mut answer = match self.inner.caller(self.headers, self.peer) {
+            Ok(caller) => return Ok(caller.collection),
+            Err(Denied::Failed(error)) => return Err(error.into()),
+            Err(Denied::TooMany(refused)) => {
+                let why = "You ask more often than agreed. Wait as long as Retry-After says.";
+                let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests", why);
+                answer.headers.push(("retry-after", refused.seconds().to_string()));
+                answer
+            }
+            Err(Denied::Unknown) => refusal(
+                StatusCode::UNAUTHORIZED,
+                "Unauthorized",
+                "Send your API key: HTTP Basic with your partner name and the key as password, or as a Bearer token.",
+            ),
+        };
+        if answer.status == StatusCode::UNAUTHORIZED {
+            answer.headers.push((
+                "www-authenticate",
+                r#"Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep""#.to_owned(),
+            ));
         }
-        let mut answer = refusal(
-            StatusCode::UNAUTHORIZED,
-            "Unauthorized",
-            "Send your API key: HTTP Basic with your partner name and the key as password, or as a Bearer token.",
-        );
-        answer.headers.push((
-            "www-authenticate",
-            r#"Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep""#.to_owned(),
-        ));
         Err(Problem::Refused(Box::new(answer)))
     }
 
@@ -381,21 +385,6 @@ fn refusal(status: StatusCode, title: &str, description: &str) -> Answer {
         .to_string(),
         headers: Vec::new(),
     }
-}
-
-/// User name, where there is one, and key.
-fn credentials(header: &str) -> Option<(Option<String>, String)> {
-    let (scheme, rest) = header.split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some((None, rest.to_owned()));
-    }
-    if scheme.eq_ignore_ascii_case("basic") {
-        let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        let (user, key) = text.split_once(':')?;
-        return Some((Some(user.to_owned()), key.to_owned()));
-    }
-    None
 }
 
 /// Whether some media range of `Accept` takes TAXII 2.1; no header takes everything.

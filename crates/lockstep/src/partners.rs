@@ -1,0 +1,219 @@
+//! `lockstep partners`: the keys of those who may be told.
+
+use std::{collections::BTreeMap, io::Write};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
+use runtime::metrics::Metrics;
+use sharing::{Key, Sharing};
+
+use crate::config::ConfigFile;
+
+/// Manages the API keys of partners.
+///
+/// Who is a partner, and of which platform, is said in one place: [[sharing.partners]] in the configuration file, where it is
+/// reviewed and versioned like every other rule about who may be told. These commands give a partner its keys. A key is printed
+/// once, on standard output, and stored as a hash: nobody can show it again.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep partners add example-network --config config/lockstep.toml    its first key
+  lockstep partners rotate example-network --overlap 7d                  a new one; the old ones end in a week
+  lockstep partners list
+  lockstep partners revoke 0123456789abcdef")]
+pub struct Partners {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Gives a partner of the configuration its first key
+    Add {
+        /// The partner's name, as in the configuration
+        partner: String,
+        #[command(flatten)]
+        lasts: Lasts,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Gives a partner a new key; its others end a while later
+    Rotate {
+        /// The partner's name, as in the configuration
+        partner: String,
+        /// How long its other keys are still valid; 0d ends them at once
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+        overlap: SignedDuration,
+        #[command(flatten)]
+        lasts: Lasts,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Gives a partner one more key; its others stay as they are
+    Key {
+        /// The partner's name, as in the configuration
+        partner: String,
+        #[command(flatten)]
+        lasts: Lasts,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Takes a key back at once
+    Revoke {
+        /// The key's id, as `list` shows it: its 16 letters and digits after `lockstep_`
+        key: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Shows partners and their keys, never a secret
+    List {
+        /// One JSON object a key
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+/// How long a key is valid.
+#[derive(Args)]
+struct Lasts {
+    /// When the key ends by itself: 365d, 26w, or never
+    #[arg(long = "expires", value_name = "TIME", default_value = "365d", value_parser = end)]
+    lasts: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End(Option<SignedDuration>);
+
+fn end(text: &str) -> Result<End, String> {
+    if text == "never" {
+        return Ok(End(None));
+    }
+    match duration(text)? {
+        lasts if lasts.is_zero() => Err("a key without any time is of no use".to_owned()),
+        lasts => Ok(End(Some(lasts))),
+    }
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    let span: Span = text.parse().map_err(|_| "write a time like 7d, 12h or 26w".to_owned())?;
+    let days = SpanRelativeTo::days_are_24_hours();
+    let lasts = span.to_duration(days).map_err(|_| "write it in weeks, days, hours or minutes".to_owned())?;
+    if lasts.is_negative() || lasts > SignedDuration::from_hours(24 * 3660) {
+        return Err("write a time from 0 to ten years".to_owned());
+    }
+    Ok(lasts)
+}
+
+impl Partners {
+    pub fn run(self) -> Result<()> {
+        let by = operator();
+        match self.action {
+            Action::Add { partner, lasts, config } => {
+                with(config, async |sharing| print_key(&sharing.first_key(&partner, lasts.lasts.0, &by).await?))
+            }
+            Action::Key { partner, lasts, config } => {
+                with(config, async |sharing| print_key(&sharing.extra_key(&partner, lasts.lasts.0, &by).await?))
+            }
+            Action::Rotate { partner, overlap, lasts, config } => with(config, async |sharing| {
+                print_key(&sharing.rotate_key(&partner, lasts.lasts.0, overlap, &by).await?)?;
+                eprintln!("the other keys of {partner} end {}", when(Timestamp::now() + overlap));
+                Ok(())
+            }),
+            Action::Revoke { key, config } => with(config, async |sharing| {
+                // Whoever pastes the whole key means its id.
+                let id = key.strip_prefix("lockstep_").and_then(|key| key.split('_').next()).unwrap_or(&key);
+                let key = sharing.revoke_key(id, &by).await?;
+                eprintln!("{} of {} opens nothing any more", key.id, key.partner);
+                Ok(())
+            }),
+            Action::List { json, config } => with(config, async |sharing| list(&sharing, json).await),
+        }
+    }
+}
+
+fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
+    let config = config.load()?;
+    tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
+        let sharing = Sharing::open(config.sharing, &Metrics::new()?)?;
+        work(sharing).await
+    })
+}
+
+fn print_key(key: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{key}")?)
+}
+
+async fn list(sharing: &Sharing, json: bool) -> Result<()> {
+    let keys = sharing.keys().await?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        for key in &keys {
+            writeln!(out, "{}", serde_json::to_string(key)?)?;
+        }
+        return Ok(());
+    }
+    if sharing.config().partners.is_empty() {
+        bail!("there is no partner: add [[sharing.partners]] to the configuration file");
+    }
+    let mut by_partner: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
+    for partner in &sharing.config().partners {
+        by_partner.entry(&partner.name).or_default();
+    }
+    for key in &keys {
+        by_partner.entry(&key.partner).or_default().push(key);
+    }
+    let now = Timestamp::now();
+    for (partner, keys) in by_partner {
+        writeln!(out, "{partner}")?;
+        if keys.is_empty() {
+            writeln!(out, "  no key: lockstep partners add {partner}")?;
+        }
+        for key in keys {
+            let state = match (key.revoked_at, key.expires_at) {
+                (Some(at), _) => format!("revoked {}", when(at)),
+                (None, Some(at)) if at <= now => format!("ended {}", when(at)),
+                (None, Some(at)) => format!("valid until {}", when(at)),
+                (None, None) => "valid, without an end".to_owned(),
+            };
+            let used = key.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", when(at)));
+            writeln!(out, "  {}  issued {}  {state}  {used}", key.id, when(key.created_at))?;
+        }
+    }
+    Ok(())
+}
+
+fn when(at: Timestamp) -> String {
+    at.round(Unit::Minute).unwrap_or(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Who does it, for the audit log.
+pub(crate) fn operator() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    match user
+        .map(|name| name.chars().filter(|c| !c.is_control()).take(60).collect::<String>())
+        .find(|name| !name.is_empty())
+    {
+        Some(user) => format!("{user} (command line)"),
+        None => "command line".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(duration("7d"), Ok(SignedDuration::from_hours(168)));
+        assert_eq!(duration("0d"), Ok(SignedDuration::ZERO));
+        assert_eq!(end("never"), Ok(End(None)));
+        assert_eq!(end("26w"), Ok(End(Some(SignedDuration::from_hours(26 * 168)))));
+        for bad in ["", "7", "-7d", "x", "1mo", "99999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(end("0d").is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! `lockstep users`: who may log in to the console with a password.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use sharing::{Role, SHORTEST_PASSWORD, Users as UsersFile};
+
+use crate::config::ConfigFile;
+
+/// Manages who may log in to the console with a password.
+///
+/// Writes the file that sharing.login.users names, with passwords as argon2id hashes, readable by its owner alone. A running service
+/// sees the change with its next request: sessions of whoever is removed, or has another password, end at once. The password is asked
+/// for on a terminal, else read from the first line of standard input.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep users add ann --role reviewer --config config/lockstep.toml
+  lockstep users add bob --role reviewer --role approver
+  pass show lockstep/ann | lockstep users password ann
+  lockstep users list")]
+pub struct Users {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Adds a person
+    Add {
+        /// The name to log in with; it stands in the audit log
+        name: String,
+        /// What the person may do: reviewer (looks, records, approves), approver (releases, retracts), admin (partners, users)
+        #[arg(long = "role", required = true, value_name = "ROLE")]
+        roles: Vec<Role>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Sets another password, which ends the person's sessions
+    Password {
+        /// The person's name
+        name: String,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Sets other roles
+    Roles {
+        /// The person's name
+        name: String,
+        /// All roles that the person has from now on
+        #[arg(long = "role", required = true, value_name = "ROLE")]
+        roles: Vec<Role>,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Removes a person, which ends the person's sessions
+    Remove {
+        /// The person's name
+        name: String,
+        #[command(flatten)]
+        file: File,
+    },
+    /// Shows names and roles
+    List(File),
+}
+
+#[derive(Args)]
+struct File {
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl File {
+    fn path(&self) -> Result<PathBuf> {
+        let users = self.config.load()?.sharing.login.users;
+        if users.is_empty() {
+            bail!(
+                "no file of users is configured: set users = \"config/users.toml\" under [sharing.login] in the configuration file, \
+                 and name that file with --config"
+            );
+        }
+        Ok(PathBuf::from(users))
+    }
+}
+
+impl Users {
+    pub fn run(self) -> Result<()> {
+        match self.action {
+            Action::Add { name, roles, file } => {
+                let roles: BTreeSet<Role> = roles.into_iter().collect();
+                let path = file.path()?;
+                // Before the password is asked for: a name that cannot be should not cost one.
+                UsersFile::read(&path)?.check_new(&name)?;
+                let password = password(&name)?;
+                change(&path, |users| Ok(users.add(&name, roles, &password)?))?;
+                eprintln!("{name} can log in now");
+            }
+            Action::Password { name, file } => {
+                let path = file.path()?;
+                UsersFile::read(&path)?.check_known(&name)?;
+                let password = password(&name)?;
+                change(&path, |users| Ok(users.set_password(&name, &password)?))?;
+                eprintln!("{name} has another password; sessions with the old one have ended");
+            }
+            Action::Roles { name, roles, file } => {
+                change(&file.path()?, |users| Ok(users.set_roles(&name, roles.into_iter().collect())?))?;
+                eprintln!("{name} has other roles from now on");
+            }
+            Action::Remove { name, file } => {
+                change(&file.path()?, |users| Ok(users.remove(&name)?))?;
+                eprintln!("{name} cannot log in any more");
+            }
+            Action::List(file) => {
+                let users = UsersFile::read(&file.path()?)?;
+                let mut out = std::io::stdout().lock();
+                for (name, roles) in users.list() {
+                    let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+                    writeln!(out, "{name}  {}", roles.join(", "))?;
+                }
+                if users.is_empty() {
+                    eprintln!("nobody yet: lockstep users add NAME --role reviewer");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn change(path: &Path, work: impl FnOnce(&mut UsersFile) -> Result<()>) -> Result<()> {
+    let mut users = UsersFile::read(path)?;
+    work(&mut users)?;
+    Ok(users.write(path)?)
+}
+
+fn password(name: &str) -> Result<String> {
+    if !std::io::stdin().is_terminal() {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+        let password = line.trim_end_matches(['\r', '\n']).to_owned();
+        if password.is_empty() {
+            bail!("no password came on standard input: give it as the first line, or run this on a terminal");
+        }
+        return Ok(password);
+    }
+    let ask = |what: String| rpassword::prompt_password(what).context("cannot read the password from the terminal");
+    let first = ask(format!("Password for {name} ({SHORTEST_PASSWORD} characters or more): "))?;
+    if ask("Once more: ".to_owned())? != first {
+        bail!("the two are not the same: nothing was changed");
+    }
+    Ok(first)
+}
