@@ -135,8 +135,8 @@ class Browser:
                 return
 
     def key(self, text):
-        """A key pressed on the page."""
-        self.one("body").send_keys(text)
+        """A key pressed wherever the focus is."""
+        self.driver.switch_to.active_element.send_keys(text)
 
     def colour(self):
         """What the page is painted on."""

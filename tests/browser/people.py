@@ -4,6 +4,7 @@ Usage: people.py CONSOLE_URL PASSWORD PROFILE_FOLDER SCREENSHOT_FOLDER AXE_FILE
 """
 
 import sys
+import time
 
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -145,11 +146,14 @@ def drawings(address):
     box = b.driver.execute_script(
         "const s = document.querySelector('#graph-stage'); s.scrollIntoView({block: 'center'}); s.focus();"
         "const r = s.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]")
+    b.cdp("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": box[0], "y": box[1]})
     b.cdp("Input.dispatchMouseEvent", {"type": "mouseWheel", "x": box[0], "y": box[1], "deltaX": 0, "deltaY": -240})
+    time.sleep(0.5)
     b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != whole, "the graph does not zoom by the wheel")
     before = b.one("#graph svg").get_dom_attribute("viewBox")
     for kind, dx in [("mousePressed", 0), ("mouseMoved", 40), ("mouseMoved", 80), ("mouseReleased", 80)]:
         b.cdp("Input.dispatchMouseEvent", {"type": kind, "x": box[0] + dx, "y": box[1], "button": "left", "buttons": 1, "clickCount": 1})
+    time.sleep(0.3)
     b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != before, "the graph is not dragged by the mouse")
     b.show(TELEPHONE)
     b.get(address)
@@ -191,9 +195,9 @@ def keys():
     b.expect(b.all("dialog[open]"), "? does not show the keys")
     b.driver.implicitly_wait(0)
     b.look("help", whole=False)
-    b.one("dialog[open]").send_keys(Keys.ESCAPE)
+    b.key(Keys.ESCAPE)
     first = b.one("#queue tr.cursor a").get_attribute("href")
-    b.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    b.key(Keys.ENTER)
     b.arrives(first, "enter opens the case")
     b.key("u")
     b.arrives(console, "u leads back")
@@ -216,6 +220,7 @@ def everywhere(address):
     b.get(address)
     b.look("print")
     b.cdp("Emulation.setEmulatedMedia", {"media": ""})
+    b.show(WIDE)
 
 
 try:

@@ -68,6 +68,7 @@ struct CasePage {
     refused: bool,
     body: String,
     desk: String,
+    over: bool,
     recipients: Vec<RecipientView>,
     missing: Vec<String>,
     approvals: Vec<(String, String, Option<String>)>,
@@ -209,6 +210,7 @@ fn case_page(
         refused: is_refused,
         body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo))),
         desk,
+        over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
         recipients: recipients(&stored, &outcome, &inner.policy),
         missing: outcome.missing.iter().map(|missing| words::shorten(&missing.text, 400)).collect(),
         approvals: outcome

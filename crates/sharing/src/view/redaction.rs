@@ -37,8 +37,8 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     let others = c.accounts.len() - named.len();
     let row = |what, known: String, seen: String, extent| {
         let label = match extent {
-            "all" => "all of it",
-            "part" => "part of it",
+            "all" => "shown in full",
+            "part" => "shown in part",
             _ => "left out",
         };
         Beside { what, known, seen, extent, label }
