@@ -378,7 +378,6 @@ fn the_page_of_a_great_cluster_is_bounded_and_quick() {
     let took = began.elapsed();
     look("console-great.html", &page);
     assert_eq!(status, 200);
-    println!("{} bytes in {took:?}", page.len());
     assert!(page.len() < 4_000_000, "{} bytes", page.len());
     assert!(took.as_secs() < 10, "{took:?}");
     assert!(page.matches("class=\"node\"").count() <= 120);
