@@ -9,6 +9,7 @@ password="correct horse battery staple"
 start_people() {
     cargo build --quiet --package lockstep
     lockstep=${CARGO_TARGET_DIR:-target}/debug/lockstep
+    # shellcheck disable=SC2154
     local dir=$work/people admin intake
     people=127.0.0.1:$(free_port)
     admin=127.0.0.1:$(free_port)

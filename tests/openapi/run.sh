@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 schemathesis=4.32.5
 
-tools=${CARGO_TARGET_DIR:-target}/openapi
+tools=$(realpath -m "${CARGO_TARGET_DIR:-target}/openapi")
 if ! "$tools/bin/schemathesis" --version 2>/dev/null | grep -qF "$schemathesis"; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet "schemathesis==$schemathesis"
@@ -22,12 +22,17 @@ curl --silent --show-error --fail --output /dev/null --cookie-jar "$jar" \
     --data-urlencode name=eve --data-urlencode "password=$password" "http://$people/login"
 cookie=$(awk '$6 == "lockstep" { print $6 "=" $7 }' "$jar")
 token=$(curl --silent --fail --cookie "$jar" "http://$people/api/person" | sed 's/.*"csrf":"\([^"]*\)".*/\1/')
-[ -n "$cookie" ] && [ -n "$token" ] || { echo "cannot log in" >&2; exit 1; }
+if [ -z "$cookie" ] || [ -z "$token" ]; then
+    echo "cannot log in" >&2
+    exit 1
+fi
 cluster=$(curl --silent --fail --cookie "$jar" "http://$people/api/clusters" | sed 's/.*"cluster_id":"\([^"]*\)".*/\1/')
 
 curl --silent --fail --cookie "$jar" --output "$work/openapi.json" "http://$people/api/openapi.json"
 
 # Once with a real id, since made-up ones never get past "there is no such cluster", and once with made-up ones.
+# What it remembers of a run goes with the run.
+cd "$work"
 failed=0
 for parameters in "\"path.id\" = \"$cluster\"" ""; do
     cat >"$work/schemathesis.toml" <<END

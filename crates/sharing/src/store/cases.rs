@@ -464,23 +464,23 @@ mod tests {
         }
     }
 
-    /// Ten thousand cases: `cargo test -p sharing --lib ten_thousand -- --ignored --nocapture`.
+    /// With ten thousand: `LOCKSTEP_CASES=10000 cargo test -p sharing --lib many_cases -- --nocapture`.
     #[test]
-    #[ignore = "a measurement"]
     #[allow(clippy::print_stdout)]
-    fn ten_thousand_cases_are_found_at_once() {
+    fn many_cases_are_found_at_once() {
+        let cases: i64 = std::env::var("LOCKSTEP_CASES").map_or(300, |n| n.parse().unwrap());
         let (_folder, place) = places().remove(0);
         let store = Store::open(&place).unwrap();
         let began = std::time::Instant::now();
-        for chunk in 0..100 {
+        for chunk in 0..cases / 100 {
             filled(&store, (0..100).map(|n| stored(&format!("cluster-{chunk}-{n}"), chunk * 100 + n)).collect());
         }
         println!("stored in {:?}", began.elapsed());
         for (name, query) in [
             ("all", CaseQuery { limit: 50, ..CaseQuery::default() }),
-            ("last page", CaseQuery { limit: 50, offset: 9_950, ..CaseQuery::default() }),
+            ("last page", CaseQuery { limit: 50, offset: cases as usize - 50, ..CaseQuery::default() }),
             ("by evidence", CaseQuery { limit: 50, order: Order::Evidence, ..CaseQuery::default() }),
-            ("one", CaseQuery { limit: 50, ..query("cluster-7-77") }),
+            ("one", CaseQuery { limit: 50, ..query("cluster-1-77") }),
             ("a word of all", CaseQuery { limit: 50, ..query("patriot") }),
             ("three words of all", CaseQuery { limit: 50, ..query("patriot story district") }),
             ("platform", CaseQuery { limit: 50, platform: Some("twitter".to_owned()), ..CaseQuery::default() }),
