@@ -174,6 +174,12 @@ def drawings(address):
     b.one("#keys details .to-burst").click()
     b.expect(b.all("#timeline-stage.zoomed"), "a key's burst is not magnified")
     b.look("burst", whole=False)
+    # The README's picture.
+    b.show(WIDE, height=1180)
+    b.get(address + "#show")
+    b.look("readme", whole=False)
+    b.show(WIDE)
+    b.get(address)
     if b.one("#accounts details").get_attribute("open") is None:
         b.one("#accounts summary").click()
     heads = b.all("#account-table th button")
