@@ -176,7 +176,7 @@ def drawings(address):
     b.look("burst", whole=False)
     # The README's picture.
     b.show(WIDE, height=1180)
-    b.get(address + "#show")
+    b.get(address + "?sort=nats#show")
     b.look("readme", whole=False)
     b.show(WIDE)
     b.get(address)
