@@ -167,7 +167,9 @@ async fn list(sharing: &Sharing, json: bool) -> Result<()> {
     }
     let partners = sharing.partner_names();
     if partners.is_empty() {
-        bail!("the configuration names no partner: add a recipient of class platform to the file of sharing.recipients");
+        bail!(
+            "the configuration names no partner: add a recipient of class platform to the file of sharing.recipients"
+        );
     }
     let mut by_partner: BTreeMap<&str, Vec<&Key>> = BTreeMap::new();
     for partner in &partners {

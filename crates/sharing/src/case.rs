@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Opened by a finding; nobody has looked.
@@ -152,7 +152,7 @@ pub struct Illegal {
 }
 
 /// Something said of one version of the finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Word {
     /// By whom.
     pub by: String,
@@ -165,7 +165,7 @@ pub struct Word {
 }
 
 /// What a recipient was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Versions {
     /// Of which version of the finding first.
     pub first: u32,
@@ -174,7 +174,7 @@ pub struct Versions {
 }
 
 /// One finding on its way to partners.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Case {
     /// Names the case.
     pub id: String,

@@ -259,7 +259,7 @@ impl Partner {
 }
 
 /// Traffic Light Protocol 2.0, from open to closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum Tlp {
     /// No limit on disclosure.
     #[serde(rename = "clear")]

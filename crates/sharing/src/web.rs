@@ -186,7 +186,14 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
 }
 
 pub(crate) fn json_error(status: StatusCode, why: &str) -> Response<Body> {
-    json_response(status, &json!({"error": why}))
+    let next = match status {
+        StatusCode::UNAUTHORIZED => "log in, and send the session's cookie",
+        StatusCode::FORBIDDEN => "ask for the role, or send the token of the session in X-CSRF-Token",
+        StatusCode::NOT_FOUND => "look it up in /api/clusters",
+        StatusCode::INTERNAL_SERVER_ERROR => "try again in a moment",
+        _ => "mend the request: /api/openapi.json says what it may be",
+    };
+    json_response(status, &json!({"error": why, "next": next}))
 }
 
 pub(crate) fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {

@@ -86,10 +86,7 @@ impl Inner {
         let clients = &self.config.tls.clients;
         let Some((name, _)) = clients.iter().find(|(_, wanted)| wanted.iter().any(is_it)) else { return Ok(None) };
         let partners = self.store.partners()?;
-        Ok(partners
-            .into_iter()
-            .find(|partner| partner.name == *name)
-            .map(|partner| Caller { partner: partner.name }))
+        Ok(partners.into_iter().find(|partner| partner.name == *name).map(|partner| Caller { partner: partner.name }))
     }
 }
 

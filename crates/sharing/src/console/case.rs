@@ -68,6 +68,7 @@ struct CasePage {
     refused: bool,
     body: String,
     desk: String,
+    over: bool,
     recipients: Vec<RecipientView>,
     missing: Vec<String>,
     approvals: Vec<(String, String, Option<String>)>,
@@ -132,15 +133,9 @@ pub(super) async fn step(
     counted(&sharing, "console", "step", began, response)
 }
 
-async fn take(
-    sharing: &Sharing,
-    person: &Person,
-    id: &str,
-    sent: &Sent,
-) -> Result<(), Result<Refused, SharingError>> {
-    let refuse = |why: String, allowed: String, conflict: bool| {
-        Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }))
-    };
+async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Result<(), Result<Refused, SharingError>> {
+    let refuse =
+        |why: String, allowed: String, conflict: bool| Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }));
     let step = match sent.step() {
         Ok(step) => step,
         Err(why) => return refuse(why, String::new(), false),
@@ -160,13 +155,7 @@ async fn take(
     }
 }
 
-async fn show(
-    sharing: &Sharing,
-    person: Person,
-    id: String,
-    asked: Asked,
-    refused: Option<Refused>,
-) -> Response<Body> {
+async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refused: Option<Refused>) -> Response<Body> {
     let status = match &refused {
         None => StatusCode::OK,
         Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
@@ -221,6 +210,7 @@ fn case_page(
         refused: is_refused,
         body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo))),
         desk,
+        over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
         recipients: recipients(&stored, &outcome, &inner.policy),
         missing: outcome.missing.iter().map(|missing| words::shorten(&missing.text, 400)).collect(),
         approvals: outcome
@@ -236,11 +226,8 @@ fn case_page(
 }
 
 fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
-    let mut views: Vec<RecipientView> = outcome
-        .recipients
-        .iter()
-        .map(|decision| recipient(stored, decision, policy))
-        .collect();
+    let mut views: Vec<RecipientView> =
+        outcome.recipients.iter().map(|decision| recipient(stored, decision, policy)).collect();
     // Whoever is told first: that is what has to be looked at.
     views.sort_by_key(|view| !view.open);
     views

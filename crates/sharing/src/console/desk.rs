@@ -59,10 +59,8 @@ impl Sent {
             "close" => Step::Close,
             "targets" => Step::Record(Fact::Targets(self.targets()?)),
             "breaches" => Step::Record(Fact::Breaches(Breaches {
-                breaches: self.rows(["state", "system"], |[state, system]| Breach {
-                    state: state.to_uppercase(),
-                    system,
-                }),
+                breaches: self
+                    .rows(["state", "system"], |[state, system]| Breach { state: state.to_uppercase(), system }),
                 why: self.text("why"),
             })),
             "delay" => Step::Record(Fact::Delay(Delay {
@@ -90,7 +88,9 @@ impl Sent {
             "objection" => {
                 Step::Record(Fact::Objection(Objection { from: self.text("from"), text: self.text("text") }))
             }
-            other => return Err(format!("there is no step {:?}: use the forms of this page", words::shorten(other, 40))),
+            other => {
+                return Err(format!("there is no step {:?}: use the forms of this page", words::shorten(other, 40)));
+            }
         })
     }
 
@@ -175,6 +175,8 @@ pub(super) struct Desk {
     /// Whether there is anything to record in this state.
     open: bool,
     shared: bool,
+    /// Whether there is a version that is not shared yet.
+    pending: bool,
     blocks: Vec<BlockView>,
     told: Vec<String>,
     refused: Option<Refused>,
@@ -246,9 +248,9 @@ impl Desk {
         let note = match (person.name.is_empty(), reviews || releases) {
             (true, _) if demo => Some("This is a demonstration: nothing can be changed here.".to_owned()),
             (true, _) => Some("Log in to take part in this case.".to_owned()),
-            (false, false) => {
-                Some("You may read this case. To decide needs the role reviewer, to release the role approver.".to_owned())
-            }
+            (false, false) => Some(
+                "You may read this case. To decide needs the role reviewer, to release the role approver.".to_owned(),
+            ),
             _ => None,
         };
         // A form that was refused comes back as it was sent.
@@ -332,6 +334,7 @@ impl Desk {
             version: case.version,
             open: shared || matches!(case.state, State::InReview | State::Approved),
             shared,
+            pending: case.needs_attention() && case.state != State::Nominated,
             blocks: outcome
                 .blocking()
                 .map(|block| BlockView {

@@ -21,6 +21,8 @@ use crate::{
     words,
 };
 
+/// Longest search, characters.
+const SEARCH: usize = 400;
 const STATUSES: [(&str, &str); 4] =
     [("flagged", "flagged"), ("single_source", "single source"), ("coordinated", "coordinated"), ("faded", "faded")];
 /// How cases can be ordered: name in addresses, order, heading.
@@ -60,8 +62,7 @@ impl Wanted {
             text: &Option<String>,
             of: impl Fn(&str) -> Option<T>,
         ) -> Option<T> {
-            let text = said(text)?;
-            let value = of(text);
+            let value = of(text.as_deref()?);
             if value.is_none() {
                 odd.push(name);
             }
@@ -74,6 +75,9 @@ impl Wanted {
         };
         let order = |text: &str| ORDERS.iter().find(|(name, ..)| *name == text).map(|(_, order, _)| *order);
         let status = |text: &str| STATUSES.iter().find(|(name, _)| *name == text).map(|(name, _)| (*name).to_owned());
+        if self.q.as_ref().is_some_and(|text| text.chars().count() > SEARCH) {
+            odd.push("q");
+        }
         let page = |text: &str| text.parse::<usize>().ok().filter(|page| (1..=1_000_000).contains(page));
         let page = read(&mut odd, "page", &self.page, page).unwrap_or(1);
         let query = CaseQuery {
@@ -82,7 +86,7 @@ impl Wanted {
             platform: said(&self.platform).map(|name| name.to_lowercase()),
             attention: read(&mut odd, "attention", &self.attention, flag).unwrap_or(false),
             demo: read(&mut odd, "demo", &self.demo, flag),
-            search: said(&self.q).map(|text| text.chars().take(400).collect()),
+            search: said(&self.q).map(|text| text.chars().take(SEARCH).collect()),
             order: read(&mut odd, "sort", &self.sort, order).unwrap_or_default(),
             ascending: read(&mut odd, "dir", &self.dir, |text| match text {
                 "asc" => Some(true),

@@ -29,7 +29,7 @@ pub struct Terms<'a> {
 }
 
 /// What the policy says of a case, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Outcome {
     /// The case.
     pub case: String,
@@ -50,7 +50,7 @@ pub struct Outcome {
 }
 
 /// What the policy says of one recipient.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Decision {
     /// Its name.
     pub recipient: String,
@@ -81,7 +81,7 @@ pub struct Decision {
 }
 
 /// A ground, with the rule behind it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Because {
     /// The rule.
     pub rule: Rule,
@@ -92,7 +92,7 @@ pub struct Because {
 }
 
 /// Something that stands in the way, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Block {
     /// The rule.
     pub rule: Rule,
@@ -103,7 +103,7 @@ pub struct Block {
 }
 
 /// A recipient that must be told and is not set up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Missing {
     /// Of which class.
     pub class: Class,
@@ -116,7 +116,7 @@ pub struct Missing {
 }
 
 /// Somebody has to agree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Approval {
     /// Who, or in which role.
     pub who: String,

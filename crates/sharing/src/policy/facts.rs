@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Something that somebody recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Recorded<T> {
     /// By whom.
     pub by: String,
@@ -27,7 +27,7 @@ pub struct Recorded<T> {
 }
 
 /// All that is recorded about a case. Empty for a case that is new, or older than the policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Facts {
     /// Whom it is directed against.
@@ -54,7 +54,7 @@ pub struct Facts {
 }
 
 /// One thing to record, with `Step::Record`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// Whom the finding is directed against; replaces what was recorded.
@@ -292,7 +292,7 @@ pub(super) fn is_state(text: &str) -> bool {
 }
 
 /// Whom a finding is directed against, and what a reviewer says to the detector's suggestions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Targets {
     /// Everybody and everything concerned; empty where it is directed against nobody in particular.
@@ -302,7 +302,7 @@ pub struct Targets {
 }
 
 /// Somebody or something that a finding is directed against.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Target {
     /// What kind of target.
     pub kind: TargetKind,
@@ -314,7 +314,7 @@ pub struct Target {
 }
 
 /// Kinds of targets, as far as a rule tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// A major presidential or vice-presidential candidate.
@@ -368,7 +368,7 @@ impl TargetKind {
 }
 
 /// Breaches of local election systems; empty where somebody looked and there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Breaches {
     /// One per state.
@@ -378,7 +378,7 @@ pub struct Breaches {
 }
 
 /// A breach of a local election system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Breach {
     /// The state, two capital letters as the post writes it.
     pub state: String,
@@ -387,7 +387,7 @@ pub struct Breach {
 }
 
 /// A state's chief election official is told later than the others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Delay {
     /// The state.
     pub state: String,
@@ -400,7 +400,7 @@ pub struct Delay {
 }
 
 /// What was considered before anybody is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Consideration {
     /// Security: of people, of systems, of an investigation.
     pub security: String,
@@ -409,7 +409,7 @@ pub struct Consideration {
 }
 
 /// The two questions of a public notice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PublicNotice {
     /// Does the notice carry the message further than it got by itself?
     pub amplifies: Answer,
@@ -418,7 +418,7 @@ pub struct PublicNotice {
 }
 
 /// Yes or no, with the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Answer {
     /// Yes.
     pub yes: bool,
@@ -427,7 +427,7 @@ pub struct Answer {
 }
 
 /// Existing duties to notify victims; empty where somebody looked and none applies.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Duties {
     /// Each that applies.
@@ -437,7 +437,7 @@ pub struct Duties {
 }
 
 /// A duty to notify victims that exists without this service, which supplements it and does not replace it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Duty {
     /// Which law, order or procedure.
     pub duty: String,
@@ -446,7 +446,7 @@ pub struct Duty {
 }
 
 /// Somebody signs off in a role that the rules ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SignOff {
     /// The role, as the rules name it.
     pub role: String,
@@ -455,7 +455,7 @@ pub struct SignOff {
 }
 
 /// A victim's wish that others be not told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Objection {
     /// Whose.
     pub from: String,

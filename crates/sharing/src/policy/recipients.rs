@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Tlp;
 
 /// Classes of recipients: what they see of a case goes by class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A social-media company, about accounts of its own platform.
@@ -64,7 +64,7 @@ impl fmt::Display for Class {
 }
 
 /// How a recipient gets what it gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
     /// It pulls from its TAXII collection.
@@ -76,7 +76,7 @@ pub enum Delivery {
 }
 
 /// Somebody who may be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
     /// Short name; of a platform also its user name for HTTP Basic.

@@ -12,7 +12,7 @@ use super::{
 use crate::config::{Partner, Tlp};
 
 /// A rule, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// 1. A case is decided by people, never by a score alone.
@@ -78,7 +78,7 @@ impl fmt::Display for Rule {
 }
 
 /// What a recipient gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Product {
     /// Objects for machines, in a platform's own collection.
@@ -104,7 +104,7 @@ impl Product {
 }
 
 /// Whether recipients of a class are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// Always; nobody can leave it out.
@@ -118,7 +118,7 @@ pub enum Told {
 }
 
 /// Which accounts are named by their ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountIds {
     /// Those of the recipient's own platform.
@@ -130,7 +130,7 @@ pub enum AccountIds {
 }
 
 /// What is said of accounts that are not named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Elsewhere {
     /// How many there are per platform, and a pseudonym for each that only this recipient gets.
@@ -142,7 +142,7 @@ pub enum Elsewhere {
 }
 
 /// What recipients of a class see of a case. Whatever is not shown is left out of every product they get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Redaction {
     /// Which accounts are named by their ids.
     pub account_ids: AccountIds,
@@ -196,7 +196,7 @@ impl Redaction {
 }
 
 /// What is data about a class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ClassRule {
     /// Whether a recipient is told that the case concerns: a platform with accounts in it, a target or victim, the Secret
     /// Service where a major candidate is concerned.
@@ -214,7 +214,7 @@ pub struct ClassRule {
 }
 
 /// What is data about the rules, complete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Rules {
     /// Per class, in the order of [`Class::ALL`].
     classes: [ClassRule; 7],
@@ -242,7 +242,7 @@ impl Rules {
 }
 
 /// Who may be told, and by which rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Policy {
     /// In the order of the file.
     pub recipients: Vec<Recipient>,

@@ -648,8 +648,12 @@ fn old_partners_are_recipients_and_one_name_is_one_recipient() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.toml");
     std::fs::write(&path, "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n").unwrap();
-    let partner =
-        |name: &str| crate::Partner { name: name.to_owned(), platform: "bluesky".to_owned(), tlp_ceiling: Tlp::Green, webhook: None };
+    let partner = |name: &str| crate::Partner {
+        name: name.to_owned(),
+        platform: "bluesky".to_owned(),
+        tlp_ceiling: Tlp::Green,
+        webhook: None,
+    };
     let config = |name: &str| crate::Config {
         recipients: Some(path.clone()),
         partners: vec![partner(name)],
@@ -661,7 +665,12 @@ fn old_partners_are_recipients_and_one_name_is_one_recipient() {
     assert_eq!(
         policy.partners(),
         [
-            crate::Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None },
+            crate::Partner {
+                name: "birds".to_owned(),
+                platform: "twitter".to_owned(),
+                tlp_ceiling: Tlp::Amber,
+                webhook: None
+            },
             partner("skies"),
         ]
     );

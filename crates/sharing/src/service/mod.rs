@@ -273,7 +273,10 @@ impl Sharing {
         let webhooks = partners.iter().filter_map(|p| Some((p.name.as_str(), p.webhook.as_deref()?)));
         store.set_webhooks(webhooks, Timestamp::now())?;
         for partner in store.webhooks_without_secret()? {
-            tracing::warn!(partner, "its webhook has no secret, deliveries wait; lockstep partners webhook-secret makes one");
+            tracing::warn!(
+                partner,
+                "its webhook has no secret, deliveries wait; lockstep partners webhook-secret makes one"
+            );
         }
         if config.reviewers == Reviewers::Demo {
             tracing::warn!("demo reviewers approve and release every case, no person looks");
@@ -468,7 +471,14 @@ impl Inner {
             }
             for (gone, by) in &absorbed {
                 if demo {
-                    changes.extend(on_absorbed(self.store.case(gone)?, by, &self.config, &self.policy, &partners, now)?);
+                    changes.extend(on_absorbed(
+                        self.store.case(gone)?,
+                        by,
+                        &self.config,
+                        &self.policy,
+                        &partners,
+                        now,
+                    )?);
                     continue;
                 }
                 // Its own last word may be in the same batch: both are one change then.

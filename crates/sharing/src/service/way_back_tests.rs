@@ -326,7 +326,8 @@ async fn a_withdrawal_is_overdue_after_a_day_unless_the_partner_fetched_it() {
                         let mut headers = axum::http::HeaderMap::new();
                         headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
                         let path = "/taxii2/lockstep/collections/findings-birds/objects/";
-                        let crate::taxii::Step::Answered(answered) = crate::taxii::begin(inner, &method, path, &query, &headers, None)
+                        let crate::taxii::Step::Answered(answered) =
+                            crate::taxii::begin(inner, &method, path, &query, &headers, None)
                         else {
                             panic!("a page needs no body")
                         };

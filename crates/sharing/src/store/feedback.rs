@@ -31,13 +31,14 @@ pub(crate) struct Inbox {
 }
 
 /// What a partner said of a case, as shown with it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct FeedbackRow {
     /// Who.
     pub partner: String,
     /// Of which account of its platform; `None` for the whole case.
     pub account: Option<String>,
     /// What; `None` where it was taken back.
+    #[schema(value_type = Option<String>)]
     pub verdict: Option<Verdict>,
     /// When.
     pub at: Timestamp,

@@ -16,18 +16,18 @@ mod sessions;
 pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
-pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub(crate) use deliveries::{Attempted, Claimed};
+pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
 pub(crate) use feedback::ReadObject;
 use jiff::{SignedDuration, Timestamp};
-pub use retractions::{Retraction, RetractionCase};
 use messages::cluster::ClusterMessage;
+pub use retractions::{Retraction, RetractionCase};
 
 use crate::{
     audit::Entry,
     case::{Case, State},
-    config::{MASK, Tlp},
+    config::MASK,
 };
 
 /// Why the store could not do it.
@@ -59,7 +59,9 @@ pub enum StoreError {
         why: String,
     },
     /// Only an empty database can be filled from a seed.
-    #[error("the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database")]
+    #[error(
+        "the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database"
+    )]
     NotEmpty(&'static str),
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
@@ -79,7 +81,7 @@ pub(crate) struct StoredCase {
 }
 
 /// A case in a list.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct CaseRow {
     pub cluster_id: String,
     pub case_id: String,
@@ -151,7 +153,6 @@ pub(crate) struct Change {
 pub(crate) struct PartnerRow {
     pub name: String,
     pub platform: String,
-    pub tlp_ceiling: Tlp,
     pub pseudonym_key: Vec<u8>,
     /// Number of its collection.
     pub collection: i64,

@@ -599,7 +599,8 @@ mod tests {
 
     fn opened(place: &str) -> (Store, i64) {
         let store = Store::open(place).unwrap();
-        let partner = config::Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
+        let partner =
+            config::Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
         store.set_partners(&[partner]).unwrap();
         let collection = store.partners().unwrap()[0].collection;
         (store, collection)

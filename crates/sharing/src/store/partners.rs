@@ -6,7 +6,6 @@ use super::{
     KeyRow, PartnerRow, Store, StoreError,
     audit_log::append_audit,
     database::values,
-    from_json,
     objects::{NewCollection, add_collection, grant},
 };
 use crate::{
@@ -103,18 +102,16 @@ impl Store {
     pub fn partners(&self) -> Result<Vec<PartnerRow>, StoreError> {
         self.read(|db| {
             let rows = db.rows(
-                "select name, platform, tlp_ceiling, pseudonym_key, collection from partners where active = 1 order by name",
+                "select name, platform, pseudonym_key, collection from partners where active = 1 order by name",
                 values![],
             )?;
             rows.into_iter()
                 .map(|mut row| {
-                    let ceiling: String = row.take(2)?;
                     Ok(PartnerRow {
                         name: row.take(0)?,
                         platform: row.take(1)?,
-                        tlp_ceiling: from_json("a TLP ceiling", &format!("{ceiling:?}"))?,
-                        pseudonym_key: row.take(3)?,
-                        collection: row.take(4)?,
+                        pseudonym_key: row.take(2)?,
+                        collection: row.take(3)?,
                     })
                 })
                 .collect()

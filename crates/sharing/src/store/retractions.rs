@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Something withdrawn from one partner.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Retraction {
     /// Its number.
     pub number: i64,
@@ -67,7 +67,7 @@ impl AckedBy {
 }
 
 /// A case about a withdrawal: a partner rejected what it was told, and people decide.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RetractionCase {
     /// Its number.
     pub number: i64,

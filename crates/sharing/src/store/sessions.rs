@@ -138,7 +138,12 @@ mod tests {
     fn keys_end_and_are_replaced_and_revoked_on_postgres_too() {
         for (_folder, place) in places() {
             let store = Store::open(&place).unwrap();
-            let partner = Partner { name: "birds".to_owned(), platform: "twitter".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
+            let partner = Partner {
+                name: "birds".to_owned(),
+                platform: "twitter".to_owned(),
+                tlp_ceiling: Tlp::Amber,
+                webhook: None,
+            };
             store.set_partners(&[partner]).unwrap();
             let add = |id: &str, expires, others| store.add_key(id, "birds", b"hash", at(0), expires, others, vec![]);
             let opens = |id: &str, now| store.key(id, now).unwrap().is_some();

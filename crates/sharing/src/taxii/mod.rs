@@ -177,7 +177,9 @@ fn authenticate(inner: &Inner, headers: &HeaderMap, peer: Option<&Peer>) -> Resu
     // Passwords exist in seeds for tests only.
     if !inner.site.users.is_empty() {
         let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
-        let is_it = |test: &&site::TestUser| presented.as_ref().is_some_and(|(user, key)| user.as_ref().is_some_and(|user| test.is(user, key)));
+        let is_it = |test: &&site::TestUser| {
+            presented.as_ref().is_some_and(|(user, key)| user.as_ref().is_some_and(|user| test.is(user, key)))
+        };
         if let Some(test) = inner.site.users.iter().find(is_it) {
             return Ok(Caller { holder: test.holder() });
         }
@@ -466,4 +468,3 @@ fn optional(body: &mut Value, name: &str, value: &Option<String>) {
         body[name] = json!(value);
     }
 }
-

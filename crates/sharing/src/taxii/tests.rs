@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Partner, Reviewers, Sharing, Tlp, fixtures, store::database::tests::places};
+use crate::{Config, Partner, Reviewers, Sharing, Tlp, access::Limits, fixtures, store::database::tests::places};
 
 const JSON: &str = "application/taxii+json;version=2.1";
 
@@ -76,6 +76,7 @@ impl Server {
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],
             taxii_page: 25,
             taxii_page_max: 200,
+            limits: Limits { partner_per_minute: 1_000_000, ..Limits::default() },
             ..Config::default()
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -13,6 +13,9 @@ const HUMAN_GAP_S: f64 = 120.0;
 /// Groups as small as this are found on little.
 const SMALL: usize = 5;
 
+/// Reasons of the model that are named.
+const COUNTED: usize = 3;
+
 /// One thing that weakens the finding, with its number.
 pub(crate) struct Doubt {
     pub what: String,
@@ -34,7 +37,9 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         let error = words::percent(1.0 - c.probability);
         doubt(
             "The model may be wrong",
-            format!("by its own account {error} of findings that look like this one are not inauthentic; on data unlike what it was trained on, more"),
+            format!(
+                "by its own account {error} of findings that look like this one are not inauthentic; on data unlike what it was trained on, more"
+            ),
         );
     }
     if let Some(best) = c.sources.first()
@@ -64,7 +69,10 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         doubt("Little history", format!("only {hours} of earlier posts: habits are hardly known"));
     }
     if c.accounts.len() <= SMALL {
-        doubt("A small group", format!("{}: chance and friendship go a long way", words::count(c.accounts.len() as u64, "account")));
+        doubt(
+            "A small group",
+            format!("{}: chance and friendship go a long way", words::count(c.accounts.len() as u64, "account")),
+        );
     }
     let against: Vec<_> = c.evidence.iter().filter(|key| key.nats < 0.0).collect();
     if !against.is_empty() || c.unlisted.nats < 0.0 {
@@ -77,6 +85,9 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
                 words::number(nats)
             ),
         );
+    }
+    for reason in c.reasons.iter().filter(|reason| reason.contribution < 0.0).take(COUNTED) {
+        doubt("The model counts against it", words::shorten(&reason.text, 240));
     }
     let unknown: Vec<String> =
         c.reasons.iter().filter(|r| r.value.is_none()).map(|r| words::shorten(&r.feature, 60)).take(6).collect();
@@ -130,7 +141,9 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     out.push(Innocent {
         what: "Scheduling tools and declared bots",
         here: match gap {
-            Some(gap) if close(gap) => format!("typically {} apart, closer than people manage by hand", words::seconds_in_words(gap)),
+            Some(gap) if close(gap) => {
+                format!("typically {} apart, closer than people manage by hand", words::seconds_in_words(gap))
+            }
             Some(gap) => format!("typically {} apart, which people manage by hand", words::seconds_in_words(gap)),
             None => "no typical gap is known".to_owned(),
         },

@@ -330,9 +330,7 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
         kinds: kinds
             .into_iter()
             .take(40)
-            .map(|kind| {
-                (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind))
-            })
+            .map(|kind| (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind)))
             .collect(),
         sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
         chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
@@ -341,11 +339,14 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
     }
 }
 
+/// A key by its place, with the accounts that acted on it.
+type Key<'a> = (usize, &'a messages::cluster::Evidence, BTreeSet<(&'a str, &'a str)>);
+
 /// The keys to show, and how many more there are.
 fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usize) {
     let places: HashMap<(&str, &str), usize> =
         c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect();
-    let mut wanted: Vec<(usize, &messages::cluster::Evidence, BTreeSet<(&str, &str)>)> = c
+    let mut wanted: Vec<Key> = c
         .evidence
         .iter()
         .enumerate()
@@ -356,7 +357,7 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
         .map(|(index, evidence)| {
             (index, evidence, evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect())
         })
-        .filter(|(index, _, accounts): &(usize, _, BTreeSet<(&str, &str)>)| {
+        .filter(|(index, _, accounts): &Key| {
             let by = |place: usize| accounts.iter().any(|account| places.get(account) == Some(&place));
             shown.account.is_none_or(by) || shown.key == Some(*index)
         })

@@ -47,10 +47,8 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
     shown.sort_unstable();
     let nodes = shown.len();
     let node_of: BTreeMap<usize, usize> = shown.iter().enumerate().map(|(node, place)| (*place, node)).collect();
-    let mut edges: Vec<Edge> = pairs
-        .iter()
-        .filter_map(|((a, b), weight)| Some(((*node_of.get(a)?, *node_of.get(b)?), *weight)))
-        .collect();
+    let mut edges: Vec<Edge> =
+        pairs.iter().filter_map(|((a, b), weight)| Some(((*node_of.get(a)?, *node_of.get(b)?), *weight))).collect();
     edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
     let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
     let chosen_node = chosen.and_then(|place| node_of.get(&place).copied());

@@ -12,8 +12,8 @@ mod svg;
 mod timeline;
 
 pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body};
-pub(crate) use redaction::{Beside, beside};
 pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
+pub(crate) use redaction::{Beside, beside};
 
 /// The style sheet of every page.
 pub(crate) const STYLE: &str = include_str!("../../assets/style.css");

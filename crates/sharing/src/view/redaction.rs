@@ -13,9 +13,13 @@ use crate::{
 const EXAMPLES: usize = 5;
 
 /// One kind of thing: what we know of it, and what the recipient will see.
+#[derive(serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Beside {
+    /// What it is.
     pub what: &'static str,
+    /// What we know, in short.
     pub known: String,
+    /// What the recipient will see of it.
     pub seen: String,
     /// Whether everything, some or nothing of it is shown: `all`, `part` or `none`.
     pub extent: &'static str,
@@ -33,8 +37,8 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     let others = c.accounts.len() - named.len();
     let row = |what, known: String, seen: String, extent| {
         let label = match extent {
-            "all" => "all of it",
-            "part" => "part of it",
+            "all" => "shown in full",
+            "part" => "shown in part",
             _ => "left out",
         };
         Beside { what, known, seen, extent, label }
@@ -83,7 +87,8 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     }
     let posts: usize = c.evidence.iter().map(|evidence| evidence.posts.len()).sum();
     let own_posts = c.evidence.iter().flat_map(|evidence| &evidence.posts);
-    let own_posts = own_posts.filter(|post| shows.account_ids == AccountIds::All || Some(post.platform.as_str()) == platform);
+    let own_posts =
+        own_posts.filter(|post| shows.account_ids == AccountIds::All || Some(post.platform.as_str()) == platform);
     let own_posts = if named.is_empty() { 0 } else { own_posts.count() };
     rows.push(row(
         "Posts by their ids",
@@ -155,6 +160,9 @@ mod tests {
             assert_eq!(seen.contains("nats"), shows.model_internals, "{class}");
         }
         let platform = beside(&cluster, &rules.class(Class::Platform).shows, Some("twitter"));
-        assert_eq!((platform[0].extent, platform[2].seen.as_str()), ("part", "2 on bluesky, by pseudonyms that only it gets"));
+        assert_eq!(
+            (platform[0].extent, platform[2].seen.as_str()),
+            ("part", "2 on bluesky, by pseudonyms that only it gets")
+        );
     }
 }

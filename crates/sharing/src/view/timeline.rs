@@ -212,12 +212,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         let radius = if close { 5.0 } else { 3.4 };
         let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
         let on = if stage.chosen == Some(act.account) { " on" } else { "" };
-        let data = format!(
-            " data-a=\"{}\" data-k=\"{}\" data-t=\"{:.0}\"",
-            act.account,
-            act.colour,
-            act.at * 1000.0
-        );
+        let data = format!(" data-a=\"{}\" data-k=\"{}\" data-t=\"{:.0}\"", act.account, act.colour, act.at * 1000.0);
         svg.circle(&format!("dot {}{on}", colour(act.colour)), &data, (x(act.at), y(act.row)), radius, &title);
     }
     let mut caption = String::new();

@@ -41,8 +41,12 @@ impl Reply {
 /// A service with two partners and the people of the fixtures, changed as `with` says.
 fn start(with: impl FnOnce(&mut Config, &Path)) -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let partner =
-        |name: &str| Partner { name: name.to_owned(), platform: format!("of-{name}"), tlp_ceiling: Tlp::Amber, webhook: None };
+    let partner = |name: &str| Partner {
+        name: name.to_owned(),
+        platform: format!("of-{name}"),
+        tlp_ceiling: Tlp::Amber,
+        webhook: None,
+    };
     let mut config = Config {
         database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),

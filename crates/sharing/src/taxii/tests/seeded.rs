@@ -248,7 +248,12 @@ fn a_wrong_seed_is_refused_with_the_place_and_leaves_nothing() {
 #[test]
 fn a_seed_does_not_go_with_partners() {
     let (folder, place) = places().remove(0);
-    let partner = crate::Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: crate::Tlp::Amber, webhook: None };
+    let partner = crate::Partner {
+        name: "p".to_owned(),
+        platform: "x".to_owned(),
+        tlp_ceiling: crate::Tlp::Amber,
+        webhook: None,
+    };
     let seed = Some(folder.path().join("none.json"));
     let config = Config { database: place, seed, partners: vec![partner], ..Config::default() };
     let refused = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).err().unwrap().to_string();

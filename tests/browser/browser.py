@@ -1,0 +1,150 @@
+"""Chromium as the scripts here use it, and what holds for every page."""
+
+import base64
+import json
+import pathlib
+
+from selenium import webdriver
+from selenium.common.exceptions import TimeoutException, WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
+
+WIDE, TELEPHONE = 1360, 390
+
+
+class Browser:
+    def __init__(self, profile, shots, axe=None):
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        for argument in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={profile}",
+        ]:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        self.shots = pathlib.Path(shots)
+        self.axe = pathlib.Path(axe).read_text() if axe else None
+        self.problems = []
+
+    def expect(self, holds, what):
+        if not holds:
+            self.problems.append(what)
+        return holds
+
+    def show(self, width, scheme="light", scripts=True, height=900):
+        """How pages are shown from here on."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width == TELEPHONE}
+        self.cdp("Emulation.setDeviceMetricsOverride", size)
+        # Without motion, so that what is clicked is where it was.
+        features = [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
+        self.cdp("Emulation.setEmulatedMedia", {"features": features})
+        self.cdp("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+
+    def cdp(self, command, arguments):
+        return self.driver.execute_cdp_cmd(command, arguments)
+
+    def get(self, address):
+        self.driver.get(address)
+
+    def press(self, element):
+        """Chooses what leads to another page, and waits for that page."""
+        page = self.one("html")
+        element.click()
+
+        def gone(_):
+            try:
+                page.is_enabled()
+            except WebDriverException:
+                return True
+            return False
+
+        WebDriverWait(self.driver, 15).until(gone)
+
+    def arrives(self, address, what):
+        """Waits for an address."""
+        try:
+            WebDriverWait(self.driver, 10).until(expected_conditions.url_to_be(address))
+        except TimeoutException:
+            self.expect(False, f"not so: {what}; it is at {self.driver.current_url} and not at {address}")
+
+    def one(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self):
+        return self.one("body").text
+
+    def look(self, name, whole=True, allowed=()):
+        """A screenshot of the page, and what holds for every page. `allowed` are answers that are meant to be refusals."""
+        size = self.cdp("Page.getLayoutMetrics", {})
+        visible, content = size["cssLayoutViewport"]["clientWidth"], size["cssContentSize"]["width"]
+        self.expect(content <= visible, f"{name}: the page is {content} px wide where {visible} px are to be seen")
+        height = min(size["cssContentSize"]["height"], 8000) if whole else size["cssLayoutViewport"]["clientHeight"]
+        clip = {"x": 0, "y": 0, "width": content, "height": height, "scale": 1}
+        shot = self.cdp("Page.captureScreenshot", {"captureBeyondViewport": whole, **({"clip": clip} if whole else {})})
+        (self.shots / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+        for entry in self.driver.get_log("browser"):
+            # Chromium writes a line for every answer of 400 and above; where it was meant, that is no error.
+            meant = any(f"status of {status}" in entry["message"] for status in allowed)
+            self.expect(meant, f"{name}: {entry['level']}: {entry['message']}")
+
+    def accessible(self, name):
+        """WCAG 2 A and AA as far as axe-core can tell, contrast among it."""
+        if self.axe is None:
+            return
+        self.cdp("Runtime.evaluate", {"expression": self.axe})
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+        found = self.cdp(
+            "Runtime.evaluate",
+            {
+                "expression": f"axe.run(document, {json.dumps(rules)}).then((r) => JSON.stringify(r.violations.map((v) => [v.id, v.help, v.nodes.length, v.nodes[0].html.slice(0, 160), v.nodes[0].failureSummary])))",
+                "awaitPromise": True,
+                "returnByValue": True,
+            },
+        )
+        violations = json.loads(found["result"]["value"])
+        for rule, text, n, html, summary in violations:
+            self.expect(False, f"{name}: {rule} ({text}), {n} times, for example {html}: {summary}")
+
+    def focus_is_seen(self, name, steps):
+        """Every stop of the tab key is marked."""
+        for _ in range(steps):
+            self.cdp("Input.dispatchKeyEvent", {"type": "keyDown", "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9})
+            self.cdp("Input.dispatchKeyEvent", {"type": "keyUp", "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9})
+            found = self.driver.execute_script(
+                """const e = document.activeElement, s = getComputedStyle(e);
+                return [e.outerHTML.slice(0, 120), s.outlineStyle, parseFloat(s.outlineWidth)];"""
+            )
+            if not self.expect(found[1] != "none" and found[2] >= 2, f"{name}: focus is not seen on {found[0]}"):
+                return
+
+    def key(self, text):
+        """A key pressed wherever the focus is."""
+        self.driver.switch_to.active_element.send_keys(text)
+
+    def colour(self):
+        """What the page is painted on."""
+        found = [self.one(name).value_of_css_property("background-color") for name in ["body", "html"]]
+        return next((value for value in found if not value.endswith(", 0)")), found[0])
+
+    def requests(self):
+        """Addresses asked for since the last call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in sent]

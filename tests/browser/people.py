@@ -1,0 +1,259 @@
+"""Two people take cases from nominated to retracted in Chromium: once with the page's script, once without any.
+
+Usage: people.py CONSOLE_URL PASSWORD PROFILE_FOLDER SCREENSHOT_FOLDER AXE_FILE
+"""
+
+import sys
+import time
+
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from browser import TELEPHONE, WIDE, Browser
+
+console, password, profile, shots, axe = sys.argv[1:]
+b = Browser(profile, shots, axe)
+
+
+def log_in(name):
+    b.driver.delete_all_cookies()
+    b.get(console + "login")
+    b.one("input[name=name]").send_keys(name)
+    b.one("input[name=password]").send_keys(password)
+    b.press(b.one("main button[type=submit]"))
+    if not b.all(".who") or name not in b.one(".who").text:
+        raise SystemExit(f"error: {name} is not logged in: {b.text()!r}")
+
+
+def state():
+    return b.one("h1 .badge").text
+
+
+def send(form, scripts, **fields):
+    """Fills a form of the case's page in and sends it."""
+    box = b.one(f"#form-{form}")
+    if box.tag_name == "details" and box.get_attribute("open") is None:
+        b.one(f"#form-{form} summary").click()
+    for name, value in fields.items():
+        field = b.one(f"#form-{form} [name='{name}']")
+        if field.get_attribute("type") == "checkbox":
+            field.click()
+        elif field.tag_name == "select":
+            Select(field).select_by_value(value)
+        else:
+            field.clear()
+            field.send_keys(value)
+    b.press(b.one(f"#form-{form} button[type=submit]"))
+
+
+def refused(name, why, status=422):
+    b.expect(b.all(".desk .error"), f"{name}: no error is shown in place")
+    shown = " ".join(error.text for error in b.all(".desk .error"))
+    b.expect(why in shown, f"{name}: the error says {shown!r} and not {why!r}")
+    b.look(name, allowed=[status])
+
+
+def records(scripts):
+    send("check", scripts, finding="Public posts only; nothing gives away how it is known.")
+    send("targets", scripts, name_0="Ohio Secretary of State", kind_0="election_office", recipient_0="oh-secretary-of-state")
+    send("consideration", scripts, security="No investigation is known.", political="Nothing that changes whom the rules name.")
+    send("duties", scripts, duty_0="State breach notice law", whom_0="The county notifies its voters")
+    send("breaches", scripts, why="Asked the county: no system was breached.")
+
+
+def suggestions(scripts):
+    """Answers whatever names the detector suggests."""
+    fields = {f.get_attribute("name"): "a name in passing, no target" for f in b.all("#form-targets [name^='said_']")}
+    if fields:
+        send("targets", scripts, **fields)
+
+
+def one_case(address, scripts):
+    kind = "script" if scripts else "noscript"
+    log_in("ann")
+    b.show(WIDE, scripts=scripts)
+    b.get(address)
+    b.expect(state() == "nominated", f"{kind}: the case begins as {state()}")
+    b.look(f"{kind}-1-nominated")
+    send("begin", scripts)
+    b.expect(state() == "in review", f"{kind}: after begin it is {state()}")
+    b.expect("The review has begun" in b.text(), f"{kind}: the page does not say what was done")
+    # What says nothing is refused in its place.
+    send("consideration", scripts, security="typed and kept", political=" ")
+    refused(f"{kind}-2-refused", "is empty: write it down")
+    b.expect(b.one("#security").get_attribute("value") == "typed and kept", f"{kind}: what was typed is lost")
+    log_in("eve")
+    b.get(address)
+    records(scripts)
+    suggestions(scripts)
+    b.expect(not b.all(".blocks a[href='#form-duties']"), f"{kind}: the recorded duties still stand in the way")
+    b.look(f"{kind}-3-recorded")
+    send("approve", scripts, comment="Two sources, at night, on new accounts; no fan club is known.")
+    b.expect(state() == "approved", f"{kind}: after approve it is {state()}")
+    send("release", scripts, seen="yes")
+    refused(f"{kind}-4-same-person", "two different people")
+    b.expect(state() == "approved", f"{kind}: the approver released it")
+    log_in("bob")
+    b.get(address)
+    send("release", scripts)
+    refused(f"{kind}-5-not-looked", "looked at what each recipient will see")
+    send("release", scripts, seen="yes")
+    b.expect(state() == "released", f"{kind}: after release it is {state()}")
+    b.look(f"{kind}-6-released")
+    send("retract", scripts, reason="It turned out to be a newsroom’s regional accounts.")
+    b.expect(state() == "retracted", f"{kind}: after retract it is {state()}")
+    b.look(f"{kind}-7-retracted")
+
+
+def conflict(address):
+    """Somebody else is quicker."""
+    log_in("ann")
+    b.get(address)
+    stale = b.one("#form-dismiss [name=revision]").get_attribute("value")
+    send("check", True, finding="Looked at meanwhile.")
+    b.driver.execute_script("document.querySelector('#form-dismiss [name=revision]').value = arguments[0]", stale)
+    send("dismiss", True, reason="A long thought that must not be lost.")
+    b.expect(b.all("#conflict"), "a conflict is not said")
+    kept = [box.get_attribute("value") for box in b.all("#conflict textarea")]
+    b.expect(kept == ["A long thought that must not be lost."], f"a conflict loses what was typed: {kept}")
+    b.look("conflict", allowed=[409])
+
+
+def drawings(address):
+    """Choosing an account, the zoom and the keys."""
+    b.get(address)
+    total = len(b.all("#keys details"))
+    Select(b.one("#choose-account")).select_by_index(2)
+    place = b.one("#choose-account").get_attribute("value")
+    b.expect(b.all(f"#graph .node.on[data-a='{place}']"), "the chosen account is not marked in the graph")
+    b.expect(b.all("#graph .tie.on"), "its ties are not marked")
+    b.expect(b.all(f"#timeline .dot.on[data-a='{place}']"), "its acts are not marked")
+    b.expect(b.all(f"#account-table tr.on[data-a='{place}']"), "its row is not marked")
+    b.expect(len(b.all("#keys details:not(.off)")) <= total, "choosing an account shows more keys")
+    b.expect(f"account={place}" in b.driver.current_url, "the address does not say what is shown")
+    b.look("chosen")
+    b.accessible("chosen")
+    b.get(address)
+    stage = b.one("#graph-stage")
+    whole = b.one("#graph svg").get_dom_attribute("viewBox")
+    stage.send_keys("+", "+")
+    near = b.one("#graph svg").get_dom_attribute("viewBox")
+    b.expect(near != whole, "the graph does not zoom by keyboard")
+    stage.send_keys(Keys.ARROW_RIGHT)
+    b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != near, "the graph does not pan by keyboard")
+    stage.send_keys("0")
+    b.expect(b.one("#graph svg").get_dom_attribute("viewBox").split() == whole.split(), "the graph does not come back")
+    box = b.driver.execute_script(
+        "const s = document.querySelector('#graph-stage'); s.scrollIntoView({block: 'center'}); s.focus();"
+        "const r = s.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]")
+    b.cdp("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": box[0], "y": box[1]})
+    b.cdp("Input.dispatchMouseEvent", {"type": "mouseWheel", "x": box[0], "y": box[1], "deltaX": 0, "deltaY": -240})
+    time.sleep(0.5)
+    b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != whole, "the graph does not zoom by the wheel")
+    before = b.one("#graph svg").get_dom_attribute("viewBox")
+    for kind, dx in [("mousePressed", 0), ("mouseMoved", 40), ("mouseMoved", 80), ("mouseReleased", 80)]:
+        b.cdp("Input.dispatchMouseEvent", {"type": kind, "x": box[0] + dx, "y": box[1], "button": "left", "buttons": 1, "clickCount": 1})
+    time.sleep(0.3)
+    b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != before, "the graph is not dragged by the mouse")
+    b.show(TELEPHONE)
+    b.get(address)
+    box = b.driver.execute_script(
+        "const s = document.querySelector('#graph-stage'); s.scrollIntoView({block: 'center'});"
+        "const r = s.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]")
+    for gap in [30, 60, 90]:
+        points = [{"x": box[0] - gap, "y": box[1], "id": 1}, {"x": box[0] + gap, "y": box[1], "id": 2}]
+        b.cdp("Input.dispatchTouchEvent", {"type": "touchStart" if gap == 30 else "touchMove", "touchPoints": points})
+    b.cdp("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    b.expect(b.one("#graph svg").get_dom_attribute("viewBox") != whole, "the graph does not zoom by two fingers")
+    b.show(WIDE)
+    b.get(address)
+    span = b.one("#timeline .now").text
+    b.one("#timeline-stage").send_keys("+", "+", "+")
+    b.expect(b.one("#timeline .now").text != span, "the timeline does not zoom")
+    b.one("#keys details summary").click()
+    b.one("#keys details .to-burst").click()
+    b.expect(b.all("#timeline-stage.zoomed"), "a key's burst is not magnified")
+    b.look("burst", whole=False)
+    # The README's picture.
+    b.show(WIDE, height=1180)
+    b.get(address + "?sort=nats#show")
+    b.look("readme", whole=False)
+    b.show(WIDE)
+    b.get(address)
+    if b.one("#accounts details").get_attribute("open") is None:
+        b.one("#accounts summary").click()
+    heads = b.all("#account-table th button")
+    heads[0].click()
+    names = [cell.text for cell in b.all("#account-table tbody td:first-child")]
+    plain = [name.replace("_", "").lower() for name in names]
+    b.expect(plain[0] <= plain[-1] and len(names) > 1, f"the accounts are not sorted: {names}")
+    b.expect(b.all("#account-table th[aria-sort=ascending]"), "the order of the accounts is not said")
+
+
+def keys():
+    b.get(console)
+    b.key("j")
+    b.expect(b.all("#queue tr.cursor"), "j does not go to the first case")
+    b.key("j")
+    b.key("k")
+    b.key("?")
+    b.driver.implicitly_wait(5)
+    b.expect(b.all("dialog[open]"), "? does not show the keys")
+    b.driver.implicitly_wait(0)
+    b.look("help", whole=False)
+    b.key(Keys.ESCAPE)
+    first = b.one("#queue tr.cursor a").get_attribute("href")
+    b.key(Keys.ENTER)
+    b.arrives(first, "enter opens the case")
+    b.key("u")
+    b.arrives(console, "u leads back")
+
+
+def everywhere(address):
+    """Light, dark and narrow: no sideways scroll, contrast, focus."""
+    for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light"), (TELEPHONE, "dark")]:
+        b.show(width, scheme)
+        for name, page in [("queue", console), ("case", address), ("login", console + "login")]:
+            b.get(page)
+            b.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+            b.look(f"{name}-{width}-{scheme}")
+            b.accessible(f"{name}-{width}-{scheme}")
+    b.show(WIDE)
+    for name, page in [("queue", console), ("case", address)]:
+        b.get(page)
+        b.focus_is_seen(name, 25)
+    b.cdp("Emulation.setEmulatedMedia", {"media": "print"})
+    b.get(address)
+    b.look("print")
+    b.cdp("Emulation.setEmulatedMedia", {"media": ""})
+    b.show(WIDE)
+
+
+try:
+    b.show(WIDE)
+    b.get(console)
+    b.expect("/login" in b.driver.current_url, f"without a login the queue is shown: {b.driver.current_url}")
+    log_in("ann")
+    b.get(console)
+    b.look("queue-start")
+    cases = [link.get_attribute("href") for link in b.all("#queue td.group a")]
+    if b.expect(len(cases) >= 3, f"there are only {len(cases)} cases"):
+        one_case(cases[0], True)
+        b.show(WIDE, scripts=False)
+        one_case(cases[1], False)
+        b.show(WIDE)
+        log_in("eve")
+        b.get(cases[2])
+        send("begin", True)
+        everywhere(cases[2])
+        drawings(cases[2])
+        keys()
+        conflict(cases[2])
+    other = [url for url in b.requests() if not url.startswith((console, "data:", "about:", "chrome"))]
+    b.expect(not other, f"the console asks elsewhere: {other}")
+finally:
+    b.driver.quit()
+
+for problem in b.problems:
+    print(f"error: {problem}", file=sys.stderr)
+sys.exit(1 if b.problems else 0)
