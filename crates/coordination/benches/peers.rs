@@ -134,8 +134,8 @@ fn shares(case: &str) -> Vec<Share> {
 
 fn real(case: &str) -> Option<PathBuf> {
     let name = if case == "russian" { "russian_coord_tweets.csv.gz" } else { "german_url.csv.gz" };
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().map(|dir| dir.join("shared/data/parity").join(name)).find(|file| file.exists())
+    let folder = PathBuf::from(std::env::var_os("LOCKSTEP_TEST_POSTS")?);
+    Some(folder.join("parity").join(name)).filter(|file| file.exists())
 }
 
 fn read(file: &Path) -> Vec<Share> {

@@ -364,8 +364,8 @@ impl Publication<'_> {
             json!({
                 "abstract": "Withdrawn",
                 "content": format!(
-                    "What was said of {} in {} is withdrawn: please undo what rests on it.",
-                    words::count(accounts as u64, "account"), self.case.id
+                    "What was said of {} in {} is withdrawn: please undo what rests on it. {}",
+                    words::count(accounts as u64, "account"), self.case.id, words::VOLUNTARY
                 ),
                 "object_refs": objects,
             }),
