@@ -217,7 +217,7 @@ async fn send_all(
 
 impl Inner {
     /// Sends a partner's next delivery. Whether the one after it may be sent.
-    fn send_next(
+    pub(crate) fn send_next(
         &self,
         sender: &send::Sender,
         partner: &str,
