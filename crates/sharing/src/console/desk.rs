@@ -515,7 +515,7 @@ impl Desk {
             "close" => self.reviews && self.is_state(&["released", "updated", "retracted", "dismissed"]),
             "attend" => self.reviews && !self.attention.is_empty(),
             "propose_renewal" => self.reviews && self.shared,
-            "renew" => self.releases && self.shared && self.proposed.is_some(),
+            "renew" => self.shared && self.proposed.is_some(),
             "withdraw_accounts" => self.releases && self.shared,
             _ => self.reviews && self.open,
         }
