@@ -105,7 +105,10 @@ pub(crate) struct MessagePage {
 pub(crate) async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
-        &MessagePage { title: "There is no such page", text: "The queue of cases is a good place to go on from.".into() },
+        &MessagePage {
+            title: "There is no such page",
+            text: "The queue of cases is a good place to go on from.".into(),
+        },
     )
 }
 

@@ -33,9 +33,7 @@ impl Store {
         let places: Vec<String> = (1..=case_ids.len()).map(|n| format!("?{n}")).collect();
         let sql = format!("select case_id, cluster_id from cases where case_id in ({})", places.join(", "));
         let ids: Vec<Value> = case_ids.iter().map(Value::from).collect();
-        self.read(|db| {
-            db.rows(&sql, &ids)?.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect()
-        })
+        self.read(|db| db.rows(&sql, &ids)?.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect())
     }
 
     /// The case about a cluster.

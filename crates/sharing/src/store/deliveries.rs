@@ -339,7 +339,8 @@ impl Store {
             "select id, partner, case_id, objects, state, attempts, created_at, next_at, last_at, last_outcome
              from deliveries where {} order by number desc limit {} offset {}",
             filter.join(" and "),
-            query.limit, query.offset
+            query.limit,
+            query.offset
         );
         self.read(|db| db.rows(&sql, &values)?.into_iter().map(delivery).collect())
     }
