@@ -39,7 +39,7 @@ try:
             b.look(f"{name}-dark")
             b.accessible(f"{name}-dark")
             b.expect(b.colour() != light, f"{name}: dark mode is as light as light mode")
-    for path in ["partners", "audit?verify=1", "help"]:
+    for path in ["retractions", "deliveries", "partners", "audit?verify=1", "help"]:
         for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light")]:
             b.show(width, scheme)
             b.get(console + path)

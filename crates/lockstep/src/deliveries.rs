@@ -68,7 +68,7 @@ impl Webhooks {
                 writeln!(out, "{secret}")?;
             }
             Webhooks::Deliveries { partner, state, limit, json, config } => {
-                let query = DeliveryQuery { partner, state, limit };
+                let query = DeliveryQuery { partner, state, limit, offset: 0 };
                 let found = with(&config, Sharing::attach, |sharing| async move { sharing.deliveries(query).await })?;
                 if json {
                     writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;

@@ -51,29 +51,19 @@ impl Sharing {
     /// Proposes that the flags of a case go on; somebody else has to renew them.
     pub async fn propose_renewal(&self, cluster_id: &str, reason: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
-        self.blocking(move |inner| {
-            inner.change(&cluster_id, None, Timestamp::now(), |_, stored, now| {
-                Ok((vec![stored.case.propose_renewal(&reason, &by, now)?], Vec::new()))
-            })
-        })
-        .await
+        self.blocking(move |inner| inner.propose_renewal(&cluster_id, None, &reason, &by, Timestamp::now())).await
     }
 
     /// Renews the flags of a case: partners get new versions of what they have, valid for as long as a new one.
     pub async fn renew(&self, cluster_id: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.renew(&cluster_id, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.renew(&cluster_id, None, &by, Timestamp::now())).await
     }
 
     /// Notes that somebody has looked at what a case asked attention for.
     pub async fn attend(&self, cluster_id: &str, comment: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, comment, by) = (cluster_id.to_owned(), comment.to_owned(), by.to_owned());
-        self.blocking(move |inner| {
-            inner.change(&cluster_id, None, Timestamp::now(), |_, stored, now| {
-                Ok((vec![stored.case.attend(&comment, &by, now)?], Vec::new()))
-            })
-        })
-        .await
+        self.blocking(move |inner| inner.attend(&cluster_id, None, &comment, &by, Timestamp::now())).await
     }
 
     /// Cases, by cluster id, whose flags run out within the notice time, soonest first.
@@ -146,8 +136,41 @@ impl Inner {
         Ok(())
     }
 
-    pub(crate) fn renew(&self, cluster_id: &str, by: &str, now: Timestamp) -> Result<State, SharingError> {
-        self.change(cluster_id, None, now, |inner, stored, now| {
+    /// `seen` is the revision that it was decided on, here as below.
+    pub(crate) fn attend(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        comment: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
+        self.change(cluster_id, seen, now, |_, stored, now| {
+            Ok((vec![stored.case.attend(comment, by, now)?], Vec::new()))
+        })
+    }
+
+    pub(crate) fn propose_renewal(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        reason: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
+        self.change(cluster_id, seen, now, |_, stored, now| {
+            Ok((vec![stored.case.propose_renewal(reason, by, now)?], Vec::new()))
+        })
+    }
+
+    pub(crate) fn renew(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<State, SharingError> {
+        self.change(cluster_id, seen, now, |inner, stored, now| {
             let entry = stored.case.renew(by, now)?;
             let Some(released) = stored.released.clone() else { return Ok((vec![entry], Vec::new())) };
             // The version that partners have goes on, not a newer one that nobody has approved.

@@ -38,8 +38,10 @@ impl Sharing {
     ) -> Result<State, SharingError> {
         let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
         let accounts: BTreeSet<String> = accounts.iter().map(|(platform, id)| account_key(platform, id)).collect();
-        self.blocking(move |inner| inner.withdraw_accounts(&cluster_id, &accounts, &reason, &by, Timestamp::now()))
-            .await
+        self.blocking(move |inner| {
+            inner.withdraw_accounts(&cluster_id, None, &accounts, &reason, &by, Timestamp::now())
+        })
+        .await
     }
 
     /// Open retraction cases, oldest first; with `all` the decided ones too.
@@ -73,12 +75,13 @@ impl Inner {
     pub(crate) fn withdraw_accounts(
         &self,
         cluster_id: &str,
+        seen: Option<i64>,
         accounts: &BTreeSet<String>,
         reason: &str,
         by: &str,
         now: Timestamp,
     ) -> Result<State, SharingError> {
-        self.change(cluster_id, None, now, |inner, stored, now| {
+        self.change(cluster_id, seen, now, |inner, stored, now| {
             let before = stored.released.clone();
             let entry = stored.case.withdraw_accounts(before.as_ref(), accounts, reason, by, now)?;
             let Some(before) = before else { return Ok((vec![entry], Vec::new())) };
@@ -130,7 +133,7 @@ impl Inner {
                 if shared.is_some_and(|shared| without(&shared, &keys).accounts.is_empty()) {
                     self.step(&open.cluster_id, None, Step::Retract { reason }, by, now)?;
                 } else {
-                    self.withdraw_accounts(&open.cluster_id, &keys, &reason, by, now)?;
+                    self.withdraw_accounts(&open.cluster_id, None, &keys, &reason, by, now)?;
                 }
                 Ok(())
             }

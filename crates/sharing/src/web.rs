@@ -156,7 +156,7 @@ pub(crate) fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> 
         StatusCode::INTERNAL_SERVER_ERROR,
         &console::MessagePage {
             title: "This page could not be made",
-            text: "The reason is in the service's log. Try again in a moment.",
+            text: "The reason is in the service's log. Try again in a moment.".into(),
         },
     )
 }

@@ -55,8 +55,10 @@ impl<T: DeserializeOwned> FromRequest<Sharing> for Posted<T> {
         if !is_ours(sharing, &parts.headers) || !token.is_some_and(|token| person.owns(&token)) {
             return Err(refuse(&parts, StatusCode::FORBIDDEN, FOREIGN));
         }
-        let form = if json {
-            serde_json::from_slice(&bytes)
+        // No body at all, as calls of the API may have that say everything in their path, is JSON's nothing.
+        let nothing = bytes.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE);
+        let form = if json || nothing {
+            serde_json::from_slice(if nothing { b"null" } else { &bytes })
                 .map_err(|error| refuse(&parts, StatusCode::BAD_REQUEST, &error.to_string()))?
         } else {
             let again = Request::from_parts(parts.clone(), Body::from(bytes));

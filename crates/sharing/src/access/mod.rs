@@ -106,7 +106,6 @@ pub(crate) struct Person {
 
 impl Person {
     /// Whether the person has the role.
-    #[cfg_attr(not(test), allow(dead_code, reason = "until the console has something to decide"))]
     pub fn may(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }

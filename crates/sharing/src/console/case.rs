@@ -9,11 +9,14 @@ use axum::{
     http::{Response, StatusCode},
 };
 use jiff::Timestamp;
+use messages::feedback::Verdict;
 use serde::Deserialize;
 
 use super::{
     MessagePage, Shell,
-    desk::{Desk, Refused, Sent, needs},
+    desk::{Desk, Refused, Sent},
+    paper,
+    retractions::{self, CaseView, WaitingView},
 };
 use crate::{
     access::{self, Person, Posted},
@@ -22,12 +25,14 @@ use crate::{
     config::Reviewers,
     policy::{self, Decision, Outcome, Policy},
     service::{Inner, Sharing, SharingError},
-    store::{StoreError, StoredCase},
+    store::{FeedbackRow, StoreError, StoredCase},
     view,
     web::{counted, failed, html, path_segment},
     words,
 };
 
+/// What partners said, shown at once.
+const FEEDBACK: usize = 200;
 /// Steps of the history shown at once; the others on demand.
 const HISTORY: usize = 200;
 
@@ -73,6 +78,12 @@ struct CasePage {
     missing: Vec<String>,
     approvals: Vec<(String, String, Option<String>)>,
     notes: Vec<String>,
+    attention: Vec<(String, String)>,
+    feedback: Vec<FeedbackView>,
+    further_feedback: usize,
+    rejected: Vec<CaseView>,
+    withdrawn: Vec<WaitingView>,
+    left_out: usize,
     case_id: String,
     history: Vec<StepView>,
     earlier: usize,
@@ -91,6 +102,17 @@ struct RecipientView {
     statements: Vec<&'static str>,
     before: Option<String>,
     beside: Vec<view::Beside>,
+    documents: Vec<paper::Link>,
+}
+
+/// What a partner said.
+struct FeedbackView {
+    partner: String,
+    account: String,
+    verdict: &'static str,
+    badge: &'static str,
+    at: String,
+    note: String,
 }
 
 struct StepView {
@@ -136,18 +158,18 @@ pub(super) async fn step(
 async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Result<(), Result<Refused, SharingError>> {
     let refuse =
         |why: String, allowed: String, conflict: bool| Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }));
-    let step = match sent.step() {
-        Ok(step) => step,
+    let act = match sent.act() {
+        Ok(act) => act,
         Err(why) => return refuse(why, String::new(), false),
     };
-    let role = needs(&step);
+    let role = act.needs();
     if !person.may(role) {
         return refuse(format!("this needs the role {role}, which you do not have"), String::new(), false);
     }
     let Ok(seen) = sent.get("revision").parse::<i64>() else {
         return refuse("the form does not say which state of the case it is about".to_owned(), String::new(), false);
     };
-    match sharing.step_seen(id, seen, step, &person.name).await {
+    match sharing.act_seen(id, seen, act, &person.name).await {
         Ok(_) => Ok(()),
         Err(SharingError::Illegal(illegal)) => refuse(illegal.why, illegal.allowed, false),
         Err(SharingError::Store(StoreError::Conflict(_))) => refuse(String::new(), String::new(), true),
@@ -168,12 +190,12 @@ async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refus
     }
 }
 
-fn no_case() -> Response<Body> {
+pub(super) fn no_case() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
         &MessagePage {
             title: "There is no such cluster",
-            text: "It may have been merged into another one. The queue shows all that there are.",
+            text: "It may have been merged into another one. The queue shows all that there are.".into(),
         },
     )
 }
@@ -195,7 +217,10 @@ fn case_page(
     let StoredCase { case, cluster, .. } = &stored;
     let is_demo = inner.config.reviewers == Reviewers::Demo || case.demo;
     let terms = inner.policy.terms(cluster);
-    let outcome = policy::decide(case, &terms, Timestamp::now());
+    let now = Timestamp::now();
+    let outcome = policy::decide(case, &terms, now);
+    let feedback = inner.store.feedback_of(&case.id)?;
+    let further_feedback = feedback.len().saturating_sub(FEEDBACK);
     let is_refused = refused.is_some();
     let desk = Desk::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
     let desk = desk.render().map_err(|error| SharingError::Config(format!("the desk of a case: {error}")))?;
@@ -219,6 +244,22 @@ fn case_page(
             .map(|approval| (approval.who.clone(), approval.what.clone(), approval.by.clone()))
             .collect(),
         notes: outcome.notes.iter().map(|note| words::shorten(note, 400)).collect(),
+        attention: case
+            .attention
+            .iter()
+            .map(|attention| (words::shorten(&attention.text, 400), words::minute(attention.since)))
+            .collect(),
+        further_feedback,
+        rejected: inner.store.retraction_cases_of(&case.id)?.into_iter().rev().map(retractions::case_view).collect(),
+        withdrawn: inner
+            .store
+            .retractions_of(&case.id)?
+            .into_iter()
+            .rev()
+            .map(|one| retractions::waiting_view(one, now))
+            .collect(),
+        left_out: case.left_out.len(),
+        feedback: feedback.into_iter().rev().take(FEEDBACK).map(feedback_view).collect(),
         case_id: case.id.clone(),
         history: history.into_iter().rev().map(step_view).collect(),
         earlier,
@@ -255,7 +296,26 @@ fn recipient(stored: &StoredCase, decision: &Decision, policy: &Policy) -> Recip
         blocks: decision.blocks.iter().map(|b| (b.number, words::shorten(&b.text, 300))).collect(),
         statements: decision.statements.clone(),
         before: decision.has_version.map(|version| format!("has version {version} already")),
+        documents: paper::links(stored, decision, policy),
         beside: if open { view::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
+    }
+}
+
+fn feedback_view(row: FeedbackRow) -> FeedbackView {
+    let (verdict, badge) = match row.verdict {
+        Some(Verdict::Confirmed) => ("confirmed", "told"),
+        Some(Verdict::Rejected) => ("rejected", "state-retracted"),
+        Some(Verdict::Actioned) => ("actioned", "told"),
+        Some(Verdict::AlreadyKnown) => ("already known", "coordinated"),
+        None => ("taken back", ""),
+    };
+    FeedbackView {
+        partner: words::shorten(&row.partner, 64),
+        account: row.account.map_or_else(|| "the whole case".to_owned(), |id| words::shorten(&id, 60)),
+        verdict,
+        badge,
+        at: words::minute(row.at),
+        note: words::shorten(row.note.as_deref().unwrap_or_default(), 2_000),
     }
 }
 
@@ -281,6 +341,10 @@ fn done(step: &str) -> Option<&'static str> {
         "retract" => "Retracted: it is withdrawn from everybody who was told.",
         "close" => "Closed.",
         "sign_off" => "The sign-off is recorded.",
+        "attend" => "Recorded: it was looked at.",
+        "propose_renewal" => "Proposed. Somebody else has to renew it.",
+        "renew" => "Renewed: partners have new versions of what they were told.",
+        "withdraw_accounts" => "Withdrawn: every partner that was told of these accounts is told that it was wrong.",
         "targets" | "breaches" | "delay" | "consideration" | "public_notice" | "duties" | "chosen" | "objection" => {
             "Recorded."
         }

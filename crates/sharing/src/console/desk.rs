@@ -12,12 +12,17 @@ use crate::{
         Answer, Breach, Breaches, Class, Consideration, Delay, Duties, Duty, Fact, Objection, Outcome, Policy,
         PublicNotice, Recorded, Rule, SignOff, Target, TargetKind, Targets,
     },
+    service::Act,
     store::StoredCase,
     words,
 };
 
 /// Rows of a list that a form has at most.
 const ROWS: usize = 40;
+/// Longest text of a field.
+const LONGEST: usize = 4_000;
+/// Accounts with a box of their own.
+const BOXES: usize = 500;
 
 /// A form as it was sent.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +47,37 @@ impl Sent {
         self.0.iter().filter(|(name, value)| !hidden(name) && !value.trim().is_empty()).cloned().collect()
     }
 
-    /// The step that it asks for.
-    pub fn step(&self) -> Result<Step, String> {
+    /// What it asks for.
+    pub fn act(&self) -> Result<Act, String> {
+        Ok(match self.get("step") {
+            "attend" => Act::Attend { comment: self.short("comment")? },
+            "propose_renewal" => Act::ProposeRenewal { reason: self.short("reason")? },
+            "renew" if self.get("seen") != "yes" => {
+                return Err("say first that you have looked at it and agree".to_owned());
+            }
+            "renew" => Act::Renew,
+            "withdraw_accounts" => {
+                let accounts = self.all("account").map(|text| {
+                    account(text).ok_or_else(|| {
+                        format!("{:?} names no account: use the boxes of this page", words::shorten(text, 60))
+                    })
+                });
+                Act::WithdrawAccounts { accounts: accounts.collect::<Result<_, _>>()?, reason: self.short("reason")? }
+            }
+            _ => Act::Step(self.step()?),
+        })
+    }
+
+    /// A text that is not longer than its field.
+    fn short(&self, field: &str) -> Result<String, String> {
+        let text = self.text(field);
+        match text.chars().count() {
+            n if n > LONGEST => Err(format!("the text has {n} characters: {LONGEST} at most, link to the rest")),
+            _ => Ok(text),
+        }
+    }
+
+    fn step(&self) -> Result<Step, String> {
         Ok(match self.get("step") {
             "begin" => Step::BeginReview,
             "check" => Step::CheckSourcesAndMethods { finding: self.text("finding") },
@@ -142,12 +176,14 @@ impl Sent {
     }
 }
 
-/// Who may take a step.
-pub(crate) fn needs(step: &Step) -> Role {
-    match step {
-        Step::Release | Step::Update | Step::Retract { .. } => Role::Approver,
-        _ => Role::Reviewer,
-    }
+/// An account as the value of a box, and back: its id may have any character.
+fn account_value(platform: &str, id: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).append_pair(platform, id).finish()
+}
+
+fn account(value: &str) -> Option<(String, String)> {
+    let (platform, id) = url::form_urlencoded::parse(value.as_bytes()).next()?;
+    Some((platform.into_owned(), id.into_owned()))
 }
 
 /// A step that was refused.
@@ -197,6 +233,20 @@ pub(super) struct Desk {
     roles: Vec<String>,
     signed: Vec<String>,
     objections: Vec<String>,
+    attention: Vec<String>,
+    valid_until: Option<String>,
+    /// Who proposed to renew the version that partners have: name, time, reason.
+    proposed: Option<(String, String, String)>,
+    /// Accounts that partners were told of: value of the box, name, platform, whether ticked.
+    accounts: Vec<AccountBox>,
+    further_accounts: usize,
+}
+
+struct AccountBox {
+    value: String,
+    name: String,
+    platform: String,
+    ticked: bool,
 }
 
 struct BlockView {
@@ -253,8 +303,12 @@ impl Desk {
             ),
             _ => None,
         };
+        let told_of =
+            stored.released.as_ref().filter(|_| shared && releases).map_or(&[][..], |released| &released.accounts);
         // A form that was refused comes back as it was sent.
         let sent = |form: &str| refused.as_ref().filter(|r| !r.conflict && r.sent.get("step") == form).map(|r| &r.sent);
+        let ticked: BTreeSet<String> =
+            sent("withdraw_accounts").map(|sent| sent.all("account").map(str::to_owned).collect()).unwrap_or_default();
         let kept = |form: &str, field: &str, otherwise: &str| -> String {
             sent(form).map_or_else(|| otherwise.to_owned(), |sent| sent.get(field).to_owned())
         };
@@ -396,6 +450,27 @@ impl Desk {
                 .iter()
                 .map(|record| words::shorten(&format!("{}: {}", record.what.from, record.what.text), 200))
                 .collect(),
+            attention: case.attention.iter().map(|attention| words::shorten(&attention.text, 400)).collect(),
+            valid_until: case.valid_until.filter(|_| shared).map(words::minute),
+            proposed: case
+                .renewal
+                .as_ref()
+                .filter(|word| shared && Some(word.version) == case.released_version)
+                .map(|word| (words::shorten(&word.by, 60), words::minute(word.at), words::shorten(&word.text, 600))),
+            further_accounts: told_of.len().saturating_sub(BOXES),
+            accounts: told_of
+                .iter()
+                .take(BOXES)
+                .map(|account| {
+                    let value = account_value(&account.platform, &account.account_id);
+                    AccountBox {
+                        ticked: ticked.contains(&value),
+                        value,
+                        name: words::shorten(&format!("{} {}", account.account_id, account.account_name), 80),
+                        platform: words::shorten(&account.platform, 40),
+                    }
+                })
+                .collect(),
             refused,
         }
     }
@@ -438,6 +513,10 @@ impl Desk {
             "dismiss" => self.reviews && self.is_state(&["in_review", "approved"]),
             "return" => self.reviews && self.is_state(&["approved", "dismissed"]),
             "close" => self.reviews && self.is_state(&["released", "updated", "retracted", "dismissed"]),
+            "attend" => self.reviews && !self.attention.is_empty(),
+            "propose_renewal" => self.reviews && self.shared,
+            "renew" => self.shared && self.proposed.is_some(),
+            "withdraw_accounts" => self.releases && self.shared,
             _ => self.reviews && self.open,
         }
     }

@@ -1,9 +1,14 @@
 //! The review console: server-rendered pages that work without a script, and are quicker with the one in `assets/console.js`.
 
 mod case;
+mod deliveries;
 mod desk;
 mod pages;
+mod paper;
 mod queue;
+mod retractions;
+
+use std::borrow::Cow;
 
 use askama::Template;
 use axum::{
@@ -13,8 +18,11 @@ use axum::{
     routing::{get, post},
 };
 
-pub(crate) use desk::needs;
+pub(crate) use deliveries::{PAGE as DELIVERIES, WantedDeliveries};
 pub(crate) use queue::Wanted;
+pub(crate) use retractions::{acknowledge_as, decide_as, may_acknowledge};
+
+use jiff::Timestamp;
 
 use crate::{
     access::Person,
@@ -31,6 +39,12 @@ pub(crate) fn routes() -> Router<Sharing> {
         .route("/", get(queue::page))
         .route("/clusters/{id}", get(case::page))
         .route("/clusters/{id}/steps", post(case::step))
+        .route("/clusters/{id}/documents/{recipient}/{file}", get(paper::file))
+        .route("/deliveries", get(deliveries::page))
+        .route("/deliveries/{id}", post(deliveries::change))
+        .route("/retractions", get(retractions::page))
+        .route("/retractions/{number}/acknowledge", post(retractions::acknowledge))
+        .route("/retractions/cases/{number}", post(retractions::decide))
         .route("/partners", get(pages::partners))
         .route("/audit", get(pages::audit))
         .route("/help", get(pages::help))
@@ -50,6 +64,10 @@ struct Shell {
     here: &'static str,
     /// Cases that wait for people.
     waiting: i64,
+    /// Deliveries that were given up.
+    dead: i64,
+    /// Rejections to decide, and withdrawals that a partner should know of by now.
+    withdrawals: i64,
 }
 
 impl Shell {
@@ -57,7 +75,11 @@ impl Shell {
     fn new(inner: &Inner, person: &Person, here: &'static str) -> Result<Shell, crate::service::SharingError> {
         let waiting = crate::store::CaseQuery { attention: true, ..Default::default() };
         let roles: Vec<&str> = person.roles.iter().map(|role| role.name()).collect();
+        let (_, dead, _) = inner.store.delivery_counts()?;
+        let (_, overdue, rejected) = inner.store.retraction_counts(Timestamp::now())?;
         Ok(Shell {
+            dead,
+            withdrawals: overdue + rejected,
             demo: (inner.config.reviewers == Reviewers::Demo).then_some(demo::NOTICE),
             name: person.name.clone(),
             roles: roles.join(", "),
@@ -76,14 +98,17 @@ impl Shell {
 #[template(path = "message.html")]
 pub(crate) struct MessagePage {
     pub title: &'static str,
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
 }
 
 /// No such page.
 pub(crate) async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
-        &MessagePage { title: "There is no such page", text: "The queue of cases is a good place to go on from." },
+        &MessagePage {
+            title: "There is no such page",
+            text: "The queue of cases is a good place to go on from.".into(),
+        },
     )
 }
 

@@ -1,5 +1,7 @@
 //! The console over real HTTP.
 
+mod back;
+
 use messages::cluster::ClusterMessage;
 
 use runtime::shutdown::Shutdown;
@@ -11,13 +13,19 @@ struct Server {
     cookie: String,
     agent: ureq::Agent,
     posting: ureq::Agent,
-    _runtime: tokio::runtime::Runtime,
+    sharing: Sharing,
+    runtime: tokio::runtime::Runtime,
     _folder: tempfile::TempDir,
 }
 
 fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
+    server_with(reviewers, ids, |_, _| ())
+}
+
+/// With a configuration of its own; the folder is for files that it names.
+fn server_with(reviewers: Reviewers, ids: &[&str], change: impl FnOnce(&mut Config, &std::path::Path)) -> Server {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config {
+    let mut config = Config {
         database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
@@ -31,6 +39,7 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         login: Login { users: people::users(folder.path()), ..Login::default() },
         ..Config::default()
     };
+    change(&mut config, folder.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
     let batch = ids
@@ -45,13 +54,14 @@ fn server(reviewers: Reviewers, ids: &[&str]) -> Server {
         sharing.on_clusters(batch).await.unwrap();
         let listener = sharing.bind().await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
+        let sharing = sharing.clone();
         tokio::spawn(async move { sharing.serve(listener, Shutdown::new()).await });
         base
     });
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let posting = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
     let cookie = people::log_in(&base, "ann");
-    Server { base, cookie, agent, posting, _runtime: runtime, _folder: folder }
+    Server { base, cookie, agent, posting, sharing, runtime, _folder: folder }
 }
 
 /// JSON on the way here could not have carried the others.

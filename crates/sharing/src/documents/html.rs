@@ -42,6 +42,11 @@ impl Page<'_> {
     }
 }
 
+/// The one style that documents have, as a source of a content security policy.
+pub(crate) fn style_source() -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE.as_bytes())))
+}
+
 /// Draws a document. Fails, with the template's reason, only where a template has a mistake.
 pub(super) fn render(paper: &Paper) -> Result<String, String> {
     let page = Page {

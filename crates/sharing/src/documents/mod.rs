@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::markdown::Markdown;
+pub(crate) use self::{html::style_source, markdown::Markdown};
 use self::{content::Paper, finding::Finding, fonts::Fonts};
 use crate::{
     audit::hex,

@@ -1,5 +1,7 @@
 //! The service: flagged clusters in, cases and objects out.
 
+mod act;
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -33,6 +35,8 @@ use crate::{
     taxii::Site,
     webhooks, words,
 };
+
+pub(crate) use act::Act;
 
 /// The consumer group of this service.
 const GROUP: &str = "sharing";
@@ -112,6 +116,19 @@ pub fn make_documents(
     now: Timestamp,
 ) -> Result<Vec<(Product, Document)>, SharingError> {
     let (policy, stored) = look_up(config, case)?;
+    documents_of(config, &policy, &stored, recipient, product, newest, now)
+}
+
+/// The same of a case that is at hand.
+pub(crate) fn documents_of(
+    config: &Config,
+    policy: &Policy,
+    stored: &StoredCase,
+    recipient: &str,
+    product: Option<Product>,
+    newest: bool,
+    now: Timestamp,
+) -> Result<Vec<(Product, Document)>, SharingError> {
     let Some(recipient) = policy.recipients.iter().find(|known| known.name == recipient) else {
         let known: Vec<&str> = policy.recipients.iter().map(|known| known.name.as_str()).collect();
         return Err(SharingError::Unknown(format!(
@@ -125,7 +142,7 @@ pub fn make_documents(
     };
     let rule = policy.rules.class(recipient.class);
     let case = &stored.case;
-    let outcome = Explanation::of(&stored, &policy, now).outcome;
+    let outcome = Explanation::of(stored, policy, now).outcome;
     let decision = outcome.recipients.iter().find(|decision| decision.recipient == recipient.name);
     let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
     if !was_told && !decision.is_some_and(|decision| decision.told) {
@@ -318,18 +335,6 @@ impl Sharing {
     pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
         self.blocking(move |inner| inner.step(&cluster_id, None, step, &by, Timestamp::now())).await
-    }
-
-    /// The same for somebody who saw the case at that revision: refused as a conflict where it was changed since.
-    pub(crate) async fn step_seen(
-        &self,
-        cluster_id: &str,
-        seen: i64,
-        step: Step,
-        by: &str,
-    ) -> Result<State, SharingError> {
-        let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, Some(seen), step, &by, Timestamp::now())).await
     }
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.

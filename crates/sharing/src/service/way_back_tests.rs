@@ -378,7 +378,7 @@ async fn flags_ask_for_attention_are_renewed_by_two_and_else_run_out() {
         let refused = sharing.renew("a", "ann").await.unwrap_err().to_string();
         assert!(refused.contains("two different people"), "{refused}");
         let before = seen(&sharing, "birds", "indicator");
-        inner.renew("a", "bob", days(25)).unwrap();
+        inner.renew("a", None, "bob", days(25)).unwrap();
         let after = seen(&sharing, "birds", "indicator");
         let of_a: Vec<&Value> = after.iter().filter(|new| !before.contains(new)).collect();
         assert_eq!((of_a.len(), after.len()), (10, before.len()), "new versions under the same ids");

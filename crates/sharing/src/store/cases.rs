@@ -1,6 +1,6 @@
 //! Cases, how they are found, and the one transaction that changes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use messages::cluster::{ClusterMessage, Status};
@@ -25,6 +25,17 @@ const AT_ONCE: usize = 200;
 const INDEXED_AT_ONCE: usize = 50;
 
 impl Store {
+    /// The clusters of cases, by the case's id; of as many as a page has.
+    pub fn clusters_of(&self, case_ids: &[String]) -> Result<BTreeMap<String, String>, StoreError> {
+        if case_ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let places: Vec<String> = (1..=case_ids.len()).map(|n| format!("?{n}")).collect();
+        let sql = format!("select case_id, cluster_id from cases where case_id in ({})", places.join(", "));
+        let ids: Vec<Value> = case_ids.iter().map(Value::from).collect();
+        self.read(|db| db.rows(&sql, &ids)?.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect())
+    }
+
     /// The case about a cluster.
     pub fn case(&self, cluster_id: &str) -> Result<Option<StoredCase>, StoreError> {
         // No text of PostgreSQL has a NUL, not even one that is only looked for.

@@ -18,7 +18,7 @@ use crate::audit::Entry;
 const PART_BYTES: usize = 512 * 1024;
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Not there yet; it is tried again.
@@ -53,7 +53,7 @@ impl DeliveryState {
 }
 
 /// A delivery in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Delivery {
     /// Its `webhook-id`.
     pub id: String,
@@ -86,6 +86,8 @@ pub struct DeliveryQuery {
     pub state: Option<DeliveryState>,
     /// At most so many.
     pub limit: usize,
+    /// Without so many of the newest.
+    pub offset: usize,
 }
 
 /// A delivery that is this process's to send.
@@ -335,9 +337,10 @@ impl Store {
         }
         let sql = format!(
             "select id, partner, case_id, objects, state, attempts, created_at, next_at, last_at, last_outcome
-             from deliveries where {} order by number desc limit {}",
+             from deliveries where {} order by number desc limit {} offset {}",
             filter.join(" and "),
-            query.limit
+            query.limit,
+            query.offset
         );
         self.read(|db| db.rows(&sql, &values)?.into_iter().map(delivery).collect())
     }

@@ -100,22 +100,29 @@ impl Sharing {
 
     /// Sends a delivery again, whatever became of it, with the same id.
     pub async fn resend(&self, id: &str) -> Result<(), SharingError> {
-        let id = id.to_owned();
-        self.blocking(move |inner| {
-            let text = "it is to be sent again".to_owned();
-            Ok(inner
-                .store
-                .resend(&id, by_operator(format!("delivery {id}"), "delivery_resent", text, Timestamp::now()))?)
-        })
-        .await
+        self.resend_by(id, OPERATOR).await
     }
 
     /// Takes a dead delivery off the alert: the partner has it some other way.
     pub async fn discard_delivery(&self, id: &str) -> Result<(), SharingError> {
-        let id = id.to_owned();
+        self.discard_by(id, OPERATOR).await
+    }
+
+    /// Sends a delivery again, in the name of `by`.
+    pub(crate) async fn resend_by(&self, id: &str, by: &str) -> Result<(), SharingError> {
+        let (id, by) = (id.to_owned(), by.to_owned());
         self.blocking(move |inner| {
-            let text = "it need not be sent any more".to_owned();
-            let entry = by_operator(format!("delivery {id}"), "delivery_discarded", text, Timestamp::now());
+            let entry = by_person(&id, "delivery_resent", "it is to be sent again", by);
+            Ok(inner.store.resend(&id, entry)?)
+        })
+        .await
+    }
+
+    /// Takes a dead delivery off the alert, in the name of `by`.
+    pub(crate) async fn discard_by(&self, id: &str, by: &str) -> Result<(), SharingError> {
+        let (id, by) = (id.to_owned(), by.to_owned());
+        self.blocking(move |inner| {
+            let entry = by_person(&id, "delivery_discarded", "it need not be sent any more", by);
             Ok(inner.store.discard(&id, entry)?)
         })
         .await
@@ -123,8 +130,15 @@ impl Sharing {
 }
 
 /// Whoever may run the command line with the database at hand.
+const OPERATOR: &str = "operator (command line)";
+
+fn by_person(id: &str, action: &str, text: &str, actor: String) -> Entry {
+    let (subject, action, text) = (format!("delivery {id}"), action.to_owned(), text.to_owned());
+    Entry { at: Timestamp::now(), actor, subject, action, text }
+}
+
 fn by_operator(subject: String, action: &str, text: String, at: Timestamp) -> Entry {
-    Entry { at, actor: "operator (command line)".to_owned(), subject, action: action.to_owned(), text }
+    Entry { at, actor: OPERATOR.to_owned(), subject, action: action.to_owned(), text }
 }
 
 /// Sends what is due until `shutdown`; requests under way are let end.
@@ -203,7 +217,7 @@ async fn send_all(
 
 impl Inner {
     /// Sends a partner's next delivery. Whether the one after it may be sent.
-    fn send_next(
+    pub(crate) fn send_next(
         &self,
         sender: &send::Sender,
         partner: &str,
