@@ -148,7 +148,8 @@ impl Demo {
         eprintln!("  metrics   http://{}/metrics", self.admin);
         eprintln!("  intake    http://{}/v1/posts", self.intake);
         for partner in &partners {
-            let key = sharing.issue_key(&partner.name).await?;
+            // For a demonstration a day is enough.
+            let key = sharing.extra_key(&partner.name, Some(jiff::SignedDuration::from_hours(24)), "demo").await?;
             eprintln!("  {}'s feed (TAXII 2.1):", partner.name);
             eprintln!(
                 "    curl -s -u {}:{key} -H 'Accept: application/taxii+json;version=2.1' http://{}/taxii2/",

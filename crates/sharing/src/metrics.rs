@@ -71,7 +71,7 @@ impl Metrics {
         for outcome in ["delivered", "failed", "dead", "disabled"] {
             webhook_attempts.with_label_values(&[outcome]);
         }
-        Ok(Self {
+        let made = Self {
             feedback,
             webhook_attempts,
             webhook_seconds: metrics.histogram(
@@ -135,6 +135,14 @@ impl Metrics {
                 "When the certificate of the listener ends, seconds since the Unix epoch; 0 without TLS",
             )?,
             errors: metrics.counters("lockstep_sharing_errors_total", "Errors, by place", &["place"])?,
-        })
+        };
+        // A row that has never counted anything says zero, and not nothing.
+        for outcome in ["ok", "wrong", "limited", "no_role", "failed"] {
+            made.logins.with_label_values(&[outcome]);
+        }
+        for whose in ["partner", "stranger", "login", "connection"] {
+            made.limited.with_label_values(&[whose]);
+        }
+        Ok(made)
     }
 }

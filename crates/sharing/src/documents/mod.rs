@@ -21,8 +21,8 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::{html::style_source, markdown::Markdown};
 use self::{content::Paper, finding::Finding, fonts::Fonts};
+pub(crate) use self::{html::style_source, markdown::Markdown};
 use crate::{
     audit::hex,
     case::{Case, State},
