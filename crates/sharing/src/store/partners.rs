@@ -135,7 +135,8 @@ impl Store {
                 tx.value("select active from partners where name = ?1 and active = 1", values![partner])?;
             if known.is_none() {
                 return Err(StoreError::Partner(format!(
-                    "there is no partner {partner:?}: add it to sharing.partners in the configuration file first"
+                    "there is no partner {partner:?}: add it first, as a recipient of class platform in the file of sharing.recipients (or \
+                     in sharing.partners, which is still read)"
                 )));
             }
             if let Some(end) = others_end {
