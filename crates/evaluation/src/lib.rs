@@ -23,6 +23,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod dataset;
 mod figures;
 mod method;
 mod page;
@@ -56,6 +57,9 @@ pub enum EvaluationError {
     /// A file of posts cannot be read.
     #[error(transparent)]
     Input(#[from] detector::input::InputError),
+    /// The detector stopped.
+    #[error(transparent)]
+    Detect(#[from] detector::detect::DetectError),
     /// A table of labels cannot be read.
     #[error("labels {}: {source}; expected a table separated by tabs with the columns account_id and label", path.display())]
     Labels {

@@ -101,7 +101,16 @@ impl Labels {
         self.of_account.get(account)
     }
 
-    fn inauthentic(&self, account: &AccountKey) -> Option<bool> {
+    /// The campaign that most of these accounts are of.
+    pub(crate) fn campaign_of(&self, accounts: &[AccountKey]) -> Option<String> {
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for campaign in accounts.iter().filter_map(|account| self.get(account)).flat_map(|a| &a.campaigns) {
+            *counts.entry(campaign).or_insert(0) += 1;
+        }
+        counts.into_iter().max_by_key(|(_, n)| *n).map(|(name, _)| name.clone())
+    }
+
+    pub(crate) fn inauthentic(&self, account: &AccountKey) -> Option<bool> {
         self.get(account).and_then(|account| account.inauthentic)
     }
 }

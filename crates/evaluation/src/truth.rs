@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use coordination::{AccountRef, Cluster, Engine, Finding, Params, ParamsError};
-use scoring::Row;
-use simulator::{AccountKey, GroupTruth, Truth, World};
+use coordination::AccountRef;
+use simulator::{AccountKey, GroupTruth, Label, Truth};
 
 /// A cluster is a campaign's if at least this share of its accounts are the campaign's; else it is false.
 pub const MAJORITY: f64 = 0.5;
@@ -15,6 +14,7 @@ const CROWD: &str = "crowd";
 /// Which group each account was planted in.
 pub struct Groups<'t> {
     of_account: BTreeMap<&'t AccountKey, (bool, &'t str)>,
+    labels: BTreeMap<&'t str, Label>,
 }
 
 /// What a set of accounts is.
@@ -33,12 +33,20 @@ impl<'t> Groups<'t> {
             groups.iter().flat_map(move |g| g.members.iter().map(move |m| (m, (inauthentic, g.name.as_str()))))
         };
         // An account in both is the campaign's.
-        Groups { of_account: group(&truth.lookalikes, false).chain(group(&truth.campaigns, true)).collect() }
+        Groups {
+            of_account: group(&truth.lookalikes, false).chain(group(&truth.campaigns, true)).collect(),
+            labels: truth.lookalikes.iter().chain(&truth.campaigns).map(|g| (g.name.as_str(), g.label)).collect(),
+        }
     }
 
     /// The campaign of an account.
     pub fn campaign(&self, account: &AccountKey) -> Option<&'t str> {
         self.of_account.get(account).filter(|(campaign, _)| *campaign).map(|(_, name)| *name)
+    }
+
+    /// What kind of group that is; nothing for the crowd.
+    pub fn label(&self, group: &str) -> Option<Label> {
+        self.labels.get(group).copied()
     }
 
     /// What these accounts are. Between groups of equal share, a campaign comes first.
@@ -59,36 +67,6 @@ impl<'t> Groups<'t> {
 /// The truth's name of an account.
 pub(crate) fn key(account: &AccountRef) -> AccountKey {
     AccountKey { platform: account.platform.clone(), account_id: account.account_id.clone() }
-}
-
-/// Labelled rows to train a model with: the coordinated clusters that the engine finds in a world, with what they are.
-///
-/// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
-/// first told and as it was last: in service, the model judges young clusters too.
-pub fn rows(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, ParamsError> {
-    let (posts, truth) = world.stream(seed);
-    let mut engine = Engine::new(Params::default())?;
-    let mut found = Vec::new();
-    for post in posts {
-        engine.on_post(post.created_at, &post.as_post(), &mut found);
-    }
-    engine.finish(&mut found);
-    let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
-    for cluster in found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
-        states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
-    }
-    let groups = Groups::new(&truth);
-    let clusters = states.into_values().flat_map(|(first, last)| {
-        let last = (last.version != first.version).then_some(last);
-        std::iter::once(first).chain(last)
-    });
-    Ok(clusters
-        .map(|cluster| {
-            let members: Vec<AccountKey> = cluster.members.iter().map(|member| key(&member.account)).collect();
-            let origin = groups.of(&members);
-            Row::new(cluster, origin.campaign, origin.group, name, seed)
-        })
-        .collect())
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Train {
         for name in &self.worlds {
             let world = simulate::world(name)?;
             for seed in 1..=self.seeds {
-                rows.extend(evaluation::truth::rows(&world, name, seed)?);
+                rows.extend(evaluation::dataset::of_world(&world, name, seed)?);
                 bar.inc(1);
                 bar.set_message(format!("{} clusters", rows.len()));
             }
@@ -53,7 +53,7 @@ impl Train {
         bar.finish_and_clear();
         if let Some(path) = &self.dataset {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            Dataset { rows: rows.clone() }.write_csv(file)?;
+            Dataset::split(&rows).write_csv(file)?;
         }
         let mut options = Options::new(&self.name, &self.version);
         options.data = format!(
@@ -63,7 +63,7 @@ impl Train {
         );
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
-        let inauthentic = rows.iter().filter(|row| row.inauthentic).count();
+        let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
         eprintln!(
             "trained on {} clusters, {inauthentic} of them inauthentic (synthetic); {} holds the model, its manifest and card",
             rows.len(),

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use coordination::{Cluster, Finding, Millis};
 use jiff::Timestamp;
-use scoring::Verdict;
+use scoring::{Verdict, features::FEATURES};
 use serde::{Deserialize, Serialize};
 
 use crate::error::DecodeError;
@@ -82,6 +82,9 @@ pub struct ClusterMessage {
     pub probability: f64,
     /// What moved the score, largest first.
     pub reasons: Vec<Reason>,
+    /// Every feature that a model may read, by name; null where not known. A label that comes later makes a training row of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub features: BTreeMap<String, Option<f64>>,
     /// The model that scored it.
     pub model: ModelRef,
     /// Keys on which members acted together, with their posts.
@@ -239,6 +242,11 @@ impl ClusterMessage {
                     contribution: reason.contribution,
                     text: reason.text.clone(),
                 })
+                .collect(),
+            features: FEATURES
+                .iter()
+                .map(|feature| feature.name.to_owned())
+                .zip(scoring::features::values(cluster).into_iter().map(|value| value.map(tidy)))
                 .collect(),
             model: ModelRef { name: verdict.model.clone(), version: verdict.version.clone() },
             unlisted: Unlisted {

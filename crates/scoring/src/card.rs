@@ -1,5 +1,6 @@
 //! The model card: what a person should know before trusting a model.
 
+use crate::boost::Boosted;
 use crate::features::FEATURES;
 use crate::{Manifest, Metrics, Model};
 
@@ -17,17 +18,32 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
         Some(metrics) => figures("Whole worlds held out", metrics),
         None => "| Whole worlds held out | one world only: not measured | | | | | | |\n".to_owned(),
     };
-    let mut terms: Vec<_> = FEATURES.iter().zip(&model.terms).collect();
-    terms.sort_by(|a, b| b.1.weight.abs().total_cmp(&a.1.weight.abs()).then(a.0.name.cmp(b.0.name)));
+    let learner_settings = match (&settings.alpha, &settings.boosting) {
+        (Some(alpha), _) => format!("penalty {alpha}"),
+        (None, Some(trees)) => format!(
+            "at most {} trees of depth {}, learning rate {}, penalty {}, at least {} of curvature a leaf",
+            trees.rounds, trees.depth, trees.learning_rate, trees.l2, trees.least_weight
+        ),
+        (None, None) => "settings not recorded".to_owned(),
+    };
+    let splits = model.trees.as_ref().map(Boosted::splits);
+    let part = |at: usize| splits.as_ref().map_or(model.terms[at].weight.abs(), |splits| splits[at] as f64);
+    let mut terms: Vec<usize> = (0..FEATURES.len().min(model.terms.len())).collect();
+    terms.sort_by(|&a, &b| part(b).total_cmp(&part(a)).then(FEATURES[a].name.cmp(FEATURES[b].name)));
     let weights: String = terms
-        .iter()
-        .map(|(feature, term)| {
+        .into_iter()
+        .map(|at| {
+            let (feature, term) = (&FEATURES[at], &model.terms[at]);
             let formula = feature.formula.replace('|', "\\|");
             let Some(mean) = Some(term.mean).filter(|_| term.least < term.most) else {
                 return format!("| `{}` | {} | not used | never varied in training |\n", feature.name, feature.formula);
             };
-            let (name, weight) = (feature.name, term.weight);
-            format!("| `{name}` | {formula} | {weight:+.3} | {} |\n", (feature.show)(mean))
+            let name = feature.name;
+            let weight = match &splits {
+                Some(splits) => splits[at].to_string(),
+                None => format!("{:+.3}", term.weight),
+            };
+            format!("| `{name}` | {formula} | {weight} | {} |\n", (feature.show)(mean))
         })
         .collect();
     format!(
@@ -50,11 +66,11 @@ A group that stands on a single source must not be flagged, whatever this model 
 - Fingerprint: `{fingerprint}`
 
 ## Method
-- Learner: {learner}, penalty {alpha}
+- Learner: {learner}, {learner_settings}
 - Calibration: on rows held out by world and seed; base rate {prior}
 - Threshold: {threshold:.3}, the least of 0.5 and above that keeps {precision:.0} % precision on rows held out
 
-A value that is not known counts neither way; a value beyond those seen in training counts as the nearest one seen.
+{unknown}
 
 ## Figures
 | Rows | Clusters | Average precision | ROC AUC | Brier | Calibration error | Precision | Recall |
@@ -71,9 +87,9 @@ and recall are a little too good.
 - Weights say how the model reads a feature beside the others, not what causes what.
 
 ## Features
-Weights in nats per standard deviation; positive speaks for inauthentic.
+{scale}
 
-| Feature | Formula | Weight | Mean in training |
+| Feature | Formula | {column} | Mean in training |
 | --- | --- | --- | --- |
 {weights}",
         name = manifest.name,
@@ -86,7 +102,18 @@ Weights in nats per standard deviation; positive speaks for inauthentic.
         seeds = training.seeds,
         fingerprint = training.fingerprint,
         learner = manifest.learner,
-        alpha = settings.alpha,
+        unknown = match splits {
+            None =>
+                "A value that is not known counts neither way; a value beyond those seen in training counts as the nearest one seen.",
+            Some(_) =>
+                "A value that is not known goes the way it went in training, and so may count; the reasons of a verdict say so.",
+        },
+        scale = match splits {
+            None => "Weights in nats per standard deviation; positive speaks for inauthentic.",
+            Some(_) =>
+                "Splits are how often the trees ask for a feature; what an answer did is in each verdict's reasons.",
+        },
+        column = if splits.is_some() { "Splits" } else { "Weight" },
         threshold = manifest.threshold,
         precision = 100.0 * settings.precision,
         by_seed = figures("Worlds and seeds held out", held_out),

@@ -1,5 +1,6 @@
 //! Labelled clusters as rows of feature values, in memory and as CSV.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use coordination::Cluster;
@@ -7,38 +8,156 @@ use sha2::{Digest, Sha256};
 
 use crate::features::{self, FEATURES};
 
-const KEY_COLUMNS: [&str; 5] = ["cluster_id", "label", "campaign", "world", "seed"];
+const KEY_COLUMNS: [&str; 15] = [
+    "cluster_id",
+    "label",
+    "label_source",
+    "weight",
+    "campaign",
+    "benign_class",
+    "world",
+    "seed",
+    "at_ms",
+    "accounts",
+    "platform",
+    "language",
+    "campaign_fold",
+    "collection_fold",
+    "time_fold",
+];
+/// Into how many parts campaigns and time are split at most.
+const FOLDS: u32 = 10;
 const INAUTHENTIC: &str = "inauthentic";
 const ORGANIC: &str = "organic";
+
+/// Who says what a cluster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LabelSource {
+    /// The simulator, which planted it.
+    Simulator,
+    /// The labels of a collection of real posts.
+    Posts,
+    /// A platform partner's feedback.
+    Partner,
+    /// A reviewer's verdict.
+    Reviewer,
+}
+
+impl LabelSource {
+    /// All of them.
+    pub const ALL: [LabelSource; 4] =
+        [LabelSource::Simulator, LabelSource::Posts, LabelSource::Partner, LabelSource::Reviewer];
+
+    /// The name in a dataset.
+    pub fn name(self) -> &'static str {
+        match self {
+            LabelSource::Simulator => "simulator",
+            LabelSource::Posts => "posts",
+            LabelSource::Partner => "partner",
+            LabelSource::Reviewer => "reviewer",
+        }
+    }
+}
+
+/// Where a labelled cluster comes from: everything that is known of it beside its features. No model reads any of it; splits and
+/// breakdowns do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// Whether the coordination was inauthentic.
+    pub inauthentic: bool,
+    /// Who says so.
+    pub label_source: LabelSource,
+    /// How much the row counts in a fit; 1 is a row of full trust.
+    pub weight: f64,
+    /// The campaign, or the organic group, that the cluster belongs to.
+    pub campaign: String,
+    /// What kind of organic group it is, for example `fandom`; empty where it is none or that is not known.
+    pub benign_class: String,
+    /// The simulator's world, or the collection of real posts.
+    pub world: String,
+    /// The world's seed; 0 for real posts.
+    pub seed: u64,
+    /// The language of most of its accounts' posts; empty where not known.
+    pub language: String,
+}
+
+/// A row's place in the splits of its dataset: rows of one fold are held out together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Folds {
+    /// All rows of one campaign or organic group are in one fold; there are at most ten.
+    pub campaign: u32,
+    /// A world or collection is a fold.
+    pub collection: u32,
+    /// By event time within each collection, earliest first: what is held out is to be judged by what came before.
+    pub time: u32,
+}
 
 /// One labelled cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The cluster's id, to find it again.
     pub cluster_id: String,
-    /// Whether the coordination was inauthentic.
-    pub inauthentic: bool,
-    /// The campaign, or the organic group, that the cluster belongs to.
-    pub campaign: String,
-    /// The simulator's world, or the collection of real posts.
-    pub world: String,
-    /// The world's seed; 0 for real posts.
-    pub seed: u64,
+    /// Where it comes from, and what it is.
+    pub origin: Origin,
+    /// Event time of its last act, ms since the epoch.
+    pub at_ms: i64,
+    /// Number of accounts.
+    pub accounts: u64,
+    /// The platform of most of its accounts.
+    pub platform: String,
+    /// Its place in each split; [`Dataset::split`] gives them.
+    pub folds: Folds,
     /// Feature values in the order of [`FEATURES`]; `None` where not known.
     pub values: Vec<Option<f64>>,
 }
 
 impl Row {
     /// Computes the features of a labelled cluster with the code that scores in service.
-    pub fn new(cluster: &Cluster, inauthentic: bool, campaign: &str, world: &str, seed: u64) -> Row {
+    pub fn new(cluster: &Cluster, origin: Origin) -> Row {
+        let mut platforms: BTreeMap<&str, usize> = BTreeMap::new();
+        for member in &cluster.members {
+            *platforms.entry(&member.account.platform).or_insert(0) += 1;
+        }
+        // Of equals, the last by name.
+        let platform = platforms.into_iter().max_by_key(|(_, n)| *n).map_or("", |(name, _)| name);
         Row {
             cluster_id: cluster.id.clone(),
-            inauthentic,
-            campaign: campaign.to_owned(),
-            world: world.to_owned(),
-            seed,
+            origin,
+            at_ms: cluster.last_seen,
+            accounts: cluster.members.len() as u64,
+            platform: platform.to_owned(),
+            folds: Folds::default(),
             values: features::values(cluster),
         }
+    }
+
+    /// The campaign among all worlds and seeds: what must not be on both sides of a split.
+    pub fn campaign_key(&self) -> (&str, u64, &str) {
+        (&self.origin.world, self.origin.seed, &self.origin.campaign)
+    }
+}
+
+impl Row {
+    /// The cells before those of the features.
+    fn keys(&self) -> [String; KEY_COLUMNS.len()] {
+        let Origin { inauthentic, label_source, weight, campaign, benign_class, world, seed, language } = &self.origin;
+        [
+            self.cluster_id.clone(),
+            if *inauthentic { INAUTHENTIC } else { ORGANIC }.to_owned(),
+            label_source.name().to_owned(),
+            weight.to_string(),
+            campaign.clone(),
+            benign_class.clone(),
+            world.clone(),
+            seed.to_string(),
+            self.at_ms.to_string(),
+            self.accounts.to_string(),
+            self.platform.clone(),
+            language.clone(),
+            self.folds.campaign.to_string(),
+            self.folds.collection.to_string(),
+            self.folds.time.to_string(),
+        ]
     }
 }
 
@@ -70,12 +189,44 @@ pub enum DatasetError {
     /// The CSV itself is broken, or reading or writing failed.
     #[error(transparent)]
     Csv(#[from] csv::Error),
+    /// Parquet could not be written.
+    #[error("cannot write Parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
     /// The last bytes could not be written.
     #[error("cannot write the dataset: {0}")]
     Flush(#[from] std::io::Error),
 }
 
 impl Dataset {
+    /// A dataset of these rows, sorted, each with its place in the splits: the same for the same rows in any order.
+    pub fn split(rows: &[Row]) -> Dataset {
+        let mut rows: Vec<Row> = sorted(rows).into_iter().cloned().collect();
+        let mut campaigns: BTreeMap<(String, u64, String), u32> = BTreeMap::new();
+        let mut worlds: BTreeMap<String, (u32, Vec<(i64, usize)>)> = BTreeMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            let (world, seed, campaign) = row.campaign_key();
+            let next = campaigns.len() as u32;
+            campaigns.entry((world.to_owned(), seed, campaign.to_owned())).or_insert(next % FOLDS);
+            let next = worlds.len() as u32;
+            worlds.entry(world.to_owned()).or_insert((next, Vec::new())).1.push((row.at_ms, at));
+        }
+        let mut time = vec![0; rows.len()];
+        for (_, times) in worlds.values_mut() {
+            times.sort_unstable();
+            let all = times.len();
+            for (rank, (_, at)) in times.iter().enumerate() {
+                time[*at] = (rank * FOLDS as usize / all) as u32;
+            }
+        }
+        for (row, time) in rows.iter_mut().zip(time) {
+            let (world, seed, campaign) = row.campaign_key();
+            let campaign = (world.to_owned(), seed, campaign.to_owned());
+            let collection = worlds.get(&campaign.0).map_or(0, |(fold, _)| *fold);
+            row.folds = Folds { campaign: campaigns.get(&campaign).copied().unwrap_or(0), collection, time };
+        }
+        Dataset { rows }
+    }
+
     /// Writes a header and one line a row; a value that is not known is an empty cell. Values read back exactly.
     ///
     /// # Errors
@@ -84,13 +235,19 @@ impl Dataset {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(KEY_COLUMNS.into_iter().chain(FEATURES.iter().map(|f| f.name)))?;
         for row in &self.rows {
-            let label = if row.inauthentic { INAUTHENTIC } else { ORGANIC };
-            let keys = [&row.cluster_id, label, &row.campaign, &row.world].map(str::to_owned);
             let values = row.values.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default());
-            writer.write_record(keys.into_iter().chain([row.seed.to_string()]).chain(values))?;
+            writer.write_record(row.keys().into_iter().chain(values))?;
         }
         writer.flush()?;
         Ok(())
+    }
+
+    /// Writes the same table as Parquet, for notebooks: texts, numbers and times with their types, not known is null.
+    ///
+    /// # Errors
+    /// [`DatasetError::Parquet`] and [`DatasetError::Flush`] where writing fails.
+    pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), DatasetError> {
+        crate::parquet::write(&self.rows, out)
     }
 
     /// Reads what [`Dataset::write_csv`] wrote.
@@ -120,6 +277,9 @@ impl Dataset {
                 ORGANIC => false,
                 _ => return Err(wrong(1, "inauthentic or organic")),
             };
+            let fold = |at: usize| cell(at).parse::<u32>().map_err(|_| wrong(at, "a whole number"));
+            let label_source = LabelSource::ALL.into_iter().find(|source| source.name() == cell(2));
+            let weight: Option<f64> = cell(3).parse().ok().filter(|w: &f64| w.is_finite() && *w >= 0.0);
             let value = |at: usize| match cell(at) {
                 "" => Ok(None),
                 text => match text.parse::<f64>() {
@@ -129,10 +289,20 @@ impl Dataset {
             };
             rows.push(Row {
                 cluster_id: cell(0).to_owned(),
-                inauthentic,
-                campaign: cell(2).to_owned(),
-                world: cell(3).to_owned(),
-                seed: cell(4).parse().map_err(|_| wrong(4, "a whole number"))?,
+                origin: Origin {
+                    inauthentic,
+                    label_source: label_source.ok_or_else(|| wrong(2, "simulator, posts, partner or reviewer"))?,
+                    weight: weight.ok_or_else(|| wrong(3, "a number that is not negative"))?,
+                    campaign: cell(4).to_owned(),
+                    benign_class: cell(5).to_owned(),
+                    world: cell(6).to_owned(),
+                    seed: cell(7).parse().map_err(|_| wrong(7, "a whole number"))?,
+                    language: cell(11).to_owned(),
+                },
+                at_ms: cell(8).parse().map_err(|_| wrong(8, "a whole number"))?,
+                accounts: cell(9).parse().map_err(|_| wrong(9, "a whole number"))?,
+                platform: cell(10).to_owned(),
+                folds: Folds { campaign: fold(12)?, collection: fold(13)?, time: fold(14)? },
                 values: (KEY_COLUMNS.len()..columns.len()).map(value).collect::<Result<_, _>>()?,
             });
         }
@@ -154,8 +324,13 @@ pub(crate) fn sorted(rows: &[Row]) -> Vec<&Row> {
     let mut rows: Vec<&Row> = rows.iter().collect();
     let bits = |row: &Row| -> Vec<Option<u64>> { row.values.iter().map(|v| v.map(f64::to_bits)).collect() };
     rows.sort_by(|a, b| {
-        (&a.world, a.seed, &a.campaign, &a.cluster_id, a.inauthentic)
-            .cmp(&(&b.world, b.seed, &b.campaign, &b.cluster_id, b.inauthentic))
+        let key = |row: &'_ Row| (row.at_ms, row.accounts, row.origin.inauthentic, row.origin.label_source);
+        let words = |row: &'_ Row| [row.cluster_id.clone(), row.platform.clone(), row.origin.language.clone()];
+        (a.campaign_key().cmp(&b.campaign_key()))
+            .then_with(|| a.cluster_id.cmp(&b.cluster_id))
+            .then_with(|| key(a).cmp(&key(b)))
+            .then_with(|| words(a).cmp(&words(b)))
+            .then_with(|| a.origin.weight.total_cmp(&b.origin.weight))
             .then_with(|| bits(a).cmp(&bits(b)))
     });
     rows
@@ -189,10 +364,20 @@ mod tests {
     fn row(values: Vec<Option<f64>>) -> Row {
         Row {
             cluster_id: "c, \"1\"".into(),
-            inauthentic: true,
-            campaign: "planted".into(),
-            world: "mixed".into(),
-            seed: 7,
+            origin: Origin {
+                inauthentic: true,
+                label_source: LabelSource::Simulator,
+                weight: 0.5,
+                campaign: "planted".into(),
+                benign_class: String::new(),
+                world: "mixed".into(),
+                seed: 7,
+                language: "de".into(),
+            },
+            at_ms: 1_400_000_000_000,
+            accounts: 12,
+            platform: "x".into(),
+            folds: Folds { campaign: 3, collection: 1, time: 9 },
             values,
         }
     }
@@ -228,9 +413,42 @@ mod tests {
             (text.replace("inauthentic", "bad"), "line 2, column label: \"bad\" is not inauthentic or organic"),
             (text.replacen("1.5", "NaN", 1), "line 2, column log_e: \"NaN\" is not a finite number or empty"),
             (text.replace(",7,", ",x,"), "line 2, column seed: \"x\" is not a whole number"),
+            (
+                text.replace("simulator", "rumour"),
+                "line 2, column label_source: \"rumour\" is not simulator, posts, partner or reviewer",
+            ),
+            (text.replace(",0.5,", ",-1,"), "line 2, column weight: \"-1\" is not a number that is not negative"),
         ];
         for (text, expected) in cases {
             assert_eq!(Dataset::read_csv(text.as_bytes()).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn splits_keep_campaigns_and_collections_whole_and_time_in_order() {
+        let rows: Vec<Row> = (0..200)
+            .map(|n| {
+                let mut row = row(vec![Some(f64::from(n)); FEATURES.len()]);
+                row.at_ms = i64::from(n * 7919 % 1000);
+                row.origin.world = format!("w{}", n % 3);
+                row.origin.campaign = format!("c{}", n % 41);
+                row
+            })
+            .collect();
+        let dataset = Dataset::split(&rows);
+        let shuffled: Vec<Row> = rows.iter().rev().cloned().collect();
+        assert_eq!(dataset, Dataset::split(&shuffled));
+        for a in &dataset.rows {
+            for b in &dataset.rows {
+                let same = |x: bool, y: bool| !x || y;
+                assert!(same(a.campaign_key() == b.campaign_key(), a.folds.campaign == b.folds.campaign));
+                assert_eq!(a.origin.world == b.origin.world, a.folds.collection == b.folds.collection);
+                assert!(same(a.origin.world == b.origin.world && a.folds.time < b.folds.time, a.at_ms <= b.at_ms));
+            }
+        }
+        for fold in 0..10 {
+            assert!(dataset.rows.iter().any(|row| row.folds.campaign == fold));
+            assert!(dataset.rows.iter().any(|row| row.folds.time == fold));
         }
     }
 

@@ -8,8 +8,9 @@ use linfa::ParamGuard;
 use linfa::composing::platt_scaling::{Platt, PlattError, platt_newton_method};
 use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Ix1};
 
+use crate::boost::{BoostError, Boosted, Boosting};
 use crate::card::card;
 use crate::dataset::sorted;
 use crate::features::{self, FEATURES};
@@ -28,12 +29,45 @@ pub struct Options {
     pub version: String,
     /// Where the labelled clusters come from, in words for the model card.
     pub data: String,
-    /// Strength of the L2 penalty, in units of one row's loss.
-    pub alpha: f64,
+    /// What is fitted.
+    pub learner: Learner,
     /// Share of flagged clusters that should be inauthentic: the threshold is the least that keeps it on held-out rows.
     pub precision: f64,
     /// Share of inauthentic clusters expected in service; `None` takes the training data's.
     pub prior: Option<f64>,
+}
+
+/// What is fitted to the rows, before calibration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Learner {
+    /// linfa's logistic regression on standardised features.
+    Logistic {
+        /// Strength of the L2 penalty, in units of one row's loss.
+        alpha: f64,
+    },
+    /// Gradient-boosted trees, held monotone where [`features::Feature::monotone`] says so.
+    Boosted(Boosting),
+}
+
+impl Default for Learner {
+    fn default() -> Self {
+        Learner::Logistic { alpha: 1.0 }
+    }
+}
+
+impl Learner {
+    /// Trees with the usual settings: few and shallow, as labelled clusters are few.
+    pub fn boosted() -> Learner {
+        let monotone = FEATURES.iter().map(|feature| feature.monotone).collect();
+        Learner::Boosted(Boosting { monotone, ..Boosting::default() })
+    }
+
+    fn words(&self) -> &'static str {
+        match self {
+            Learner::Logistic { .. } => "linfa-logistic, L2, Platt-calibrated",
+            Learner::Boosted(_) => "gradient-boosted trees, monotone where sense demands it, Platt-calibrated",
+        }
+    }
 }
 
 impl Options {
@@ -43,7 +77,7 @@ impl Options {
             name: name.to_owned(),
             version: version.to_owned(),
             data: "synthetic: clusters that the engine found in simulated worlds".to_owned(),
-            alpha: 1.0,
+            learner: Learner::default(),
             precision: 0.95,
             prior: None,
         }
@@ -103,6 +137,9 @@ pub enum TrainError {
     /// linfa could not fit.
     #[error("cannot fit: {0}")]
     Fit(#[from] linfa_logistic::error::Error),
+    /// The trees could not be fitted.
+    #[error("cannot fit trees: {0}")]
+    Boost(#[from] BoostError),
     /// linfa could not calibrate.
     #[error("cannot calibrate: {0}")]
     Calibrate(#[from] PlattError),
@@ -114,11 +151,12 @@ pub enum TrainError {
     Model(#[from] ModelError),
 }
 
-/// Fits linfa's logistic regression to standardised features and calibrates it.
+/// Fits linfa's logistic regression to standardised features, or boosted trees to the features as they are, and calibrates.
 ///
-/// - Values not known count as the mean of those known, so they do not move a score.
-/// - Rows are not weighted: a logistic model with an intercept carries unequal classes in its intercept alone, which
-///   Platt's calibration and, where `prior` is given, prior correction put right (King and Zeng 2001).
+/// - To the logistic model, values not known count as the mean of those known, so they do not move a score; trees send them the way
+///   that fits.
+/// - Rows count by their weight, in the fit, the calibration and the threshold alike. Classes are not weighted: a logistic model with an intercept carries unequal classes in
+///   its intercept alone, which Platt's calibration and, where `prior` is given, prior correction put right (King and Zeng 2001).
 /// - Platt's a and b come from the scores of rows held out by world and seed, in at most ten folds; the threshold and
 ///   the figures in the manifest come from the same rows.
 /// - Rows are sorted first and weights rounded, so the order of the rows changes nothing.
@@ -127,13 +165,15 @@ pub enum TrainError {
 /// [`TrainError`] says what the rows or options lack.
 pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError> {
     check(rows, options)?;
-    let rows = sorted(rows);
-    let by_seed = held_out_scores(&rows, options.alpha, |row| (row.world.as_str(), row.seed))?;
-    let by_world = held_out_scores(&rows, options.alpha, |row| row.world.as_str())?;
+    let mut rows = sorted(rows);
+    rows.retain(|row| row.origin.weight > 0.0);
+    let (times, _) = repeated(&rows);
+    let by_seed = held_out_scores(&rows, &options.learner, |row| (row.origin.world.as_str(), row.origin.seed))?;
+    let by_world = held_out_scores(&rows, &options.learner, |row| row.origin.world.as_str())?;
 
-    let calibration = calibrate(&rows, &by_seed, options)?;
+    let calibration = calibrate(&rows, &times, &by_seed, options)?;
     let probabilities = |scores: &[Option<f64>], shift: f64| -> Vec<(f64, bool)> {
-        let scored = scores.iter().zip(&rows).filter_map(|(score, row)| Some(((*score)?, row.inauthentic)));
+        let scored = times.iter().filter_map(|&at| Some((scores[at]?, rows[at].origin.inauthentic)));
         scored.map(|(raw, y)| (logistic(calibration.log_odds(raw) - calibration.prior_shift + shift), y)).collect()
     };
     let in_service = probabilities(&by_seed, calibration.prior_shift);
@@ -141,7 +181,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     let threshold = round(threshold_for_precision(&in_service, options.precision, weight));
     let as_trained = logistic((threshold / (1.0 - threshold)).ln() - calibration.prior_shift);
 
-    let mut model = calibrated(Linear::fit(&rows, options.alpha)?, calibration, threshold, options);
+    let mut model = calibrated(Raw::fit(&rows, &options.learner)?, calibration, threshold, options);
     model.golden = golden(&model, &rows);
     let (bytes, checksum) = model.encode()?;
 
@@ -149,13 +189,24 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     let manifest = Manifest {
         name: options.name.clone(),
         version: options.version.clone(),
-        learner: "linfa-logistic, L2, Platt-calibrated".to_owned(),
+        learner: options.learner.words().to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: FEATURES.iter().map(|feature| feature.name.to_owned()).collect(),
         feature_schema: features::schema_hash(),
         threshold,
         training: describe(&rows, options),
-        settings: Settings { alpha: options.alpha, precision: options.precision, prior: options.prior },
+        settings: Settings {
+            alpha: match options.learner {
+                Learner::Logistic { alpha } => Some(alpha),
+                Learner::Boosted(_) => None,
+            },
+            boosting: match &options.learner {
+                Learner::Logistic { .. } => None,
+                Learner::Boosted(boosting) => Some(boosting.clone()),
+            },
+            precision: options.precision,
+            prior: options.prior,
+        },
         calibration,
         held_out: rounded(held_out),
         held_out_worlds: measure(&probabilities(&by_world, 0.0), as_trained).map(rounded),
@@ -203,8 +254,12 @@ impl Calibration {
 fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     check_name(&options.name)?;
     check_name(&options.version)?;
+    let alpha = match options.learner {
+        Learner::Logistic { alpha } => alpha,
+        Learner::Boosted(_) => 1.0,
+    };
     let settings = [
-        ("alpha", options.alpha, 1e-6..1e6, "from 0.000001 to 1000000"),
+        ("alpha", alpha, 1e-6..1e6, "from 0.000001 to 1000000"),
         ("precision", options.precision, 0.0..1.0 + f64::EPSILON, "from 0 to 1"),
         ("prior", options.prior.unwrap_or(0.5), 1e-6..1.0 - 1e-6, "between 0 and 1"),
     ];
@@ -216,12 +271,69 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     if let Some(row) = rows.iter().find(|row| row.values.len() != FEATURES.len()) {
         return Err(TrainError::Width { cluster_id: row.cluster_id.clone(), found: row.values.len() });
     }
-    let inauthentic = rows.iter().filter(|row| row.inauthentic).count();
+    let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
     let organic = rows.len() - inauthentic;
     if inauthentic == 0 || organic == 0 {
         return Err(TrainError::Labels { inauthentic, organic });
     }
     Ok(())
+}
+
+/// A score before calibration.
+enum Raw {
+    Linear(Linear),
+    Trees(Boosted, Vec<Term>),
+}
+
+impl Raw {
+    fn fit(rows: &[&Row], learner: &Learner) -> Result<Raw, TrainError> {
+        let boosting = match learner {
+            Learner::Logistic { alpha } => return Ok(Raw::Linear(Linear::fit(rows, *alpha)?)),
+            Learner::Boosted(boosting) => boosting,
+        };
+        let records = Array2::from_shape_fn((rows.len(), FEATURES.len()), |(row, at)| unknown_as_nan(rows[row], at));
+        let labels: Array1<bool> = rows.iter().map(|row| row.origin.inauthentic).collect();
+        let trees = boosting.clone().check()?.fit(&weighted(rows, records, labels))?;
+        Ok(Raw::Trees(trees, (0..FEATURES.len()).map(|at| standardise(rows, at)).collect()))
+    }
+
+    fn score(&self, row: &Row) -> f64 {
+        match self {
+            Raw::Linear(linear) => linear.score(row),
+            Raw::Trees(trees, _) => {
+                let values: Array1<f64> = (0..FEATURES.len()).map(|at| unknown_as_nan(row, at)).collect();
+                trees.score(values.view())
+            }
+        }
+    }
+}
+
+/// Rows by their number, each as often as it weighs, and how often a row of weight 1 stands. Parts left over go to the next row, so
+/// that many rows of little weight together weigh what they should.
+fn repeated(rows: &[&Row]) -> (Vec<usize>, f64) {
+    if rows.iter().all(|row| row.origin.weight == 1.0) {
+        return ((0..rows.len()).collect(), 1.0);
+    }
+    const UNIT: f64 = 10.0;
+    let mut due = 0.0;
+    let mut times = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        due += row.origin.weight * UNIT;
+        while due >= 1.0 - 1e-9 {
+            times.push(at);
+            due -= 1.0;
+        }
+    }
+    (times, UNIT)
+}
+
+fn weighted(rows: &[&Row], records: Array2<f64>, labels: Array1<bool>) -> linfa::Dataset<f64, bool, Ix1> {
+    let weights = rows.iter().map(|row| row.origin.weight as f32).collect();
+    linfa::Dataset::new(records, labels).with_weights(weights)
+}
+
+fn unknown_as_nan(row: &Row, at: usize) -> f64 {
+    row.values[at].unwrap_or(f64::NAN)
 }
 
 /// A linear score before calibration.
@@ -236,9 +348,13 @@ impl Linear {
         for term in &mut terms {
             term.weight = 1.0;
         }
+        // linfa's logistic regression knows no weights: a row stands as often as it weighs, and the penalty grows with all of them.
+        let (times, unit) = repeated(rows);
+        let rows: Vec<&Row> = times.into_iter().map(|at| rows[at]).collect();
+        let alpha = alpha * unit;
         let records =
             Array2::from_shape_fn((rows.len(), terms.len()), |(row, at)| terms[at].contribution(rows[row].values[at]));
-        let labels: Array1<bool> = rows.iter().map(|row| row.inauthentic).collect();
+        let labels: Array1<bool> = rows.iter().map(|row| row.origin.inauthentic).collect();
         let fitted = LogisticRegression::default()
             .alpha(alpha)
             .max_iterations(1_000)
@@ -289,7 +405,7 @@ fn standardise(rows: &[&Row], at: usize) -> Term {
 /// Scores every row with a model that has seen no row of its group; `None` where the rest has one label only.
 fn held_out_scores<'r, G: Ord>(
     rows: &[&'r Row],
-    alpha: f64,
+    learner: &Learner,
     group: impl Fn(&'r Row) -> G,
 ) -> Result<Vec<Option<f64>>, TrainError> {
     let groups: BTreeSet<G> = rows.iter().map(|row| group(row)).collect();
@@ -299,11 +415,11 @@ fn held_out_scores<'r, G: Ord>(
     let mut scores = vec![None; rows.len()];
     for held_out in 0..groups.len().min(FOLDS) {
         let rest: Vec<&Row> = rows.iter().zip(&folds).filter(|(_, f)| **f != held_out).map(|(row, _)| *row).collect();
-        let inauthentic = rest.iter().filter(|row| row.inauthentic).count();
+        let inauthentic = rest.iter().filter(|row| row.origin.inauthentic).count();
         if inauthentic == 0 || inauthentic == rest.len() {
             continue;
         }
-        let model = Linear::fit(&rest, alpha)?;
+        let model = Raw::fit(&rest, learner)?;
         for at in (0..rows.len()).filter(|&at| folds[at] == held_out) {
             scores[at] = Some(model.score(rows[at]));
         }
@@ -311,12 +427,17 @@ fn held_out_scores<'r, G: Ord>(
     Ok(scores)
 }
 
-fn calibrate(rows: &[&Row], scores: &[Option<f64>], options: &Options) -> Result<Calibration, TrainError> {
+fn calibrate(
+    rows: &[&Row],
+    times: &[usize],
+    scores: &[Option<f64>],
+    options: &Options,
+) -> Result<Calibration, TrainError> {
     let scored: Vec<(f64, bool)> =
-        scores.iter().zip(rows).filter_map(|(score, row)| Some(((*score)?, row.inauthentic))).collect();
+        times.iter().filter_map(|&at| Some((scores[at]?, rows[at].origin.inauthentic))).collect();
     let inauthentic = scored.iter().filter(|s| s.1).count();
     if inauthentic == 0 || inauthentic == scored.len() {
-        let groups: BTreeSet<_> = rows.iter().map(|row| (&row.world, row.seed)).collect();
+        let groups: BTreeSet<_> = rows.iter().map(|row| (&row.origin.world, row.origin.seed)).collect();
         return Err(TrainError::Groups(groups.len()));
     }
     let raw: Array1<f64> = scored.iter().map(|s| s.0).collect();
@@ -326,25 +447,28 @@ fn calibrate(rows: &[&Row], scores: &[Option<f64>], options: &Options) -> Result
         return Err(TrainError::NoSkill(a));
     }
     let log_odds = |share: f64| (share / (1.0 - share)).ln();
-    let trained = rows.iter().filter(|row| row.inauthentic).count() as f64 / rows.len() as f64;
+    let trained = times.iter().filter(|at| rows[**at].origin.inauthentic).count() as f64 / times.len() as f64;
     let prior_shift = options.prior.map_or(0.0, |prior| log_odds(prior) - log_odds(trained));
     Ok(Calibration { a: coefficient(a), b: coefficient(b), prior_shift: round(prior_shift) })
 }
 
-/// Folds the calibration into the weights, so that a score is a calibrated log-odds and contributions are in its nats.
-fn calibrated(linear: Linear, calibration: Calibration, threshold: f64, options: &Options) -> Model {
-    let mut terms = linear.terms;
-    for term in &mut terms {
-        term.weight = round(-calibration.a * term.weight) + 0.0;
-    }
-    Model {
-        name: options.name.clone(),
-        version: options.version.clone(),
-        intercept: round(calibration.log_odds(linear.intercept)),
-        threshold,
-        terms,
-        golden: Vec::new(),
-    }
+/// Folds the calibration into the weights or leaves, so that a score is a calibrated log-odds and contributions are in its nats.
+fn calibrated(raw: Raw, calibration: Calibration, threshold: f64, options: &Options) -> Model {
+    let (intercept, terms, trees) = match raw {
+        Raw::Linear(linear) => {
+            let mut terms = linear.terms;
+            for term in &mut terms {
+                term.weight = round(-calibration.a * term.weight) + 0.0;
+            }
+            (round(calibration.log_odds(linear.intercept)), terms, None)
+        }
+        Raw::Trees(trees, terms) => {
+            let trees = trees.rescaled(-calibration.a, calibration.log_odds(0.0));
+            (0.0, terms, Some(trees))
+        }
+    };
+    let (name, version) = (options.name.clone(), options.version.clone());
+    Model { name, version, intercept, threshold, terms, golden: Vec::new(), trees }
 }
 
 fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {
@@ -359,15 +483,14 @@ fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {
 }
 
 fn describe(rows: &[&Row], options: &Options) -> TrainingData {
-    let worlds: BTreeSet<&str> = rows.iter().map(|row| row.world.as_str()).collect();
-    let campaigns: BTreeSet<(&str, u64, &str)> =
-        rows.iter().map(|row| (row.world.as_str(), row.seed, row.campaign.as_str())).collect();
-    let seeds: BTreeSet<u64> = rows.iter().map(|row| row.seed).collect();
+    let worlds: BTreeSet<&str> = rows.iter().map(|row| row.origin.world.as_str()).collect();
+    let campaigns: BTreeSet<(&str, u64, &str)> = rows.iter().map(|row| row.campaign_key()).collect();
+    let seeds: BTreeSet<u64> = rows.iter().map(|row| row.origin.seed).collect();
     TrainingData {
         description: options.data.clone(),
         fingerprint: Dataset { rows: rows.iter().map(|&row| row.clone()).collect() }.fingerprint(),
         rows: rows.len(),
-        inauthentic: rows.iter().filter(|row| row.inauthentic).count(),
+        inauthentic: rows.iter().filter(|row| row.origin.inauthentic).count(),
         campaigns: campaigns.len(),
         worlds: worlds.into_iter().map(str::to_owned).collect(),
         seeds: seeds.len(),
@@ -381,7 +504,7 @@ fn baseline(rows: &[&Row], scores: &[Option<f64>], feature: &str) -> f64 {
         .iter()
         .zip(scores)
         .filter(|(_, score)| score.is_some())
-        .map(|(row, _)| (logistic(row.values[at].unwrap_or(f64::MIN)), row.inauthentic))
+        .map(|(row, _)| (logistic(row.values[at].unwrap_or(f64::MIN)), row.origin.inauthentic))
         .collect();
     measure(&scored, 0.5).map_or(0.0, |metrics| round6(metrics.average_precision))
 }

@@ -10,18 +10,20 @@
 //! A verdict is never a decision: clusters whose finding is single-source must not be flagged whatever a model says, and
 //! what is shared with whom is for people to decide.
 
+pub mod boost;
 mod card;
 mod dataset;
 pub mod features;
 mod fit;
 mod metrics;
 mod model;
+mod parquet;
 mod registry;
 #[cfg(test)]
 mod sample;
 
-pub use dataset::{Dataset, DatasetError, Row};
-pub use fit::{Options, TrainError, TrainedModel, train};
+pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
+pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
 pub use registry::{Entry, Registry};

@@ -7,24 +7,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use coordination::Cluster;
+use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::boost::{Boosted, Boosting};
 use crate::dataset::name_difference;
 use crate::features::{self, FEATURES, Feature};
 use crate::{Metrics, Reason, Verdict};
 
 const MAGIC: &str = "lockstep-model";
+/// Of linear models.
 const FORMAT: u32 = 1;
+/// Of models with trees, which programs that know linear models only must not read.
+const FORMAT_TREES: u32 = 2;
 pub(crate) const MODEL_FILE: &str = "model.json";
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
-/// A logistic model of standardised features, calibrated.
+/// A calibrated model: logistic on standardised features, or gradient-boosted trees.
 ///
-/// score = intercept + sum over known features of weight * (clamp(value, least, most) - mean) / scale
+/// Logistic: score = intercept + sum over known features of weight * (clamp(value, least, most) - mean) / scale. A value that is
+/// not known counts as the training mean and so contributes exactly 0. A value beyond what training has seen counts as the nearest
+/// value seen: a straight line says nothing outside its data.
 ///
-/// A value that is not known counts as the training mean and so contributes exactly 0. A value beyond what training has
-/// seen counts as the nearest value seen: a straight line says nothing outside its data.
+/// Trees: score = base + one leaf of each tree, and a feature's contribution is its Shapley value. A value that is not known goes
+/// the way it went in training, so that not knowing may contribute too; the reason says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -34,6 +41,9 @@ pub struct Model {
     pub(crate) threshold: f64,
     pub(crate) terms: Vec<Term>,
     pub(crate) golden: Vec<Golden>,
+    /// Where there are trees they score, and the terms' weights are 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trees: Option<Boosted>,
 }
 
 /// One feature's place in a model.
@@ -125,11 +135,15 @@ pub struct TrainingData {
 }
 
 /// How a model was fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Strength of the L2 penalty on the weights of standardised features.
-    pub alpha: f64,
+    /// Strength of the L2 penalty on the weights of standardised features, where the model is logistic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+    /// Settings of the trees, where the model has trees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boosting: Option<Boosting>,
     /// Precision that the threshold was chosen for.
     pub precision: f64,
     /// Share of inauthentic clusters expected in service; `None` takes the training data's.
@@ -170,7 +184,7 @@ pub enum ModelError {
         reason: String,
     },
     /// The file was written in a format that this version does not read.
-    #[error("{}: model format {found}, this version reads {FORMAT}; train the model again", path.display())]
+    #[error("{}: model format {found}, this version reads {FORMAT} and {FORMAT_TREES}; train the model again", path.display())]
     Format {
         /// Which file.
         path: PathBuf,
@@ -257,20 +271,17 @@ impl Model {
 
     /// Judges feature values in the order of [`FEATURES`], as in a dataset's rows; missing trailing values are not known.
     pub fn verdict_on(&self, values: &[Option<f64>]) -> Verdict {
-        let values = values.iter().copied().chain(std::iter::repeat(None));
-        let mut reasons: Vec<Reason> = FEATURES
-            .iter()
-            .zip(&self.terms)
-            .zip(values)
-            .filter(|((_, term), _)| term.weight != 0.0)
-            .map(|((feature, term), value)| term.reason(feature, value))
-            .filter(|reason| reason.contribution != 0.0 || reason.value.is_none())
-            .collect();
+        let values: Vec<Option<f64>> =
+            values.iter().copied().chain(std::iter::repeat(None)).take(FEATURES.len()).collect();
+        let (intercept, mut reasons) = match &self.trees {
+            Some(trees) => self.by_trees(trees, &values),
+            None => (self.intercept, self.by_weights(&values)),
+        };
         reasons.sort_by(|a, b| {
             let size = b.contribution.abs().total_cmp(&a.contribution.abs());
             size.then_with(|| a.feature.cmp(b.feature))
         });
-        let score = reasons.iter().fold(self.intercept, |sum, reason| sum + reason.contribution);
+        let score = reasons.iter().fold(intercept, |sum, reason| sum + reason.contribution);
         let probability = logistic(score);
         Verdict {
             score,
@@ -282,12 +293,36 @@ impl Model {
         }
     }
 
+    fn by_weights(&self, values: &[Option<f64>]) -> Vec<Reason> {
+        FEATURES
+            .iter()
+            .zip(&self.terms)
+            .zip(values)
+            .filter(|((_, term), _)| term.weight != 0.0)
+            .map(|((feature, term), value)| term.reason(feature, *value, term.contribution(*value)))
+            .filter(|reason| reason.contribution != 0.0 || reason.value.is_none())
+            .collect()
+    }
+
+    fn by_trees(&self, trees: &Boosted, values: &[Option<f64>]) -> (f64, Vec<Reason>) {
+        let row: Array1<f64> = values.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+        let (base, parts) = trees.contributions(row.view());
+        let splits = trees.splits();
+        let used = (0..parts.len()).filter(|at| splits[*at] > 0);
+        let reasons = used.map(|at| self.terms[at].reason(&FEATURES[at], values[at], parts[at]));
+        (base, reasons.filter(|reason| reason.contribution != 0.0 || reason.value.is_none()).collect())
+    }
+
+    fn format(&self) -> u32 {
+        if self.trees.is_some() { FORMAT_TREES } else { FORMAT }
+    }
+
     /// The file's bytes, and the checksum in them.
     pub(crate) fn encode(&self) -> Result<(Vec<u8>, String), serde_json::Error> {
         let checksum = self.checksum()?;
         let envelope = Envelope {
             magic: MAGIC.to_owned(),
-            format: FORMAT,
+            format: self.format(),
             feature_schema: features::schema_hash(),
             checksum: checksum.clone(),
             model: self,
@@ -304,7 +339,7 @@ impl Model {
             return Err(corrupt(path, "not a Lockstep model"));
         }
         match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(found) if found == u64::from(FORMAT) => {}
+            Some(found) if [FORMAT, FORMAT_TREES].map(u64::from).contains(&found) => {}
             found => {
                 let path = path.to_owned();
                 return Err(ModelError::Format { path, found: found.unwrap_or_default() });
@@ -326,6 +361,11 @@ impl Model {
         let broken = |term: &&Term| term.scale <= 0.0 || term.least > term.most;
         if let Some(term) = model.terms.iter().find(broken) {
             return Err(corrupt(path, format!("feature {} has no valid scale or range", term.feature)));
+        }
+        if envelope.format != model.format()
+            || model.trees.as_ref().is_some_and(|trees| !trees.is_sound(FEATURES.len()))
+        {
+            return Err(corrupt(path, "its trees are not whole"));
         }
         for golden in &model.golden {
             let score = model.verdict_on(&golden.values).score;
@@ -376,17 +416,17 @@ impl Term {
         }
     }
 
-    fn reason(&self, feature: &Feature, value: Option<f64>) -> Reason {
-        let contribution = self.contribution(value);
+    fn reason(&self, feature: &Feature, value: Option<f64>, contribution: f64) -> Reason {
         let label = feature.label;
+        let effect = match contribution {
+            c if c >= 0.005 => format!("raises the score by {c:.2}"),
+            c if c <= -0.005 => format!("lowers the score by {:.2}", -c),
+            _ => "hardly moves the score".to_owned(),
+        };
         let text = match value {
-            None => format!("{label} is not known and counts neither way"),
+            None if contribution == 0.0 => format!("{label} is not known and counts neither way"),
+            None => format!("{label} is not known, as in some groups in training: {effect}"),
             Some(v) => {
-                let effect = match contribution {
-                    c if c >= 0.005 => format!("raises the score by {c:.2}"),
-                    c if c <= -0.005 => format!("lowers the score by {:.2}", -c),
-                    _ => "hardly moves the score".to_owned(),
-                };
                 let (value, usual) = ((feature.show)(v), (feature.show)(self.mean));
                 format!("{label} is {value} (the average group in training has {usual}): {effect}")
             }

@@ -2,7 +2,7 @@
 
 use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SourceNats, Tie, TraceKind};
 
-use crate::Row;
+use crate::{LabelSource, Origin, Row};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -127,7 +127,17 @@ pub fn rows(overlap: f64) -> Vec<Row> {
         let inauthentic = n.is_multiple_of(3);
         let world = ["mixed", "debate"][(n % 2) as usize];
         let campaign = format!("group-{}", n % 7);
-        Row::new(&cluster(inauthentic, overlap, n + 1), inauthentic, &campaign, world, n / 2 % 5)
+        let origin = Origin {
+            inauthentic,
+            label_source: LabelSource::Simulator,
+            weight: 1.0,
+            campaign,
+            benign_class: String::new(),
+            world: world.to_owned(),
+            seed: n / 2 % 5,
+            language: String::new(),
+        };
+        Row::new(&cluster(inauthentic, overlap, n + 1), origin)
     };
     (0..240).map(row).collect()
 }

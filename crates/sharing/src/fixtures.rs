@@ -151,6 +151,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         sources,
         score: 3.1,
         probability: 0.957,
+        features: Default::default(),
         reasons: vec![
             reason("trace_kinds", Some(3.0), 1.62, "they act together in three different ways"),
             reason("median_lag_s", Some(11.3), 1.17, "typically eleven seconds lie between two of them"),

@@ -22,12 +22,14 @@ fn inauthentic_scores_above_organic_whichever_is_the_larger_class() {
     for flip in [false, true] {
         let mut rows = rows(0.2);
         for row in &mut rows {
-            row.inauthentic ^= flip;
+            row.origin.inauthentic ^= flip;
         }
         let trained = train(&rows, &options()).unwrap();
         let mean = |label: bool| {
-            let scores =
-                rows.iter().filter(|r| r.inauthentic == label).map(|r| trained.model.verdict_on(&r.values).score);
+            let scores = rows
+                .iter()
+                .filter(|r| r.origin.inauthentic == label)
+                .map(|r| trained.model.verdict_on(&r.values).score);
             let scores: Vec<f64> = scores.collect();
             scores.iter().sum::<f64>() / scores.len() as f64
         };
@@ -70,7 +72,7 @@ fn labels_without_meaning_give_no_model_worth_having() {
     let mut rows = rows(0.0);
     let mut dice = Dice(9);
     for row in &mut rows {
-        row.inauthentic = dice.unit() < 0.5;
+        row.origin.inauthentic = dice.unit() < 0.5;
     }
     match train(&rows, &options()) {
         Err(TrainError::NoSkill(_)) => {}
@@ -85,13 +87,13 @@ fn rows_that_cannot_be_learnt_from_are_refused_with_the_reason() {
     assert_eq!(refuse(&[], &options()), "0 inauthentic and 0 organic clusters: there must be some of both");
     let mut one_group = rows(0.2);
     for row in &mut one_group {
-        (row.world, row.seed) = ("mixed".to_owned(), 1);
+        (row.origin.world, row.origin.seed) = ("mixed".to_owned(), 1);
     }
     assert!(refuse(&one_group, &options()).starts_with("1 worlds and seeds: "));
     let mut narrow = rows(0.2);
     narrow[0].values.pop();
     assert!(refuse(&narrow, &options()).contains("has 22 values, there are 23 features"));
-    let bad = Options { alpha: 0.0, ..options() };
+    let bad = Options { learner: Learner::Logistic { alpha: 0.0 }, ..options() };
     assert_eq!(refuse(&rows(0.2), &bad), "alpha is 0; it must be from 0.000001 to 1000000");
     let bad = Options { version: "../1".to_owned(), ..options() };
     assert!(refuse(&rows(0.2), &bad).starts_with("\"../1\" cannot be a model's name or version"));
@@ -133,4 +135,48 @@ fn the_card_says_what_a_reader_must_know() {
         assert!(card.contains(part), "{part} is missing in\n{card}");
     }
     assert!(!card.contains("NaN") && !card.contains(" inf"), "{card}");
+}
+
+#[test]
+fn trees_are_trained_saved_and_explained_as_the_logistic_model_is() {
+    let rows = rows(0.3);
+    let options = Options { learner: Learner::boosted(), ..options() };
+    let trained = train(&rows, &options).unwrap();
+    assert!(trained.manifest.held_out.roc_auc > 0.8, "{:?}", trained.manifest.held_out);
+    let dir = tempfile::tempdir().unwrap();
+    let folder = trained.save(dir.path()).unwrap();
+    let loaded = Model::load(&folder).unwrap();
+    for row in &rows {
+        let verdict = loaded.verdict_on(&row.values);
+        let sum: f64 = verdict.reasons.iter().map(|reason| reason.contribution).sum();
+        let base = verdict.score - sum;
+        assert!(
+            (base - loaded.verdict_on(&rows[0].values).score
+                + loaded.verdict_on(&rows[0].values).reasons.iter().map(|r| r.contribution).sum::<f64>())
+            .abs()
+                < 1e-9
+        );
+        assert_eq!(verdict, trained.model.verdict_on(&row.values));
+    }
+    let card = std::fs::read_to_string(folder.join("card.md")).unwrap();
+    assert!(card.contains("| Splits |") && card.contains("trees of depth 3"), "{card}");
+    let broken = std::fs::read_to_string(folder.join("model.json")).unwrap().replace("\"format\": 2", "\"format\": 1");
+    std::fs::write(folder.join("model.json"), broken).unwrap();
+    assert!(Model::load(&folder).unwrap_err().to_string().contains("trees"));
+}
+
+#[test]
+fn a_row_without_weight_is_as_if_it_were_not_there() {
+    let rows = rows(0.3);
+    for learner in [Learner::default(), Learner::boosted()] {
+        let options = Options { learner, ..options() };
+        let mut muted = rows.clone();
+        // Wrong labels, but nobody listens.
+        for row in muted.iter_mut().step_by(3).filter(|row| row.origin.seed == 0) {
+            row.origin.inauthentic ^= true;
+            row.origin.weight = 0.0;
+        }
+        let kept: Vec<Row> = muted.iter().filter(|row| row.origin.weight > 0.0).cloned().collect();
+        assert_eq!(train(&muted, &options).unwrap(), train(&kept, &options).unwrap());
+    }
 }

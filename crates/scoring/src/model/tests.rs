@@ -97,8 +97,8 @@ fn a_damaged_model_is_refused_with_the_reason() {
         "not a Lockstep model; restore the file or train the model again"
     );
     assert_eq!(
-        refusal(|text| text.replace("\"format\": 1", "\"format\": 2")),
-        "model format 2, this version reads 1; train the model again"
+        refusal(|text| text.replace("\"format\": 1", "\"format\": 3")),
+        "model format 3, this version reads 1 and 2; train the model again"
     );
     assert_eq!(
         refusal(|text| text.replacen("\"threshold\": 0.", "\"threshold\": 0.1", 1)),

@@ -1,0 +1,293 @@
+//! Labelled clusters to train models with: from simulated worlds, from labelled files of posts, and from what partners and reviewers
+//! said of clusters that were found in service.
+//!
+//! All three take the features of the code that scores in service: the engine's clusters have them computed, messages carry them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use coordination::{Cluster, Engine, Finding, Params, ParamsError};
+use detector::detect::detect;
+use detector::input::{Input, Options};
+use messages::cluster::{ClusterMessage, Status};
+use messages::feedback::Feedback;
+use scoring::features::FEATURES;
+use scoring::{Folds, LabelSource, Origin, Row};
+use simulator::{AccountKey, World};
+
+use crate::EvaluationError;
+use crate::posts::Labels;
+use crate::truth::{Groups, MAJORITY, key};
+
+/// The coordinated clusters that the engine finds in a world, with what they are.
+///
+/// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
+/// first told and as it was last: in service, the model judges young clusters too.
+pub fn of_world(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, ParamsError> {
+    let (posts, truth) = world.stream(seed);
+    let mut engine = Engine::new(Params::default())?;
+    let mut found = Vec::new();
+    let mut languages = Languages::default();
+    for post in posts {
+        let read = post.as_post();
+        languages.add(
+            AccountKey { platform: read.platform.to_string(), account_id: read.account_id.to_string() },
+            read.lang.as_deref(),
+        );
+        engine.on_post(post.created_at, &read, &mut found);
+    }
+    engine.finish(&mut found);
+    let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
+    for cluster in found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
+        states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
+    }
+    let groups = Groups::new(&truth);
+    let clusters = states.into_values().flat_map(|(first, last)| {
+        let last = (last.version != first.version).then_some(last);
+        std::iter::once(first).chain(last)
+    });
+    Ok(clusters
+        .map(|cluster| {
+            let members: Vec<AccountKey> = cluster.members.iter().map(|member| key(&member.account)).collect();
+            let origin = groups.of(&members);
+            let benign_class = match groups.label(origin.group) {
+                Some(label) if !origin.campaign => name_of(label),
+                _ => String::new(),
+            };
+            let origin = Origin {
+                inauthentic: origin.campaign,
+                label_source: LabelSource::Simulator,
+                weight: 1.0,
+                campaign: origin.group.to_owned(),
+                benign_class,
+                world: name.to_owned(),
+                seed,
+                language: languages.of(&members),
+            };
+            Row::new(cluster, origin)
+        })
+        .collect())
+}
+
+/// A label's name as in the truth that `lockstep simulate` writes.
+fn name_of(label: simulator::Label) -> String {
+    serde_json::to_value(label).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The coordinated clusters that the detector finds in a labelled collection, with what most of their accounts are. Clusters none of whose
+/// accounts has a label are left out.
+pub fn of_posts(
+    files: &[PathBuf],
+    options: Options,
+    labels: &Labels,
+    collection: &str,
+    config: &detector::Config,
+) -> Result<Vec<Row>, EvaluationError> {
+    let mut languages = Languages::default();
+    Input::open(files, options.clone())?.each::<detector::input::InputError>(
+        &mut |post, _| {
+            let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
+            languages.add(key, post.lang.as_deref());
+            Ok(())
+        },
+        &mut |_| {},
+        &mut |_| {},
+    )?;
+    let found = detect(Input::open(files, options)?, config, &mut |_| {}, &mut |_| {})?;
+    let judged =
+        found.clusters.iter().filter(|cluster| matches!(cluster.status, Status::Flagged | Status::Coordinated));
+    Ok(judged
+        .filter_map(|cluster| {
+            let members = members_of(cluster);
+            let known: Vec<bool> = members.iter().filter_map(|member| labels.inauthentic(member)).collect();
+            let inauthentic = known.iter().filter(|known| **known).count() as f64 >= MAJORITY * known.len() as f64;
+            let campaign = match inauthentic {
+                true => labels.campaign_of(&members).unwrap_or_else(|| cluster.cluster_id.clone()),
+                false => format!("organic {}", cluster.cluster_id),
+            };
+            let origin = Origin {
+                inauthentic,
+                label_source: LabelSource::Posts,
+                weight: 1.0,
+                campaign,
+                benign_class: String::new(),
+                world: collection.to_owned(),
+                seed: 0,
+                language: languages.of(&members),
+            };
+            (!known.is_empty()).then(|| row_of(cluster, origin))
+        })
+        .collect())
+}
+
+/// How much what is said of clusters in service counts in training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trust {
+    /// Weight of a reviewer's verdict on a cluster.
+    pub reviewer: f64,
+    /// Weight of a partner's.
+    pub partner: f64,
+    /// The most that all rows of one partner may weigh, as a share of everything that does not come from partners: one partner alone
+    /// cannot turn a model round.
+    pub cap: f64,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Trust { reviewer: 1.0, partner: 0.5, cap: 0.1 }
+    }
+}
+
+/// What was said, put together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// One row for each cluster on which there is a verdict left once the voices are added up.
+    pub rows: Vec<Row>,
+    /// By partner: the factor, below 1, that its voices were scaled by so as not to pass the cap.
+    pub capped: BTreeMap<String, f64>,
+    /// Clusters spoken of that are not among those given, or have no features with them.
+    pub unknown: BTreeSet<String>,
+    /// Clusters on which the voices cancel out.
+    pub undecided: BTreeSet<String>,
+}
+
+/// Verdicts on clusters as rows. `others` is the weight of the rows that come from elsewhere.
+///
+/// Each speaker has one voice on a cluster: the last word on the whole of it, or else the balance of its last words on accounts. Voices
+/// for and against take from each other. `collection` is the world of the rows.
+pub fn of_feedback(
+    clusters: &BTreeMap<String, ClusterMessage>,
+    feedback: &[Feedback],
+    trust: &Trust,
+    others: f64,
+    collection: &str,
+) -> Heard {
+    let mut last: BTreeMap<String, &Feedback> = BTreeMap::new();
+    for word in feedback {
+        let kept = last.entry(word.key()).or_insert(word);
+        if word.at >= kept.at {
+            *kept = word;
+        }
+    }
+    // By speaker and cluster: word on the whole, for and against by account.
+    let mut said: BTreeMap<(&str, &str), (Option<bool>, f64, f64)> = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    for word in last.values() {
+        if clusters.get(&word.cluster_id).is_none_or(|cluster| cluster.features.is_empty()) {
+            unknown.insert(word.cluster_id.clone());
+            continue;
+        }
+        let voice = said.entry((&word.partner, &word.cluster_id)).or_default();
+        let inauthentic = word.verdict.inauthentic();
+        match word.account {
+            None => voice.0 = Some(inauthentic),
+            Some(_) if inauthentic => voice.1 += 1.0,
+            Some(_) => voice.2 += 1.0,
+        }
+    }
+    let mut voices: Vec<(&str, &str, f64)> = Vec::new();
+    for ((speaker, cluster), (whole, for_it, against)) in said {
+        let opinion = match whole {
+            Some(inauthentic) => {
+                if inauthentic {
+                    1.0
+                } else {
+                    -1.0
+                }
+            }
+            None => (for_it - against) / (for_it + against),
+        };
+        let weight = if speaker.starts_with(REVIEWER) { trust.reviewer } else { trust.partner };
+        voices.push((speaker, cluster, opinion * weight));
+    }
+    let is_partner = |speaker: &str| !speaker.starts_with(REVIEWER);
+    let of = |wanted: &dyn Fn(&str) -> bool| -> f64 { voices.iter().filter(|v| wanted(v.0)).map(|v| v.2.abs()).sum() };
+    let most = trust.cap * (others + of(&|speaker| !is_partner(speaker)));
+    let mut capped = BTreeMap::new();
+    for (speaker, _, _) in voices.iter().filter(|voice| is_partner(voice.0)) {
+        let weight = of(&|other| other == *speaker);
+        if weight > most {
+            capped.insert((*speaker).to_owned(), most / weight);
+        }
+    }
+    let mut sums: BTreeMap<&str, (f64, bool)> = BTreeMap::new();
+    for (speaker, cluster, voice) in voices {
+        let sum = sums.entry(cluster).or_insert((0.0, false));
+        sum.0 += voice * capped.get(speaker).copied().unwrap_or(1.0);
+        sum.1 |= !is_partner(speaker);
+    }
+    let mut rows = Vec::new();
+    let mut undecided = BTreeSet::new();
+    for (id, (sum, reviewed)) in sums {
+        if sum.abs() < 1e-9 {
+            undecided.insert(id.to_owned());
+            continue;
+        }
+        let Some(cluster) = clusters.get(id) else { continue };
+        let origin = Origin {
+            inauthentic: sum > 0.0,
+            label_source: if reviewed { LabelSource::Reviewer } else { LabelSource::Partner },
+            weight: sum.abs().min(1.0),
+            campaign: id.to_owned(),
+            benign_class: String::new(),
+            world: collection.to_owned(),
+            seed: 0,
+            language: String::new(),
+        };
+        rows.push(row_of(cluster, origin));
+    }
+    Heard { rows, capped, unknown, undecided }
+}
+
+/// How a reviewer's name begins where feedback says who speaks.
+const REVIEWER: &str = "reviewer:";
+
+fn members_of(cluster: &ClusterMessage) -> Vec<AccountKey> {
+    let accounts = cluster.accounts.iter();
+    accounts.map(|a| AccountKey { platform: a.platform.clone(), account_id: a.account_id.clone() }).collect()
+}
+
+fn row_of(cluster: &ClusterMessage, origin: Origin) -> Row {
+    let mut platforms: BTreeMap<&str, usize> = BTreeMap::new();
+    for account in &cluster.accounts {
+        *platforms.entry(&account.platform).or_insert(0) += 1;
+    }
+    let platform = platforms.into_iter().max_by_key(|(_, n)| *n).map_or("", |(name, _)| name);
+    Row {
+        cluster_id: cluster.cluster_id.clone(),
+        origin,
+        at_ms: cluster.last_seen.as_millisecond(),
+        accounts: cluster.accounts.len() as u64,
+        platform: platform.to_owned(),
+        folds: Folds::default(),
+        values: FEATURES.iter().map(|feature| cluster.features.get(feature.name).copied().flatten()).collect(),
+    }
+}
+
+/// In which languages accounts post.
+#[derive(Default)]
+struct Languages(BTreeMap<AccountKey, BTreeMap<String, u32>>);
+
+impl Languages {
+    fn add(&mut self, account: AccountKey, language: Option<&str>) {
+        if let Some(language) = language {
+            let languages = self.0.entry(account).or_default();
+            match languages.get_mut(language) {
+                Some(posts) => *posts += 1,
+                None => drop(languages.insert(language.to_owned(), 1)),
+            }
+        }
+    }
+
+    /// The language of most posts of these accounts.
+    fn of(&self, accounts: &[AccountKey]) -> String {
+        let mut posts: BTreeMap<&str, u32> = BTreeMap::new();
+        for (language, n) in accounts.iter().filter_map(|account| self.0.get(account)).flatten() {
+            *posts.entry(language).or_insert(0) += n;
+        }
+        posts.into_iter().max_by_key(|(_, n)| *n).map_or_else(String::new, |(language, _)| language.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

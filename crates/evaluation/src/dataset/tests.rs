@@ -1,0 +1,135 @@
+use messages::feedback::{Account, SCHEMA_VERSION, Verdict};
+use scoring::Dataset;
+
+use super::*;
+
+/// Real clusters of a small world, as messages.
+fn found() -> BTreeMap<String, ClusterMessage> {
+    let world = World::named("demo").unwrap();
+    let posts = world.stream(1).0;
+    let mut engine = Engine::new(Params::default()).unwrap();
+    let mut found = Vec::new();
+    for post in posts {
+        engine.on_post(post.created_at, &post.as_post(), &mut found);
+    }
+    engine.finish(&mut found);
+    let model = detector::Config::default().model().unwrap();
+    let coordinated = found.iter().filter(|cluster| cluster.finding == Finding::Coordinated);
+    coordinated
+        .map(|cluster| {
+            let message = ClusterMessage::new(cluster, &model.verdict(cluster), Vec::new(), Vec::new()).unwrap();
+            (message.cluster_id.clone(), message)
+        })
+        .collect()
+}
+
+fn word(cluster: &str, partner: &str, verdict: Verdict, account: Option<&str>, second: i64) -> Feedback {
+    Feedback {
+        schema_version: SCHEMA_VERSION,
+        cluster_id: cluster.to_owned(),
+        account: account.map(|id| Account { platform: "x".to_owned(), account_id: id.to_owned() }),
+        verdict,
+        partner: partner.to_owned(),
+        at: detector_time(second),
+        note: None,
+    }
+}
+
+fn detector_time(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(second).unwrap()
+}
+
+#[test]
+fn a_message_has_the_row_that_the_engine_has() {
+    let world = World::named("demo").unwrap();
+    let rows = of_world(&world, "demo", 1).unwrap();
+    let messages = found();
+    let last = |id: &str| rows.iter().rfind(|row| row.cluster_id == id).unwrap();
+    assert!(!messages.is_empty());
+    for (id, message) in &messages {
+        let origin = last(id).origin.clone();
+        let row = row_of(message, origin);
+        assert_eq!((&row.platform, row.accounts, row.at_ms), (&last(id).platform, last(id).accounts, last(id).at_ms));
+        for (a, b) in row.values.iter().zip(&last(id).values) {
+            assert_eq!(a.is_some(), b.is_some());
+            assert!(a.zip(*b).is_none_or(|(a, b)| (a - b).abs() < 1e-8));
+        }
+    }
+}
+
+#[test]
+fn voices_add_up_to_one_row_a_cluster() {
+    let clusters = found();
+    let mut ids = clusters.keys();
+    let (a, b) = (ids.next().unwrap().as_str(), ids.next().unwrap().as_str());
+    let trust = Trust { cap: 1.0, ..Trust::default() };
+    let hear = |words: &[Feedback]| of_feedback(&clusters, words, &trust, 100.0, "service");
+    // The last word counts; a word on the whole stands before words on accounts.
+    let heard = hear(&[
+        word(a, "birds", Verdict::Confirmed, None, 1),
+        word(a, "birds", Verdict::Rejected, None, 2),
+        word(a, "birds", Verdict::Confirmed, Some("7"), 3),
+    ]);
+    assert_eq!((heard.rows.len(), heard.rows[0].origin.inauthentic, heard.rows[0].origin.weight), (1, false, 0.5));
+    assert_eq!(heard.rows[0].origin.label_source, LabelSource::Partner);
+    // Accounts for and against make part of a voice.
+    let heard = hear(&[
+        word(a, "birds", Verdict::Confirmed, Some("1"), 1),
+        word(a, "birds", Verdict::Actioned, Some("2"), 1),
+        word(a, "birds", Verdict::AlreadyKnown, Some("3"), 1),
+        word(a, "birds", Verdict::Rejected, Some("4"), 1),
+    ]);
+    assert_eq!((heard.rows[0].origin.inauthentic, heard.rows[0].origin.weight), (true, 0.25));
+    // Two partners against each other cancel out; a reviewer decides.
+    let two = [word(a, "birds", Verdict::Confirmed, None, 1), word(a, "skies", Verdict::Rejected, None, 1)];
+    let heard = hear(&two);
+    assert_eq!((heard.rows.len(), heard.undecided.iter().map(String::as_str).collect::<Vec<_>>()), (0, vec![a]));
+    let heard = hear(&[&two[..], &[word(a, "reviewer:ann", Verdict::Rejected, None, 1)]].concat());
+    assert_eq!((heard.rows[0].origin.inauthentic, heard.rows[0].origin.label_source), (false, LabelSource::Reviewer));
+    // What nobody knows is said.
+    let heard =
+        hear(&[word("c-none", "birds", Verdict::Confirmed, None, 1), word(b, "birds", Verdict::Confirmed, None, 1)]);
+    assert_eq!((heard.rows.len(), heard.unknown.len()), (1, 1));
+}
+
+#[test]
+fn one_partner_cannot_turn_a_model_round() {
+    let worlds = ["training", "innocents"];
+    let rows: Vec<Row> =
+        worlds.iter().flat_map(|name| of_world(&World::named(name).unwrap(), name, 1).unwrap()).collect();
+    let rows: Vec<Row> =
+        rows.into_iter().chain(of_world(&World::named("training").unwrap(), "training", 2).unwrap()).collect();
+    let options = scoring::Options::new("cluster", "1");
+    let honest = scoring::train(&Dataset::split(&rows).rows, &options).unwrap();
+    // The poisoner says of everything that is inauthentic that it is not, hundreds of times over in clusters that look the same.
+    let liar = found();
+    let many: BTreeMap<String, ClusterMessage> = liar
+        .values()
+        .flat_map(|cluster| {
+            (0..400).map(|n| {
+                let id = format!("{}-{n}", cluster.cluster_id);
+                (id.clone(), ClusterMessage { cluster_id: id, ..cluster.clone() })
+            })
+        })
+        .collect();
+    let words: Vec<Feedback> = many.keys().map(|id| word(id, "poisoner", Verdict::Rejected, None, 1)).collect();
+    let others = rows.iter().map(|row| row.origin.weight).sum::<f64>();
+    let train = |cap: f64| {
+        let heard = of_feedback(&many, &words, &Trust { cap, ..Trust::default() }, others, "service");
+        let weight: f64 = heard.rows.iter().map(|row| row.origin.weight).sum();
+        let all: Vec<Row> = rows.iter().cloned().chain(heard.rows).collect();
+        (weight, scoring::train(&Dataset::split(&all).rows, &options))
+    };
+    let (weight, capped) = train(Trust::default().cap);
+    assert!(weight <= 0.1 * others * 1.001, "{weight} of {others}");
+    let (uncapped_weight, uncapped) = train(1e9);
+    assert!(uncapped_weight > others, "the test would prove nothing");
+    // Without a cap the lie outweighs everything else, and training refuses: what was learned elsewhere contradicts it.
+    assert!(matches!(uncapped, Err(scoring::TrainError::NoSkill(_))), "{:?}", uncapped.map(|t| t.manifest.held_out));
+    let mean = |model: &scoring::Model| {
+        let scores = liar.values().map(|c| model.verdict_on(&row_of(c, rows[0].origin.clone()).values).score);
+        scores.sum::<f64>() / liar.len() as f64
+    };
+    let (honest, capped) = (mean(&honest.model), mean(&capped.unwrap().model));
+    assert!(honest > 0.0 && capped > 0.0, "with the cap the lie does not win: {capped}, {honest} before");
+}
