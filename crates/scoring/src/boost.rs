@@ -38,6 +38,9 @@ use serde::{Deserialize, Serialize};
 
 use tree::{Binned, Grower, Tree};
 
+/// Most splits from root to leaf that can be asked for.
+const MOST_DEPTH: usize = 16;
+
 /// Settings as given; [`ParamGuard::check`] makes them usable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,7 +117,7 @@ impl ParamGuard for Boosting {
         let ranges = [
             ("rounds", self.rounds as f64, 1.0..=100_000.0, "from 1 to 100000"),
             ("learning_rate", self.learning_rate, 1e-6..=1.0, "from 0.000001 to 1"),
-            ("depth", self.depth as f64, 1.0..=16.0, "from 1 to 16"),
+            ("depth", self.depth as f64, 1.0..=MOST_DEPTH as f64, "from 1 to 16"),
             ("least_weight", self.least_weight, 0.0..=1e9, "from 0 to 1e9"),
             ("least_gain", self.least_gain, 0.0..=1e9, "from 0 to 1e9"),
             ("l2", self.l2, 0.0..=1e9, "from 0 to 1e9"),

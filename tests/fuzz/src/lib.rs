@@ -4,6 +4,7 @@
 
 mod engine;
 mod files;
+mod models;
 mod posts;
 mod settings;
 mod traces;
@@ -17,6 +18,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rows", posts::rows),
     ("messages", posts::messages),
     ("files", files::files),
+    ("models", models::models),
+    ("datasets", models::datasets),
     ("traces", traces::traces),
     ("engine", engine::engine),
     ("snapshot", engine::snapshot),

@@ -106,6 +106,8 @@ fn trees_that_lead_nowhere_are_noticed() {
     assert!(!loops.is_sound(4));
     let beyond: Boosted = serde_json::from_str(&text.replacen("\"right\":2", "\"right\":99999", 1)).unwrap();
     assert!(!beyond.is_sound(4));
+    let shared: Boosted = serde_json::from_str(&text.replacen("\"right\":2", "\"right\":1", 1)).unwrap();
+    assert!(!shared.is_sound(4), "two ways to one node make a walk of all ways endless");
 }
 
 /// Shapley values by their definition: every order of features, each taken out of the tree's own mean.

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{Boosting, round};
+use super::{Boosting, MOST_DEPTH, round};
 
 /// A flat tree; the root is the first node, and a child always comes after its parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,18 +76,34 @@ impl Tree {
         }
     }
 
+    /// Whether the nodes are one tree, no deeper than trees are grown: no child is shared, none comes before its parent, and none is
+    /// left over. Walking it then ends, and takes no more steps than there are nodes.
     pub fn is_sound(&self, features: usize) -> bool {
-        let sound = |(at, node): (usize, &Node)| {
-            let good = node.cover.is_finite() && node.cover > 0.0;
-            good && match &node.kind {
+        let mut depths: Vec<Option<usize>> = vec![None; self.nodes.len()];
+        if let Some(root) = depths.first_mut() {
+            *root = Some(0);
+        }
+        for (at, node) in self.nodes.iter().enumerate() {
+            let Some(depth) = depths[at] else { return false };
+            let sound = match &node.kind {
                 Kind::Leaf(value) => value.is_finite(),
                 Kind::Split(split) => {
-                    let child = |child: usize| child > at && child < self.nodes.len();
-                    split.feature < features && split.at.is_finite() && child(split.left) && child(split.right)
+                    let mut place = |child: usize| {
+                        let free = child > at && depths.get(child).is_some_and(Option::is_none);
+                        if free {
+                            depths[child] = Some(depth + 1);
+                        }
+                        free
+                    };
+                    let children = depth < MOST_DEPTH && place(split.left) && place(split.right);
+                    children && split.feature < features && split.at.is_finite()
                 }
+            };
+            if !sound || !node.cover.is_finite() || node.cover <= 0.0 {
+                return false;
             }
-        };
-        !self.nodes.is_empty() && self.nodes.iter().enumerate().all(sound)
+        }
+        !self.nodes.is_empty()
     }
 }
 
