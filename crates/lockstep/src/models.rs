@@ -74,7 +74,7 @@ impl Models {
                 return println_json(&serde_json::to_value(registry.show(&name, &version)?)?);
             }
             Action::Promote { name, version } => {
-                registry.promote(&name, &version)?;
+                registry.promote(&name, &version, jiff::Timestamp::now())?;
                 eprintln!("{name} {version} is in service for processes that start from now on");
             }
         }
