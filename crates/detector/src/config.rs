@@ -20,6 +20,12 @@ const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/1/model.jso
 pub struct Config {
     /// Folder of the model registry; the model bundled with the program is used where there is none.
     pub models: PathBuf,
+    /// The model whose verdicts are published, `name/version`; empty for the one that the registry has in service.
+    pub model: String,
+    /// A model that judges the same clusters beside it, `name/version`: what it says is counted and goes nowhere else. Empty for none.
+    pub shadow_model: String,
+    /// Seconds between two looks at which models ought to be in service; 0 for none, so that a new one waits for the next start.
+    pub model_check_s: u64,
     /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
     pub lexicon: Option<PathBuf>,
     /// Posts taken from the log at a time; outputs are committed as often.
@@ -40,6 +46,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             models: "models".into(),
+            model: String::new(),
+            shadow_model: String::new(),
+            model_check_s: 2,
             lexicon: None,
             batch: 2_000,
             future_tolerance_s: 300,
@@ -172,6 +181,14 @@ pub enum StartError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A model that the configuration names cannot be used.
+    #[error("configuration: detector.{key}: {source}")]
+    Named {
+        /// Which key.
+        key: &'static str,
+        /// Why not.
+        source: ModelError,
+    },
     /// The lexicon cannot be read.
     #[error(transparent)]
     Lexicon(#[from] LexiconError),
@@ -186,13 +203,20 @@ impl Config {
         Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
     }
 
-    /// The model in service, or the bundled one where there is no registry.
+    /// The active model: the one named, or the registry's, or the bundled one where there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
-        if self.models.is_dir() {
-            Ok(Registry::open(&self.models)?.active()?)
-        } else {
-            Ok(Model::from_bytes(BUNDLED_MODEL)?)
+        match self.named_model()? {
+            Some(name) => self.load_named("model", &name),
+            None if self.models.is_dir() => Ok(Registry::open(&self.models)?.active()?),
+            None => Ok(Model::from_bytes(BUNDLED_MODEL)?),
         }
+    }
+
+    /// Whether names and numbers make sense, without a look at any file.
+    pub fn check(&self) -> Result<(), StartError> {
+        self.named_model()?;
+        self.named_shadow_model()?;
+        self.engine().map(drop)
     }
 
     /// The lexicon named, or the bundled one.

@@ -12,11 +12,14 @@
 mod clock;
 mod config;
 pub mod detect;
+mod drift;
 pub mod explain;
 pub mod input;
 pub mod intake;
 pub mod lexicon;
 mod metrics;
+mod model_metrics;
+mod models;
 pub mod peers;
 mod pipeline;
 mod service;

@@ -6,7 +6,7 @@ use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::detect::status_name;
+use crate::{detect::status_name, model_metrics::ModelMetrics};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub struct DetectorMetrics {
     checkpoint_bytes: IntGauge,
     checkpoint_seconds: Histogram,
     restore: GaugeVec,
+    pub(crate) models: ModelMetrics,
 }
 
 impl DetectorMetrics {
@@ -91,6 +92,7 @@ impl DetectorMetrics {
                 "Seconds that this start took to be where the last commit was, by what from: checkpoint or log.",
                 &["from"],
             )?,
+            models: ModelMetrics::new(metrics)?,
         };
         // A counter that has never counted is shown as zero, so that an alert on its rate works from the start.
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
@@ -114,12 +116,11 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// A cluster has been published, just now if `live`; `before` is the status it had.
-    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>, live: bool) {
+    /// A cluster has been published; `before` is the status it had.
+    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>) {
         self.gone(before);
-        self.living.with_label_values(&[status_name(cluster.status)]).inc();
-        let status = status_name(cluster.status);
-        self.clusters.with_label_values(&[status]).inc_by(u64::from(live));
+        self.stands(cluster.status);
+        self.clusters.with_label_values(&[status_name(cluster.status)]).inc();
     }
 
     /// A cluster of this status is one no longer.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use coordination::{AccountEvidence, Cluster, Engine, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
+use coordination::{AccountEvidence, Cluster, Engine, Finding, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
 use messages::cluster::{ClusterError, ClusterMessage};
-use scoring::Model;
+use scoring::{Model, Verdict, features};
 
 use crate::{
     config::{Config, StartError},
@@ -16,9 +16,20 @@ use crate::{
 pub struct Pipeline {
     engine: Engine,
     model: Model,
+    /// Judges beside the model; [`judge`](Self::judge) hands out what it says.
+    shadow: Option<Model>,
     lexicon: Arc<Lexicon>,
     subjects: Subjects,
     found: Vec<Cluster>,
+}
+
+/// A cluster's message with what it was made from.
+pub(crate) struct Judged {
+    pub(crate) message: ClusterMessage,
+    /// Its features, where it is coordinated: of others no model's word counts.
+    pub(crate) values: Option<Vec<Option<f64>>>,
+    /// What the shadow model says of those.
+    pub(crate) shadow: Option<Verdict>,
 }
 
 /// Reads posts: their traces and what they are about.
@@ -50,6 +61,7 @@ impl Pipeline {
         Ok(Pipeline {
             engine: config.engine()?,
             model: config.model()?,
+            shadow: None,
             lexicon: Arc::new(config.lexicon()?),
             subjects: Subjects::default(),
             found: Vec::new(),
@@ -89,6 +101,43 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Vec<ClusterMessage>, ClusterError> {
         let found = std::mem::take(&mut self.found);
         found.iter().map(|cluster| self.message(cluster)).collect()
+    }
+
+    /// The same with the shadow model's verdicts.
+    pub(crate) fn judge(&mut self) -> Result<Vec<Judged>, ClusterError> {
+        let found = std::mem::take(&mut self.found);
+        let judge = |cluster: &Cluster| {
+            let message = self.message(cluster)?;
+            let values = (cluster.finding == Finding::Coordinated).then(|| features::values(cluster));
+            let shadow = self.shadow.as_ref().zip(values.as_deref()).map(|(shadow, values)| shadow.verdict_on(values));
+            Ok(Judged { message, values, shadow })
+        };
+        found.iter().map(judge).collect()
+    }
+
+    /// The model whose verdicts are published.
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model that judges beside it.
+    pub(crate) fn shadow(&self) -> Option<&Model> {
+        self.shadow.as_ref()
+    }
+
+    /// Puts a model in service from the next cluster on; returns the one before it.
+    pub(crate) fn set_model(&mut self, model: Model) -> Model {
+        std::mem::replace(&mut self.model, model)
+    }
+
+    /// Lets a model judge beside it from the next cluster on; returns the one before it.
+    pub(crate) fn set_shadow(&mut self, model: Model) -> Option<Model> {
+        self.shadow.replace(model)
+    }
+
+    /// Ids of the clusters found since the last [`take`](Self::take).
+    pub(crate) fn found(&self) -> impl Iterator<Item = &str> {
+        self.found.iter().map(|cluster| cluster.id.as_str())
     }
 
     /// Forgets the clusters found since the last [`take`](Self::take).

@@ -10,6 +10,9 @@
 //! stayed silent for half a minute holds nothing back. Because that goes by the wall clock, event time is committed with the
 //! offsets: a replay ends at the event time that the commit had, so that it finds what was published, no more and no less.
 //!
+//! **A model** that is promoted meanwhile is taken between two batches. What was told with the one before it stays told: after a crash,
+//! what stands in the topics of clusters counts, not what the model now in service would say.
+//!
 //! Two runs give the same clusters, with kills or without, as long as each partition's posts are in order to within the allowed
 //! lateness. A post that is further behind is late or not depending on how much was read at a time.
 //!
@@ -33,7 +36,7 @@ use messages::{
 use runtime::{
     Cleanup, Consumer, Log, LogError, NewRecord, Record, TopicSpec,
     admin::Check,
-    checkpoint::{Checkpoint, CheckpointError, Checkpoints},
+    checkpoint::{CheckpointError, Checkpoints},
     shutdown::Shutdown,
 };
 use tokio::sync::watch;
@@ -41,9 +44,11 @@ use tokio::sync::watch;
 use crate::{
     clock::EventClock,
     config::{Config, StartError},
+    drift::Window,
     metrics::DetectorMetrics,
+    models::{LookOut, Role, Watch},
     pipeline::Pipeline,
-    state::{Note, State, StateError},
+    state::{Note, State, StateError, Told},
 };
 
 /// The detector's consumer group.
@@ -58,6 +63,9 @@ const TRIES: u32 = 5;
 /// Largest cluster message: what Kafka takes by default, less the record's own overhead.
 const MOST_BYTES: usize = 900 * 1024;
 const DAY: Duration = Duration::from_secs(86_400);
+
+mod judging;
+mod recovery;
 
 /// Creates the topics that the detector reads and writes, where they are missing.
 pub async fn create_topics(log: &Log) -> Result<(), LogError> {
@@ -116,16 +124,31 @@ pub struct Service {
     flagged: BTreeSet<String>,
     /// What was last published of each cluster.
     statuses: BTreeMap<String, Status>,
+    /// Where the topics of clusters ended when what stands above was right.
+    told: Told,
     /// Failures to publish in a row.
     failures: u32,
+    /// Where to look for other models, until the service runs.
+    look_out: Option<LookOut>,
+    /// Between two looks.
+    look_every: Duration,
+    /// What was judged lately.
+    window: Window,
+    /// Whether the window has changed since it was measured, and when that was.
+    measured: (bool, Instant),
 }
 
 impl Service {
     /// A service on a log whose topics exist.
     pub fn new(log: Log, config: &Config, metrics: DetectorMetrics) -> Result<Service, StartError> {
-        Ok(Service {
+        let pipeline = Pipeline::new(config)?;
+        let mut look_out = LookOut::new(config, pipeline.model());
+        metrics.models.in_service(Role::Active, pipeline.model(), None);
+        judging::say_whether_drift_is_measured(pipeline.model());
+        let news = look_out.look();
+        let mut service = Service {
             log,
-            pipeline: Pipeline::new(config)?,
+            pipeline,
             metrics,
             batch: config.batch.max(1),
             future_tolerance: (config.future_tolerance_s as Millis).saturating_mul(1_000),
@@ -143,8 +166,15 @@ impl Service {
             unpublished: Vec::new(),
             flagged: BTreeSet::new(),
             statuses: BTreeMap::new(),
+            told: Told::default(),
             failures: 0,
-        })
+            look_out: Some(look_out),
+            look_every: Duration::from_secs(config.model_check_s),
+            window: Window::default(),
+            measured: (false, Instant::now()),
+        };
+        news.into_iter().for_each(|news| service.take_models(news));
+        Ok(service)
     }
 
     /// Works until told to stop. `ended` turns true when no more posts will come, as in a replay: when all have been read,
@@ -160,8 +190,15 @@ impl Service {
         let mut consumer = self.log.consumer(GROUP, &[POSTS]).await?;
         self.clock.ends(&self.log.end_offsets(POSTS).await?);
         ready.ready();
+        let look_out = self.look_out.take().filter(|_| !self.look_every.is_zero());
+        let mut watch = look_out.map(|look_out| look_out.keep_looking(self.look_every));
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
+            // Here nothing is found that is not judged: what comes next has one model's verdict throughout.
+            while let Some(news) = watch.as_mut().and_then(Watch::take) {
+                tokio::task::block_in_place(|| self.take_models(news));
+            }
+            self.measure_drift();
             let records = tokio::select! {
                 records = consumer.poll(self.batch, WAIT) => records?,
                 () = shutdown.stopping() => break,
@@ -184,157 +221,49 @@ impl Service {
                     shutdown.stopping().await;
                     break;
                 }
-                self.checkpoint(false);
+                self.checkpoint(false).await;
                 continue;
             }
             let dead = tokio::task::block_in_place(|| self.take_in(&records, true));
             self.publish(&mut consumer, dead).await?;
             self.metrics.batch(began.elapsed().as_secs_f64());
-            self.checkpoint(false);
+            self.checkpoint(false).await;
         }
-        self.checkpoint(true);
+        self.checkpoint(true).await;
         consumer.close().await?;
         Ok(())
     }
 
-    /// Brings everything to where it was at the last commit: from a checkpoint and the posts after it, or from all posts.
-    async fn recover(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
-        let began = Instant::now();
-        self.log.take_over(GROUP).await?;
-        let committed = self.log.committed_noted(GROUP, POSTS).await?;
-        let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
-        if ends.iter().all(|end| *end == 0) {
-            return Ok(());
-        }
-        let notes = committed.iter().flatten().filter_map(|end| Note::parse(&end.note));
-        let note = notes.max_by_key(|note| note.now);
-        let restored = note.is_some_and(|note| {
-            self.lineage = note.lineage;
-            tokio::task::block_in_place(|| self.restore(&ends))
-        });
-        self.clock.replay(note.map(|note| note.now), ends.len());
-        let posts = self.replay(&ends, shutdown).await?;
-        if shutdown.is_stopping() {
-            return Ok(());
-        }
-        self.clock.live();
-        tokio::task::block_in_place(|| self.pipeline.time(self.clock.now()));
-        for cluster in self.pipeline.take()? {
-            if cluster.status == Status::Flagged {
-                self.flagged.insert(cluster.cluster_id.clone());
-            }
-            self.note(&cluster, false);
-        }
-        self.shown = self.pipeline.stats();
-        self.unsaved = (posts > 0).then(Instant::now);
-        let (from, seconds) = (if restored { "checkpoint" } else { "log" }, began.elapsed().as_secs_f64());
-        self.metrics.restored(from, seconds);
-        tracing::info!(from, posts, seconds, "the engine is where it was");
-        Ok(())
-    }
-
-    /// Takes over the newest checkpoint that fits, if there is one.
-    fn restore(&mut self, ends: &[i64]) -> bool {
-        let Some(checkpoints) = &self.checkpoints else {
-            tracing::info!("rebuilding the engine from the log: checkpoints are turned off");
-            return false;
-        };
-        let found = match checkpoints.newest_first() {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%error, "rebuilding the engine from the log");
-                return false;
-            }
-        };
-        for Checkpoint { offsets, state, written, path } in found {
-            let (file, age_s) = (path.display(), written.elapsed().map_or(0, |age| age.as_secs()));
-            let fits = State::read(&state).and_then(|(state, pipeline)| {
-                let beyond =
-                    |(partition, next): (&i32, &i64)| ends.get(*partition as usize).is_none_or(|end| next > end);
-                if state.lineage != self.lineage {
-                    return Err(StateError::Lineage);
-                }
-                if offsets.iter().any(beyond) {
-                    return Err(StateError::Ahead);
-                }
-                if state.shards != self.shards {
-                    return Err(StateError::Shards(state.shards));
-                }
-                self.pipeline.restore(pipeline)?;
-                Ok(state)
-            });
-            match fits {
-                Ok(state) => {
-                    tracing::info!(%file, age_s, "restored from a checkpoint");
-                    self.clock = state.clock.into_owned();
-                    self.flagged = state.flagged.into_owned();
-                    self.statuses = state.statuses.into_owned();
-                    self.statuses.values().for_each(|status| self.metrics.stands(*status));
-                    return true;
-                }
-                Err(reason) => tracing::warn!(%file, age_s, %reason, "a checkpoint is not used"),
-            }
-        }
-        tracing::info!("rebuilding the engine from the log: there is no checkpoint to go on from");
-        false
-    }
-
-    /// Reads what is committed again, from where the clock stands on; how many records that are.
-    async fn replay(&mut self, ends: &[i64], shutdown: &Shutdown) -> Result<usize, ServiceError> {
-        let offsets = self.clock.offsets();
-        let mut readers = Vec::new();
-        for (partition, end) in (0..).zip(ends) {
-            let from = offsets.get(&partition).copied().unwrap_or(0);
-            if from < *end {
-                readers.push((partition, self.log.read_range(POSTS, partition, from..*end).await?));
-            } else {
-                self.clock.replayed(partition);
-            }
-        }
-        let mut count = 0;
-        // In turns, a batch of each partition at a time, as they were read at first.
-        while !readers.is_empty() && !shutdown.is_stopping() {
-            let mut open = Vec::with_capacity(readers.len());
-            for (partition, mut stream) in readers {
-                let mut records = Vec::new();
-                let mut more = true;
-                while records.len() < self.batch {
-                    match futures::StreamExt::next(&mut stream).await {
-                        Some(record) => records.push(record?),
-                        None => {
-                            more = false;
-                            break;
-                        }
-                    }
-                }
-                count += records.len();
-                tokio::task::block_in_place(|| self.take_in(&records, false));
-                match more {
-                    true => open.push((partition, stream)),
-                    false => self.clock.replayed(partition),
-                }
-            }
-            readers = open;
-        }
-        Ok(count)
-    }
-
     /// Writes a checkpoint where one is due, or `now`. To be called only where all that was read is committed.
-    fn checkpoint(&mut self, now: bool) {
+    async fn checkpoint(&mut self, now: bool) {
         let age = self.unsaved.map(|since| since.elapsed());
-        let (Some(checkpoints), Some(age)) = (&self.checkpoints, age) else { return };
+        let Some(age) = age.filter(|_| self.checkpoints.is_some()) else { return };
         self.metrics.unsaved(age.as_secs_f64());
         // After a failure the engine knows posts that are not committed.
         if self.failures > 0 || !(now || self.tried.elapsed() >= self.every) {
             return;
         }
         self.tried = Instant::now();
-        let state = State {
-            lineage: self.lineage,
-            shards: self.shards,
-            clock: Cow::Borrowed(&self.clock),
-            flagged: Cow::Borrowed(&self.flagged),
-            statuses: Cow::Borrowed(&self.statuses),
+        match ends_told(&self.log).await {
+            Ok(told) => self.told = told,
+            Err(error) => {
+                tracing::warn!(%error, "no checkpoint written; the next start takes longer");
+                return;
+            }
+        }
+        let (Some(checkpoints), state) = (
+            &self.checkpoints,
+            State {
+                lineage: self.lineage,
+                shards: self.shards,
+                clock: Cow::Borrowed(&self.clock),
+                flagged: Cow::Borrowed(&self.flagged),
+                statuses: Cow::Borrowed(&self.statuses),
+                window: Cow::Borrowed(&self.window),
+                told: Cow::Borrowed(&self.told),
+            },
+        ) else {
+            return;
         };
         let written = tokio::task::block_in_place(|| {
             let state = state.write(self.pipeline.snapshot()?)?;
@@ -352,13 +281,13 @@ impl Service {
         }
     }
 
-    /// Takes note of a published cluster; it is counted only if it was published just now.
-    fn note(&mut self, cluster: &ClusterMessage, live: bool) {
+    /// Takes note of a cluster that was published.
+    fn note(&mut self, cluster: &ClusterMessage) {
         for gone in &cluster.lineage {
             self.metrics.gone(self.statuses.remove(gone));
         }
         let before = self.statuses.insert(cluster.cluster_id.clone(), cluster.status);
-        self.metrics.cluster(cluster, before, live);
+        self.metrics.cluster(cluster, before);
     }
 
     /// Decodes records and hands them to the pipeline; returns the dead letters. Records are counted only if `live`.
@@ -407,8 +336,9 @@ impl Service {
 
     /// Publishes what was found and commits what was read, in one piece.
     async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
-        for cluster in self.pipeline.take()? {
-            self.unpublished.push(cluster.within(MOST_BYTES)?);
+        for mut judged in self.pipeline.judge()? {
+            self.watch_judgement(&mut judged);
+            self.unpublished.push(judged.message.within(MOST_BYTES)?);
         }
         for cluster in &self.unpublished {
             let value = cluster.encode()?;
@@ -444,7 +374,7 @@ impl Service {
             Err(error) => return Err(error.into()),
         }
         for cluster in std::mem::take(&mut self.unpublished) {
-            self.note(&cluster, true);
+            self.note(&cluster);
             tracing::info!(
                 cluster = %cluster.cluster_id,
                 version = cluster.version,
@@ -469,6 +399,11 @@ fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> 
     NewRecord { topic: Arc::from(POSTS_DEAD_LETTER), key: record.key.clone(), value: Some(letter.value), headers }
 }
 
+/// Where the topics end that clusters are told in.
+async fn ends_told(log: &Log) -> Result<Told, LogError> {
+    Ok(Told { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
+}
+
 /// Why a checkpoint was not written.
 #[derive(Debug, thiserror::Error)]
 enum CannotSave {
@@ -481,3 +416,6 @@ enum CannotSave {
 fn wall_clock() -> Millis {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,10 @@ use messages::cluster::Status;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::clock::EventClock;
+use crate::{clock::EventClock, drift::Window};
 
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a checkpoint's state cannot be used, or cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,16 @@ pub(crate) struct State<'a> {
     pub(crate) clock: Cow<'a, EventClock>,
     pub(crate) flagged: Cow<'a, BTreeSet<String>>,
     pub(crate) statuses: Cow<'a, BTreeMap<String, Status>>,
+    pub(crate) window: Cow<'a, Window>,
+    /// Where the topics of clusters end: what is told in them from there on is not in this.
+    pub(crate) told: Cow<'a, Told>,
+}
+
+/// The end of each partition of the topics that clusters are told in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) clusters: Vec<i64>,
+    pub(crate) flagged: Vec<i64>,
 }
 
 impl State<'_> {
@@ -108,6 +118,9 @@ mod tests {
     fn a_state_is_read_as_written() {
         let flagged = BTreeSet::from(["c-1".to_owned()]);
         let statuses = BTreeMap::from([("c-1".to_owned(), Status::Flagged), ("c-2".to_owned(), Status::Faded)]);
+        let mut window = Window::default();
+        window.tell("c-1", vec![Some(0.5), None], -1.0);
+        let told = Told { clusters: vec![3, 0], flagged: vec![1] };
         let (clock, lineage, shards) = (EventClock::default(), 7, 2);
         let state = State {
             lineage,
@@ -115,11 +128,14 @@ mod tests {
             clock: Cow::Borrowed(&clock),
             flagged: Cow::Borrowed(&flagged),
             statuses: Cow::Borrowed(&statuses),
+            window: Cow::Borrowed(&window),
+            told: Cow::Borrowed(&told),
         };
         let mut bytes = state.write(b"engine".to_vec()).unwrap();
         let (read, pipeline) = State::read(&bytes).unwrap();
         assert_eq!((read.lineage, read.shards, pipeline), (7, 2, &b"engine"[..]));
         assert_eq!((read.flagged.as_ref(), read.statuses.as_ref()), (&flagged, &statuses));
+        assert_eq!((read.window.as_ref(), read.told.as_ref()), (&window, &told));
         bytes[0] = 9;
         assert!(matches!(State::read(&bytes), Err(StateError::Version(9))));
         assert!(matches!(State::read(&[]), Err(StateError::Bytes("read"))));

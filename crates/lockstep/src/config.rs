@@ -86,7 +86,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        self.detector.engine()?;
+        self.detector.check()?;
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
@@ -94,6 +94,8 @@ impl Config {
     /// process needs only those of its own role.
     fn check_files(&self) -> Result<Vec<String>> {
         self.detector.lexicon()?;
+        self.detector.model()?;
+        self.detector.shadow_model()?;
         self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
         self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))
     }

@@ -4,80 +4,209 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use scoring::Registry;
+use jiff::Timestamp;
+use scoring::{Listed, Manifest, ModelName, Registry};
+use serde_json::json;
 
-use crate::detect::println_json;
+use crate::{
+    config::{Config, ConfigFile},
+    detect::println_json,
+};
 
-/// Lists, shows and promotes models.
+/// Lists, shows, promotes and rolls back models.
+///
+/// The registry is a folder: MODELS/NAME/VERSION/ holds a model with its manifest and card, MODELS/active.toml names the one in
+/// service, and MODELS/history.toml says what was in service when.
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models promote cluster 2"
-)]
+#[command(after_help = "\
+Examples:
+  lockstep models list
+  lockstep models show cluster 2 --card
+  lockstep models promote cluster 2      running detectors take it within seconds
+  lockstep models rollback               back to the one before")]
 pub struct Models {
     #[command(subcommand)]
     action: Action,
-    /// Folder of the model registry
-    #[arg(long, default_value = "models", global = true)]
-    models: PathBuf,
+    /// Folder of the model registry; by default the configuration's, `models`
+    #[arg(long, global = true, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Configuration file, for the folder and for the models that it names
+    #[arg(long, global = true, value_name = "FILE", env = "LOCKSTEP_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Action {
-    /// Lists all versions; the one in service is marked
+    /// Lists all versions with their figures, and which are in service
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Prints a version's manifest as JSON
+    /// Prints a version's manifest as JSON, or its card
     Show {
         /// Name of the model
         name: String,
         /// Its version
         version: String,
+        /// The model card, Markdown, in place of the manifest
+        #[arg(long)]
+        card: bool,
     },
-    /// Puts a version into service, for processes that start from now on
+    /// Puts a version into service, once it has loaded without fault
     Promote {
         /// Name of the model
         name: String,
         /// Its version
         version: String,
     },
+    /// Goes back to the version that was in service before
+    Rollback,
 }
 
 impl Models {
     pub fn run(self) -> Result<()> {
-        if !self.models.is_dir() {
+        let config = ConfigFile { config: self.config }.load()?;
+        let dir = self.models.unwrap_or_else(|| config.detector.models.clone());
+        if !dir.is_dir() {
             bail!(
                 "there is no model registry in {}: name its folder with --models (without a registry, the model that is \
                  built in is used)",
-                self.models.display()
+                dir.display()
             );
         }
-        let registry = Registry::open(&self.models)?;
-        let mut out = std::io::stdout();
+        let registry = Registry::open(&dir)?;
         match self.action {
-            Action::List { json } => {
-                let entries = registry.list()?;
-                if json {
-                    let entries = entries
-                        .iter()
-                        .map(|e| serde_json::json!({ "name": e.name, "version": e.version, "active": e.active }));
-                    return println_json(&entries.collect());
-                }
-                for entry in entries {
-                    let mark = if entry.active { "  in service" } else { "" };
-                    writeln!(out, "{} {}{mark}", entry.name, entry.version)?;
-                }
+            Action::List { json: true } => {
+                let listed = registry.survey()?;
+                return println_json(&listed.iter().map(|listed| as_json(listed, &config)).collect());
             }
-            Action::Show { name, version } => {
-                return println_json(&serde_json::to_value(registry.show(&name, &version)?)?);
+            Action::List { json: false } => {
+                std::io::stdout().write_all(table(&registry.survey()?, &config).as_bytes())?
+            }
+            Action::Show { name, version, card } => {
+                let usable = registry.load(&name, &version);
+                if card {
+                    std::io::stdout().write_all(registry.card(&name, &version)?.as_bytes())?;
+                } else {
+                    println_json(&serde_json::to_value(registry.show(&name, &version)?)?)?;
+                }
+                if let Err(why) = usable {
+                    eprintln!("warning: this version of Lockstep cannot use it: {why}");
+                }
             }
             Action::Promote { name, version } => {
-                registry.promote(&name, &version)?;
-                eprintln!("{name} {version} is in service for processes that start from now on");
+                let before = registry.promote(&name, &version, Timestamp::now())?;
+                match before {
+                    Some(before) if before.name == name && before.version == version => {
+                        eprintln!("{before} was in service already");
+                    }
+                    Some(before) => eprintln!("{name}/{version} is in service in place of {before}; {TAKEN}"),
+                    None => eprintln!("{name}/{version} is in service; {TAKEN}"),
+                }
+                warn_of_a_named_model(&config);
+            }
+            Action::Rollback => {
+                let change = registry.rollback(Timestamp::now())?;
+                let from = change.from.map_or_else(|| "none".to_owned(), |from| from.to_string());
+                eprintln!("{} is in service again in place of {from}; {TAKEN}", change.to);
+                warn_of_a_named_model(&config);
             }
         }
         Ok(())
     }
+}
+
+const TAKEN: &str = "running detectors take it within seconds, and `lockstep models rollback` goes back";
+
+fn warn_of_a_named_model(config: &Config) {
+    if !config.detector.model.is_empty() {
+        eprintln!(
+            "warning: detectors with this configuration keep {}, which detector.model names",
+            config.detector.model
+        );
+    }
+}
+
+/// What a version does in service: as the registry has it, but for what the configuration names.
+fn roles(listed: &Listed, config: &Config) -> Vec<&'static str> {
+    let name = ModelName { name: listed.entry.name.clone(), version: listed.entry.version.clone() }.to_string();
+    let detector = &config.detector;
+    let mut roles = Vec::new();
+    match (listed.entry.active, detector.model.as_str()) {
+        (true, "") => roles.push("in service"),
+        (_, named) if named == name => roles.push("in service (detector.model)"),
+        (true, _) => roles.push("promoted, but detector.model names another"),
+        (false, _) => {}
+    }
+    if detector.shadow_model == name {
+        roles.push("shadow");
+    }
+    roles
+}
+
+fn as_json(listed: &Listed, config: &Config) -> serde_json::Value {
+    let (entry, roles) = (&listed.entry, roles(listed, config));
+    let mut row = json!({
+        "name": entry.name,
+        "version": entry.version,
+        "active": entry.active,
+        "in_service": roles.iter().any(|role| role.starts_with("in service")),
+        "shadow": roles.contains(&"shadow"),
+    });
+    let more = match &listed.manifest {
+        Ok(manifest) => json!({
+            "learner": manifest.learner,
+            "rows": manifest.training.rows,
+            "inauthentic": manifest.training.inauthentic,
+            "average_precision": manifest.held_out.average_precision,
+            "baseline_log_e": manifest.baseline_log_e,
+            "threshold": manifest.threshold,
+            "error": null,
+        }),
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    if let (Some(row), serde_json::Value::Object(more)) = (row.as_object_mut(), more) {
+        row.extend(more);
+    }
+    row
+}
+
+/// Columns as wide as what stands in them; a version that cannot be used has the reason below it.
+fn table(listed: &[Listed], config: &Config) -> String {
+    let head = ["MODEL", "VERSION", "LEARNER", "ROWS", "INAUTHENTIC", "AVERAGE PRECISION", ""].map(str::to_owned);
+    let row = |listed: &Listed| {
+        let (name, version) = (listed.entry.name.clone(), listed.entry.version.clone());
+        let roles = roles(listed, config).join(", ");
+        match &listed.manifest {
+            Ok(Manifest { learner, training, held_out, .. }) => {
+                let learner = learner.split(',').next().unwrap_or_default().to_owned();
+                let precision = format!("{:.3}", held_out.average_precision);
+                [name, version, learner, training.rows.to_string(), training.inauthentic.to_string(), precision, roles]
+            }
+            Err(_) => {
+                let none = || "-".to_owned();
+                [name, version, "cannot be used".to_owned(), none(), none(), none(), roles]
+            }
+        }
+    };
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(listed.iter().map(row)).collect();
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..7).map(width).collect();
+    let line = |row: &[String; 7]| -> String {
+        let cell = |(at, text): (usize, &String)| match at {
+            3..=5 => format!("{text:>width$}", width = widths[at]),
+            _ => format!("{text:<width$}", width = widths[at]),
+        };
+        let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    let mut text = line(&rows[0]);
+    for (row, listed) in rows[1..].iter().zip(listed) {
+        text += &line(row);
+        if let Err(error) = &listed.manifest {
+            text += &format!("  {error}\n");
+        }
+    }
+    text
 }

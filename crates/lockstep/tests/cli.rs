@@ -611,10 +611,68 @@ fn models_and_worlds_that_are_not_there_name_those_that_are() {
     assert_eq!(serde_json::from_str::<Value>(&list).unwrap()[0]["name"], "cluster");
     desk.run(&["models", "--models", models, "show", "cluster", "none"]).ends(1).says(&["cluster none", "there are: "]);
     desk.run(&["models", "--models", models, "promote", "../x", "1"]).ends(1).says(&["cannot be a model's name"]);
+    let name = serde_json::from_str::<Value>(&list).unwrap()[0]["version"].as_str().unwrap().to_owned();
+    let card = desk.run(&["models", "--models", models, "show", "cluster", &name, "--card"]).ends(0).out;
+    assert!(card.starts_with("# Model card: cluster"), "{card}");
     assert!(desk.run(&["simulate", "--list"]).ends(0).out.lines().any(|world| world == "demo"));
     desk.run(&["simulate"]).ends(2).says(&["--world"]);
     desk.run(&["simulate", "--world", "dmeo"]).ends(1).says(&["did you mean `demo`?"]);
     desk.run(&["simulate", "--world", "no.toml"]).ends(1).says(&["cannot read the world no.toml"]);
+}
+
+#[test]
+fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() {
+    let desk = Desk::new();
+    let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models"));
+    let entries: Value = serde_json::from_str(
+        &desk.run(&["models", "--models", models.to_str().unwrap(), "list", "--json"]).ends(0).out,
+    )
+    .unwrap();
+    let whole = entries.as_array().unwrap().iter().find(|entry| entry["active"] == true).unwrap();
+    let (name, version) = (whole["name"].as_str().unwrap(), whole["version"].as_str().unwrap());
+    fs::create_dir_all(desk.path("models")).unwrap();
+    for file in ["model.json", "manifest.json", "card.md"] {
+        let bytes = fs::read(models.join(name).join(version).join(file)).unwrap();
+        fs::create_dir_all(desk.path("models").join(name).join(version)).unwrap();
+        desk.write(&format!("models/{name}/{version}/{file}"), &bytes);
+        // The same model under another version is no model of that version.
+        fs::create_dir_all(desk.path("models").join(name).join("99")).unwrap();
+        desk.write(&format!("models/{name}/99/{file}"), &bytes);
+    }
+    desk.write("c.toml", &format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
+    desk.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
+        "no model is in service",
+        "there is no active.toml in models",
+        "lockstep models promote",
+    ]);
+    desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model is in service in models"]);
+    desk.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
+    desk.run(&["models", "promote", name, version]).ends(0).says(&["was in service already"]);
+    desk.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
+    desk.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
+    desk.run(&["config", "check", "--config", "c.toml"]).ends(0);
+
+    let list = desk.run(&["models", "list", "--config", "c.toml"]).ends(0).out;
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines[0].starts_with("MODEL") && lines[0].contains("AVERAGE PRECISION"), "{list}");
+    assert!(lines[1].contains(version) && lines[1].ends_with("in service, shadow"), "{list}");
+    assert!(lines[2].contains("99") && lines[2].contains("cannot be used"), "{list}");
+    assert!(lines[3].contains("its folder was copied or renamed"), "{list}");
+    let json: Value = serde_json::from_str(&desk.run(&["models", "list", "--json"]).ends(0).out).unwrap();
+    assert_eq!(
+        (&json[0]["in_service"], &json[0]["shadow"], &json[0]["error"]),
+        (&true.into(), &false.into(), &Value::Null)
+    );
+    assert!(json[0]["average_precision"].as_f64().unwrap() > 0.5);
+    assert!(json[1]["error"].as_str().unwrap().contains("copied or renamed"));
+
+    for (key, value, why) in [
+        ("model", "cluster", "detector.model: \"cluster\" names no model: write NAME/VERSION"),
+        ("shadow_model", "cluster/none", "detector.shadow_model: no model \"cluster none\" in models; there are: "),
+    ] {
+        desk.write("bad.toml", format!("[detector]\n{key} = {value:?}\n"));
+        desk.run(&["config", "check", "--config", "bad.toml"]).ends(1).says(&[why]);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use ndarray::{Array1, Array2, Ix1};
 use crate::boost::{BoostError, Boosted, Boosting};
 use crate::card::card;
 use crate::dataset::sorted;
+use crate::drift::Reference;
 use crate::features::{self, FEATURES};
 use crate::metrics::{measure, threshold_for_precision};
 use crate::model::{Golden, MANIFEST_FILE, MODEL_FILE, Term, check_name, corrupt, logistic, round, write};
@@ -183,6 +184,8 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
 
     let mut model = calibrated(Raw::fit(&rows, &options.learner)?, calibration, threshold, options);
     model.golden = golden(&model, &rows);
+    let held_out = times.iter().filter_map(|&at| Some(calibration.log_odds(by_seed[at]?)));
+    model.reference = Some(Reference::new(&rows, held_out));
     let (bytes, checksum) = model.encode()?;
 
     let held_out = measure(&probabilities(&by_seed, 0.0), as_trained).ok_or(TrainError::Groups(0))?;
@@ -468,7 +471,7 @@ fn calibrated(raw: Raw, calibration: Calibration, threshold: f64, options: &Opti
         }
     };
     let (name, version) = (options.name.clone(), options.version.clone());
-    Model { name, version, intercept, threshold, terms, golden: Vec::new(), trees }
+    Model { name, version, intercept, threshold, terms, golden: Vec::new(), trees, reference: None }
 }
 
 fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {

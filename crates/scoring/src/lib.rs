@@ -7,12 +7,15 @@
 //! held out, [saved](TrainedModel::save) with manifest and model card under `models/<name>/<version>/`, and found again by
 //! the [`Registry`].
 //!
+//! In service, [`drift`] says how far what is judged has moved away from what a model was trained on.
+//!
 //! A verdict is never a decision: clusters whose finding is single-source must not be flagged whatever a model says, and
 //! what is shared with whom is for people to decide.
 
 pub mod boost;
 mod card;
 mod dataset;
+pub mod drift;
 pub mod features;
 mod fit;
 mod metrics;
@@ -26,7 +29,7 @@ pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
-pub use registry::{Entry, Registry};
+pub use registry::{Change, ChangeKind, Entry, Listed, ModelName, Registry};
 
 /// What a model says of one cluster.
 #[derive(Debug, Clone, PartialEq)]

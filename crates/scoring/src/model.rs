@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::boost::{Boosted, Boosting};
 use crate::dataset::name_difference;
+use crate::drift::Reference;
 use crate::features::{self, FEATURES, Feature};
 use crate::{Metrics, Reason, Verdict};
 
@@ -44,6 +45,9 @@ pub struct Model {
     /// Where there are trees they score, and the terms' weights are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trees: Option<Boosted>,
+    /// What the training set looked like; models of before it was kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<Reference>,
 }
 
 /// One feature's place in a model.
@@ -205,6 +209,24 @@ pub enum ModelError {
         /// The version's folder.
         path: PathBuf,
     },
+    /// Nobody has put a model in service.
+    #[error(
+        "no model is in service: there is no active.toml in {}; put one in service with \
+         `lockstep models promote NAME VERSION`; there are: {known}",
+        path.display()
+    )]
+    NoneActive {
+        /// The registry's folder.
+        path: PathBuf,
+        /// What there is.
+        known: String,
+    },
+    /// There is no version to go back to.
+    #[error("cannot go back: {reason}")]
+    NoWayBack {
+        /// Why not.
+        reason: String,
+    },
     /// No such model.
     #[error("no model {wanted:?} in {}; there are: {known}", path.display())]
     Unknown {
@@ -220,6 +242,9 @@ pub enum ModelError {
         "{0:?} cannot be a model's name or version; use a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
     )]
     Name(String),
+    /// A model was to be named by name and version.
+    #[error("{0:?} names no model: write NAME/VERSION, for example cluster/2")]
+    NameVersion(String),
 }
 
 impl Model {
@@ -259,6 +284,11 @@ impl Model {
     /// Probability from which a cluster is called inauthentic.
     pub fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    /// What its training set looked like, to tell how far what it judges has moved away from it.
+    pub fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
     }
 
     /// Judges a cluster.
@@ -366,6 +396,9 @@ impl Model {
             || model.trees.as_ref().is_some_and(|trees| !trees.is_sound(FEATURES.len()))
         {
             return Err(corrupt(path, "its trees are not whole"));
+        }
+        if model.reference.as_ref().is_some_and(|reference| !reference.is_sound(FEATURES.len())) {
+            return Err(corrupt(path, "its picture of the training set is not whole"));
         }
         for golden in &model.golden {
             let score = model.verdict_on(&golden.values).score;

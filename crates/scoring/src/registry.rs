@@ -1,4 +1,4 @@
-//! The models in a folder, and which of them is in service.
+//! The models in a folder, which of them is in service, and which were before.
 //!
 //! `<folder>/<name>/<version>/` holds a model; `<folder>/active.toml` names the one in service:
 //!
@@ -6,16 +6,23 @@
 //! name = "cluster"
 //! version = "1"
 //! ```
+//!
+//! Whatever changes that adds to `<folder>/history.toml`, which is the way back. Models of several names lie side by side; one
+//! of them all is in service for clusters.
 
-use std::fs;
+use std::fmt;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MODEL_FILE, check_name, corrupt, read, write};
 use crate::{Manifest, Model, ModelError};
 
 const ACTIVE_FILE: &str = "active.toml";
+const HISTORY_FILE: &str = "history.toml";
 
 /// A folder of models.
 #[derive(Debug, Clone)]
@@ -34,11 +41,55 @@ pub struct Entry {
     pub active: bool,
 }
 
-#[derive(Serialize, Deserialize, PartialEq)]
+/// A version with what is known of it.
+#[derive(Debug)]
+pub struct Listed {
+    /// Which one.
+    pub entry: Entry,
+    /// How it came about, or why this program cannot use it.
+    pub manifest: Result<Manifest, ModelError>,
+}
+
+/// A model's name with its version, written `name/version`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Active {
-    name: String,
-    version: String,
+pub struct ModelName {
+    /// Name of the model.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A change of the model in service, as `history.toml` keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// Forward or back.
+    pub kind: ChangeKind,
+    /// In service since then.
+    pub to: ModelName,
+    /// In service before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ModelName>,
+}
+
+/// Forward or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// Put in service.
+    Promoted,
+    /// Put in service again, because the one after it was taken out.
+    RolledBack,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct History {
+    #[serde(default)]
+    change: Vec<Change>,
 }
 
 impl Registry {
@@ -56,18 +107,22 @@ impl Registry {
     /// # Errors
     /// [`ModelError::Io`] and, for `active.toml`, [`ModelError::Corrupt`].
     pub fn list(&self) -> Result<Vec<Entry>, ModelError> {
-        let active = self.named_active()?;
-        let mut entries = Vec::new();
-        for name in folders(&self.dir)? {
-            for version in folders(&self.dir.join(&name))? {
-                if self.dir.join(&name).join(&version).join(MODEL_FILE).is_file() {
-                    let active = active.as_ref().is_some_and(|a| a.name == name && a.version == version);
-                    entries.push(Entry { name: name.clone(), version, active });
-                }
-            }
-        }
-        entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| natural(&a.version).cmp(&natural(&b.version))));
-        Ok(entries)
+        self.entries(self.active_name()?.as_ref())
+    }
+
+    /// Every version, read and verified as for service. One that cannot be used is listed with the reason.
+    ///
+    /// # Errors
+    /// As [`Registry::list`].
+    pub fn survey(&self) -> Result<Vec<Listed>, ModelError> {
+        let entries = self.list()?.into_iter();
+        Ok(entries
+            .map(|entry| {
+                let manifest = self.load(&entry.name, &entry.version);
+                let manifest = manifest.and_then(|_| self.show(&entry.name, &entry.version));
+                Listed { entry, manifest }
+            })
+            .collect())
     }
 
     /// How a model came about.
@@ -78,60 +133,220 @@ impl Registry {
         Manifest::load(&self.find(name, version)?)
     }
 
+    /// A model's card, Markdown.
+    ///
+    /// # Errors
+    /// As [`Registry::show`].
+    pub fn card(&self, name: &str, version: &str) -> Result<String, ModelError> {
+        let path = self.find(name, version)?.join("card.md");
+        String::from_utf8(read(&path)?).map_err(|e| corrupt(&path, e.to_string()))
+    }
+
     /// Loads a model.
     ///
     /// # Errors
     /// As [`Model::load`]; [`ModelError::Unknown`] lists what there is.
     pub fn load(&self, name: &str, version: &str) -> Result<Model, ModelError> {
-        Model::load(&self.find(name, version)?)
+        let dir = self.find(name, version)?;
+        let model = Model::load(&dir)?;
+        if (model.name(), model.version()) != (name, version) {
+            let reason = format!("holds {} {}: its folder was copied or renamed", model.name(), model.version());
+            return Err(corrupt(&dir.join(MODEL_FILE), reason));
+        }
+        Ok(model)
     }
 
     /// Loads the model in service.
     ///
     /// # Errors
-    /// As [`Registry::load`]; [`ModelError::Unknown`] where none is in service.
+    /// As [`Registry::load`]; [`ModelError::NoneActive`] where none is in service.
     pub fn active(&self) -> Result<Model, ModelError> {
-        match self.named_active()? {
-            Some(active) => self.load(&active.name, &active.version),
-            None => Err(self.unknown("(active)".to_owned())),
-        }
+        let Some(active) = self.active_name()? else {
+            return Err(ModelError::NoneActive { path: self.dir.clone(), known: self.known() });
+        };
+        self.load(&active.name, &active.version).map_err(|error| match error {
+            ModelError::Unknown { wanted, path, known } => {
+                ModelError::Unknown { wanted: format!("{wanted}, which {ACTIVE_FILE} names"), path, known }
+            }
+            other => other,
+        })
     }
 
-    /// Puts a model in service, once it has loaded without fault.
+    /// The model in service, if one was ever put there.
     ///
     /// # Errors
-    /// As [`Registry::load`].
-    pub fn promote(&self, name: &str, version: &str) -> Result<(), ModelError> {
-        self.load(name, version)?;
-        let path = self.dir.join(ACTIVE_FILE);
-        let active = Active { name: name.to_owned(), version: version.to_owned() };
-        let text = toml::to_string(&active).map_err(|e| corrupt(&path, e.to_string()))?;
-        let text = format!("# The model in service; `lockstep models promote` writes this file.\n{text}");
-        write(&path, text.as_bytes())
+    /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `active.toml` cannot be read.
+    pub fn active_name(&self) -> Result<Option<ModelName>, ModelError> {
+        parsed(&self.dir.join(ACTIVE_FILE))
     }
 
-    fn named_active(&self) -> Result<Option<Active>, ModelError> {
-        let path = self.dir.join(ACTIVE_FILE);
-        if !path.exists() {
-            return Ok(None);
+    /// What was in service when, oldest first.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `history.toml` cannot be read.
+    pub fn history(&self) -> Result<Vec<Change>, ModelError> {
+        let history: Option<History> = parsed(&self.dir.join(HISTORY_FILE))?;
+        Ok(history.unwrap_or_default().change)
+    }
+
+    /// Puts a model in service, once it has loaded without fault; returns the one before it. One that is in service already
+    /// stays there and leaves no trace in the history.
+    ///
+    /// # Errors
+    /// As [`Registry::load`], and [`ModelError::Io`] where the folder cannot be written to.
+    pub fn promote(&self, name: &str, version: &str, now: Timestamp) -> Result<Option<ModelName>, ModelError> {
+        let _locked = self.lock();
+        self.load(name, version)?;
+        let to = ModelName { name: name.to_owned(), version: version.to_owned() };
+        let from = self.active_name()?;
+        if from.as_ref() != Some(&to) {
+            self.change(Change { at: now, kind: ChangeKind::Promoted, to, from: from.clone() })?;
         }
-        let text = String::from_utf8(read(&path)?).map_err(|e| corrupt(&path, e.to_string()))?;
-        toml::from_str(&text).map(Some).map_err(|e| corrupt(&path, e.to_string()))
+        Ok(from)
+    }
+
+    /// Takes the model in service out and puts the one back that was there before it, once that has loaded without fault; returns
+    /// that change. Again, it goes one further back.
+    ///
+    /// # Errors
+    /// [`ModelError::NoWayBack`] where none was there before; as [`Registry::load`] where that one can no longer be used.
+    pub fn rollback(&self, now: Timestamp) -> Result<Change, ModelError> {
+        let _locked = self.lock();
+        let from = self.active_name()?;
+        let Some(to) = before(&self.history()?, from.as_ref()) else {
+            let reason = match from {
+                Some(from) => format!(
+                    "{from} is in service and {} names none before it; put another there with \
+                     `lockstep models promote NAME VERSION`; there are: {}",
+                    self.dir.join(HISTORY_FILE).display(),
+                    self.known()
+                ),
+                None => format!("no model is in service in {}; there are: {}", self.dir.display(), self.known()),
+            };
+            return Err(ModelError::NoWayBack { reason });
+        };
+        if let Err(error) = self.load(&to.name, &to.version) {
+            let reason = format!(
+                "{to} was in service before, and can no longer be used: {error}; or put another there with \
+                 `lockstep models promote NAME VERSION`"
+            );
+            return Err(ModelError::NoWayBack { reason });
+        }
+        let change = Change { at: now, kind: ChangeKind::RolledBack, to, from };
+        self.change(change.clone())?;
+        Ok(change)
+    }
+
+    /// What is in service first: should the process end between the two, it counts as a change by hand, and the way back is the same.
+    fn change(&self, change: Change) -> Result<(), ModelError> {
+        let (active, history) = (self.dir.join(ACTIVE_FILE), self.dir.join(HISTORY_FILE));
+        let text = toml::to_string(&change.to).map_err(|e| corrupt(&active, e.to_string()))?;
+        let entry = toml::to_string(&History { change: vec![change] }).map_err(|e| corrupt(&history, e.to_string()))?;
+        let before = match history.exists() {
+            true => read(&history)?,
+            false => b"# What was in service when; `lockstep models promote` and `rollback` add to it.\n".to_vec(),
+        };
+        let text = format!("# The model in service; `lockstep models promote` and `rollback` write this file.\n{text}");
+        write(&active, text.as_bytes())?;
+        // Written anew as a whole, so that nobody ever reads half an entry.
+        write(&history, &[&before, &b"\n"[..], entry.as_bytes()].concat())
+    }
+
+    /// Held while a change is made: of two at once, one would be lost from the history. Where the disk knows no locks, people
+    /// have to see to that.
+    fn lock(&self) -> Option<File> {
+        File::open(&self.dir).and_then(|dir| dir.lock().map(|()| dir)).ok()
+    }
+
+    fn entries(&self, active: Option<&ModelName>) -> Result<Vec<Entry>, ModelError> {
+        let mut entries = Vec::new();
+        for name in folders(&self.dir)? {
+            for version in folders(&self.dir.join(&name))? {
+                if self.dir.join(&name).join(&version).join(MODEL_FILE).is_file() {
+                    let active = active.is_some_and(|a| a.name == name && a.version == version);
+                    entries.push(Entry { name: name.clone(), version, active });
+                }
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| natural(&a.version).cmp(&natural(&b.version))));
+        Ok(entries)
     }
 
     fn find(&self, name: &str, version: &str) -> Result<PathBuf, ModelError> {
         check_name(name)?;
         check_name(version)?;
         let dir = self.dir.join(name).join(version);
-        if dir.join(MODEL_FILE).is_file() { Ok(dir) } else { Err(self.unknown(format!("{name} {version}"))) }
+        match dir.join(MODEL_FILE).is_file() {
+            true => Ok(dir),
+            false => Err(ModelError::Unknown {
+                wanted: format!("{name} {version}"),
+                path: self.dir.clone(),
+                known: self.known(),
+            }),
+        }
     }
 
-    fn unknown(&self, wanted: String) -> ModelError {
-        let known = self.list().unwrap_or_default();
+    /// In words, for errors: whatever `active.toml` says.
+    fn known(&self) -> String {
+        let known = self.entries(None).unwrap_or_default();
         let known: Vec<String> = known.iter().map(|e| format!("{} {}", e.name, e.version)).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        ModelError::Unknown { wanted, path: self.dir.clone(), known }
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
     }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.version)
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<ModelName, ModelError> {
+        let Some((name, version)) = text.split_once('/') else { return Err(ModelError::NameVersion(text.to_owned())) };
+        check_name(name)?;
+        check_name(version)?;
+        Ok(ModelName { name: name.to_owned(), version: version.to_owned() })
+    }
+}
+
+impl Model {
+    /// Its name with its version.
+    pub fn full_name(&self) -> ModelName {
+        ModelName { name: self.name.clone(), version: self.version.clone() }
+    }
+}
+
+/// What was in service before `active`: every model on the one that it took the place of, and a rollback takes the top one away.
+/// A change that was made by hand, without the history, counts as a promotion.
+fn before(history: &[Change], active: Option<&ModelName>) -> Option<ModelName> {
+    let mut stack: Vec<&ModelName> = Vec::new();
+    let put = |stack: &mut Vec<_>, model| {
+        if stack.last() != Some(&model) {
+            stack.push(model);
+        }
+    };
+    for change in history {
+        if let Some(from) = &change.from {
+            put(&mut stack, from);
+        }
+        if change.kind == ChangeKind::RolledBack {
+            stack.pop();
+        }
+        put(&mut stack, &change.to);
+    }
+    put(&mut stack, active?);
+    stack.pop();
+    stack.pop().cloned()
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = String::from_utf8(read(path)?).map_err(|e| corrupt(path, e.to_string()))?;
+    toml::from_str(&text).map(Some).map_err(|e| corrupt(path, e.to_string()))
 }
 
 fn folders(dir: &Path) -> Result<Vec<String>, ModelError> {

@@ -16,13 +16,20 @@ use crate::{
     case::{Case, Illegal, State, Word},
     config::Reviewers,
     service::{Inner, Sharing, SharingError},
-    store::{StoreError, StoredCase},
+    store::{
+        StoreError, StoredCase,
+        precision::{By, Judged},
+    },
 };
 
 /// How often cases are looked at.
 const EVERY: Duration = Duration::from_secs(600);
 /// How often what waits is counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How often it is counted what was said of clusters, which reads all of that.
+const JUDGED_EVERY: Duration = Duration::from_secs(60);
+/// What was said within this time counts.
+const JUDGED_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Something about a case that people should look at again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -79,20 +86,27 @@ impl Sharing {
 
 /// Looks at cases until `shutdown`, and counts what waits.
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
-    let mut looked = None::<std::time::Instant>;
+    let (mut looked, mut judged) = (None::<std::time::Instant>, None::<std::time::Instant>);
     while !shutdown.is_stopping() {
         let look = looked.is_none_or(|looked| looked.elapsed() >= EVERY);
+        let judge = judged.is_none_or(|judged| judged.elapsed() >= JUDGED_EVERY);
         let done = sharing
             .blocking(move |inner| {
                 if look {
                     inner.look_at_ends(Timestamp::now())?;
                 }
+                if judge {
+                    inner.count_judged(Timestamp::now())?;
+                }
                 inner.count_what_waits(Timestamp::now())
             })
             .await;
         match done {
-            Ok(()) if look => looked = Some(std::time::Instant::now()),
-            Ok(()) => {}
+            Ok(()) => {
+                let now = Some(std::time::Instant::now());
+                looked = if look { now } else { looked };
+                judged = if judge { now } else { judged };
+            }
             Err(error) => {
                 sharing.inner.metrics.errors.with_label_values(&["expiry"]).inc();
                 tracing::warn!(%error, "cases could not be looked at, it is tried again");
@@ -179,6 +193,18 @@ impl Inner {
             stored.case.valid_until = Some(valid_until(&shared.cluster, now, inner.config.valid_days));
             Ok((vec![entry], publish))
         })
+    }
+
+    /// How often what was flagged turned out to be so.
+    pub(crate) fn count_judged(&self, now: Timestamp) -> Result<(), SharingError> {
+        let counts = self.store.judged_since(now - JUDGED_WITHIN)?;
+        for by in By::ALL {
+            for word in Judged::ALL {
+                let n = counts.get(&(by, word)).copied().unwrap_or(0);
+                self.metrics.judged.with_label_values(&[by.name(), word.name()]).set(n);
+            }
+        }
+        Ok(())
     }
 
     fn count_what_waits(&self, now: Timestamp) -> Result<(), SharingError> {

@@ -2,6 +2,8 @@
 
 use runtime::metrics::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, MetricsError};
 
+use crate::store::precision::{By, Judged};
+
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -49,6 +51,8 @@ pub(crate) struct Metrics {
     pub running_out: IntGauge,
     /// Shared cases that people should look at again.
     pub attention: IntGauge,
+    /// Clusters that somebody said something of lately, by who and what.
+    pub judged: IntGaugeVec,
 }
 
 impl Metrics {
@@ -92,6 +96,11 @@ impl Metrics {
             running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags run out soon")?,
             attention: metrics
                 .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,
+            judged: metrics.gauges(
+                "lockstep_sharing_judged_clusters",
+                "Flagged clusters that partners or reviewers said something of in the last 30 days, by what most of them say",
+                &["by", "verdict"],
+            )?,
             shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",
@@ -142,6 +151,11 @@ impl Metrics {
         }
         for whose in ["partner", "stranger", "login", "connection"] {
             made.limited.with_label_values(&[whose]);
+        }
+        for by in By::ALL {
+            for word in Judged::ALL {
+                made.judged.with_label_values(&[by.name(), word.name()]);
+            }
         }
         Ok(made)
     }

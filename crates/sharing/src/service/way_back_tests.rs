@@ -430,3 +430,41 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
         assert!(sharing.verify_audit().await.unwrap().is_ok());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_partners_say_in_the_end_is_counted_by_cluster() {
+    for (_folder, place) in places() {
+        let sharing = open(&place, Reviewers::People);
+        let mut campaigns = Vec::new();
+        for id in ["a", "b", "c", "d", "e"] {
+            release(&sharing, id).await;
+            let all: Vec<String> = seen(&sharing, "birds", "campaign").iter().map(|o| o["id"].to_string()).collect();
+            campaigns.push(all.into_iter().find(|id| !campaigns.contains(id)).unwrap());
+        }
+        let campaign = |n: usize| campaigns[n].trim_matches('"').to_owned();
+        let accounts: Vec<String> = (0..3).map(|n| indicator(&sharing, "birds", n).0).collect();
+        // Of three accounts of one cluster, two are so.
+        for (account, verdict) in accounts.iter().zip(["confirmed", "rejected", "actioned"]) {
+            says(&sharing, "birds", "note", account, json!({"labels": [verdict]}));
+        }
+        // The last word counts.
+        says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["confirmed"]}));
+        says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["rejected"]}));
+        // One says so, the other not.
+        says(&sharing, "birds", "note", &campaign(2), json!({"labels": ["already_known"]}));
+        let theirs = seen(&sharing, "blue", "campaign")[2]["id"].as_str().unwrap().to_owned();
+        says(&sharing, "blue", "note", &theirs, json!({"labels": ["rejected"]}));
+        // Taken back: nothing was said.
+        let note = format!("note--{}", uuid::Uuid::new_v4());
+        says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note}));
+        says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note, "revoked": true}));
+        // So long ago that it says nothing of the model in service.
+        let modified = (Timestamp::now() - jiff::SignedDuration::from_hours(31 * 24)).to_string();
+        says(&sharing, "birds", "note", &campaign(4), json!({"labels": ["confirmed"], "modified": modified}));
+        while sharing.inner.read_inboxes(Timestamp::now()).unwrap() > 0 {}
+        sharing.inner.count_judged(Timestamp::now()).unwrap();
+        let counted = ["confirmed", "rejected", "disputed"]
+            .map(|verdict| sharing.inner.metrics.judged.with_label_values(&["partner", verdict]).get());
+        assert_eq!(counted, [1, 1, 1]);
+    }
+}

@@ -338,6 +338,6 @@ fn verdict_name(verdict: Verdict) -> &'static str {
     }
 }
 
-fn verdict_of(name: Option<String>) -> Result<Option<Verdict>, StoreError> {
+pub(super) fn verdict_of(name: Option<String>) -> Result<Option<Verdict>, StoreError> {
     name.map(|name| from_json("a verdict", &format!("{name:?}"))).transpose()
 }

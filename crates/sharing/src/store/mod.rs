@@ -10,6 +10,7 @@ mod deliveries;
 mod feedback;
 pub(crate) mod objects;
 mod partners;
+pub(crate) mod precision;
 mod retractions;
 mod sessions;
 

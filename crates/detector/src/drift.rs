@@ -1,0 +1,125 @@
+//! What was judged lately, to be held against what the model was trained on.
+//!
+//! Training has two rows of every coordinated cluster: as it was first told and as it was last. The window has the same of the
+//! clusters told last, so that what has changed is the clusters and not the way of counting them. A cluster counts once, however
+//! often it is told.
+
+use std::collections::BTreeMap;
+
+use scoring::{Model, drift::Drift, features};
+use serde::{Deserialize, Serialize};
+
+/// Clusters in the window.
+const CLUSTERS: usize = 500;
+
+/// The coordinated clusters told last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    /// The feature list that the values are of.
+    features: String,
+    clusters: BTreeMap<String, Told>,
+    /// Counts what was told.
+    turn: u64,
+}
+
+/// A cluster in the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Told {
+    /// When it was last told.
+    turn: u64,
+    first: State,
+    /// Where it was told more than once.
+    last: Option<State>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct State {
+    values: Vec<Option<f64>>,
+    /// By the model in service.
+    score: f64,
+}
+
+impl Window {
+    /// A coordinated cluster was told.
+    pub(crate) fn tell(&mut self, cluster_id: &str, values: Vec<Option<f64>>, score: f64) {
+        self.features = features::schema_hash();
+        self.turn += 1;
+        let (turn, state) = (self.turn, State { values, score });
+        match self.clusters.get_mut(cluster_id) {
+            Some(told) => (told.turn, told.last) = (turn, Some(state)),
+            None => {
+                self.clusters.insert(cluster_id.to_owned(), Told { turn, first: state, last: None });
+            }
+        }
+        if self.clusters.len() > CLUSTERS {
+            let oldest = self.clusters.iter().min_by_key(|(_, told)| told.turn).map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.clusters.remove(&id));
+        }
+    }
+
+    /// Another model is in service: scores are compared with what that one had in training.
+    pub(crate) fn score_again(&mut self, model: &Model) {
+        for told in self.clusters.values_mut() {
+            for state in std::iter::once(&mut told.first).chain(&mut told.last) {
+                state.score = model.verdict_on(&state.values).score;
+            }
+        }
+    }
+
+    /// As it was before a restart; empty where the feature list has changed since.
+    pub(crate) fn again(self) -> Window {
+        if self.features == features::schema_hash() { self } else { Window::default() }
+    }
+
+    pub(crate) fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// How far it lies from what the model was trained on; `None` where that is not known or there is too little in it.
+    pub(crate) fn drift(&self, model: &Model) -> Option<Drift> {
+        let states = self.clusters.values().flat_map(|told| std::iter::once(&told.first).chain(&told.last));
+        let states = states.map(|state| (state.values.as_slice(), state.score));
+        model.reference()?.drift(states, self.clusters.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(x: f64) -> Vec<Option<f64>> {
+        vec![Some(x); features::FEATURES.len()]
+    }
+
+    #[test]
+    fn a_cluster_is_in_it_as_first_and_as_last_told() {
+        let mut window = Window::default();
+        for x in [1.0, 2.0, 3.0] {
+            window.tell("a", values(x), x);
+        }
+        let told = &window.clusters["a"];
+        assert_eq!((told.first.score, told.last.as_ref().map(|state| state.score)), (1.0, Some(3.0)));
+        assert_eq!(window.clusters(), 1);
+    }
+
+    #[test]
+    fn it_is_bounded_and_forgets_who_was_silent_longest() {
+        let mut window = Window::default();
+        for n in 0..CLUSTERS {
+            window.tell(&n.to_string(), values(0.0), 0.0);
+        }
+        window.tell("0", values(0.0), 0.0);
+        window.tell("new", values(0.0), 0.0);
+        assert_eq!(window.clusters(), CLUSTERS);
+        assert!(window.clusters.contains_key("0") && !window.clusters.contains_key("1"));
+    }
+
+    #[test]
+    fn values_of_another_feature_list_are_dropped() {
+        let mut window = Window::default();
+        window.tell("a", values(1.0), 0.0);
+        assert_eq!(window.clone().again(), window);
+        let other = Window { features: "another".to_owned(), ..window };
+        assert_eq!(other.again(), Window::default());
+    }
+}

@@ -1,0 +1,171 @@
+use std::{fs, path::Path};
+
+use jiff::Timestamp;
+use scoring::{Folds, LabelSource, Learner, Options, Origin, Row, features::FEATURES, train};
+
+use super::*;
+
+/// Trains a model that calls every cluster inauthentic, or none: of such strong evidence as the engine demands it has seen only the
+/// one or only the other.
+pub(crate) fn put_model(models: &Path, version: &str, flags: bool) {
+    let rows: Vec<Row> = (0..200).map(|n| row(n, flags)).collect();
+    let mut options = Options::new("cluster", version);
+    options.learner = Learner::Logistic { alpha: 0.1 };
+    train(&rows, &options).unwrap().save(models).unwrap();
+}
+
+fn row(n: u64, flags: bool) -> Row {
+    let strong = n.is_multiple_of(2);
+    let evidence = if strong { 2.0 } else { -6.0 } + (n % 7) as f64 / 100.0;
+    let mut values = vec![None; FEATURES.len()];
+    (values[0], values[1]) = (Some(evidence), Some(evidence));
+    Row {
+        cluster_id: format!("made-{n}"),
+        origin: Origin {
+            inauthentic: strong == flags,
+            label_source: LabelSource::Simulator,
+            weight: 1.0,
+            campaign: format!("group-{}", n % 20),
+            benign_class: String::new(),
+            world: "made".to_owned(),
+            seed: n % 5,
+            language: String::new(),
+        },
+        at_ms: 0,
+        accounts: 5,
+        platform: "x".to_owned(),
+        folds: Folds::default(),
+        values,
+    }
+}
+
+pub(crate) fn promote(models: &Path, version: &str) {
+    Registry::open(models).unwrap().promote("cluster", version, Timestamp::now()).unwrap();
+}
+
+/// Damages a model as a torn copy does; returns what it takes to mend it.
+pub(crate) fn damage(models: &Path, version: &str) -> impl FnOnce() + use<> {
+    let path = models.join("cluster").join(version).join("model.json");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    move || fs::write(path, whole).unwrap()
+}
+
+struct Stand {
+    dir: tempfile::TempDir,
+    config: Config,
+}
+
+impl Stand {
+    fn new() -> Stand {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { models: dir.path().join("models"), ..Config::default() };
+        Stand { dir, config }
+    }
+
+    fn models(&self) -> std::path::PathBuf {
+        self.dir.path().join("models")
+    }
+
+    fn look_out(&self) -> LookOut {
+        LookOut::new(&self.config, &self.config.model().unwrap())
+    }
+}
+
+/// News in a line each.
+fn said(news: &[News]) -> Vec<String> {
+    let line = |news: &News| match news {
+        News::Loaded(role, model, _) => format!("{} {}", role.name(), model.full_name()),
+        News::Refused(role, reason) => format!("{} refused: {reason}", role.name()),
+        News::Settled(role) => format!("{} settled", role.name()),
+    };
+    news.iter().map(line).collect()
+}
+
+#[test]
+fn a_promoted_model_is_seen_once() {
+    let stand = Stand::new();
+    for version in ["1", "2"] {
+        put_model(&stand.models(), version, true);
+    }
+    promote(&stand.models(), "1");
+    let mut looking = stand.look_out();
+    assert!(looking.look().is_empty());
+    promote(&stand.models(), "2");
+    assert_eq!(said(&looking.look()), ["active cluster/2"]);
+    assert!(looking.look().is_empty());
+    Registry::open(&stand.models()).unwrap().rollback(Timestamp::now()).unwrap();
+    assert_eq!(said(&looking.look()), ["active cluster/1"]);
+}
+
+#[test]
+fn a_model_that_cannot_be_used_is_told_once_and_tried_again() {
+    let stand = Stand::new();
+    for version in ["1", "2"] {
+        put_model(&stand.models(), version, true);
+    }
+    promote(&stand.models(), "1");
+    let mut looking = stand.look_out();
+    promote(&stand.models(), "2");
+    let mend = damage(&stand.models(), "2");
+    let news = said(&looking.look());
+    assert!(news.len() == 1 && news[0].starts_with("active refused: ") && news[0].contains("not JSON"), "{news:?}");
+    assert!(looking.look().is_empty(), "told already");
+    mend();
+    assert_eq!(said(&looking.look()), ["active cluster/2"]);
+
+    // Nothing to be found where it ought to be is no reason to fall back to the model that comes with the program.
+    let active = stand.models().join("active.toml");
+    let text = fs::read(&active).unwrap();
+    fs::remove_file(&active).unwrap();
+    assert!(said(&looking.look())[0].contains("no model is in service: there is no active.toml"));
+    fs::write(&active, text).unwrap();
+    assert_eq!(said(&looking.look()), ["active settled"]);
+    fs::rename(stand.models(), stand.dir.path().join("elsewhere")).unwrap();
+    assert!(said(&looking.look())[0].contains("cannot list"));
+}
+
+#[test]
+fn a_registry_that_appears_takes_the_place_of_the_bundled_model() {
+    let stand = Stand::new();
+    let mut looking = stand.look_out();
+    assert!(looking.look().is_empty());
+    put_model(&stand.models(), "77", true);
+    assert!(said(&looking.look())[0].contains("no model is in service"));
+    promote(&stand.models(), "77");
+    assert_eq!(said(&looking.look()), ["active cluster/77"]);
+}
+
+#[test]
+fn a_named_model_stays_whatever_is_promoted() {
+    let mut stand = Stand::new();
+    for version in ["1", "2"] {
+        put_model(&stand.models(), version, true);
+    }
+    promote(&stand.models(), "1");
+    stand.config.model = "cluster/2".to_owned();
+    let mut looking = stand.look_out();
+    assert_eq!(stand.config.model().unwrap().version(), "2");
+    assert!(looking.look().is_empty());
+    stand.config.model = "cluster/3".to_owned();
+    let error = stand.config.model().unwrap_err().to_string();
+    assert!(error.starts_with("configuration: detector.model: no model \"cluster 3\" in "), "{error}");
+    stand.config.model = "cluster".to_owned();
+    let error = stand.config.check().unwrap_err().to_string();
+    assert!(error.contains("detector.model: \"cluster\" names no model: write NAME/VERSION"), "{error}");
+}
+
+#[test]
+fn a_shadow_that_is_missing_is_told_and_taken_when_it_comes() {
+    let mut stand = Stand::new();
+    put_model(&stand.models(), "1", true);
+    promote(&stand.models(), "1");
+    stand.config.shadow_model = "cluster/2".to_owned();
+    let mut looking = stand.look_out();
+    let news = said(&looking.look());
+    assert!(news[0].starts_with("shadow refused: configuration: detector.shadow_model: no model"), "{news:?}");
+    assert!(looking.look().is_empty());
+    put_model(&stand.models(), "2", false);
+    assert_eq!(said(&looking.look()), ["shadow cluster/2"]);
+    assert!(looking.look().is_empty());
+}

@@ -1,0 +1,179 @@
+//! Back to where the last commit was.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use messages::{
+    cluster::Status,
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS},
+};
+use runtime::{Record, checkpoint::Checkpoint, shutdown::Shutdown};
+
+use super::{GROUP, Service, ServiceError};
+use crate::state::{Note, State, StateError};
+
+impl Service {
+    /// Brings everything to where it was at the last commit: from a checkpoint and the posts after it, or from all posts.
+    pub(super) async fn recover(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
+        let began = Instant::now();
+        self.log.take_over(GROUP).await?;
+        let committed = self.log.committed_noted(GROUP, POSTS).await?;
+        let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
+        if ends.iter().all(|end| *end == 0) {
+            return Ok(());
+        }
+        let notes = committed.iter().flatten().filter_map(|end| Note::parse(&end.note));
+        let note = notes.max_by_key(|note| note.now);
+        let restored = note.is_some_and(|note| {
+            self.lineage = note.lineage;
+            tokio::task::block_in_place(|| self.restore(&ends))
+        });
+        self.clock.replay(note.map(|note| note.now), ends.len());
+        let (posts, mut found) = self.replay(&ends, shutdown).await?;
+        if shutdown.is_stopping() {
+            return Ok(());
+        }
+        self.clock.live();
+        tokio::task::block_in_place(|| self.pipeline.time(self.clock.now()));
+        found.extend(self.pipeline.found().map(str::to_owned));
+        self.pipeline.discard();
+        self.recall(&found).await?;
+        self.shown = self.pipeline.stats();
+        self.unsaved = (posts > 0).then(Instant::now);
+        let (from, seconds) = (if restored { "checkpoint" } else { "log" }, began.elapsed().as_secs_f64());
+        self.metrics.restored(from, seconds);
+        tracing::info!(from, posts, seconds, "the engine is where it was");
+        Ok(())
+    }
+
+    /// Takes over the newest checkpoint that fits, if there is one.
+    fn restore(&mut self, ends: &[i64]) -> bool {
+        let Some(checkpoints) = &self.checkpoints else {
+            tracing::info!("rebuilding the engine from the log: checkpoints are turned off");
+            return false;
+        };
+        let found = match checkpoints.newest_first() {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "rebuilding the engine from the log");
+                return false;
+            }
+        };
+        for Checkpoint { offsets, state, written, path } in found {
+            let (file, age_s) = (path.display(), written.elapsed().map_or(0, |age| age.as_secs()));
+            let fits = State::read(&state).and_then(|(state, pipeline)| {
+                let beyond =
+                    |(partition, next): (&i32, &i64)| ends.get(*partition as usize).is_none_or(|end| next > end);
+                if state.lineage != self.lineage {
+                    return Err(StateError::Lineage);
+                }
+                if offsets.iter().any(beyond) {
+                    return Err(StateError::Ahead);
+                }
+                if state.shards != self.shards {
+                    return Err(StateError::Shards(state.shards));
+                }
+                self.pipeline.restore(pipeline)?;
+                Ok(state)
+            });
+            match fits {
+                Ok(state) => {
+                    tracing::info!(%file, age_s, "restored from a checkpoint");
+                    self.clock = state.clock.into_owned();
+                    self.flagged = state.flagged.into_owned();
+                    self.statuses = state.statuses.into_owned();
+                    self.told = state.told.into_owned();
+                    self.window = state.window.into_owned().again();
+                    self.window.score_again(self.pipeline.model());
+                    self.measured.0 = true;
+                    self.statuses.values().for_each(|status| self.metrics.stands(*status));
+                    return true;
+                }
+                Err(reason) => tracing::warn!(%file, age_s, %reason, "a checkpoint is not used"),
+            }
+        }
+        tracing::info!("rebuilding the engine from the log: there is no checkpoint to go on from");
+        false
+    }
+
+    /// Reads what is committed again, from where the clock stands on; how many records that are, and which clusters are found in them.
+    async fn replay(&mut self, ends: &[i64], shutdown: &Shutdown) -> Result<(usize, BTreeSet<String>), ServiceError> {
+        let offsets = self.clock.offsets();
+        let mut readers = Vec::new();
+        for (partition, end) in (0..).zip(ends) {
+            let from = offsets.get(&partition).copied().unwrap_or(0);
+            if from < *end {
+                readers.push((partition, self.log.read_range(POSTS, partition, from..*end).await?));
+            } else {
+                self.clock.replayed(partition);
+            }
+        }
+        let (mut count, mut found) = (0, BTreeSet::new());
+        // In turns, a batch of each partition at a time, as they were read at first.
+        while !readers.is_empty() && !shutdown.is_stopping() {
+            let mut open = Vec::with_capacity(readers.len());
+            for (partition, mut stream) in readers {
+                let mut records = Vec::new();
+                let mut more = true;
+                while records.len() < self.batch {
+                    match futures::StreamExt::next(&mut stream).await {
+                        Some(record) => records.push(record?),
+                        None => {
+                            more = false;
+                            break;
+                        }
+                    }
+                }
+                count += records.len();
+                tokio::task::block_in_place(|| self.take_in(&records, false));
+                found.extend(self.pipeline.found().map(str::to_owned));
+                self.pipeline.discard();
+                match more {
+                    true => open.push((partition, stream)),
+                    false => self.clock.replayed(partition),
+                }
+            }
+            readers = open;
+        }
+        Ok((count, found))
+    }
+
+    /// Reads what was told of the clusters that the replay has found. What was published counts, and not what would be published now:
+    /// since then, another model may have come into service.
+    async fn recall(&mut self, found: &BTreeSet<String>) -> Result<(), ServiceError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&self.told.flagged)).await?;
+        while let Some(record) = futures::StreamExt::next(&mut told).await {
+            let id = String::from_utf8_lossy(&record?.key).into_owned();
+            if found.contains(&id) {
+                self.flagged.insert(id);
+            }
+        }
+        let mut told = self.log.read_all(CLUSTERS, &numbered(&self.told.clusters)).await?;
+        while let Some(record) = futures::StreamExt::next(&mut told).await {
+            let Record { key, value, .. } = record?;
+            let id = String::from_utf8_lossy(&key).into_owned();
+            let status =
+                value.and_then(|value| serde_json::from_slice::<Standing>(&value).ok()).map(|told| told.status);
+            let before = self.statuses.remove(&id);
+            self.metrics.gone(before);
+            if let Some(status) = status.filter(|_| before.is_some() || found.contains(&id)) {
+                self.metrics.stands(status);
+                self.statuses.insert(id, status);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A partition's number and where to read on.
+fn numbered(offsets: &[i64]) -> Vec<(i32, i64)> {
+    (0..).zip(offsets.iter().copied()).collect()
+}
+
+/// Of a cluster's message, what it says of the cluster.
+#[derive(serde::Deserialize)]
+struct Standing {
+    status: Status,
+}

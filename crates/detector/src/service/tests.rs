@@ -1,0 +1,367 @@
+use std::{fs, path::Path};
+
+use futures::TryStreamExt;
+use messages::post;
+use runtime::{admin::Readiness, metrics::Metrics};
+use scoring::{Registry, features::FEATURES};
+use simulator::World;
+
+use super::*;
+use crate::models::tests::{damage, promote, put_model};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Appended at a time.
+const PIECE: usize = 400;
+
+/// A log, a registry with the models 1 (calls every cluster inauthentic) and 2 (none), and the posts of a world.
+struct Stand {
+    dir: tempfile::TempDir,
+    config: Config,
+    log: Log,
+    posts: Vec<NewRecord>,
+}
+
+/// A service at work.
+struct Running {
+    metrics: Metrics,
+    shutdown: Shutdown,
+    ended: watch::Sender<bool>,
+    done: watch::Receiver<bool>,
+    task: tokio::task::JoinHandle<Result<(), ServiceError>>,
+}
+
+impl Stand {
+    async fn new() -> Stand {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            models: dir.path().join("models"),
+            checkpoints: dir.path().join("checkpoints"),
+            batch: 200,
+            ..Config::default()
+        };
+        put_model(&config.models, "1", true);
+        put_model(&config.models, "2", false);
+        promote(&config.models, "1");
+        let log = Log::open_embedded(&dir.path().join("log")).await.unwrap();
+        create_topics(&log).await.unwrap();
+        let world = World::named("demo").unwrap();
+        let record = |sim: &simulator::SimPost| {
+            let read = sim.as_post();
+            NewRecord::new(POSTS, post::key(&read), post::encode(&read))
+        };
+        let posts = world.stream(1).0.map(|sim| record(&sim)).collect();
+        Stand { dir, config, log, posts }
+    }
+
+    fn service(&self) -> (Service, Metrics) {
+        let metrics = Metrics::new().unwrap();
+        let service = Service::new(self.log.clone(), &self.config, DetectorMetrics::new(&metrics).unwrap()).unwrap();
+        (Service { look_every: LOOK_EVERY, ..service }, metrics)
+    }
+
+    fn start(&self) -> Running {
+        let (service, metrics) = self.service();
+        let (shutdown, (ended, ended_seen), (done_told, done)) =
+            (Shutdown::new(), watch::channel(false), watch::channel(false));
+        let ready = Readiness::new().check("detector");
+        let task = tokio::spawn(service.run(ready, shutdown.clone(), ended_seen, done_told));
+        Running { metrics, shutdown, ended, done, task }
+    }
+
+    /// The records of a topic, as they were appended.
+    async fn read(&self, topic: &str) -> Vec<Record> {
+        self.log.read_all(topic, &[]).await.unwrap().try_collect().await.unwrap()
+    }
+
+    /// What is said of each cluster in the log, and which were ever told as flagged.
+    async fn told(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
+        let mut statuses = BTreeMap::new();
+        for record in self.read(CLUSTERS).await {
+            let id = String::from_utf8(record.key.clone()).unwrap();
+            match record.value {
+                Some(value) => drop(statuses.insert(id, ClusterMessage::decode(&value).unwrap().status)),
+                None => drop(statuses.remove(&id)),
+            }
+        }
+        let flagged = self.read(CLUSTERS_FLAGGED).await;
+        (statuses, flagged.into_iter().map(|record| String::from_utf8(record.key).unwrap()).collect())
+    }
+
+    async fn states(&self, topic: &str) -> Vec<ClusterMessage> {
+        let records = self.read(topic).await.into_iter().filter_map(|record| record.value);
+        records.map(|value| ClusterMessage::decode(&value).unwrap()).collect()
+    }
+
+    /// Holds everything published against the rules, whatever models were in service; returns the versions that judged.
+    async fn check(&self) -> BTreeSet<String> {
+        let states = self.states(CLUSTERS).await;
+        let registry = Registry::open(&self.config.models).unwrap();
+        let models = ["1", "2"].map(|version| registry.load("cluster", version).unwrap());
+        let mut versions: BTreeMap<&str, u32> = BTreeMap::new();
+        let (mut flagged, mut judged_by) = (BTreeSet::new(), BTreeSet::new());
+        let mut to_tell = Vec::new();
+        for state in &states {
+            let id = state.cluster_id.as_str();
+            let last = versions.insert(id, state.version).unwrap_or(0);
+            assert_eq!(state.version, last + 1, "{id}: every state once and in order");
+            let model = models.iter().find(|model| model.version() == state.model.version).unwrap();
+            judged_by.insert(state.model.version.clone());
+            let values: Vec<Option<f64>> = FEATURES.iter().map(|feature| state.features[feature.name]).collect();
+            let verdict = model.verdict_on(&values);
+            assert!(
+                (verdict.probability - state.probability).abs() < 1e-6,
+                "{id} {}: one model's verdict",
+                state.version
+            );
+            match state.status {
+                Status::Flagged => assert!(verdict.inauthentic),
+                Status::Coordinated => assert!(!verdict.inauthentic),
+                Status::SingleSource | Status::Faded => {}
+            }
+            if state.status == Status::Flagged {
+                flagged.insert(id);
+            }
+            if flagged.contains(id) {
+                to_tell.push(state.clone());
+            }
+        }
+        assert!(self.states(CLUSTERS_FLAGGED).await == to_tell, "who was told once is told of every later state");
+        judged_by
+    }
+}
+
+impl Running {
+    fn metric(&self, row: &str) -> f64 {
+        let text = self.metrics.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(row)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Running) -> bool) {
+        let began = Instant::now();
+        while !holds(self) {
+            assert!(began.elapsed() < Duration::from_secs(60), "waited too long until {what}\n{}", self.metrics.text());
+            assert!(!self.task.is_finished(), "the service ended before {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn until_in_service(&self, version: &str) {
+        let row = format!(r#"lockstep_model_info{{name="cluster",role="active",version="{version}"}}"#);
+        self.until(&format!("{version} is in service"), |running| running.metric(&row) == 1.0).await;
+    }
+
+    async fn until_read(&self, posts: usize) {
+        let read = |running: &Running| -> f64 {
+            let outcomes = ["accepted", "late", "too_late", "duplicate", "dead_letter"];
+            outcomes
+                .iter()
+                .map(|outcome| running.metric(&format!(r#"lockstep_posts_total{{outcome="{outcome}"}}"#)))
+                .sum()
+        };
+        self.until("all is read", |running| read(running) >= posts as f64).await;
+    }
+
+    /// To the end of the stream.
+    async fn finish(mut self) -> Metrics {
+        self.ended.send_replace(true);
+        self.done.wait_for(|done| *done).await.unwrap();
+        let metrics = self.metrics.clone();
+        self.stop().await;
+        metrics
+    }
+
+    async fn stop(self) {
+        self.shutdown.stop();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
+    let still = Stand::new().await;
+    let running = still.start();
+    still.log.append(still.posts.clone()).await.unwrap();
+    running.until_read(still.posts.len()).await;
+    running.finish().await;
+    assert_eq!(still.check().await, ["1".to_owned()].into());
+    let expected: BTreeMap<String, (u32, usize)> = last(&still.states(CLUSTERS).await);
+
+    let stand = Stand::new().await;
+    put_model(&stand.config.models, "3", true);
+    let running = stand.start();
+    let (log, pieces) = (stand.log.clone(), stand.posts.clone());
+    let posting = tokio::spawn(async move {
+        for piece in pieces.chunks(PIECE) {
+            log.append(piece.to_vec()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    });
+    // One to the other and back, as fast as they are taken.
+    let mut promotions = 0;
+    while !posting.is_finished() {
+        for version in ["2", "1"] {
+            promote(&stand.config.models, version);
+            running.until_in_service(version).await;
+            promotions += 1;
+        }
+        if promotions == 6 {
+            // One that is damaged, as by a copy that is still going on: the one before it goes on, posts too.
+            let mend = damage(&stand.config.models, "3");
+            fs::write(stand.config.models.join("active.toml"), "name = \"cluster\"\nversion = \"3\"\n").unwrap();
+            let refused = r#"lockstep_model_refused{role="active"}"#;
+            running.until("the damaged model is refused", |running| running.metric(refused) == 1.0).await;
+            let batches = |running: &Running| running.metric("lockstep_batch_seconds_count");
+            let before = batches(&running);
+            running.until("posts go on", |running| batches(running) > before).await;
+            promote(&stand.config.models, "1");
+            running.until("that is settled", |running| running.metric(refused) == 0.0).await;
+            mend();
+        }
+    }
+    posting.await.unwrap();
+    running.until_read(stand.posts.len()).await;
+    let taken = running.metric(r#"lockstep_model_reloads_total{outcome="taken",role="active"}"#);
+    assert!(promotions >= 8 && taken >= f64::from(promotions), "{promotions} {taken}");
+    let metrics = running.finish().await.text();
+
+    assert_eq!(stand.check().await, ["1".to_owned(), "2".to_owned()].into());
+    let found = last(&stand.states(CLUSTERS).await);
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "the same clusters");
+    assert_eq!(found, expected, "as often and as large");
+    let states = stand.states(CLUSTERS).await.len();
+    let counted: f64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("lockstep_clusters_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum();
+    assert_eq!(counted, states as f64, "counted once each");
+    for stage in ["load", "swap"] {
+        let of = |part: &str| -> f64 {
+            let name = format!("lockstep_model_{stage}_seconds_{part} ");
+            metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+        };
+        eprintln!("{stage}: {:.3} ms on average of {}", 1e3 * of("sum") / of("count"), of("count"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drift_is_shown_once_there_is_enough_to_measure_it_on() {
+    let stand = Stand::new().await;
+    let (mut service, metrics) = stand.service();
+    let mut measure = |clusters: std::ops::Range<usize>| {
+        for n in clusters {
+            service.window.tell(&n.to_string(), vec![Some(9.0); FEATURES.len()], 5.0);
+        }
+        service.measured = (true, Instant::now() - Duration::from_secs(60));
+        service.measure_drift();
+        metrics.text()
+    };
+    let text = measure(0..99);
+    assert!(text.contains("lockstep_drift_clusters 99\n") && text.contains("lockstep_drift_score_psi 0\n"), "{text}");
+    let text = measure(99..100);
+    for name in ["lockstep_drift_score_psi", r#"lockstep_drift_feature_psi{feature="log_e"}"#] {
+        let psi: f64 = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
+        assert!(psi > 0.2 && psi.is_finite(), "{name} {psi}");
+    }
+}
+
+/// Last version and number of accounts of each cluster.
+fn last(states: &[ClusterMessage]) -> BTreeMap<String, (u32, usize)> {
+    states.iter().map(|state| (state.cluster_id.clone(), (state.version, state.accounts.len()))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
+    let mut stand = Stand::new().await;
+    let (first, rest) = stand.posts.split_at(stand.posts.len() * 9 / 10);
+    let (first, rest) = (first.to_vec(), rest.to_vec());
+    let (early, late) = first.split_at(first.len() * 9 / 10);
+
+    let running = stand.start();
+    stand.log.append(early.to_vec()).await.unwrap();
+    running.until_read(early.len()).await;
+    running.stop().await;
+    let kept = stand.dir.path().join("kept");
+    copy(&stand.config.checkpoints, &kept);
+    let running = stand.start();
+    stand.log.append(late.to_vec()).await.unwrap();
+    running.until_read(late.len()).await;
+    running.stop().await;
+    let (statuses, flagged) = stand.told().await;
+    assert!(!flagged.is_empty() && statuses.values().any(|status| *status == Status::Flagged));
+
+    // The other model would flag none of them. Once from the older checkpoint, once from the log alone.
+    promote(&stand.config.models, "2");
+    fs::remove_dir_all(&stand.config.checkpoints).unwrap();
+    copy(&kept, &stand.config.checkpoints);
+    for (checkpoints, from) in [(60, "checkpoint"), (0, "log")] {
+        stand.config.checkpoint_every_s = checkpoints;
+        let (mut service, metrics) = stand.service();
+        service.recover(&Shutdown::new()).await.unwrap();
+        assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
+        assert_eq!((&service.statuses, &service.flagged), (&statuses, &flagged), "{from}");
+        let living = format!("lockstep_clusters{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
+        assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
+    }
+
+    let running = stand.start();
+    stand.log.append(rest).await.unwrap();
+    running.until_read(stand.posts.len() - first.len()).await;
+    running.finish().await;
+    assert_eq!(stand.check().await, ["1".to_owned(), "2".to_owned()].into());
+    let after = stand.states(CLUSTERS_FLAGGED).await;
+    assert!(after.iter().any(|state| state.status == Status::Coordinated), "told that it is flagged no longer");
+}
+
+fn count(statuses: &BTreeMap<String, Status>, status: Status) -> usize {
+    statuses.values().filter(|other| **other == status).count()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_is_counted_and_changes_nothing() {
+    let mut stand = Stand::new().await;
+    stand.config.shadow_model = "cluster/2".to_owned();
+    let running = stand.start();
+    stand.log.append(stand.posts.clone()).await.unwrap();
+    running.until_read(stand.posts.len()).await;
+    let metrics = running.finish().await.text();
+    assert_eq!(stand.check().await, ["1".to_owned()].into());
+    let states = stand.states(CLUSTERS).await;
+    let coordinated = states.iter().filter(|state| state.status == Status::Flagged).count();
+    for row in [
+        r#"lockstep_model_info{name="cluster",role="active",version="1"} 1"#.to_owned(),
+        r#"lockstep_model_info{name="cluster",role="shadow",version="2"} 1"#.to_owned(),
+        format!(r#"lockstep_shadow_verdicts_total{{active="inauthentic",shadow="organic"}} {coordinated}"#),
+        r#"lockstep_shadow_verdicts_total{active="inauthentic",shadow="inauthentic"} 0"#.to_owned(),
+        format!("lockstep_shadow_probability_difference_count {coordinated}"),
+        format!("lockstep_cluster_probability_count {coordinated}"),
+        "lockstep_drift_training_groups 20".to_owned(),
+        r#"lockstep_drift_feature_psi{feature="size"} 0"#.to_owned(),
+    ] {
+        assert!(metrics.contains(&format!("{row}\n")), "no {row} in\n{metrics}");
+    }
+    assert!(coordinated > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_that_cannot_be_used_does_not_stop_the_service() {
+    let mut stand = Stand::new().await;
+    stand.config.shadow_model = "cluster/7".to_owned();
+    let running = stand.start();
+    let refused = r#"lockstep_model_refused{role="shadow"}"#;
+    running.until("it says so", |running| running.metric(refused) == 1.0).await;
+    put_model(&stand.config.models, "7", true);
+    running.until("it is taken when it comes", |running| running.metric(refused) == 0.0).await;
+    stand.log.append(stand.posts[..PIECE].to_vec()).await.unwrap();
+    running.until_read(PIECE).await;
+    running.stop().await;
+}
