@@ -8,11 +8,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use messages::feedback::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
     expiry::Attention,
+    feedback::Says,
     policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
 };
 
@@ -121,6 +123,25 @@ pub enum Step {
 }
 
 impl Step {
+    /// What it says of the finding, as a label for training: to share it is to confirm it, to dismiss it is to reject it. A withdrawal takes
+    /// back what was said and says nothing new, for it has many reasons.
+    pub(crate) fn says(&self) -> Says {
+        match self {
+            Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
+            Step::Dismiss { .. } => Says::Verdict(Verdict::Rejected),
+            Step::ReturnToReview { .. } | Step::Retract { .. } => Says::TakesBack,
+            Step::BeginReview | Step::CheckSourcesAndMethods { .. } | Step::Record(_) | Step::Close => Says::Nothing,
+        }
+    }
+
+    /// Why, in the words of whoever takes it.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Step::Approve { comment: text } | Step::Dismiss { reason: text } => Some(text.trim()),
+            _ => None,
+        }
+    }
+
     fn verb(&self) -> &'static str {
         match self {
             Step::BeginReview => "begin review",
