@@ -377,7 +377,8 @@ fn folds(summary: &Summary) -> String {
 fn features(summary: &Summary) -> String {
     let organic = summary.rows - summary.inauthentic;
     let share = |n: usize, of: usize| if of == 0 { "-".to_owned() } else { format!("{:.0} %", 100.0 * n as f64 / of as f64) };
-    let value = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
+    // Adding 0 turns -0 into 0.
+    let value = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{:.3}", x + 0.0));
     let rows: Vec<Vec<String>> = summary
         .features
         .iter()

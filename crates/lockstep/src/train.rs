@@ -134,7 +134,8 @@ impl Train {
             ("--leaf-penalty", self.leaf_penalty.is_some()),
         ];
         let wrong = |option: &str, learner: &str| {
-            Err(Usage(format!("{option} is a setting of --learner {learner}: name that learner or leave it out")).into())
+            Err(Usage(format!("{option} is a setting of --learner {learner}: name that learner or leave it out"))
+                .into())
         };
         match (self.learner, Learner::boosted()) {
             (LearnerName::Boosted, Learner::Boosted(usual)) => {

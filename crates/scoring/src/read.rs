@@ -18,8 +18,7 @@ use crate::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
 /// How a Parquet file begins.
 const MAGIC: &[u8] = b"PAR1";
 /// Columns of text, each of which must be there.
-const TEXTS: [&str; 7] =
-    ["cluster_id", "label_source", "campaign", "benign_class", "world", "platform", "language"];
+const TEXTS: [&str; 7] = ["cluster_id", "label_source", "campaign", "benign_class", "world", "platform", "language"];
 const WHOLES: [&str; 2] = ["seed", "accounts"];
 const FOLDS: [&str; 3] = ["campaign_fold", "collection_fold", "time_fold"];
 /// The label as a word or as a flag, and the time in milliseconds or as a time: CSV has the first, Parquet the second.
@@ -116,9 +115,7 @@ impl Cell {
             Field::UInt(n) => Cell::Whole((*n).into()),
             // Seeds of the upper half are written as the negative numbers with the same bits.
             Field::ULong(n) => Cell::Whole(*n as i64),
-            Field::Long(n) | Field::TimestampMillis(n) | Field::TimestampMicros(n) => {
-                Cell::Whole(n.div_euclid(per_ms))
-            }
+            Field::Long(n) | Field::TimestampMillis(n) | Field::TimestampMicros(n) => Cell::Whole(n.div_euclid(per_ms)),
             // Notebooks have NaN where a table has nothing.
             Field::Double(x) if x.is_nan() => Cell::Missing,
             Field::Float(x) if x.is_nan() => Cell::Missing,

@@ -191,7 +191,10 @@ mod tests {
         let dataset = Dataset::split(&rows);
         let summary = dataset.summary();
         let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
-        assert_eq!((summary.rows, summary.inauthentic, summary.weight), (rows.len(), inauthentic, rows.len() as f64 / 2.0));
+        assert_eq!(
+            (summary.rows, summary.inauthentic, summary.weight),
+            (rows.len(), inauthentic, rows.len() as f64 / 2.0)
+        );
         assert_eq!(summary.groups.len(), 6);
         assert_eq!(summary.groups.iter().map(|group| group.rows).sum::<usize>(), rows.len());
         assert_eq!(summary.groups.iter().map(|group| group.inauthentic).sum::<usize>(), inauthentic);

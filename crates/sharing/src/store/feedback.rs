@@ -173,8 +173,7 @@ impl Store {
     /// What partners said of a case, oldest first.
     pub fn feedback_of(&self, case_id: &str) -> Result<Vec<FeedbackRow>, StoreError> {
         self.read(|db| {
-            let sql =
-                "select partner, account, verdict, said_at, note from feedback
+            let sql = "select partner, account, verdict, said_at, note from feedback
                  where case_id = ?1 and collection is not null order by number";
             let rows = db.rows(sql, values![case_id])?.into_iter().map(|mut row| {
                 Ok(FeedbackRow {
