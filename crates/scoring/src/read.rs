@@ -218,6 +218,10 @@ impl Columns {
         if !left.is_empty() {
             parts.push(format!("unknown {}", left.join(", ")));
         }
+        let none = !used.iter().any(|used| *used);
+        if none {
+            parts = vec!["it has none of them".to_owned()];
+        }
         if parts.is_empty() {
             return Ok(Columns { texts, label, weight, at, wholes, folds, features, names });
         }
@@ -366,7 +370,11 @@ mod tests {
         let path = dir.path().join("x");
         let missing = Dataset::read(&path).unwrap_err().to_string();
         assert!(missing.starts_with(&format!("cannot read {}", path.display())), "{missing}");
-        for (bytes, expected) in [(&b"PAR1 and nothing else"[..], "Parquet"), (b"a,b\n1,2\n", "missing cluster_id")] {
+        for (bytes, expected) in [
+            (&b"PAR1 and nothing else"[..], "Parquet"),
+            (b"a,b\n1,2\n", "it has none of them"),
+            (b"", "it has none of them"),
+        ] {
             std::fs::write(&path, bytes).unwrap();
             let refused = Dataset::read(&path).unwrap_err().to_string();
             assert!(refused.contains(expected), "{refused}");

@@ -122,6 +122,7 @@ impl Embedded {
     /// Takes no lock: readers have connections of their own, and SQLite keeps them apart from the process that writes.
     pub(super) fn open_to_read(dir: &Path) -> Result<Embedded, LogError> {
         let file = dir.join("log.db");
+        fs::metadata(&file).map_err(LogError::io(format!("open the log's file {}", file.display())))?;
         let store = Store::open_to_read(&file)?;
         let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
         let shared = Arc::new(Shared {

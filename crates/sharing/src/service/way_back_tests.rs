@@ -41,7 +41,7 @@ async fn release(sharing: &Sharing, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_reviewers_decide_is_a_label_until_somebody_looks_again() {
+async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres_too() {
     let said = |sharing: &Sharing| -> Vec<(String, Option<Verdict>)> {
         let rows = sharing.inner.store.unpublished_feedback(99).unwrap();
         sharing.inner.store.feedback_published(i64::MAX).unwrap();
@@ -49,7 +49,7 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again() {
         rows.into_iter().map(|row| (row.message.partner, (!row.taken_back).then_some(row.message.verdict))).collect()
     };
     let (ann, bob, cat) = ("reviewer:ann".to_owned(), "reviewer:bob".to_owned(), "reviewer:cat".to_owned());
-    let dismiss = || Step::Dismiss { reason: "a fan club".to_owned() };
+    let dismiss = || Step::Dismiss { reason: "a fan club".to_owned(), authentic: true };
     for (_folder, place) in places() {
         let sharing = open(&place, Reviewers::People);
         // Dismissed by one who approved before, then looked at again.
@@ -64,6 +64,11 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again() {
         assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), Some(Verdict::Rejected))]);
         sharing.step("a", Step::ReturnToReview { reason: "new evidence".to_owned() }, "cat").await.unwrap();
         assert_eq!(said(&sharing), [(bob.clone(), None)]);
+        // Dismissed for want of time: nobody says anything any longer.
+        sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
+        let away = Step::Dismiss { reason: "not ours to share".to_owned(), authentic: false };
+        sharing.step("a", away, "ann").await.unwrap();
+        assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed)), (ann.clone(), None)]);
         // A step that is refused says nothing.
         assert!(sharing.step("a", Step::Release, "bob").await.is_err());
         assert_eq!(said(&sharing), []);
