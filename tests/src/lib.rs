@@ -192,6 +192,16 @@ impl Service {
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
+    /// Posts an envelope to a TAXII collection as the partner with this key.
+    pub fn taxii_post(&self, path: &str, key: &str, envelope: &Value) -> (u16, Value) {
+        let taxii = "application/taxii+json;version=2.1";
+        let request = agent().post(format!("http://{}{path}", self.sharing)).header("accept", taxii);
+        let request = request.header("authorization", format!("Bearer {key}")).content_type(taxii);
+        let mut answer = request.send(envelope.to_string()).unwrap();
+        let body = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
+    }
+
     /// All metrics by name and labels, as they stand in the text.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
         let answer = http(&format!("http://{}/metrics", self.admin), &[]);

@@ -360,7 +360,7 @@ impl Found {
 }
 
 /// What one partner reads, from discovery to the last page of its collection.
-fn feed(service: &Service, key: &str) -> Vec<Value> {
+pub fn feed(service: &Service, key: &str) -> Vec<Value> {
     assert_eq!(service.taxii("/taxii2/", None).0, 401);
     assert_eq!(service.taxii("/taxii2/", Some("lockstep_0000000000000000_00")).0, 401);
     let ok = |path: &str| {

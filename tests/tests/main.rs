@@ -3,3 +3,4 @@ mod architecture;
 mod chain;
 mod kills;
 mod operations;
+mod retraining;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod config;
+mod dataset;
 mod deliveries;
 mod demo;
 mod detect;
@@ -17,6 +18,7 @@ mod policy;
 mod progress;
 mod serve;
 mod simulate;
+mod table;
 mod train;
 mod users;
 
@@ -61,6 +63,7 @@ enum Command {
     Retractions(deliveries::Retractions),
     Audit(audit::Audit),
     Evaluate(evaluate::Evaluate),
+    Dataset(dataset::DatasetCommand),
     Train(train::Train),
     Models(models::Models),
     Simulate(simulate::Simulate),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Retractions(retractions) => retractions.run(),
         Command::Audit(audit) => audit.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Dataset(dataset) => dataset.run(),
         Command::Train(train) => train.run(),
         Command::Models(models) => models.run(),
         Command::Simulate(simulate) => simulate.run(),

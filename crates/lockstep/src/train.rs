@@ -1,28 +1,41 @@
-//! `lockstep train`: a model from simulated worlds.
+//! `lockstep train`: a model from labelled clusters.
 
-use std::{fs::File, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::Args;
-use scoring::{Dataset, Options, train};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use scoring::{Learner, Manifest, Metrics, Options, Row, boost::Boosting, train};
 
-use crate::{progress, simulate};
+use crate::{
+    Usage,
+    dataset::{self, Worlds},
+    detect::println_json,
+    progress::count,
+    table::table,
+};
 
-/// Trains the model that says whether coordination is inauthentic, on clusters found in simulated worlds.
+/// Worlds that are trained on where nothing else is said.
+const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
+
+/// Trains the model that says whether coordination is inauthentic
 ///
-/// Every world is run through the engine with each seed; what it finds is labelled by the world's truth. The model goes to
-/// a new version in the registry and is not in service until `lockstep models promote`.
+/// On a dataset that `lockstep dataset build` or a notebook wrote, or else on clusters found in simulated worlds, labelled by the worlds'
+/// truth. The model goes to a new version in the registry and is not in service until `lockstep models promote`.
 #[derive(Args)]
 #[command(after_help = "\
-Example (the bundled model):
-  lockstep train --version 1 --seeds 8 --models models")]
+Examples:
+  lockstep train --version 2 --dataset data/clusters.parquet
+  lockstep train --name cluster-boosted --version 1 --learner boosted --dataset data/clusters.csv
+  lockstep train --version 1 --seeds 8 --models models                              the bundled model")]
 pub struct Train {
-    /// Built-in worlds or world files
-    #[arg(long = "world", value_name = "WORLD", default_values_t = ["training", "lookalikes", "innocents"].map(String::from))]
+    /// Labelled clusters, CSV or Parquet, in place of worlds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "jobs"])]
+    dataset: Option<PathBuf>,
+    /// Built-in worlds or world files; training, lookalikes and innocents if none is given
+    #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
-    /// How many seeds of each world, from 1
-    #[arg(long, default_value_t = 12)]
-    seeds: u64,
+    #[command(flatten)]
+    seeds: Worlds,
     /// Name of the model
     #[arg(long, default_value = "cluster")]
     name: String,
@@ -30,45 +43,139 @@ pub struct Train {
     #[arg(long)]
     version: String,
     /// Folder of the model registry
-    #[arg(long, default_value = "models")]
+    #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
-    /// Also write the labelled clusters to this CSV file
-    #[arg(long, value_name = "FILE")]
-    dataset: Option<PathBuf>,
+    /// What is fitted: logistic regression, whose weights a person can follow, or boosted trees
+    #[arg(long, value_enum, default_value_t = LearnerName::Logistic)]
+    learner: LearnerName,
+    /// Logistic: strength of the L2 penalty, in units of one row's loss [default: 1]
+    #[arg(long, value_name = "STRENGTH")]
+    alpha: Option<f64>,
+    /// Boosted: most trees [default: 200]
+    #[arg(long, value_name = "N")]
+    trees: Option<usize>,
+    /// Boosted: most splits from root to leaf [default: 3]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Boosted: part of each tree that is taken [default: 0.1]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Boosted: L2 penalty on leaf weights [default: 1]
+    #[arg(long, value_name = "STRENGTH")]
+    leaf_penalty: Option<f64>,
+    /// Share of flagged clusters that should be inauthentic: the threshold is the least that keeps it on rows held out
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    precision: f64,
+    /// Share of inauthentic clusters expected in service; that of the training data if not given
+    #[arg(long, value_name = "SHARE")]
+    prior: Option<f64>,
+    /// Print the manifest as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LearnerName {
+    /// linfa's logistic regression on standardised features
+    Logistic,
+    /// Gradient-boosted trees, monotone where sense demands it
+    Boosted,
 }
 
 impl Train {
     pub fn run(self) -> Result<()> {
-        let mut rows = Vec::new();
-        let bar =
-            progress::bar(Some(self.worlds.len() as u64 * self.seeds), "training {bar:30} {pos}/{len} worlds {msg}");
-        for name in &self.worlds {
-            let world = simulate::world(name)?;
-            for seed in 1..=self.seeds {
-                rows.extend(evaluation::dataset::of_world(&world, name, seed)?);
-                bar.inc(1);
-                bar.set_message(format!("{} clusters", rows.len()));
-            }
-        }
-        bar.finish_and_clear();
-        if let Some(path) = &self.dataset {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            Dataset::split(&rows).write_csv(file)?;
-        }
         let mut options = Options::new(&self.name, &self.version);
-        options.data = format!(
-            "synthetic: clusters that the engine found in the simulated worlds {}, seeds 1 to {}",
-            self.worlds.join(", "),
-            self.seeds
-        );
+        options.learner = self.learner()?;
+        options.precision = self.precision;
+        options.prior = self.prior;
+        let rows = self.rows(&mut options)?;
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
-        let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
+        let Manifest { training, learner, threshold, .. } = &trained.manifest;
         eprintln!(
-            "trained on {} clusters, {inauthentic} of them inauthentic (synthetic); {} holds the model, its manifest and card",
-            rows.len(),
-            dir.display()
+            "{}: {learner}\ntrained on {} clusters, {} of them inauthentic, from {} campaigns and organic groups; threshold {threshold:.3}",
+            dir.display(),
+            count(training.rows as u64),
+            count(training.inauthentic as u64),
+            count(training.campaigns as u64),
         );
-        Ok(())
+        eprint!("{}", figures(&trained.manifest));
+        if rows.iter().all(|row| row.origin.label_source == scoring::LabelSource::Simulator) {
+            eprintln!("  all of it synthetic: on real posts expect worse");
+        }
+        eprintln!("put it into service: lockstep models promote {} {}", self.name, self.version);
+        if self.json { println_json(&serde_json::to_value(&trained.manifest)?) } else { Ok(()) }
     }
+
+    fn rows(&self, options: &mut Options) -> Result<Vec<Row>> {
+        if let Some(path) = &self.dataset {
+            let dataset = dataset::read(path)?;
+            options.data = dataset::description(&dataset);
+            return Ok(dataset.rows);
+        }
+        let worlds = match self.worlds.as_slice() {
+            [] => WORLDS.map(str::to_owned).to_vec(),
+            worlds => worlds.to_vec(),
+        };
+        let [first, last] = self.seeds.span();
+        options.data = format!(
+            "synthetic: clusters that the engine found in the simulated worlds {}, seeds {first} to {last}",
+            worlds.join(", "),
+        );
+        self.seeds.rows(&worlds)
+    }
+
+    fn learner(&self) -> Result<Learner> {
+        let of_trees = [
+            ("--trees", self.trees.is_some()),
+            ("--depth", self.depth.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--leaf-penalty", self.leaf_penalty.is_some()),
+        ];
+        let wrong = |option: &str, learner: &str| {
+            Err(Usage(format!("{option} is a setting of --learner {learner}: name that learner or leave it out"))
+                .into())
+        };
+        match (self.learner, Learner::boosted()) {
+            (LearnerName::Boosted, Learner::Boosted(usual)) => {
+                if self.alpha.is_some() {
+                    return wrong("--alpha", "logistic");
+                }
+                Ok(Learner::Boosted(Boosting {
+                    rounds: self.trees.unwrap_or(usual.rounds),
+                    depth: self.depth.unwrap_or(usual.depth),
+                    learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+                    l2: self.leaf_penalty.unwrap_or(usual.l2),
+                    ..usual
+                }))
+            }
+            _ => match of_trees.iter().find(|(_, given)| *given) {
+                Some((option, _)) => wrong(option, "boosted"),
+                None => Ok(self.alpha.map_or_else(Learner::default, |alpha| Learner::Logistic { alpha })),
+            },
+        }
+    }
+}
+
+/// How well it does on rows that it has not seen, beside what needs no model.
+fn figures(manifest: &Manifest) -> String {
+    let held_out = &manifest.held_out;
+    let number = |x: f64| format!("{x:.3}");
+    let of = |name: &str, m: &Metrics| {
+        let figures = [m.average_precision, m.roc_auc, m.brier, m.calibration_error, m.precision, m.recall].map(number);
+        let name = [name.to_owned(), count(m.rows as u64), count(m.inauthentic as u64)];
+        name.into_iter().chain(figures).collect::<Vec<String>>()
+    };
+    let alone = |name: &str, average_precision: f64| {
+        let counts = [held_out.rows, held_out.inauthentic].map(|n| count(n as u64));
+        [name.to_owned()].into_iter().chain(counts).chain([number(average_precision)]).collect::<Vec<String>>()
+    };
+    let mut rows = vec![of("held out by world and seed", held_out)];
+    rows.extend(manifest.held_out_worlds.as_ref().map(|metrics| of("whole worlds held out", metrics)));
+    rows.push(alone("the evidence alone (log_e)", manifest.baseline_log_e));
+    rows.push(alone("the number of accounts alone", manifest.baseline_size));
+    rows.push(alone("chance", held_out.inauthentic as f64 / held_out.rows.max(1) as f64));
+    let header = ["rows", "clusters", "inauthentic", "avg precision", "ROC AUC", "Brier", "ECE", "precision", "recall"];
+    table(&header, 1, &rows)
 }

@@ -146,6 +146,14 @@ impl Log {
         Ok(Log(Home::Embedded(log)))
     }
 
+    /// Opens an embedded log that is there to read what it has at this moment, also while another process holds it. Writing and
+    /// joining a group give [`LogError::Closed`]; records that come later are not seen.
+    pub async fn open_embedded_to_read(dir: &Path) -> Result<Log, LogError> {
+        let dir = dir.to_owned();
+        let log = blocking("open the embedded log", move || embedded::Embedded::open_to_read(&dir)).await?;
+        Ok(Log(Home::Embedded(log)))
+    }
+
     /// Connects to Apache Kafka. `brokers` is `host:port,host:port`; `properties` are librdkafka's, for example
     /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
     /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once

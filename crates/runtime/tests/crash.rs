@@ -174,6 +174,28 @@ async fn the_embedded_log_is_there_after_reopening() {
 }
 
 #[tokio::test]
+async fn others_read_the_embedded_log_while_it_is_held_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = Log::open_embedded_to_read(dir.path()).await.err().unwrap();
+    assert!(none.to_string().contains("log.db"), "{none}");
+    let log = Log::open_embedded(dir.path()).await.unwrap();
+    let spec = TopicSpec { name: "t", partitions: 2, cleanup: Cleanup::Compact, retention: None };
+    log.create_topics(std::slice::from_ref(&spec)).await.unwrap();
+    log.append((0..9).map(|i| NewRecord::new("t", i.to_string(), "x")).collect()).await.unwrap();
+    let written = read(&log, "t").await;
+    let reading = Log::open_embedded_to_read(dir.path()).await.unwrap();
+    assert_eq!(read(&reading, "t").await, written);
+    // Whoever reads changes nothing, and sees what there was.
+    log.append(vec![NewRecord::new("t", "later", "x")]).await.unwrap();
+    assert_eq!(read(&reading, "t").await, written);
+    assert!(matches!(reading.append(vec![NewRecord::new("t", "k", "v")]).await, Err(LogError::Closed)));
+    assert!(matches!(reading.create_topics(&[spec]).await, Err(LogError::Closed)));
+    assert!(matches!(reading.consumer("g", &["t"]).await, Err(LogError::Closed)));
+    log.shutdown().await.unwrap();
+    assert_eq!(read(&Log::open_embedded_to_read(dir.path()).await.unwrap(), "t").await.len(), 10);
+}
+
+#[tokio::test]
 async fn a_strange_file_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log.db");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
 use coordination::Cluster;
 use sha2::{Digest, Sha256};
@@ -27,8 +28,8 @@ const KEY_COLUMNS: [&str; 15] = [
 ];
 /// Into how many parts campaigns and time are split at most.
 const FOLDS: u32 = 10;
-const INAUTHENTIC: &str = "inauthentic";
-const ORGANIC: &str = "organic";
+pub(crate) const INAUTHENTIC: &str = "inauthentic";
+pub(crate) const ORGANIC: &str = "organic";
 
 /// Who says what a cluster is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,13 +173,15 @@ pub struct Dataset {
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// The columns are not those of this version.
-    #[error("the dataset's columns are not those of this version: {0}; build it again with this version")]
+    #[error(
+        "the dataset's columns are not those of this version: {0}; build it again with this version, and keep columns of your own out"
+    )]
     Columns(String),
     /// A cell does not hold what its column needs.
-    #[error("line {line}, column {column}: {value:?} is not {expected}")]
+    #[error("{place}, column {column}: {value:?} is not {expected}")]
     Cell {
-        /// Line in the file, from 1.
-        line: u64,
+        /// `line` and its number in CSV, `row` and its number in Parquet, both from 1.
+        place: String,
         /// Column name.
         column: String,
         /// What stands there.
@@ -192,6 +195,17 @@ pub enum DatasetError {
     /// Parquet could not be written.
     #[error("cannot write Parquet: {0}")]
     Parquet(#[from] parquet::errors::ParquetError),
+    /// The file could not be opened.
+    #[error("cannot read {}: {source}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Parquet could not be read.
+    #[error("cannot read Parquet: {0}")]
+    Unreadable(parquet::errors::ParquetError),
     /// The last bytes could not be written.
     #[error("cannot write the dataset: {0}")]
     Flush(#[from] std::io::Error),
@@ -255,58 +269,17 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::Columns`] names the columns that differ; [`DatasetError::Cell`] says where a value is wrong.
     pub fn read_csv(input: impl Read) -> Result<Dataset, DatasetError> {
-        let mut reader = csv::Reader::from_reader(input);
-        let columns: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
-        let expected: Vec<&str> = KEY_COLUMNS.into_iter().chain(FEATURES.iter().map(|f| f.name)).collect();
-        if let Some(difference) = name_difference(&columns, &expected) {
-            return Err(DatasetError::Columns(difference));
-        }
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let cell = |at: usize| record.get(at).unwrap_or_default();
-            let wrong = |at: usize, expected| DatasetError::Cell {
-                line,
-                column: columns[at].clone(),
-                value: cell(at).to_owned(),
-                expected,
-            };
-            let inauthentic = match cell(1) {
-                INAUTHENTIC => true,
-                ORGANIC => false,
-                _ => return Err(wrong(1, "inauthentic or organic")),
-            };
-            let fold = |at: usize| cell(at).parse::<u32>().map_err(|_| wrong(at, "a whole number"));
-            let label_source = LabelSource::ALL.into_iter().find(|source| source.name() == cell(2));
-            let weight: Option<f64> = cell(3).parse().ok().filter(|w: &f64| w.is_finite() && *w >= 0.0);
-            let value = |at: usize| match cell(at) {
-                "" => Ok(None),
-                text => match text.parse::<f64>() {
-                    Ok(v) if v.is_finite() => Ok(Some(v)),
-                    _ => Err(wrong(at, "a finite number or empty")),
-                },
-            };
-            rows.push(Row {
-                cluster_id: cell(0).to_owned(),
-                origin: Origin {
-                    inauthentic,
-                    label_source: label_source.ok_or_else(|| wrong(2, "simulator, posts, partner or reviewer"))?,
-                    weight: weight.ok_or_else(|| wrong(3, "a number that is not negative"))?,
-                    campaign: cell(4).to_owned(),
-                    benign_class: cell(5).to_owned(),
-                    world: cell(6).to_owned(),
-                    seed: cell(7).parse().map_err(|_| wrong(7, "a whole number"))?,
-                    language: cell(11).to_owned(),
-                },
-                at_ms: cell(8).parse().map_err(|_| wrong(8, "a whole number"))?,
-                accounts: cell(9).parse().map_err(|_| wrong(9, "a whole number"))?,
-                platform: cell(10).to_owned(),
-                folds: Folds { campaign: fold(12)?, collection: fold(13)?, time: fold(14)? },
-                values: (KEY_COLUMNS.len()..columns.len()).map(value).collect::<Result<_, _>>()?,
-            });
-        }
-        Ok(Dataset { rows })
+        crate::read::csv(input)
+    }
+
+    /// Reads a file of labelled clusters, CSV or Parquet by its content: as written here, or by a notebook that kept some of the rows.
+    /// Columns may come in any order. Where none of the folds is there, the rows are split anew; every other column must be there, and
+    /// one that this version does not know is refused, since a feature that is silently left out would make another model.
+    ///
+    /// # Errors
+    /// As [`Dataset::read_csv`]; [`DatasetError::Open`] and [`DatasetError::Unreadable`].
+    pub fn read(path: &Path) -> Result<Dataset, DatasetError> {
+        crate::read::any(path)
     }
 
     /// SHA-256 over the sorted rows, in hexadecimal: the same clusters have the same fingerprint in any order.

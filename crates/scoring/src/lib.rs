@@ -21,15 +21,18 @@ mod fit;
 mod metrics;
 mod model;
 mod parquet;
+mod read;
 mod registry;
 #[cfg(test)]
 mod sample;
+mod summary;
 
 pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
 pub use registry::{Change, ChangeKind, Entry, Listed, ModelName, Registry};
+pub use summary::{FeatureSummary, FoldSummary, GroupSummary, Summary};
 
 /// What a model says of one cluster.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,7 +33,8 @@ pub(crate) fn write(rows: &[Row], out: impl Write + Send) -> Result<(), DatasetE
         schema.push_str(&format!("required byte_array {name} (utf8);\n"));
     }
     schema.push_str("required boolean inauthentic;\nrequired double weight;\n");
-    schema.push_str("required int64 seed;\nrequired int64 at (timestamp_millis);\nrequired int64 accounts;\n");
+    // With the older `timestamp_millis` some readers take it for a local time.
+    schema.push_str("required int64 seed;\nrequired int64 at (timestamp(millis,true));\nrequired int64 accounts;\n");
     schema.push_str("required int64 campaign_fold;\nrequired int64 collection_fold;\nrequired int64 time_fold;\n");
     for feature in &FEATURES {
         schema.push_str(&format!("optional double {};\n", feature.name));

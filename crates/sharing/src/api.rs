@@ -176,6 +176,9 @@ enum StepBody {
     Dismiss {
         /// Why.
         reason: String,
+        /// The accounts are found to be what they seem, and models may learn from it; `false` for any other reason.
+        #[serde(default = "yes")]
+        authentic: bool,
     },
     /// Takes an approval or a dismissal back.
     ReturnToReview {
@@ -222,6 +225,10 @@ struct AccountBody {
     account_id: String,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl From<StepBody> for Act {
     fn from(body: StepBody) -> Act {
         Act::Step(match body {
@@ -236,7 +243,7 @@ impl From<StepBody> for Act {
             StepBody::CheckSourcesAndMethods { finding } => Step::CheckSourcesAndMethods { finding },
             StepBody::Record { fact } => Step::Record(fact),
             StepBody::Approve { comment } => Step::Approve { comment },
-            StepBody::Dismiss { reason } => Step::Dismiss { reason },
+            StepBody::Dismiss { reason, authentic } => Step::Dismiss { reason, authentic },
             StepBody::ReturnToReview { reason } => Step::ReturnToReview { reason },
             StepBody::Release {} => Step::Release,
             StepBody::Update {} => Step::Update,

@@ -8,11 +8,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use messages::feedback::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
     expiry::Attention,
+    feedback::Says,
     policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
 };
 
@@ -101,6 +103,8 @@ pub enum Step {
     Dismiss {
         /// Why.
         reason: String,
+        /// The accounts are found to be what they seem; else it has other reasons, and nobody learns anything from it.
+        authentic: bool,
     },
     /// Takes an approval or a dismissal back: somebody has to look again.
     ReturnToReview {
@@ -121,6 +125,25 @@ pub enum Step {
 }
 
 impl Step {
+    /// What it says of the finding, as a label for training: to share it is to confirm it, to dismiss it as authentic is to reject it. Whoever
+    /// dismisses or withdraws it for another reason takes back what was said and says nothing new.
+    pub(crate) fn says(&self) -> Says {
+        match self {
+            Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
+            Step::Dismiss { authentic: true, .. } => Says::Verdict(Verdict::Rejected),
+            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } => Says::TakesBack,
+            Step::BeginReview | Step::CheckSourcesAndMethods { .. } | Step::Record(_) | Step::Close => Says::Nothing,
+        }
+    }
+
+    /// Why, in the words of whoever takes it.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Step::Approve { comment: text } | Step::Dismiss { reason: text, .. } => Some(text.trim()),
+            _ => None,
+        }
+    }
+
     fn verb(&self) -> &'static str {
         match self {
             Step::BeginReview => "begin review",
@@ -353,7 +376,7 @@ impl Case {
                 }
                 ("approved", comment.clone())
             }
-            Step::Dismiss { reason } => {
+            Step::Dismiss { reason, authentic } => {
                 if !matches!(self.state, State::InReview | State::Approved) {
                     return refuse(&format!("it is {}", self.state));
                 }
@@ -364,7 +387,9 @@ impl Case {
                     return refuse("a dismissal needs a reason");
                 }
                 self.state = State::Dismissed;
-                ("dismissed", reason.clone())
+                let undecided =
+                    if *authentic { "" } else { " (which is not to say that the accounts are what they seem)" };
+                ("dismissed", format!("{reason}{undecided}"))
             }
             Step::ReturnToReview { reason } => {
                 if !matches!(self.state, State::Approved | State::Dismissed) {
@@ -559,7 +584,7 @@ mod tests {
             Step::BeginReview,
             check(),
             approve(),
-            Step::Dismiss { reason: "r".to_owned() },
+            Step::Dismiss { reason: "r".to_owned(), authentic: true },
             Step::ReturnToReview { reason: "r".to_owned() },
             Step::Release,
             Step::Update,
@@ -592,7 +617,7 @@ mod tests {
         take(&mut case, back("one more look"), "bob").unwrap();
         assert_eq!((case.state, case.approved.is_none()), (State::InReview, true));
         record(&mut case);
-        take(&mut case, Step::Dismiss { reason: "fans".to_owned() }, "ann").unwrap();
+        take(&mut case, Step::Dismiss { reason: "fans".to_owned(), authentic: true }, "ann").unwrap();
         take(&mut case, back("new evidence"), "ann").unwrap();
         assert_eq!(case.state, State::InReview);
     }

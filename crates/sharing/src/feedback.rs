@@ -5,6 +5,9 @@
 //! about must be something that this very partner was told of. The worker reads each object once and takes it in one transaction
 //! with the place it has come to; then it goes to the topic `feedback`, where the last word of a partner on an account counts, so
 //! that a record written twice changes nothing.
+//!
+//! What reviewers say by approving, releasing or dismissing a case ([`crate::case::Step::says`]) is stored with the step, and takes the
+//! same way to the topic as `reviewer:` and the name. The demo's automatic reviewers say nothing: no person looked.
 
 use std::time::Duration;
 
@@ -184,7 +187,7 @@ pub(crate) async fn run(sharing: &Sharing, log: &runtime::Log, shutdown: &Shutdo
     Ok(())
 }
 
-async fn turn(sharing: &Sharing, log: &runtime::Log) -> Result<(), SharingError> {
+pub(crate) async fn turn(sharing: &Sharing, log: &runtime::Log) -> Result<(), SharingError> {
     while sharing.blocking(|inner| inner.read_inboxes(Timestamp::now())).await? > 0 {}
     loop {
         let waiting = sharing.blocking(|inner| Ok(inner.store.unpublished_feedback(PAGE)?)).await?;

@@ -119,6 +119,23 @@ impl Embedded {
         Ok(Embedded { shared, ops })
     }
 
+    /// Takes no lock: readers have connections of their own, and SQLite keeps them apart from the process that writes.
+    pub(super) fn open_to_read(dir: &Path) -> Result<Embedded, LogError> {
+        let file = dir.join("log.db");
+        fs::metadata(&file).map_err(LogError::io(format!("open the log's file {}", file.display())))?;
+        let store = Store::open_to_read(&file)?;
+        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
+        let shared = Arc::new(Shared {
+            topics: RwLock::new(topics),
+            readers: Readers::new(file),
+            changes: watch::Sender::new(0),
+            closed: AtomicBool::new(false),
+        });
+        // Nobody is at the other end: whatever would write finds the log closed.
+        let (ops, _) = mpsc::channel();
+        Ok(Embedded { shared, ops })
+    }
+
     pub(super) async fn create_topics(&self, specs: Vec<TopicSpec>) -> Result<(), LogError> {
         self.ask(|reply| Op::CreateTopics(specs, reply)).await
     }

@@ -82,7 +82,7 @@ impl Sent {
             "begin" => Step::BeginReview,
             "check" => Step::CheckSourcesAndMethods { finding: self.text("finding") },
             "approve" => Step::Approve { comment: self.text("comment") },
-            "dismiss" => Step::Dismiss { reason: self.text("reason") },
+            "dismiss" => Step::Dismiss { reason: self.text("reason"), authentic: self.get("authentic") == "yes" },
             "return" => Step::ReturnToReview { reason: self.text("reason") },
             "release" | "update" if self.get("seen") != "yes" => {
                 return Err("say first that you have looked at what each recipient will see".to_owned());

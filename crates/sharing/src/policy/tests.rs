@@ -266,7 +266,7 @@ fn rule_4_the_secret_service_is_always_told() {
         assert_eq!(desk.told().contains(&"service".to_owned()), must, "{kind:?}");
         // ... nor by dismissing the case.
         let mut dismissed = Desk { case: desk.case.clone(), ..Desk::new(recipients()) };
-        let refused = dismissed.take(Step::Dismiss { reason: "nothing".to_owned() }, "ann");
+        let refused = dismissed.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "ann");
         assert_eq!(refused.is_err(), must, "{kind:?}");
         if kind == TargetKind::ElectionOffice {
             continue;
@@ -333,7 +333,7 @@ fn rule_4_somebody_has_to_say_whom_it_is_directed_against() {
     desk.cluster.targets = vec!["candidates".to_owned(), "election offices".to_owned()];
     assert!(!desk.told().contains(&"service".to_owned()));
     assert!(desk.release().unwrap_err().why.contains("suggests as targets: candidates, election offices"));
-    let dismiss = Step::Dismiss { reason: "nothing".to_owned() };
+    let dismiss = Step::Dismiss { reason: "nothing".to_owned(), authentic: true };
     assert!(desk.take(dismiss.clone(), "ann").unwrap_err().why.contains("suggests as targets"));
     let no = |name: &str| (name.to_owned(), "a sports award".to_owned());
     let suggestions = BTreeMap::from([no("candidates"), no("election offices")]);
@@ -387,7 +387,7 @@ fn rule_5_without_the_official_nothing_is_released() {
     let outcome = desk.outcome();
     assert_eq!(outcome.missing.iter().map(|m| m.state.as_deref()).collect::<Vec<_>>(), [Some("PA")]);
     assert!(desk.release().unwrap_err().why.contains("chief election official of PA must be told"));
-    let dismissed = desk.take(Step::Dismiss { reason: "nothing".to_owned() }, "bob").unwrap_err();
+    let dismissed = desk.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "bob").unwrap_err();
     assert!(dismissed.why.contains("a breach of election systems in OH is recorded"), "{dismissed}");
     desk.record(breach(&["OH"]), "bob").unwrap();
     desk.release().unwrap();
@@ -786,7 +786,7 @@ fn life(recipients: &[Recipient], facts: &[Fact], suggested: &[String]) -> serde
     let mut outcome = desk.outcome();
     outcome.notes.sort();
     refused.push(
-        desk.take(Step::Dismiss { reason: "no".to_owned() }, "ann").is_err() || {
+        desk.take(Step::Dismiss { reason: "no".to_owned(), authentic: true }, "ann").is_err() || {
             desk.case.state = State::InReview;
             false
         },

@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics,
     policy::{Class, Explanation, Policy, Product},
     retraction, stix,
-    store::{CaseQuery, CaseRow, Change, PartnerRow, Store, StoreError, StoredCase},
+    store::{CaseQuery, CaseRow, Change, PartnerRow, ReviewerWord, Store, StoreError, StoredCase},
     taxii::Site,
     webhooks, words,
 };
@@ -490,7 +490,7 @@ impl Inner {
                 let known = changes.iter().position(|change: &Change| change.stored.case.cluster_id == *gone);
                 let mut change = match (known, self.store.case(gone)?) {
                     (Some(index), _) => changes.swap_remove(index),
-                    (None, Some(stored)) => Change { stored, entries: Vec::new(), publish: Vec::new() },
+                    (None, Some(stored)) => Change { stored, entries: Vec::new(), publish: Vec::new(), word: None },
                     (None, None) => continue,
                 };
                 let (text, now) = (format!("its cluster became part of {by}"), after(&change.stored.case, now));
@@ -533,7 +533,9 @@ impl Inner {
         by: &str,
         now: Timestamp,
     ) -> Result<State, SharingError> {
-        self.change(cluster_id, seen, now, |inner, stored, now| {
+        let note = step.reason().filter(|text| !text.is_empty()).map(|text| crate::words::shorten(text, 2_000));
+        let word = ReviewerWord { by: by.to_owned(), says: step.says(), note, at: now };
+        self.change_saying(cluster_id, seen, now, Some(word), |inner, stored, now| {
             let publishes = matches!(step, Step::Release | Step::Update);
             let retracts = matches!(step, Step::Retract { .. });
             let closes = matches!(step, Step::Close);
@@ -562,6 +564,18 @@ impl Inner {
         now: Timestamp,
         work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
     ) -> Result<State, SharingError> {
+        self.change_saying(cluster_id, seen, now, None, work)
+    }
+
+    /// The same, with what somebody says of the finding by it.
+    fn change_saying(
+        &self,
+        cluster_id: &str,
+        seen: Option<i64>,
+        now: Timestamp,
+        word: Option<ReviewerWord>,
+        work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
+    ) -> Result<State, SharingError> {
         let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
         if seen.is_some_and(|seen| seen != stored.revision) {
             return Err(StoreError::Conflict(stored.case.id).into());
@@ -572,7 +586,7 @@ impl Inner {
         if entries.is_empty() {
             return Ok(state);
         }
-        let added = self.store.commit(&[Change { stored, entries, publish }], now)?;
+        let added = self.store.commit(&[Change { stored, entries, publish, word }], now)?;
         crash::here("after a release is stored");
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
@@ -651,7 +665,7 @@ fn on_cluster(
         entries.push(retracted);
         publish = withdraw(&mut stored, config, policy, partners, now);
     }
-    Ok(Some(Change { stored, entries, publish }))
+    Ok(Some(Change { stored, entries, publish, word: None }))
 }
 
 /// The case of a cluster that became part of another: what was shared of it is withdrawn.
@@ -670,7 +684,7 @@ fn on_absorbed(
         return Ok(None);
     };
     let publish = withdraw(&mut stored, config, policy, partners, now);
-    Ok(Some(Change { stored, entries: vec![entry], publish }))
+    Ok(Some(Change { stored, entries: vec![entry], publish, word: None }))
 }
 
 /// Objects for every platform that the policy told of the version just released.

@@ -165,7 +165,7 @@ async fn two_writers_on_one_case_notice_each_other_on_postgres_too() {
         sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
         let stored = sharing.inner.store.case("a").unwrap().unwrap();
         sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        let change = Change { stored, entries: Vec::new(), publish: Vec::new() };
+        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), word: None };
         let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
         assert!(matches!(refused, StoreError::Conflict(_)));
     }

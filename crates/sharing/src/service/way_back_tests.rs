@@ -36,6 +36,74 @@ async fn release(sharing: &Sharing, id: &str) {
     record(sharing, id).await;
     sharing.step(id, Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
     sharing.step(id, Step::Release, "bob").await.unwrap();
+    // What the two said by it is told elsewhere.
+    sharing.inner.store.feedback_published(i64::MAX).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres_too() {
+    let said = |sharing: &Sharing| -> Vec<(String, Option<Verdict>)> {
+        let rows = sharing.inner.store.unpublished_feedback(99).unwrap();
+        sharing.inner.store.feedback_published(i64::MAX).unwrap();
+        assert!(rows.iter().all(|row| row.message.account.is_none()), "the whole case");
+        rows.into_iter().map(|row| (row.message.partner, (!row.taken_back).then_some(row.message.verdict))).collect()
+    };
+    let (ann, bob, cat) = ("reviewer:ann".to_owned(), "reviewer:bob".to_owned(), "reviewer:cat".to_owned());
+    let dismiss = || Step::Dismiss { reason: "a fan club".to_owned(), authentic: true };
+    for (_folder, place) in places() {
+        let sharing = open(&place, Reviewers::People);
+        // Dismissed by one who approved before, then looked at again.
+        sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+        sharing.step("a", Step::BeginReview, "ann").await.unwrap();
+        assert_eq!(said(&sharing), []);
+        sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
+        assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed))]);
+        sharing.step("a", dismiss(), "bob").await.unwrap();
+        let note = sharing.inner.store.unpublished_feedback(9).unwrap().pop().unwrap().message.note;
+        assert_eq!(note.as_deref(), Some("a fan club"));
+        assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), Some(Verdict::Rejected))]);
+        sharing.step("a", Step::ReturnToReview { reason: "new evidence".to_owned() }, "cat").await.unwrap();
+        assert_eq!(said(&sharing), [(bob.clone(), None)]);
+        // Dismissed for want of time: nobody says anything any longer.
+        sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
+        let away = Step::Dismiss { reason: "not ours to share".to_owned(), authentic: false };
+        sharing.step("a", away, "ann").await.unwrap();
+        assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed)), (ann.clone(), None)]);
+        // A step that is refused says nothing.
+        assert!(sharing.step("a", Step::Release, "bob").await.is_err());
+        assert_eq!(said(&sharing), []);
+        // Released by two, withdrawn by a third: nobody vouches for it any longer.
+        release(&sharing, "b").await;
+        sharing.step("b", Step::Retract { reason: "asked to".to_owned() }, "cat").await.unwrap();
+        assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), None)]);
+        let case = sharing.inner.store.case("b").unwrap().unwrap().case;
+        assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap(), [], "partners said nothing");
+        // Dismissed by the very one who approved.
+        sharing.on_clusters(vec![fixtures::cluster("c", 1)]).await.unwrap();
+        sharing.step("c", Step::BeginReview, "cat").await.unwrap();
+        sharing.step("c", Step::Approve { comment: String::new() }, "cat").await.unwrap();
+        sharing.step("c", dismiss(), "cat").await.unwrap();
+        let confirmed_then_rejected = [(cat.clone(), Some(Verdict::Confirmed)), (cat.clone(), Some(Verdict::Rejected))];
+        assert_eq!(said(&sharing), confirmed_then_rejected);
+        // It comes to the topic like a partner's.
+        let key = "c|reviewer:cat";
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(&folder).await;
+        sharing.step("c", Step::ReturnToReview { reason: "too quick".to_owned() }, "cat").await.unwrap();
+        crate::feedback::turn(&sharing, &log).await.unwrap();
+        assert_eq!(on_topic(&log).await, [(key.to_owned(), None)]);
+        sharing.step("c", dismiss(), "cat").await.unwrap();
+        crate::feedback::turn(&sharing, &log).await.unwrap();
+        let last = on_topic(&log).await.pop().unwrap();
+        assert_eq!((last.0.as_str(), last.1.unwrap().verdict), (key, Verdict::Rejected));
+        log.shutdown().await.unwrap();
+    }
+    // The demo's reviewers are no people.
+    let (_folder, place) = places().remove(0);
+    let sharing = open(&place, Reviewers::Demo);
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    assert_eq!(sharing.inner.store.case("a").unwrap().unwrap().case.state, State::Released);
+    assert_eq!(said(&sharing), []);
 }
 
 /// What the rules ask for of every version.

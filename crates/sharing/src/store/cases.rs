@@ -9,7 +9,7 @@ use super::{
     CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
     audit_log::append_audit,
     database::{Session, Value, values},
-    from_json, objects, retractions, to_json,
+    feedback, from_json, objects, retractions, to_json,
 };
 use crate::case::{Case, State};
 
@@ -159,6 +159,7 @@ impl Store {
                     retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
                 }
                 retractions::after_change(tx, change)?;
+                feedback::take_word(tx, change)?;
             }
             Ok(added)
         })
@@ -378,7 +379,7 @@ mod tests {
     }
     fn filled(store: &Store, stored: Vec<StoredCase>) {
         let changes: Vec<Change> =
-            stored.into_iter().map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new() }).collect();
+            stored.into_iter().map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new(), word: None }).collect();
         store.commit(&changes, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
     }
     fn query(search: &str) -> CaseQuery {

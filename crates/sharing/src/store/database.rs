@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -302,6 +303,39 @@ pub(crate) mod tests {
             }
             let refused = open(&place).err().unwrap().to_string();
             assert!(refused.contains("version 99"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_partners_said_outlives_the_table_it_was_in_on_postgres_too() {
+        let before =
+            MIGRATIONS[3].split("create table feedback (").nth(1).unwrap().split("create table watched").next();
+        let before = format!("create table feedback ({}", before.unwrap().rsplit_once("-- ").unwrap().0);
+        for (_folder, place) in places() {
+            let database = open(&place).unwrap();
+            let mut after = Vec::new();
+            database
+                .write(&mut |tx| {
+                    let dialect = tx.dialect();
+                    tx.script("drop table feedback")?;
+                    tx.script(&part_for(dialect, &before))?;
+                    tx.run("insert into collections (number, id, title, description) values (7, 'x', '', '')", values![])?;
+                    tx.run(
+                        "insert into feedback values (1, 7, 'o', 2, 'birds', 'case-a', 'a', 'twitter', '9', 'confirmed', 5, 'seen', 1)",
+                        values![],
+                    )?;
+                    tx.script(&part_for(dialect, MIGRATIONS[5]))?;
+                    let reviewer = "insert into feedback (number, partner, case_id, cluster_id, verdict, said_at, published)
+                                    values (2, 'reviewer:ann', 'case-a', 'a', 'rejected', 6, 0)";
+                    tx.run(reviewer, values![])?;
+                    after = tx.rows("select number, collection, object, partner, account, note from feedback order by number", values![])?;
+                    Ok(())
+                })
+                .unwrap();
+            let text = |text: &str| Value::Text(text.to_owned());
+            let of_partner = [Value::Int(1), Value::Int(7), text("o"), text("birds"), text("9"), text("seen")];
+            let of_reviewer = [Value::Int(2), Value::Null, Value::Null, text("reviewer:ann"), Value::Null, Value::Null];
+            assert_eq!(after, [Row(of_partner.to_vec()), Row(of_reviewer.to_vec())]);
         }
     }
 

@@ -1,21 +1,25 @@
-//! What partners wrote to their inboxes, what became of it, and what is on the topic already.
+//! What partners wrote to their inboxes and reviewers said by their steps, what became of it, and what is on the topic already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use messages::feedback::{Account, Feedback, SCHEMA_VERSION, Verdict};
 use serde::Serialize;
 
 use super::{
-    Store, StoreError,
+    Change, ReviewerWord, Store, StoreError,
     audit_log::append_audit,
     database::{Session, values},
     from_json, retractions,
 };
 use crate::{
     audit::Entry,
+    case::Case,
     feedback::{Outcome, Said, Says},
 };
+
+/// How a reviewer's name begins where feedback says who speaks; no partner's name has a colon.
+const REVIEWER: &str = "reviewer:";
 
 /// A collection that a partner writes to, and the one that it reads.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +143,7 @@ impl Store {
                  from feedback where published = 0 order by number limit {limit}"
             );
             let rows = db.rows(&sql, values![])?.into_iter().map(|mut row| {
-                let (platform, account): (String, Option<String>) = (row.take(2)?, row.take(3)?);
+                let (platform, account): (Option<String>, Option<String>) = (row.take(2)?, row.take(3)?);
                 let verdict = verdict_of(row.take(4)?)?;
                 Ok(Unpublished {
                     number: row.take(0)?,
@@ -147,7 +151,7 @@ impl Store {
                     message: Feedback {
                         schema_version: SCHEMA_VERSION,
                         cluster_id: row.take(1)?,
-                        account: account.map(|account_id| Account { platform, account_id }),
+                        account: platform.zip(account).map(|(platform, account_id)| Account { platform, account_id }),
                         verdict: verdict.unwrap_or(Verdict::Confirmed),
                         partner: row.take(5)?,
                         at: row.take(6)?,
@@ -169,8 +173,8 @@ impl Store {
     /// What partners said of a case, oldest first.
     pub fn feedback_of(&self, case_id: &str) -> Result<Vec<FeedbackRow>, StoreError> {
         self.read(|db| {
-            let sql =
-                "select partner, account, verdict, said_at, note from feedback where case_id = ?1 order by number";
+            let sql = "select partner, account, verdict, said_at, note from feedback
+                 where case_id = ?1 and collection is not null order by number";
             let rows = db.rows(sql, values![case_id])?.into_iter().map(|mut row| {
                 Ok(FeedbackRow {
                     partner: row.take(0)?,
@@ -183,6 +187,51 @@ impl Store {
             rows.collect()
         })
     }
+}
+
+/// Takes what a reviewer says of a finding by a step. Whoever dismisses, withdraws or looks again does not let stand what others said
+/// before: only those count who would say it still.
+pub(super) fn take_word(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
+    let Some(word) = &change.word else { return Ok(()) };
+    let verdict = match word.says {
+        Says::Verdict(verdict) | Says::Opinion(verdict) => Some(verdict),
+        Says::TakesBack => None,
+        Says::Acknowledges | Says::Nothing => return Ok(()),
+    };
+    let speaker = format!("{REVIEWER}{}", word.by);
+    let case = &change.stored.case;
+    if verdict.is_none_or(|verdict| !verdict.inauthentic()) {
+        let mut standing: BTreeMap<String, bool> = BTreeMap::new();
+        let sql = "select partner, verdict from feedback where case_id = ?1 and collection is null order by number";
+        for mut row in tx.rows(sql, values![&case.id])? {
+            standing.insert(row.take(0)?, row.take::<Option<String>>(1)?.is_some());
+        }
+        let others = standing.iter().filter(|(other, stands)| **stands && (verdict.is_none() || **other != speaker));
+        for (other, _) in others {
+            put_word(tx, case, other, None, word)?;
+        }
+    }
+    match verdict {
+        Some(_) => put_word(tx, case, &speaker, verdict, word),
+        None => Ok(()),
+    }
+}
+
+fn put_word(
+    tx: &mut dyn Session,
+    case: &Case,
+    speaker: &str,
+    verdict: Option<Verdict>,
+    word: &ReviewerWord,
+) -> Result<(), StoreError> {
+    let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from feedback", values![])?.unwrap_or(1);
+    let note = word.note.clone().filter(|_| verdict.is_some());
+    tx.run(
+        "insert into feedback (number, partner, case_id, cluster_id, verdict, said_at, note, published)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+        values![number, speaker, &case.id, &case.cluster_id, verdict.map(verdict_name), word.at, note],
+    )
+    .map(drop)
 }
 
 struct Target {

@@ -29,6 +29,7 @@ use crate::{
     audit::Entry,
     case::{Case, State},
     config::MASK,
+    feedback::Says,
 };
 
 /// Why the store could not do it.
@@ -147,6 +148,18 @@ pub(crate) struct Change {
     pub entries: Vec<Entry>,
     /// Per collection number.
     pub publish: Vec<(i64, Vec<NewObject>)>,
+    /// What a reviewer says of the finding by it.
+    pub word: Option<ReviewerWord>,
+}
+
+/// What a reviewer says of a finding, for the next training.
+#[derive(Debug, Clone)]
+pub(crate) struct ReviewerWord {
+    pub by: String,
+    /// A verdict, or that those of before no longer hold.
+    pub says: Says,
+    pub note: Option<String>,
+    pub at: Timestamp,
 }
 
 /// A partner as stored.

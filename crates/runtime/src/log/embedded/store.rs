@@ -127,6 +127,23 @@ impl Store {
         Ok(Store { db })
     }
 
+    /// Opens a file that is there, to look at its topics only.
+    pub(super) fn open_to_read(file: &Path) -> Result<Store, LogError> {
+        let failed = || LogError::storage(format!("open the log's file {}", file.display()));
+        let db = read_only(file).map_err(failed())?;
+        let application: i32 = db.query_row("pragma application_id", [], |row| row.get(0)).map_err(failed())?;
+        let layout: i32 = db.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed())?;
+        if application != APPLICATION_ID || !(1..=LAYOUT).contains(&layout) {
+            return Err(LogError::Io {
+                action: format!("open the log's file {}", file.display()),
+                source: std::io::Error::other(format!(
+                    "it is not a log of layout {LAYOUT} ({application:#x}, {layout})"
+                )),
+            });
+        }
+        Ok(Store { db })
+    }
+
     /// Every topic of the file.
     pub(super) fn topics(&self) -> Result<Vec<Topic>, LogError> {
         self.load_topics().map_err(LogError::storage("read the topics of the log"))
@@ -360,13 +377,7 @@ impl Readers {
         let result = (|| {
             let db = match idle {
                 Some(db) => db,
-                None => {
-                    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                    let db = Connection::open_with_flags(&self.file, flags)?;
-                    db.busy_timeout(Duration::from_secs(10))?;
-                    db.execute_batch("pragma cache_size = -8192;")?;
-                    db
-                }
+                None => read_only(&self.file)?,
             };
             let value = read(&db)?;
             let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
@@ -430,6 +441,14 @@ impl Readers {
             slots.iter().map(&mut of).collect()
         })
     }
+}
+
+fn read_only(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags)?;
+    db.busy_timeout(Duration::from_secs(10))?;
+    db.execute_batch("pragma cache_size = -8192;")?;
+    Ok(db)
 }
 
 /// Headers as stored: for each the name's length, the name, the value's length, the value; lengths are u32, little-endian.

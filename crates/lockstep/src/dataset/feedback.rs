@@ -1,0 +1,223 @@
+//! What partners and reviewers said, with the clusters they speak of: from the log or from files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use evaluation::dataset::{Heard, Trust};
+use futures::TryStreamExt;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    feedback::Feedback,
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK},
+};
+use runtime::Log;
+use scoring::features::FEATURES;
+use serde::Serialize;
+
+use crate::{
+    config::Config,
+    progress::{self, counted},
+};
+
+/// Where it is read.
+pub enum Place<'a> {
+    Log { config: &'a Config, dir: Option<&'a Path>, brokers: Option<&'a str> },
+    Files { clusters: &'a [PathBuf], verdicts: &'a [PathBuf] },
+}
+
+/// Feedback and the clusters it is about.
+#[derive(Default)]
+pub struct Told {
+    /// The last state of each cluster in which the model had a say: coordinated or flagged.
+    pub clusters: BTreeMap<String, ClusterMessage>,
+    /// The last word of each speaker on each account or cluster.
+    pub feedback: Vec<Feedback>,
+    /// Records that cannot be read.
+    pub unreadable: usize,
+}
+
+impl Place<'_> {
+    pub fn read(&self) -> Result<Told> {
+        let mut told = match self {
+            Place::Files { clusters, verdicts } => of_files(clusters, verdicts)?,
+            Place::Log { config, dir, brokers } => {
+                let mut config = (*config).clone();
+                if let Some(brokers) = brokers {
+                    config.log.brokers = (*brokers).to_owned();
+                }
+                if let Some(dir) = dir {
+                    config.log.brokers.clear();
+                    config.log.dir = (*dir).to_owned();
+                }
+                let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+                runtime.block_on(of_log(&config))?
+            }
+        };
+        let mentioned: BTreeSet<&str> = told.feedback.iter().map(|word| word.cluster_id.as_str()).collect();
+        told.clusters.retain(|id, _| mentioned.contains(id.as_str()));
+        Ok(told)
+    }
+}
+
+impl Told {
+    /// A model is asked only of clusters that are coordinated, so it learns from such states only.
+    fn see(&mut self, cluster: ClusterMessage) {
+        let judged = matches!(cluster.status, Status::Flagged | Status::Coordinated);
+        let newer = |known: &ClusterMessage| known.version < cluster.version;
+        if judged && self.clusters.get(&cluster.cluster_id).is_none_or(newer) {
+            self.clusters.insert(cluster.cluster_id.clone(), cluster);
+        }
+    }
+}
+
+async fn of_log(config: &Config) -> Result<Told> {
+    let log = if config.log.brokers.is_empty() {
+        let dir = &config.log.dir;
+        let opened = Log::open_embedded_to_read(dir).await;
+        opened.with_context(|| {
+            format!("no log to read in {}: name its folder with --dir, or Apache Kafka with --brokers", dir.display())
+        })?
+    } else {
+        config.open_log().await?
+    };
+    let bar = progress::bar(None, "reading   {human_pos} records of the log {msg}");
+    let mut told = Told::default();
+    let mut words = BTreeMap::new();
+    let mut records = log.read_all(FEEDBACK, &[]).await?;
+    while let Some(record) = records.try_next().await? {
+        bar.inc(1);
+        match record.value.as_deref().map(Feedback::decode) {
+            // Taken back.
+            None => drop(words.remove(&record.key)),
+            Some(Ok(word)) => drop(words.insert(record.key, word)),
+            Some(Err(_)) => told.unreadable += 1,
+        }
+    }
+    told.feedback = words.into_values().collect();
+    let mentioned: BTreeSet<String> = told.feedback.iter().map(|word| word.cluster_id.clone()).collect();
+    // Clusters that became part of others are gone from `clusters`; what was flagged is kept longer.
+    for topic in [CLUSTERS_FLAGGED, CLUSTERS] {
+        let mut records = log.read_all(topic, &[]).await?;
+        while let Some(record) = records.try_next().await? {
+            bar.inc(1);
+            let known = std::str::from_utf8(&record.key).is_ok_and(|id| mentioned.contains(id));
+            let Some(value) = record.value.filter(|_| known) else { continue };
+            match ClusterMessage::decode(&value) {
+                Ok(cluster) => told.see(cluster),
+                Err(_) => told.unreadable += 1,
+            }
+        }
+    }
+    bar.finish_and_clear();
+    log.shutdown().await.ok();
+    Ok(told)
+}
+
+fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<Told> {
+    let mut told = Told::default();
+    for path in clusters {
+        lines(path, |line| {
+            told.see(ClusterMessage::decode(line)?);
+            Ok(())
+        })?;
+    }
+    for path in verdicts {
+        lines(path, |line| {
+            told.feedback.push(Feedback::decode(line)?);
+            Ok(())
+        })?;
+    }
+    Ok(told)
+}
+
+/// Every line that is not blank; what is wrong with one is said with its place.
+fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
+        let line = line.with_context(|| format!("cannot read {}", path.display()))?;
+        if !line.trim_ascii().is_empty() {
+            take(&line).with_context(|| format!("{}, line {}", path.display(), number + 1))?;
+        }
+    }
+    Ok(())
+}
+
+/// What became of what was said.
+#[derive(Serialize)]
+pub struct Summary {
+    /// Verdicts, the last of each speaker on each account or cluster.
+    pub words: usize,
+    /// Who spoke, and how often.
+    pub speakers: BTreeMap<String, usize>,
+    pub trust_reviewer: f64,
+    pub trust_partner: f64,
+    pub partner_cap: f64,
+    /// By partner: the factor that its words were scaled by so as not to pass the cap.
+    pub capped: BTreeMap<String, f64>,
+    /// Clusters on which the voices cancel out.
+    pub undecided: BTreeSet<String>,
+    /// Clusters spoken of that are not on the log, were never coordinated there, or were written without their features.
+    pub unknown: BTreeSet<String>,
+    /// Clusters whose features were written by a version with another list: what it did not have is not known.
+    pub older_features: usize,
+    /// Records that cannot be read.
+    pub unreadable: usize,
+}
+
+impl Summary {
+    pub fn new(told: &Told, heard: &Heard, trust: &Trust) -> Summary {
+        let mut speakers = BTreeMap::new();
+        for word in &told.feedback {
+            *speakers.entry(word.partner.clone()).or_insert(0) += 1;
+        }
+        let lacks = |row: &&scoring::Row| {
+            let cluster = told.clusters.get(&row.cluster_id);
+            cluster.is_some_and(|cluster| FEATURES.iter().any(|f| !cluster.features.contains_key(f.name)))
+        };
+        Summary {
+            words: told.feedback.len(),
+            speakers,
+            trust_reviewer: trust.reviewer,
+            trust_partner: trust.partner,
+            partner_cap: trust.cap,
+            capped: heard.capped.clone(),
+            undecided: heard.undecided.clone(),
+            unknown: heard.unknown.clone(),
+            older_features: heard.rows.iter().filter(lacks).count(),
+            unreadable: told.unreadable,
+        }
+    }
+
+    /// Why clusters spoken of are not among the rows.
+    pub fn left_out(&self) -> String {
+        format!(
+            "{} spoken of not on the log as coordinated, {} undecided",
+            counted(self.unknown.len() as u64, "cluster"),
+            self.undecided.len()
+        )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let speakers = counted(self.speakers.len() as u64, "speaker");
+        writeln!(f, "feedback: {} of {speakers}; {}", counted(self.words as u64, "verdict"), self.left_out())?;
+        for (partner, factor) in &self.capped {
+            writeln!(f, "  {partner} spoke so much that its words count {:.0} % only", 100.0 * factor)?;
+        }
+        if self.older_features > 0 {
+            let clusters = counted(self.older_features as u64, "cluster");
+            writeln!(f, "  {clusters} found by a version with other features: what it lacked is not known")?;
+        }
+        if self.unreadable > 0 {
+            writeln!(f, "  warning: {} could not be read", counted(self.unreadable as u64, "record"))?;
+        }
+        Ok(())
+    }
+}

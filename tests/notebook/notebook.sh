@@ -1,0 +1,18 @@
+#!/bin/sh
+# Opens a dataset in pandas, polars and pyarrow as a notebook does, runs the guide's snippets, and has Lockstep read back what they wrote.
+# Needs Python 3 and PyPI the first time; keeps them under target/.
+set -eu
+cd "$(dirname "$0")/../.."
+target=${CARGO_TARGET_DIR:-target}
+env=$target/notebookenv
+wanted='pyarrow==26.0.1 pandas==3.1.1 polars==2.1.0'
+if ! [ -x "$env/bin/python" ] || [ "$(cat "$env/wanted" 2>/dev/null)" != "$wanted" ]; then
+    python3 -m venv "$env"
+    # shellcheck disable=SC2086 # the list is split on purpose
+    "$env/bin/pip" --quiet install $wanted
+    printf '%s\n' "$wanted" >"$env/wanted"
+fi
+cargo build --quiet --package lockstep
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$env/bin/python" tests/notebook/notebook.py "$target/debug/lockstep" models/README.md "$work"
