@@ -1,5 +1,7 @@
 //! `lockstep models`: the registry.
 
+mod compare;
+
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Result, bail};
@@ -8,10 +10,10 @@ use scoring::Registry;
 
 use crate::detect::println_json;
 
-/// Lists, shows and promotes models.
+/// Lists, shows, compares and promotes models.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models promote cluster 2"
+    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models compare cluster/2 cluster/1 --dataset clusters.csv\n  lockstep models promote cluster 2"
 )]
 pub struct Models {
     #[command(subcommand)]
@@ -36,6 +38,7 @@ enum Action {
         /// Its version
         version: String,
     },
+    Compare(Box<compare::Compare>),
     /// Puts a version into service, for processes that start from now on
     Promote {
         /// Name of the model
@@ -73,6 +76,7 @@ impl Models {
             Action::Show { name, version } => {
                 return println_json(&serde_json::to_value(registry.show(&name, &version)?)?);
             }
+            Action::Compare(compare) => return compare.run(&registry),
             Action::Promote { name, version } => {
                 registry.promote(&name, &version)?;
                 eprintln!("{name} {version} is in service for processes that start from now on");
