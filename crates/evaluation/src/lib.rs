@@ -26,6 +26,7 @@
 pub mod dataset;
 mod figures;
 mod method;
+pub mod model;
 mod page;
 mod peers;
 mod plot;

@@ -1,6 +1,8 @@
 //! Drawings for the page, as SVG. Colours are classes, so that the style sheet can change them for a dark screen; every series has a
 //! mark of its own beside its colour.
 
+pub(crate) mod model;
+
 use std::fmt::{Arguments, Write};
 
 use crate::stats::Estimate;
@@ -157,6 +159,13 @@ impl Svg {
             _ => format!("M{x:.1} {:.1}l4.4 4.4l-4.4 4.4l-4.4 -4.4Z", y - 4.4),
         };
         self.push(format_args!("<path class=\"mark s{place}\" d=\"{d}\"><title>{}</title></path>", escaped(title)));
+    }
+
+    fn bar(&mut self, place: usize, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
+        self.push(format_args!(
+            "<rect class=\"bar s{place}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{}</title></rect>",
+            escaped(title)
+        ));
     }
 
     fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {

@@ -59,3 +59,22 @@ pub fn run_all(
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, run)| run).collect()
 }
+
+/// Does so many pieces of work on so many threads, and gives what came of them in their order.
+pub(crate) fn in_order<T: Send>(pieces: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, pieces.max(1)) {
+            scope.spawn(|| {
+                while let Some(place) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|place| *place < pieces) {
+                    let result = work(place);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,5 +1,6 @@
 //! Estimates with their uncertainty, and figures of rankings.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rand_chacha::{
@@ -92,6 +93,69 @@ pub fn bootstrap(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Optio
     Some(Estimate { value, low, high })
 }
 
+/// Rows drawn again and again by whole groups, since rows of one group resemble each other: a bootstrap over rows would take them for
+/// so many independent ones, and its intervals would be too narrow (Davison and Hinkley 1997, 3.8). The same groups give the same
+/// resamples, so that two models on the same rows are compared on the same draws.
+pub(crate) struct Resamples {
+    /// Which group each row is of.
+    group_of: Vec<usize>,
+    groups: usize,
+    /// By resample: how often each group was drawn.
+    drawn: Vec<Vec<u32>>,
+}
+
+impl Resamples {
+    /// Resamples of the groups that these keys name, one key a row.
+    pub fn by<K: Ord>(keys: impl IntoIterator<Item = K>) -> Resamples {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let names: BTreeSet<&K> = keys.iter().collect();
+        let place: BTreeMap<&K, usize> = names.into_iter().enumerate().map(|(place, key)| (key, place)).collect();
+        let groups = place.len();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let resamples = if groups < 2 { 0 } else { RESAMPLES };
+        let drawn = (0..resamples).map(|_| {
+            let mut times = vec![0; groups];
+            (0..groups).for_each(|_| times[draw(&mut rng, groups)] += 1);
+            times
+        });
+        Resamples { drawn: drawn.collect(), group_of: keys.iter().map(|key| place[key]).collect(), groups }
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Statistics of all rows with percentile intervals. `statistic` is given how often each row counts. An interval is left out where
+    /// there is one group only, or where most resamples have no value.
+    pub fn estimates<const N: usize>(&self, statistic: impl Fn(&[u32]) -> [Option<f64>; N]) -> [Option<Estimate>; N] {
+        let values = statistic(&vec![1; self.group_of.len()]);
+        let mut resampled: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
+        let mut weights = vec![0; self.group_of.len()];
+        for times in &self.drawn {
+            for (weight, group) in weights.iter_mut().zip(&self.group_of) {
+                *weight = times[*group];
+            }
+            for (kept, value) in resampled.iter_mut().zip(statistic(&weights)) {
+                kept.extend(value);
+            }
+        }
+        let mut resampled = resampled.into_iter();
+        values.map(|value| {
+            let resampled = resampled.next().unwrap_or_default();
+            let enough = resampled.len() * 2 > RESAMPLES;
+            let (low, high) = if enough { ends(resampled) } else { (None, None) };
+            value.map(|value| Estimate { value, low, high })
+        })
+    }
+
+    /// One statistic.
+    pub fn estimate(&self, statistic: impl Fn(&[u32]) -> Option<f64>) -> Option<Estimate> {
+        let [estimate] = self.estimates(|weights| [statistic(weights)]);
+        estimate
+    }
+}
+
 fn draw(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
@@ -114,10 +178,12 @@ pub fn quantiles(values: &[f64]) -> Option<(f64, f64)> {
     Some((median, sorted[(last as f64 * 0.9).ceil() as usize]))
 }
 
-/// Accounts by falling suspicion, with what they are.
+/// What was scored, by falling suspicion, with what it is: accounts, or clusters.
 pub struct Ranking {
     /// Score and label, highest score first.
     sorted: Vec<(f64, bool)>,
+    /// Where each stood before it was sorted.
+    places: Vec<usize>,
 }
 
 /// How well a ranking puts the inauthentic first.
@@ -136,9 +202,46 @@ pub struct RankingFigures {
 
 impl Ranking {
     /// Ranks scores; equal scores are equal ranks.
-    pub fn new(mut scored: Vec<(f64, bool)>) -> Ranking {
-        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-        Ranking { sorted: scored }
+    pub fn new(scored: Vec<(f64, bool)>) -> Ranking {
+        let mut places: Vec<usize> = (0..scored.len()).collect();
+        places.sort_by(|a, b| scored[*b].0.total_cmp(&scored[*a].0));
+        Ranking { sorted: places.iter().map(|place| scored[*place]).collect(), places }
+    }
+
+    /// Average precision and ROC AUC where what stood at a place before it was sorted counts so many times; `None` unless both labels
+    /// count.
+    pub(crate) fn weighted(&self, weights: &[u32]) -> Option<(f64, f64)> {
+        self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>())
+    }
+
+    /// Of those that stand first, so large a share of all that count: how many are inauthentic, and how many were taken. Of equal
+    /// scores that do not all fit in, each counts in part, as if it were drawn. `None` of nothing.
+    pub(crate) fn top(&self, share: f64, weights: &[u32]) -> Option<(f64, f64)> {
+        let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+        let most = share.min(1.0) * total;
+        let (mut hits, mut taken, mut at) = (0.0, 0.0, 0);
+        for group in self.sorted.chunk_by(|a, b| a.0 == b.0) {
+            let weight = |i: usize| f64::from(weights[self.places[at + i]]);
+            let all: f64 = (0..group.len()).map(weight).sum();
+            let right: f64 = (0..group.len()).filter(|i| group[*i].1).map(weight).sum();
+            let part = if all > 0.0 { ((most - taken) / all).clamp(0.0, 1.0) } else { 0.0 };
+            hits += part * right;
+            taken += part * all;
+            at += group.len();
+        }
+        (taken > 0.0).then_some((hits, taken))
+    }
+
+    /// Recall and precision at every threshold, the highest first.
+    pub(crate) fn curve(&self) -> Vec<(f64, f64)> {
+        let inauthentic = self.sorted.iter().filter(|s| s.1).count() as f64;
+        let (mut hits, mut seen) = (0.0, 0.0);
+        let point = |group: &[(f64, bool)]| {
+            seen += group.len() as f64;
+            hits += group.iter().filter(|s| s.1).count() as f64;
+            (hits / inauthentic, hits / seen)
+        };
+        self.sorted.chunk_by(|a, b| a.0 == b.0).map(point).collect()
     }
 
     /// The figures, with bootstrap intervals over accounts; `None` unless both labels occur.
@@ -257,6 +360,54 @@ mod tests {
         assert_eq!(bootstrap(4, mean), Some(estimate));
         assert_eq!(bootstrap(1, mean), Some(Estimate { value: 0.2, low: None, high: None }));
         assert_eq!(bootstrap(2, |_| None), None);
+    }
+
+    #[test]
+    fn weights_count_as_repeated_rows() {
+        let scored = vec![(0.1, false), (0.9, true), (0.8, false), (0.7, true)];
+        let ranking = Ranking::new(scored.clone());
+        // The row at 0.8 twice: T F F T F, so AP = (1 + 2/4) / 2, and 1 + 1 + 1 + 1/3 of 3 pairs each.
+        let (precision, auc) = ranking.weighted(&[1, 1, 2, 1]).unwrap();
+        near(precision, 0.75);
+        near(auc, 4.0 / 6.0);
+        assert_eq!(ranking.weighted(&[1, 0, 1, 0]), None);
+        assert_eq!(ranking.curve(), vec![(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
+    }
+
+    #[test]
+    fn the_top_of_a_ranking_shares_out_equal_scores() {
+        let ranking = Ranking::new(vec![(0.9, true), (0.5, true), (0.5, false), (0.1, false)]);
+        assert_eq!(ranking.top(0.25, &[1; 4]), Some((1.0, 1.0)));
+        // One of the two at 0.5 fits in, and it is right with chance 1/2.
+        assert_eq!(ranking.top(0.5, &[1; 4]), Some((1.5, 2.0)));
+        assert_eq!(ranking.top(7.0, &[1; 4]), Some((2.0, 4.0)));
+        assert_eq!(ranking.top(0.5, &[0; 4]), None);
+        assert_eq!(Ranking::new(Vec::new()).top(0.5, &[]), None);
+    }
+
+    #[test]
+    fn resamples_draw_whole_groups() {
+        // Two groups of two rows that agree with each other: every resample has a mean of 0, 1/2 or 1.
+        let values = [0.0, 1.0, 0.0, 1.0];
+        let resamples = Resamples::by(["a", "b", "a", "b"]);
+        let mean = |weights: &[u32]| {
+            assert_eq!((weights[0], weights[1]), (weights[2], weights[3]));
+            let total: u32 = weights.iter().sum();
+            let sum: f64 = weights.iter().zip(values).map(|(w, v)| f64::from(*w) * v).sum();
+            Some(sum / f64::from(total))
+        };
+        let estimate = resamples.estimate(mean).unwrap();
+        assert_eq!(estimate, Estimate { value: 0.5, low: Some(0.0), high: Some(1.0) });
+        assert_eq!(Resamples::by(["a", "b", "a", "b"]).estimate(mean), Some(estimate), "the same draws again");
+        // As if each group were one sample.
+        let plain = bootstrap(2, |drawn| Some(drawn.iter().map(|i| *i as f64).sum::<f64>() / 2.0));
+        assert_eq!(plain, Some(estimate));
+        let one = Resamples::by(["a"; 4]).estimate(|_| Some(0.5));
+        assert_eq!(one, Some(Estimate { value: 0.5, low: None, high: None }));
+        // A figure that only the rows as they are have: no resample without a group has one.
+        let rare = resamples.estimate(|weights| (weights[0] < 2 && weights[1] == 1).then_some(0.5)).unwrap();
+        assert_eq!(rare.value, 0.5);
+        assert_eq!(resamples.estimate(|_| None), None);
     }
 
     #[test]

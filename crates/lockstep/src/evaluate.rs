@@ -1,4 +1,6 @@
-//! `lockstep evaluate`: how well groups are found.
+//! `lockstep evaluate`: how well groups are found, and how well models judge them.
+
+pub mod model;
 
 use std::{
     io::Write,
@@ -22,7 +24,7 @@ use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 
 const CANNOT_PRINT: &str = "cannot write to standard output";
 
-/// Measures how well groups are found, on simulated worlds or on labelled posts
+/// Measures how well groups are found and how well models judge them, on simulated worlds or on labelled posts
 #[derive(Args)]
 pub struct Evaluate {
     #[command(subcommand)]
@@ -32,12 +34,15 @@ pub struct Evaluate {
 #[derive(Subcommand)]
 enum What {
     Detection(Box<Detection>),
+    Model(Box<model::EvaluateModel>),
 }
 
 impl Evaluate {
     pub fn run(self) -> Result<()> {
-        let What::Detection(detection) = self.what;
-        detection.run()
+        match self.what {
+            What::Detection(detection) => detection.run(),
+            What::Model(model) => model.run(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `lockstep models`: the registry.
 
+mod compare;
+
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Result, bail};
@@ -13,7 +15,7 @@ use crate::{
     detect::println_json,
 };
 
-/// Lists, shows, promotes and rolls back models.
+/// Lists, shows, compares, promotes and rolls back models.
 ///
 /// The registry is a folder: MODELS/NAME/VERSION/ holds a model with its manifest and card, MODELS/active.toml names the one in
 /// service, and MODELS/history.toml says what was in service when.
@@ -22,6 +24,7 @@ use crate::{
 Examples:
   lockstep models list
   lockstep models show cluster 2 --card
+  lockstep models compare cluster/2 cluster/1 --dataset clusters.csv
   lockstep models promote cluster 2      running detectors take it within seconds
   lockstep models rollback               back to the one before")]
 pub struct Models {
@@ -53,6 +56,7 @@ enum Action {
         #[arg(long)]
         card: bool,
     },
+    Compare(Box<compare::Compare>),
     /// Puts a version into service, once it has loaded without fault
     Promote {
         /// Name of the model
@@ -95,6 +99,7 @@ impl Models {
                     eprintln!("warning: this version of Lockstep cannot use it: {why}");
                 }
             }
+            Action::Compare(compare) => return compare.run(&registry),
             Action::Promote { name, version } => {
                 let before = registry.promote(&name, &version, Timestamp::now())?;
                 match before {

@@ -209,6 +209,22 @@ pub enum DatasetError {
     /// The last bytes could not be written.
     #[error("cannot write the dataset: {0}")]
     Flush(#[from] std::io::Error),
+    /// There is no such file, or it cannot be read.
+    #[error("cannot read the dataset {}: {source}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file's content is wrong.
+    #[error("{}: {source}", path.display())]
+    In {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<DatasetError>,
+    },
 }
 
 impl Dataset {
@@ -262,6 +278,15 @@ impl Dataset {
     /// [`DatasetError::Parquet`] and [`DatasetError::Flush`] where writing fails.
     pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), DatasetError> {
         crate::parquet::write(&self.rows, out)
+    }
+
+    /// Reads a dataset's file.
+    ///
+    /// # Errors
+    /// [`DatasetError::Open`] and [`DatasetError::In`] name the file.
+    pub fn read(path: &Path) -> Result<Dataset, DatasetError> {
+        let file = std::fs::File::open(path).map_err(|source| DatasetError::Open { path: path.to_owned(), source })?;
+        Dataset::read_csv(file).map_err(|source| DatasetError::In { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// Reads what [`Dataset::write_csv`] wrote.

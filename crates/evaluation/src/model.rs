@@ -1,0 +1,348 @@
+//! How well models tell inauthentic clusters from organic ones, and whether one does it better than another.
+//!
+//! The journey: labelled clusters ([`Row`]s) are judged by stored models ([`judge`]) or by learners that have not seen them
+//! ([`Split`]); [`Figures`] say how well, [`Comparison`]s whether one is better than another, [`Ablation`]s which features decide;
+//! [`ModelReport`] holds all of it, for JSON and for the page.
+//!
+//! # Definitions
+//!
+//! **Row.** A cluster in one state: as it was first told, or as it was last. Average precision, ROC AUC, Brier score and calibration are
+//! over rows, each counting once, since in service every state is judged. **Cluster.** Precision and recall at the threshold, alert
+//! budgets and false positives are over clusters: one counts as flagged if any of its states is.
+//! **Intervals** are of 95 %: percentile bootstrap over campaigns and organic groups, never over rows; those of shares in small groups are
+//! Clopper and Pearson's.
+
+mod ablation;
+mod compare;
+mod figures;
+mod page;
+mod splits;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coordination::ParamsError;
+use scoring::{Dataset, LabelSource, Learner, Manifest, Model, Row, TrainingData};
+use serde::Serialize;
+use simulator::World;
+
+pub use ablation::{Ablation, Group, Variant};
+pub use compare::{Comparison, Difference, MARGIN, Outcome};
+use figures::Judgement;
+pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
+pub use splits::{Fold, Split, learner};
+
+use crate::run::in_order;
+
+/// What a model says of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// Log-odds.
+    pub score: f64,
+    /// Probability.
+    pub probability: f64,
+    /// At or above the model's threshold.
+    pub inauthentic: bool,
+}
+
+/// What is said of each row; `None` where nobody judged it.
+pub type Judgements = Vec<Option<Judged>>;
+
+/// What a model says of rows.
+pub fn judge(model: &Model, rows: &[Row]) -> Judgements {
+    rows.iter().map(|row| Some(judge_row(model, row))).collect()
+}
+
+fn judge_row(model: &Model, row: &Row) -> Judged {
+    let verdict = model.verdict_on(&row.values);
+    Judged { score: verdict.score, probability: verdict.probability, inauthentic: verdict.inauthentic }
+}
+
+/// The labelled clusters of worlds, with each of so many seeds from `first` on, found on so many threads.
+///
+/// # Errors
+/// As [`crate::dataset::of_world`].
+pub fn of_worlds(
+    worlds: &[(String, World)],
+    first: u64,
+    seeds: u64,
+    threads: usize,
+    on_done: &(dyn Fn(&str, u64) + Sync),
+) -> Result<Vec<Row>, ParamsError> {
+    let jobs: Vec<(&(String, World), u64)> =
+        worlds.iter().flat_map(|world| (first..first + seeds).map(move |seed| (world, seed))).collect();
+    let found = in_order(jobs.len(), threads, |at| {
+        let ((name, world), seed) = jobs[at];
+        let rows = crate::dataset::of_world(world, name, seed);
+        on_done(name, seed);
+        rows
+    });
+    found.into_iter().try_fold(Vec::new(), |mut all, rows| {
+        all.extend(rows?);
+        Ok(all)
+    })
+}
+
+/// Why a model cannot be judged on rows.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{model} was trained on exactly these rows (fingerprint {fingerprint}): figures on them would say nothing; build a dataset of \
+     other seeds, worlds or collections"
+)]
+pub struct TrainedOnThese {
+    /// The model.
+    pub model: String,
+    /// The dataset's fingerprint.
+    pub fingerprint: String,
+}
+
+/// Which rows a model may have been trained on: those of its worlds with seeds that it may have seen (seeds count from 1, so those up to
+/// their number), and those of its collections, which have no seeds.
+///
+/// # Errors
+/// [`TrainedOnThese`] where they are its training data, row for row.
+pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, TrainedOnThese> {
+    let TrainingData { fingerprint, worlds, seeds, .. } = &manifest.training;
+    if (Dataset { rows: rows.to_vec() }).fingerprint() == *fingerprint {
+        let model = format!("{} {}", manifest.name, manifest.version);
+        return Err(TrainedOnThese { model, fingerprint: fingerprint.clone() });
+    }
+    let seen = |row: &Row| worlds.contains(&row.origin.world) && row.origin.seed <= *seeds as u64;
+    Ok(rows.iter().map(seen).collect())
+}
+
+/// What is to be judged, by whom, and how.
+pub struct Plan {
+    /// Where the rows come from, in words.
+    pub description: String,
+    /// What must be known before reading the figures.
+    pub warnings: Vec<String>,
+    /// The labelled clusters, with their folds.
+    pub rows: Vec<Row>,
+    /// Stored models by name, the one that it is about first, then the one in service.
+    pub stored: Vec<(String, Model)>,
+    /// Learners by name, the yardstick first.
+    pub learners: Vec<(String, Learner)>,
+    /// How the learners' rows are held out.
+    pub splits: Vec<Split>,
+    /// Rows that the learners are taught by for [`Split::Other`].
+    pub taught_by: Option<Vec<Row>>,
+    /// Whether to look which features decide; for every learner, or for the logistic one where there is none.
+    pub ablation: bool,
+    /// How many clusters people can look at.
+    pub budget: Budget,
+    /// How far a model may fall behind and count as no worse.
+    pub margin: f64,
+    /// Threads; nothing depends on their number.
+    pub threads: usize,
+}
+
+/// All figures of models on one set of labelled clusters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// What was judged.
+    pub data: Data,
+    /// What must be known before reading the figures.
+    pub warnings: Vec<String>,
+    /// Who judged it: stored models, and learners split by split.
+    pub contenders: Vec<Contender>,
+    /// Models against models.
+    pub comparisons: Vec<Comparison>,
+    /// Which features decide.
+    pub ablations: Vec<Ablation>,
+}
+
+/// Labelled clusters in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Data {
+    /// Where they come from.
+    pub description: String,
+    /// Rows: states of clusters.
+    pub rows: usize,
+    /// Inauthentic ones.
+    pub inauthentic: usize,
+    /// Campaigns and organic groups.
+    pub campaigns: usize,
+    /// Worlds and collections with their rows.
+    pub collections: BTreeMap<String, usize>,
+    /// Rows by who labelled them.
+    pub label_sources: BTreeMap<&'static str, usize>,
+    /// Whether all of it is simulated.
+    pub synthetic: bool,
+    /// [`Dataset::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// One model, or one learner under one split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contender {
+    /// Name and version, or the learner.
+    pub name: String,
+    /// How rows were held out from a learner; `None` for a stored model.
+    pub split: Option<Split>,
+    /// The parts held out.
+    pub folds: Vec<Fold>,
+    /// Rows that nobody judged, because the rest taught nothing.
+    pub unjudged: usize,
+    /// Its figures.
+    pub figures: Figures,
+    /// Held against bare figures of the same rows: the evidence alone, the number of accounts alone.
+    pub baselines: Vec<Comparison>,
+}
+
+impl Contender {
+    /// Name and split in words.
+    pub fn title(&self) -> String {
+        match self.split {
+            Some(split) => format!("{}, {}", self.name, split.words()),
+            None => self.name.clone(),
+        }
+    }
+}
+
+impl ModelReport {
+    /// Judges everything. `on_done` is told of each step, from any thread.
+    pub fn run(plan: &Plan, on_done: &(dyn Fn(&str) + Sync)) -> ModelReport {
+        let mut report = ModelReport {
+            data: Data::of(&plan.description, &plan.rows),
+            warnings: plan.warnings.clone(),
+            contenders: Vec::new(),
+            comparisons: Vec::new(),
+            ablations: Vec::new(),
+        };
+        let stored: Vec<Candidate> = plan
+            .stored
+            .iter()
+            .map(|(name, model)| {
+                let said = judge(model, &plan.rows);
+                on_done(name);
+                Candidate { name: name.clone(), said, folds: Vec::new() }
+            })
+            .collect();
+        // What it is about is the candidate, what is in service what it is held against.
+        report.add(plan, None, &stored, |candidates| match candidates {
+            [first, others @ ..] => others.iter().map(|other| (first, other)).collect(),
+            [] => Vec::new(),
+        });
+        let splits = plan.splits.iter().copied().filter(|split| *split != Split::Other);
+        for split in splits.chain(plan.taught_by.as_ref().map(|_| Split::Other)) {
+            let candidates: Vec<Candidate> = plan
+                .learners
+                .iter()
+                .map(|(name, learner)| {
+                    let (said, folds) = match (&plan.taught_by, split) {
+                        (Some(others), Split::Other) => {
+                            let (said, fold) = splits::taught_elsewhere(&plan.rows, others, learner, &Row::clone);
+                            (said, vec![fold])
+                        }
+                        _ => splits::hold_out(&plan.rows, learner, split, &Row::clone, plan.threads),
+                    };
+                    on_done(&format!("{name}, {}", split.words()));
+                    Candidate { name: name.clone(), said, folds }
+                })
+                .collect();
+            // Each learner is held against the yardstick.
+            report.add(plan, Some(split), &candidates, |candidates| match candidates {
+                [yardstick, others @ ..] => others.iter().map(|other| (other, yardstick)).collect(),
+                [] => Vec::new(),
+            });
+        }
+        if plan.ablation {
+            let usual = [("logistic".to_owned(), Learner::default())];
+            let learners = if plan.learners.is_empty() { &usual[..] } else { &plan.learners };
+            for (name, learner) in learners {
+                report.ablations.extend(Ablation::run(&plan.rows, (name, learner), plan.threads, on_done));
+            }
+        }
+        report
+    }
+
+    fn add(
+        &mut self,
+        plan: &Plan,
+        split: Option<Split>,
+        candidates: &[Candidate],
+        pairs: impl Fn(&[Candidate]) -> Vec<(&Candidate, &Candidate)>,
+    ) {
+        for candidate in candidates {
+            self.contenders.push(candidate.contend(plan, split));
+        }
+        let title = |name: &str| match split {
+            Some(split) => format!("{name}, {}", split.words()),
+            None => name.to_owned(),
+        };
+        self.comparisons.extend(pairs(candidates).into_iter().map(|(candidate, against)| {
+            let (candidate, against) = ((title(&candidate.name), candidate), (title(&against.name), against));
+            let first = (candidate.0.as_str(), candidate.1.said.as_slice());
+            Comparison::of(&plan.rows, first, (&against.0, &against.1.said), plan.margin)
+        }));
+    }
+}
+
+impl Plan {
+    /// How many steps [`ModelReport::run`] tells of.
+    pub fn steps(&self) -> usize {
+        let splits = self.splits.iter().filter(|split| **split != Split::Other).count();
+        let splits = splits + usize::from(self.taught_by.is_some());
+        let real = |row: &Row| row.origin.label_source != LabelSource::Simulator;
+        let (simulated, real) = (self.rows.iter().any(|row| !real(row)), self.rows.iter().any(real));
+        let ablations = usize::from(simulated) + usize::from(simulated && real);
+        let ablations = if self.ablation { ablations * self.learners.len().max(1) * ablation::variants() } else { 0 };
+        self.stored.len() + splits * self.learners.len() + ablations
+    }
+}
+
+/// A model or a learner with what it said.
+struct Candidate {
+    name: String,
+    said: Judgements,
+    folds: Vec<Fold>,
+}
+
+impl Candidate {
+    fn contend(&self, plan: &Plan, split: Option<Split>) -> Contender {
+        let judged = plan.rows.iter().zip(&self.said).filter_map(|(row, said)| Some((row, (*said)?)));
+        let (rows, said): (Vec<&Row>, Vec<Judged>) = judged.unzip();
+        let judgement = Judgement::new(rows, said);
+        let evidence = |row: &&Row| {
+            let at = scoring::features::FEATURES.iter().position(|feature| feature.name == "log_e");
+            at.and_then(|at| row.values.get(at).copied().flatten()).unwrap_or(f64::MIN)
+        };
+        let size = |row: &&Row| row.accounts as f64;
+        let bare = |against: &str, figure: Vec<f64>| Comparison::with_figure(&judgement, &self.name, against, &figure);
+        Contender {
+            name: self.name.clone(),
+            split,
+            folds: self.folds.clone(),
+            unjudged: self.said.iter().filter(|said| said.is_none()).count(),
+            figures: Figures::of(&judgement, plan.budget),
+            baselines: vec![
+                bare("the evidence alone", judgement.rows.iter().map(evidence).collect()),
+                bare("the number of accounts alone", judgement.rows.iter().map(size).collect()),
+            ],
+        }
+    }
+}
+
+impl Data {
+    fn of(description: &str, rows: &[Row]) -> Data {
+        let campaigns: BTreeSet<_> = rows.iter().map(Row::campaign_key).collect();
+        let mut data = Data {
+            description: description.to_owned(),
+            rows: rows.len(),
+            inauthentic: rows.iter().filter(|row| row.origin.inauthentic).count(),
+            campaigns: campaigns.len(),
+            collections: BTreeMap::new(),
+            label_sources: BTreeMap::new(),
+            synthetic: rows.iter().all(|row| row.origin.label_source == LabelSource::Simulator),
+            fingerprint: Dataset { rows: rows.to_vec() }.fingerprint(),
+        };
+        for row in rows {
+            *data.collections.entry(row.origin.world.clone()).or_default() += 1;
+            *data.label_sources.entry(row.origin.label_source.name()).or_default() += 1;
+        }
+        data
+    }
+}

@@ -1,0 +1,209 @@
+//! Two models on the same labelled clusters.
+
+use std::fmt;
+
+use scoring::Row;
+use serde::Serialize;
+
+use super::{Judged, figures::Judgement, figures::mean};
+use crate::{
+    stats::{Estimate, Ranking, Resamples},
+    table::estimate,
+};
+
+/// How far a candidate may fall behind and still count as no worse, in average precision, Brier score and share of false positives.
+pub const MARGIN: f64 = 0.01;
+
+/// A candidate held against another model, on the same rows and the same resamples of campaigns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The candidate.
+    pub candidate: String,
+    /// What it is held against.
+    pub against: String,
+    /// Rows that both judged.
+    pub rows: usize,
+    /// Campaigns and organic groups among them.
+    pub campaigns: usize,
+    /// Average precision; more is better.
+    pub average_precision: Option<Difference>,
+    /// ROC AUC; more is better.
+    pub roc_auc: Option<Difference>,
+    /// Brier score; less is better. `None` against a figure that is no probability.
+    pub brier: Option<Difference>,
+    /// Share of organic clusters flagged at each model's own threshold; less is better.
+    pub false_positives: Option<Difference>,
+    /// Share of inauthentic clusters flagged at each model's own threshold; more is better.
+    pub recall: Option<Difference>,
+    /// How far a candidate may fall behind and still count as no worse.
+    pub margin: f64,
+    /// What it comes to.
+    pub outcome: Outcome,
+}
+
+/// A figure of both, and by how much the candidate's is greater, with a paired interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Difference {
+    /// The candidate's.
+    pub candidate: f64,
+    /// The other's.
+    pub against: f64,
+    /// Candidate's less the other's.
+    pub difference: Estimate,
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Average precision is higher, its interval leaves 0 out, and neither the Brier score nor the false positives are worse by theirs.
+    Better,
+    /// Not better, but the intervals leave out that any of the three is worse by more than the margin.
+    NoWorse,
+    /// Average precision, Brier score or false positives are worse, by an interval that leaves 0 out, and average precision is not better
+    /// by one.
+    Worse,
+    /// None of these: too few campaigns, or better in one thing and worse in another.
+    NotDecided,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Better => "better",
+            Outcome::NoWorse => "no worse",
+            Outcome::Worse => "worse",
+            Outcome::NotDecided => "not decided",
+        })
+    }
+}
+
+impl Comparison {
+    /// Holds two models against each other on the rows that both judged.
+    pub fn of(
+        rows: &[Row],
+        (candidate, judged): (&str, &[Option<Judged>]),
+        (against, other): (&str, &[Option<Judged>]),
+        margin: f64,
+    ) -> Comparison {
+        let both: Vec<(&Row, Judged, Judged)> =
+            rows.iter().zip(judged).zip(other).filter_map(|((row, a), b)| Some((row, (*a)?, (*b)?))).collect();
+        let rows = || both.iter().map(|(row, _, _)| *row).collect::<Vec<&Row>>();
+        let a = Judgement::new(rows(), both.iter().map(|(_, a, _)| *a).collect());
+        let b = Judgement::new(rows(), both.iter().map(|(_, _, b)| *b).collect());
+        let (ranked_a, ranked_b) = (a.ranking(), b.ranking());
+        let (squares_a, squares_b) = (a.squares(), b.squares());
+        let paired = |of: &dyn Fn(&Judgement<'_>, &Ranking, &[f64], &[u32]) -> Option<f64>| {
+            difference(&a.resamples, |weights| {
+                Some((of(&a, &ranked_a, &squares_a, weights)?, of(&b, &ranked_b, &squares_b, weights)?))
+            })
+        };
+        let mut comparison = Comparison {
+            candidate: candidate.to_owned(),
+            against: against.to_owned(),
+            rows: both.len(),
+            campaigns: a.resamples.groups(),
+            average_precision: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.0)),
+            roc_auc: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.1)),
+            brier: paired(&|_, _, squares, weights| mean(squares.iter().copied().zip(weights.iter().copied()))),
+            false_positives: paired(&|judgement, _, _, weights| judgement.flagged_share(false, weights)),
+            recall: paired(&|judgement, _, _, weights| judgement.flagged_share(true, weights)),
+            margin,
+            outcome: Outcome::NotDecided,
+        };
+        comparison.outcome = comparison.decide();
+        comparison
+    }
+
+    /// Holds a model's order of rows against that of a bare figure.
+    pub(crate) fn with_figure(judgement: &Judgement<'_>, name: &str, against: &str, figure: &[f64]) -> Comparison {
+        let ranking = judgement.ranking();
+        let plain = Ranking::new(figure.iter().copied().zip(judgement.labels()).collect());
+        let of = |which: fn((f64, f64)) -> f64| {
+            difference(&judgement.resamples, |weights| {
+                Some((which(ranking.weighted(weights)?), which(plain.weighted(weights)?)))
+            })
+        };
+        let mut comparison = Comparison {
+            candidate: name.to_owned(),
+            against: against.to_owned(),
+            rows: judgement.rows.len(),
+            campaigns: judgement.resamples.groups(),
+            average_precision: of(|ranked| ranked.0),
+            roc_auc: of(|ranked| ranked.1),
+            brier: None,
+            false_positives: None,
+            recall: None,
+            margin: MARGIN,
+            outcome: Outcome::NotDecided,
+        };
+        comparison.outcome = comparison.decide();
+        comparison
+    }
+
+    fn decide(&self) -> Outcome {
+        // Each as a loss: by how much the candidate is worse, from and to.
+        let Some((precise_from, precise_to)) = ends(self.average_precision).map(|(low, high)| (-high, -low)) else {
+            return Outcome::NotDecided;
+        };
+        // Where a loss does not apply, or nothing is known of how it varies, it does not speak for the candidate.
+        let others = [self.brier, self.false_positives];
+        let others: Vec<(f64, f64)> =
+            others.into_iter().flatten().map(|d| ends(Some(d)).unwrap_or((f64::NEG_INFINITY, f64::INFINITY))).collect();
+        let better = precise_to < 0.0;
+        let worse_elsewhere = others.iter().any(|(from, _)| *from > 0.0);
+        let within = |to: f64| to <= self.margin;
+        match (better, precise_from > 0.0 || worse_elsewhere) {
+            (true, false) => Outcome::Better,
+            (true, true) => Outcome::NotDecided,
+            (false, true) => Outcome::Worse,
+            (false, false) if within(precise_to) && others.iter().all(|(_, to)| within(*to)) => Outcome::NoWorse,
+            (false, false) => Outcome::NotDecided,
+        }
+    }
+}
+
+fn ends(difference: Option<Difference>) -> Option<(f64, f64)> {
+    let Estimate { low, high, .. } = difference?.difference;
+    low.zip(high)
+}
+
+fn difference(resamples: &Resamples, of: impl Fn(&[u32]) -> Option<(f64, f64)>) -> Option<Difference> {
+    let [candidate, against, difference] = resamples.estimates(|weights| {
+        let both = of(weights);
+        [both.map(|b| b.0), both.map(|b| b.1), both.map(|b| b.0 - b.1)]
+    });
+    Some(Difference { candidate: candidate?.value, against: against?.value, difference: difference? })
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}  {:.3}  {}", self.candidate, self.against, estimate(Some(self.difference)))
+    }
+}
+
+impl fmt::Display for Comparison {
+    /// A table whose last line says what it comes to.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} against {}, on {} states of clusters of {} campaigns and organic groups",
+            self.candidate, self.against, self.rows, self.campaigns
+        )?;
+        writeln!(f, "                                      first  second  difference")?;
+        let lines = [
+            ("average precision (more is better)", self.average_precision),
+            ("ROC AUC (more is better)", self.roc_auc),
+            ("Brier score (less is better)", self.brier),
+            ("organic clusters flagged (less)", self.false_positives),
+            ("inauthentic clusters flagged (more)", self.recall),
+        ];
+        for (name, difference) in lines {
+            match difference {
+                Some(difference) => writeln!(f, "  {name:<36}{difference}")?,
+                None => writeln!(f, "  {name:<36}none")?,
+            }
+        }
+        writeln!(f, "{}: {}", self.candidate, self.outcome)
+    }
+}

@@ -1,0 +1,190 @@
+//! Learners judged on what they have not seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scoring::{Learner, Options, Row, train};
+use serde::Serialize;
+
+use super::{Judgements, judge_row};
+use crate::run::in_order;
+
+/// What a learner does not see of what it is judged on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Each tenth of the campaigns and organic groups is judged by what the others taught.
+    Campaign,
+    /// Each world or collection is judged by what the others taught.
+    Collection,
+    /// Each tenth of time is judged by what came before it, without campaigns that go on into it.
+    Time,
+    /// Everything is judged by what another dataset taught.
+    Other,
+}
+
+impl Split {
+    /// Those within one dataset.
+    pub const WITHIN: [Split; 3] = [Split::Campaign, Split::Collection, Split::Time];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Campaign => "campaign",
+            Split::Collection => "collection",
+            Split::Time => "time",
+            Split::Other => "other",
+        }
+    }
+
+    /// What is held out, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Split::Campaign => "campaigns held out",
+            Split::Collection => "collections held out",
+            Split::Time => "the later held out",
+            Split::Other => "trained on another dataset",
+        }
+    }
+
+    fn fold(self, row: &Row) -> u32 {
+        match self {
+            Split::Campaign => row.folds.campaign,
+            Split::Collection => row.folds.collection,
+            Split::Time => row.folds.time,
+            Split::Other => 0,
+        }
+    }
+}
+
+/// One part of a dataset, judged by what the rest taught.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fold {
+    /// Which part: a collection's name, or a number from 1.
+    pub name: String,
+    /// Rows trained on.
+    pub trained_on: usize,
+    /// Inauthentic ones among them.
+    pub trained_on_inauthentic: usize,
+    /// Rows judged.
+    pub held_out: usize,
+    /// Inauthentic ones among them.
+    pub inauthentic: usize,
+    /// Why the rest taught nothing, so that these rows were not judged.
+    pub refused: Option<String>,
+}
+
+/// What a learner says of each row, having seen nothing of its fold, and the folds. Rows are looked at through `seen`, so that features
+/// can be left out. The work is done on so many threads, on which the result does not depend.
+pub(crate) fn hold_out(
+    rows: &[Row],
+    learner: &Learner,
+    split: Split,
+    seen: &(dyn Fn(&Row) -> Row + Sync),
+    threads: usize,
+) -> (Judgements, Vec<Fold>) {
+    let folds: BTreeSet<u32> = rows.iter().map(|row| split.fold(row)).collect();
+    let folds: Vec<u32> = folds.into_iter().collect();
+    let results = in_order(folds.len(), threads, |at| {
+        let fold = folds[at];
+        let held_out: Vec<usize> = (0..rows.len()).filter(|place| split.fold(&rows[*place]) == fold).collect();
+        // In time, a campaign that is still there has been seen before: it must not be on both sides.
+        let campaigns: BTreeSet<_> = held_out.iter().map(|place| rows[*place].campaign_key()).collect();
+        let teaches = |row: &&Row| match split {
+            Split::Time => row.folds.time < fold && !campaigns.contains(&row.campaign_key()),
+            _ => split.fold(row) != fold,
+        };
+        let rest: Vec<Row> = rows.iter().filter(teaches).map(seen).collect();
+        let held: Vec<&Row> = held_out.iter().map(|place| &rows[*place]).collect();
+        let name = match split {
+            Split::Collection => held.first().map_or_else(String::new, |row| row.origin.world.clone()),
+            _ => (at + 1).to_string(),
+        };
+        let (judged, fold) = teach_and_judge(name, &rest, &held, learner, seen);
+        (held_out, judged, fold)
+    });
+    let mut judgements = vec![None; rows.len()];
+    let mut folds = Vec::new();
+    for (places, judged, fold) in results {
+        for (place, said) in places.into_iter().zip(judged) {
+            judgements[place] = said;
+        }
+        folds.push(fold);
+    }
+    (judgements, folds)
+}
+
+/// What a learner that was taught by other rows says of these.
+pub(crate) fn taught_elsewhere(
+    rows: &[Row],
+    others: &[Row],
+    learner: &Learner,
+    seen: &(dyn Fn(&Row) -> Row + Sync),
+) -> (Judgements, Fold) {
+    let rest: Vec<Row> = others.iter().map(seen).collect();
+    let held: Vec<&Row> = rows.iter().collect();
+    teach_and_judge("all".to_owned(), &rest, &held, learner, seen)
+}
+
+fn teach_and_judge(
+    name: String,
+    rest: &[Row],
+    held: &[&Row],
+    learner: &Learner,
+    seen: &(dyn Fn(&Row) -> Row + Sync),
+) -> (Judgements, Fold) {
+    let inauthentic = |rows: &mut dyn Iterator<Item = &Row>| rows.filter(|row| row.origin.inauthentic).count();
+    let mut fold = Fold {
+        name,
+        trained_on: rest.len(),
+        trained_on_inauthentic: inauthentic(&mut rest.iter()),
+        held_out: held.len(),
+        inauthentic: inauthentic(&mut held.iter().copied()),
+        refused: None,
+    };
+    let options = Options { learner: learner.clone(), ..Options::new("evaluated", "1") };
+    match train(rest, &options) {
+        Ok(trained) => {
+            let judged = held.iter().map(|row| Some(judge_row(&trained.model, &seen(row)))).collect();
+            (judged, fold)
+        }
+        Err(error) => {
+            fold.refused = Some(error.to_string());
+            (vec![None; held.len()], fold)
+        }
+    }
+}
+
+/// A learner by its name on the command line: `logistic` or `boosted`, perhaps with settings as `boosted:depth=2,rounds=100`.
+///
+/// # Errors
+/// Says what is not known of it.
+pub fn learner(text: &str) -> Result<Learner, String> {
+    let (name, settings) = text.split_once(':').unwrap_or((text, ""));
+    let mut given: BTreeMap<&str, f64> = BTreeMap::new();
+    for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
+        let (key, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}`: write it as setting=number"))?;
+        let number = value.parse().map_err(|_| format!("`{setting}`: `{value}` is not a number"))?;
+        given.insert(key, number);
+    }
+    let mut take = |key: &str, usual: f64| given.remove(key).unwrap_or(usual);
+    let learner = match (name, Learner::default(), Learner::boosted()) {
+        ("logistic", Learner::Logistic { alpha }, _) => Learner::Logistic { alpha: take("alpha", alpha) },
+        ("boosted", _, Learner::Boosted(mut boosting)) => {
+            boosting.rounds = take("rounds", boosting.rounds as f64) as usize;
+            boosting.depth = take("depth", boosting.depth as f64) as usize;
+            boosting.bins = take("bins", boosting.bins as f64) as usize;
+            boosting.learning_rate = take("rate", boosting.learning_rate);
+            boosting.l2 = take("l2", boosting.l2);
+            boosting.least_weight = take("weight", boosting.least_weight);
+            boosting.least_gain = take("gain", boosting.least_gain);
+            Learner::Boosted(boosting)
+        }
+        _ => return Err(format!("there is no learner `{name}`; there are: logistic, boosted")),
+    };
+    match given.keys().next() {
+        None => Ok(learner),
+        Some(unknown) => Err(format!(
+            "{name} has no setting `{unknown}`; logistic has alpha, boosted has rounds, depth, rate, l2, weight, gain, bins"
+        )),
+    }
+}

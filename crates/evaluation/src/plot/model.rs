@@ -1,0 +1,157 @@
+//! Drawings of what models do.
+
+use super::{BOTTOM, HEIGHT, LEFT, RIGHT, Series, Svg, TOP, WIDTH, y};
+use crate::{
+    model::{Bar, Bin},
+    stats::Estimate,
+};
+
+fn x(share: f64) -> f64 {
+    LEFT + (WIDTH - LEFT - RIGHT) * share.clamp(0.0, 1.0)
+}
+
+/// A frame with shares on both axes.
+fn square(unit: &str) -> Svg {
+    let mut svg = Svg::frame(unit);
+    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        svg.text("tick", x(tick), HEIGHT - BOTTOM + 15.0, &format!("{tick}"));
+    }
+    svg
+}
+
+/// Precision over recall.
+pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f64, f64)>]) -> String {
+    let mut svg = square("recall");
+    svg.line("nominal", (x(0.0), y(chance)), (x(1.0), y(chance)));
+    for one in series {
+        let line: Vec<(f64, f64)> = one.points.iter().map(|(recall, precision)| (x(*recall), y(*precision))).collect();
+        svg.path(&format!("curve s{}", one.place % 4), &line);
+        if let Some((recall, precision)) = one.points.get(one.points.len() / 2) {
+            let title = format!("{}: precision {precision:.3} at recall {recall:.3}", one.name);
+            svg.mark(one.place % 4, (x(*recall), y(*precision)), &title);
+        }
+    }
+    svg.finish(label)
+}
+
+/// What happened over what was said; on the dashed line, both agree.
+pub(crate) fn reliability(label: &str, place: usize, bins: &[Bin]) -> String {
+    let mut svg = square("mean probability of the bin");
+    svg.line("nominal", (x(0.0), y(0.0)), (x(1.0), y(1.0)));
+    for bin in bins {
+        let Some(share) = bin.inauthentic else { continue };
+        let at = x(bin.probability);
+        if let (Some(low), Some(high)) = (share.low, share.high) {
+            svg.line(&format!("whisker s{}", place % 4), (at, y(low)), (at, y(high)));
+        }
+        let title = format!("{:.1} to {:.1}: {} rows, {share} inauthentic", bin.from, bin.to, bin.rows);
+        svg.mark(place % 4, (at, y(share.value)), &title);
+    }
+    svg.finish(label)
+}
+
+/// How rows spread over probabilities: inauthentic ones upwards, organic ones downwards, each as a share of its own.
+pub(crate) fn histogram(label: &str, bars: &[Bar]) -> String {
+    let mut svg = Svg { body: String::new(), height: HEIGHT };
+    let sums = bars.iter().fold((0, 0), |sums, bar| (sums.0 + bar.inauthentic, sums.1 + bar.organic));
+    let middle = f64::midpoint(TOP, HEIGHT - BOTTOM);
+    let half = middle - TOP;
+    svg.text("share", LEFT - 6.0, TOP + 8.0, "1");
+    svg.text("share", LEFT - 6.0, middle + 4.0, "0");
+    svg.text("share", LEFT - 6.0, HEIGHT - BOTTOM, "1");
+    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        svg.text("tick", x(tick), HEIGHT - BOTTOM + 15.0, &format!("{tick}"));
+        svg.line("grid", (x(tick), TOP), (x(tick), HEIGHT - BOTTOM));
+    }
+    svg.text("tick", f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 5.0, "probability");
+    let width = (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64;
+    for (i, bar) in bars.iter().enumerate() {
+        let from = x(i as f64 / bars.len() as f64) + 0.6;
+        let range = format!("{:.2} to {:.2}", i as f64 / bars.len() as f64, (i + 1) as f64 / bars.len() as f64);
+        for (n, of, name, place, up) in
+            [(bar.inauthentic, sums.0, "inauthentic", 2, true), (bar.organic, sums.1, "organic", 0, false)]
+        {
+            if n > 0 {
+                // So that a single row can be seen.
+                let height = (half * n as f64 / of as f64).max(1.5);
+                let top = if up { middle - height } else { middle };
+                let title = format!("{range}: {n} of {of} {name} rows");
+                svg.bar(place, (from, top), (width - 1.2, height), &title);
+            }
+        }
+    }
+    svg.line("axis", (x(0.0), middle), (x(1.0), middle));
+    svg.finish(label)
+}
+
+/// Figures with their intervals, one a row, on an axis of their own; `nominal` is drawn as a dashed line.
+pub(crate) fn rows(label: &str, nominal: f64, said: &str, rows: &[(String, usize, Option<Estimate>)]) -> String {
+    const ROW: f64 = 32.0;
+    let ends = rows.iter().filter_map(|(_, _, estimate)| *estimate);
+    let ends = ends.flat_map(|e| [Some(e.value), e.low, e.high]).flatten().chain([nominal]);
+    let (least, most) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), v| (l.min(v), m.max(v)));
+    let room = ((most - least) * 0.06).max(1e-3);
+    let (least, most) = (least - room, most + room);
+    let at_x = |value: f64| 12.0 + (WIDTH - 24.0) * (value - least) / (most - least);
+    let bottom = TOP + ROW * rows.len() as f64;
+    let mut svg = Svg { body: String::new(), height: bottom + 34.0 };
+    for tick in ticks(least, most) {
+        svg.line("grid", (at_x(tick), TOP), (at_x(tick), bottom));
+        svg.text("tick", at_x(tick), bottom + 14.0, &format!("{tick}"));
+    }
+    svg.line("nominal", (at_x(nominal), TOP - 4.0), (at_x(nominal), bottom + 2.0));
+    let anchor = if at_x(nominal) > WIDTH * 0.6 { "share" } else { "nominal-label" };
+    svg.text(anchor, at_x(nominal) + if anchor == "share" { -4.0 } else { 4.0 }, bottom + 29.0, said);
+    for (i, (name, place, estimate)) in rows.iter().enumerate() {
+        let at = TOP + ROW * i as f64 + 23.0;
+        let Some(estimate) = estimate else {
+            svg.text("name", 14.0, at - 10.0, &format!("{name}: no figure"));
+            continue;
+        };
+        svg.text("name", 14.0, at - 10.0, name);
+        if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
+            svg.line(&format!("whisker s{}", place % 4), (at_x(low), at), (at_x(high), at));
+        }
+        svg.mark(place % 4, (at_x(estimate.value), at), &format!("{name}: {estimate}"));
+    }
+    svg.finish(label)
+}
+
+/// Round values between two others, about five of them.
+fn ticks(least: f64, most: f64) -> Vec<f64> {
+    let rough = (most - least) / 5.0;
+    let power = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
+    let first = (least / step).ceil() as i64;
+    let last = (most / step).floor() as i64;
+    // Rounded, so that 3 * 0.1 reads 0.3.
+    (first..=last).map(|i| (i as f64 * step * 1e9).round() / 1e9 + 0.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        assert_eq!(ticks(-0.013, 0.042), [-0.0, 0.02, 0.04].map(|t| t + 0.0));
+        assert_eq!(ticks(0.31, 1.02), [0.4, 0.6, 0.8, 1.0]);
+    }
+
+    #[test]
+    fn one_row_is_seen_among_thousands() {
+        let mut bars = vec![Bar { organic: 0, inauthentic: 0 }; 20];
+        bars[19] = Bar { organic: 1, inauthentic: 5_000 };
+        bars[0] = Bar { organic: 9_999, inauthentic: 0 };
+        let svg = histogram("l", &bars);
+        assert_eq!(svg.matches("<rect").count(), 3);
+        assert!(svg.contains("0.95 to 1.00: 1 of 10000 organic rows") && svg.contains("height=\"1.5\""), "{svg}");
+    }
+
+    #[test]
+    fn what_has_no_figure_is_said() {
+        let svg = rows("l", 0.0, "no difference", &[("a".to_owned(), 0, None), ("b".to_owned(), 5, None)]);
+        assert!(svg.contains("a: no figure") && svg.contains("no difference"), "{svg}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

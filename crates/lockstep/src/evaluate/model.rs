@@ -1,0 +1,330 @@
+//! `lockstep evaluate model`: how well models tell inauthentic clusters from organic ones.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use detector::input::Options;
+use evaluation::{
+    model::{self, Budget, MARGIN, ModelReport, Plan, Split},
+    posts::Labels,
+};
+use scoring::{Dataset, Learner, Manifest, Model, Registry, Row};
+
+use crate::{config::ConfigFile, detect::println_json, progress, simulate};
+
+/// The first seed: `lockstep train` takes those from 1 on, and no figure may come from what a model was trained on.
+const FIRST_SEED: u64 = 101;
+/// Worlds with and without campaigns, most of which the bundled models were not trained on.
+const WORLDS: [&str; 6] = ["training", "innocents", "lookalikes", "demo", "evasion", "prototype"];
+
+/// Measures how well models tell inauthentic clusters from organic ones
+///
+/// Of a stored model (the one in service if none is named), or of learners that are taught by a part of the labelled clusters and
+/// judge another. The clusters come from a dataset, from simulated worlds with seeds from 101 on (whose figures are synthetic), from
+/// labelled posts, or from all of these. Clusters that a stored model may have been trained on are left out.
+///
+/// Prints average precision with intervals, calibration, precision at an alert budget, false positives by platform, language and kind
+/// of organic group, and comparisons with the model in service and with the evidence and the size alone. With --out, model.html shows
+/// the figures, model.json has them all, and clusters.csv is the labelled clusters as a dataset.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  lockstep evaluate model --out evaluation                                the model in service, on simulated worlds
+  lockstep evaluate model cluster 2 --dataset clusters.csv --out evaluation
+  lockstep evaluate model cluster 2 --world demo --seeds 5 --budget 20/day
+  lockstep evaluate model --posts labelled.jsonl.gz --json
+  lockstep evaluate model --learner logistic --learner boosted --dataset clusters.csv --out evaluation
+  lockstep evaluate model --learner logistic --learner boosted:depth=2,rounds=100 --dataset clusters.csv --split campaign
+  lockstep evaluate model --learner logistic --learner boosted --train old.csv --dataset new.csv
+  lockstep evaluate model --learner logistic --dataset clusters.csv --posts labelled.jsonl.gz --ablation --out evaluation")]
+pub struct EvaluateModel {
+    /// Name of a stored model
+    name: Option<String>,
+    /// Its version; the last one if not given
+    version: Option<String>,
+    #[command(flatten)]
+    clusters: Clusters,
+    /// Learners to judge in place of a stored model, the yardstick first: logistic, boosted, or with settings, as
+    /// logistic:alpha=3 and boosted:rounds=100,depth=2,rate=0.1,l2=1,weight=1,gain=0,bins=64
+    #[arg(long = "learner", value_name = "LEARNER", value_parser = learner)]
+    learners: Vec<(String, Learner)>,
+    /// What is held out from learners: campaigns in tenths, each world or collection, or the later from the earlier; all three if not
+    /// given, none with --train
+    #[arg(long = "split", value_name = "campaign|collection|time", value_parser = split(), requires = "learners")]
+    splits: Vec<Split>,
+    /// A dataset that teaches the learners, which then judge all the other clusters
+    #[arg(long, value_name = "FILE", requires = "learners")]
+    train: Option<PathBuf>,
+    /// Also look which features decide: learners that see only some of them
+    #[arg(long)]
+    ablation: bool,
+    /// How many clusters people can look at: N/day, on each day of event time of each stream, or N/1000, of so many clusters
+    #[arg(long, value_name = "N/day|N/1000", default_value = "2/day")]
+    budget: Budget,
+    /// Folder for model.html, model.json and clusters.csv, made where missing; only a table is printed without it
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print all figures as JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Folder of the model registry
+    #[arg(long, default_value = "models")]
+    models: PathBuf,
+}
+
+/// Which labelled clusters to judge.
+#[derive(Args)]
+pub struct Clusters {
+    /// A dataset of labelled clusters; several are put together
+    #[arg(long = "dataset", value_name = "FILE")]
+    datasets: Vec<PathBuf>,
+    /// Built-in worlds (see lockstep simulate --list) or world files to find clusters in
+    #[arg(long = "world", value_name = "WORLD")]
+    worlds: Vec<String>,
+    /// Seeds of each world, from 101
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// A file of labelled posts to find clusters in; each is a collection
+    #[arg(long = "posts", value_name = "FILE")]
+    posts: Vec<PathBuf>,
+    /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and campaign,
+    /// separated by tabs
+    #[arg(long, value_name = "FILE", requires = "posts")]
+    labels: Option<PathBuf>,
+    /// Judge clusters, too, that a stored model may have been trained on: the figures then flatter it
+    #[arg(long)]
+    keep_trained_on: bool,
+    /// Threads; as many as there are processors if not given. The figures do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+fn learner(text: &str) -> Result<(String, Learner), String> {
+    Ok((text.to_owned(), model::learner(text)?))
+}
+
+fn split() -> impl clap::builder::TypedValueParser<Value = Split> {
+    use clap::builder::TypedValueParser;
+    let names = Split::WITHIN.map(Split::name);
+    clap::builder::PossibleValuesParser::new(names)
+        .map(|name| Split::WITHIN.into_iter().find(|split| split.name() == name).unwrap_or(Split::Campaign))
+}
+
+/// A stored model with how it came about, where that is known.
+pub struct Stored {
+    pub name: String,
+    pub model: Model,
+    pub manifest: Option<Manifest>,
+}
+
+impl Stored {
+    /// A version in the registry.
+    pub fn load(registry: &Registry, name: &str, version: &str) -> Result<Stored> {
+        let (model, manifest) = (registry.load(name, version)?, registry.show(name, version)?);
+        Ok(Stored { name: format!("{name} {version}"), model, manifest: Some(manifest) })
+    }
+
+    /// The version in service.
+    pub fn active(registry: &Registry) -> Result<Stored> {
+        let active = registry.active()?;
+        Stored::load(registry, active.name(), active.version())
+    }
+}
+
+impl EvaluateModel {
+    pub fn run(self) -> Result<()> {
+        if let Some(dir) = &self.out {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        }
+        let stored = self.stored()?;
+        let taught_by = self.train.as_deref().map(Dataset::read).transpose()?;
+        let found = self.clusters.find(&stored)?;
+        let splits = match (self.splits.is_empty(), &taught_by) {
+            (false, _) => self.splits.clone(),
+            (true, None) if !self.learners.is_empty() => Split::WITHIN.to_vec(),
+            (true, _) => Vec::new(),
+        };
+        let plan = Plan {
+            description: found.description,
+            warnings: found.warnings,
+            rows: found.rows,
+            stored: stored.into_iter().map(|stored| (stored.name, stored.model)).collect(),
+            learners: self.learners,
+            splits,
+            taught_by: taught_by.map(|dataset| dataset.rows),
+            ablation: self.ablation,
+            budget: self.budget,
+            margin: MARGIN,
+            threads: self.clusters.threads(),
+        };
+        let bar = progress::bar(Some(plan.steps() as u64), "judging {bar:30} {pos}/{len} {eta} left {msg}");
+        let report = ModelReport::run(&plan, &|what| {
+            bar.inc(1);
+            bar.set_message(format!("({what})"));
+        });
+        bar.finish_and_clear();
+        eprint!("{report}");
+        if self.json {
+            println_json(&serde_json::to_value(&report)?)?;
+        }
+        let Some(dir) = &self.out else { return Ok(()) };
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("model.json", &serde_json::to_vec_pretty(&report)?)?;
+        write("model.html", report.html().as_bytes())?;
+        let path = dir.join("clusters.csv");
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Dataset { rows: plan.rows }.write_csv(file)?;
+        eprintln!("results: {}", dir.join("model.html").display());
+        Ok(())
+    }
+
+    /// The model named, or the one in service, and with the former the latter to hold it against. None with learners alone.
+    fn stored(&self) -> Result<Vec<Stored>> {
+        if self.name.is_none() && !self.learners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(name) = &self.name else {
+            if self.models.is_dir() {
+                return Ok(vec![Stored::active(&Registry::open(&self.models)?)?]);
+            }
+            let model =
+                detector::Config { models: self.models.clone(), ..self.clusters.config.load()?.detector }.model()?;
+            let name = format!("{} {} (built in)", model.name(), model.version());
+            return Ok(vec![Stored { name, model, manifest: None }]);
+        };
+        let registry = Registry::open(&self.models)?;
+        let version = match &self.version {
+            Some(version) => version.clone(),
+            None => {
+                let versions = registry.list()?.into_iter().filter(|entry| entry.name == *name);
+                // Where there is none, loading says what there is.
+                versions.last().map_or_else(|| "(last)".to_owned(), |entry| entry.version)
+            }
+        };
+        let mut stored = vec![Stored::load(&registry, name, &version)?];
+        match Stored::active(&registry) {
+            Ok(active) if active.name != stored[0].name => stored.push(active),
+            Ok(_) => {}
+            Err(error) => eprintln!("warning: not held against the model in service: {error:#}"),
+        }
+        Ok(stored)
+    }
+}
+
+/// Labelled clusters, and what must be known of them.
+pub struct Labelled {
+    pub rows: Vec<Row>,
+    pub description: String,
+    pub warnings: Vec<String>,
+}
+
+impl Clusters {
+    pub fn threads(&self) -> usize {
+        self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize)
+    }
+
+    /// The clusters to judge, without those that any of these models may have been trained on.
+    pub fn find(&self, models: &[Stored]) -> Result<Labelled> {
+        let worlds: Vec<String> = match self.datasets.is_empty() && self.posts.is_empty() && self.worlds.is_empty() {
+            true => WORLDS.map(String::from).to_vec(),
+            false => self.worlds.clone(),
+        };
+        let mut sources = Vec::new();
+        let mut rows = Vec::new();
+        for path in &self.datasets {
+            rows.extend(Dataset::read(path)?.rows);
+            sources.push(format!("the dataset {}", path.display()));
+        }
+        if !worlds.is_empty() {
+            rows.extend(self.simulate(&worlds)?);
+            let last = FIRST_SEED + self.seeds - 1;
+            sources.push(format!("the simulated worlds {}, seeds {FIRST_SEED} to {last}", worlds.join(", ")));
+        }
+        for path in &self.posts {
+            rows.extend(self.posts(path).with_context(|| path.display().to_string())?);
+            sources.push(format!("the labelled posts {}", collection(path)));
+        }
+        // A dataset by itself keeps its own folds; together, they are split anew.
+        if self.datasets.len() != 1 || sources.len() > 1 {
+            rows = Dataset::split(&rows).rows;
+        }
+        let mut warnings = Vec::new();
+        for Stored { name, manifest, .. } in models {
+            let Some(manifest) = manifest else {
+                warnings
+                    .push(format!("it is not known what {name} was trained on: no clusters were left out for that"));
+                continue;
+            };
+            let seen = model::seen_in_training(&rows, manifest)?;
+            let n = seen.iter().filter(|seen| **seen).count();
+            if n == 0 {
+                continue;
+            }
+            let of = format!("{n} of {} rows may be among those that {name} was trained on", rows.len());
+            if self.keep_trained_on {
+                warnings.push(format!("{of}: the figures flatter it"));
+                continue;
+            }
+            let mut seen = seen.into_iter();
+            rows.retain(|_| !seen.next().unwrap_or(false));
+            warnings.push(format!("{of} (its worlds and seeds, or its collections), and were left out"));
+            if rows.is_empty() {
+                bail!(
+                    "all rows may be among those that {name} was trained on ({} with {} seeds): build a dataset of other seeds, worlds \
+                     or collections, or judge them all the same with --keep-trained-on",
+                    manifest.training.worlds.join(", "),
+                    manifest.training.seeds
+                );
+            }
+        }
+        if rows.is_empty() {
+            bail!("there is no labelled cluster in {}: nothing is coordinated there", sources.join(" and "));
+        }
+        for warning in &warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(Labelled { rows, description: format!("Labelled clusters of {}", sources.join(" and ")), warnings })
+    }
+
+    fn simulate(&self, names: &[String]) -> Result<Vec<Row>> {
+        let worlds = names.iter().map(|name| Ok((name.clone(), simulate::world(name)?))).collect::<Result<Vec<_>>>()?;
+        let runs = worlds.len() as u64 * self.seeds;
+        let bar = progress::bar(Some(runs), "finding clusters {bar:30} {pos}/{len} worlds, {eta} left {msg}");
+        let rows = model::of_worlds(&worlds, FIRST_SEED, self.seeds, self.threads(), &|name, seed| {
+            bar.inc(1);
+            bar.set_message(format!("({name}, seed {seed})"));
+        });
+        bar.finish_and_clear();
+        Ok(rows?)
+    }
+
+    fn posts(&self, path: &Path) -> Result<Vec<Row>> {
+        let files = [path.to_owned()];
+        let mut labels = Labels::read(&files, Options::default())?;
+        if let Some(table) = &self.labels {
+            labels.overlay(table)?;
+        }
+        let config = self.config.load()?.detector;
+        let rows = evaluation::dataset::of_posts(&files, Options::default(), &labels, &collection(path), &config)?;
+        if rows.is_empty() {
+            eprintln!("warning: {}: no cluster in it is coordinated and has a labelled account", path.display());
+        }
+        Ok(rows)
+    }
+}
+
+/// A file's name up to the first dot.
+fn collection(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
