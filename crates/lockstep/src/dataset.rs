@@ -325,7 +325,7 @@ impl Show {
 
 /// Reads a dataset; what is wrong is said of the file.
 pub fn read(file: &Path) -> Result<Dataset> {
-    Dataset::read(file).with_context(|| file.display().to_string())
+    Ok(Dataset::read(file)?)
 }
 
 fn groups(summary: &Summary) -> String {

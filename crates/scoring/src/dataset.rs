@@ -195,14 +195,6 @@ pub enum DatasetError {
     /// Parquet could not be written.
     #[error("cannot write Parquet: {0}")]
     Parquet(#[from] parquet::errors::ParquetError),
-    /// The file could not be opened.
-    #[error("cannot read {}: {source}", path.display())]
-    Open {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
     /// Parquet could not be read.
     #[error("cannot read Parquet: {0}")]
     Unreadable(parquet::errors::ParquetError),
@@ -280,15 +272,6 @@ impl Dataset {
         crate::parquet::write(&self.rows, out)
     }
 
-    /// Reads a dataset's file.
-    ///
-    /// # Errors
-    /// [`DatasetError::Open`] and [`DatasetError::In`] name the file.
-    pub fn read(path: &Path) -> Result<Dataset, DatasetError> {
-        let file = std::fs::File::open(path).map_err(|source| DatasetError::Open { path: path.to_owned(), source })?;
-        Dataset::read_csv(file).map_err(|source| DatasetError::In { path: path.to_owned(), source: Box::new(source) })
-    }
-
     /// Reads what [`Dataset::write_csv`] wrote.
     ///
     /// # Errors
@@ -302,9 +285,12 @@ impl Dataset {
     /// one that this version does not know is refused, since a feature that is silently left out would make another model.
     ///
     /// # Errors
-    /// As [`Dataset::read_csv`]; [`DatasetError::Open`] and [`DatasetError::Unreadable`].
+    /// [`DatasetError::Open`], and [`DatasetError::In`] with what is wrong.
     pub fn read(path: &Path) -> Result<Dataset, DatasetError> {
-        crate::read::any(path)
+        crate::read::any(path).map_err(|source| match source {
+            DatasetError::Open { .. } => source,
+            _ => DatasetError::In { path: path.to_owned(), source: Box::new(source) },
+        })
     }
 
     /// SHA-256 over the sorted rows, in hexadecimal: the same clusters have the same fingerprint in any order.
