@@ -639,7 +639,7 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         fs::create_dir_all(desk.path("models").join(name).join("99")).unwrap();
         desk.write(&format!("models/{name}/99/{file}"), &bytes);
     }
-    desk.write("c.toml", &format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
+    desk.write("c.toml", format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
     desk.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
         "no model is in service",
         "there is no active.toml in models",

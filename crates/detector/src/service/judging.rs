@@ -11,7 +11,7 @@ use crate::{
     pipeline::Judged,
 };
 
-/// How often drift is measured, which takes a few milliseconds.
+/// How often drift is measured, which takes some milliseconds for a full window.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
 impl Service {
@@ -23,7 +23,6 @@ impl Service {
                 let name = model.full_name();
                 let before = match role {
                     Role::Active => {
-                        self.window.score_again(&model);
                         self.measured.0 = true;
                         Some(self.pipeline.set_model(*model))
                     }
@@ -75,7 +74,7 @@ impl Service {
                 "the shadow model says otherwise"
             );
         }
-        self.window.tell(&message.cluster_id, values, message.score);
+        self.window.tell(&message.cluster_id, values);
         self.measured.0 = true;
     }
 
