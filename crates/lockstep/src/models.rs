@@ -82,7 +82,15 @@ impl Models {
                 return println_json(&listed.iter().map(|listed| as_json(listed, &config)).collect());
             }
             Action::List { json: false } => {
-                std::io::stdout().write_all(table(&registry.survey()?, &config).as_bytes())?
+                let listed = registry.survey()?;
+                std::io::stdout().write_all(table(&listed, &config).as_bytes())?;
+                match registry.active_name()? {
+                    Some(_) if listed.iter().any(|listed| listed.entry.active) => {}
+                    Some(name) => eprintln!("warning: active.toml names {name}, which is not there; promote another"),
+                    None => {
+                        eprintln!("no model is in service: promote one with `lockstep models promote NAME VERSION`")
+                    }
+                }
             }
             Action::Show { name, version, card } => {
                 let usable = registry.load(&name, &version);
