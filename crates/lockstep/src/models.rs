@@ -21,8 +21,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   lockstep models list
-  lockstep models show cluster 2 --card
-  lockstep models promote cluster 2      running detectors take it within seconds
+  lockstep models show cluster/2 --card
+  lockstep models promote cluster/2      running detectors take it within seconds
   lockstep models rollback               back to the one before")]
 pub struct Models {
     #[command(subcommand)]
@@ -45,23 +45,37 @@ enum Action {
     },
     /// Prints a version's manifest as JSON, or its card
     Show {
-        /// Name of the model
-        name: String,
-        /// Its version
-        version: String,
+        #[command(flatten)]
+        model: Named,
         /// The model card, Markdown, in place of the manifest
         #[arg(long)]
         card: bool,
     },
     /// Puts a version into service, once it has loaded without fault
     Promote {
-        /// Name of the model
-        name: String,
-        /// Its version
-        version: String,
+        #[command(flatten)]
+        model: Named,
     },
     /// Goes back to the version that was in service before
     Rollback,
+}
+
+/// A model, in one word or in two.
+#[derive(Args)]
+struct Named {
+    /// The model, as NAME/VERSION or NAME VERSION
+    name: String,
+    #[arg(hide = true)]
+    version: Option<String>,
+}
+
+impl Named {
+    fn get(self) -> Result<ModelName> {
+        Ok(match self.version {
+            Some(version) => ModelName { name: self.name, version },
+            None => self.name.parse()?,
+        })
+    }
 }
 
 impl Models {
@@ -92,7 +106,8 @@ impl Models {
                     }
                 }
             }
-            Action::Show { name, version, card } => {
+            Action::Show { model, card } => {
+                let ModelName { name, version } = model.get()?;
                 let usable = registry.load(&name, &version);
                 if card {
                     std::io::stdout().write_all(registry.card(&name, &version)?.as_bytes())?;
@@ -103,7 +118,8 @@ impl Models {
                     eprintln!("warning: this version of Lockstep cannot use it: {why}");
                 }
             }
-            Action::Promote { name, version } => {
+            Action::Promote { model } => {
+                let ModelName { name, version } = model.get()?;
                 let before = registry.promote(&name, &version, Timestamp::now())?;
                 match before {
                     Some(before) if before.name == name && before.version == version => {

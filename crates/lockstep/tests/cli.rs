@@ -651,7 +651,8 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
     desk.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
     fs::remove_file(desk.path("models/active.toml")).unwrap();
     desk.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
-    desk.run(&["models", "promote", name, version]).ends(0).says(&["was in service already"]);
+    desk.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["was in service already"]);
+    desk.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
     desk.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
     desk.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
     desk.run(&["config", "check", "--config", "c.toml"]).ends(0);

@@ -34,17 +34,17 @@ impl Service {
                 let before_it = before.as_ref().map_or_else(|| "none".to_owned(), |name| name.to_string());
                 let (load_s, swap_s) = (load.as_secs_f64(), swap.as_secs_f64());
                 tracing::info!(role = role.name(), model = %name, before = before_it, load_s, swap_s, "model is in service");
-                match role {
-                    Role::Active => {
+                match (role, self.pipeline.shadow()) {
+                    (Role::Active, shadow) => {
                         let model = self.pipeline.model();
                         self.metrics.models.in_service(role, model, before.as_ref());
                         say_whether_drift_is_measured(model);
-                    }
-                    Role::Shadow => {
-                        if let Some(model) = self.pipeline.shadow() {
-                            self.metrics.models.in_service(role, model, before.as_ref());
+                        if shadow.is_some_and(|shadow| shadow.full_name() == name) {
+                            tracing::warn!(model = %name, "the shadow model is the active one now and has nothing to tell");
                         }
                     }
+                    (Role::Shadow, Some(model)) => self.metrics.models.in_service(role, model, before.as_ref()),
+                    (Role::Shadow, None) => {}
                 }
             }
             News::Refused(role, reason) => {
