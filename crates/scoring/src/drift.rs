@@ -1,6 +1,6 @@
 //! How far what a model judges now lies from what it was trained on: the population stability index (PSI).
 //!
-//! A model keeps a picture of its training set, a [`Histogram`] of each feature and of its score on rows held out: bins that hold a
+//! A model keeps a picture of its training set, a histogram of each feature and of its score on rows held out: bins that hold a
 //! tenth of the rows each, and one more for values that are not known. Held against a window of what was judged lately,
 //!
 //! PSI = sum over bins of (p - q) ln(p / q), p the window's share of a bin, q training's;
