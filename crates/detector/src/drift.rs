@@ -27,42 +27,27 @@ pub(crate) struct Window {
 struct Told {
     /// When it was last told.
     turn: u64,
-    first: State,
-    /// Where it was told more than once.
-    last: Option<State>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct State {
-    values: Vec<Option<f64>>,
-    /// By the model in service.
-    score: f64,
+    /// Its features as it was first told.
+    first: Vec<Option<f64>>,
+    /// As it was last told, where that was more than once.
+    last: Option<Vec<Option<f64>>>,
 }
 
 impl Window {
-    /// A coordinated cluster was told.
-    pub(crate) fn tell(&mut self, cluster_id: &str, values: Vec<Option<f64>>, score: f64) {
+    /// A coordinated cluster of these features was told.
+    pub(crate) fn tell(&mut self, cluster_id: &str, values: Vec<Option<f64>>) {
         self.features = features::schema_hash();
         self.turn += 1;
-        let (turn, state) = (self.turn, State { values, score });
+        let turn = self.turn;
         match self.clusters.get_mut(cluster_id) {
-            Some(told) => (told.turn, told.last) = (turn, Some(state)),
+            Some(told) => (told.turn, told.last) = (turn, Some(values)),
             None => {
-                self.clusters.insert(cluster_id.to_owned(), Told { turn, first: state, last: None });
+                self.clusters.insert(cluster_id.to_owned(), Told { turn, first: values, last: None });
             }
         }
         if self.clusters.len() > CLUSTERS {
             let oldest = self.clusters.iter().min_by_key(|(_, told)| told.turn).map(|(id, _)| id.clone());
             oldest.and_then(|id| self.clusters.remove(&id));
-        }
-    }
-
-    /// Another model is in service: scores are compared with what that one had in training.
-    pub(crate) fn score_again(&mut self, model: &Model) {
-        for told in self.clusters.values_mut() {
-            for state in std::iter::once(&mut told.first).chain(&mut told.last) {
-                state.score = model.verdict_on(&state.values).score;
-            }
         }
     }
 
@@ -75,11 +60,14 @@ impl Window {
         self.clusters.len()
     }
 
-    /// How far it lies from what the model was trained on; `None` where that is not known or there is too little in it.
+    /// How far it lies from what the model was trained on; `None` where that is not known or there is too little in it. Scores are this
+    /// model's, whichever was in service when a cluster was told.
     pub(crate) fn drift(&self, model: &Model) -> Option<Drift> {
-        let states = self.clusters.values().flat_map(|told| std::iter::once(&told.first).chain(&told.last));
-        let states = states.map(|state| (state.values.as_slice(), state.score));
-        model.reference()?.drift(states, self.clusters.len())
+        let reference = model.reference()?;
+        let values = self.clusters.values().flat_map(|told| std::iter::once(&told.first).chain(&told.last));
+        let states: Vec<(&[Option<f64>], f64)> =
+            values.map(|values| (values.as_slice(), model.verdict_on(values).score)).collect();
+        reference.drift(states.iter().copied(), self.clusters.len())
     }
 }
 
@@ -95,10 +83,10 @@ mod tests {
     fn a_cluster_is_in_it_as_first_and_as_last_told() {
         let mut window = Window::default();
         for x in [1.0, 2.0, 3.0] {
-            window.tell("a", values(x), x);
+            window.tell("a", values(x));
         }
         let told = &window.clusters["a"];
-        assert_eq!((told.first.score, told.last.as_ref().map(|state| state.score)), (1.0, Some(3.0)));
+        assert_eq!((told.first[0], told.last.as_ref().map(|values| values[0])), (Some(1.0), Some(Some(3.0))));
         assert_eq!(window.clusters(), 1);
     }
 
@@ -106,10 +94,10 @@ mod tests {
     fn it_is_bounded_and_forgets_who_was_silent_longest() {
         let mut window = Window::default();
         for n in 0..CLUSTERS {
-            window.tell(&n.to_string(), values(0.0), 0.0);
+            window.tell(&n.to_string(), values(0.0));
         }
-        window.tell("0", values(0.0), 0.0);
-        window.tell("new", values(0.0), 0.0);
+        window.tell("0", values(0.0));
+        window.tell("new", values(0.0));
         assert_eq!(window.clusters(), CLUSTERS);
         assert!(window.clusters.contains_key("0") && !window.clusters.contains_key("1"));
     }
@@ -117,7 +105,7 @@ mod tests {
     #[test]
     fn values_of_another_feature_list_are_dropped() {
         let mut window = Window::default();
-        window.tell("a", values(1.0), 0.0);
+        window.tell("a", values(1.0));
         assert_eq!(window.clone().again(), window);
         let other = Window { features: "another".to_owned(), ..window };
         assert_eq!(other.again(), Window::default());

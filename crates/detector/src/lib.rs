@@ -5,6 +5,10 @@
 //! [`lexicon`] and written to `clusters`, and to `clusters.flagged` if it is flagged. Outputs and offsets are committed together.
 //! [`detect`] runs the same pipeline over files, with no service at all.
 //!
+//! The model in service can change while posts flow: a look-out reads which one the registry or the configuration asks for, and the driver takes it
+//! between two batches. A second one may judge beside it without a say. How far the clusters told last lie from what the model was trained on is
+//! measured as they are told.
+//!
 //! What is absent: HTTP for users, sharing rules, detection logic (that is `coordination`) and models (that is `scoring`).
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -198,7 +198,7 @@ impl Service {
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
                 tokio::task::block_in_place(|| self.take_models(news));
             }
-            self.measure_drift();
+            tokio::task::block_in_place(|| self.measure_drift());
             let records = tokio::select! {
                 records = consumer.poll(self.batch, WAIT) => records?,
                 () = shutdown.stopping() => break,

@@ -119,7 +119,7 @@ mod tests {
         let flagged = BTreeSet::from(["c-1".to_owned()]);
         let statuses = BTreeMap::from([("c-1".to_owned(), Status::Flagged), ("c-2".to_owned(), Status::Faded)]);
         let mut window = Window::default();
-        window.tell("c-1", vec![Some(0.5), None], -1.0);
+        window.tell("c-1", vec![Some(0.5), None]);
         let told = Told { clusters: vec![3, 0], flagged: vec![1] };
         let (clock, lineage, shards) = (EventClock::default(), 7, 2);
         let state = State {

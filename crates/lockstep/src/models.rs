@@ -23,9 +23,9 @@ use crate::{
 #[command(after_help = "\
 Examples:
   lockstep models list
-  lockstep models show cluster 2 --card
+  lockstep models show cluster/2 --card
   lockstep models compare cluster/2 cluster/1 --dataset clusters.csv
-  lockstep models promote cluster 2      running detectors take it within seconds
+  lockstep models promote cluster/2      running detectors take it within seconds
   lockstep models rollback               back to the one before")]
 pub struct Models {
     #[command(subcommand)]
@@ -48,10 +48,8 @@ enum Action {
     },
     /// Prints a version's manifest as JSON, or its card
     Show {
-        /// Name of the model
-        name: String,
-        /// Its version
-        version: String,
+        #[command(flatten)]
+        model: Named,
         /// The model card, Markdown, in place of the manifest
         #[arg(long)]
         card: bool,
@@ -59,13 +57,29 @@ enum Action {
     Compare(Box<compare::Compare>),
     /// Puts a version into service, once it has loaded without fault
     Promote {
-        /// Name of the model
-        name: String,
-        /// Its version
-        version: String,
+        #[command(flatten)]
+        model: Named,
     },
     /// Goes back to the version that was in service before
     Rollback,
+}
+
+/// A model, in one word or in two.
+#[derive(Args)]
+struct Named {
+    /// The model, as NAME/VERSION or NAME VERSION
+    name: String,
+    #[arg(hide = true)]
+    version: Option<String>,
+}
+
+impl Named {
+    fn get(self) -> Result<ModelName> {
+        Ok(match self.version {
+            Some(version) => ModelName { name: self.name, version },
+            None => self.name.parse()?,
+        })
+    }
 }
 
 impl Models {
@@ -86,9 +100,18 @@ impl Models {
                 return println_json(&listed.iter().map(|listed| as_json(listed, &config)).collect());
             }
             Action::List { json: false } => {
-                std::io::stdout().write_all(table(&registry.survey()?, &config).as_bytes())?
+                let listed = registry.survey()?;
+                std::io::stdout().write_all(table(&listed, &config).as_bytes())?;
+                match registry.active_name()? {
+                    Some(_) if listed.iter().any(|listed| listed.entry.active) => {}
+                    Some(name) => eprintln!("warning: active.toml names {name}, which is not there; promote another"),
+                    None => {
+                        eprintln!("no model is in service: promote one with `lockstep models promote NAME VERSION`")
+                    }
+                }
             }
-            Action::Show { name, version, card } => {
+            Action::Show { model, card } => {
+                let ModelName { name, version } = model.get()?;
                 let usable = registry.load(&name, &version);
                 if card {
                     std::io::stdout().write_all(registry.card(&name, &version)?.as_bytes())?;
@@ -100,7 +123,8 @@ impl Models {
                 }
             }
             Action::Compare(compare) => return compare.run(&registry),
-            Action::Promote { name, version } => {
+            Action::Promote { model } => {
+                let ModelName { name, version } = model.get()?;
                 let before = registry.promote(&name, &version, Timestamp::now())?;
                 match before {
                     Some(before) if before.name == name && before.version == version => {

@@ -639,15 +639,20 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         fs::create_dir_all(desk.path("models").join(name).join("99")).unwrap();
         desk.write(&format!("models/{name}/99/{file}"), &bytes);
     }
-    desk.write("c.toml", &format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
+    desk.write("c.toml", format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
     desk.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
         "no model is in service",
         "there is no active.toml in models",
         "lockstep models promote",
     ]);
     desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model is in service in models"]);
+    desk.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
+    desk.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
+    desk.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
+    fs::remove_file(desk.path("models/active.toml")).unwrap();
     desk.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
-    desk.run(&["models", "promote", name, version]).ends(0).says(&["was in service already"]);
+    desk.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["was in service already"]);
+    desk.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
     desk.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
     desk.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
     desk.run(&["config", "check", "--config", "c.toml"]).ends(0);

@@ -1,6 +1,6 @@
 //! How far what a model judges now lies from what it was trained on: the population stability index (PSI).
 //!
-//! A model keeps a picture of its training set, a [`Histogram`] of each feature and of its score on rows held out: bins that hold a
+//! A model keeps a picture of its training set, a histogram of each feature and of its score on rows held out: bins that hold a
 //! tenth of the rows each, and one more for values that are not known. Held against a window of what was judged lately,
 //!
 //! PSI = sum over bins of (p - q) ln(p / q), p the window's share of a bin, q training's;
@@ -9,7 +9,9 @@
 //!
 //! Two samples of one population differ by chance, and PSI is never below 0: with B bins and samples of n and m it is on average
 //! (B - 1)(1/n + 1/m) where nothing has changed (Yurdakul 2018, Statistical Properties of Population Stability Index). [`Drift`] holds
-//! what is left when that is taken off, and no window of fewer than [`LEAST_CLUSTERS`] clusters is measured at all.
+//! what is left when that is taken off, and no window of fewer than [`LEAST_CLUSTERS`] clusters is measured at all. Clusters are not
+//! quite independent (one campaign may be several), so a little of it is left: on the simulated worlds of the bundled model, seeds held
+//! against other seeds, the worst of 23 features had 0.13 to 0.23; organic groups alone had more than 1 in most.
 
 use std::collections::BTreeSet;
 
@@ -104,7 +106,7 @@ impl Reference {
 impl Histogram {
     /// Of values with their weights: edges at the tenths of what is known, each once.
     fn new(values: impl Iterator<Item = (Option<f64>, f64)>) -> Histogram {
-        let values: Vec<(Option<f64>, f64)> = values.map(|(value, weight)| (value.map(round), weight)).collect();
+        let values: Vec<(Option<f64>, f64)> = values.map(|(value, weight)| (value.map(tidy), weight)).collect();
         let mut known: Vec<(f64, f64)> = values.iter().filter_map(|&(value, weight)| Some((value?, weight))).collect();
         known.sort_by(|a, b| a.0.total_cmp(&b.0));
         let all: f64 = known.iter().map(|(_, weight)| weight).sum();
@@ -130,7 +132,7 @@ impl Histogram {
     }
 
     fn bin(&self, value: Option<f64>) -> usize {
-        match value.map(round) {
+        match value.map(tidy) {
             Some(value) => self.edges.partition_point(|edge| *edge < value),
             None => self.edges.len() + 1,
         }
@@ -162,6 +164,11 @@ impl Histogram {
         let whole = (self.shares.iter().sum::<f64>() - 1.0).abs() < 1e-6;
         rising && whole && self.shares.len() == self.edges.len() + 2 && self.shares.iter().all(|share| *share >= 0.0)
     }
+}
+
+/// As it stands in the file: -0 is 0.
+fn tidy(value: f64) -> f64 {
+    round(value) + 0.0
 }
 
 #[cfg(test)]

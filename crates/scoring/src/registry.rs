@@ -52,7 +52,7 @@ pub struct Listed {
 
 /// A model's name with its version, written `name/version`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "String", into = "String")]
 pub struct ModelName {
     /// Name of the model.
     pub name: String,
@@ -83,6 +83,13 @@ pub enum ChangeKind {
     Promoted,
     /// Put in service again, because the one after it was taken out.
     RolledBack,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Active {
+    name: String,
+    version: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -177,7 +184,8 @@ impl Registry {
     /// # Errors
     /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `active.toml` cannot be read.
     pub fn active_name(&self) -> Result<Option<ModelName>, ModelError> {
-        parsed(&self.dir.join(ACTIVE_FILE))
+        let active: Option<Active> = parsed(&self.dir.join(ACTIVE_FILE))?;
+        Ok(active.map(|Active { name, version }| ModelName { name, version }))
     }
 
     /// What was in service when, oldest first.
@@ -239,8 +247,11 @@ impl Registry {
 
     /// What is in service first: should the process end between the two, it counts as a change by hand, and the way back is the same.
     fn change(&self, change: Change) -> Result<(), ModelError> {
+        let second = Timestamp::from_second(change.at.as_second()).unwrap_or(change.at);
+        let change = Change { at: second, ..change };
         let (active, history) = (self.dir.join(ACTIVE_FILE), self.dir.join(HISTORY_FILE));
-        let text = toml::to_string(&change.to).map_err(|e| corrupt(&active, e.to_string()))?;
+        let ModelName { name, version } = change.to.clone();
+        let text = toml::to_string(&Active { name, version }).map_err(|e| corrupt(&active, e.to_string()))?;
         let entry = toml::to_string(&History { change: vec![change] }).map_err(|e| corrupt(&history, e.to_string()))?;
         let before = match history.exists() {
             true => read(&history)?,
@@ -308,6 +319,20 @@ impl FromStr for ModelName {
         check_name(name)?;
         check_name(version)?;
         Ok(ModelName { name: name.to_owned(), version: version.to_owned() })
+    }
+}
+
+impl TryFrom<String> for ModelName {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<ModelName, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<ModelName> for String {
+    fn from(name: ModelName) -> String {
+        name.to_string()
     }
 }
 

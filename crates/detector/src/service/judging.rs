@@ -11,7 +11,7 @@ use crate::{
     pipeline::Judged,
 };
 
-/// How often drift is measured, which takes a few milliseconds.
+/// How often drift is measured, which takes some milliseconds for a full window.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
 impl Service {
@@ -23,7 +23,6 @@ impl Service {
                 let name = model.full_name();
                 let before = match role {
                     Role::Active => {
-                        self.window.score_again(&model);
                         self.measured.0 = true;
                         Some(self.pipeline.set_model(*model))
                     }
@@ -35,17 +34,17 @@ impl Service {
                 let before_it = before.as_ref().map_or_else(|| "none".to_owned(), |name| name.to_string());
                 let (load_s, swap_s) = (load.as_secs_f64(), swap.as_secs_f64());
                 tracing::info!(role = role.name(), model = %name, before = before_it, load_s, swap_s, "model is in service");
-                match role {
-                    Role::Active => {
+                match (role, self.pipeline.shadow()) {
+                    (Role::Active, shadow) => {
                         let model = self.pipeline.model();
                         self.metrics.models.in_service(role, model, before.as_ref());
                         say_whether_drift_is_measured(model);
-                    }
-                    Role::Shadow => {
-                        if let Some(model) = self.pipeline.shadow() {
-                            self.metrics.models.in_service(role, model, before.as_ref());
+                        if shadow.is_some_and(|shadow| shadow.full_name() == name) {
+                            tracing::warn!(model = %name, "the shadow model is the active one now and has nothing to tell");
                         }
                     }
+                    (Role::Shadow, Some(model)) => self.metrics.models.in_service(role, model, before.as_ref()),
+                    (Role::Shadow, None) => {}
                 }
             }
             News::Refused(role, reason) => {
@@ -75,7 +74,7 @@ impl Service {
                 "the shadow model says otherwise"
             );
         }
-        self.window.tell(&message.cluster_id, values, message.score);
+        self.window.tell(&message.cluster_id, values);
         self.measured.0 = true;
     }
 

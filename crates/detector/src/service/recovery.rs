@@ -83,7 +83,6 @@ impl Service {
                     self.statuses = state.statuses.into_owned();
                     self.told = state.told.into_owned();
                     self.window = state.window.into_owned().again();
-                    self.window.score_again(self.pipeline.model());
                     self.measured.0 = true;
                     self.statuses.values().for_each(|status| self.metrics.stands(*status));
                     return true;

@@ -251,7 +251,7 @@ async fn drift_is_shown_once_there_is_enough_to_measure_it_on() {
     let (mut service, metrics) = stand.service();
     let mut measure = |clusters: std::ops::Range<usize>| {
         for n in clusters {
-            service.window.tell(&n.to_string(), vec![Some(9.0); FEATURES.len()], 5.0);
+            service.window.tell(&n.to_string(), vec![Some(9.0); FEATURES.len()]);
         }
         service.measured = (true, Instant::now() - Duration::from_secs(60));
         service.measure_drift();

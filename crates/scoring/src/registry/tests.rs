@@ -118,16 +118,17 @@ fn rolling_back_goes_the_way_that_promotions_came() {
         [[change]]
         at = "1970-01-01T00:00:01Z"
         kind = "promoted"
-
-        [change.to]
-        name = "cluster"
-        version = "1"
+        to = "cluster/1"
 
         [[change]]
         at = "1970-01-01T00:00:02Z"
         kind = "promoted"
+        to = "cluster/2"
+        from = "cluster/1"
+
+        [[change]]
         "#]]
-    .assert_eq(&first_lines(&fs::read_to_string(dir.path().join(HISTORY_FILE)).unwrap(), 13));
+    .assert_eq(&first_lines(&fs::read_to_string(dir.path().join(HISTORY_FILE)).unwrap(), 14));
     let kinds: Vec<ChangeKind> = registry.history().unwrap().into_iter().map(|change| change.kind).collect();
     use ChangeKind::{Promoted, RolledBack};
     assert_eq!(kinds, [Promoted, Promoted, Promoted, RolledBack, RolledBack, Promoted, RolledBack]);
