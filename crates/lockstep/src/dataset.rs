@@ -34,8 +34,14 @@ use feedback::Place;
 /// The world of rows that come from feedback.
 const SERVICE: &str = "service";
 
+/// How far the shares of labels in which a feature is not known may be apart before it is said: boosted trees learn from that too.
+const TELLING: f64 = 0.25;
+
 /// Builds datasets of labelled clusters for training, and shows what is in one
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  lockstep dataset build --world training --seeds 8 --feedback --config lockstep.toml --out data\n  lockstep dataset show data/clusters.parquet"
+)]
 pub struct DatasetCommand {
     #[command(subcommand)]
     action: Action,
@@ -387,7 +393,19 @@ fn features(summary: &Summary) -> String {
         })
         .collect();
     let header = ["feature", "unit", "not known: inauthentic", "organic", "least", "median", "most"];
-    table(&header, 2, &rows)
+    let mut text = table(&header, 2, &rows);
+    let share = |n: usize, of: usize| if of == 0 { None } else { Some(n as f64 / of as f64) };
+    let telling = summary.features.iter().filter(|feature| {
+        let organic = share(feature.missing - feature.missing_inauthentic, organic);
+        let inauthentic = share(feature.missing_inauthentic, summary.inauthentic);
+        organic.zip(inauthentic).is_some_and(|(organic, inauthentic)| (organic - inauthentic).abs() >= TELLING)
+    });
+    let telling: Vec<&str> = telling.map(|feature| feature.name.as_str()).collect();
+    if !telling.is_empty() {
+        text +=
+            &format!("  note: whether these are known is itself a sign of the label here: {}\n", telling.join(", "));
+    }
+    text
 }
 
 /// What a dataset is made of, in words for a model card.
