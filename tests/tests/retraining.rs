@@ -9,11 +9,15 @@ use std::{
 
 use end_to_end::{Place, Service, lockstep, root};
 use futures::TryStreamExt;
-use messages::{cluster::ClusterMessage, feedback::Feedback, topics::FEEDBACK};
-use runtime::Log;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    feedback::Feedback,
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK},
+};
+use runtime::{Log, NewRecord};
 use serde_json::{Value, json};
 
-use crate::chain::{World, feed};
+use crate::chain::{BROKER, World, feed, forget};
 
 /// The guide's section that is run here.
 const SECTION: &str = "## From feedback to a new model";
@@ -87,6 +91,69 @@ fn the_guide_leads_from_feedback_to_a_model_in_service() {
 
     a_flood_of_one_partner_weighs_no_more_than_the_cap(&place, &clusters);
     assert_eq!(service.stop().code(), Some(0));
+}
+
+#[test]
+fn feedback_is_read_from_kafka_as_it_stands() {
+    let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
+        eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
+        return;
+    };
+    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
+    forget(&brokers);
+    let world = World::demo();
+    let place = Place::new(Some(&brokers), &world.platforms);
+    fs::write(place.path("posts.jsonl"), world.posts.join(&b'\n')).unwrap();
+    let done = |command: &str| {
+        let output = execute(&place, &words(command));
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    done("detect posts.jsonl --out out");
+    fs::write(place.path("few.jsonl"), world.posts[..10].join(&b'\n')).unwrap();
+    done(&format!("ingest few.jsonl --brokers {brokers}"));
+    let found = clusters(&place.path("out/clusters.jsonl"));
+    let (told, absorbed) = (&found[0], &found[1]);
+    let word = |cluster: &ClusterMessage, partner: &str, verdict: Option<&str>| {
+        let value = verdict.map(|verdict| {
+            let word = json!({"schema_version": 1, "cluster_id": cluster.cluster_id, "verdict": verdict, "partner": partner,
+                "at": "2026-11-01T00:00:00Z"});
+            word.to_string().into_bytes()
+        });
+        let key = format!("{}|{partner}", cluster.cluster_id).into_bytes();
+        NewRecord { topic: FEEDBACK.into(), key, value, headers: Vec::new() }
+    };
+    let of = |topic: &'static str, cluster: &ClusterMessage| {
+        NewRecord::new(topic, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
+    };
+    // A later state in which the model had no say, and one that is gone from the compacted topic.
+    let faded = ClusterMessage { status: Status::Faded, version: told.version + 1, ..told.clone() };
+    let gone = NewRecord { value: None, ..of(CLUSTERS, absorbed) };
+    let records = vec![
+        of(CLUSTERS_FLAGGED, told),
+        of(CLUSTERS_FLAGGED, absorbed),
+        of(CLUSTERS, told),
+        of(CLUSTERS, &faded),
+        of(CLUSTERS, absorbed),
+        gone,
+        word(told, "reviewer:ann", Some("rejected")),
+        word(absorbed, "reviewer:ann", Some("confirmed")),
+        word(absorbed, "reviewer:bob", Some("rejected")),
+        word(absorbed, "reviewer:bob", None),
+    ];
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let log = Log::connect_kafka(&brokers, &[]).await.unwrap();
+        log.append(records).await.unwrap();
+        log.shutdown().await.unwrap();
+    });
+    done(&format!("dataset build --feedback --brokers {brokers} --out data"));
+    let about: Value = serde_json::from_slice(&fs::read(place.path("data/dataset.json")).unwrap()).unwrap();
+    let feedback = &about["sources"]["feedback"];
+    assert_eq!((&feedback["words"], &feedback["unknown"], &feedback["unreadable"]), (&json!(2), &json!([]), &json!(0)));
+    let group = &about["dataset"]["groups"][0];
+    assert_eq!(
+        (&group["label_source"], &group["rows"], &group["inauthentic"]),
+        (&json!("reviewer"), &json!(2), &json!(1))
+    );
 }
 
 /// Five hundred findings that one partner rejects, all of them, beside one honest reviewer.
@@ -208,7 +275,7 @@ fn feedback(place: &Place) -> Vec<Feedback> {
 fn clusters(file: &Path) -> Vec<ClusterMessage> {
     let text = fs::read_to_string(file).unwrap();
     let all = text.lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap());
-    all.filter(|cluster| cluster.status == messages::cluster::Status::Flagged).collect()
+    all.filter(|cluster| cluster.status == Status::Flagged).collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -34,8 +34,14 @@ use feedback::Place;
 /// The world of rows that come from feedback.
 const SERVICE: &str = "service";
 
+/// How far the shares of labels in which a feature is not known may be apart before it is said: boosted trees learn from that too.
+const TELLING: f64 = 0.25;
+
 /// Builds datasets of labelled clusters for training, and shows what is in one
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  lockstep dataset build --world training --seeds 8 --feedback --config lockstep.toml --out data\n  lockstep dataset show data/clusters.parquet"
+)]
 pub struct DatasetCommand {
     #[command(subcommand)]
     action: Action,
@@ -58,14 +64,15 @@ impl DatasetCommand {
 
 /// Gathers labelled clusters from simulated worlds, labelled posts and feedback, each with its features
 ///
-/// All of them go through the engine and the feature code that score in service. Writes to the output folder:
+/// All of them go through the engine and the feature code that score in service. Writes to
+/// the output folder:
 ///   clusters.csv      one labelled cluster a line
 ///   clusters.parquet  the same for notebooks, with types; what is not known is null
 ///   dataset.json      where the rows come from, counts, fingerprint, what was left out and why
 ///
-/// Feedback is what partners and reviewers said of clusters that a running deployment found: it is read from the log, which may be in
-/// use meanwhile. A partner's words count half a reviewer's, and all of one partner's together at most a tenth of what does not come
-/// from partners.
+/// Feedback is what partners and reviewers said of clusters that a deployment found. It is read
+/// from the log, which may be in use meanwhile. A partner's words count half a reviewer's, and
+/// all of one partner's together at most a tenth of what does not come from partners.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -187,14 +194,15 @@ impl Build {
         for (at, one) in self.posts.iter().enumerate() {
             let taken = self.worlds.contains(&one.name) || one.name == SERVICE;
             if taken || self.posts[..at].iter().any(|other| other.name == one.name) {
-                let problem =
-                    format!("the collection {:?} is there twice: give it another name with --posts NAME=FILE", one.name);
+                let problem = format!(
+                    "the collection {:?} is there twice: give it another name with --posts NAME=FILE",
+                    one.name
+                );
                 return Err(Usage(problem).into());
             }
         }
         let config = self.config.load()?;
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
+        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         // Read first: where it fails, it fails before the long work.
         let place = match (&self.dir, &self.brokers) {
             _ if !self.verdicts.is_empty() => Place::Files { clusters: &self.clusters, verdicts: &self.verdicts },
@@ -292,12 +300,13 @@ fn nothing(feedback: Option<&feedback::Summary>) -> String {
     }
 }
 
-/// Shows what is in a dataset: counts, the parts of each split, and each feature with the share of rows in which it is not known
+/// Shows what is in a dataset: counts, parts of each split, features and how often each is not known
 ///
-/// A split holds out rows that belong together, so that a model is judged on what it has not seen:
+/// A split holds out rows that belong together, so that a model is judged on what it has not
+/// seen:
 ///   campaign_fold    all clusters of one campaign or organic group
 ///   collection_fold  all clusters of one world or collection
-///   time_fold        within each collection, earliest first: train on lower folds, judge by higher ones
+///   time_fold        by time in each collection: train on lower folds, judge by higher ones
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -342,14 +351,7 @@ fn groups(summary: &Summary) -> String {
             row(names, of.seeds.to_string(), of.rows, of.inauthentic, of.campaigns, of.weight)
         })
         .collect();
-    rows.push(row(
-        ["in all", ""],
-        String::new(),
-        summary.rows,
-        summary.inauthentic,
-        summary.campaigns,
-        summary.weight,
-    ));
+    rows.push(row(["in all", ""], String::new(), summary.rows, summary.inauthentic, summary.campaigns, summary.weight));
     let header = ["labels of", "collection", "seeds", "clusters", "inauthentic", "organic", "campaigns", "weight"];
     let mut text = table(&header, 2, &rows);
     if !summary.benign_classes.is_empty() {
@@ -376,7 +378,8 @@ fn folds(summary: &Summary) -> String {
 
 fn features(summary: &Summary) -> String {
     let organic = summary.rows - summary.inauthentic;
-    let share = |n: usize, of: usize| if of == 0 { "-".to_owned() } else { format!("{:.0} %", 100.0 * n as f64 / of as f64) };
+    let share =
+        |n: usize, of: usize| if of == 0 { "-".to_owned() } else { format!("{:.0} %", 100.0 * n as f64 / of as f64) };
     // Adding 0 turns -0 into 0.
     let value = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{:.3}", x + 0.0));
     let rows: Vec<Vec<String>> = summary
@@ -390,7 +393,19 @@ fn features(summary: &Summary) -> String {
         })
         .collect();
     let header = ["feature", "unit", "not known: inauthentic", "organic", "least", "median", "most"];
-    table(&header, 2, &rows)
+    let mut text = table(&header, 2, &rows);
+    let share = |n: usize, of: usize| if of == 0 { None } else { Some(n as f64 / of as f64) };
+    let telling = summary.features.iter().filter(|feature| {
+        let organic = share(feature.missing - feature.missing_inauthentic, organic);
+        let inauthentic = share(feature.missing_inauthentic, summary.inauthentic);
+        organic.zip(inauthentic).is_some_and(|(organic, inauthentic)| (organic - inauthentic).abs() >= TELLING)
+    });
+    let telling: Vec<&str> = telling.map(|feature| feature.name.as_str()).collect();
+    if !telling.is_empty() {
+        text +=
+            &format!("  note: whether these are known is itself a sign of the label here: {}\n", telling.join(", "));
+    }
+    text
 }
 
 /// What a dataset is made of, in words for a model card.

@@ -26,7 +26,7 @@ const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
 Examples:
   lockstep train --version 2 --dataset data/clusters.parquet
   lockstep train --name cluster-boosted --version 1 --learner boosted --dataset data/clusters.csv
-  lockstep train --version 1 --seeds 8 --models models                              the bundled model")]
+  lockstep train --version 1 --seeds 8          what the bundled model was trained with")]
 pub struct Train {
     /// Labelled clusters, CSV or Parquet, in place of worlds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "jobs"])]

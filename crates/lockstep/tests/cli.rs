@@ -1,7 +1,7 @@
 //! The command line as people and scripts meet it: what is written where, in which words, with which exit code.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -201,6 +201,7 @@ fn help_has_examples_and_wrong_usage_ends_with_2() {
         "policy",
         "users",
         "train",
+        "dataset",
         "models",
         "simulate",
         "config",
@@ -678,6 +679,48 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         desk.write("bad.toml", format!("[detector]\n{key} = {value:?}\n"));
         desk.run(&["config", "check", "--config", "bad.toml"]).ends(1).says(&[why]);
     }
+}
+
+#[test]
+fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lack() {
+    let desk = Desk::new();
+    desk.run(&["dataset", "build", "--out", "d"]).ends(2).says(&["--world", "--posts", "--feedback"]);
+    desk.run(&["dataset", "build", "--out", "d", "--feedback"])
+        .ends(1)
+        .says(&["no log to read in .lockstep/log", "--dir"]);
+    desk.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
+    let twice = ["dataset", "build", "--out", "d", "--posts", "a.jsonl", "--posts", "b/a.jsonl"];
+    desk.run(&twice).ends(2).says(&["collection \"a\" is there twice", "NAME=FILE"]);
+    desk.write("v.jsonl", "\n{\"schema_version\":1}\n");
+    desk.write("c.jsonl", "");
+    let verdicts = ["dataset", "build", "--out", "d", "--clusters", "c.jsonl", "--verdicts", "v.jsonl"];
+    desk.run(&verdicts).ends(1).says(&["v.jsonl, line 2", "cluster_id"]);
+
+    desk.run(&["simulate", "--world", "demo", "--out", "demo"]).ends(0);
+    let posts = "known=demo/posts.jsonl.zst,demo/accounts.tsv";
+    desk.run(&["dataset", "build", "--posts", posts, "--out", "p"])
+        .ends(0)
+        .prints_nothing()
+        .says(&["known", "same label"]);
+    desk.run(&["dataset", "build", "--world", "demo", "--seeds", "1", "--out", "w"]).ends(0);
+    let clusters = |folder: &str| -> BTreeMap<String, String> {
+        let text = desk.read(&format!("{folder}/clusters.csv"));
+        let rows = text.lines().skip(1).map(|line| line.split(',').take(2).map(str::to_owned).collect::<Vec<_>>());
+        rows.map(|mut row| (row.remove(0), row.remove(0))).collect()
+    };
+    // A world also gives those that became part of others.
+    let (of_posts, of_world) = (clusters("p"), clusters("w"));
+    assert!(of_posts.len() > 2 && of_posts.iter().all(|(id, label)| of_world.get(id) == Some(label)), "{of_posts:?}");
+    let show = |file: &str| desk.run(&["dataset", "show", file, "--json"]).ends(0).out;
+    assert_eq!(show("p/clusters.csv"), show("p/clusters.parquet"));
+    let shown: Value = serde_json::from_str(&show("p/clusters.csv")).unwrap();
+    let about: Value = serde_json::from_str(&desk.read("p/dataset.json")).unwrap();
+    assert_eq!((&about["dataset"], &about["sources"]["posts"][0]["name"]), (&shown, &"known".into()));
+    desk.run(&["dataset", "show", "demo/accounts.tsv"]).ends(1).says(&["demo/accounts.tsv", "columns"]);
+    let train = ["train", "--version", "1", "--dataset", "p/clusters.csv"];
+    desk.run(&train).ends(1).says(&["0 organic clusters", "some of both"]);
+    desk.run(&[&train[..], &["--trees", "9"]].concat()).ends(2).says(&["--trees", "--learner boosted"]);
+    desk.run(&[&train[..], &["--seeds", "9"]].concat()).ends(2).says(&["--dataset", "--seeds"]);
 }
 
 #[test]

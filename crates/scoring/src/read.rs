@@ -294,6 +294,8 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    const CASES: u32 = 64;
+
     fn rows() -> Vec<Row> {
         let mut rows = sample::rows(0.3);
         for (n, row) in rows.iter_mut().enumerate() {
@@ -362,6 +364,29 @@ mod tests {
         assert!(text.contains("missing time_fold, tie_density; unknown mood"), "{text}");
         let text = refused(changed(&dataset, |name| name != "label", "size"));
         assert!(text.contains("missing label or inauthentic; unknown size"), "a name that is there twice: {text}");
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(CASES))]
+        #[test]
+        fn damaged_files_are_datasets_or_errors(edits in proptest::collection::vec(proptest::arbitrary::any::<(u16, u8)>(), 1..6), cut: u16) {
+            let dir = written(&Dataset { rows: rows().into_iter().take(12).collect() });
+            for name in ["a.csv", "a.parquet"] {
+                let path = dir.path().join(name);
+                let mut bytes = std::fs::read(&path).unwrap();
+                for (at, byte) in &edits {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] = *byte;
+                }
+                if cut % 3 == 0 {
+                    bytes.truncate(usize::from(cut) % bytes.len());
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                if let Err(error) = Dataset::read(&path) {
+                    proptest::prop_assert!(!error.to_string().is_empty());
+                }
+            }
+        }
     }
 
     #[test]

@@ -121,21 +121,18 @@ impl Dataset {
     }
 
     fn folds(&self) -> Vec<FoldSummary> {
-        let splits: [(&str, fn(&Folds) -> u32); 3] = [
-            ("campaign_fold", |folds| folds.campaign),
-            ("collection_fold", |folds| folds.collection),
-            ("time_fold", |folds| folds.time),
-        ];
+        let splits = ["campaign_fold", "collection_fold", "time_fold"];
         let mut counts: BTreeMap<(usize, u32), (usize, usize)> = BTreeMap::new();
         for row in &self.rows {
-            for (split, (_, fold)) in splits.iter().enumerate() {
-                let count = counts.entry((split, fold(&row.folds))).or_default();
+            let Folds { campaign, collection, time } = row.folds;
+            for place in [campaign, collection, time].into_iter().enumerate() {
+                let count = counts.entry(place).or_default();
                 count.0 += 1;
                 count.1 += usize::from(row.origin.inauthentic);
             }
         }
         let fold = |((split, fold), (rows, inauthentic)): ((usize, u32), (usize, usize))| FoldSummary {
-            split: splits[split].0.to_owned(),
+            split: splits[split].to_owned(),
             fold,
             rows,
             inauthentic,

@@ -69,3 +69,20 @@ impl Worlds {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_change_nothing_and_seeds_begin_where_they_should() {
+        let worlds = |seeds, first_seed, jobs| Worlds { seeds, first_seed, jobs: Some(jobs) };
+        let names = ["demo".to_owned()];
+        let all = worlds(3, 7, 1).rows(&names).unwrap();
+        assert_eq!(worlds(3, 7, 1).span(), [7, 9]);
+        assert_eq!(worlds(3, 7, 3).rows(&names).unwrap(), all);
+        let last: Vec<Row> = all.iter().filter(|row| row.origin.seed == 9).cloned().collect();
+        assert!(!last.is_empty() && all.iter().all(|row| (7..=9).contains(&row.origin.seed)));
+        assert_eq!(worlds(1, 9, 2).rows(&names).unwrap(), last);
+    }
+}

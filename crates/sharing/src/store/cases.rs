@@ -378,8 +378,10 @@ mod tests {
         StoredCase { case, cluster, released: None, revision: 0 }
     }
     fn filled(store: &Store, stored: Vec<StoredCase>) {
-        let changes: Vec<Change> =
-            stored.into_iter().map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new(), word: None }).collect();
+        let changes: Vec<Change> = stored
+            .into_iter()
+            .map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new(), word: None })
+            .collect();
         store.commit(&changes, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
     }
     fn query(search: &str) -> CaseQuery {
