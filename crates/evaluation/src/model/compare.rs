@@ -6,10 +6,7 @@ use scoring::Row;
 use serde::Serialize;
 
 use super::{Judged, figures::Judgement, figures::mean};
-use crate::{
-    stats::{Estimate, Ranking, Resamples},
-    table::estimate,
-};
+use crate::stats::{Estimate, Ranking, Resamples};
 
 /// How far a candidate may fall behind and still count as no worse, in average precision, Brier score and share of false positives.
 pub const MARGIN: f64 = 0.01;
@@ -178,7 +175,11 @@ fn difference(resamples: &Resamples, of: impl Fn(&[u32]) -> Option<(f64, f64)>) 
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}  {:.3}  {}", self.candidate, self.against, estimate(Some(self.difference)))
+        write!(f, "{:.3}  {:.3}   {:+.4}", self.candidate, self.against, self.difference.value)?;
+        match self.difference.low.zip(self.difference.high) {
+            Some((low, high)) => write!(f, " ({low:+.4} to {high:+.4})"),
+            None => write!(f, " (no interval)"),
+        }
     }
 }
 

@@ -119,8 +119,8 @@ fn one_label_alone_has_no_ranking_but_false_positives() {
     assert_eq!(figures.at_threshold.recall, None);
     assert_eq!(value(figures.at_threshold.false_positives), 0.5);
     assert!(figures.curve.is_empty() && figures.brier.is_some());
-    // One stream of less than a day is a day: one of the two clusters.
-    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (1.0, 1.0));
+    // Both are of one day: one of the two clusters.
+    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (1, 1.0));
     assert_eq!(figures.at_budget.recall, None);
     let empty = self::figures(&[], &[], "1/day");
     assert_eq!((empty.rows, empty.brier, empty.at_budget.precision), (0, None, None));
@@ -136,16 +136,22 @@ fn equal_scores_share_the_budget_and_one_campaign_has_no_interval() {
 }
 
 #[test]
-fn days_are_those_of_each_stream() {
+fn each_day_of_each_stream_has_its_own_queue() {
     let day = 86_400_000;
-    let mut rows = vec![row("a", "p", true), row("b", "p", true), row("c", "p", false)];
-    rows[1].at_ms = 3 * day;
-    rows[2].origin.seed = 102;
-    let judged = [said(0.9), said(0.8), said(0.7)];
-    let figures = figures(&rows, &judged, "0.5/day");
-    // Three days and, for the other seed, one: a budget of two.
-    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (4.0, 2.0));
-    assert_eq!(value(figures.at_budget.recall), 1.0);
+    let mut rows =
+        vec![row("a", "p", true), row("b", "p", true), row("c", "q", false), row("d", "r", false), row("e", "s", true)];
+    rows[2].at_ms = day - 1;
+    rows[3].at_ms = day;
+    rows[4].origin.seed = 102;
+    let judged = [0.9, 0.3, 0.8, 0.7, 0.6].map(said);
+    let figures = figures(&rows, &judged, "1/day");
+    // a before b and c; d alone on the next day; e alone in its stream.
+    let budget = &figures.at_budget;
+    assert_eq!((budget.days, budget.alerts, budget.takes_all), (3, 3.0, false));
+    near(value(budget.precision), 2.0 / 3.0);
+    near(value(budget.recall), 2.0 / 3.0);
+    let all = self::figures(&rows, &judged, "3/day").at_budget;
+    assert_eq!((all.alerts, all.takes_all, value(all.recall)), (5.0, true, 1.0));
 }
 
 #[test]
@@ -269,6 +275,9 @@ fn rows_that_a_model_was_trained_on_are_known() {
     let manifest = train(&rows, &Options::new("cluster", "7")).unwrap().manifest;
     let error = seen_in_training(&rows, &manifest).unwrap_err().to_string();
     assert!(error.contains("cluster 7 was trained on exactly these rows"), "{error}");
+    let mut unsplit = rows.clone();
+    unsplit.iter_mut().for_each(|row| row.folds = Folds::default());
+    assert!(seen_in_training(&unsplit, &manifest).is_err(), "the same rows without their folds");
     let mut others = rows[..4].to_vec();
     others[1].origin.seed = 101;
     others[2].origin.world = "elsewhere".to_owned();
