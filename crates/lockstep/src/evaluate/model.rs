@@ -207,9 +207,13 @@ impl EvaluateModel {
         let version = match &self.version {
             Some(version) => version.clone(),
             None => {
-                let versions = registry.list()?.into_iter().filter(|entry| entry.name == *name);
-                // Where there is none, loading says what there is.
-                versions.last().map_or_else(|| "(last)".to_owned(), |entry| entry.version)
+                let known = registry.list()?;
+                let Some(last) = known.iter().rfind(|entry| entry.name == *name) else {
+                    let known: Vec<String> =
+                        known.iter().map(|entry| format!("{} {}", entry.name, entry.version)).collect();
+                    bail!("no model \"{name}\" in {}; there are: {}", self.models.display(), known.join(", "));
+                };
+                last.version.clone()
             }
         };
         let mut stored = vec![Stored::load(&registry, name, &version)?];
