@@ -13,7 +13,7 @@ use serde_json::Value;
 /// hardly.
 fn clusters(first_seed: u64, noise: f64) -> Dataset {
     let row = |n: u64| {
-        let inauthentic = n % 3 == 0;
+        let inauthentic = n.is_multiple_of(3);
         // A fixed scatter in -1 to 1 that is not that of another seed.
         let scatter = |salt: u64| ((n + 1_000 * (first_seed + salt)) * 2_654_435_761 % 1_000) as f64 / 500.0 - 1.0;
         let mut values = vec![None; FEATURES.len()];

@@ -86,25 +86,20 @@ impl Comparison {
         let both: Vec<(&Row, Judged, Judged)> =
             rows.iter().zip(judged).zip(other).filter_map(|((row, a), b)| Some((row, (*a)?, (*b)?))).collect();
         let rows = || both.iter().map(|(row, _, _)| *row).collect::<Vec<&Row>>();
-        let a = Judgement::new(rows(), both.iter().map(|(_, a, _)| *a).collect());
-        let b = Judgement::new(rows(), both.iter().map(|(_, _, b)| *b).collect());
-        let (ranked_a, ranked_b) = (a.ranking(), b.ranking());
-        let (squares_a, squares_b) = (a.squares(), b.squares());
-        let paired = |of: &dyn Fn(&Judgement<'_>, &Ranking, &[f64], &[u32]) -> Option<f64>| {
-            difference(&a.resamples, |weights| {
-                Some((of(&a, &ranked_a, &squares_a, weights)?, of(&b, &ranked_b, &squares_b, weights)?))
-            })
-        };
+        let a = Side::new(Judgement::new(rows(), both.iter().map(|(_, a, _)| *a).collect()));
+        let b = Side::new(Judgement::new(rows(), both.iter().map(|(_, _, b)| *b).collect()));
+        let resamples = &a.judgement.resamples;
+        let paired = |of: Figure| difference(resamples, |weights| Some((of(&a, weights)?, of(&b, weights)?)));
         let mut comparison = Comparison {
             candidate: candidate.to_owned(),
             against: against.to_owned(),
             rows: both.len(),
-            campaigns: a.resamples.groups(),
-            average_precision: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.0)),
-            roc_auc: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.1)),
-            brier: paired(&|_, _, squares, weights| mean(squares.iter().copied().zip(weights.iter().copied()))),
-            false_positives: paired(&|judgement, _, _, weights| judgement.flagged_share(false, weights)),
-            recall: paired(&|judgement, _, _, weights| judgement.flagged_share(true, weights)),
+            campaigns: resamples.groups(),
+            average_precision: paired(|side, weights| Some(side.ranking.weighted(weights)?.0)),
+            roc_auc: paired(|side, weights| Some(side.ranking.weighted(weights)?.1)),
+            brier: paired(|side, weights| mean(side.squares.iter().copied().zip(weights.iter().copied()))),
+            false_positives: paired(|side, weights| side.judgement.flagged_share(false, weights)),
+            recall: paired(|side, weights| side.judgement.flagged_share(true, weights)),
             margin,
             outcome: Outcome::NotDecided,
         };
@@ -157,6 +152,21 @@ impl Comparison {
             (false, false) if within(precise_to) && others.iter().all(|(_, to)| within(*to)) => Outcome::NoWorse,
             (false, false) => Outcome::NotDecided,
         }
+    }
+}
+
+/// One of the two, ready to be measured again and again.
+struct Side<'r> {
+    judgement: Judgement<'r>,
+    ranking: Ranking,
+    squares: Vec<f64>,
+}
+
+type Figure = fn(&Side<'_>, &[u32]) -> Option<f64>;
+
+impl<'r> Side<'r> {
+    fn new(judgement: Judgement<'r>) -> Side<'r> {
+        Side { ranking: judgement.ranking(), squares: judgement.squares(), judgement }
     }
 }
 

@@ -46,7 +46,7 @@ fn near(a: f64, b: f64) {
 fn learnable(noise: f64) -> Vec<Row> {
     let rows: Vec<Row> = (0..120u64)
         .map(|n| {
-            let inauthentic = n % 3 == 0;
+            let inauthentic = n.is_multiple_of(3);
             let mut row = row(&format!("c{n}"), &format!("g{}", n % 30), inauthentic);
             row.origin.world = format!("w{}", n % 3 % 2 + n % 2);
             row.origin.seed = n / 2 % 2;
@@ -373,7 +373,7 @@ fn a_report_is_whole() {
     );
     assert!(!report.data.synthetic && report.ablations[1].real);
 
-    let json = serde_json::to_value(&report).unwrap();
+    let json = serde_json::to_value(report).unwrap();
     assert_eq!(json["contenders"][2]["split"], "campaign");
     assert!(json["comparisons"][0]["average_precision"]["difference"]["low"].is_number());
     let text = report.to_string();
