@@ -24,7 +24,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::ParamsError;
-use scoring::{Dataset, LabelSource, Learner, Manifest, Model, Row, TrainingData};
+use scoring::{Dataset, Folds, LabelSource, Learner, Manifest, Model, Row, TrainingData};
 use serde::Serialize;
 use simulator::World;
 
@@ -85,6 +85,13 @@ pub fn of_worlds(
     })
 }
 
+/// Rows as a dataset, with the folds that they have.
+pub fn as_dataset(rows: Vec<Row>) -> Dataset {
+    let mut dataset = Dataset::split(&[]);
+    dataset.rows = rows;
+    dataset
+}
+
 /// Why a model cannot be judged on rows.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -105,7 +112,11 @@ pub struct TrainedOnThese {
 /// [`TrainedOnThese`] where they are its training data, row for row.
 pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, TrainedOnThese> {
     let TrainingData { fingerprint, worlds, seeds, .. } = &manifest.training;
-    if (Dataset { rows: rows.to_vec() }).fingerprint() == *fingerprint {
+    // Training may have been given the rows with their folds, or before they had any.
+    let mut without_folds = rows.to_vec();
+    without_folds.iter_mut().for_each(|row| row.folds = Folds::default());
+    let forms = [as_dataset(rows.to_vec()), as_dataset(without_folds), Dataset::split(rows)];
+    if forms.iter().any(|form| form.fingerprint() == *fingerprint) {
         let model = format!("{} {}", manifest.name, manifest.version);
         return Err(TrainedOnThese { model, fingerprint: fingerprint.clone() });
     }
@@ -337,7 +348,7 @@ impl Data {
             collections: BTreeMap::new(),
             label_sources: BTreeMap::new(),
             synthetic: rows.iter().all(|row| row.origin.label_source == LabelSource::Simulator),
-            fingerprint: Dataset { rows: rows.to_vec() }.fingerprint(),
+            fingerprint: as_dataset(rows.to_vec()).fingerprint(),
         };
         for row in rows {
             *data.collections.entry(row.origin.world.clone()).or_default() += 1;

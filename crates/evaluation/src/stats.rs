@@ -214,11 +214,9 @@ impl Ranking {
         self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>())
     }
 
-    /// Of those that stand first, so large a share of all that count: how many are inauthentic, and how many were taken. Of equal
-    /// scores that do not all fit in, each counts in part, as if it were drawn. `None` of nothing.
-    pub(crate) fn top(&self, share: f64, weights: &[u32]) -> Option<(f64, f64)> {
-        let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
-        let most = share.min(1.0) * total;
+    /// Of those that stand first, at most so many: how many are inauthentic, and how many were taken. Of equal scores that do not all
+    /// fit in, each counts in part, as if it were drawn.
+    pub(crate) fn top(&self, most: f64, weights: &[u32]) -> (f64, f64) {
         let (mut hits, mut taken, mut at) = (0.0, 0.0, 0);
         for group in self.sorted.chunk_by(|a, b| a.0 == b.0) {
             let weight = |i: usize| f64::from(weights[self.places[at + i]]);
@@ -229,7 +227,7 @@ impl Ranking {
             taken += part * all;
             at += group.len();
         }
-        (taken > 0.0).then_some((hits, taken))
+        (hits, taken)
     }
 
     /// Recall and precision at every threshold, the highest first.
@@ -377,12 +375,14 @@ mod tests {
     #[test]
     fn the_top_of_a_ranking_shares_out_equal_scores() {
         let ranking = Ranking::new(vec![(0.9, true), (0.5, true), (0.5, false), (0.1, false)]);
-        assert_eq!(ranking.top(0.25, &[1; 4]), Some((1.0, 1.0)));
+        assert_eq!(ranking.top(1.0, &[1; 4]), (1.0, 1.0));
         // One of the two at 0.5 fits in, and it is right with chance 1/2.
-        assert_eq!(ranking.top(0.5, &[1; 4]), Some((1.5, 2.0)));
-        assert_eq!(ranking.top(7.0, &[1; 4]), Some((2.0, 4.0)));
-        assert_eq!(ranking.top(0.5, &[0; 4]), None);
-        assert_eq!(Ranking::new(Vec::new()).top(0.5, &[]), None);
+        assert_eq!(ranking.top(2.0, &[1; 4]), (1.5, 2.0));
+        // The first counts twice and is all that fits in.
+        assert_eq!(ranking.top(2.0, &[2, 1, 1, 1]), (2.0, 2.0));
+        assert_eq!(ranking.top(7.0, &[1; 4]), (2.0, 4.0));
+        assert_eq!(ranking.top(2.0, &[0; 4]), (0.0, 0.0));
+        assert_eq!(Ranking::new(Vec::new()).top(2.0, &[]), (0.0, 0.0));
     }
 
     #[test]

@@ -39,12 +39,12 @@ impl Group {
     pub const ALL: [Group; 6] =
         [Group::Evidence, Group::Composition, Group::Timing, Group::Activity, Group::Shape, Group::Profile];
 
-    /// The group of a feature, by what it reads of a cluster.
+    /// The group of a feature, by what it reads of a cluster: features that are added later fall into place.
     pub fn of(feature: &Feature) -> Group {
         let reads = |part: &str| feature.reads.contains(part);
         match () {
             () if feature.reads.starts_with("log_e") => Group::Evidence,
-            () if reads("time") || reads("hours") || reads("lag") => Group::Timing,
+            () if reads("time") || reads("hours") || feature.name.contains("lag") => Group::Timing,
             () if reads("evidence") || reads("nats") => Group::Composition,
             () if reads("posts") => Group::Activity,
             () if reads("ties") || reads("members (count)") => Group::Shape,

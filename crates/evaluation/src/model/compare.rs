@@ -6,10 +6,7 @@ use scoring::Row;
 use serde::Serialize;
 
 use super::{Judged, figures::Judgement, figures::mean};
-use crate::{
-    stats::{Estimate, Ranking, Resamples},
-    table::estimate,
-};
+use crate::stats::{Estimate, Ranking, Resamples};
 
 /// How far a candidate may fall behind and still count as no worse, in average precision, Brier score and share of false positives.
 pub const MARGIN: f64 = 0.01;
@@ -89,25 +86,20 @@ impl Comparison {
         let both: Vec<(&Row, Judged, Judged)> =
             rows.iter().zip(judged).zip(other).filter_map(|((row, a), b)| Some((row, (*a)?, (*b)?))).collect();
         let rows = || both.iter().map(|(row, _, _)| *row).collect::<Vec<&Row>>();
-        let a = Judgement::new(rows(), both.iter().map(|(_, a, _)| *a).collect());
-        let b = Judgement::new(rows(), both.iter().map(|(_, _, b)| *b).collect());
-        let (ranked_a, ranked_b) = (a.ranking(), b.ranking());
-        let (squares_a, squares_b) = (a.squares(), b.squares());
-        let paired = |of: &dyn Fn(&Judgement<'_>, &Ranking, &[f64], &[u32]) -> Option<f64>| {
-            difference(&a.resamples, |weights| {
-                Some((of(&a, &ranked_a, &squares_a, weights)?, of(&b, &ranked_b, &squares_b, weights)?))
-            })
-        };
+        let a = Side::new(Judgement::new(rows(), both.iter().map(|(_, a, _)| *a).collect()));
+        let b = Side::new(Judgement::new(rows(), both.iter().map(|(_, _, b)| *b).collect()));
+        let resamples = &a.judgement.resamples;
+        let paired = |of: Figure| difference(resamples, |weights| Some((of(&a, weights)?, of(&b, weights)?)));
         let mut comparison = Comparison {
             candidate: candidate.to_owned(),
             against: against.to_owned(),
             rows: both.len(),
-            campaigns: a.resamples.groups(),
-            average_precision: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.0)),
-            roc_auc: paired(&|_, ranking, _, weights| Some(ranking.weighted(weights)?.1)),
-            brier: paired(&|_, _, squares, weights| mean(squares.iter().copied().zip(weights.iter().copied()))),
-            false_positives: paired(&|judgement, _, _, weights| judgement.flagged_share(false, weights)),
-            recall: paired(&|judgement, _, _, weights| judgement.flagged_share(true, weights)),
+            campaigns: resamples.groups(),
+            average_precision: paired(|side, weights| Some(side.ranking.weighted(weights)?.0)),
+            roc_auc: paired(|side, weights| Some(side.ranking.weighted(weights)?.1)),
+            brier: paired(|side, weights| mean(side.squares.iter().copied().zip(weights.iter().copied()))),
+            false_positives: paired(|side, weights| side.judgement.flagged_share(false, weights)),
+            recall: paired(|side, weights| side.judgement.flagged_share(true, weights)),
             margin,
             outcome: Outcome::NotDecided,
         };
@@ -163,6 +155,21 @@ impl Comparison {
     }
 }
 
+/// One of the two, ready to be measured again and again.
+struct Side<'r> {
+    judgement: Judgement<'r>,
+    ranking: Ranking,
+    squares: Vec<f64>,
+}
+
+type Figure = fn(&Side<'_>, &[u32]) -> Option<f64>;
+
+impl<'r> Side<'r> {
+    fn new(judgement: Judgement<'r>) -> Side<'r> {
+        Side { ranking: judgement.ranking(), squares: judgement.squares(), judgement }
+    }
+}
+
 fn ends(difference: Option<Difference>) -> Option<(f64, f64)> {
     let Estimate { low, high, .. } = difference?.difference;
     low.zip(high)
@@ -178,7 +185,11 @@ fn difference(resamples: &Resamples, of: impl Fn(&[u32]) -> Option<(f64, f64)>) 
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}  {:.3}  {}", self.candidate, self.against, estimate(Some(self.difference)))
+        write!(f, "{:.3}  {:.3}   {:+.4}", self.candidate, self.against, self.difference.value)?;
+        match self.difference.low.zip(self.difference.high) {
+            Some((low, high)) => write!(f, " ({low:+.4} to {high:+.4})"),
+            None => write!(f, " (no interval)"),
+        }
     }
 }
 

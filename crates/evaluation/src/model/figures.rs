@@ -1,6 +1,10 @@
 //! What one model's judgements of labelled clusters come to.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use scoring::Row;
 use serde::Serialize;
@@ -16,25 +20,15 @@ const BARS: usize = 20;
 const FEW: u64 = 20;
 /// Shares of inauthentic clusters in service for which precision is worked out.
 const BASE_RATES: [f64; 5] = [0.01, 0.05, 0.1, 0.25, 0.5];
-const DAY_MS: f64 = 86_400_000.0;
+const DAY_MS: i64 = 86_400_000;
 
 /// How many clusters people can look at: those that score highest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Budget {
-    /// So many on each day of event time of each stream (a world with its seed, or a collection).
+    /// So many of the clusters of each day (UTC, event time) of each stream: a world with its seed, or a collection.
     PerDay(f64),
-    /// So many of every thousand that the statistics find coordinated.
+    /// So many of every thousand, all taken together.
     PerThousand(f64),
-}
-
-impl Budget {
-    /// The share of clusters that it takes, where there are so many in so many days.
-    fn share(self, clusters: usize, days: f64) -> f64 {
-        match self {
-            Budget::PerDay(n) => n * days / clusters.max(1) as f64,
-            Budget::PerThousand(n) => n / 1_000.0,
-        }
-    }
 }
 
 impl FromStr for Budget {
@@ -55,7 +49,7 @@ impl FromStr for Budget {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Budget::PerDay(n) => write!(f, "{n} alerts a day"),
+            Budget::PerDay(n) => write!(f, "{n} alerts a day and stream"),
             Budget::PerThousand(n) => write!(f, "{n} alerts of 1,000 clusters"),
         }
     }
@@ -187,13 +181,13 @@ pub struct AtThreshold {
     pub false_positives: Option<Estimate>,
 }
 
-/// What people find who look at so many clusters, the highest scores first.
+/// What people find who look at so many clusters, the highest scores first. A cluster's day is that of the state that scored highest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AtBudget {
     /// The budget in words.
     pub budget: String,
-    /// Days of event time over all streams, each at least one.
-    pub days: f64,
+    /// Days with clusters, over all streams.
+    pub days: usize,
     /// Clusters that are looked at.
     pub alerts: f64,
     /// Whether that is all there are, so that no order could do better or worse.
@@ -276,11 +270,10 @@ impl Figures {
     pub(crate) fn of(judgement: &Judgement<'_>, budget: Budget) -> Figures {
         let Judgement { rows, clusters, resamples, .. } = judgement;
         let ranking = judgement.ranking();
-        let alerts = Ranking::new(clusters.iter().map(|unit| (unit.score, unit.inauthentic)).collect());
-        let days = days(rows);
-        let share = budget.share(clusters.len(), days);
+        let queues = queues(judgement, budget);
         let squares = judgement.squares();
-        let of_units = |weights: &[u32]| clusters.iter().map(|unit| weights[unit.row]).collect::<Vec<u32>>();
+        let everything = vec![1; rows.len()];
+        let alerts = looked_at(judgement, &queues, &everything).1;
         let precision = |weights: &[u32]| {
             let flagged = clusters.iter().filter(|unit| unit.flagged);
             mean(flagged.map(|unit| (f64::from(u8::from(unit.inauthentic)), weights[unit.row])))
@@ -291,8 +284,7 @@ impl Figures {
         let [average_precision, roc_auc, brier, calibration_error, threshold_precision, recall, wrong, first, found] =
             resamples.estimates(|weights| {
                 let ranked = ranking.weighted(weights);
-                let units = of_units(weights);
-                let top = alerts.top(share, &units);
+                let (hits, taken) = looked_at(judgement, &queues, weights);
                 let all = inauthentic_units(weights);
                 [
                     ranked.map(|r| r.0),
@@ -302,8 +294,8 @@ impl Figures {
                     precision(weights),
                     judgement.flagged_share(true, weights),
                     judgement.flagged_share(false, weights),
-                    top.map(|(hits, taken)| hits / taken),
-                    top.filter(|_| all > 0.0).map(|(hits, _)| hits / all),
+                    (taken > 0.0).then(|| hits / taken),
+                    (all > 0.0).then(|| hits / all),
                 ]
             });
         let expected = resamples.estimates(|weights| {
@@ -333,9 +325,9 @@ impl Figures {
             },
             at_budget: AtBudget {
                 budget: budget.to_string(),
-                days,
-                alerts: share.min(1.0) * clusters.len() as f64,
-                takes_all: share >= 1.0,
+                days: days(judgement),
+                alerts,
+                takes_all: alerts >= clusters.len() as f64,
                 precision: first,
                 recall: found,
             },
@@ -361,14 +353,47 @@ fn or<'r>(name: &'r str, otherwise: &'r str) -> &'r str {
     if name.is_empty() { otherwise } else { name }
 }
 
-/// Days of event time, each stream at least one.
-pub(crate) fn days(rows: &[&Row]) -> f64 {
-    let mut streams: BTreeMap<(&str, u64), (i64, i64)> = BTreeMap::new();
-    for row in rows {
-        let (first, last) = streams.entry((&row.origin.world, row.origin.seed)).or_insert((row.at_ms, row.at_ms));
-        (*first, *last) = (row.at_ms.min(*first), row.at_ms.max(*last));
+/// A stream and a day of it.
+fn day<'r>(judgement: &Judgement<'r>, unit: &Unit) -> (&'r str, u64, i64) {
+    let row = judgement.rows[unit.row];
+    (&row.origin.world, row.origin.seed, row.at_ms.div_euclid(DAY_MS))
+}
+
+fn days(judgement: &Judgement<'_>) -> usize {
+    judgement.clusters.iter().map(|unit| day(judgement, unit)).collect::<BTreeSet<_>>().len()
+}
+
+/// Clusters that are looked at together, ranked, and how many of them at most.
+struct Queue {
+    ranking: Ranking,
+    units: Vec<usize>,
+    most: Budget,
+}
+
+fn queues(judgement: &Judgement<'_>, budget: Budget) -> Vec<Queue> {
+    let mut of: BTreeMap<Option<(&str, u64, i64)>, Vec<usize>> = BTreeMap::new();
+    for (at, unit) in judgement.clusters.iter().enumerate() {
+        let queue = matches!(budget, Budget::PerDay(_)).then(|| day(judgement, unit));
+        of.entry(queue).or_default().push(at);
     }
-    streams.into_values().map(|(first, last)| ((last - first) as f64 / DAY_MS).max(1.0)).sum()
+    let ranked = |units: &[usize]| {
+        let units = units.iter().map(|at| &judgement.clusters[*at]);
+        Ranking::new(units.map(|unit| (unit.score, unit.inauthentic)).collect())
+    };
+    of.into_values().map(|units| Queue { ranking: ranked(&units), units, most: budget }).collect()
+}
+
+/// How many of the clusters that the budget allows for are inauthentic, and how many these are.
+fn looked_at(judgement: &Judgement<'_>, queues: &[Queue], weights: &[u32]) -> (f64, f64) {
+    queues.iter().fold((0.0, 0.0), |(hits, taken), queue| {
+        let weights: Vec<u32> = queue.units.iter().map(|at| weights[judgement.clusters[*at].row]).collect();
+        let most = match queue.most {
+            Budget::PerDay(n) => n,
+            Budget::PerThousand(n) => n / 1_000.0 * weights.iter().map(|w| f64::from(*w)).sum::<f64>(),
+        };
+        let (right, seen) = queue.ranking.top(most, &weights);
+        (hits + right, taken + seen)
+    })
 }
 
 fn bin(probability: f64, bins: usize) -> usize {
@@ -430,8 +455,7 @@ fn false_positives<'r>(judgement: &Judgement<'r>, name: impl Fn(&'r Row) -> &'r 
 }
 
 fn wrong_of(judgement: &Judgement<'_>, name: &str, organic: &[&Unit]) -> FalsePositives {
-    let groups: std::collections::BTreeSet<_> =
-        organic.iter().map(|unit| judgement.rows[unit.row].campaign_key()).collect();
+    let groups: BTreeSet<_> = organic.iter().map(|unit| judgement.rows[unit.row].campaign_key()).collect();
     let (clusters, wrong) = (organic.len() as u64, organic.iter().filter(|unit| unit.flagged).count() as u64);
     FalsePositives {
         name: name.to_owned(),

@@ -77,7 +77,7 @@ struct Ablated<'r> {
 impl ModelReport {
     /// The page.
     pub fn html(&self) -> String {
-        let titles: Vec<String> = self.contenders.iter().map(Contender::title).collect();
+        let names = self.names();
         let page = Page {
             report: self,
             style: include_str!("../../templates/evaluation.css"),
@@ -87,9 +87,13 @@ impl ModelReport {
             },
             data: self.data(),
             contenders: self.contenders.iter().map(row).collect(),
-            legend: titles.iter().enumerate().map(|(at, title)| (title.clone(), plot::legend(at % 4))).collect(),
+            legend: names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), plot::legend(at % 4))).collect(),
             curves: self.curves(),
-            calibration: self.contenders.iter().enumerate().map(|(at, contender)| calibration(at, contender)).collect(),
+            calibration: self
+                .contenders
+                .iter()
+                .map(|contender| calibration(self.place(contender), contender))
+                .collect(),
             base_rates: self.contenders.first().map_or_else(Vec::new, |first| {
                 first.figures.expected.iter().map(|e| format!("{} %", 100.0 * e.base_rate)).collect()
             }),
@@ -111,6 +115,21 @@ impl ModelReport {
         };
         // A template fails only where a value's Display does, and ours do not.
         page.render().unwrap_or_default()
+    }
+
+    /// Who judged, under whatever split: each has a colour and a mark.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for contender in &self.contenders {
+            if !names.contains(&contender.name.as_str()) {
+                names.push(&contender.name);
+            }
+        }
+        names
+    }
+
+    fn place(&self, contender: &Contender) -> usize {
+        self.names().iter().position(|name| *name == contender.name).unwrap_or_default()
     }
 
     fn data(&self) -> Vec<(&'static str, String)> {
@@ -135,12 +154,12 @@ impl ModelReport {
         splits
             .into_iter()
             .map(|split| {
-                let of_split = self.contenders.iter().enumerate().filter(|(_, contender)| contender.split == split);
+                let of_split = self.contenders.iter().filter(|contender| contender.split == split);
                 let series: Vec<Series<'_, (f64, f64)>> = of_split
                     .clone()
-                    .map(|(place, c)| Series { name: &c.name, place, points: c.figures.curve.clone() })
+                    .map(|c| Series { name: &c.name, place: self.place(c), points: c.figures.curve.clone() })
                     .collect();
-                let chance = of_split.map(|(_, c)| chance(&c.figures)).next().unwrap_or_default();
+                let chance = of_split.map(|c| chance(&c.figures)).next().unwrap_or_default();
                 let title = split.map_or_else(|| "stored models".to_owned(), |split| split.words().to_owned());
                 let svg = drawn::recall_precision(&format!("precision over recall, {title}"), chance, &series);
                 (title, svg)
@@ -156,8 +175,7 @@ impl ModelReport {
             let rows: Vec<_> = self
                 .comparisons
                 .iter()
-                .enumerate()
-                .map(|(at, c)| (format!("{} less {}", c.candidate, plain(&c.against)), at, difference(c)))
+                .map(|c| (format!("{} less {}", c.candidate, plain(&c.against)), 0, difference(c)))
                 .collect();
             let label = "difference in average precision between models";
             drawings.push(("Between models".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));
@@ -165,9 +183,10 @@ impl ModelReport {
         let rows: Vec<_> = self
             .contenders
             .iter()
-            .enumerate()
-            .flat_map(|(at, contender)| contender.baselines.iter().map(move |baseline| (at, contender, baseline)))
-            .map(|(at, c, baseline)| (format!("{} less {}", c.title(), baseline.against), at, difference(baseline)))
+            .flat_map(|contender| contender.baselines.iter().map(move |baseline| (contender, baseline)))
+            .map(|(c, baseline)| {
+                (format!("{} less {}", c.title(), baseline.against), self.place(c), difference(baseline))
+            })
             .collect();
         let label = "difference in average precision from bare figures";
         drawings.push(("From bare figures".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));

@@ -56,13 +56,13 @@ impl fmt::Display for Contender {
             ("  the budget", format!("{}: {:.0} clusters{all}", budget.budget, budget.alerts)),
         ];
         for (name, value) in lines {
-            writeln!(f, "  {name:<28}{value}")?;
+            writeln!(f, "  {name:<30}{value}")?;
         }
         for baseline in &self.baselines {
             if let Some(difference) = baseline.average_precision {
                 writeln!(
                     f,
-                    "  {:<28}{:.3}; average precision higher by {}",
+                    "  {:<30}{:.3}; average precision higher by {}",
                     baseline.against,
                     difference.against,
                     estimate(Some(difference.difference))

@@ -44,9 +44,9 @@ fn near(a: f64, b: f64) {
 
 /// Rows that a learner can tell apart: the first feature says it, up to noise; three worlds of two seeds.
 fn learnable(noise: f64) -> Vec<Row> {
-    let rows: Vec<Row> = (0..180u64)
+    let rows: Vec<Row> = (0..120u64)
         .map(|n| {
-            let inauthentic = n % 3 == 0;
+            let inauthentic = n.is_multiple_of(3);
             let mut row = row(&format!("c{n}"), &format!("g{}", n % 30), inauthentic);
             row.origin.world = format!("w{}", n % 3 % 2 + n % 2);
             row.origin.seed = n / 2 % 2;
@@ -119,8 +119,8 @@ fn one_label_alone_has_no_ranking_but_false_positives() {
     assert_eq!(figures.at_threshold.recall, None);
     assert_eq!(value(figures.at_threshold.false_positives), 0.5);
     assert!(figures.curve.is_empty() && figures.brier.is_some());
-    // One stream of less than a day is a day: one of the two clusters.
-    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (1.0, 1.0));
+    // Both are of one day: one of the two clusters.
+    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (1, 1.0));
     assert_eq!(figures.at_budget.recall, None);
     let empty = self::figures(&[], &[], "1/day");
     assert_eq!((empty.rows, empty.brier, empty.at_budget.precision), (0, None, None));
@@ -136,16 +136,22 @@ fn equal_scores_share_the_budget_and_one_campaign_has_no_interval() {
 }
 
 #[test]
-fn days_are_those_of_each_stream() {
+fn each_day_of_each_stream_has_its_own_queue() {
     let day = 86_400_000;
-    let mut rows = vec![row("a", "p", true), row("b", "p", true), row("c", "p", false)];
-    rows[1].at_ms = 3 * day;
-    rows[2].origin.seed = 102;
-    let judged = [said(0.9), said(0.8), said(0.7)];
-    let figures = figures(&rows, &judged, "0.5/day");
-    // Three days and, for the other seed, one: a budget of two.
-    assert_eq!((figures.at_budget.days, figures.at_budget.alerts), (4.0, 2.0));
-    assert_eq!(value(figures.at_budget.recall), 1.0);
+    let mut rows =
+        vec![row("a", "p", true), row("b", "p", true), row("c", "q", false), row("d", "r", false), row("e", "s", true)];
+    rows[2].at_ms = day - 1;
+    rows[3].at_ms = day;
+    rows[4].origin.seed = 102;
+    let judged = [0.9, 0.3, 0.8, 0.7, 0.6].map(said);
+    let figures = figures(&rows, &judged, "1/day");
+    // a before b and c; d alone on the next day; e alone in its stream.
+    let budget = &figures.at_budget;
+    assert_eq!((budget.days, budget.alerts, budget.takes_all), (3, 3.0, false));
+    near(value(budget.precision), 2.0 / 3.0);
+    near(value(budget.recall), 2.0 / 3.0);
+    let all = self::figures(&rows, &judged, "3/day").at_budget;
+    assert_eq!((all.alerts, all.takes_all, value(all.recall)), (5.0, true, 1.0));
 }
 
 #[test]
@@ -269,6 +275,9 @@ fn rows_that_a_model_was_trained_on_are_known() {
     let manifest = train(&rows, &Options::new("cluster", "7")).unwrap().manifest;
     let error = seen_in_training(&rows, &manifest).unwrap_err().to_string();
     assert!(error.contains("cluster 7 was trained on exactly these rows"), "{error}");
+    let mut unsplit = rows.clone();
+    unsplit.iter_mut().for_each(|row| row.folds = Folds::default());
+    assert!(seen_in_training(&unsplit, &manifest).is_err(), "the same rows without their folds");
     let mut others = rows[..4].to_vec();
     others[1].origin.seed = 101;
     others[2].origin.world = "elsewhere".to_owned();
@@ -303,15 +312,15 @@ fn plan(threads: usize) -> Plan {
     for row in rows.iter_mut().filter(|row| row.origin.world == "w2") {
         row.origin.label_source = LabelSource::Posts;
     }
-    let model = train(&rows[..120], &Options::new("cluster", "7")).unwrap().model;
+    let model = train(&rows[..80], &Options::new("cluster", "7")).unwrap().model;
     let other = train(&rows[40..], &Options::new("cluster", "6")).unwrap().model;
     Plan {
         description: "Labelled clusters of <nothing>".to_owned(),
         warnings: vec!["made & made up".to_owned()],
-        taught_by: Some(rows[..150].to_vec()),
+        taught_by: Some(rows[..100].to_vec()),
         rows,
         stored: vec![("cluster 7".to_owned(), model), ("cluster 6".to_owned(), other)],
-        learners: ["logistic", "boosted:rounds=10"].map(|name| (name.to_owned(), learner(name).unwrap())).to_vec(),
+        learners: ["logistic", "boosted:rounds=5"].map(|name| (name.to_owned(), learner(name).unwrap())).to_vec(),
         splits: Split::WITHIN.to_vec(),
         ablation: true,
         budget: Budget::PerDay(2.0),
@@ -320,16 +329,29 @@ fn plan(threads: usize) -> Plan {
     }
 }
 
-#[test]
-fn a_report_is_whole_and_does_not_depend_on_threads() {
-    let steps = std::sync::atomic::AtomicUsize::new(0);
-    let (one, many) = (plan(1), plan(4));
-    let report = ModelReport::run(&one, &|_| {
-        steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    });
-    assert_eq!(steps.into_inner(), one.steps());
-    assert_eq!(report, ModelReport::run(&many, &|_| {}));
+/// The report that the tests look at, made once, and how many steps it told of.
+fn report() -> &'static (ModelReport, usize) {
+    static REPORT: std::sync::OnceLock<(ModelReport, usize)> = std::sync::OnceLock::new();
+    REPORT.get_or_init(|| {
+        let steps = std::sync::atomic::AtomicUsize::new(0);
+        let report = ModelReport::run(&plan(3), &|_| {
+            steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        (report, steps.into_inner())
+    })
+}
 
+#[test]
+fn a_report_does_not_depend_on_threads() {
+    let plan = plan(1);
+    let (report, steps) = report();
+    assert_eq!(*steps, plan.steps());
+    assert_eq!(*report, ModelReport::run(&plan, &|_| {}));
+}
+
+#[test]
+fn a_report_is_whole() {
+    let (report, _) = report();
     // Two stored models and two learners under four splits; each but the first of its kind is held against another.
     assert_eq!((report.contenders.len(), report.comparisons.len(), report.ablations.len()), (10, 5, 4));
     assert_eq!(
@@ -351,12 +373,11 @@ fn a_report_is_whole_and_does_not_depend_on_threads() {
     );
     assert!(!report.data.synthetic && report.ablations[1].real);
 
-    let json = serde_json::to_value(&report).unwrap();
+    let json = serde_json::to_value(report).unwrap();
     assert_eq!(json["contenders"][2]["split"], "campaign");
     assert!(json["comparisons"][0]["average_precision"]["difference"]["low"].is_number());
     let text = report.to_string();
-    for part in
-        ["average precision", "the evidence alone", "boosted:rounds=10, collections held out: ", "warning: made"]
+    for part in ["average precision", "the evidence alone", "boosted:rounds=5, collections held out: ", "warning: made"]
     {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -364,7 +385,7 @@ fn a_report_is_whole_and_does_not_depend_on_threads() {
 
 #[test]
 fn the_page_is_whole_and_loads_nothing() {
-    let html = ModelReport::run(&plan(2), &|_| {}).html();
+    let html = report().0.html();
     assert!(html.contains("How well model cluster 7 tells inauthentic clusters"), "{}", &html[..2_000]);
     assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
     for tag in ["section", "table", "thead", "tbody", "tr", "td", "th", "figure", "details", "dl", "main", "div", "ul"]

@@ -19,14 +19,27 @@ fn square(unit: &str) -> Svg {
     svg
 }
 
-/// Precision over recall.
+/// Precision over recall. The axis of precision begins where there is something to see.
 pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f64, f64)>]) -> String {
-    let mut svg = square("recall");
+    let lowest = series.iter().flat_map(|one| &one.points).map(|point| point.1).fold(chance, f64::min);
+    let least = ((lowest * 10.0).floor() / 10.0).clamp(0.0, 0.9);
+    let y = |precision: f64| y((precision - least) / (1.0 - least));
+    let mut svg = Svg { body: String::new(), height: HEIGHT };
+    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        svg.text("tick", x(tick), HEIGHT - BOTTOM + 15.0, &format!("{tick}"));
+    }
+    for tick in ticks(least, 1.0) {
+        svg.line("grid", (LEFT, y(tick)), (WIDTH - RIGHT, y(tick)));
+        svg.text("share", LEFT - 6.0, y(tick) + 4.0, &format!("{tick}"));
+    }
+    svg.text("tick", f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 5.0, "recall");
     svg.line("nominal", (x(0.0), y(chance)), (x(1.0), y(chance)));
     for one in series {
         let line: Vec<(f64, f64)> = one.points.iter().map(|(recall, precision)| (x(*recall), y(*precision))).collect();
         svg.path(&format!("curve s{}", one.place % 4), &line);
-        if let Some((recall, precision)) = one.points.get(one.points.len() / 2) {
+        // The mark stands at half of the recall, which tells series apart that have one colour.
+        let half = one.points.iter().find(|(recall, _)| *recall >= 0.5);
+        if let Some((recall, precision)) = half {
             let title = format!("{}: precision {precision:.3} at recall {recall:.3}", one.name);
             svg.mark(one.place % 4, (x(*recall), y(*precision)), &title);
         }

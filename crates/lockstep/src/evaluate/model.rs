@@ -63,8 +63,9 @@ pub struct EvaluateModel {
     /// Also look which features decide: learners that see only some of them
     #[arg(long)]
     ablation: bool,
-    /// How many clusters people can look at: N/day, on each day of event time of each stream, or N/1000, of so many clusters
-    #[arg(long, value_name = "N/day|N/1000", default_value = "2/day")]
+    /// How many clusters people can look at: N/day, of those of each day (event time) of each world and seed or collection, or N/1000,
+    /// of all together
+    #[arg(long, value_name = "N/day|N/1000", default_value = "5/day")]
     budget: Budget,
     /// Folder for model.html, model.json and clusters.csv, made where missing; only a table is printed without it
     #[arg(long, value_name = "DIR")]
@@ -183,7 +184,7 @@ impl EvaluateModel {
         write("model.html", report.html().as_bytes())?;
         let path = dir.join("clusters.csv");
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Dataset { rows: plan.rows }.write_csv(file)?;
+        model::as_dataset(plan.rows).write_csv(file)?;
         eprintln!("results: {}", dir.join("model.html").display());
         Ok(())
     }
@@ -206,9 +207,13 @@ impl EvaluateModel {
         let version = match &self.version {
             Some(version) => version.clone(),
             None => {
-                let versions = registry.list()?.into_iter().filter(|entry| entry.name == *name);
-                // Where there is none, loading says what there is.
-                versions.last().map_or_else(|| "(last)".to_owned(), |entry| entry.version)
+                let known = registry.list()?;
+                let Some(last) = known.iter().rfind(|entry| entry.name == *name) else {
+                    let known: Vec<String> =
+                        known.iter().map(|entry| format!("{} {}", entry.name, entry.version)).collect();
+                    bail!("no model \"{name}\" in {}; there are: {}", self.models.display(), known.join(", "));
+                };
+                last.version.clone()
             }
         };
         let mut stored = vec![Stored::load(&registry, name, &version)?];
@@ -314,7 +319,9 @@ impl Clusters {
         if let Some(table) = &self.labels {
             labels.overlay(table)?;
         }
-        let config = self.config.load()?.detector;
+        // What the model in service says of them plays no part here, so the one that is built in will do.
+        let engine = self.config.load()?.detector.engine;
+        let config = detector::Config { engine, models: PathBuf::new(), ..detector::Config::default() };
         let rows = evaluation::dataset::of_posts(&files, Options::default(), &labels, &collection(path), &config)?;
         if rows.is_empty() {
             eprintln!("warning: {}: no cluster in it is coordinated and has a labelled account", path.display());

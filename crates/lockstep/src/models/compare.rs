@@ -36,7 +36,7 @@ pub struct Compare {
     /// The candidate and what to hold it against, each as NAME/VERSION or NAME VERSION; against the model in service if only one is
     /// named
     #[arg(value_name = "MODEL", num_args = 1..=4, required = true)]
-    models: Vec<String>,
+    compared: Vec<String>,
     #[command(flatten)]
     clusters: Clusters,
     /// How far the candidate may fall behind and still count as no worse, in each figure
@@ -64,7 +64,7 @@ fn margin(text: &str) -> Result<f64, String> {
 
 impl Compare {
     pub fn run(self, registry: &Registry) -> Result<()> {
-        let named = named(&self.models)?;
+        let named = named(&self.compared)?;
         let mut models = named.iter().map(|(name, version)| Stored::load(registry, name, version));
         let candidate = models.next().context("no model is named")??;
         let against = match models.next() {
