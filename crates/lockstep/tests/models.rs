@@ -56,7 +56,7 @@ impl Desk {
             }
             train(&rows, &Options::new(name, "1")).unwrap().save(&models).unwrap();
         }
-        Registry::open(&models).unwrap().promote("dull", "1").unwrap();
+        Registry::open(&models).unwrap().promote("dull", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
         desk.write("trained.csv", &clusters(1, 0.6));
         desk.write("new.csv", &clusters(101, 0.6));
         desk
