@@ -225,10 +225,18 @@ impl Engine {
         }
         let mut all: Vec<AccountEvidence> = suspects
             .into_iter()
-            .filter_map(|(number, (tie_nats, log_e))| {
-                let posts = tracer.accounts.get(number)?.behaviour.posts;
-                let company = company.get(&number).copied().unwrap_or(0.0);
-                Some(AccountEvidence { account: tracer.accounts.name(number), posts, tie_nats, company, log_e })
+            .filter_map(|(number, suspect)| {
+                let behaviour = tracer.accounts.get(number)?.behaviour.clone();
+                Some(AccountEvidence {
+                    account: tracer.accounts.name(number),
+                    posts: behaviour.posts,
+                    tie_nats: suspect.tie_nats,
+                    partners: suspect.partners,
+                    nats_by_kind: suspect.millionths.map(|nats| nats as f64 / 1e6),
+                    company: company.get(&number).copied().unwrap_or(0.0),
+                    log_e: suspect.log_e,
+                    behaviour,
+                })
             })
             .collect();
         all.sort_by(|x, y| x.account.cmp(&y.account));

@@ -73,7 +73,7 @@ mod trace;
 mod tracer;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Manner, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
     Tie, TraceKind,
 };
 pub use engine::{Engine, Executor};
