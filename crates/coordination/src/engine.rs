@@ -225,17 +225,15 @@ impl Engine {
         }
         let mut all: Vec<AccountEvidence> = suspects
             .into_iter()
-            .filter_map(|(number, suspect)| {
-                let behaviour = tracer.accounts.get(number)?.behaviour.clone();
+            .filter_map(|(number, (tie_nats, log_e))| {
+                let behaviour = &tracer.accounts.get(number)?.behaviour;
                 Some(AccountEvidence {
                     account: tracer.accounts.name(number),
                     posts: behaviour.posts,
-                    tie_nats: suspect.tie_nats,
-                    partners: suspect.partners,
-                    nats_by_kind: suspect.millionths.map(|nats| nats as f64 / 1e6),
+                    last_post: behaviour.last_post,
+                    tie_nats,
                     company: company.get(&number).copied().unwrap_or(0.0),
-                    log_e: suspect.log_e,
-                    behaviour,
+                    log_e,
                 })
             })
             .collect();

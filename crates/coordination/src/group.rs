@@ -48,18 +48,6 @@ pub(crate) struct Grouper {
 /// What a test says, if it is of the cluster's own numbers, and the posts on its key.
 type Told<'e> = (Option<&'e KeyEvidence>, Vec<PostRef>);
 
-/// What is known against one account.
-#[derive(Default)]
-pub(crate) struct Suspect {
-    /// Nats of its strongest tie.
-    pub tie_nats: f64,
-    /// Ties on two or more distinct keys, and their nats by kind, in millionths so that their order cannot matter.
-    pub partners: u32,
-    pub millionths: [u64; TraceKind::ALL.len()],
-    /// ln of its best e-value as a member of any candidate.
-    pub log_e: Option<f64>,
-}
-
 /// What a tick is told of event time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tick {
@@ -440,24 +428,19 @@ impl Grouper {
         ties
     }
 
-    /// What ties and candidates say of each account.
-    pub(crate) fn suspects(&self, params: &Params) -> BTreeMap<AccountId, Suspect> {
-        let mut suspects: BTreeMap<AccountId, Suspect> = BTreeMap::new();
+    /// By account: nats of its strongest tie, and ln of its best e-value as a member of any candidate.
+    pub(crate) fn suspects(&self, params: &Params) -> BTreeMap<AccountId, (f64, Option<f64>)> {
+        let mut suspects: BTreeMap<AccountId, (f64, Option<f64>)> = BTreeMap::new();
         for ((a, b), tie) in self.ties.iter() {
-            let repeated = tie.distinct_keys() >= 2;
             for account in [a, b] {
-                let suspect = suspects.entry(account).or_default();
-                suspect.tie_nats = suspect.tie_nats.max(tie.nats);
-                if repeated {
-                    suspect.partners += 1;
-                    tie.millionths().for_each(|(kind, nats)| suspect.millionths[kind as usize] += nats);
-                }
+                let best = suspects.entry(account).or_default();
+                best.0 = best.0.max(tie.nats);
             }
         }
         for candidate in self.candidates.values() {
             for (account, log_e) in candidate.members.iter().zip(candidate.member_log_e(params)) {
-                let suspect = suspects.entry(*account).or_default();
-                suspect.log_e = Some(suspect.log_e.map_or(log_e, |known| known.max(log_e)));
+                let best = suspects.entry(*account).or_default();
+                best.1 = Some(best.1.map_or(log_e, |known| known.max(log_e)));
             }
         }
         suspects

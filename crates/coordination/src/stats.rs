@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::{AccountRef, Behaviour, TraceKind},
+    cluster::{AccountRef, TraceKind},
     post::Millis,
 };
 
@@ -98,19 +98,15 @@ pub struct AccountEvidence {
     pub account: AccountRef,
     /// Posts seen.
     pub posts: u64,
+    /// Last post seen.
+    pub last_post: Millis,
     /// Nats of its strongest tie: surprise on the past, not tested.
     pub tie_nats: f64,
-    /// Accounts with which it has a tie on two or more distinct keys.
-    pub partners: u32,
-    /// Nats of those ties by kind, in the order of [`TraceKind::ALL`].
-    pub nats_by_kind: [f64; TraceKind::ALL.len()],
     /// How much company it keeps with others on rare things (the engine's `company` has the formula): it ranks the accounts of one stream,
     /// and is neither nats nor a probability.
     pub company: f64,
     /// ln of its best e-value as a member of any candidate; `None` where it never was one.
     pub log_e: Option<f64>,
-    /// How it behaves; posts on a cluster's keys are not counted here.
-    pub behaviour: Behaviour,
 }
 
 impl Stats {

@@ -174,16 +174,6 @@ impl Tie {
         self.nats >= nats && distinct(self.co_acts.iter().map(|c| c.key).collect()) >= co_acts
     }
 
-    /// Distinct keys of its co-acts.
-    pub(crate) fn distinct_keys(&self) -> u32 {
-        distinct(self.co_acts.iter().map(|c| c.key).collect())
-    }
-
-    /// The nats of each co-act, in millionths, with its kind.
-    pub(crate) fn millionths(&self) -> impl Iterator<Item = (TraceKind, u64)> + '_ {
-        self.co_acts.iter().map(|c| (c.kind, (f64::from(c.nats) * 1e6).round() as u64))
-    }
-
     /// Credited co-acts.
     pub(crate) fn co_acts(&self) -> usize {
         self.co_acts.len()

@@ -4,7 +4,8 @@ use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use scoring::{Dataset, Options, train};
+use evaluation::dataset::{Seen, accounts::Accounts};
+use scoring::{Dataset, Learner, Options, Subject, train};
 
 use crate::{progress, simulate};
 
@@ -15,7 +16,8 @@ use crate::{progress, simulate};
 #[derive(Args)]
 #[command(after_help = "\
 Example (the bundled model):
-  lockstep train --version 1 --seeds 8 --models models")]
+  lockstep train --version 2 --seeds 8 --models models
+  lockstep train --subject account --version 1 --seeds 8 --models models")]
 pub struct Train {
     /// Built-in worlds or world files
     #[arg(long = "world", value_name = "WORLD", default_values_t = ["training", "lookalikes", "innocents"].map(String::from))]
@@ -23,9 +25,16 @@ pub struct Train {
     /// How many seeds of each world, from 1
     #[arg(long, default_value_t = 12)]
     seeds: u64,
-    /// Name of the model
-    #[arg(long, default_value = "cluster")]
-    name: String,
+    /// What the model judges: groups, or single accounts with any evidence against them (with the scores of the model of clusters
+    /// that is in service in the registry)
+    #[arg(long, value_parser = ["cluster", "account"], default_value = "cluster")]
+    subject: String,
+    /// What is fitted: logistic regression, or gradient-boosted trees
+    #[arg(long, value_parser = ["logistic", "boosted"], default_value = "logistic")]
+    learner: String,
+    /// Name of the model; that of the subject if not given
+    #[arg(long)]
+    name: Option<String>,
     /// Its version
     #[arg(long)]
     version: String,
@@ -39,33 +48,51 @@ pub struct Train {
 
 impl Train {
     pub fn run(self) -> Result<()> {
+        let subject = if self.subject == "account" { Subject::Account } else { Subject::Cluster };
         let mut rows = Vec::new();
+        let mut accounts = Accounts::default();
+        // Accounts are judged by the groups that name them too.
+        let config = detector::Config { models: self.models.clone(), ..detector::Config::default() };
+        let cluster_model = (subject == Subject::Account).then(|| config.model()).transpose()?;
         let bar =
             progress::bar(Some(self.worlds.len() as u64 * self.seeds), "training {bar:30} {pos}/{len} worlds {msg}");
         for name in &self.worlds {
             let world = simulate::world(name)?;
             for seed in 1..=self.seeds {
-                rows.extend(evaluation::dataset::of_world(&world, name, seed)?);
+                let seen = Seen::new(&world, name, seed)?;
+                match &cluster_model {
+                    None => rows.extend(seen.clusters()),
+                    Some(model) => accounts.add(seen.accounts(model)?.thinned()),
+                }
                 bar.inc(1);
-                bar.set_message(format!("{} clusters", rows.len()));
+                bar.set_message(format!("{} {subject}s", rows.len() + accounts.rows.len()));
             }
         }
         bar.finish_and_clear();
+        let worlds = format!("the simulated worlds {}, seeds 1 to {}", self.worlds.join(", "), self.seeds);
+        let mut options = match subject {
+            Subject::Cluster => Options {
+                data: format!("synthetic: clusters that the engine found in {worlds}"),
+                ..Options::new("cluster", &self.version)
+            },
+            Subject::Account => accounts.options(&self.version, &worlds),
+        };
+        if let Some(name) = self.name {
+            options.name = name;
+        }
+        if self.learner == "boosted" {
+            options.learner = Learner::boosted_of(subject);
+        }
+        rows.extend(accounts.rows);
         if let Some(path) = &self.dataset {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            Dataset::split(&rows).write_csv(file)?;
+            Dataset::split_of(subject, &rows).write_csv(file)?;
         }
-        let mut options = Options::new(&self.name, &self.version);
-        options.data = format!(
-            "synthetic: clusters that the engine found in the simulated worlds {}, seeds 1 to {}",
-            self.worlds.join(", "),
-            self.seeds
-        );
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
         let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
         eprintln!(
-            "trained on {} clusters, {inauthentic} of them inauthentic (synthetic); {} holds the model, its manifest and card",
+            "trained on {} {subject}s, {inauthentic} of them inauthentic (synthetic); {} holds the model, its manifest and card",
             rows.len(),
             dir.display()
         );

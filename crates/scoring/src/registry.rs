@@ -1,4 +1,4 @@
-//! The models in a folder, and which of them is in service.
+//! The models in a folder, and which of them are in service.
 //!
 //! `<folder>/<name>/<version>/` holds a model; `<folder>/active.toml` names the one in service:
 //!
@@ -6,6 +6,8 @@
 //! name = "cluster"
 //! version = "1"
 //! ```
+//!
+//! `active-account.toml` names the model of accounts in the same way, where there is one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +15,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MODEL_FILE, check_name, corrupt, read, write};
-use crate::{Manifest, Model, ModelError};
+use crate::{Manifest, Model, ModelError, Subject};
 
 const ACTIVE_FILE: &str = "active.toml";
+
+fn active_file(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Cluster => ACTIVE_FILE,
+        Subject::Account => "active-account.toml",
+    }
+}
 
 /// A folder of models.
 #[derive(Debug, Clone)]
@@ -56,12 +65,12 @@ impl Registry {
     /// # Errors
     /// [`ModelError::Io`] and, for `active.toml`, [`ModelError::Corrupt`].
     pub fn list(&self) -> Result<Vec<Entry>, ModelError> {
-        let active = self.named_active()?;
+        let active = [self.named_active(Subject::Cluster)?, self.named_active(Subject::Account)?];
         let mut entries = Vec::new();
         for name in folders(&self.dir)? {
             for version in folders(&self.dir.join(&name))? {
                 if self.dir.join(&name).join(&version).join(MODEL_FILE).is_file() {
-                    let active = active.as_ref().is_some_and(|a| a.name == name && a.version == version);
+                    let active = active.iter().flatten().any(|a| a.name == name && a.version == version);
                     entries.push(Entry { name: name.clone(), version, active });
                 }
             }
@@ -86,32 +95,38 @@ impl Registry {
         Model::load(&self.find(name, version)?)
     }
 
-    /// Loads the model in service.
+    /// Loads the model of clusters in service.
     ///
     /// # Errors
-    /// As [`Registry::load`]; [`ModelError::Unknown`] where none is in service.
+    /// As [`Registry::load`]; [`ModelError::Unknown`] where none is in service; [`ModelError::Subject`].
     pub fn active(&self) -> Result<Model, ModelError> {
-        match self.named_active()? {
-            Some(active) => self.load(&active.name, &active.version),
-            None => Err(self.unknown("(active)".to_owned())),
-        }
+        self.active_of(Subject::Cluster)?.ok_or_else(|| self.unknown("(active)".to_owned()))
     }
 
-    /// Puts a model in service, once it has loaded without fault.
+    /// Loads the model of this subject in service, if there is one.
+    ///
+    /// # Errors
+    /// As [`Registry::load`], and [`ModelError::Subject`].
+    pub fn active_of(&self, subject: Subject) -> Result<Option<Model>, ModelError> {
+        let Some(active) = self.named_active(subject)? else { return Ok(None) };
+        self.load(&active.name, &active.version)?.of(subject).map(Some)
+    }
+
+    /// Puts a model in service for what it judges, once it has loaded without fault.
     ///
     /// # Errors
     /// As [`Registry::load`].
     pub fn promote(&self, name: &str, version: &str) -> Result<(), ModelError> {
-        self.load(name, version)?;
-        let path = self.dir.join(ACTIVE_FILE);
+        let subject = self.load(name, version)?.subject();
+        let path = self.dir.join(active_file(subject));
         let active = Active { name: name.to_owned(), version: version.to_owned() };
         let text = toml::to_string(&active).map_err(|e| corrupt(&path, e.to_string()))?;
-        let text = format!("# The model in service; `lockstep models promote` writes this file.\n{text}");
+        let text = format!("# The model of {subject}s in service; `lockstep models promote` writes this file.\n{text}");
         write(&path, text.as_bytes())
     }
 
-    fn named_active(&self) -> Result<Option<Active>, ModelError> {
-        let path = self.dir.join(ACTIVE_FILE);
+    fn named_active(&self, subject: Subject) -> Result<Option<Active>, ModelError> {
+        let path = self.dir.join(active_file(subject));
         if !path.exists() {
             return Ok(None);
         }

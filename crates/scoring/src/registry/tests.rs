@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::rows;
+use crate::sample::{account_rows, rows};
 use crate::{Options, train};
 
 #[test]
@@ -49,4 +49,24 @@ fn a_misspelt_key_in_the_active_file_is_an_error() {
 fn no_folder_is_an_error_that_names_it() {
     let error = Registry::open(Path::new("no/such/models")).unwrap_err().to_string();
     assert!(error.starts_with("cannot list no/such/models: "), "{error}");
+}
+
+#[test]
+fn a_model_of_each_subject_is_in_service() {
+    let dir = tempfile::tempdir().unwrap();
+    train(&rows(0.3), &Options::new("cluster", "1")).unwrap().save(dir.path()).unwrap();
+    let options = Options { subject: Subject::Account, ..Options::new("account", "1") };
+    train(&account_rows(), &options).unwrap().save(dir.path()).unwrap();
+    let registry = Registry::open(dir.path()).unwrap();
+    registry.promote("account", "1").unwrap();
+    assert!(registry.active().is_err(), "an account's model is no cluster's");
+    registry.promote("cluster", "1").unwrap();
+    assert_eq!(
+        (registry.active().unwrap().name(), registry.list().unwrap().iter().filter(|e| e.active).count()),
+        ("cluster", 2)
+    );
+    assert_eq!(registry.active_of(Subject::Account).unwrap().unwrap().name(), "account");
+    fs::copy(dir.path().join("active-account.toml"), dir.path().join(ACTIVE_FILE)).unwrap();
+    let error = registry.active().unwrap_err().to_string();
+    assert!(error.contains("account 1 is a model of accounts and cannot judge clusters"), "{error}");
 }
