@@ -64,7 +64,8 @@ impl Profile {
 
 impl Accounts {
     /// The account's number; what the post says of it is added to what is known.
-    pub(crate) fn observe(&mut self, profile: Profile) -> AccountId {
+    /// Where it is a repost whose original was seen too, `fast` says whether it came within the narrowest window.
+    pub(crate) fn observe(&mut self, profile: Profile, fast: Option<bool>) -> AccountId {
         let mut hash = hash_strs(0, &[&profile.platform, &profile.account]);
         let (seen, given, platform) = (&mut self.seen, &mut self.given, &mut self.platform);
         // Names of equal hash can be made on purpose; nobody may act in the name of another, so the next place is taken then.
@@ -91,6 +92,8 @@ impl Accounts {
         known.posts += 1;
         known.reposts += u64::from(profile.repost);
         known.deleted += u64::from(profile.deleted);
+        known.timed_reposts += u64::from(fast.is_some());
+        known.fast_reposts += u64::from(fast == Some(true));
         known.hours[hour_of_day(new.first_post)] += 1;
         known.first_post = known.first_post.min(new.first_post);
         known.last_post = known.last_post.max(new.last_post);

@@ -155,6 +155,10 @@ pub struct Behaviour {
     pub posts_on_cluster_keys: u64,
     /// Posts seen deleted.
     pub deleted: u64,
+    /// Reposts whose original was seen up to the widest window (an hour) before.
+    pub timed_reposts: u64,
+    /// Those of them that came within the narrowest window (a minute) of the original.
+    pub fast_reposts: u64,
     /// Posts by UTC hour of the day.
     pub hours: [u32; 24],
     /// First post seen.
@@ -253,6 +257,21 @@ pub struct PostRef {
     pub id: String,
     /// Who posted it.
     pub account: AccountRef,
+    /// How it is on its key.
+    pub manner: Manner,
+}
+
+/// How a post is on its key, where there is more to tell than that it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Manner {
+    /// Nothing more.
+    #[default]
+    Plain,
+    /// A text, as one bit of each of the 64 values of its MinHash: of two texts of Jaccard similarity J, a share of about (1 + J) / 2 of
+    /// the bits is equal (Li and Koenig 2010). No word can be had back from it.
+    Wording(u64),
+    /// A repost so many milliseconds after the original, which was seen too.
+    After(u32),
 }
 
 /// Two accounts with accumulated co-act evidence of one kind.

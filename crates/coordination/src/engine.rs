@@ -226,9 +226,15 @@ impl Engine {
         let mut all: Vec<AccountEvidence> = suspects
             .into_iter()
             .filter_map(|(number, (tie_nats, log_e))| {
-                let posts = tracer.accounts.get(number)?.behaviour.posts;
-                let company = company.get(&number).copied().unwrap_or(0.0);
-                Some(AccountEvidence { account: tracer.accounts.name(number), posts, tie_nats, company, log_e })
+                let behaviour = &tracer.accounts.get(number)?.behaviour;
+                Some(AccountEvidence {
+                    account: tracer.accounts.name(number),
+                    posts: behaviour.posts,
+                    last_post: behaviour.last_post,
+                    tie_nats,
+                    company: company.get(&number).copied().unwrap_or(0.0),
+                    log_e,
+                })
             })
             .collect();
         all.sort_by(|x, y| x.account.cmp(&y.account));

@@ -337,8 +337,9 @@ impl Grouper {
             named
                 .map(|(account, act)| PostRef {
                     created_at: act.at,
-                    id: act.post.to_string(),
+                    id: act.post.id.to_string(),
                     account: accounts.name(account),
+                    manner: act.post.manner,
                 })
                 .collect()
         };

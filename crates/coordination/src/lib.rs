@@ -73,8 +73,8 @@ mod trace;
 mod tracer;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
-    Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Manner, Member, PostRef, SilentKeys, SourceNats, Step,
+    Terms, Tie, TraceKind,
 };
 pub use engine::{Engine, Executor};
 pub use params::{Limits, Params, ParamsError};

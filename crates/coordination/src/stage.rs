@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::TraceKind,
+    cluster::{Manner, TraceKind},
     history::{AccountId, SourceId, source_id},
     post::Millis,
 };
@@ -32,6 +32,13 @@ impl KeyName {
     }
 }
 
+/// Names the post of an act, and says how it was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PostMark {
+    pub id: Arc<str>,
+    pub manner: Manner,
+}
+
 /// One trace of one post, in its turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Act {
@@ -42,7 +49,7 @@ pub(crate) struct Act {
     pub key: KeyId,
     pub source: SourceId,
     pub name: KeyName,
-    pub post: Arc<str>,
+    pub post: PostMark,
 }
 
 /// That an account acted, told to every shard: expectations of an account rest on all that it does.
@@ -77,7 +84,7 @@ pub(crate) struct MemberAct {
     pub at: Millis,
     /// Place in the candidate's members.
     pub member: u8,
-    pub post: Arc<str>,
+    pub post: PostMark,
     /// Acts by others since the member's act before this one.
     pub others: u32,
     /// Chance under the null that the next actor would be a member who had not acted.

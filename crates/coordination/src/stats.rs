@@ -98,6 +98,8 @@ pub struct AccountEvidence {
     pub account: AccountRef,
     /// Posts seen.
     pub posts: u64,
+    /// Last post seen.
+    pub last_post: Millis,
     /// Nats of its strongest tie: surprise on the past, not tested.
     pub tie_nats: f64,
     /// How much company it keeps with others on rare things (the engine's `company` has the formula): it ranks the accounts of one stream,

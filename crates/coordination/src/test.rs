@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     post::Millis,
-    stage::{MemberAct, Outcome},
+    stage::{MemberAct, Outcome, PostMark},
 };
 
 /// Probabilities of "the next actor is a member" under the alternative; their likelihood ratios are averaged, which needs
@@ -37,7 +37,7 @@ pub(crate) struct Test {
 
 impl Test {
     /// `count` acts have been made on the key, that of the member who opens the test included.
-    pub(crate) fn open(shares: Arc<[f32]>, at: Millis, member: u8, post: Arc<str>, count: u32) -> Test {
+    pub(crate) fn open(shares: Arc<[f32]>, at: Millis, member: u8, post: PostMark, count: u32) -> Test {
         let waiting = shares.iter().map(|s| f64::from(*s)).sum::<f64>() - f64::from(shares[usize::from(member)]);
         Test {
             waiting: waiting.max(0.0),
@@ -51,7 +51,7 @@ impl Test {
     }
 
     /// A member acts; it is the key's act number `count`. Only a member's first act counts.
-    pub(crate) fn observe(&mut self, at: Millis, member: u8, post: &Arc<str>, count: u32, safety: f64) {
+    pub(crate) fn observe(&mut self, at: Millis, member: u8, post: &PostMark, count: u32, safety: f64) {
         let place = usize::from(member);
         if self.acted & (1 << place) != 0 {
             self.seen += 1;
@@ -136,18 +136,23 @@ pub(crate) fn log_mean_exp<const N: usize>(x: [f64; N]) -> f64 {
     log_sum_exp(x) - (N as f64).ln()
 }
 
+#[cfg(test)]
+fn mark() -> PostMark {
+    PostMark { id: "p".into(), manner: crate::cluster::Manner::Plain }
+}
+
 /// Five members of share 0.01 each; `acts` is a letter per act: a to e a member, `.` somebody else.
 #[cfg(test)]
 pub(crate) fn outcome(acts: &str) -> Outcome {
     let mut acts = acts.bytes();
     let member = |act: u8| act.is_ascii_lowercase().then(|| act.wrapping_sub(b'a'));
     let first = acts.next().and_then(member).expect("a member opens");
-    let mut test = Test::open(vec![0.01f32; 5].into(), 0, first, "p".into(), 1);
+    let mut test = Test::open(vec![0.01f32; 5].into(), 0, first, mark(), 1);
     let mut count = 1;
     for actor in acts {
         count += 1;
         if let Some(member) = member(actor) {
-            test.observe(0, member, &"p".into(), count, 2.0);
+            test.observe(0, member, &mark(), count, 2.0);
         }
     }
     test.outcome(count, 2.0)

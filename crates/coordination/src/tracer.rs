@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::{Accounts, Profile},
-    hash::{FixedState, hash_strs},
+    cluster::Manner,
+    hash::{Map, hash_strs},
     history::{AccountId, source_id},
     order::Reorder,
     params::Params,
     post::{Millis, Post, within_reach},
-    stage::{Act, Activity, KeyId, KeyName},
+    stage::{Act, Activity, KeyId, KeyName, PostMark},
     stats::Outcome,
-    trace::{Readers, Resolver, Trace, tag_keys},
+    trace::{Readers, Resolver, Trace, tag_keys, wording},
 };
 
 /// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
@@ -32,6 +32,7 @@ impl Reader {
             at: within_reach(post.created_at),
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
+            original: post.repost_of.as_deref().map(|id| post_id(&post.platform, id)),
             traces: self.0.read(post),
             tags: tag_keys(post),
         }
@@ -44,6 +45,8 @@ pub struct ReadPost {
     at: Millis,
     id: Arc<str>,
     profile: Profile,
+    /// The post that it repeats.
+    original: Option<u64>,
     traces: Vec<Trace>,
     /// Hashes of all its hashtags, a repost's too.
     tags: Vec<KeyId>,
@@ -88,6 +91,9 @@ pub(crate) struct Tracer {
     /// Event time of the first act.
     start: Option<Millis>,
     shards: u16,
+    /// Time in which a repost is fast, and time in which it is a repost of something new.
+    fast: Millis,
+    prompt: Millis,
 }
 
 /// A post's turn: its acts, each with the shard that it belongs to.
@@ -109,6 +115,9 @@ impl Tracer {
             turns: 0,
             start: None,
             shards,
+            fast: params.windows[0],
+            // No longer than the horizon: for so long every post is remembered, whatever order posts came in.
+            prompt: params.windows[2],
         }
     }
 
@@ -135,7 +144,7 @@ impl Tracer {
         if late && post.at < self.order.watermark() - horizon {
             return Outcome::TooLate;
         }
-        if !self.seen.insert(hash_strs(1, &[&post.profile.platform, &post.id]), post.at) {
+        if !self.seen.insert(post_id(&post.profile.platform, &post.id), post.at) {
             return Outcome::Duplicate;
         }
         self.order.push(post.at, post);
@@ -151,11 +160,18 @@ impl Tracer {
     pub(crate) fn turn(&mut self) -> Option<Turn> {
         let (at, post) = self.order.pop()?;
         self.turns += 1;
-        let account = self.accounts.observe(post.profile);
+        let lag = post.original.and_then(|original| self.seen.at(original)).map(|original| at - original);
+        let lag = lag.filter(|lag| (0..=self.prompt).contains(lag));
+        let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= self.fast));
         let mut acts = Vec::with_capacity(post.traces.len());
         for mut trace in post.traces {
+            let manner = match (&trace.signature, lag) {
+                (Some(signature), _) => Manner::Wording(wording(signature)),
+                (None, Some(lag)) => Manner::After(u32::try_from(lag).unwrap_or(u32::MAX)),
+                (None, None) => Manner::Plain,
+            };
             if self.resolver.resolve(at, &mut trace) {
-                acts.push(self.act(at, account, trace, &post.id));
+                acts.push(self.act(at, account, trace, PostMark { id: post.id.clone(), manner }));
             }
         }
         if !acts.is_empty() {
@@ -164,14 +180,14 @@ impl Tracer {
         Some(Turn { at, account, tags: post.tags, acts })
     }
 
-    fn act(&self, at: Millis, account: AccountId, trace: Trace, post: &Arc<str>) -> (Activity, Act) {
+    fn act(&self, at: Millis, account: AccountId, trace: Trace, post: PostMark) -> (Activity, Act) {
         let (turn, kind) = (self.turns, trace.kind);
         let source = source_id(trace.source_kind, &trace.source);
         // Source and key are one name: whatever a key's source is, all acts on it meet on one shard.
         let key = hash_strs(source ^ kind as u64, &[&trace.key]);
         let shard = (source % u64::from(self.shards)) as u16;
         let name = KeyName { kind, source: trace.source.into(), source_kind: trace.source_kind, key: trace.key.into() };
-        (Activity { turn, at, account, kind, shard }, Act { turn, at, account, key, source, name, post: post.clone() })
+        (Activity { turn, at, account, kind, shard }, Act { turn, at, account, key, source, name, post })
     }
 
     /// Forgets what is older than the horizon.
@@ -180,18 +196,24 @@ impl Tracer {
     }
 }
 
-/// Post ids seen of late, in two generations: a repeated delivery is told from a new post for at least one span of event time.
+/// A post's id among all platforms'.
+fn post_id(platform: &str, id: &str) -> u64 {
+    hash_strs(1, &[platform, id])
+}
+
+/// Posts seen of late and when they were posted, in two generations: a repeated delivery is told from a new post for at least one span
+/// of event time.
 #[derive(Serialize, Deserialize)]
 struct Recent {
     span: Millis,
     turn: Millis,
-    young: HashSet<u64, FixedState>,
-    old: HashSet<u64, FixedState>,
+    young: Map<u64, Millis>,
+    old: Map<u64, Millis>,
 }
 
 impl Recent {
     fn new(span: Millis) -> Recent {
-        Recent { span: span.max(1), turn: Millis::MIN, young: HashSet::default(), old: HashSet::default() }
+        Recent { span: span.max(1), turn: Millis::MIN, young: Map::default(), old: Map::default() }
     }
 
     /// `false` where it was there already.
@@ -200,9 +222,14 @@ impl Recent {
         if turn > self.turn {
             let next = turn == self.turn.saturating_add(1);
             let young = std::mem::take(&mut self.young);
-            self.old = if next { young } else { HashSet::default() };
+            self.old = if next { young } else { Map::default() };
             self.turn = turn;
         }
-        !self.old.contains(&id) && self.young.insert(id)
+        !self.old.contains_key(&id) && self.young.try_insert(id, at).is_ok()
+    }
+
+    /// When a post seen of late was posted.
+    fn at(&self, id: u64) -> Option<Millis> {
+        self.young.get(&id).or_else(|| self.old.get(&id)).copied()
     }
 }

@@ -3,7 +3,7 @@
 mod hostile;
 
 use coordination::{
-    AccountEvidence, Cluster, Engine, Executor, Finding, Millis, Outcome, Params, Post, Tie, TraceKind,
+    AccountEvidence, Cluster, Engine, Executor, Finding, Manner, Millis, Outcome, Params, Post, Tie, TraceKind,
 };
 use proptest::prelude::*;
 
@@ -181,6 +181,81 @@ fn each_post_has_one_outcome() {
     assert_eq!(give(10 * HOUR, "4", 7 * HOUR), Outcome::TooLate);
     let stats = engine.stats();
     assert_eq!((stats.accepted, stats.late, stats.too_late, stats.duplicate), (2, 1, 1, 1));
+}
+
+#[test]
+fn reposts_are_timed_by_originals_that_were_seen() {
+    let mut dice = Dice(9);
+    let group = group("op", 10, 10, 5, &mut dice);
+    // Before each of its links, member 3 reposts something of a voice: within a minute, within the hour, and otherwise.
+    let mut posts = Vec::new();
+    for (n, link) in group.iter().filter(|post| post.account_id.ends_with('3')).enumerate() {
+        let at = link.created_at - 3 * HOUR;
+        let original = post(format!("o{n}"), "voice".to_owned(), at, format!("https://voice.example/{n}"));
+        let repost = |name: &str, after: Millis, of: &str| Post {
+            id: format!("{name}{n}").into(),
+            created_at: at + after,
+            repost_of: Some(of.to_owned().into()),
+            urls: Vec::new(),
+            ..link.clone()
+        };
+        posts.extend([
+            repost("minute", MINUTE, &original.id),
+            repost("more", MINUTE + 1, &original.id),
+            repost("hour", HOUR, &original.id),
+            // Too long ago; never seen; older than the original, as clocks may have it.
+            repost("late", HOUR + 1, &original.id),
+            repost("unseen", MINUTE, "elsewhere"),
+            repost("before", -1, &original.id),
+            original,
+        ]);
+    }
+    posts.extend(group);
+    posts.extend(crowd(&mut dice));
+    let posts = sorted(posts);
+    let found = run(&posts);
+    let member = |name: &str| {
+        let found = found.iter().flat_map(|cluster| &cluster.members);
+        found.filter(|member| member.account.account_id == name).map(|member| &member.behaviour).next().unwrap()
+    };
+    let third = member("op-03");
+    let times = third.reposts / 6;
+    assert!(times > 4);
+    assert_eq!((third.reposts, third.timed_reposts, third.fast_reposts), (6 * times, 3 * times, times));
+    assert_eq!((member("op-04").timed_reposts, member("op-04").fast_reposts), (0, 0));
+}
+
+#[test]
+fn evidence_says_how_far_wordings_differ_and_no_word() {
+    let mut dice = Dice(8);
+    let mut posts = crowd(&mut dice);
+    for mut post in group("op", 10, 12, 4, &mut dice) {
+        let act: u64 = post.id.split('-').nth(1).unwrap().parse().unwrap();
+        let mut words = Dice(1_000 + act);
+        let mut word = || (0..7).map(|_| char::from(b'a' + words.below(26) as u8)).collect::<String>();
+        let said = (0..16).map(|_| word()).collect::<Vec<_>>().join(" ");
+        // Member 7 has an ending of its own.
+        let ending = if post.account_id.ends_with('7') { "tomorrow" } else { "yesterday" };
+        post.text = format!("{said} {ending}").into();
+        posts.push(post);
+    }
+    let found = run(&sorted(posts));
+    let texts: Vec<_> = found.iter().flat_map(|c| &c.evidence).filter(|e| e.kind == TraceKind::Text).collect();
+    assert!(!texts.is_empty());
+    for evidence in texts {
+        let wordings = |seventh: bool| -> Vec<u64> {
+            let of = evidence.posts.iter().filter(|post| post.account.account_id.ends_with('7') == seventh);
+            of.map(|post| match post.manner {
+                Manner::Wording(bits) => bits,
+                other => panic!("{other:?} is no wording"),
+            })
+            .collect()
+        };
+        let (others, seventh) = (wordings(false), wordings(true));
+        assert!(others.windows(2).all(|pair| pair[0] == pair[1]), "{others:x?}");
+        let unequal = seventh.first().map_or(4, |bits| (bits ^ others[0]).count_ones());
+        assert!((1..24).contains(&unequal), "{unequal} of 64 bits differ");
+    }
 }
 
 #[test]

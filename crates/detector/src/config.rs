@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use coordination::{Engine, Limits, Params, ParamsError};
-use scoring::{Model, ModelError, Registry};
+use scoring::{Model, ModelError, Registry, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,14 +11,15 @@ use crate::{
     shards::Threads,
 };
 
-/// The model that comes with the program.
-const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/1/model.json");
+/// The models that come with the program.
+const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/2/model.json");
+const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/1/model.json");
 
 /// The `[detector]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the model bundled with the program is used where there is none.
+    /// Folder of the model registry; the models bundled with the program are used where there is none.
     pub models: PathBuf,
     /// The model whose verdicts are published, `name/version`; empty for the one that the registry has in service.
     pub model: String,
@@ -203,13 +204,21 @@ impl Config {
         Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
     }
 
-    /// The active model: the one named, or the registry's, or the bundled one where there is no registry.
+    /// The active model of clusters: the one named, or the registry's, or the bundled one where there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
         match self.named_model()? {
             Some(name) => self.load_named("model", &name),
             None if self.models.is_dir() => Ok(Registry::open(&self.models)?.active()?),
-            None => Ok(Model::from_bytes(BUNDLED_MODEL)?),
+            None => Ok(Model::from_bytes(BUNDLED_MODEL)?.of(Subject::Cluster)?),
         }
+    }
+
+    /// The model of accounts in service, or the bundled one where there is no registry. A registry may do without.
+    pub fn account_model(&self) -> Result<Option<Model>, StartError> {
+        if self.models.is_dir() {
+            return Ok(Registry::open(&self.models)?.active_of(Subject::Account)?);
+        }
+        Ok(Some(Model::from_bytes(BUNDLED_ACCOUNT_MODEL)?.of(Subject::Account)?))
     }
 
     /// Whether names and numbers make sense, without a look at any file.
@@ -235,5 +244,14 @@ mod tests {
     #[test]
     fn defaults_are_the_engines_own() {
         assert_eq!(EngineConfig::default().params(), Params::default());
+    }
+
+    #[test]
+    fn the_bundled_models_are_those_of_the_registry() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let [bundled, registry] = ["no/such/folder".into(), root].map(|models| Config { models, ..Config::default() });
+        assert_eq!(bundled.model().unwrap(), registry.model().unwrap());
+        assert_eq!(bundled.account_model().unwrap(), registry.account_model().unwrap());
+        assert_eq!(bundled.account_model().unwrap().unwrap().subject(), Subject::Account);
     }
 }

@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coordination::{AccountEvidence, AccountRef, Millis, Stats, Tie};
+use coordination::{AccountEvidence, AccountRef, Finding, Millis, Stats, Tie};
 use jiff::Timestamp;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
+use scoring::{Account, Model, Named};
 use serde_json::json;
 
 use crate::{
@@ -69,10 +70,12 @@ pub struct Detection {
 /// An account and what speaks against it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedAccount {
-    /// Ties and member tests.
-    pub evidence: AccountEvidence,
-    /// The cluster that names it, with its status and probability.
-    pub cluster: Option<(String, Status, f64)>,
+    /// Ties, member tests and behaviour.
+    pub account: Account,
+    /// The cluster that names it, and its status.
+    pub cluster: Option<(String, Status)>,
+    /// Probability that the account is inauthentic, where there is a model of accounts.
+    pub probability: Option<f64>,
 }
 
 /// Why nothing could be detected.
@@ -106,6 +109,7 @@ pub fn detect(
 ) -> Result<Detection, DetectError> {
     let began = Instant::now();
     let mut pipeline = Pipeline::new(config)?;
+    let account_model = config.account_model()?;
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
@@ -144,10 +148,30 @@ pub fn detect(
     // Every cluster that still stands is told at the end, whatever was said of it on the way.
     pipeline.discard();
     pipeline.finish();
-    let mut clusters = pipeline.take()?;
-    clusters.retain(|cluster| cluster.status != Status::Faded);
+    let (clusters, accounts) = ranked(pipeline.take()?, pipeline.accounts(), account_model.as_ref());
     on_stage(Stage::Detecting { posts: done, of });
+    let stats = pipeline.stats();
+    Ok(Detection {
+        accounts,
+        ties: pipeline.ties(TIE_CO_ACTS),
+        clusters,
+        counts: posts.into_counts(),
+        accounts_seen: stats.sizes.accounts as u64,
+        period: period(&times),
+        histogram: histogram(&times),
+        stats,
+        took: began.elapsed(),
+    })
+}
 
+/// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, and every account with
+/// any evidence, the most suspect first. With a model of accounts, each has a probability.
+pub fn ranked(
+    mut clusters: Vec<ClusterMessage>,
+    accounts: Vec<AccountEvidence>,
+    model: Option<&Model>,
+) -> (Vec<ClusterMessage>, Vec<RankedAccount>) {
+    clusters.retain(|cluster| cluster.status != Status::Faded);
     let order = |status| match status {
         Status::Flagged => 0,
         Status::Coordinated => 1,
@@ -160,39 +184,40 @@ pub fn detect(
             .then(y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out))
             .then_with(|| x.cluster_id.cmp(&y.cluster_id))
     });
-    let stats = pipeline.stats();
-    Ok(Detection {
-        accounts: rank(pipeline.accounts(), &clusters),
-        ties: pipeline.ties(TIE_CO_ACTS),
-        clusters,
-        counts: posts.into_counts(),
-        accounts_seen: stats.sizes.accounts as u64,
-        period: period(&times),
-        histogram: histogram(&times),
-        stats,
-        took: began.elapsed(),
-    })
+    let accounts = rank(accounts, &clusters, model);
+    (clusters, accounts)
 }
 
-/// Those in a cluster first, by status, then by the evidence of the member test, then by the strongest tie.
-fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage]) -> Vec<RankedAccount> {
-    let mut named: HashMap<AccountRef, (usize, &ClusterMessage, f64)> = HashMap::new();
-    for (place, cluster) in clusters.iter().enumerate() {
+/// By probability, where there is a model of accounts. Of equals, and without a model: those in a cluster first, by status, then by the
+/// evidence of the member test, by company, and by the strongest tie.
+fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Option<&Model>) -> Vec<RankedAccount> {
+    let mut named: HashMap<AccountRef, (&ClusterMessage, f64)> = HashMap::new();
+    for cluster in clusters {
         for account in &cluster.accounts {
             let name = AccountRef { platform: account.platform.clone(), account_id: account.account_id.clone() };
-            named.entry(name).or_insert((place, cluster, account.log_e));
+            named.entry(name).or_insert((cluster, account.log_e));
         }
     }
     let mut ranked: Vec<(RankedAccount, Option<Status>)> = accounts
         .into_iter()
         .map(|mut evidence| {
-            let cluster = named.get(&evidence.account);
-            if let Some((_, _, log_e)) = cluster {
+            let found = named.get(&evidence.account);
+            if let Some((_, log_e)) = found {
                 evidence.log_e = Some(*log_e);
             }
-            let cluster = cluster.map(|(_, c, _)| (c.cluster_id.clone(), c.status, c.probability));
-            let status = cluster.as_ref().map(|(_, status, _)| *status);
-            (RankedAccount { evidence, cluster }, status)
+            let cluster = found.map(|(cluster, _)| Named {
+                finding: match cluster.status {
+                    Status::Flagged | Status::Coordinated => Finding::Coordinated,
+                    Status::SingleSource => Finding::SingleSource,
+                    Status::Faded => Finding::Faded,
+                },
+                score: cluster.score,
+            });
+            let account = Account { evidence, cluster };
+            let cluster = found.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
+            let status = cluster.as_ref().map(|(_, status)| *status);
+            let probability = model.map(|model| model.verdict_on_account(&account).probability);
+            (RankedAccount { account, cluster, probability }, status)
         })
         .collect();
     let class = |status: &Option<Status>| match status {
@@ -202,13 +227,15 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage]) -> Vec<Rank
         Some(Status::Faded) | None => 3,
     };
     ranked.sort_by(|(x, x_status), (y, y_status)| {
-        let log_e = |account: &RankedAccount| account.evidence.log_e.unwrap_or(0.0).max(0.0);
-        class(x_status)
-            .cmp(&class(y_status))
+        let probability = y.probability.unwrap_or(0.0).total_cmp(&x.probability.unwrap_or(0.0));
+        let (x, y) = (&x.account.evidence, &y.account.evidence);
+        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0).max(0.0);
+        probability
+            .then(class(x_status).cmp(&class(y_status)))
             .then(log_e(y).total_cmp(&log_e(x)))
-            .then(y.evidence.company.total_cmp(&x.evidence.company))
-            .then(y.evidence.tie_nats.total_cmp(&x.evidence.tie_nats))
-            .then_with(|| x.evidence.account.cmp(&y.evidence.account))
+            .then(y.company.total_cmp(&x.company))
+            .then(y.tie_nats.total_cmp(&x.tie_nats))
+            .then_with(|| x.account.cmp(&y.account))
     });
     ranked.into_iter().map(|(account, _)| account).collect()
 }
@@ -285,11 +312,12 @@ impl Detection {
             "strongest_tie_nats",
             "company",
         ])?;
-        for RankedAccount { evidence, cluster } in &self.accounts {
-            let (id, status, probability) = match cluster {
-                Some((id, status, probability)) => (id.as_str(), status_name(*status), format!("{probability:.6}")),
-                None => ("", "", String::new()),
+        for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
+            let (id, status) = match cluster {
+                Some((id, status)) => (id.as_str(), status_name(*status)),
+                None => ("", ""),
             };
+            let probability = probability.map_or_else(String::new, |probability| format!("{probability:.6}"));
             csv.write_record([
                 &evidence.account.platform,
                 &evidence.account.account_id,

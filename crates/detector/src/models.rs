@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use scoring::{Model, ModelError, ModelName, Registry};
+use scoring::{Model, ModelError, ModelName, Registry, Subject};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::config::{Config, StartError};
@@ -104,9 +104,9 @@ impl LookOut {
                     return Ok(None);
                 }
                 let registry = Registry::open(&self.config.models)?;
-                match registry.active_name()? {
+                match registry.active_name(Subject::Cluster)? {
                     Some(name) if is_in_service(&name) => Ok(None),
-                    Some(name) => Ok(Some(registry.load(&name.name, &name.version)?)),
+                    Some(name) => Ok(Some(registry.load(&name.name, &name.version)?.of(Subject::Cluster)?)),
                     None => Ok(Some(registry.active()?)),
                 }
             }
@@ -177,7 +177,7 @@ impl Config {
     }
 
     pub(crate) fn load_named(&self, key: &'static str, name: &ModelName) -> Result<Model, StartError> {
-        let model = Registry::open(&self.models).and_then(|registry| registry.load(&name.name, &name.version));
+        let model = Registry::open(&self.models).and_then(|registry| registry.load(&name.name, &name.version)?.of(Subject::Cluster));
         model.map_err(|source| StartError::Named { key, source })
     }
 }

@@ -155,7 +155,7 @@ impl Pipeline {
         self.engine.ties(co_acts)
     }
 
-    /// Accounts with any evidence.
+    /// Accounts with any evidence, in order of platform and id.
     pub(crate) fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.engine.accounts()
     }

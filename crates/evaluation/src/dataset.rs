@@ -3,51 +3,80 @@
 //!
 //! All three take the features of the code that scores in service: the engine's clusters have them computed, messages carry them.
 
+pub mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use coordination::{Cluster, Engine, Finding, Params, ParamsError};
+use coordination::{AccountEvidence, Cluster, Engine, Finding, Params, ParamsError};
 use detector::detect::detect;
 use detector::input::{Input, Options};
 use messages::cluster::{ClusterMessage, Status};
 use messages::feedback::Feedback;
 use scoring::features::FEATURES;
 use scoring::{Folds, LabelSource, Origin, Row};
-use simulator::{AccountKey, World};
+use simulator::{AccountKey, Truth, World};
 
 use crate::EvaluationError;
 use crate::posts::Labels;
+use crate::run::in_order;
 use crate::truth::{Groups, MAJORITY, key};
 
-/// The coordinated clusters that the engine finds in a world, with what they are.
-///
-/// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
-/// first told and as it was last: in service, the model judges young clusters too.
-pub fn of_world(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, ParamsError> {
-    let (posts, truth) = world.stream(seed);
-    let mut engine = Engine::new(Params::default())?;
-    let mut found = Vec::new();
-    let mut languages = Languages::default();
-    for post in posts {
-        let read = post.as_post();
-        languages.add(
-            AccountKey { platform: read.platform.to_string(), account_id: read.account_id.to_string() },
-            read.lang.as_deref(),
-        );
-        engine.on_post(post.created_at, &read, &mut found);
+/// What the engine makes of a simulated world, and what is true of it.
+pub struct Seen {
+    world: String,
+    seed: u64,
+    truth: Truth,
+    languages: Languages,
+    /// Every state of every cluster.
+    found: Vec<Cluster>,
+    /// How many of those had been told before the stream ended.
+    before_the_end: usize,
+    accounts: Vec<AccountEvidence>,
+}
+
+impl Seen {
+    /// Runs a world through the engine.
+    ///
+    /// What a platform tells of accounts (their profile, their application, deletions) goes round from seed to seed, seed 1 being the world
+    /// as it stands. Campaigns and innocent groups prefer different platforms, so not to know something would else tell them apart,
+    /// and trees would learn that in place of behaviour.
+    pub fn new(world: &World, name: &str, seed: u64) -> Result<Seen, ParamsError> {
+        let world = telling_in_turn(world, seed);
+        let (posts, truth) = world.stream(seed);
+        let mut engine = Engine::new(Params::default())?;
+        let mut found = Vec::new();
+        let mut languages = Languages::default();
+        for post in posts {
+            let read = post.as_post();
+            languages.add(
+                AccountKey { platform: read.platform.to_string(), account_id: read.account_id.to_string() },
+                read.lang.as_deref(),
+            );
+            engine.on_post(post.created_at, &read, &mut found);
+        }
+        let before_the_end = found.len();
+        engine.finish(&mut found);
+        let accounts = engine.accounts();
+        Ok(Seen { world: name.to_owned(), seed, truth, languages, found, before_the_end, accounts })
     }
-    engine.finish(&mut found);
-    let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
-    for cluster in found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
-        states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
-    }
-    let groups = Groups::new(&truth);
-    let clusters = states.into_values().flat_map(|(first, last)| {
-        let last = (last.version != first.version).then_some(last);
-        std::iter::once(first).chain(last)
-    });
-    Ok(clusters
-        .map(|cluster| {
+
+    /// The coordinated clusters, with what they are.
+    ///
+    /// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
+    /// first told and as it was last: in service, the model judges young clusters too.
+    pub fn clusters(&self) -> Vec<Row> {
+        let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
+        for cluster in self.found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
+            states.entry(&cluster.id).and_modify(|(_, last)| *last = cluster).or_insert((cluster, cluster));
+        }
+        let groups = Groups::new(&self.truth);
+        let clusters = states.into_values().flat_map(|(first, last)| {
+            let last = (last.version != first.version).then_some(last);
+            std::iter::once(first).chain(last)
+        });
+        let row = |cluster: &Cluster| {
             let members: Vec<AccountKey> = cluster.members.iter().map(|member| key(&member.account)).collect();
             let origin = groups.of(&members);
             let benign_class = match groups.label(origin.group) {
@@ -60,13 +89,52 @@ pub fn of_world(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, Params
                 weight: 1.0,
                 campaign: origin.group.to_owned(),
                 benign_class,
-                world: name.to_owned(),
-                seed,
-                language: languages.of(&members),
+                world: self.world.clone(),
+                seed: self.seed,
+                language: self.languages.of(&members),
             };
             Row::new(cluster, origin)
-        })
-        .collect())
+        };
+        clusters.map(row).collect()
+    }
+}
+
+fn telling_in_turn(world: &World, seed: u64) -> World {
+    let mut world = world.clone();
+    let tell: Vec<[bool; 3]> = world.platforms.iter().map(|p| [p.profile, p.client, p.deletions]).collect();
+    let by = (seed.wrapping_sub(1) % tell.len().max(1) as u64) as usize;
+    for (platform, [profile, client, deletions]) in world.platforms.iter_mut().zip(tell.into_iter().cycle().skip(by)) {
+        (platform.profile, platform.client, platform.deletions) = (profile, client, deletions);
+    }
+    world
+}
+
+/// Runs each of these worlds with each of the seeds, on so many threads, and makes something of what is seen; results come by world and
+/// then by seed. `on_done` is told of each, from any thread.
+///
+/// # Errors
+/// As [`Seen::new`].
+pub fn of_worlds<T: Send>(
+    worlds: &[(String, World)],
+    seeds: RangeInclusive<u64>,
+    threads: usize,
+    make: &(dyn Fn(Seen) -> T + Sync),
+    on_done: &(dyn Fn(&str, u64) + Sync),
+) -> Result<Vec<T>, ParamsError> {
+    let jobs: Vec<(&(String, World), u64)> =
+        worlds.iter().flat_map(|world| seeds.clone().map(move |seed| (world, seed))).collect();
+    let made = in_order(jobs.len(), threads, |at| {
+        let ((name, world), seed) = jobs[at];
+        let made = Seen::new(world, name, seed).map(make);
+        on_done(name, seed);
+        made
+    });
+    made.into_iter().collect()
+}
+
+/// The [clusters](Seen::clusters) that the engine finds in a world.
+pub fn of_world(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, ParamsError> {
+    Ok(Seen::new(world, name, seed)?.clusters())
 }
 
 /// A label's name as in the truth that `lockstep simulate` writes.

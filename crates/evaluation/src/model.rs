@@ -23,10 +23,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coordination::ParamsError;
 use scoring::{Dataset, Folds, LabelSource, Learner, Manifest, Model, Row, TrainingData};
 use serde::Serialize;
-use simulator::World;
 
 pub use ablation::{Ablation, Group, Variant};
 pub use compare::{Comparison, Difference, MARGIN, Outcome};
@@ -34,7 +32,6 @@ use figures::Judgement;
 pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};
 
-use crate::run::in_order;
 
 /// What a model says of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,38 +57,6 @@ fn judge_row(model: &Model, row: &Row) -> Judged {
     Judged { score: verdict.score, probability: verdict.probability, inauthentic: verdict.inauthentic }
 }
 
-/// The labelled clusters of worlds, with each of so many seeds from `first` on, found on so many threads.
-///
-/// # Errors
-/// As [`crate::dataset::of_world`].
-pub fn of_worlds(
-    worlds: &[(String, World)],
-    first: u64,
-    seeds: u64,
-    threads: usize,
-    on_done: &(dyn Fn(&str, u64) + Sync),
-) -> Result<Vec<Row>, ParamsError> {
-    let jobs: Vec<(&(String, World), u64)> =
-        worlds.iter().flat_map(|world| (first..first + seeds).map(move |seed| (world, seed))).collect();
-    let found = in_order(jobs.len(), threads, |at| {
-        let ((name, world), seed) = jobs[at];
-        let rows = crate::dataset::of_world(world, name, seed);
-        on_done(name, seed);
-        rows
-    });
-    found.into_iter().try_fold(Vec::new(), |mut all, rows| {
-        all.extend(rows?);
-        Ok(all)
-    })
-}
-
-/// Rows as a dataset, with the folds that they have.
-pub fn as_dataset(rows: Vec<Row>) -> Dataset {
-    let mut dataset = Dataset::split(&[]);
-    dataset.rows = rows;
-    dataset
-}
-
 /// Why a model cannot be judged on rows.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -115,7 +80,7 @@ pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, 
     // Training may have been given the rows with their folds, or before they had any.
     let mut without_folds = rows.to_vec();
     without_folds.iter_mut().for_each(|row| row.folds = Folds::default());
-    let forms = [as_dataset(rows.to_vec()), as_dataset(without_folds), Dataset::split(rows)];
+    let forms = [Dataset { rows: rows.to_vec(), ..Dataset::default() }, Dataset { rows: without_folds, ..Dataset::default() }, Dataset::split(rows)];
     if forms.iter().any(|form| form.fingerprint() == *fingerprint) {
         let model = format!("{} {}", manifest.name, manifest.version);
         return Err(TrainedOnThese { model, fingerprint: fingerprint.clone() });
@@ -348,7 +313,7 @@ impl Data {
             collections: BTreeMap::new(),
             label_sources: BTreeMap::new(),
             synthetic: rows.iter().all(|row| row.origin.label_source == LabelSource::Simulator),
-            fingerprint: as_dataset(rows.to_vec()).fingerprint(),
+            fingerprint: Dataset { rows: rows.to_vec(), ..Dataset::default() }.fingerprint(),
         };
         for row in rows {
             *data.collections.entry(row.origin.world.clone()).or_default() += 1;

@@ -329,7 +329,7 @@ impl Labels {
                 rank += 1.0;
             }
             before = Some(account);
-            ranks.insert(crate::truth::key(&account.evidence.account), rank);
+            ranks.insert(crate::truth::key(&account.account.evidence.account), rank);
         }
         let last = rank + 1.0;
         let scored = self.of_account.iter().filter_map(|(key, account)| {
@@ -391,21 +391,20 @@ impl fmt::Display for FileTally {
 
 /// Whether two neighbours of the ranking differ in name only.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
-    // Whatever the ranking looks at, now or later, is in the evidence; the member test counts from 0 on.
-    let evidence = |account: &RankedAccount| {
-        let status = account.cluster.as_ref().map(|(_, status, _)| *status);
-        let log_e = Some(account.evidence.log_e.unwrap_or(0.0).max(0.0));
-        let evidence =
-            AccountEvidence { account: x.evidence.account.clone(), posts: 0, log_e, ..account.evidence.clone() };
-        (status, evidence)
+    // What the ranking looks at; the member test counts from 0 on.
+    let rank = |account: &RankedAccount| {
+        let AccountEvidence { log_e, company, tie_nats, .. } = account.account.evidence;
+        let status = account.cluster.as_ref().map(|(_, status)| *status);
+        (account.probability, status, log_e.unwrap_or(0.0).max(0.0), company, tie_nats)
     };
-    evidence(x) == evidence(y)
+    rank(x) == rank(y)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use coordination::AccountRef;
+    use scoring::Account;
 
     fn key(id: &str) -> AccountKey {
         AccountKey { platform: "x".to_owned(), account_id: id.to_owned() }
@@ -468,14 +467,19 @@ mod tests {
     #[test]
     fn accounts_without_evidence_rank_last_together() {
         let account = |id: &str, tie_nats: f64| RankedAccount {
-            evidence: AccountEvidence {
-                account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
-                posts: 1,
-                tie_nats,
-                company: 0.0,
-                log_e: None,
+            account: Account {
+                evidence: AccountEvidence {
+                    account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
+                    posts: 1,
+                    last_post: 0,
+                    tie_nats,
+                    company: 0.0,
+                    log_e: None,
+                },
+                cluster: None,
             },
             cluster: None,
+            probability: None,
         };
         // a | o b | c d p q (absent): AP = 1/4 + 1/4 * 2/3 + 2/4 * 4/7; AUC: a over 3, b over 2.5, c and d over 1 each.
         let figures = some().ranking(&[account("a", 3.0), account("o", 2.0), account("b", 2.0)]).figures().unwrap();

@@ -30,7 +30,8 @@ const SHOWN: u64 = 5;
 /// coordination-network-toolkit's columns is recognised. Writes to the output folder:
 ///   clusters.jsonl  one cluster a line, with its evidence and verdict
 ///   ties.csv        pairs of accounts that acted on the same things together
-///   accounts.csv    every account with any evidence, the most suspect first
+///   accounts.csv    every account with any evidence, the most suspect first; probability is what the model of accounts
+///                   says of the account itself (of its group: clusters.jsonl), from its evidence and its group alone
 ///   report.html     the same to look at; one file, needs no network
 ///   summary.json    the numbers
 ///   rejected.jsonl  lines that could not be read, with the reason (only where there are some)

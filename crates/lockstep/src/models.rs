@@ -7,7 +7,7 @@ use std::{io::Write, path::PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use scoring::{Listed, Manifest, ModelName, Registry};
+use scoring::{Listed, Manifest, ModelName, Registry, Subject};
 use serde_json::json;
 
 use crate::{
@@ -61,7 +61,11 @@ enum Action {
         model: Named,
     },
     /// Goes back to the version that was in service before
-    Rollback,
+    Rollback {
+        /// Of the models of accounts in place of those of clusters
+        #[arg(long)]
+        accounts: bool,
+    },
 }
 
 /// A model, in one word or in two.
@@ -102,7 +106,7 @@ impl Models {
             Action::List { json: false } => {
                 let listed = registry.survey()?;
                 std::io::stdout().write_all(table(&listed, &config).as_bytes())?;
-                match registry.active_name()? {
+                match registry.active_name(Subject::Cluster)? {
                     Some(_) if listed.iter().any(|listed| listed.entry.active) => {}
                     Some(name) => eprintln!("warning: active.toml names {name}, which is not there; promote another"),
                     None => {
@@ -135,8 +139,9 @@ impl Models {
                 }
                 warn_of_a_named_model(&config);
             }
-            Action::Rollback => {
-                let change = registry.rollback(Timestamp::now())?;
+            Action::Rollback { accounts } => {
+                let subject = if accounts { Subject::Account } else { Subject::Cluster };
+                let change = registry.rollback(subject, Timestamp::now())?;
                 let from = change.from.map_or_else(|| "none".to_owned(), |from| from.to_string());
                 eprintln!("{} is in service again in place of {from}; {TAKEN}", change.to);
                 warn_of_a_named_model(&config);
@@ -162,6 +167,9 @@ fn roles(listed: &Listed, config: &Config) -> Vec<&'static str> {
     let name = ModelName { name: listed.entry.name.clone(), version: listed.entry.version.clone() }.to_string();
     let detector = &config.detector;
     let mut roles = Vec::new();
+    if listed.manifest.as_ref().is_ok_and(|manifest| manifest.subject == Subject::Account) {
+        return if listed.entry.active { vec!["in service for accounts"] } else { roles };
+    }
     match (listed.entry.active, detector.model.as_str()) {
         (true, "") => roles.push("in service"),
         (_, named) if named == name => roles.push("in service (detector.model)"),

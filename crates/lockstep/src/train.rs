@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use scoring::{Learner, Manifest, Metrics, Options, Row, boost::Boosting, train};
+use evaluation::dataset::accounts::Accounts;
+use scoring::{Learner, Manifest, Metrics, Options, Row, Subject, boost::Boosting, train};
 
 use crate::{
     Usage,
@@ -24,9 +25,10 @@ const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  lockstep train --version 2 --dataset data/clusters.parquet
-  lockstep train --name cluster-boosted --version 1 --learner boosted --dataset data/clusters.csv
-  lockstep train --version 1 --seeds 8          what the bundled model was trained with")]
+  lockstep train --version 3 --dataset data/clusters.parquet
+  lockstep train --name cluster-boosted --version 2 --learner boosted --dataset data/clusters.csv
+  lockstep train --version 2 --seeds 8                       what the bundled models were trained with
+  lockstep train --subject account --version 1 --seeds 8")]
 pub struct Train {
     /// Labelled clusters, CSV or Parquet, in place of worlds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "jobs"])]
@@ -36,9 +38,13 @@ pub struct Train {
     worlds: Vec<String>,
     #[command(flatten)]
     seeds: Worlds,
-    /// Name of the model
-    #[arg(long, default_value = "cluster")]
-    name: String,
+    /// What the model judges: groups, or single accounts with any evidence against them (with the scores of the model of clusters
+    /// that is in service in the registry); a dataset says so itself
+    #[arg(long, value_enum, default_value_t = SubjectName::Cluster, conflicts_with = "dataset")]
+    subject: SubjectName,
+    /// Name of the model; that of the subject if not given
+    #[arg(long)]
+    name: Option<String>,
     /// Its version
     #[arg(long)]
     version: String,
@@ -74,6 +80,15 @@ pub struct Train {
     json: bool,
 }
 
+/// What is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SubjectName {
+    /// A group of accounts that act together
+    Cluster,
+    /// One account
+    Account,
+}
+
 /// What is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LearnerName {
@@ -85,16 +100,19 @@ enum LearnerName {
 
 impl Train {
     pub fn run(self) -> Result<()> {
-        let mut options = Options::new(&self.name, &self.version);
-        options.learner = self.learner()?;
+        let (rows, mut options) = self.rows()?;
+        let subject = options.subject;
+        if let Some(name) = &self.name {
+            options.name = name.clone();
+        }
+        options.learner = self.learner(subject)?;
         options.precision = self.precision;
-        options.prior = self.prior;
-        let rows = self.rows(&mut options)?;
+        options.prior = self.prior.or(options.prior);
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
         let Manifest { training, learner, threshold, .. } = &trained.manifest;
         eprintln!(
-            "{}: {learner}\ntrained on {} clusters, {} of them inauthentic, from {} campaigns and organic groups; threshold {threshold:.3}",
+            "{}: {learner}\ntrained on {} {subject}s, {} of them inauthentic, from {} campaigns and organic groups; threshold {threshold:.3}",
             dir.display(),
             count(training.rows as u64),
             count(training.inauthentic as u64),
@@ -104,29 +122,46 @@ impl Train {
         if rows.iter().all(|row| row.origin.label_source == scoring::LabelSource::Simulator) {
             eprintln!("  all of it synthetic: on real posts expect worse");
         }
-        eprintln!("put it into service: lockstep models promote {} {}", self.name, self.version);
+        eprintln!("put it into service: lockstep models promote {} {}", options.name, self.version);
         if self.json { println_json(&serde_json::to_value(&trained.manifest)?) } else { Ok(()) }
     }
 
-    fn rows(&self, options: &mut Options) -> Result<Vec<Row>> {
+    /// What to train on, and how where nothing else is asked for.
+    fn rows(&self) -> Result<(Vec<Row>, Options)> {
         if let Some(path) = &self.dataset {
             let dataset = dataset::read(path)?;
-            options.data = dataset::description(&dataset);
-            return Ok(dataset.rows);
+            let options = Options {
+                subject: dataset.subject,
+                data: dataset::description(&dataset),
+                ..Options::new(dataset.subject.name(), &self.version)
+            };
+            return Ok((dataset.rows, options));
         }
         let worlds = match self.worlds.as_slice() {
             [] => WORLDS.map(str::to_owned).to_vec(),
             worlds => worlds.to_vec(),
         };
         let [first, last] = self.seeds.span();
-        options.data = format!(
-            "synthetic: clusters that the engine found in the simulated worlds {}, seeds {first} to {last}",
-            worlds.join(", "),
-        );
-        self.seeds.rows(&worlds)
+        let said = format!("the simulated worlds {}, seeds {first} to {last}", worlds.join(", "));
+        if self.subject == SubjectName::Cluster {
+            let data = format!("synthetic: clusters that the engine found in {said}");
+            let options = Options { data, ..Options::new(Subject::Cluster.name(), &self.version) };
+            return Ok((self.seeds.rows(&worlds)?, options));
+        }
+        // Accounts are judged by the groups that name them, too.
+        let model = detector::Config { models: self.models.clone(), ..detector::Config::default() }.model()?;
+        let mut accounts = Accounts::default();
+        for found in self.seeds.each(&worlds, &|seen| seen.accounts(&model))? {
+            accounts.add(found?.thinned());
+        }
+        if accounts.rows.is_empty() {
+            bail!("no account has any evidence against it in {said}");
+        }
+        let options = accounts.options(&self.version, &said);
+        Ok((accounts.rows, options))
     }
 
-    fn learner(&self) -> Result<Learner> {
+    fn learner(&self, subject: Subject) -> Result<Learner> {
         let of_trees = [
             ("--trees", self.trees.is_some()),
             ("--depth", self.depth.is_some()),
@@ -137,7 +172,7 @@ impl Train {
             Err(Usage(format!("{option} is a setting of --learner {learner}: name that learner or leave it out"))
                 .into())
         };
-        match (self.learner, Learner::boosted()) {
+        match (self.learner, Learner::boosted_of(subject)) {
             (LearnerName::Boosted, Learner::Boosted(usual)) => {
                 if self.alpha.is_some() {
                     return wrong("--alpha", "logistic");
@@ -176,6 +211,6 @@ fn figures(manifest: &Manifest) -> String {
     rows.push(alone("the evidence alone (log_e)", manifest.baseline_log_e));
     rows.push(alone("the number of accounts alone", manifest.baseline_size));
     rows.push(alone("chance", held_out.inauthentic as f64 / held_out.rows.max(1) as f64));
-    let header = ["rows", "clusters", "inauthentic", "avg precision", "ROC AUC", "Brier", "ECE", "precision", "recall"];
+    let header = ["rows", "judged", "inauthentic", "avg precision", "ROC AUC", "Brier", "ECE", "precision", "recall"];
     table(&header, 1, &rows)
 }

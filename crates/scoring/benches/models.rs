@@ -20,9 +20,11 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use scoring::{
     // The sample takes what it needs from here.
+    Account,
     LabelSource,
     Learner,
     Model,
+    Named,
     Options,
     Origin,
     Row,

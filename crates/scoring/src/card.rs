@@ -1,8 +1,7 @@
 //! The model card: what a person should know before trusting a model.
 
 use crate::boost::Boosted;
-use crate::features::FEATURES;
-use crate::{Manifest, Metrics, Model};
+use crate::{Manifest, Metrics, Model, Subject};
 
 /// Markdown made from model and manifest alone, so that it cannot fall behind them.
 pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
@@ -11,7 +10,7 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
     let held_out = &manifest.held_out;
     let share = 100.0 * training.inauthentic as f64 / training.rows as f64;
     let prior = match settings.prior {
-        Some(prior) => format!("corrected to {:.1} % inauthentic clusters in service", 100.0 * prior),
+        Some(prior) => format!("corrected to {:.1} % inauthentic {}s in service", 100.0 * prior, model.subject),
         None => format!("that of the training data, {share:.1} % inauthentic"),
     };
     let worlds = match &manifest.held_out_worlds {
@@ -28,12 +27,13 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
     };
     let splits = model.trees.as_ref().map(Boosted::splits);
     let part = |at: usize| splits.as_ref().map_or(model.terms[at].weight.abs(), |splits| splits[at] as f64);
-    let mut terms: Vec<usize> = (0..FEATURES.len().min(model.terms.len())).collect();
-    terms.sort_by(|&a, &b| part(b).total_cmp(&part(a)).then(FEATURES[a].name.cmp(FEATURES[b].name)));
+    let features = model.subject.features();
+    let mut terms: Vec<usize> = (0..features.len().min(model.terms.len())).collect();
+    terms.sort_by(|&a, &b| part(b).total_cmp(&part(a)).then(features[a].name.cmp(features[b].name)));
     let weights: String = terms
         .into_iter()
         .map(|at| {
-            let (feature, term) = (&FEATURES[at], &model.terms[at]);
+            let (feature, term) = (&features[at], &model.terms[at]);
             let formula = feature.formula.replace('|', "\\|");
             let Some(mean) = Some(term.mean).filter(|_| term.least < term.most) else {
                 return format!("| `{}` | {} | not used | never varied in training |\n", feature.name, feature.formula);
@@ -52,15 +52,12 @@ pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
 Made by training; do not edit.
 
 ## Intended use
-Says of a group of accounts that the engine found to act together how likely it is that the coordination is inauthentic,
-and why, for a person who reviews the group. It is not meant to decide anything by itself, to judge a single account, or
-to judge what anybody says: it reads no text, no number of followers, and not how often links or hashtags are used.
-A group that stands on a single source must not be flagged, whatever this model says.
+{purpose}
 
 ## Data
 {description}.
 
-- Labelled clusters: {rows}, {inauthentic} of them inauthentic, from {campaigns} campaigns and organic groups
+- Labelled {subject}s: {rows}, {inauthentic} of them inauthentic, from {campaigns} campaigns and organic groups
 - Worlds: {worlds_list}
 - Seeds: {seeds}
 - Fingerprint: `{fingerprint}`
@@ -73,17 +70,17 @@ A group that stands on a single source must not be flagged, whatever this model 
 {unknown}
 
 ## Figures
-| Rows | Clusters | Average precision | ROC AUC | Brier | Calibration error | Precision | Recall |
+| Rows | {subjects} | Average precision | ROC AUC | Brier | Calibration error | Precision | Recall |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {by_seed}{worlds}
-For comparison, average precision of the evidence alone is {log_e:.3}, of the number of accounts alone {size:.3}, and of
+For comparison, average precision of the evidence alone is {log_e:.3}{size}, and of
 chance {chance:.3}. Threshold and calibration were chosen on the first line's rows, so its calibration error, precision
 and recall are a little too good.
 
 ## Limits
 - Figures hold for data like the training data. On other data expect worse, above all more false positives.
 - Groups that coordinate openly (campaign volunteers, newsrooms, fan clubs) are the likeliest false positives.
-- Labels of clusters that mix planted and organic accounts follow the majority of their members.
+{label}
 - Weights say how the model reads a feature beside the others, not what causes what.
 
 ## Features
@@ -118,9 +115,41 @@ and recall are a little too good.
         precision = 100.0 * settings.precision,
         by_seed = figures("Worlds and seeds held out", held_out),
         log_e = manifest.baseline_log_e,
-        size = manifest.baseline_size,
+        size = match model.subject {
+            Subject::Cluster => format!(", of the number of accounts alone {:.3}", manifest.baseline_size),
+            Subject::Account => String::new(),
+        },
+        subject = model.subject,
+        subjects = match model.subject {
+            Subject::Cluster => "Clusters",
+            Subject::Account => "Accounts",
+        },
+        purpose = intended_use(model.subject),
+        label = match model.subject {
+            Subject::Cluster =>
+                "- Labels of clusters that mix planted and organic accounts follow the majority of their members.",
+            Subject::Account =>
+                "- It knows an account by what it does with others: an operation's account that acts alone looks like anybody.",
+        },
         chance = held_out.inauthentic as f64 / held_out.rows as f64,
     )
+}
+
+fn intended_use(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Cluster => {
+            "Says of a group of accounts that the engine found to act together how likely it is that the coordination is inauthentic,
+and why, for a person who reviews the group. It is not meant to decide anything by itself, to judge a single account, or
+to judge what anybody says: it reads no text, no number of followers, and not how often links or hashtags are used.
+A group that stands on a single source must not be flagged, whatever this model says."
+        }
+        Subject::Account => {
+            "Says of an account with any evidence against it how likely it is to be inauthentic, so that a researcher can look at the
+likeliest first. It is not meant to decide anything: no account is flagged, named to a partner or acted on because of it,
+which is for the groups that the engine finds and for people. It reads what the account does with others; no text, no name,
+no age, no empty profile, no number of followers, and not how much it posts."
+        }
+    }
 }
 
 fn figures(rows: &str, m: &Metrics) -> String {

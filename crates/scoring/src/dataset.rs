@@ -1,4 +1,4 @@
-//! Labelled clusters as rows of feature values, in memory and as CSV.
+//! Labelled clusters or accounts as rows of feature values, in memory and as CSV.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use coordination::Cluster;
 use sha2::{Digest, Sha256};
 
-use crate::features::{self, FEATURES};
+use crate::features::{self, Account, Subject};
 
-const KEY_COLUMNS: [&str; 15] = [
-    "cluster_id",
+/// After the one that names the subject.
+const KEY_COLUMNS: [&str; 14] = [
     "label",
     "label_source",
     "weight",
@@ -93,10 +93,10 @@ pub struct Folds {
     pub time: u32,
 }
 
-/// One labelled cluster.
+/// One labelled cluster, or one labelled account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The cluster's id, to find it again.
+    /// The cluster's id, to find it again; `platform:account_id` of an account.
     pub cluster_id: String,
     /// Where it comes from, and what it is.
     pub origin: Origin,
@@ -108,7 +108,7 @@ pub struct Row {
     pub platform: String,
     /// Its place in each split; [`Dataset::split`] gives them.
     pub folds: Folds,
-    /// Feature values in the order of [`FEATURES`]; `None` where not known.
+    /// Feature values in the order of the subject's [features](Subject::features); `None` where not known.
     pub values: Vec<Option<f64>>,
 }
 
@@ -132,6 +132,20 @@ impl Row {
         }
     }
 
+    /// Computes the features of a labelled account with the code that ranks accounts in service.
+    pub fn of_account(account: &Account, origin: Origin) -> Row {
+        let name = &account.evidence.account;
+        Row {
+            cluster_id: format!("{}:{}", name.platform, name.account_id),
+            origin,
+            at_ms: account.evidence.last_post,
+            accounts: 1,
+            platform: name.platform.clone(),
+            folds: Folds::default(),
+            values: features::account_values(account),
+        }
+    }
+
     /// The campaign among all worlds and seeds: what must not be on both sides of a split.
     pub fn campaign_key(&self) -> (&str, u64, &str) {
         (&self.origin.world, self.origin.seed, &self.origin.campaign)
@@ -140,7 +154,7 @@ impl Row {
 
 impl Row {
     /// The cells before those of the features.
-    fn keys(&self) -> [String; KEY_COLUMNS.len()] {
+    fn keys(&self) -> [String; KEY_COLUMNS.len() + 1] {
         let Origin { inauthentic, label_source, weight, campaign, benign_class, world, seed, language } = &self.origin;
         [
             self.cluster_id.clone(),
@@ -162,9 +176,11 @@ impl Row {
     }
 }
 
-/// Labelled clusters.
+/// Labelled clusters, or labelled accounts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
+    /// What the rows are.
+    pub subject: Subject,
     /// The rows, in any order: training does not depend on it.
     pub rows: Vec<Row>,
 }
@@ -220,8 +236,13 @@ pub enum DatasetError {
 }
 
 impl Dataset {
-    /// A dataset of these rows, sorted, each with its place in the splits: the same for the same rows in any order.
+    /// A dataset of labelled clusters, sorted, each with its place in the splits: the same for the same rows in any order.
     pub fn split(rows: &[Row]) -> Dataset {
+        Dataset::split_of(Subject::Cluster, rows)
+    }
+
+    /// The same of any subject.
+    pub fn split_of(subject: Subject, rows: &[Row]) -> Dataset {
         let mut rows: Vec<Row> = sorted(rows).into_iter().cloned().collect();
         let mut campaigns: BTreeMap<(String, u64, String), u32> = BTreeMap::new();
         let mut worlds: BTreeMap<String, (u32, Vec<(i64, usize)>)> = BTreeMap::new();
@@ -246,7 +267,12 @@ impl Dataset {
             let collection = worlds.get(&campaign.0).map_or(0, |(fold, _)| *fold);
             row.folds = Folds { campaign: campaigns.get(&campaign).copied().unwrap_or(0), collection, time };
         }
-        Dataset { rows }
+        Dataset { subject, rows }
+    }
+
+    fn columns(subject: Subject) -> Vec<&'static str> {
+        let features = subject.features().iter().map(|feature| feature.name);
+        std::iter::once(subject.id_column()).chain(KEY_COLUMNS).chain(features).collect()
     }
 
     /// Writes a header and one line a row; a value that is not known is an empty cell. Values read back exactly.
@@ -255,7 +281,7 @@ impl Dataset {
     /// [`DatasetError::Csv`] and [`DatasetError::Flush`] where writing fails.
     pub fn write_csv(&self, out: impl Write) -> Result<(), DatasetError> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(KEY_COLUMNS.into_iter().chain(FEATURES.iter().map(|f| f.name)))?;
+        writer.write_record(Dataset::columns(self.subject))?;
         for row in &self.rows {
             let values = row.values.iter().map(|v| v.map(|v| v.to_string()).unwrap_or_default());
             writer.write_record(row.keys().into_iter().chain(values))?;
@@ -269,7 +295,7 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::Parquet`] and [`DatasetError::Flush`] where writing fails.
     pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), DatasetError> {
-        crate::parquet::write(&self.rows, out)
+        crate::parquet::write(self.subject, &self.rows, out)
     }
 
     /// Reads what [`Dataset::write_csv`] wrote.
@@ -344,6 +370,7 @@ pub(crate) fn name_difference(found: &[String], expected: &[&str]) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::FEATURES;
 
     fn row(values: Vec<Option<f64>>) -> Row {
         Row {
@@ -371,12 +398,24 @@ mod tests {
         let mut values = vec![None; FEATURES.len()];
         values[0] = Some(0.1 + 0.2);
         values[1] = Some(-1e-300);
-        let dataset = Dataset { rows: vec![row(values)] };
+        let dataset = Dataset { rows: vec![row(values)], ..Dataset::default() };
         let mut bytes = Vec::new();
         dataset.write_csv(&mut bytes).unwrap();
         let back = Dataset::read_csv(bytes.as_slice()).unwrap();
         assert_eq!(back, dataset);
         assert_eq!(back.fingerprint(), dataset.fingerprint());
+    }
+
+    #[test]
+    fn a_table_of_accounts_reads_back_as_one() {
+        let dataset = Dataset::split_of(Subject::Account, &crate::sample::account_rows());
+        let mut bytes = Vec::new();
+        dataset.write_csv(&mut bytes).unwrap();
+        assert!(bytes.starts_with(b"account,label,"));
+        assert_eq!(Dataset::read_csv(bytes.as_slice()).unwrap(), dataset);
+        let mut parquet = Vec::new();
+        dataset.write_parquet(&mut parquet).unwrap();
+        assert!(parquet.starts_with(b"PAR1"));
     }
 
     #[test]
@@ -391,7 +430,9 @@ mod tests {
     #[test]
     fn a_bad_cell_is_named() {
         let mut bytes = Vec::new();
-        Dataset { rows: vec![row(vec![Some(1.5); FEATURES.len()])] }.write_csv(&mut bytes).unwrap();
+        Dataset { rows: vec![row(vec![Some(1.5); FEATURES.len()])], ..Dataset::default() }
+            .write_csv(&mut bytes)
+            .unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let cases = [
             (text.replace("inauthentic", "bad"), "line 2, column label: \"bad\" is not inauthentic or organic"),
@@ -440,8 +481,8 @@ mod tests {
     fn the_fingerprint_does_not_depend_on_order() {
         let a = row(vec![Some(1.0); FEATURES.len()]);
         let b = row(vec![None; FEATURES.len()]);
-        let one = Dataset { rows: vec![a.clone(), b.clone()] };
-        let other = Dataset { rows: vec![b, a] };
+        let one = Dataset { rows: vec![a.clone(), b.clone()], ..Dataset::default() };
+        let other = Dataset { rows: vec![b, a], ..Dataset::default() };
         assert_eq!(one.fingerprint(), other.fingerprint());
     }
 }

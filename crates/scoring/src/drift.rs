@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::Row;
-use crate::features::FEATURES;
 use crate::model::round;
 
 /// The smallest window that is measured. At this size, PSI wanders by about 0.05 around what it would be in a large one.
@@ -32,7 +31,7 @@ const BINS: usize = 10;
 pub struct Reference {
     /// Distinct campaigns and organic groups: clusters of one of them are alike, so these count as the sample's size.
     groups: usize,
-    /// In the order of [`FEATURES`].
+    /// In the order of the model's features.
     features: Vec<Histogram>,
     /// Of the score, in nats, on rows held out: on rows that a model has seen, scores are further apart than they will ever be.
     score: Histogram,
@@ -51,7 +50,7 @@ struct Histogram {
 /// How far a window lies from training, 0 where no further than chance alone would bring it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
-    /// PSI of each feature, in the order of [`FEATURES`].
+    /// PSI of each feature, in the order of the model's features.
     pub features: Vec<f64>,
     /// PSI of the score.
     pub score: f64,
@@ -61,12 +60,13 @@ impl Reference {
     /// The picture of a training set: its rows, and the scores that rows had when they were held out.
     pub(crate) fn new(rows: &[&Row], scores: impl Iterator<Item = f64>) -> Reference {
         let groups: BTreeSet<_> = rows.iter().map(|row| row.campaign_key()).collect();
+        let features = rows.first().map_or(0, |row| row.values.len());
         let of = |at: usize| Histogram::new(rows.iter().map(|row| (row.values[at], row.origin.weight)));
         // To a millionth: between two processors, sums may differ in the last digit, and bins must not.
         let score = |raw: f64| (raw * 1e6).round() / 1e6;
         Reference {
             groups: groups.len(),
-            features: (0..FEATURES.len()).map(of).collect(),
+            features: (0..features).map(of).collect(),
             score: Histogram::new(scores.map(|raw| (Some(score(raw)), 1.0))),
         }
     }

@@ -14,7 +14,7 @@ use crate::boost::{BoostError, Boosted, Boosting};
 use crate::card::card;
 use crate::dataset::sorted;
 use crate::drift::Reference;
-use crate::features::{self, FEATURES};
+use crate::features::{Feature, Subject};
 use crate::metrics::{measure, threshold_for_precision};
 use crate::model::{Golden, MANIFEST_FILE, MODEL_FILE, Term, check_name, corrupt, logistic, round, write};
 use crate::{Calibration, Dataset, Manifest, Metrics, Model, ModelError, Row, Settings, TrainingData};
@@ -24,6 +24,8 @@ const FOLDS: usize = 10;
 /// How to train.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
+    /// What the rows are.
+    pub subject: Subject,
     /// Name of the model: its folder in `models/`.
     pub name: String,
     /// Version: the folder below.
@@ -46,7 +48,7 @@ pub enum Learner {
         /// Strength of the L2 penalty, in units of one row's loss.
         alpha: f64,
     },
-    /// Gradient-boosted trees, held monotone where [`features::Feature::monotone`] says so.
+    /// Gradient-boosted trees, held monotone where [`Feature::monotone`] says so.
     Boosted(Boosting),
 }
 
@@ -59,7 +61,12 @@ impl Default for Learner {
 impl Learner {
     /// Trees with the usual settings: few and shallow, as labelled clusters are few.
     pub fn boosted() -> Learner {
-        let monotone = FEATURES.iter().map(|feature| feature.monotone).collect();
+        Learner::boosted_of(Subject::Cluster)
+    }
+
+    /// The same for any subject.
+    pub fn boosted_of(subject: Subject) -> Learner {
+        let monotone = subject.features().iter().map(|feature| feature.monotone).collect();
         Learner::Boosted(Boosting { monotone, ..Boosting::default() })
     }
 
@@ -75,6 +82,7 @@ impl Options {
     /// The usual settings for a model of this name and version.
     pub fn new(name: &str, version: &str) -> Options {
         Options {
+            subject: Subject::Cluster,
             name: name.to_owned(),
             version: version.to_owned(),
             data: "synthetic: clusters that the engine found in simulated worlds".to_owned(),
@@ -113,12 +121,14 @@ pub enum TrainError {
     )]
     Groups(usize),
     /// A row has another number of values than there are features.
-    #[error("cluster {cluster_id} has {found} values, there are {} features", FEATURES.len())]
+    #[error("{cluster_id} has {found} values, there are {expected} features")]
     Width {
         /// Which row.
         cluster_id: String,
         /// Its values.
         found: usize,
+        /// The subject's features.
+        expected: usize,
     },
     /// A setting is out of range.
     #[error("{setting} is {value}; it must be {expected}")]
@@ -169,8 +179,8 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     let mut rows = sorted(rows);
     rows.retain(|row| row.origin.weight > 0.0);
     let (times, _) = repeated(&rows);
-    let by_seed = held_out_scores(&rows, &options.learner, |row| (row.origin.world.as_str(), row.origin.seed))?;
-    let by_world = held_out_scores(&rows, &options.learner, |row| row.origin.world.as_str())?;
+    let by_seed = held_out_scores(&rows, options, |row| (row.origin.world.as_str(), row.origin.seed))?;
+    let by_world = held_out_scores(&rows, options, |row| row.origin.world.as_str())?;
 
     let calibration = calibrate(&rows, &times, &by_seed, options)?;
     let probabilities = |scores: &[Option<f64>], shift: f64| -> Vec<(f64, bool)> {
@@ -182,7 +192,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     let threshold = round(threshold_for_precision(&in_service, options.precision, weight));
     let as_trained = logistic((threshold / (1.0 - threshold)).ln() - calibration.prior_shift);
 
-    let mut model = calibrated(Raw::fit(&rows, &options.learner)?, calibration, threshold, options);
+    let mut model = calibrated(Raw::fit(&rows, options.subject, &options.learner)?, calibration, threshold, options);
     model.golden = golden(&model, &rows);
     let held_out = times.iter().filter_map(|&at| Some(calibration.log_odds(by_seed[at]?)));
     model.reference = Some(Reference::new(&rows, held_out));
@@ -190,12 +200,13 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
 
     let held_out = measure(&probabilities(&by_seed, 0.0), as_trained).ok_or(TrainError::Groups(0))?;
     let manifest = Manifest {
+        subject: options.subject,
         name: options.name.clone(),
         version: options.version.clone(),
         learner: options.learner.words().to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
-        features: FEATURES.iter().map(|feature| feature.name.to_owned()).collect(),
-        feature_schema: features::schema_hash(),
+        features: options.subject.features().iter().map(|feature| feature.name.to_owned()).collect(),
+        feature_schema: options.subject.schema_hash(),
         threshold,
         training: describe(&rows, options),
         settings: Settings {
@@ -213,8 +224,8 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
         calibration,
         held_out: rounded(held_out),
         held_out_worlds: measure(&probabilities(&by_world, 0.0), as_trained).map(rounded),
-        baseline_log_e: baseline(&rows, &by_seed, "log_e"),
-        baseline_size: baseline(&rows, &by_seed, "size"),
+        baseline_log_e: baseline(&rows, &by_seed, options.subject, "log_e"),
+        baseline_size: baseline(&rows, &by_seed, options.subject, "size"),
         model_checksum: checksum,
     };
     let mut manifest_bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -271,8 +282,10 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
             return Err(TrainError::Setting { setting, value, expected });
         }
     }
-    if let Some(row) = rows.iter().find(|row| row.values.len() != FEATURES.len()) {
-        return Err(TrainError::Width { cluster_id: row.cluster_id.clone(), found: row.values.len() });
+    let expected = options.subject.features().len();
+    if let Some(row) = rows.iter().find(|row| row.values.len() != expected) {
+        let cluster_id = format!("{} {}", options.subject, row.cluster_id);
+        return Err(TrainError::Width { cluster_id, found: row.values.len(), expected });
     }
     let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
     let organic = rows.len() - inauthentic;
@@ -289,22 +302,23 @@ enum Raw {
 }
 
 impl Raw {
-    fn fit(rows: &[&Row], learner: &Learner) -> Result<Raw, TrainError> {
+    fn fit(rows: &[&Row], subject: Subject, learner: &Learner) -> Result<Raw, TrainError> {
+        let features = subject.features();
         let boosting = match learner {
-            Learner::Logistic { alpha } => return Ok(Raw::Linear(Linear::fit(rows, *alpha)?)),
+            Learner::Logistic { alpha } => return Ok(Raw::Linear(Linear::fit(rows, features, *alpha)?)),
             Learner::Boosted(boosting) => boosting,
         };
-        let records = Array2::from_shape_fn((rows.len(), FEATURES.len()), |(row, at)| unknown_as_nan(rows[row], at));
+        let records = Array2::from_shape_fn((rows.len(), features.len()), |(row, at)| unknown_as_nan(rows[row], at));
         let labels: Array1<bool> = rows.iter().map(|row| row.origin.inauthentic).collect();
         let trees = boosting.clone().check()?.fit(&weighted(rows, records, labels))?;
-        Ok(Raw::Trees(trees, (0..FEATURES.len()).map(|at| standardise(rows, at)).collect()))
+        Ok(Raw::Trees(trees, standardised(rows, features)))
     }
 
     fn score(&self, row: &Row) -> f64 {
         match self {
             Raw::Linear(linear) => linear.score(row),
             Raw::Trees(trees, _) => {
-                let values: Array1<f64> = (0..FEATURES.len()).map(|at| unknown_as_nan(row, at)).collect();
+                let values: Array1<f64> = (0..row.values.len()).map(|at| unknown_as_nan(row, at)).collect();
                 trees.score(values.view())
             }
         }
@@ -346,8 +360,8 @@ struct Linear {
 }
 
 impl Linear {
-    fn fit(rows: &[&Row], alpha: f64) -> Result<Linear, TrainError> {
-        let mut terms: Vec<Term> = (0..FEATURES.len()).map(|at| standardise(rows, at)).collect();
+    fn fit(rows: &[&Row], features: &[Feature], alpha: f64) -> Result<Linear, TrainError> {
+        let mut terms = standardised(rows, features);
         for term in &mut terms {
             term.weight = 1.0;
         }
@@ -383,16 +397,19 @@ fn coefficient(x: f64) -> f64 {
     (x * 1e5).round() / 1e5 + 0.0
 }
 
+fn standardised(rows: &[&Row], features: &[Feature]) -> Vec<Term> {
+    features.iter().enumerate().map(|(at, feature)| standardise(rows, at, feature)).collect()
+}
+
 /// Mean, scale and range of a feature's known values; a feature that never varies has a range of one point and so never
 /// contributes.
-fn standardise(rows: &[&Row], at: usize) -> Term {
+fn standardise(rows: &[&Row], at: usize, feature: &Feature) -> Term {
     let known: Vec<f64> = rows.iter().filter_map(|row| row.values[at]).collect();
     let n = known.len().max(1) as f64;
     let mean = round(known.iter().sum::<f64>() / n);
     let variance = known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
     let varies = variance.sqrt() > 1e-9;
     let (least, most) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
-    let feature = &FEATURES[at];
     Term {
         feature: feature.name.to_owned(),
         unit: feature.unit.to_owned(),
@@ -408,7 +425,7 @@ fn standardise(rows: &[&Row], at: usize) -> Term {
 /// Scores every row with a model that has seen no row of its group; `None` where the rest has one label only.
 fn held_out_scores<'r, G: Ord>(
     rows: &[&'r Row],
-    learner: &Learner,
+    options: &Options,
     group: impl Fn(&'r Row) -> G,
 ) -> Result<Vec<Option<f64>>, TrainError> {
     let groups: BTreeSet<G> = rows.iter().map(|row| group(row)).collect();
@@ -422,7 +439,7 @@ fn held_out_scores<'r, G: Ord>(
         if inauthentic == 0 || inauthentic == rest.len() {
             continue;
         }
-        let model = Raw::fit(&rest, learner)?;
+        let model = Raw::fit(&rest, options.subject, &options.learner)?;
         for at in (0..rows.len()).filter(|&at| folds[at] == held_out) {
             scores[at] = Some(model.score(rows[at]));
         }
@@ -471,7 +488,8 @@ fn calibrated(raw: Raw, calibration: Calibration, threshold: f64, options: &Opti
         }
     };
     let (name, version) = (options.name.clone(), options.version.clone());
-    Model { name, version, intercept, threshold, terms, golden: Vec::new(), trees, reference: None }
+    let subject = options.subject;
+    Model { subject, name, version, intercept, threshold, terms, golden: Vec::new(), trees, reference: None }
 }
 
 fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {
@@ -491,7 +509,8 @@ fn describe(rows: &[&Row], options: &Options) -> TrainingData {
     let seeds: BTreeSet<u64> = rows.iter().map(|row| row.origin.seed).collect();
     TrainingData {
         description: options.data.clone(),
-        fingerprint: Dataset { rows: rows.iter().map(|&row| row.clone()).collect() }.fingerprint(),
+        fingerprint: Dataset { subject: options.subject, rows: rows.iter().map(|&row| row.clone()).collect() }
+            .fingerprint(),
         rows: rows.len(),
         inauthentic: rows.iter().filter(|row| row.origin.inauthentic).count(),
         campaigns: campaigns.len(),
@@ -500,14 +519,15 @@ fn describe(rows: &[&Row], options: &Options) -> TrainingData {
     }
 }
 
-/// Average precision of one feature alone, on the rows that the model was measured on.
-fn baseline(rows: &[&Row], scores: &[Option<f64>], feature: &str) -> f64 {
-    let at = FEATURES.iter().position(|f| f.name == feature).unwrap_or_default();
+/// Average precision of one feature alone, on the rows that the model was measured on; chance, where the subject has no such feature.
+fn baseline(rows: &[&Row], scores: &[Option<f64>], subject: Subject, feature: &str) -> f64 {
+    let at = subject.features().iter().position(|f| f.name == feature);
+    let value = |row: &Row| at.map_or(0.0, |at| logistic(row.values[at].unwrap_or(f64::MIN)));
     let scored: Vec<(f64, bool)> = rows
         .iter()
         .zip(scores)
         .filter(|(_, score)| score.is_some())
-        .map(|(row, _)| (logistic(row.values[at].unwrap_or(f64::MIN)), row.origin.inauthentic))
+        .map(|(row, _)| (value(row), row.origin.inauthentic))
         .collect();
     measure(&scored, 0.5).map_or(0.0, |metrics| round6(metrics.average_precision))
 }

@@ -1,9 +1,12 @@
-//! linfa models: is a coordinated cluster inauthentic?
+//! linfa models: is a coordinated cluster inauthentic, and is an account?
 //!
 //! The engine in `coordination` says *that* accounts act together; a model here says how likely it is that they are not
 //! what they seem. A cluster's journey: [`features::values`] turns it into numbers about behaviour, [`Model::verdict`]
 //! turns those into a calibrated log-odds with the part that each feature had in it, and a person reads the reasons.
-//! Models come from labelled clusters: [`Row`]s gathered in a [`Dataset`], [`train`]ed with linfa, calibrated on worlds
+//! [`features::account_values`] and [`Model::verdict_on_account`] do the same for an account with any evidence against it: a [`Subject`] has
+//! a table of features of its own, and a model is of one subject.
+//!
+//! Models come from labelled clusters or accounts: [`Row`]s gathered in a [`Dataset`], [`train`]ed with linfa, calibrated on worlds
 //! held out, [saved](TrainedModel::save) with manifest and model card under `models/<name>/<version>/`, and found again by
 //! the [`Registry`].
 //!
@@ -28,6 +31,7 @@ mod sample;
 mod summary;
 
 pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
+pub use features::{Account, Named, Subject};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::boost::{Boosted, Boosting};
 use crate::dataset::name_difference;
 use crate::drift::Reference;
-use crate::features::{self, FEATURES, Feature};
+use crate::features::{self, Account, Feature, Subject};
 use crate::{Metrics, Reason, Verdict};
 
 const MAGIC: &str = "lockstep-model";
@@ -36,6 +36,9 @@ pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
+    /// What it judges; files of models of clusters say nothing.
+    #[serde(default, skip_serializing_if = "Subject::is_cluster")]
+    pub(crate) subject: Subject,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) intercept: f64,
@@ -86,6 +89,9 @@ struct Envelope<M> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// What it judges; manifests of models of clusters say nothing.
+    #[serde(default, skip_serializing_if = "Subject::is_cluster")]
+    pub subject: Subject,
     /// Name of the model.
     pub name: String,
     /// Version of the model.
@@ -96,7 +102,7 @@ pub struct Manifest {
     pub code_version: String,
     /// Features in the order of the weights.
     pub features: Vec<String>,
-    /// [`features::schema_hash`] at the time.
+    /// [`Subject::schema_hash`] at the time.
     pub feature_schema: String,
     /// Probability from which a cluster is called inauthentic.
     pub threshold: f64,
@@ -112,7 +118,7 @@ pub struct Manifest {
     pub held_out_worlds: Option<Metrics>,
     /// Average precision on the held-out rows of log-e alone, without any model.
     pub baseline_log_e: f64,
-    /// Average precision on the held-out rows of the number of accounts alone.
+    /// Average precision on the held-out rows of the number of accounts alone; of single accounts that is chance.
     pub baseline_size: f64,
     /// Checksum of the model that this describes.
     pub model_checksum: String,
@@ -203,6 +209,16 @@ pub enum ModelError {
         /// The difference in words.
         difference: String,
     },
+    /// The model judges something else.
+    #[error("{model} is a model of {found}s and cannot judge {wanted}s; choose another one")]
+    Subject {
+        /// Name and version.
+        model: String,
+        /// What it judges.
+        found: Subject,
+        /// What it should.
+        wanted: Subject,
+    },
     /// The version is there already, with other content.
     #[error("{} holds another model; choose another version", path.display())]
     Exists {
@@ -271,6 +287,22 @@ impl Model {
         Ok(Model::decode(bytes, Path::new(MODEL_FILE))?.0)
     }
 
+    /// What it judges.
+    pub fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// The same model, if this is what it judges.
+    ///
+    /// # Errors
+    /// [`ModelError::Subject`].
+    pub fn of(self, wanted: Subject) -> Result<Model, ModelError> {
+        if self.subject == wanted {
+            return Ok(self);
+        }
+        Err(ModelError::Subject { model: format!("{} {}", self.name, self.version), found: self.subject, wanted })
+    }
+
     /// Name, as in the registry.
     pub fn name(&self) -> &str {
         &self.name
@@ -291,18 +323,30 @@ impl Model {
         self.reference.as_ref()
     }
 
-    /// Judges a cluster.
+    /// Judges a cluster; a model of accounts says no more than that it knows nothing. [`Model::of`] finds that out beforehand.
     ///
     /// The verdict is about inauthenticity alone: whether the finding stands on more than one source is not for the model
     /// to say, and a single-source cluster must not be flagged whatever its verdict.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
-        self.verdict_on(&features::values(cluster))
+        match self.subject {
+            Subject::Cluster => self.verdict_on(&features::values(cluster)),
+            Subject::Account => self.verdict_on(&[]),
+        }
     }
 
-    /// Judges feature values in the order of [`FEATURES`], as in a dataset's rows; missing trailing values are not known.
+    /// Judges an account; a model of clusters says no more than that it knows nothing.
+    pub fn verdict_on_account(&self, account: &Account) -> Verdict {
+        match self.subject {
+            Subject::Account => self.verdict_on(&features::account_values(account)),
+            Subject::Cluster => self.verdict_on(&[]),
+        }
+    }
+
+    /// Judges feature values in the order of the subject's [features](Subject::features), as in a dataset's rows; missing trailing values
+    /// are not known.
     pub fn verdict_on(&self, values: &[Option<f64>]) -> Verdict {
-        let values: Vec<Option<f64>> =
-            values.iter().copied().chain(std::iter::repeat(None)).take(FEATURES.len()).collect();
+        let known = self.subject.features().len();
+        let values: Vec<Option<f64>> = values.iter().copied().chain(std::iter::repeat(None)).take(known).collect();
         let (intercept, mut reasons) = match &self.trees {
             Some(trees) => self.by_trees(trees, &values),
             None => (self.intercept, self.by_weights(&values)),
@@ -324,9 +368,8 @@ impl Model {
     }
 
     fn by_weights(&self, values: &[Option<f64>]) -> Vec<Reason> {
-        FEATURES
-            .iter()
-            .zip(&self.terms)
+        let terms = self.subject.features().iter().zip(&self.terms);
+        terms
             .zip(values)
             .filter(|((_, term), _)| term.weight != 0.0)
             .map(|((feature, term), value)| term.reason(feature, *value, term.contribution(*value)))
@@ -339,7 +382,8 @@ impl Model {
         let (base, parts) = trees.contributions(row.view());
         let splits = trees.splits();
         let used = (0..parts.len()).filter(|at| splits[*at] > 0);
-        let reasons = used.map(|at| self.terms[at].reason(&FEATURES[at], values[at], parts[at]));
+        let features = self.subject.features();
+        let reasons = used.map(|at| self.terms[at].reason(&features[at], values[at], parts[at]));
         (base, reasons.filter(|reason| reason.contribution != 0.0 || reason.value.is_none()).collect())
     }
 
@@ -353,7 +397,7 @@ impl Model {
         let envelope = Envelope {
             magic: MAGIC.to_owned(),
             format: self.format(),
-            feature_schema: features::schema_hash(),
+            feature_schema: self.subject.schema_hash(),
             checksum: checksum.clone(),
             model: self,
         };
@@ -385,7 +429,7 @@ impl Model {
         if let Some(difference) = model.feature_difference() {
             return Err(ModelError::Features { path: path.to_owned(), difference });
         }
-        if envelope.feature_schema != features::schema_hash() {
+        if envelope.feature_schema != model.subject.schema_hash() {
             return Err(corrupt(path, "its feature hash does not match its features"));
         }
         let broken = |term: &&Term| term.scale <= 0.0 || term.least > term.most;
@@ -393,11 +437,11 @@ impl Model {
             return Err(corrupt(path, format!("feature {} has no valid scale or range", term.feature)));
         }
         if envelope.format != model.format()
-            || model.trees.as_ref().is_some_and(|trees| !trees.is_sound(FEATURES.len()))
+            || model.trees.as_ref().is_some_and(|trees| !trees.is_sound(model.subject.features().len()))
         {
             return Err(corrupt(path, "its trees are not whole"));
         }
-        if model.reference.as_ref().is_some_and(|reference| !reference.is_sound(FEATURES.len())) {
+        if model.reference.as_ref().is_some_and(|reference| !reference.is_sound(model.subject.features().len())) {
             return Err(corrupt(path, "its picture of the training set is not whole"));
         }
         for golden in &model.golden {
@@ -417,9 +461,10 @@ impl Model {
 
     fn feature_difference(&self) -> Option<String> {
         let found: Vec<String> = self.terms.iter().map(|term| term.feature.clone()).collect();
-        let expected: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        let features = self.subject.features();
+        let expected: Vec<&str> = features.iter().map(|feature| feature.name).collect();
         name_difference(&found, &expected).or_else(|| {
-            let mut pairs = FEATURES.iter().zip(&self.terms);
+            let mut pairs = features.iter().zip(&self.terms);
             let changed = pairs.find(|(f, t)| f.unit != t.unit || f.formula != t.formula);
             changed.map(|(f, t)| {
                 let (name, unit, formula) = (f.name, f.unit, f.formula);

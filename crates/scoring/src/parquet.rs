@@ -10,15 +10,13 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use crate::features::FEATURES;
-use crate::{DatasetError, Row};
+use crate::{DatasetError, Row, Subject};
 
 /// A column of texts.
 type Text = fn(&Row) -> &str;
 
-/// Texts, in their order; the columns of numbers follow.
-const TEXTS: [(&str, Text); 7] = [
-    ("cluster_id", |row| &row.cluster_id),
+/// Texts after the name of the subject, in their order; the columns of numbers follow.
+const TEXTS: [(&str, Text); 6] = [
     ("label_source", |row| row.origin.label_source.name()),
     ("campaign", |row| &row.origin.campaign),
     ("benign_class", |row| &row.origin.benign_class),
@@ -27,16 +25,18 @@ const TEXTS: [(&str, Text); 7] = [
     ("language", |row| &row.origin.language),
 ];
 
-pub(crate) fn write(rows: &[Row], out: impl Write + Send) -> Result<(), DatasetError> {
-    let mut schema = String::from("message lockstep_clusters {\n");
-    for (name, _) in TEXTS {
+pub(crate) fn write(subject: Subject, rows: &[Row], out: impl Write + Send) -> Result<(), DatasetError> {
+    let id: (&str, Text) = (subject.id_column(), |row| &row.cluster_id);
+    let texts = || std::iter::once(id).chain(TEXTS);
+    let mut schema = format!("message lockstep_{subject}s {{\n");
+    for (name, _) in texts() {
         schema.push_str(&format!("required byte_array {name} (utf8);\n"));
     }
     schema.push_str("required boolean inauthentic;\nrequired double weight;\n");
     // With the older `timestamp_millis` some readers take it for a local time.
     schema.push_str("required int64 seed;\nrequired int64 at (timestamp(millis,true));\nrequired int64 accounts;\n");
     schema.push_str("required int64 campaign_fold;\nrequired int64 collection_fold;\nrequired int64 time_fold;\n");
-    for feature in &FEATURES {
+    for feature in subject.features() {
         schema.push_str(&format!("optional double {};\n", feature.name));
     }
     schema.push('}');
@@ -45,7 +45,7 @@ pub(crate) fn write(rows: &[Row], out: impl Write + Send) -> Result<(), DatasetE
     let schema = Arc::new(parse_message_type(&schema)?);
     let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties.build()))?;
     let mut group = file.next_row_group()?;
-    for (_, text) in TEXTS {
+    for (_, text) in texts() {
         let values: Vec<ByteArray> = rows.iter().map(|row| ByteArray::from(text(row))).collect();
         column::<ByteArrayType>(&mut group, &values, None)?;
     }
@@ -64,7 +64,7 @@ pub(crate) fn write(rows: &[Row], out: impl Write + Send) -> Result<(), DatasetE
     for whole in wholes {
         column::<Int64Type>(&mut group, &rows.iter().map(whole).collect::<Vec<_>>(), None)?;
     }
-    for at in 0..FEATURES.len() {
+    for at in 0..subject.features().len() {
         let cells: Vec<Option<f64>> = rows.iter().map(|row| row.values.get(at).copied().flatten()).collect();
         let known: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
         let values: Vec<f64> = cells.into_iter().flatten().collect();

@@ -12,13 +12,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use crate::dataset::{INAUTHENTIC, ORGANIC};
-use crate::features::FEATURES;
+use crate::features::Subject;
 use crate::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
 
 /// How a Parquet file begins.
 const MAGIC: &[u8] = b"PAR1";
-/// Columns of text, each of which must be there.
-const TEXTS: [&str; 7] = ["cluster_id", "label_source", "campaign", "benign_class", "world", "platform", "language"];
+/// Columns of text beside the one that names the row, each of which must be there.
+const TEXTS: [&str; 6] = ["label_source", "campaign", "benign_class", "world", "platform", "language"];
 const WHOLES: [&str; 2] = ["seed", "accounts"];
 const FOLDS: [&str; 3] = ["campaign_fold", "collection_fold", "time_fold"];
 /// The label as a word or as a flag, and the time in milliseconds or as a time: CSV has the first, Parquet the second.
@@ -180,7 +180,9 @@ impl Cell {
 
 /// Where each column of a dataset is in a table.
 struct Columns {
+    subject: Subject,
     names: Vec<String>,
+    id: usize,
     texts: [usize; TEXTS.len()],
     label: usize,
     weight: usize,
@@ -193,6 +195,9 @@ struct Columns {
 
 impl Columns {
     fn find(names: Vec<String>) -> Result<Columns, DatasetError> {
+        // A table says by the column that names its rows what they are.
+        let named = |subject: &Subject| names.iter().any(|name| name == subject.id_column());
+        let subject = Subject::ALL.into_iter().find(named).unwrap_or_default();
         let mut used = vec![false; names.len()];
         let mut missing = Vec::new();
         let mut one = |wanted: &[&'static str]| -> usize {
@@ -203,12 +208,13 @@ impl Columns {
             }
             at.unwrap_or_default()
         };
+        let id = one(&[subject.id_column()]);
         let texts = TEXTS.map(|name| one(&[name]));
         let (label, weight, at) = (one(&LABEL), one(&["weight"]), one(&TIME));
         let wholes = WHOLES.map(|name| one(&[name]));
         let split = FOLDS.iter().any(|fold| names.iter().any(|name| name == fold));
         let folds = split.then(|| FOLDS.map(|name| one(&[name])));
-        let features = FEATURES.iter().map(|feature| one(&[feature.name])).collect();
+        let features = subject.features().iter().map(|feature| one(&[feature.name])).collect();
         let left = names.iter().zip(&used).filter(|(name, used)| !**used && !ROW_NUMBERS.contains(&name.as_str()));
         let left: Vec<&str> = left.map(|(name, _)| name.as_str()).collect();
         let mut parts = Vec::new();
@@ -223,7 +229,7 @@ impl Columns {
             parts = vec!["it has none of them".to_owned()];
         }
         if parts.is_empty() {
-            return Ok(Columns { texts, label, weight, at, wholes, folds, features, names });
+            return Ok(Columns { subject, id, texts, label, weight, at, wholes, folds, features, names });
         }
         Err(DatasetError::Columns(parts.join("; ")))
     }
@@ -239,7 +245,8 @@ impl Columns {
         let text = |of: usize| cell(self.texts[of]).text().ok_or_else(|| wrong(self.texts[of], "a text"));
         let whole = |at: usize| cell(at).whole().ok_or_else(|| wrong(at, "a whole number"));
         let unsigned = |at: usize| u32::try_from(whole(at)?).map_err(|_| wrong(at, "a whole number"));
-        let [id, said_by, campaign, benign_class, world, platform, language] = std::array::from_fn(text);
+        let id = cell(self.id).text().ok_or_else(|| wrong(self.id, "a text"));
+        let [said_by, campaign, benign_class, world, platform, language] = std::array::from_fn(text);
         let said_by = said_by?;
         let label_source = LabelSource::ALL.into_iter().find(|source| source.name() == said_by);
         let weight = cell(self.weight).number().filter(|weight| *weight >= 0.0);
@@ -268,7 +275,7 @@ impl Columns {
                     _ => wrong(self.label, "true or false"),
                 })?,
                 label_source: label_source
-                    .ok_or_else(|| wrong(self.texts[1], "simulator, posts, partner or reviewer"))?,
+                    .ok_or_else(|| wrong(self.texts[0], "simulator, posts, partner or reviewer"))?,
                 weight: weight.ok_or_else(|| wrong(self.weight, "a number that is not negative"))?,
                 campaign: campaign?,
                 benign_class: benign_class?,
@@ -285,7 +292,10 @@ impl Columns {
     }
 
     fn dataset(&self, rows: Vec<Row>) -> Dataset {
-        if self.folds.is_some() { Dataset { rows } } else { Dataset::split(&rows) }
+        match self.folds {
+            Some(_) => Dataset { subject: self.subject, rows },
+            None => Dataset::split_of(self.subject, &rows),
+        }
     }
 }
 
@@ -315,7 +325,7 @@ mod tests {
 
     #[test]
     fn both_forms_read_back_exactly_whatever_the_file_is_called() {
-        let dataset = Dataset { rows: rows() };
+        let dataset = Dataset { subject: Subject::Cluster, rows: rows() };
         let dir = written(&dataset);
         for name in ["a.csv", "a.parquet"] {
             let other = dir.path().join("other");
@@ -348,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_notebook_may_order_the_columns_and_leave_out_the_folds() {
-        let dataset = Dataset { rows: rows() };
+        let dataset = Dataset { subject: Subject::Cluster, rows: rows() };
         // pandas writes its row numbers under an empty name.
         let text = changed(&dataset, |_| true, "");
         assert_eq!(Dataset::read_csv(text.as_bytes()).unwrap(), dataset);
@@ -358,7 +368,7 @@ mod tests {
 
     #[test]
     fn columns_that_are_missing_or_unknown_are_named() {
-        let dataset = Dataset { rows: rows() };
+        let dataset = Dataset { subject: Subject::Cluster, rows: rows() };
         let refused = |text: String| Dataset::read_csv(text.as_bytes()).unwrap_err().to_string();
         let text = refused(changed(&dataset, |name| name != "tie_density" && name != "time_fold", "mood"));
         assert!(text.contains("missing time_fold, tie_density; unknown mood"), "{text}");
@@ -370,7 +380,7 @@ mod tests {
         #![proptest_config(proptest::test_runner::Config::with_cases(CASES))]
         #[test]
         fn damaged_files_are_datasets_or_errors(edits in proptest::collection::vec(proptest::arbitrary::any::<(u16, u8)>(), 1..6), cut: u16) {
-            let dir = written(&Dataset { rows: rows().into_iter().take(12).collect() });
+            let dir = written(&Dataset { subject: Subject::Cluster, rows: rows().into_iter().take(12).collect() });
             for name in ["a.csv", "a.parquet"] {
                 let path = dir.path().join(name);
                 let mut bytes = std::fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The models in a folder, which of them is in service, and which were before.
+//! The models in a folder, which of them are in service, and which were before.
 //!
 //! `<folder>/<name>/<version>/` holds a model; `<folder>/active.toml` names the one in service:
 //!
@@ -7,8 +7,9 @@
 //! version = "1"
 //! ```
 //!
-//! Whatever changes that adds to `<folder>/history.toml`, which is the way back. Models of several names lie side by side; one
-//! of them all is in service for clusters.
+//! `active-account.toml` names the model of accounts in the same way, where there is one. Whatever changes one of them adds to
+//! `<folder>/history.toml`, or `history-account.toml`, which is the way back. Models of several names lie side by side; one of them
+//! all is in service for clusters, and one for accounts.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -19,10 +20,22 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MODEL_FILE, check_name, corrupt, read, write};
-use crate::{Manifest, Model, ModelError};
+use crate::{Manifest, Model, ModelError, Subject};
 
-const ACTIVE_FILE: &str = "active.toml";
-const HISTORY_FILE: &str = "history.toml";
+
+fn active_file(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Cluster => "active.toml",
+        Subject::Account => "active-account.toml",
+    }
+}
+
+fn history_file(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Cluster => "history.toml",
+        Subject::Account => "history-account.toml",
+    }
+}
 
 /// A folder of models.
 #[derive(Debug, Clone)]
@@ -114,7 +127,9 @@ impl Registry {
     /// # Errors
     /// [`ModelError::Io`] and, for `active.toml`, [`ModelError::Corrupt`].
     pub fn list(&self) -> Result<Vec<Entry>, ModelError> {
-        self.entries(self.active_name()?.as_ref())
+        let active: Vec<Option<ModelName>> =
+            Subject::ALL.iter().map(|subject| self.active_name(*subject)).collect::<Result<_, _>>()?;
+        self.entries(&active.into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// Every version, read and verified as for service. One that cannot be used is listed with the reason.
@@ -163,73 +178,82 @@ impl Registry {
         Ok(model)
     }
 
-    /// Loads the model in service.
+    /// Loads the model of clusters in service.
     ///
     /// # Errors
-    /// As [`Registry::load`]; [`ModelError::NoneActive`] where none is in service.
+    /// As [`Registry::active_of`]; [`ModelError::NoneActive`] where none is in service.
     pub fn active(&self) -> Result<Model, ModelError> {
-        let Some(active) = self.active_name()? else {
-            return Err(ModelError::NoneActive { path: self.dir.clone(), known: self.known() });
-        };
-        self.load(&active.name, &active.version).map_err(|error| match error {
-            ModelError::Unknown { wanted, path, known } => {
-                ModelError::Unknown { wanted: format!("{wanted}, which {ACTIVE_FILE} names"), path, known }
-            }
-            other => other,
-        })
+        self.active_of(Subject::Cluster)?
+            .ok_or_else(|| ModelError::NoneActive { path: self.dir.clone(), known: self.known() })
     }
 
-    /// The model in service, if one was ever put there.
+    /// Loads the model of this subject in service, if there is one.
+    ///
+    /// # Errors
+    /// As [`Registry::load`], and [`ModelError::Subject`].
+    pub fn active_of(&self, subject: Subject) -> Result<Option<Model>, ModelError> {
+        let Some(active) = self.active_name(subject)? else { return Ok(None) };
+        let model = self.load(&active.name, &active.version).map_err(|error| match error {
+            ModelError::Unknown { wanted, path, known } => {
+                let wanted = format!("{wanted}, which {} names", active_file(subject));
+                ModelError::Unknown { wanted, path, known }
+            }
+            other => other,
+        })?;
+        model.of(subject).map(Some)
+    }
+
+    /// The model of this subject in service, if one was ever put there.
     ///
     /// # Errors
     /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `active.toml` cannot be read.
-    pub fn active_name(&self) -> Result<Option<ModelName>, ModelError> {
-        let active: Option<Active> = parsed(&self.dir.join(ACTIVE_FILE))?;
+    pub fn active_name(&self, subject: Subject) -> Result<Option<ModelName>, ModelError> {
+        let active: Option<Active> = parsed(&self.dir.join(active_file(subject)))?;
         Ok(active.map(|Active { name, version }| ModelName { name, version }))
     }
 
-    /// What was in service when, oldest first.
+    /// Which models of this subject were in service when, oldest first.
     ///
     /// # Errors
     /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `history.toml` cannot be read.
-    pub fn history(&self) -> Result<Vec<Change>, ModelError> {
-        let history: Option<History> = parsed(&self.dir.join(HISTORY_FILE))?;
+    pub fn history(&self, subject: Subject) -> Result<Vec<Change>, ModelError> {
+        let history: Option<History> = parsed(&self.dir.join(history_file(subject)))?;
         Ok(history.unwrap_or_default().change)
     }
 
-    /// Puts a model in service, once it has loaded without fault; returns the one before it. One that is in service already
+    /// Puts a model in service for what it judges, once it has loaded without fault; returns the one before it. One that is in service already
     /// stays there and leaves no trace in the history.
     ///
     /// # Errors
     /// As [`Registry::load`], and [`ModelError::Io`] where the folder cannot be written to.
     pub fn promote(&self, name: &str, version: &str, now: Timestamp) -> Result<Option<ModelName>, ModelError> {
         let _locked = self.lock();
-        self.load(name, version)?;
+        let subject = self.load(name, version)?.subject();
         let to = ModelName { name: name.to_owned(), version: version.to_owned() };
-        let from = self.active_name()?;
+        let from = self.active_name(subject)?;
         if from.as_ref() != Some(&to) {
-            self.change(Change { at: now, kind: ChangeKind::Promoted, to, from: from.clone() })?;
+            self.change(subject, Change { at: now, kind: ChangeKind::Promoted, to, from: from.clone() })?;
         }
         Ok(from)
     }
 
-    /// Takes the model in service out and puts the one back that was there before it, once that has loaded without fault; returns
+    /// Takes the model of this subject in service out and puts the one back that was there before it, once that has loaded without fault; returns
     /// that change. Again, it goes one further back.
     ///
     /// # Errors
     /// [`ModelError::NoWayBack`] where none was there before; as [`Registry::load`] where that one can no longer be used.
-    pub fn rollback(&self, now: Timestamp) -> Result<Change, ModelError> {
+    pub fn rollback(&self, subject: Subject, now: Timestamp) -> Result<Change, ModelError> {
         let _locked = self.lock();
-        let from = self.active_name()?;
-        let Some(to) = before(&self.history()?, from.as_ref()) else {
+        let from = self.active_name(subject)?;
+        let Some(to) = before(&self.history(subject)?, from.as_ref()) else {
             let reason = match from {
                 Some(from) => format!(
                     "{from} is in service and {} names none before it; put another there with \
                      `lockstep models promote NAME VERSION`; there are: {}",
-                    self.dir.join(HISTORY_FILE).display(),
+                    self.dir.join(history_file(subject)).display(),
                     self.known()
                 ),
-                None => format!("no model is in service in {}; there are: {}", self.dir.display(), self.known()),
+                None => format!("no model of {subject}s is in service in {}; there are: {}", self.dir.display(), self.known()),
             };
             return Err(ModelError::NoWayBack { reason });
         };
@@ -241,15 +265,15 @@ impl Registry {
             return Err(ModelError::NoWayBack { reason });
         }
         let change = Change { at: now, kind: ChangeKind::RolledBack, to, from };
-        self.change(change.clone())?;
+        self.change(subject, change.clone())?;
         Ok(change)
     }
 
     /// What is in service first: should the process end between the two, it counts as a change by hand, and the way back is the same.
-    fn change(&self, change: Change) -> Result<(), ModelError> {
+    fn change(&self, subject: Subject, change: Change) -> Result<(), ModelError> {
         let second = Timestamp::from_second(change.at.as_second()).unwrap_or(change.at);
         let change = Change { at: second, ..change };
-        let (active, history) = (self.dir.join(ACTIVE_FILE), self.dir.join(HISTORY_FILE));
+        let (active, history) = (self.dir.join(active_file(subject)), self.dir.join(history_file(subject)));
         let ModelName { name, version } = change.to.clone();
         let text = toml::to_string(&Active { name, version }).map_err(|e| corrupt(&active, e.to_string()))?;
         let entry = toml::to_string(&History { change: vec![change] }).map_err(|e| corrupt(&history, e.to_string()))?;
@@ -257,7 +281,9 @@ impl Registry {
             true => read(&history)?,
             false => b"# What was in service when; `lockstep models promote` and `rollback` add to it.\n".to_vec(),
         };
-        let text = format!("# The model in service; `lockstep models promote` and `rollback` write this file.\n{text}");
+        let text = format!(
+            "# The model of {subject}s in service; `lockstep models promote` and `rollback` write this file.\n{text}"
+        );
         write(&active, text.as_bytes())?;
         // Written anew as a whole, so that nobody ever reads half an entry.
         write(&history, &[&before, &b"\n"[..], entry.as_bytes()].concat())
@@ -269,12 +295,12 @@ impl Registry {
         File::open(&self.dir).and_then(|dir| dir.lock().map(|()| dir)).ok()
     }
 
-    fn entries(&self, active: Option<&ModelName>) -> Result<Vec<Entry>, ModelError> {
+    fn entries(&self, active: &[ModelName]) -> Result<Vec<Entry>, ModelError> {
         let mut entries = Vec::new();
         for name in folders(&self.dir)? {
             for version in folders(&self.dir.join(&name))? {
                 if self.dir.join(&name).join(&version).join(MODEL_FILE).is_file() {
-                    let active = active.is_some_and(|a| a.name == name && a.version == version);
+                    let active = active.iter().any(|a| a.name == name && a.version == version);
                     entries.push(Entry { name: name.clone(), version, active });
                 }
             }
@@ -299,7 +325,7 @@ impl Registry {
 
     /// In words, for errors: whatever `active.toml` says.
     fn known(&self) -> String {
-        let known = self.entries(None).unwrap_or_default();
+        let known = self.entries(&[]).unwrap_or_default();
         let known: Vec<String> = known.iter().map(|e| format!("{} {}", e.name, e.version)).collect();
         if known.is_empty() { "none".to_owned() } else { known.join(", ") }
     }

@@ -1,8 +1,11 @@
 //! Clusters and rows made up for tests.
 
-use coordination::{AccountRef, Behaviour, Cluster, Evidence, Finding, Member, PostRef, SourceNats, Tie, TraceKind};
+use coordination::{
+    AccountEvidence, AccountRef, Behaviour, Cluster, Evidence, Finding, Manner, Member, PostRef, SourceNats, Tie,
+    TraceKind,
+};
 
-use crate::{LabelSource, Origin, Row};
+use crate::{Account, LabelSource, Named, Origin, Row};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -51,6 +54,8 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                     reposts: posts / 3,
                     posts_on_cluster_keys: on_keys,
                     deleted: dice.below(3),
+                    timed_reposts: posts / 6,
+                    fast_reposts: if like_inauthentic { posts / 12 } else { posts / 60 },
                     hours,
                     first_post: 0,
                     last_post: 3 * DAY,
@@ -69,7 +74,8 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
             let mut at = 1_400_000_000_000 + k as i64 * 5 * HOUR;
             let posts = (0..size).map(|n| {
                 at += (pace * (0.2 + dice.unit())) as i64;
-                PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n) }
+                let manner = if k % 3 == 2 { Manner::Wording(7 << (n % 3)) } else { Manner::Plain };
+                PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n), manner }
             });
             let posts = posts.collect();
             Evidence {
@@ -119,6 +125,36 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
         silent_keys: Default::default(),
         evidence,
     }
+}
+
+/// Labelled accounts over two worlds with five seeds each: inauthentic ones keep more company.
+pub fn account_rows() -> Vec<Row> {
+    let mut dice = Dice(11);
+    let row = |n: u64| {
+        let inauthentic = n.is_multiple_of(3);
+        let origin = Origin {
+            inauthentic,
+            label_source: LabelSource::Simulator,
+            weight: 1.0,
+            campaign: format!("group-{}", n % 7),
+            benign_class: String::new(),
+            world: ["mixed", "debate"][(n % 2) as usize].to_owned(),
+            seed: n / 2 % 5,
+            language: String::new(),
+        };
+        let evidence = AccountEvidence {
+            account: AccountRef { platform: "x".into(), account_id: format!("a{n}") },
+            posts: 9,
+            last_post: n as i64 * HOUR,
+            tie_nats: 5.0,
+            company: dice.unit() * if inauthentic { 90.0 } else { 30.0 },
+            log_e: n.is_multiple_of(4).then(|| 9.0 * dice.unit()),
+        };
+        let score = if inauthentic { 2.0 } else { -1.0 } + dice.unit();
+        let cluster = (n % 5 < 2).then_some(Named { finding: Finding::Coordinated, score });
+        Row::of_account(&Account { evidence, cluster }, origin)
+    };
+    (0..240).map(row).collect()
 }
 
 /// Labelled rows over two worlds with five seeds each.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::{self, FEATURES};
-use crate::{Dataset, Folds, Row};
+use crate::{Dataset, Folds, Row, Subject};
 
 /// A dataset in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// What a row is of.
+    pub subject: Subject,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
     /// Hash of the list of features.
@@ -107,8 +108,9 @@ impl Dataset {
         });
         let all: Vec<&Row> = self.rows.iter().collect();
         Summary {
+            subject: self.subject,
             fingerprint: self.fingerprint(),
-            feature_schema: features::schema_hash(),
+            feature_schema: self.subject.schema_hash(),
             rows: all.len(),
             inauthentic: inauthentic(&all),
             campaigns: campaigns(&all),
@@ -116,7 +118,7 @@ impl Dataset {
             groups: groups.collect(),
             benign_classes,
             folds: self.folds(),
-            features: (0..FEATURES.len()).map(|at| self.feature(at)).collect(),
+            features: (0..self.subject.features().len()).map(|at| self.feature(at)).collect(),
         }
     }
 
@@ -146,8 +148,8 @@ impl Dataset {
         known.sort_by(f64::total_cmp);
         let unknown: Vec<&Row> = self.rows.iter().filter(|row| value(row).is_none()).collect();
         FeatureSummary {
-            name: FEATURES[at].name.to_owned(),
-            unit: FEATURES[at].unit.to_owned(),
+            name: self.subject.features()[at].name.to_owned(),
+            unit: self.subject.features()[at].unit.to_owned(),
             missing: unknown.len(),
             missing_inauthentic: inauthentic(&unknown),
             least: known.first().copied(),

@@ -43,6 +43,8 @@ impl Trace {
     }
 }
 
+pub(crate) use text::wording;
+
 /// Hashes of a post's hashtags, a repost's too.
 pub(crate) fn tag_keys(post: &Post<'_>) -> Vec<u64> {
     hashtags::tags(post).iter().map(|tag| hash_strs(0, &["#", tag])).collect()

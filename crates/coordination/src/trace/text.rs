@@ -211,6 +211,11 @@ fn densify(bins: Signature) -> Signature {
     dense
 }
 
+/// The lowest bit of each value: see [`Manner::Wording`](crate::cluster::Manner).
+pub(crate) fn wording(signature: &[u32]) -> u64 {
+    signature.iter().take(BINS).enumerate().fold(0, |bits, (place, value)| bits | u64::from(value & 1) << place)
+}
+
 fn equal_bins(a: &[u32], b: &[u32]) -> u32 {
     a.iter().zip(b).map(|(x, y)| u32::from(x == y)).sum()
 }

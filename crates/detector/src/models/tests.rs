@@ -94,7 +94,7 @@ fn a_promoted_model_is_seen_once() {
     promote(&stand.models(), "2");
     assert_eq!(said(&looking.look()), ["active cluster/2"]);
     assert!(looking.look().is_empty());
-    Registry::open(&stand.models()).unwrap().rollback(Timestamp::now()).unwrap();
+    Registry::open(&stand.models()).unwrap().rollback(Subject::Cluster, Timestamp::now()).unwrap();
     assert_eq!(said(&looking.look()), ["active cluster/1"]);
 }
 

@@ -1,16 +1,10 @@
 //! Labelled clusters of simulated worlds, several worlds at a time.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::{self, available_parallelism},
-};
+use std::thread::available_parallelism;
 
 use anyhow::Result;
 use clap::Args;
+use evaluation::dataset::{Seen, of_worlds};
 use scoring::Row;
 
 use crate::{progress, simulate};
@@ -35,38 +29,26 @@ impl Worlds {
         [self.first_seed, self.first_seed.saturating_add(self.seeds - 1)]
     }
 
-    /// Runs every world with every seed; rows come by world and then by seed.
+    /// The labelled clusters of every world with every seed, by world and then by seed.
     pub fn rows(&self, names: &[String]) -> Result<Vec<Row>> {
-        let worlds = names.iter().map(|name| simulate::world(name)).collect::<Result<Vec<_>>>()?;
+        Ok(self.each(names, &|seen| seen.clusters())?.into_iter().flatten().collect())
+    }
+
+    /// Runs every world with every seed and makes something of what is seen, by world and then by seed.
+    pub fn each<T: Send>(&self, names: &[String], make: &(dyn Fn(Seen) -> T + Sync)) -> Result<Vec<T>> {
+        let worlds = names.iter().map(|name| Ok((name.clone(), simulate::world(name)?))).collect::<Result<Vec<_>>>()?;
         let [first, last] = self.span();
-        let jobs: Vec<(usize, u64)> =
-            (0..worlds.len()).flat_map(|world| (first..=last).map(move |seed| (world, seed))).collect();
-        let bar = progress::bar(Some(jobs.len() as u64), "simulating {bar:30} {pos}/{len} worlds, {eta} left {msg}");
-        let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-        let work = || {
-            while let Some((at, (world, seed))) = {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                jobs.get(at).map(|job| (at, *job))
-            } {
-                let rows = evaluation::dataset::of_world(&worlds[world], &names[world], seed);
-                done.lock().unwrap_or_else(|e| e.into_inner()).insert(at, rows);
-                bar.inc(1);
-                bar.set_message(format!("({} {seed})", names[world]));
-            }
-        };
+        let bar = progress::bar(
+            Some(worlds.len() as u64 * self.seeds),
+            "simulating {bar:30} {pos}/{len} worlds, {eta} left {msg}",
+        );
         let threads = self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize);
-        thread::scope(|scope| {
-            for _ in 0..threads.min(jobs.len()) {
-                scope.spawn(work);
-            }
-        });
+        let made = of_worlds(&worlds, first..=last, threads, make, &|name, seed| {
+            bar.inc(1);
+            bar.set_message(format!("({name} {seed})"));
+        })?;
         bar.finish_and_clear();
-        let done = done.into_inner().unwrap_or_else(|e| e.into_inner());
-        let mut all = Vec::new();
-        for rows in done.into_values() {
-            all.extend(rows?);
-        }
-        Ok(all)
+        Ok(made)
     }
 }
 

@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use detector::input::Options;
 use evaluation::{
+    dataset::of_worlds,
     model::{self, Budget, MARGIN, ModelReport, Plan, Split},
     posts::Labels,
 };
-use scoring::{Dataset, Learner, Manifest, Model, Registry, Row};
+use scoring::{Dataset, Learner, Manifest, Model, Registry, Row, Subject};
 
 use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 
@@ -128,7 +129,7 @@ pub struct Stored {
 impl Stored {
     /// A version in the registry.
     pub fn load(registry: &Registry, name: &str, version: &str) -> Result<Stored> {
-        let (model, manifest) = (registry.load(name, version)?, registry.show(name, version)?);
+        let (model, manifest) = (registry.load(name, version)?.of(Subject::Cluster)?, registry.show(name, version)?);
         Ok(Stored { name: format!("{name} {version}"), model, manifest: Some(manifest) })
     }
 
@@ -145,7 +146,7 @@ impl EvaluateModel {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
         }
         let stored = self.stored()?;
-        let taught_by = self.train.as_deref().map(Dataset::read).transpose()?;
+        let taught_by = self.train.as_deref().map(clusters).transpose()?;
         let found = self.clusters.find(&stored)?;
         let splits = match (self.splits.is_empty(), &taught_by) {
             (false, _) => self.splits.clone(),
@@ -159,7 +160,7 @@ impl EvaluateModel {
             stored: stored.into_iter().map(|stored| (stored.name, stored.model)).collect(),
             learners: self.learners,
             splits,
-            taught_by: taught_by.map(|dataset| dataset.rows),
+            taught_by,
             ablation: self.ablation,
             budget: self.budget,
             margin: MARGIN,
@@ -184,7 +185,7 @@ impl EvaluateModel {
         write("model.html", report.html().as_bytes())?;
         let path = dir.join("clusters.csv");
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        model::as_dataset(plan.rows).write_csv(file)?;
+        Dataset { rows: plan.rows, ..Dataset::default() }.write_csv(file)?;
         eprintln!("results: {}", dir.join("model.html").display());
         Ok(())
     }
@@ -247,7 +248,7 @@ impl Clusters {
         let mut sources = Vec::new();
         let mut rows = Vec::new();
         for path in &self.datasets {
-            rows.extend(Dataset::read(path)?.rows);
+            rows.extend(clusters(path)?);
             sources.push(format!("the dataset {}", path.display()));
         }
         if !worlds.is_empty() {
@@ -305,12 +306,13 @@ impl Clusters {
         let worlds = names.iter().map(|name| Ok((name.clone(), simulate::world(name)?))).collect::<Result<Vec<_>>>()?;
         let runs = worlds.len() as u64 * self.seeds;
         let bar = progress::bar(Some(runs), "finding clusters {bar:30} {pos}/{len} worlds, {eta} left {msg}");
-        let rows = model::of_worlds(&worlds, FIRST_SEED, self.seeds, self.threads(), &|name, seed| {
+        let seeds = FIRST_SEED..=FIRST_SEED.saturating_add(self.seeds - 1);
+        let rows = of_worlds(&worlds, seeds, self.threads(), &|seen| seen.clusters(), &|name, seed| {
             bar.inc(1);
             bar.set_message(format!("({name}, seed {seed})"));
-        });
+        })?;
         bar.finish_and_clear();
-        Ok(rows?)
+        Ok(rows.into_iter().flatten().collect())
     }
 
     fn posts(&self, path: &Path) -> Result<Vec<Row>> {
@@ -334,4 +336,13 @@ impl Clusters {
 fn collection(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The rows of a dataset of clusters.
+fn clusters(path: &Path) -> Result<Vec<Row>> {
+    let dataset = Dataset::read(path)?;
+    if dataset.subject != Subject::Cluster {
+        bail!("{}: its rows are {}s; models of clusters are judged by clusters", path.display(), dataset.subject);
+    }
+    Ok(dataset.rows)
 }

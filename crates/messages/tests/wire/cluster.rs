@@ -1,6 +1,6 @@
 use coordination::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms,
-    Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Manner, Member, PostRef, SilentKeys, SourceNats, Step,
+    Terms, Tie, TraceKind,
 };
 use expect_test::expect;
 use messages::cluster::{ClusterError, ClusterMessage, Status};
@@ -46,7 +46,12 @@ fn cluster() -> Cluster {
             source: "a.example".into(),
             source_kind: TraceKind::Url,
             nats: 0.3,
-            posts: vec![PostRef { created_at: 1_793_613_600_000, id: "p1".into(), account: account("7") }],
+            posts: vec![PostRef {
+                created_at: 1_793_613_600_000,
+                id: "p1".into(),
+                account: account("7"),
+                manner: Manner::Wording(7),
+            }],
             test: Some(KeyTest {
                 epsilon: 0.05,
                 steps: vec![
@@ -93,7 +98,7 @@ fn message() -> ClusterMessage {
 #[test]
 fn these_exact_bytes() {
     let bytes = message().encode().unwrap();
-    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"elsewhere":true,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.3,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"test":{"alpha":0.05,"safety":2.0,"proposed":3},"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3},{"kind":"text","source":"en","nats":0.0}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"features":{"client_homogeneity":null,"creation_burst":null,"creation_spread":null,"default_profile_share":null,"delay_p10":null,"delay_p50":null,"delay_p90":null,"deletion_rate":null,"handle_pattern_entropy":null,"hour_entropy":null,"key_entropy":0.0,"log_e":0.262364264,"log_e_leave_one_source_out":2.079441542,"nats_share_hashtags":0.0,"nats_share_repost":0.0,"nats_share_text":0.0,"nats_share_url":1.0,"repost_share":0.0,"share_on_cluster_keys":0.0,"size":0.693147181,"source_entropy":0.0,"tie_density":1.0,"trace_diversity":1.0},"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"text","key":"https://a.example/x","source":"a.example","source_kind":"url","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}],"test":{"epsilon":0.05,"steps":[{"member":0,"others":0,"chance":0.0},{"member":null,"others":2,"chance":0.25}],"others_after":1,"chance_after":0.125,"shares":[0.01,null]}}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
+    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"elsewhere":true,"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.3,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"test":{"alpha":0.05,"safety":2.0,"proposed":3},"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3},{"kind":"text","source":"en","nats":0.0}],"score":1.0,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"features":{"client_homogeneity":null,"creation_burst":null,"creation_spread":null,"cross_platform_share":0.0,"default_profile_share":null,"delay_p10":null,"delay_p50":null,"delay_p90":null,"deletion_rate":null,"fast_repost_share":null,"handle_pattern_entropy":null,"hour_agreement":null,"hour_entropy":null,"key_entropy":0.0,"log_e":0.262364264,"log_e_leave_one_source_out":2.079441542,"nats_share_hashtags":0.0,"nats_share_media":0.0,"nats_share_mention":0.0,"nats_share_reply":0.0,"nats_share_repost":0.0,"nats_share_text":0.0,"nats_share_url":1.0,"repost_lag":null,"repost_share":0.0,"share_on_cluster_keys":0.0,"size":0.693147181,"source_entropy":0.0,"text_spread":null,"tie_density":1.0,"trace_diversity":1.0},"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"text","key":"https://a.example/x","source":"a.example","source_kind":"url","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}],"test":{"epsilon":0.05,"steps":[{"member":0,"others":0,"chance":0.0},{"member":null,"others":2,"chance":0.25}],"others_after":1,"chance_after":0.125,"shares":[0.01,null]}}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
     assert_eq!(ClusterMessage::decode(&bytes), Ok(message()), "every digit comes back");
     let nats = message().sources[1].nats;
     assert!(nats == 0.0 && nats.is_sign_positive(), "the dust of adding is not written: {nats:e}");

@@ -1,4 +1,5 @@
 use super::*;
+use crate::features::FEATURES;
 use crate::sample::{Dice, rows};
 use crate::{Options, train};
 

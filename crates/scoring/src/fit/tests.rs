@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::{Dice, cluster, rows};
+use crate::sample::{Dice, account_rows, cluster, rows};
 
 fn options() -> Options {
     Options::new("cluster", "1")
@@ -92,7 +92,7 @@ fn rows_that_cannot_be_learnt_from_are_refused_with_the_reason() {
     assert!(refuse(&one_group, &options()).starts_with("1 worlds and seeds: "));
     let mut narrow = rows(0.2);
     narrow[0].values.pop();
-    assert!(refuse(&narrow, &options()).contains("has 22 values, there are 23 features"));
+    assert!(refuse(&narrow, &options()).contains("has 30 values, there are 31 features"));
     let bad = Options { learner: Learner::Logistic { alpha: 0.0 }, ..options() };
     assert_eq!(refuse(&rows(0.2), &bad), "alpha is 0; it must be from 0.000001 to 1000000");
     let bad = Options { version: "../1".to_owned(), ..options() };
@@ -179,4 +179,41 @@ fn a_row_without_weight_is_as_if_it_were_not_there() {
         let kept: Vec<Row> = muted.iter().filter(|row| row.origin.weight > 0.0).cloned().collect();
         assert_eq!(train(&muted, &options).unwrap(), train(&kept, &options).unwrap());
     }
+}
+
+#[test]
+fn a_model_of_accounts_is_trained_saved_and_kept_apart() {
+    let rows = account_rows();
+    for learner in [Learner::default(), Learner::boosted_of(Subject::Account)] {
+        let options = Options { subject: Subject::Account, learner, ..Options::new("account", "1") };
+        let trained = train(&rows, &options).unwrap();
+        assert!(trained.manifest.held_out.roc_auc > 0.7, "{:?}", trained.manifest.held_out);
+        // All accounts are of one size: that is chance.
+        assert!((trained.manifest.baseline_size - 80.0 / 240.0).abs() < 1e-6);
+        let dir = tempfile::tempdir().unwrap();
+        let folder = trained.save(dir.path()).unwrap();
+        let loaded = Model::load(&folder).unwrap();
+        assert_eq!((&loaded, loaded.subject()), (&trained.model, Subject::Account));
+        assert_eq!(Manifest::load(&folder).unwrap().subject, Subject::Account);
+        let text = std::fs::read_to_string(folder.join(MODEL_FILE)).unwrap();
+        assert!(text.contains("\"subject\": \"account\"") && text.contains(&Subject::Account.schema_hash()));
+        let card = std::fs::read_to_string(folder.join("card.md")).unwrap();
+        assert!(card.contains("Labelled accounts: 240, 80 of them") && card.contains("`company`"), "{card}");
+        assert!(!card.contains("number of accounts alone"), "{card}");
+        assert_eq!(
+            loaded.of(Subject::Cluster).unwrap_err().to_string(),
+            "account 1 is a model of accounts and cannot judge clusters; choose another one"
+        );
+        // It is no cluster's judge, and says so by knowing nothing.
+        let nothing = trained.model.verdict(&cluster(true, 0.0, 1));
+        assert!(nothing.reasons.iter().all(|reason| reason.value.is_none()));
+    }
+    let wrong = train(&rows, &self::options()).unwrap_err().to_string();
+    assert_eq!(wrong, "cluster x:a0 has 5 values, there are 31 features");
+}
+
+#[test]
+fn models_of_clusters_say_no_subject() {
+    let (bytes, _) = train(&rows(0.4), &options()).unwrap().model.encode().unwrap();
+    assert!(!String::from_utf8(bytes).unwrap().contains("subject"), "files written before must keep their checksum");
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::rows;
+use crate::sample::{account_rows, rows};
 use crate::{Options, train};
 
 fn at(second: i64) -> Timestamp {
@@ -65,8 +65,8 @@ fn a_broken_model_is_not_promoted() {
     assert!(registry.promote("cluster", "1", at(1)).is_err());
     assert!(registry.promote("cluster", "2", at(1)).unwrap_err().to_string().contains("no model \"cluster 2\""));
     assert!(registry.promote("../cluster", "1", at(1)).is_err());
-    assert!(!dir.path().join(ACTIVE_FILE).exists());
-    assert_eq!(registry.history().unwrap(), []);
+    assert!(!dir.path().join("active.toml").exists());
+    assert_eq!(registry.history(Subject::Cluster).unwrap(), []);
 }
 
 #[test]
@@ -95,22 +95,22 @@ fn rolling_back_goes_the_way_that_promotions_came() {
         train(&rows, &Options::new("cluster", version)).unwrap().save(dir.path()).unwrap();
     }
     let registry = Registry::open(dir.path()).unwrap();
-    let none = registry.rollback(at(0)).unwrap_err().to_string();
+    let none = registry.rollback(Subject::Cluster, at(0)).unwrap_err().to_string();
     assert!(none.starts_with("cannot go back: no model is in service in "), "{none}");
     for (version, now) in [("1", 1), ("2", 2), ("2", 3), ("3", 4)] {
         registry.promote("cluster", version, at(now)).unwrap();
     }
-    let change = registry.rollback(at(5)).unwrap();
+    let change = registry.rollback(Subject::Cluster, at(5)).unwrap();
     assert_eq!(
         (change.kind, change.from.unwrap(), change.to),
         (ChangeKind::RolledBack, name("cluster/3"), name("cluster/2"))
     );
     assert_eq!(registry.active().unwrap().version(), "2");
-    assert_eq!(registry.rollback(at(6)).unwrap().to, name("cluster/1"));
-    let end = registry.rollback(at(7)).unwrap_err().to_string();
+    assert_eq!(registry.rollback(Subject::Cluster, at(6)).unwrap().to, name("cluster/1"));
+    let end = registry.rollback(Subject::Cluster, at(7)).unwrap_err().to_string();
     assert!(end.contains("cluster/1 is in service and ") && end.contains("names none before it"), "{end}");
     registry.promote("cluster", "3", at(8)).unwrap();
-    assert_eq!(registry.rollback(at(9)).unwrap().to, name("cluster/1"));
+    assert_eq!(registry.rollback(Subject::Cluster, at(9)).unwrap().to, name("cluster/1"));
 
     expect_test::expect![[r#"
         # What was in service when; `lockstep models promote` and `rollback` add to it.
@@ -128,8 +128,8 @@ fn rolling_back_goes_the_way_that_promotions_came() {
 
         [[change]]
         "#]]
-    .assert_eq(&first_lines(&fs::read_to_string(dir.path().join(HISTORY_FILE)).unwrap(), 14));
-    let kinds: Vec<ChangeKind> = registry.history().unwrap().into_iter().map(|change| change.kind).collect();
+    .assert_eq(&first_lines(&fs::read_to_string(dir.path().join("history.toml")).unwrap(), 14));
+    let kinds: Vec<ChangeKind> = registry.history(Subject::Cluster).unwrap().into_iter().map(|change| change.kind).collect();
     use ChangeKind::{Promoted, RolledBack};
     assert_eq!(kinds, [Promoted, Promoted, Promoted, RolledBack, RolledBack, Promoted, RolledBack]);
 }
@@ -142,14 +142,14 @@ fn a_registry_without_a_history_has_a_way_back_from_its_first_promotion() {
         train(&rows, &Options::new("cluster", version)).unwrap().save(dir.path()).unwrap();
     }
     let by_hand = |version: &str| {
-        fs::write(dir.path().join(ACTIVE_FILE), format!("name = \"cluster\"\nversion = {version:?}\n")).unwrap();
+        fs::write(dir.path().join("active.toml"), format!("name = \"cluster\"\nversion = {version:?}\n")).unwrap();
     };
     by_hand("1");
     let registry = Registry::open(dir.path()).unwrap();
     registry.promote("cluster", "2", at(1)).unwrap();
     by_hand("3");
-    assert_eq!(registry.rollback(at(2)).unwrap().to, name("cluster/2"));
-    assert_eq!(registry.rollback(at(3)).unwrap().to, name("cluster/1"));
+    assert_eq!(registry.rollback(Subject::Cluster, at(2)).unwrap().to, name("cluster/2"));
+    assert_eq!(registry.rollback(Subject::Cluster, at(3)).unwrap().to, name("cluster/1"));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn there_is_no_way_back_to_a_model_that_no_longer_loads() {
     let path = dir.path().join("cluster/1").join(MODEL_FILE);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("\"threshold\": 0.", "\"threshold\": 0.1", 1)).unwrap();
-    let error = registry.rollback(at(3)).unwrap_err().to_string();
+    let error = registry.rollback(Subject::Cluster, at(3)).unwrap_err().to_string();
     assert!(
         error.starts_with("cannot go back: cluster/1 was in service before, and can no longer be used: ")
             && error.contains("its checksum does not match its content"),
@@ -186,7 +186,7 @@ fn a_model_is_named_by_name_and_version() {
 #[test]
 fn a_misspelt_key_in_the_active_file_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join(ACTIVE_FILE), "name = \"cluster\"\nversoin = \"1\"\n").unwrap();
+    fs::write(dir.path().join("active.toml"), "name = \"cluster\"\nversoin = \"1\"\n").unwrap();
     let error = Registry::open(dir.path()).unwrap().active().unwrap_err().to_string();
     assert!(error.contains("unknown field `versoin`"), "{error}");
 }
@@ -195,4 +195,24 @@ fn a_misspelt_key_in_the_active_file_is_an_error() {
 fn no_folder_is_an_error_that_names_it() {
     let error = Registry::open(Path::new("no/such/models")).unwrap_err().to_string();
     assert!(error.starts_with("cannot list no/such/models: "), "{error}");
+}
+
+#[test]
+fn a_model_of_each_subject_is_in_service() {
+    let dir = tempfile::tempdir().unwrap();
+    train(&rows(0.3), &Options::new("cluster", "1")).unwrap().save(dir.path()).unwrap();
+    let options = Options { subject: Subject::Account, ..Options::new("account", "1") };
+    train(&account_rows(), &options).unwrap().save(dir.path()).unwrap();
+    let registry = Registry::open(dir.path()).unwrap();
+    registry.promote("account", "1", at(1)).unwrap();
+    assert!(registry.active().is_err(), "an account's model is no cluster's");
+    registry.promote("cluster", "1", at(2)).unwrap();
+    assert_eq!(
+        (registry.active().unwrap().name(), registry.list().unwrap().iter().filter(|e| e.active).count()),
+        ("cluster", 2)
+    );
+    assert_eq!(registry.active_of(Subject::Account).unwrap().unwrap().name(), "account");
+    fs::copy(dir.path().join("active-account.toml"), dir.path().join("active.toml")).unwrap();
+    let error = registry.active().unwrap_err().to_string();
+    assert!(error.contains("account 1 is a model of accounts and cannot judge clusters"), "{error}");
 }

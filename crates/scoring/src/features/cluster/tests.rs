@@ -2,6 +2,7 @@ use coordination::{AccountRef, Cluster};
 use proptest::prelude::*;
 
 use super::*;
+use crate::features::values;
 use crate::sample::{Dice, cluster};
 
 fn value(cluster: &Cluster, name: &str) -> Option<f64> {
@@ -94,6 +95,66 @@ fn values_match_those_worked_by_hand() {
 }
 
 #[test]
+fn how_posts_are_on_their_keys_is_measured_as_by_hand() {
+    let mut c = cluster(true, 0.0, 1);
+    c.nats_by_kind = TraceKind::ALL.into_iter().zip([6.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0]).collect();
+    close(value(&c, "nats_share_media"), 1.0 / 12.0);
+    close(value(&c, "nats_share_reply"), 1.0 / 6.0);
+    close(value(&c, "nats_share_mention"), 0.25);
+
+    // Two texts: 0, 8 and 8 unequal bits between three wordings; 40 between two, more than unlike texts have.
+    c.evidence.truncate(3);
+    for (evidence, manners) in c.evidence.iter_mut().zip([
+        vec![Manner::Wording(0), Manner::Wording(0), Manner::Wording(0xff)],
+        vec![Manner::Wording(0), Manner::Wording(0xff_ffff_ffff)],
+        vec![Manner::After(9_000), Manner::Plain, Manner::After(99_000), Manner::After(999_000)],
+    ]) {
+        let repost = manners.contains(&Manner::Plain);
+        evidence.kind = if repost { TraceKind::Repost } else { TraceKind::Text };
+        evidence.posts.truncate(manners.len());
+        for (post, manner) in evidence.posts.iter_mut().zip(manners) {
+            post.manner = manner;
+        }
+    }
+    close(value(&c, "text_spread"), ((0.25 + 0.25) / 3.0 + 1.0) / 2.0);
+    close(value(&c, "repost_lag"), 2.0);
+    c.evidence.retain(|evidence| evidence.kind == TraceKind::Text);
+    c.evidence.iter_mut().for_each(|evidence| evidence.posts.truncate(1));
+    assert_eq!((value(&c, "text_spread"), value(&c, "repost_lag")), (None, None));
+}
+
+#[test]
+fn hours_platforms_and_fast_reposts_are_measured_as_by_hand() {
+    let mut c = cluster(true, 0.0, 1);
+    c.members.truncate(4);
+    let hours = |at: &[usize]| {
+        let mut hours = [0; 24];
+        at.iter().for_each(|hour| hours[*hour] += 5);
+        hours
+    };
+    // At 6, at 6 and at 12 o'clock; the fourth is awake at opposite hours alike and says nothing.
+    for (member, at) in c.members.iter_mut().zip([&[6][..], &[6], &[12], &[0, 12]]) {
+        member.behaviour.hours = hours(at);
+        (member.behaviour.timed_reposts, member.behaviour.fast_reposts) = (0, 0);
+    }
+    close(value(&c, "hour_agreement"), 5f64.sqrt() / 3.0);
+    c.members[2].behaviour.hours = hours(&[6]);
+    close(value(&c, "hour_agreement"), 1.0);
+    c.members.iter_mut().for_each(|member| member.behaviour.hours = hours(&[3, 15]));
+    assert_eq!(value(&c, "hour_agreement"), None, "who posts round the clock lives nowhere");
+
+    assert_eq!(value(&c, "fast_repost_share"), None);
+    (c.members[0].behaviour.timed_reposts, c.members[0].behaviour.fast_reposts) = (1, 1);
+    assert_eq!(value(&c, "fast_repost_share"), None, "one is too few");
+    c.members[1].behaviour.timed_reposts = 3;
+    close(value(&c, "fast_repost_share"), 0.25);
+
+    close(value(&c, "cross_platform_share"), 0.0);
+    c.members[3].account.platform = "y".into();
+    close(value(&c, "cross_platform_share"), 0.25);
+}
+
+#[test]
 fn what_is_not_known_is_none_and_never_zero() {
     let mut c = cluster(true, 0.0, 1);
     for member in &mut c.members {
@@ -105,7 +166,7 @@ fn what_is_not_known_is_none_and_never_zero() {
     c.evidence.clear();
     let unknown: Vec<&str> =
         FEATURES.iter().zip(values(&c)).filter(|(_, value)| value.is_none()).map(|(feature, _)| feature.name).collect();
-    let known = ["log_e", "log_e_leave_one_source_out", "size", "tie_density"];
+    let known = ["log_e", "log_e_leave_one_source_out", "size", "tie_density", "cross_platform_share"];
     let expected: Vec<&str> = FEATURES.iter().map(|f| f.name).filter(|name| !known.contains(name)).collect();
     assert_eq!(unknown, expected);
 

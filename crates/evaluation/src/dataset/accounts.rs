@@ -1,0 +1,134 @@
+//! Labelled accounts to train models with, from simulated worlds and from labelled files of posts: those with any evidence against them,
+//! as `lockstep detect` ranks them.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use detector::{
+    Config,
+    detect::{RankedAccount, detect, ranked},
+    input::{Input, Options},
+};
+use messages::cluster::ClusterMessage;
+use scoring::{LabelSource, Model, Origin, Row, Subject};
+use simulator::{AccountKey, AccountTruth, Label};
+
+use super::{Seen, name_of};
+use crate::{EvaluationError, posts::Labels, truth::key};
+
+/// The group of those who were planted nowhere.
+pub const CROWD: &str = "crowd";
+
+/// Accounts of one stream, the most suspect first, with what they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Accounts {
+    /// One row an account.
+    pub rows: Vec<Row>,
+    /// Accounts that the rows stand for: those left out by [`thinned`](Accounts::thinned) count here.
+    pub accounts: u64,
+    /// Inauthentic ones among them.
+    pub inauthentic: u64,
+}
+
+impl Accounts {
+    fn new(rows: Vec<Row>) -> Accounts {
+        let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count() as u64;
+        Accounts { accounts: rows.len() as u64, inauthentic, rows }
+    }
+
+    /// Takes in the accounts of another stream.
+    pub fn add(&mut self, more: Accounts) {
+        self.rows.extend(more.rows);
+        self.accounts += more.accounts;
+        self.inauthentic += more.inauthentic;
+    }
+
+    /// How to train on them: with the share of inauthentic accounts that there was before any were left out. `worlds` says in words
+    /// where they were found.
+    pub fn options(&self, version: &str, worlds: &str) -> scoring::Options {
+        let Accounts { accounts, inauthentic, .. } = self;
+        scoring::Options {
+            subject: Subject::Account,
+            prior: Some(*inauthentic as f64 / *accounts as f64),
+            data: format!(
+                "synthetic: accounts with any evidence against them in {worlds} ({accounts}, {inauthentic} of them inauthentic); of \
+                 the crowd only every k-th, so that it is no more than those who were planted in its world"
+            ),
+            ..scoring::Options::new("account", version)
+        }
+    }
+
+    /// With no more of the crowd than of those who were planted, campaigns and look-alikes together: a crowd of thousands would drown
+    /// them. Every k-th of the crowd stays, in the order of suspicion, so that its suspects and its quiet ones keep their proportion.
+    /// What is left out counts in `accounts`, and so in the share of inauthentic accounts that a model is to expect.
+    #[must_use]
+    pub fn thinned(mut self) -> Accounts {
+        let crowd = self.rows.iter().filter(|row| row.origin.campaign == CROWD).count();
+        let every = crowd.div_ceil((self.rows.len() - crowd).max(1));
+        let mut seen = 0;
+        self.rows.retain(|row| {
+            let is_crowd = row.origin.campaign == CROWD;
+            seen += usize::from(is_crowd);
+            !is_crowd || seen % every == 0
+        });
+        self
+    }
+}
+
+impl Seen {
+    /// The accounts with any evidence against them, as they are ranked with what this model says of clusters.
+    pub fn accounts(&self, model: &Model) -> Result<Accounts, EvaluationError> {
+        let stands = self.found[self.before_the_end..].iter();
+        let clusters: Result<Vec<ClusterMessage>, _> =
+            stands.map(|c| ClusterMessage::new(c, &model.verdict(c), Vec::new(), Vec::new())).collect();
+        let (_, accounts) = ranked(clusters?, self.accounts.clone(), None);
+        let truth: HashMap<&AccountKey, &AccountTruth> =
+            self.truth.accounts.iter().map(|known| (&known.account, known)).collect();
+        let row = |ranked: &RankedAccount| {
+            let account = key(&ranked.account.evidence.account);
+            let known = truth.get(&account)?;
+            let origin = Origin {
+                inauthentic: known.label == Label::Inauthentic,
+                label_source: LabelSource::Simulator,
+                weight: 1.0,
+                campaign: known.group.clone().unwrap_or_else(|| CROWD.to_owned()),
+                benign_class: match known.label {
+                    Label::Inauthentic | Label::Organic => String::new(),
+                    label => name_of(label),
+                },
+                world: self.world.clone(),
+                seed: self.seed,
+                language: self.languages.of(&[account]),
+            };
+            Some(Row::of_account(&ranked.account, origin))
+        };
+        Ok(Accounts::new(accounts.iter().filter_map(row).collect()))
+    }
+}
+
+/// The accounts that the detector has any evidence against in a labelled collection; those of unknown label are left out.
+pub fn of_posts(
+    files: &[PathBuf],
+    options: Options,
+    labels: &Labels,
+    collection: &str,
+    config: &Config,
+) -> Result<Accounts, EvaluationError> {
+    let found = detect(Input::open(files, options)?, config, &mut |_| {}, &mut |_| {})?;
+    let row = |ranked: &RankedAccount| {
+        let account = key(&ranked.account.evidence.account);
+        let inauthentic = labels.inauthentic(&account)?;
+        let campaign = labels.campaign_of(&[account]).filter(|_| inauthentic).unwrap_or_else(|| CROWD.to_owned());
+        let origin = Origin {
+            inauthentic,
+            label_source: LabelSource::Posts,
+            weight: 1.0,
+            campaign,
+            benign_class: String::new(),
+            world: collection.to_owned(),
+            seed: 0,
+            language: String::new(),
+        };
+        Some(Row::of_account(&ranked.account, origin))
+    };
+    Ok(Accounts::new(found.accounts.iter().filter_map(row).collect()))
+}

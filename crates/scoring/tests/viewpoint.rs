@@ -1,0 +1,330 @@
+//! Behaviour, never viewpoint: other words of the same shape in every post, and the engine finds the same groups with the same features.
+//!
+//! Every word of every text, hashtag, mention, name, application and address is replaced by another one of the same length in the same
+//! alphabet; equal words stay equal, and numbers, ids, times and platforms stay as they are. What may then differ:
+//!
+//! - `text_spread`, an estimate from 64 bits for each text: of equal texts it stays 0, and of others the estimate for one pair has a
+//!   standard deviation of at most 2 sqrt(0.85 x 0.15 / 64) = 0.09 (at J = 0.7, as unlike as near-duplicates may be).
+//! - Which texts are near-duplicates, where their similarity is so close to the bar of 0.7 that its estimate from 64 values (standard
+//!   deviation 0.06) falls on the other side. Such a text is a piece of evidence more or less, in clusters that have texts for evidence
+//!   only, and moves what reads evidence, never what reads members ([`OF_MEMBERS`]); on a simulated world by no more than [`MOST`]
+//!   in any feature's unit, all of which are shares, entropies or logarithms.
+//! - Last digits: sums go over keys in the order of their hashes.
+//!
+//! Where all texts are either nearly equal or unlike, and where equal texts alone are near-duplicates, nothing else differs at all.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use coordination::{AccountEvidence, Cluster, Engine, Millis, Params, Post, TraceKind};
+use proptest::prelude::*;
+use scoring::features::{self, ACCOUNT_FEATURES, Account, FEATURES};
+use simulator::World;
+
+/// Features of who the members are and how they behave, whatever the evidence is.
+const OF_MEMBERS: [&str; 12] = [
+    "size",
+    "creation_spread",
+    "creation_burst",
+    "default_profile_share",
+    "hour_entropy",
+    "hour_agreement",
+    "client_homogeneity",
+    "repost_share",
+    "fast_repost_share",
+    "deletion_rate",
+    "handle_pattern_entropy",
+    "cross_platform_share",
+];
+const MOST: f64 = 0.6;
+
+/// Replaces words: a letter becomes another one of its alphabet, by a shift that depends on all letters before it in the word. Words
+/// that are equal but for case stay so, and words that are not do not become so.
+struct Words(u64);
+
+/// Alphabets as ranges of small letters without gaps.
+const ALPHABETS: [(char, char); 6] = [('a', 'z'), ('а', 'я'), ('α', 'ρ'), ('ا', 'غ'), ('ぁ', 'ん'), ('一', '龥')];
+
+impl Words {
+    fn turn(&self, text: &str) -> String {
+        let mut turned = String::with_capacity(text.len());
+        let mut state = self.0;
+        for c in text.chars() {
+            let small = c.to_lowercase().next().unwrap_or(c);
+            match ALPHABETS.iter().find(|(first, last)| (*first..=*last).contains(&small)) {
+                Some((first, last)) => {
+                    let (from, letters) = (u64::from(u32::from(*first)), letters(*first, *last));
+                    let shift = 1 + state % (letters - 1);
+                    let other = (u64::from(u32::from(small)) - from + shift) % letters + from;
+                    let other = char::from_u32(other as u32).unwrap();
+                    turned.extend(if c == small { vec![other] } else { other.to_uppercase().collect() });
+                    state = mix(state ^ u64::from(u32::from(small)));
+                }
+                None => {
+                    turned.push(c);
+                    if !c.is_alphabetic() {
+                        state = self.0;
+                    }
+                }
+            }
+        }
+        turned
+    }
+
+    /// Scheme, `www.`, the top-level domain and the parameters that trackers add say how an address is written, not what it names.
+    fn url(&self, url: &str) -> String {
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (www, host) = host.strip_prefix("www.").map_or(("", host), |host| ("www.", host));
+        let (name, top) = host.rsplit_once('.').unwrap();
+        let query = query.map_or(String::new(), |query| format!("?{query}"));
+        format!("{scheme}://{www}{}.{top}/{}{query}", self.turn(name), self.turn(path))
+    }
+
+    /// `RT` before a mention is no word but a mark.
+    fn text(&self, text: &str) -> String {
+        let word = |word: &str| match word {
+            "RT" => word.to_owned(),
+            _ if word.contains("://") => self.url(word),
+            _ => self.turn(word),
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn post(&self, post: &Post<'_>) -> Post<'static> {
+        let list = |words: &[Cow<'_, str>]| words.iter().map(|word| self.turn(word).into()).collect();
+        let kept = |id: &Option<Cow<'_, str>>| id.as_deref().map(|id| id.to_owned().into());
+        Post {
+            account_name: self.turn(&post.account_name).into(),
+            text: self.text(&post.text).into(),
+            urls: post.urls.iter().map(|url| self.url(url).into()).collect(),
+            hashtags: list(&post.hashtags),
+            mentions: list(&post.mentions),
+            client: post.client.as_deref().map(|client| self.turn(client).into()),
+            id: post.id.to_string().into(),
+            platform: post.platform.to_string().into(),
+            account_id: post.account_id.to_string().into(),
+            lang: kept(&post.lang),
+            media: post.media.iter().map(|hash| hash.to_string().into()).collect(),
+            repost_of: kept(&post.repost_of),
+            repost_of_account: kept(&post.repost_of_account),
+            reply_to: kept(&post.reply_to),
+            reply_to_account: kept(&post.reply_to_account),
+            created_at: post.created_at,
+            followers: post.followers,
+            following: post.following,
+            account_created_at: post.account_created_at,
+            account_posts: post.account_posts,
+            default_profile: post.default_profile,
+            deleted_at: post.deleted_at,
+        }
+    }
+}
+
+fn letters(first: char, last: char) -> u64 {
+    u64::from(u32::from(last) - u32::from(first)) + 1
+}
+
+/// SplitMix64.
+fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        mix(self.0) % n
+    }
+
+    /// Words that nobody ever said, in one of the alphabets.
+    fn words(&mut self, count: u64) -> String {
+        let (first, last) = ALPHABETS[self.below(ALPHABETS.len() as u64) as usize];
+        let mut words = Vec::new();
+        for _ in 0..count {
+            let length = 3 + self.below(6);
+            let letter = |n: u64| char::from_u32(u32::from(first) + n as u32).unwrap();
+            words.push((0..length).map(|_| letter(self.below(letters(first, last)))).collect::<String>());
+        }
+        words.join(" ")
+    }
+}
+
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+
+/// A post that says nothing yet.
+fn blank(id: String, account: &str, at: Millis) -> Post<'static> {
+    Post {
+        id: id.into(),
+        platform: "chirp".into(),
+        account_id: account.to_owned().into(),
+        account_name: format!("{account}_name").into(),
+        created_at: at,
+        client: Some("Some App".into()),
+        account_created_at: Some(at - 100 * DAY),
+        ..Post::default()
+    }
+}
+
+/// Readers with habits, and a group that acts together in every way that leaves a trace.
+fn posts(dice: &mut Dice) -> Vec<Post<'static>> {
+    let mut posts = Vec::new();
+    for n in 0..6_000u64 {
+        let at = dice.below(3 * DAY as u64) as Millis;
+        let reader = dice.below(400);
+        let mut post = blank(format!("crowd-{n}"), &format!("reader{reader}"), at);
+        match dice.below(4) {
+            0 => post.repost_of = Some(format!("crowd-{}", dice.below(6_000)).into()),
+            1 => post.text = dice.words(9).into(),
+            _ => {
+                let site = char::from(b'a' + (reader % 20) as u8);
+                post.urls = vec![format!("https://www.site{site}.example/a/story-{}", at / HOUR).into()];
+            }
+        }
+        posts.push(post);
+    }
+    const ACTIONS: u64 = 35;
+    for action in 0..ACTIONS {
+        let at = DAY + HOUR + action as Millis * (40 * HOUR / ACTIONS as Millis);
+        let (said, tag, site) = (dice.words(40), dice.words(1), "op".to_owned() + &"x".repeat(action as usize));
+        let mentions = [dice.words(1), dice.words(1)];
+        let original = blank(format!("voice-{action}"), "voice", at);
+        posts.push(Post { text: dice.words(9).into(), ..original });
+        for member in 0..9u64 {
+            let late = dice.below(90_000) as Millis;
+            let mut post = blank(format!("op-{action}-{member}"), &format!("op{member}"), at + 1_000 + late);
+            if member == 8 {
+                post.platform = "commons".into();
+            }
+            match action % 7 {
+                0 => post.urls = vec![format!("https://{site}.example/story?utm_source=chirp").into()],
+                1 => post.repost_of = Some(format!("voice-{action}").into()),
+                2 => post.hashtags = vec![tag.clone().into(), site.clone().into(), mentions[0].clone().into()],
+                3 => post.text = said.clone().into(),
+                // One word in forty is each member's own.
+                4 => post.text = format!("{said} {}", dice.words(1)).into(),
+                5 => post.media = vec![format!("{action:016x}").into()],
+                _ => {
+                    post.mentions = mentions.iter().map(|name| name.clone().into()).collect();
+                    post.text = format!("@{} @{} {}", mentions[0], mentions[1], dice.words(2)).into();
+                }
+            }
+            posts.push(post);
+        }
+    }
+    posts.sort_by(|x, y| (x.created_at, &x.id).cmp(&(y.created_at, &y.id)));
+    posts
+}
+
+fn run(posts: &[Post<'_>], params: &Params) -> (Vec<Cluster>, Vec<AccountEvidence>) {
+    let mut engine = Engine::new(params.clone()).unwrap();
+    let mut told = Vec::new();
+    for post in posts {
+        engine.on_post(post.created_at, post, &mut told);
+    }
+    engine.finish(&mut told);
+    (told, engine.accounts())
+}
+
+/// The features that differ.
+fn changed(before: &Cluster, after: &Cluster) -> Vec<(&'static str, Option<f64>, Option<f64>)> {
+    let values = features::values(before).into_iter().zip(features::values(after));
+    let pairs = FEATURES.iter().zip(values).map(|(feature, (before, after))| (feature.name, before, after));
+    pairs.filter(|(_, before, after)| !close(*before, *after)).collect()
+}
+
+/// Sums go over keys in the order of their hashes, and company is added up in single precision.
+fn close(before: Option<f64>, after: Option<f64>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => (before - after).abs() <= 1e-6 * (1.0 + before.abs()),
+        (before, after) => before == after,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn other_words_change_no_feature(seed: u64, words: u64) {
+        let before = posts(&mut Dice(seed));
+        let after: Vec<Post<'static>> = before.iter().map(|post| Words(words).post(post)).collect();
+        for (before, after) in before.iter().zip(&after) {
+            prop_assert!(before.text.is_empty() || before.text != after.text);
+            prop_assert_eq!(before.text.chars().count(), after.text.chars().count());
+            prop_assert!(before.urls.is_empty() || before.urls != after.urls);
+        }
+        let (found, accounts) = run(&before, &Params::default());
+        let (found_after, accounts_after) = run(&after, &Params::default());
+        prop_assert!(!found.is_empty(), "the test would prove nothing");
+        prop_assert_eq!(found.len(), found_after.len());
+        for (before, after) in found.iter().zip(&found_after) {
+            prop_assert_eq!((&before.id, before.version, before.finding), (&after.id, after.version, after.finding));
+            for (name, before, after) in changed(before, after) {
+                prop_assert_eq!(name, "text_spread", "{:?} became {:?}", before, after);
+                prop_assert!((before.unwrap() - after.unwrap()).abs() < 0.2, "{before:?} became {after:?}");
+            }
+        }
+        prop_assert_eq!(accounts.len(), accounts_after.len());
+        let rows = |accounts: Vec<AccountEvidence>| -> Vec<Vec<Option<f64>>> {
+            let accounts = accounts.into_iter().map(|evidence| Account { evidence, cluster: None });
+            accounts.map(|account| features::account_values(&account)).collect()
+        };
+        for (before, after) in rows(accounts).iter().zip(rows(accounts_after)) {
+            for ((before, after), feature) in before.iter().zip(after).zip(&ACCOUNT_FEATURES) {
+                prop_assert!(close(*before, after), "{}: {before:?} became {after:?}", feature.name);
+            }
+        }
+    }
+}
+
+/// The last state of every cluster.
+fn last(told: Vec<Cluster>) -> BTreeMap<String, Cluster> {
+    told.into_iter().map(|cluster| (cluster.id.clone(), cluster)).collect()
+}
+
+/// A simulated world has paraphrases of every degree, and sentences that are alike by chance.
+#[test]
+fn in_a_simulated_world_only_the_classes_of_paraphrases_move() {
+    let world = World::named("demo").unwrap();
+    let stream: Vec<_> = world.stream(1).0.collect();
+    let before: Vec<Post<'_>> = stream.iter().map(|post| post.as_post()).collect();
+    let after: Vec<Post<'static>> = before.iter().map(|post| Words(7).post(post)).collect();
+
+    // Where near-duplicates are equal texts only, nothing moves at all.
+    let params = Params { text_similarity: 1.0, ..Params::default() };
+    let (found, found_after) = (run(&before, &params).0, run(&after, &params).0);
+    assert!(found.len() > 20);
+    assert_eq!(found.len(), found_after.len());
+    for (before, after) in found.iter().zip(&found_after) {
+        assert_eq!((&before.id, before.version), (&after.id, after.version));
+        assert_eq!(changed(before, after), []);
+    }
+
+    let (found, found_after) = (run(&before, &Params::default()).0, run(&after, &Params::default()).0);
+    let (found, found_after) = (last(found), last(found_after));
+    let both = found.keys().filter(|id| found_after.contains_key(*id)).count();
+    assert!(10 * both >= 8 * found.len().max(found_after.len()), "{both} of {} and {}", found.len(), found_after.len());
+    for (id, before) in &found {
+        let Some(after) = found_after.get(id) else { continue };
+        let has_texts = |cluster: &Cluster| cluster.evidence.iter().any(|e| e.kind == TraceKind::Text);
+        let members = |cluster: &Cluster| cluster.members.iter().map(|m| m.account.clone()).collect::<BTreeSet<_>>();
+        for (name, value, other) in changed(before, after) {
+            assert!(has_texts(before) || has_texts(after), "{name} of {id}, which has no text: {value:?}, {other:?}");
+            assert!(
+                !OF_MEMBERS.contains(&name) || members(before) != members(after),
+                "{name} of {id}, of the same members: {value:?}, {other:?}"
+            );
+            let difference = value.zip(other).map_or(0.0, |(value, other)| (value - other).abs());
+            assert!(difference <= MOST, "{name} of {id}: {value:?}, {other:?}");
+        }
+    }
+}
