@@ -29,7 +29,7 @@ use serde::Serialize;
 use simulator::World;
 
 pub use ablation::{Ablation, Group, Variant};
-pub use compare::{Comparison, Difference, MARGIN, Outcome};
+pub use compare::{Comparison, Difference, MARGIN, Outcome, Within};
 use figures::Judgement;
 pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};
