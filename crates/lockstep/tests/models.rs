@@ -145,6 +145,8 @@ fn what_a_model_was_trained_on_says_nothing_of_it() {
     let (_, err) = desk.run(0, "evaluate model sharp --dataset same-seeds.csv --dataset new.csv");
     assert!(err.contains("240 of 480 rows may be among those that sharp 1 was trained on"), "{err}");
     assert!(err.contains("240 states of clusters, 80 inauthentic"), "{err}");
+    let (out, err) = desk.run(0, "models compare sharp/1 --dataset same-seeds.csv --dataset new.csv");
+    assert!(err.starts_with("warning: 240 of 480 rows may be") && out.contains("on 240 states"), "{err}{out}");
     let (_, err) = desk.run(0, "evaluate model sharp --dataset same-seeds.csv --keep-trained-on");
     assert!(err.contains("the figures flatter it"), "{err}");
 }

@@ -236,7 +236,7 @@ impl fmt::Display for Comparison {
             "{} against {}, on {} states of clusters of {} campaigns and organic groups",
             self.candidate, self.against, self.rows, self.campaigns
         )?;
-        writeln!(f, "                                      first  second  difference")?;
+        writeln!(f, "                                        first  second  difference")?;
         let lines = [
             ("average precision (more is better)", self.average_precision),
             ("ROC AUC (more is better)", self.roc_auc),
@@ -246,12 +246,12 @@ impl fmt::Display for Comparison {
         ];
         for (name, difference) in lines {
             match difference {
-                Some(difference) => writeln!(f, "  {name:<36}{difference}")?,
-                None => writeln!(f, "  {name:<36}none")?,
+                Some(difference) => writeln!(f, "  {name:<38}{difference}")?,
+                None => writeln!(f, "  {name:<38}none")?,
             }
         }
         for Within { collection, rows, average_precision } in &self.by_collection {
-            writeln!(f, "  {:<36}{average_precision}", format!("average precision in {collection} ({rows})"))?;
+            writeln!(f, "  {:<38}{average_precision}", format!("average precision in {collection} ({rows})"))?;
         }
         writeln!(f, "{}: {}", self.candidate, self.outcome)
     }

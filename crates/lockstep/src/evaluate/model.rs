@@ -295,9 +295,6 @@ impl Clusters {
         if rows.is_empty() {
             bail!("there is no labelled cluster in {}: nothing is coordinated there", sources.join(" and "));
         }
-        for warning in &warnings {
-            eprintln!("warning: {warning}");
-        }
         Ok(Labelled { rows, description: format!("Labelled clusters of {}", sources.join(" and ")), warnings })
     }
 
