@@ -205,6 +205,10 @@ fn learners_are_held_against_the_first() {
     assert_eq!(json["ablations"].as_array().unwrap().len(), 1);
     assert!(desk.has("out/model.html"));
 
+    let line = "evaluate model --learner logistic --train trained.csv --dataset trained.csv";
+    desk.refuses(1, line, "all 240 rows are of campaigns and groups that --train teaches");
+    let (_, err) = desk.run(0, &format!("{line} --dataset new.csv"));
+    assert!(err.contains("240 of 480 rows are of campaigns and groups that --train teaches"), "{err}");
     desk.refuses(2, "evaluate model --dataset new.csv --split time", "--learner");
     desk.refuses(2, "evaluate model --learner forest --dataset new.csv", "there are: logistic, boosted");
     desk.refuses(2, "evaluate model --learner boosted:leaves=3", "boosted has rounds, depth");
