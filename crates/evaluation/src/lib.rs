@@ -1,4 +1,4 @@
-//! How well groups are found: figures on simulated worlds and on labelled files.
+//! How well groups are found, and how well models judge them ([`model`]): figures on simulated worlds and on labelled files.
 //!
 //! The journey: [`Judge::find`] runs a [`Method`] over a world and keeps every state of every cluster it tells of; [`Run::measure`] holds
 //! those against the world's truth; [`Summary::of`] puts the seeds of a world together, with intervals. Labelled files of posts

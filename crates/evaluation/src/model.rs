@@ -27,7 +27,7 @@ use scoring::{Dataset, Folds, LabelSource, Learner, Manifest, Model, Row, Traini
 use serde::Serialize;
 
 pub use ablation::{Ablation, Group, Variant};
-pub use compare::{Comparison, Difference, MARGIN, Outcome};
+pub use compare::{Comparison, Difference, MARGIN, Outcome, Within};
 use figures::Judgement;
 pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};

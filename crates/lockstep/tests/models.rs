@@ -145,6 +145,8 @@ fn what_a_model_was_trained_on_says_nothing_of_it() {
     let (_, err) = desk.run(0, "evaluate model sharp --dataset same-seeds.csv --dataset new.csv");
     assert!(err.contains("240 of 480 rows may be among those that sharp 1 was trained on"), "{err}");
     assert!(err.contains("240 states of clusters, 80 inauthentic"), "{err}");
+    let (out, err) = desk.run(0, "models compare sharp/1 --dataset same-seeds.csv --dataset new.csv");
+    assert!(err.starts_with("warning: 240 of 480 rows may be") && out.contains("on 240 states"), "{err}{out}");
     let (_, err) = desk.run(0, "evaluate model sharp --dataset same-seeds.csv --keep-trained-on");
     assert!(err.contains("the figures flatter it"), "{err}");
 }
@@ -203,6 +205,10 @@ fn learners_are_held_against_the_first() {
     assert_eq!(json["ablations"].as_array().unwrap().len(), 1);
     assert!(desk.has("out/model.html"));
 
+    let line = "evaluate model --learner logistic --train trained.csv --dataset trained.csv";
+    desk.refuses(1, line, "all 240 rows are of campaigns and groups that --train teaches");
+    let (_, err) = desk.run(0, &format!("{line} --dataset new.csv"));
+    assert!(err.contains("240 of 480 rows are of campaigns and groups that --train teaches"), "{err}");
     desk.refuses(2, "evaluate model --dataset new.csv --split time", "--learner");
     desk.refuses(2, "evaluate model --learner forest --dataset new.csv", "there are: logistic, boosted");
     desk.refuses(2, "evaluate model --learner boosted:leaves=3", "boosted has rounds, depth");

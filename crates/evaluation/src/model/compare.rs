@@ -1,6 +1,6 @@
 //! Two models on the same labelled clusters.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use scoring::Row;
 use serde::Serialize;
@@ -32,6 +32,9 @@ pub struct Comparison {
     pub false_positives: Option<Difference>,
     /// Share of inauthentic clusters flagged at each model's own threshold; more is better.
     pub recall: Option<Difference>,
+    /// Average precision within each world or collection that has both labels, where there are several: scores of learners that were
+    /// taught by different parts meet in the figures above, and here they do not.
+    pub by_collection: Vec<Within>,
     /// How far a candidate may fall behind and still count as no worse.
     pub margin: f64,
     /// What it comes to.
@@ -47,6 +50,17 @@ pub struct Difference {
     pub against: f64,
     /// Candidate's less the other's.
     pub difference: Estimate,
+}
+
+/// A comparison within one world or collection.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Within {
+    /// Which.
+    pub collection: String,
+    /// Rows that both judged.
+    pub rows: usize,
+    /// Average precision.
+    pub average_precision: Difference,
 }
 
 /// What a comparison comes to.
@@ -100,6 +114,7 @@ impl Comparison {
             brier: paired(|side, weights| mean(side.squares.iter().copied().zip(weights.iter().copied()))),
             false_positives: paired(|side, weights| side.judgement.flagged_share(false, weights)),
             recall: paired(|side, weights| side.judgement.flagged_share(true, weights)),
+            by_collection: within(&both),
             margin,
             outcome: Outcome::NotDecided,
         };
@@ -126,6 +141,7 @@ impl Comparison {
             brier: None,
             false_positives: None,
             recall: None,
+            by_collection: Vec::new(),
             margin: MARGIN,
             outcome: Outcome::NotDecided,
         };
@@ -170,6 +186,25 @@ impl<'r> Side<'r> {
     }
 }
 
+fn within(both: &[(&Row, Judged, Judged)]) -> Vec<Within> {
+    let collections: BTreeSet<&str> = both.iter().map(|(row, _, _)| row.origin.world.as_str()).collect();
+    if collections.len() < 2 {
+        return Vec::new();
+    }
+    let differences = collections.into_iter().filter_map(|name| {
+        let own: Vec<_> = both.iter().filter(|(row, _, _)| row.origin.world == name).collect();
+        let ranked = |of: fn(&(&Row, Judged, Judged)) -> f64| {
+            Ranking::new(own.iter().map(|one| (of(one), one.0.origin.inauthentic)).collect())
+        };
+        let (a, b) = (ranked(|one| one.1.score), ranked(|one| one.2.score));
+        let resamples = Resamples::by(own.iter().map(|one| one.0.campaign_key()));
+        let average_precision =
+            difference(&resamples, |weights| Some((a.weighted(weights)?.0, b.weighted(weights)?.0)))?;
+        Some(Within { collection: name.to_owned(), rows: own.len(), average_precision })
+    });
+    differences.collect()
+}
+
 fn ends(difference: Option<Difference>) -> Option<(f64, f64)> {
     let Estimate { low, high, .. } = difference?.difference;
     low.zip(high)
@@ -201,7 +236,7 @@ impl fmt::Display for Comparison {
             "{} against {}, on {} states of clusters of {} campaigns and organic groups",
             self.candidate, self.against, self.rows, self.campaigns
         )?;
-        writeln!(f, "                                      first  second  difference")?;
+        writeln!(f, "                                        first  second  difference")?;
         let lines = [
             ("average precision (more is better)", self.average_precision),
             ("ROC AUC (more is better)", self.roc_auc),
@@ -211,9 +246,12 @@ impl fmt::Display for Comparison {
         ];
         for (name, difference) in lines {
             match difference {
-                Some(difference) => writeln!(f, "  {name:<36}{difference}")?,
-                None => writeln!(f, "  {name:<36}none")?,
+                Some(difference) => writeln!(f, "  {name:<38}{difference}")?,
+                None => writeln!(f, "  {name:<38}none")?,
             }
+        }
+        for Within { collection, rows, average_precision } in &self.by_collection {
+            writeln!(f, "  {:<38}{average_precision}", format!("average precision in {collection} ({rows})"))?;
         }
         writeln!(f, "{}: {}", self.candidate, self.outcome)
     }

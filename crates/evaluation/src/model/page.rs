@@ -58,7 +58,7 @@ struct WrongRow<'r> {
 
 struct Held<'r> {
     of: &'r Comparison,
-    lines: Vec<(&'static str, String, String, String)>,
+    lines: Vec<(String, String, String, String)>,
 }
 
 struct FoldRow {
@@ -277,13 +277,20 @@ fn wrong(contender: &Contender) -> Wrong<'_> {
 }
 
 fn held(comparison: &Comparison) -> Held<'_> {
-    let lines = [
+    let mut lines: Vec<(String, Option<Difference>)> = [
         ("Average precision", comparison.average_precision),
         ("ROC AUC", comparison.roc_auc),
         ("Brier score (less is better)", comparison.brier),
         ("Organic clusters flagged (less is better)", comparison.false_positives),
         ("Inauthentic clusters flagged", comparison.recall),
-    ];
+    ]
+    .map(|(name, difference)| (name.to_owned(), difference))
+    .to_vec();
+    let within = comparison.by_collection.iter();
+    lines.extend(within.map(|within| {
+        let name = format!("Average precision in {} ({} rows)", within.collection, within.rows);
+        (name, Some(within.average_precision))
+    }));
     let lines = lines.into_iter().map(|(name, difference)| match difference {
         Some(d) => (name, format!("{:.3}", d.candidate), format!("{:.3}", d.against), format!("{:.4}", d.difference)),
         None => (name, "none".to_owned(), "none".to_owned(), "none".to_owned()),

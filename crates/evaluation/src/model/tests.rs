@@ -198,6 +198,16 @@ fn comparisons_are_paired_and_decided_by_their_intervals() {
     let mut half = right.clone();
     half.iter_mut().take(40).for_each(|said| *said = None);
     assert_eq!(of(&half, &chance).rows, 40);
+    // Within collections, those with both labels only.
+    assert!(better.by_collection.is_empty(), "there is one collection");
+    let mut apart = rows.clone();
+    for (n, row) in apart.iter_mut().enumerate() {
+        row.origin.world = ["one", "two", "three"][if n < 40 { 0 } else { 1 + n % 2 }].to_owned();
+    }
+    let split = Comparison::of(&apart, ("a", &right), ("b", &chance), MARGIN);
+    let within: Vec<_> = split.by_collection.iter().map(|w| (w.collection.as_str(), w.rows)).collect();
+    assert_eq!(within, [("one", 40)], "in two and three all rows have one label");
+    near(split.by_collection[0].average_precision.difference.value, 0.5);
     let text = better.to_string();
     assert!(text.ends_with("a: better\n"), "{text}");
 }

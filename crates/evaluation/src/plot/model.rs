@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn precision_begins_below_the_lowest_point() {
+        let one = |points| [Series { name: "a", place: 0, points }];
+        let high = recall_precision("l", 0.88, &one(vec![(0.4, 1.0), (0.6, 0.95), (1.0, 0.88)]));
+        assert!(high.contains(">0.8<") && high.contains(">0.95<") && !high.contains(">0.6<"), "{high}");
+        assert!(high.contains("a: precision 0.950 at recall 0.600"), "{high}");
+        let low = recall_precision("l", 0.05, &one(vec![(0.1, 0.2), (1.0, 0.05)]));
+        assert!(low.contains(">0.2<") && low.contains(">0<"), "{low}");
+        assert!(recall_precision("l", 0.0, &one(Vec::new())).ends_with("</svg>"));
+    }
+
+    #[test]
     fn one_row_is_seen_among_thousands() {
         let mut bars = vec![Bar { organic: 0, inauthentic: 0 }; 20];
         bars[19] = Bar { organic: 1, inauthentic: 5_000 };

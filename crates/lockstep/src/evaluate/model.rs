@@ -1,6 +1,7 @@
 //! `lockstep evaluate model`: how well models tell inauthentic clusters from organic ones.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     path::{Path, PathBuf},
     thread::available_parallelism,
@@ -98,7 +99,7 @@ pub struct Clusters {
     /// separated by tabs
     #[arg(long, value_name = "FILE", requires = "posts")]
     labels: Option<PathBuf>,
-    /// Judge clusters, too, that a stored model may have been trained on: the figures then flatter it
+    /// Judge clusters, too, that a stored model or a learner may have been trained on: the figures then flatter it
     #[arg(long)]
     keep_trained_on: bool,
     /// Threads; as many as there are processors if not given. The figures do not depend on it
@@ -147,7 +148,10 @@ impl EvaluateModel {
         }
         let stored = self.stored()?;
         let taught_by = self.train.as_deref().map(clusters).transpose()?;
-        let found = self.clusters.find(&stored)?;
+        let mut found = self.clusters.find(&stored)?;
+        if let (Some(taught_by), false) = (&taught_by, self.clusters.keep_trained_on) {
+            found.leave_out_campaigns_of(taught_by)?;
+        }
         let splits = match (self.splits.is_empty(), &taught_by) {
             (false, _) => self.splits.clone(),
             (true, None) if !self.learners.is_empty() => Split::WITHIN.to_vec(),
@@ -234,6 +238,25 @@ pub struct Labelled {
     pub warnings: Vec<String>,
 }
 
+impl Labelled {
+    /// Leaves out what is of a campaign or group that others are of, too: it would be judged by what it taught.
+    fn leave_out_campaigns_of(&mut self, others: &[Row]) -> Result<()> {
+        let taught: BTreeSet<_> = others.iter().map(Row::campaign_key).collect();
+        let all = self.rows.len();
+        self.rows.retain(|row| !taught.contains(&row.campaign_key()));
+        match all - self.rows.len() {
+            0 => {}
+            n if n == all => {
+                bail!("all {n} rows are of campaigns and groups that --train teaches: there is nothing new to judge")
+            }
+            n => self
+                .warnings
+                .push(format!("{n} of {all} rows are of campaigns and groups that --train teaches, and were left out")),
+        }
+        Ok(())
+    }
+}
+
 impl Clusters {
     pub fn threads(&self) -> usize {
         self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize)
@@ -295,9 +318,6 @@ impl Clusters {
         }
         if rows.is_empty() {
             bail!("there is no labelled cluster in {}: nothing is coordinated there", sources.join(" and "));
-        }
-        for warning in &warnings {
-            eprintln!("warning: {warning}");
         }
         Ok(Labelled { rows, description: format!("Labelled clusters of {}", sources.join(" and ")), warnings })
     }

@@ -76,6 +76,9 @@ impl Compare {
         }
         let pair = [candidate, against];
         let found = self.clusters.find(&pair)?;
+        for warning in &found.warnings {
+            eprintln!("warning: {warning}");
+        }
         let [candidate, against] = &pair;
         let said = [candidate, against].map(|stored| model::judge(&stored.model, &found.rows));
         let comparison =
