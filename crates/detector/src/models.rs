@@ -177,7 +177,8 @@ impl Config {
     }
 
     pub(crate) fn load_named(&self, key: &'static str, name: &ModelName) -> Result<Model, StartError> {
-        let model = Registry::open(&self.models).and_then(|registry| registry.load(&name.name, &name.version)?.of(Subject::Cluster));
+        let model = Registry::open(&self.models)
+            .and_then(|registry| registry.load(&name.name, &name.version)?.of(Subject::Cluster));
         model.map_err(|source| StartError::Named { key, source })
     }
 }

@@ -32,7 +32,6 @@ use figures::Judgement;
 pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};
 
-
 /// What a model says of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
@@ -80,7 +79,11 @@ pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, 
     // Training may have been given the rows with their folds, or before they had any.
     let mut without_folds = rows.to_vec();
     without_folds.iter_mut().for_each(|row| row.folds = Folds::default());
-    let forms = [Dataset { rows: rows.to_vec(), ..Dataset::default() }, Dataset { rows: without_folds, ..Dataset::default() }, Dataset::split(rows)];
+    let forms = [
+        Dataset { rows: rows.to_vec(), ..Dataset::default() },
+        Dataset { rows: without_folds, ..Dataset::default() },
+        Dataset::split(rows),
+    ];
     if forms.iter().any(|form| form.fingerprint() == *fingerprint) {
         let model = format!("{} {}", manifest.name, manifest.version);
         return Err(TrainedOnThese { model, fingerprint: fingerprint.clone() });

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{MODEL_FILE, check_name, corrupt, read, write};
 use crate::{Manifest, Model, ModelError, Subject};
 
-
 fn active_file(subject: Subject) -> &'static str {
     match subject {
         Subject::Cluster => "active.toml",
@@ -253,7 +252,11 @@ impl Registry {
                     self.dir.join(history_file(subject)).display(),
                     self.known()
                 ),
-                None => format!("no model of {subject}s is in service in {}; there are: {}", self.dir.display(), self.known()),
+                None => format!(
+                    "no model of {subject}s is in service in {}; there are: {}",
+                    self.dir.display(),
+                    self.known()
+                ),
             };
             return Err(ModelError::NoWayBack { reason });
         };

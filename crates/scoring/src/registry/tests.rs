@@ -129,7 +129,8 @@ fn rolling_back_goes_the_way_that_promotions_came() {
         [[change]]
         "#]]
     .assert_eq(&first_lines(&fs::read_to_string(dir.path().join("history.toml")).unwrap(), 14));
-    let kinds: Vec<ChangeKind> = registry.history(Subject::Cluster).unwrap().into_iter().map(|change| change.kind).collect();
+    let kinds: Vec<ChangeKind> =
+        registry.history(Subject::Cluster).unwrap().into_iter().map(|change| change.kind).collect();
     use ChangeKind::{Promoted, RolledBack};
     assert_eq!(kinds, [Promoted, Promoted, Promoted, RolledBack, RolledBack, Promoted, RolledBack]);
 }

@@ -1,7 +1,7 @@
 //! The command line as people and scripts meet it: what is written where, in which words, with which exit code.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -9,6 +9,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+mod models;
 
 /// A folder of a test's own, in which the program runs.
 struct Desk {
@@ -619,108 +621,6 @@ fn models_and_worlds_that_are_not_there_name_those_that_are() {
     desk.run(&["simulate"]).ends(2).says(&["--world"]);
     desk.run(&["simulate", "--world", "dmeo"]).ends(1).says(&["did you mean `demo`?"]);
     desk.run(&["simulate", "--world", "no.toml"]).ends(1).says(&["cannot read the world no.toml"]);
-}
-
-#[test]
-fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() {
-    let desk = Desk::new();
-    let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models"));
-    let entries: Value = serde_json::from_str(
-        &desk.run(&["models", "--models", models.to_str().unwrap(), "list", "--json"]).ends(0).out,
-    )
-    .unwrap();
-    let whole = entries.as_array().unwrap().iter().find(|entry| entry["active"] == true).unwrap();
-    let (name, version) = (whole["name"].as_str().unwrap(), whole["version"].as_str().unwrap());
-    fs::create_dir_all(desk.path("models")).unwrap();
-    for file in ["model.json", "manifest.json", "card.md"] {
-        let bytes = fs::read(models.join(name).join(version).join(file)).unwrap();
-        fs::create_dir_all(desk.path("models").join(name).join(version)).unwrap();
-        desk.write(&format!("models/{name}/{version}/{file}"), &bytes);
-        // The same model under another version is no model of that version.
-        fs::create_dir_all(desk.path("models").join(name).join("99")).unwrap();
-        desk.write(&format!("models/{name}/99/{file}"), &bytes);
-    }
-    desk.write("c.toml", format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
-    desk.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
-        "no model is in service",
-        "there is no active.toml in models",
-        "lockstep models promote",
-    ]);
-    desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model is in service in models"]);
-    desk.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
-    desk.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
-    desk.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
-    fs::remove_file(desk.path("models/active.toml")).unwrap();
-    desk.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
-    desk.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["was in service already"]);
-    desk.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
-    desk.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
-    desk.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
-    desk.run(&["config", "check", "--config", "c.toml"]).ends(0);
-
-    let list = desk.run(&["models", "list", "--config", "c.toml"]).ends(0).out;
-    let lines: Vec<&str> = list.lines().collect();
-    assert!(lines[0].starts_with("MODEL") && lines[0].contains("AVERAGE PRECISION"), "{list}");
-    assert!(lines[1].contains(version) && lines[1].ends_with("in service, shadow"), "{list}");
-    assert!(lines[2].contains("99") && lines[2].contains("cannot be used"), "{list}");
-    assert!(lines[3].contains("its folder was copied or renamed"), "{list}");
-    let json: Value = serde_json::from_str(&desk.run(&["models", "list", "--json"]).ends(0).out).unwrap();
-    assert_eq!(
-        (&json[0]["in_service"], &json[0]["shadow"], &json[0]["error"]),
-        (&true.into(), &false.into(), &Value::Null)
-    );
-    assert!(json[0]["average_precision"].as_f64().unwrap() > 0.5);
-    assert!(json[1]["error"].as_str().unwrap().contains("copied or renamed"));
-
-    for (key, value, why) in [
-        ("model", "cluster", "detector.model: \"cluster\" names no model: write NAME/VERSION"),
-        ("shadow_model", "cluster/none", "detector.shadow_model: no model \"cluster none\" in models; there are: "),
-    ] {
-        desk.write("bad.toml", format!("[detector]\n{key} = {value:?}\n"));
-        desk.run(&["config", "check", "--config", "bad.toml"]).ends(1).says(&[why]);
-    }
-}
-
-#[test]
-fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lack() {
-    let desk = Desk::new();
-    desk.run(&["dataset", "build", "--out", "d"]).ends(2).says(&["--world", "--posts", "--feedback"]);
-    desk.run(&["dataset", "build", "--out", "d", "--feedback"])
-        .ends(1)
-        .says(&["no log to read in .lockstep/log", "--dir"]);
-    desk.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
-    let twice = ["dataset", "build", "--out", "d", "--posts", "a.jsonl", "--posts", "b/a.jsonl"];
-    desk.run(&twice).ends(2).says(&["collection \"a\" is there twice", "NAME=FILE"]);
-    desk.write("v.jsonl", "\n{\"schema_version\":1}\n");
-    desk.write("c.jsonl", "");
-    let verdicts = ["dataset", "build", "--out", "d", "--clusters", "c.jsonl", "--verdicts", "v.jsonl"];
-    desk.run(&verdicts).ends(1).says(&["v.jsonl, line 2", "cluster_id"]);
-
-    desk.run(&["simulate", "--world", "demo", "--out", "demo"]).ends(0);
-    let posts = "known=demo/posts.jsonl.zst,demo/accounts.tsv";
-    desk.run(&["dataset", "build", "--posts", posts, "--out", "p"])
-        .ends(0)
-        .prints_nothing()
-        .says(&["known", "same label"]);
-    desk.run(&["dataset", "build", "--world", "demo", "--seeds", "1", "--out", "w"]).ends(0);
-    let clusters = |folder: &str| -> BTreeMap<String, String> {
-        let text = desk.read(&format!("{folder}/clusters.csv"));
-        let rows = text.lines().skip(1).map(|line| line.split(',').take(2).map(str::to_owned).collect::<Vec<_>>());
-        rows.map(|mut row| (row.remove(0), row.remove(0))).collect()
-    };
-    // A world also gives those that became part of others.
-    let (of_posts, of_world) = (clusters("p"), clusters("w"));
-    assert!(of_posts.len() > 2 && of_posts.iter().all(|(id, label)| of_world.get(id) == Some(label)), "{of_posts:?}");
-    let show = |file: &str| desk.run(&["dataset", "show", file, "--json"]).ends(0).out;
-    assert_eq!(show("p/clusters.csv"), show("p/clusters.parquet"));
-    let shown: Value = serde_json::from_str(&show("p/clusters.csv")).unwrap();
-    let about: Value = serde_json::from_str(&desk.read("p/dataset.json")).unwrap();
-    assert_eq!((&about["dataset"], &about["sources"]["posts"][0]["name"]), (&shown, &"known".into()));
-    desk.run(&["dataset", "show", "demo/accounts.tsv"]).ends(1).says(&["demo/accounts.tsv", "columns"]);
-    let train = ["train", "--version", "1", "--dataset", "p/clusters.csv"];
-    desk.run(&train).ends(1).says(&["0 organic clusters", "some of both"]);
-    desk.run(&[&train[..], &["--trees", "9"]].concat()).ends(2).says(&["--trees", "--learner boosted"]);
-    desk.run(&[&train[..], &["--seeds", "9"]].concat()).ends(2).says(&["--dataset", "--seeds"]);
 }
 
 #[test]
