@@ -11,7 +11,7 @@ use crate::detect::println_json;
 /// Lists, shows and promotes models.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 1\n  lockstep models promote cluster 2"
+    after_help = "Examples:\n  lockstep models list\n  lockstep models show cluster 2\n  lockstep models promote cluster 2"
 )]
 pub struct Models {
     #[command(subcommand)]
