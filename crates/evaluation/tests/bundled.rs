@@ -13,11 +13,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
-use evaluation::dataset::{Seen, accounts::Accounts};
+use evaluation::dataset::{accounts::Accounts, of_worlds};
 use scoring::{Learner, Options, Registry, Row, train};
 use simulator::World;
 
@@ -28,27 +27,24 @@ fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
 }
 
-/// What all worlds and seeds show, in order.
-fn seen() -> Vec<(Vec<Row>, Accounts)> {
+/// The clusters and accounts of all worlds and seeds.
+fn found() -> (Vec<Row>, Accounts) {
     let model = Registry::open(&models()).unwrap().load("cluster", "2").unwrap();
-    let jobs: Vec<(&str, u64)> = WORLDS.iter().flat_map(|name| (1..=SEEDS).map(|seed| (*name, seed))).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((name, seed)) = jobs.get(at).copied() else { return done };
-            let seen = Seen::new(&World::named(name).unwrap(), name, seed).unwrap();
-            done.push((at, (seen.clusters(), seen.accounts(&model).unwrap().thinned())));
-        }
-    };
+    let worlds = WORLDS.map(|name| (name.to_owned(), World::named(name).unwrap()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut all = thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
-    });
-    all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, seen)| seen).collect()
+    let made = of_worlds(
+        &worlds,
+        1..=SEEDS,
+        cores,
+        &|seen| (seen.clusters(), seen.accounts(&model).unwrap().thinned()),
+        &|_, _| {},
+    );
+    let (mut rows, mut accounts) = (Vec::new(), Accounts::default());
+    for (clusters, more) in made.unwrap() {
+        rows.extend(clusters);
+        accounts.add(more);
+    }
+    (rows, accounts)
 }
 
 /// Trains again and holds the files against those that are bundled.
@@ -65,11 +61,7 @@ fn again(rows: &[Row], options: &Options) {
 
 #[test]
 fn the_bundled_models_are_made_again_bit_for_bit() {
-    let (mut rows, mut accounts) = (Vec::new(), Accounts::default());
-    for (clusters, more) in seen() {
-        rows.extend(clusters);
-        accounts.add(more);
-    }
+    let (rows, accounts) = found();
     let worlds = format!("the simulated worlds {}, seeds 1 to {SEEDS}", WORLDS.join(", "));
     let data = format!("synthetic: clusters that the engine found in {worlds}");
     again(&rows, &Options { data: data.clone(), ..Options::new("cluster", "2") });

@@ -122,7 +122,8 @@ pub fn schema_hash() -> String {
 }
 
 fn measured<S, const N: usize>(table: &Table<S, N>, subject: &S) -> Vec<Option<f64>> {
-    table.iter().map(|(_, value)| value(subject).filter(|v| v.is_finite())).collect()
+    // Adding 0 turns -0 into 0: sums of nothing are one or the other, depending on how a build orders them.
+    table.iter().map(|(_, value)| value(subject).filter(|v| v.is_finite()).map(|v| v + 0.0)).collect()
 }
 
 /// A table's features without their functions.

@@ -106,7 +106,7 @@ fn one_partner_cannot_turn_a_model_round() {
     let many: BTreeMap<String, ClusterMessage> = liar
         .values()
         .flat_map(|cluster| {
-            (0..400).map(|n| {
+            (0..120).map(|n| {
                 let id = format!("{}-{n}", cluster.cluster_id);
                 (id.clone(), ClusterMessage { cluster_id: id, ..cluster.clone() })
             })
@@ -121,15 +121,19 @@ fn one_partner_cannot_turn_a_model_round() {
         (weight, scoring::train(&Dataset::split(&all).rows, &options))
     };
     let (weight, capped) = train(Trust::default().cap);
-    assert!(weight <= 0.1 * others * 1.001, "{weight} of {others}");
+    assert!(weight <= Trust::default().cap * others * 1.001, "{weight} of {others}");
     let (uncapped_weight, uncapped) = train(1e9);
     assert!(uncapped_weight > others, "the test would prove nothing");
-    // Without a cap the lie outweighs everything else, and training refuses: what was learned elsewhere contradicts it.
-    assert!(matches!(uncapped, Err(scoring::TrainError::NoSkill(_))), "{:?}", uncapped.map(|t| t.manifest.held_out));
     let mean = |model: &scoring::Model| {
         let scores = liar.values().map(|c| model.verdict_on(&row_of(c, rows[0].origin.clone()).values).score);
         scores.sum::<f64>() / liar.len() as f64
     };
+    // Without a cap the lie outweighs everything else: it is believed, or training refuses, since what was learned elsewhere
+    // contradicts it.
+    match &uncapped {
+        Ok(uncapped) => assert!(mean(&uncapped.model) < 0.0, "the test would prove nothing"),
+        Err(error) => assert!(matches!(error, scoring::TrainError::NoSkill(_)), "{error}"),
+    }
     let (honest, capped) = (mean(&honest.model), mean(&capped.unwrap().model));
     assert!(honest > 0.0 && capped > 0.0, "with the cap the lie does not win: {capped}, {honest} before");
 }

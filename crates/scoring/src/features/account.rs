@@ -1,9 +1,10 @@
 //! The features of an account: what it does with others, nothing of who it is.
 //!
 //! Absent on purpose: the name, the age, an empty profile, followers, and how much an account posts. They say nothing of acting in
-//! concert, hit people who are merely new, and tell collections apart. So do the strength of an account's single ties, of how
-//! many kinds they are, the part of reposts among them and how fast its reposts are: with any of them a model ranks the accounts of
-//! simulated worlds no worse or better, and those of real collections it has not seen worse.
+//! concert, hit people who are merely new, and tell collections apart. Absent by measurement: the strength of its strongest tie, how many
+//! accounts it is tied to, by how many kinds of traces, the parts of reposts and of texts in its ties, and how fast its reposts are.
+//! With all of them the average precision on simulated accounts not trained on rose from 0.906 to 0.925, and on two real
+//! collections of 2016 it fell from 0.85 to 0.68 and from 0.48 to 0.27.
 
 use coordination::{AccountEvidence, Finding};
 
