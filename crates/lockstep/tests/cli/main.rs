@@ -616,8 +616,8 @@ fn models_and_worlds_that_are_not_there_name_those_that_are() {
     assert_eq!(in_service.map(|model| model["name"].as_str().unwrap()).collect::<Vec<_>>(), ["account", "cluster"]);
     desk.run(&["models", "--models", models, "show", "cluster", "none"]).ends(1).says(&["cluster none", "there are: "]);
     desk.run(&["models", "--models", models, "promote", "../x", "1"]).ends(1).says(&["cannot be a model's name"]);
-    let name = serde_json::from_str::<Value>(&list).unwrap()[0]["version"].as_str().unwrap().to_owned();
-    let card = desk.run(&["models", "--models", models, "show", "cluster", &name, "--card"]).ends(0).out;
+    let version = list.as_array().unwrap().iter().find(|model| model["name"] == "cluster").unwrap()["version"].as_str();
+    let card = desk.run(&["models", "--models", models, "show", "cluster", version.unwrap(), "--card"]).ends(0).out;
     assert!(card.starts_with("# Model card: cluster"), "{card}");
     assert!(desk.run(&["simulate", "--list"]).ends(0).out.lines().any(|world| world == "demo"));
     desk.run(&["simulate"]).ends(2).says(&["--world"]);

@@ -205,7 +205,8 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         &desk.run(&["models", "--models", models.to_str().unwrap(), "list", "--json"]).ends(0).out,
     )
     .unwrap();
-    let whole = entries.as_array().unwrap().iter().find(|entry| entry["active"] == true).unwrap();
+    let whole =
+        entries.as_array().unwrap().iter().find(|entry| entry["active"] == true && entry["name"] == "cluster").unwrap();
     let (name, version) = (whole["name"].as_str().unwrap(), whole["version"].as_str().unwrap());
     fs::create_dir_all(desk.path("models")).unwrap();
     for file in ["model.json", "manifest.json", "card.md"] {
