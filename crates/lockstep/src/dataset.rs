@@ -72,7 +72,7 @@ impl DatasetCommand {
 ///
 /// Feedback is what partners and reviewers said of clusters that a deployment found. It is read
 /// from the log, which may be in use meanwhile. A partner's words count half a reviewer's, and
-/// all of one partner's together at most a tenth of what does not come from partners.
+/// all of one partner's together at most a twentieth of what does not come from partners.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
