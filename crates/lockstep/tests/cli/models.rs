@@ -223,7 +223,7 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         "there is no active.toml in models",
         "lockstep models promote",
     ]);
-    desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model is in service in models"]);
+    desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model of clusters is in service in models"]);
     desk.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
     desk.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
     desk.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
