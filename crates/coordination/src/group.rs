@@ -12,7 +12,7 @@ use crate::{
     cluster::{
         Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
     },
-    error_control::{e_bh, e_lond_bar},
+    error_control::{e_bh_distinct, e_lond_bar},
     hash::{FixedState, Map},
     history::AccountId,
     identity::{Campaign, Identities, Identity, Passed, campaigns},
@@ -22,6 +22,11 @@ use crate::{
     stats::Evicted,
     ties::{KindTie, Ties},
 };
+
+/// Groups of up to so many accounts ...
+const SMALL: usize = 4;
+/// ... need this force, nats per member: three accounts that chance has tied on one key and on a pair's own are as easily found as not.
+const LEAST_FORCE: f64 = 2.0;
 
 /// The group machine.
 #[derive(Serialize, Deserialize)]
@@ -43,6 +48,12 @@ pub(crate) struct Grouper {
     identities: Identities,
     told: u64,
     evicted: Evicted,
+}
+
+/// Whether two candidates are of one campaign, by their members.
+fn alike(one: &Candidate, other: &Candidate, params: &Params) -> bool {
+    let both = one.members.iter().filter(|member| other.members.binary_search(member).is_ok()).count();
+    both as f64 >= params.same_campaign * one.members.len().min(other.members.len()) as f64
 }
 
 /// What a test says, if it is of the cluster's own numbers, and the posts on its key.
@@ -136,7 +147,8 @@ impl Grouper {
     }
 
     /// Which candidates pass: by e-LOND while the stream goes on, so that of all that is ever told at most a share of alpha is
-    /// false on average; and by e-BH over all that were ever proposed when it has ended.
+    /// false on average; and by e-BH over all that were ever proposed when it has ended. A campaign is often proposed many times over:
+    /// it counts as one discovery, so that it does not lower the bar for what else is found.
     fn judge(&mut self, last: bool, params: &Params) {
         let mut standings: Vec<(CandidateId, [f64; 2], bool)> = Vec::with_capacity(self.candidates.len());
         for (id, candidate) in &mut self.candidates {
@@ -157,12 +169,21 @@ impl Grouper {
                 if margin + (self.discoveries[place] as f64 + 1.0).ln() < 0.0 {
                     break;
                 }
-                self.discoveries[place] += 1;
+                let known = self.passed.iter().filter(|(_, found)| **found <= finding).map(|(id, _)| *id);
+                if let Some(candidate) = self.candidates.get(&id)
+                    && !known.filter_map(|id| self.candidates.get(&id)).any(|known| alike(known, candidate, params))
+                {
+                    self.discoveries[place] += 1;
+                }
                 self.passed.insert(id, finding);
             }
             if last {
                 let log_e: Vec<f64> = standings.iter().map(|(_, log_e, _)| log_e[place]).collect();
-                for i in e_bh(&log_e, u64::from(self.proposed), params.alpha) {
+                let candidate = |i: usize| self.candidates.get(&standings[i].0);
+                let same = |i: usize, j: usize| {
+                    candidate(i).zip(candidate(j)).is_some_and(|(one, other)| alike(one, other, params))
+                };
+                for i in e_bh_distinct(&log_e, u64::from(self.proposed), params.alpha, same) {
                     let (id, _, named) = standings[i];
                     if named && !reached(&self.passed, id) {
                         self.passed.insert(id, finding);
@@ -218,6 +239,9 @@ impl Grouper {
             }
             if let Some(like) = self.like(&members, params) {
                 self.known.insert(hash, like);
+                continue;
+            }
+            if members.len() <= SMALL && self.ties.force(&members) < LEAST_FORCE {
                 continue;
             }
             let id = self.proposed;
