@@ -229,7 +229,8 @@ pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize)
             between.entry(one).or_default().insert(other, 1);
         }
     }
-    let mut groups: Map<AccountId, Vec<AccountId>> = group_of.keys().map(|account| (*account, vec![*account])).collect();
+    let mut groups: Map<AccountId, Vec<AccountId>> =
+        group_of.keys().map(|account| (*account, vec![*account])).collect();
     for &(_, (a, b)) in &ties {
         let (a, b) = (group_of[&a], group_of[&b]);
         let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
