@@ -153,6 +153,7 @@ impl Tracer {
         self.turns += 1;
         let account = self.accounts.observe(post.profile);
         let mut acts = Vec::with_capacity(post.traces.len());
+        self.resolver.begin(at, &post.traces);
         for mut trace in post.traces {
             if self.resolver.resolve(at, &mut trace) {
                 acts.push(self.act(at, account, trace, &post.id));
