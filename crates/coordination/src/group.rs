@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     accounts::Accounts,
+    bursts::Bursts,
     candidate::{BySource, Candidate, KeyEvidence},
     cluster::{
         Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
@@ -32,6 +33,7 @@ const LEAST_FORCE: f64 = 2.0;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Grouper {
     ties: Ties,
+    bursts: Bursts,
     /// Living candidates by number, which is their order of birth.
     candidates: BTreeMap<CandidateId, Candidate>,
     by_member: Map<AccountId, Vec<CandidateId>>,
@@ -73,6 +75,7 @@ impl Grouper {
     pub(crate) fn new(params: &Params) -> Grouper {
         Grouper {
             ties: Ties::new(params),
+            bursts: Bursts::new(params),
             candidates: BTreeMap::new(),
             by_member: Map::default(),
             known: Map::default(),
@@ -94,7 +97,10 @@ impl Grouper {
             rank(x).cmp(&rank(y)).then(y.nats.total_cmp(&x.nats)).then((x.kind, x.key).cmp(&(y.kind, y.key)))
         });
         co_acts.dedup_by_key(|co_act| (co_act.turn, co_act.pair));
-        co_acts.iter().for_each(|co_act| self.ties.credit(co_act));
+        for co_act in &co_acts {
+            self.bursts.met(co_act);
+            self.ties.credit(co_act);
+        }
     }
 
     /// A tick: takes in the reports of all shards and the proposals made elsewhere, tells of clusters, proposes candidates, keeps the tables in bounds.
@@ -139,6 +145,7 @@ impl Grouper {
     /// Forgets the ties of accounts that are forgotten.
     pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
         self.ties.forget(accounts);
+        self.bursts.forget(accounts);
     }
 
     /// Whether an account is a member of a living candidate.
@@ -232,7 +239,9 @@ impl Grouper {
 
     fn propose(&mut self, tick: Tick, proposals: Vec<Vec<AccountId>>, params: &Params) -> Vec<Born> {
         let mut born = Vec::new();
-        for members in self.ties.groups(params.min_members, params.max_members).into_iter().chain(proposals) {
+        let ties = self.ties.groups(params.min_members, params.max_members);
+        let bursts = self.bursts.groups(tick.at);
+        for members in ties.into_iter().chain(proposals).chain(bursts) {
             let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
             if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {
                 continue;
@@ -293,6 +302,7 @@ impl Grouper {
 
     fn tidy(&mut self, now: Millis, params: &Params) -> Vec<CandidateId> {
         self.evicted.ties += self.ties.tidy(now);
+        self.bursts.tidy(now);
         let idle = |c: &Candidate| if c.given_up { params.give_up_rest } else { params.candidate_retention };
         let mut gone: Vec<CandidateId> = self
             .candidates
