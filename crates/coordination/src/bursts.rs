@@ -91,8 +91,9 @@ impl Bursts {
         }
     }
 
-    /// The groups that bursts propose which have ended since the last call: each by itself, and with those that it shares accounts with.
-    pub(crate) fn groups(&mut self, now: Millis) -> Vec<Vec<AccountId>> {
+    /// The groups that bursts propose which have ended since the last call: each by itself, and with those that it shares accounts with;
+    /// whether the group is of several.
+    pub(crate) fn groups(&mut self, now: Millis) -> Vec<(Vec<AccountId>, bool)> {
         let window = self.window;
         let mut over: Vec<(Millis, KeyId, Vec<AccountId>)> = Vec::new();
         self.open.retain(|key, burst| {
@@ -108,7 +109,8 @@ impl Bursts {
         let mut groups = Vec::new();
         for (last, key, members) in over {
             let together = self.together(&members);
-            groups.extend((together.len() > members.len() && together.len() <= self.most_members).then_some(together));
+            let wide = together.len() > members.len() && together.len() <= self.most_members;
+            groups.extend(wide.then_some((together, true)));
             for account in &members {
                 let bursts = self.by_account.entry(*account).or_default();
                 bursts.retain(|known| *known != key);
@@ -117,7 +119,7 @@ impl Bursts {
                 }
                 bursts.push(key);
             }
-            groups.push(members.clone());
+            groups.push((members.clone(), false));
             self.ended.insert(key, Ended { last, members });
         }
         groups
@@ -192,7 +194,7 @@ mod tests {
         let mut b = bursts();
         meet(&mut b, &[1, 2, 3, 4, 5], 7, 0, 6.0); // ten pairs
         assert!(b.groups(MINUTE).is_empty(), "it may go on");
-        assert_eq!(b.groups(2 * MINUTE), [[1, 2, 3, 4, 5]]);
+        assert_eq!(b.groups(2 * MINUTE), [(vec![1, 2, 3, 4, 5], false)]);
         assert!(b.groups(3 * MINUTE).is_empty());
     }
 
@@ -217,10 +219,11 @@ mod tests {
         meet(&mut b, &[9, 10, 11, 12, 13], 2, 0, 6.0);
         b.groups(2 * MINUTE);
         meet(&mut b, &[4, 5, 6, 7, 8, 9], 3, 60 * MINUTE, 6.0); // shares two with the first, one with the second
-        assert_eq!(b.groups(62 * MINUTE), [vec![1, 2, 3, 4, 5, 6, 7, 8, 9], vec![4, 5, 6, 7, 8, 9]]);
+        let both = (vec![1, 2, 3, 4, 5, 6, 7, 8, 9], true);
+        assert_eq!(b.groups(62 * MINUTE), [both, (vec![4, 5, 6, 7, 8, 9], false)]);
         b.forget(&[1, 4]);
         meet(&mut b, &[2, 3, 20, 21, 22], 4, 120 * MINUTE, 6.0);
-        assert_eq!(b.groups(122 * MINUTE)[0], [2, 3, 5, 20, 21, 22]);
+        assert_eq!(b.groups(122 * MINUTE)[0], (vec![2, 3, 5, 20, 21, 22], true));
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl Grouper {
     /// is at least 1 / alpha, and at least three members pass.
     fn standing(&mut self, id: CandidateId, reached: Finding, params: &Params) -> Option<Passed> {
         let candidate = self.candidates.get_mut(&id)?;
-        let all = candidate.members.clone();
+        let (all, wide) = (candidate.members.clone(), candidate.wide);
         let standing = candidate.standing(params);
         let believed = -params.alpha.ln();
         let mut members = standing.named.clone();
@@ -218,7 +218,7 @@ impl Grouper {
         } else {
             (Finding::Faded, standing.log_e)
         };
-        Some(Passed { candidate: id, finding, strength, members })
+        Some(Passed { candidate: id, finding, strength, wide, members })
     }
 
     fn publish(&mut self, tick: Tick, accounts: &Accounts, params: &Params, clusters: &mut Vec<Cluster>) {
@@ -241,7 +241,8 @@ impl Grouper {
         let mut born = Vec::new();
         let ties = self.ties.groups(params.min_members, params.max_members);
         let bursts = self.bursts.groups(tick.at);
-        for members in ties.into_iter().chain(proposals).chain(bursts) {
+        let narrow = ties.into_iter().chain(proposals).map(|members| (members, false));
+        for (members, wide) in narrow.chain(bursts) {
             let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
             if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {
                 continue;
@@ -260,7 +261,9 @@ impl Grouper {
                 self.by_member.entry(*member).or_default().push(id);
             }
             let members: Arc<[AccountId]> = members.into();
-            self.candidates.insert(id, Candidate::new(members.clone(), tick.at, tick.history, params));
+            let mut candidate = Candidate::new(members.clone(), tick.at, tick.history, params);
+            candidate.wide = wide;
+            self.candidates.insert(id, candidate);
             born.push(Born { id, members, at: tick.at });
         }
         born

@@ -274,7 +274,8 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    fn root(&mut self, member: u32) -> u32 {
+    /// The member that stands for a number's set.
+    pub(crate) fn root(&mut self, member: u32) -> u32 {
         let mut root = member;
         while let Some(&parent) = self.parents.get(&root) {
             root = parent;
