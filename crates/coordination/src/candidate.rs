@@ -39,6 +39,8 @@ pub(crate) struct Candidate {
     pub touched: Millis,
     /// Tested no further.
     pub given_up: bool,
+    /// Proposed by several bursts together.
+    pub wide: bool,
     /// Weight of the alternative in tests that begin from now on.
     epsilon: f64,
     /// Tests so far, and those on which a second member acted.
@@ -94,6 +96,7 @@ impl Candidate {
             history,
             touched: born,
             given_up: false,
+            wide: false,
             epsilon: params.epsilon,
             tests: 0,
             followed: 0,

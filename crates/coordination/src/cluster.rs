@@ -210,7 +210,9 @@ pub struct Evidence {
 
 /// The arithmetic of one key: with q = 0.1, 0.3 and 0.7, each raised to the step's `chance` where that is greater, every step adds
 /// `others` ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR_q (the first adds nothing: it opened the test), and the end adds
-/// `others_after` ln((1 - q) / (1 - chance_after)). The key's nats are ln((1 - epsilon) + epsilon mean LR_q).
+/// `others_after` ln((1 - q) / (1 - chance_after)). Of the others, only the first 20, 6 and 2 count for the three q; where there were so
+/// many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then. The key's nats are
+/// ln((1 - epsilon) + epsilon mean LR_q).
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyTest {
     /// Weight of "they act together" in this key's e-value, fixed before the test began.

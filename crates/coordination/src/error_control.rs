@@ -15,6 +15,27 @@ pub(crate) fn e_bh(log_e: &[f64], tested: u64, alpha: f64) -> Vec<usize> {
     order
 }
 
+/// e-BH in which hypotheses that are the `same` as a stronger one are no further discoveries.
+///
+/// It believes a part of what [`e_bh`] does, and each with an e-value of at least `tested / (alpha * k)` where `k` is no more than the
+/// number believed, which is all that its proof asks.
+pub(crate) fn e_bh_distinct(log_e: &[f64], tested: u64, alpha: f64, same: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+    let mut order = e_bh(log_e, tested, alpha);
+    let tested = tested.max(log_e.len() as u64) as f64;
+    let mut distinct: Vec<usize> = Vec::new();
+    let mut believed = 0;
+    for (rank, &i) in order.iter().enumerate() {
+        if !distinct.iter().any(|&known| same(known, i)) {
+            distinct.push(i);
+        }
+        if log_e[i] >= (tested / (alpha * distinct.len() as f64)).ln() {
+            believed = rank + 1;
+        }
+    }
+    order.truncate(believed);
+    order
+}
+
 /// ln of what hypothesis number `t`, from 0, must reach at level `alpha` once `found` hypotheses have been believed.
 ///
 /// 1 / (alpha gamma_t (found + 1)), where the gamma_t sum to at most one: gamma_t = 1 / (2.11 m ln(m)^2), m = t + 2. The proof
@@ -50,6 +71,16 @@ mod tests {
     fn hypotheses_without_a_value_count_too() {
         check(&[21.0], 2, &[]);
         check(&[41.0], 2, &[0]);
+    }
+
+    #[test]
+    fn the_same_found_again_does_not_lower_the_bar() {
+        let log_e: Vec<f64> = [1_000.0f64, 900.0, 50.0].map(f64::ln).to_vec();
+        let believed = |same: fn(usize, usize) -> bool| e_bh_distinct(&log_e, 5, 0.05, same);
+        assert_eq!(believed(|_, _| false), [0, 1, 2], "5 / (0.05 x 3) = 33.3");
+        assert_eq!(believed(|i, j| i + j == 1), [0, 1, 2], "5 / (0.05 x 2) = 50");
+        assert_eq!(e_bh_distinct(&log_e, 6, 0.05, |i, j| i + j == 1), [0, 1]);
+        assert_eq!(e_bh_distinct(&log_e, 6, 0.05, |_, _| false), [0, 1, 2]);
     }
 
     #[test]

@@ -8,11 +8,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     accounts::Accounts,
+    bursts::Bursts,
     candidate::{BySource, Candidate, KeyEvidence},
     cluster::{
         Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
     },
-    error_control::{e_bh, e_lond_bar},
+    error_control::{e_bh_distinct, e_lond_bar},
     hash::{FixedState, Map},
     history::AccountId,
     identity::{Campaign, Identities, Identity, Passed, campaigns},
@@ -23,10 +24,16 @@ use crate::{
     ties::{KindTie, Ties},
 };
 
+/// Groups of up to so many accounts ...
+const SMALL: usize = 4;
+/// ... need this force, nats per member: three accounts that chance has tied on one key and on a pair's own are as easily found as not.
+const LEAST_FORCE: f64 = 2.0;
+
 /// The group machine.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Grouper {
     ties: Ties,
+    bursts: Bursts,
     /// Living candidates by number, which is their order of birth.
     candidates: BTreeMap<CandidateId, Candidate>,
     by_member: Map<AccountId, Vec<CandidateId>>,
@@ -43,6 +50,12 @@ pub(crate) struct Grouper {
     identities: Identities,
     told: u64,
     evicted: Evicted,
+}
+
+/// Whether two candidates are of one campaign, by their members.
+fn alike(one: &Candidate, other: &Candidate, params: &Params) -> bool {
+    let both = one.members.iter().filter(|member| other.members.binary_search(member).is_ok()).count();
+    both as f64 >= params.same_campaign * one.members.len().min(other.members.len()) as f64
 }
 
 /// What a test says, if it is of the cluster's own numbers, and the posts on its key.
@@ -62,6 +75,7 @@ impl Grouper {
     pub(crate) fn new(params: &Params) -> Grouper {
         Grouper {
             ties: Ties::new(params),
+            bursts: Bursts::new(params),
             candidates: BTreeMap::new(),
             by_member: Map::default(),
             known: Map::default(),
@@ -83,7 +97,10 @@ impl Grouper {
             rank(x).cmp(&rank(y)).then(y.nats.total_cmp(&x.nats)).then((x.kind, x.key).cmp(&(y.kind, y.key)))
         });
         co_acts.dedup_by_key(|co_act| (co_act.turn, co_act.pair));
-        co_acts.iter().for_each(|co_act| self.ties.credit(co_act));
+        for co_act in &co_acts {
+            self.bursts.met(co_act);
+            self.ties.credit(co_act);
+        }
     }
 
     /// A tick: takes in the reports of all shards and the proposals made elsewhere, tells of clusters, proposes candidates, keeps the tables in bounds.
@@ -128,6 +145,7 @@ impl Grouper {
     /// Forgets the ties of accounts that are forgotten.
     pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
         self.ties.forget(accounts);
+        self.bursts.forget(accounts);
     }
 
     /// Whether an account is a member of a living candidate.
@@ -136,7 +154,8 @@ impl Grouper {
     }
 
     /// Which candidates pass: by e-LOND while the stream goes on, so that of all that is ever told at most a share of alpha is
-    /// false on average; and by e-BH over all that were ever proposed when it has ended.
+    /// false on average; and by e-BH over all that were ever proposed when it has ended. A campaign is often proposed many times over:
+    /// it counts as one discovery, so that it does not lower the bar for what else is found.
     fn judge(&mut self, last: bool, params: &Params) {
         let mut standings: Vec<(CandidateId, [f64; 2], bool)> = Vec::with_capacity(self.candidates.len());
         for (id, candidate) in &mut self.candidates {
@@ -157,12 +176,21 @@ impl Grouper {
                 if margin + (self.discoveries[place] as f64 + 1.0).ln() < 0.0 {
                     break;
                 }
-                self.discoveries[place] += 1;
+                let known = self.passed.iter().filter(|(_, found)| **found <= finding).map(|(id, _)| *id);
+                if let Some(candidate) = self.candidates.get(&id)
+                    && !known.filter_map(|id| self.candidates.get(&id)).any(|known| alike(known, candidate, params))
+                {
+                    self.discoveries[place] += 1;
+                }
                 self.passed.insert(id, finding);
             }
             if last {
                 let log_e: Vec<f64> = standings.iter().map(|(_, log_e, _)| log_e[place]).collect();
-                for i in e_bh(&log_e, u64::from(self.proposed), params.alpha) {
+                let candidate = |i: usize| self.candidates.get(&standings[i].0);
+                let same = |i: usize, j: usize| {
+                    candidate(i).zip(candidate(j)).is_some_and(|(one, other)| alike(one, other, params))
+                };
+                for i in e_bh_distinct(&log_e, u64::from(self.proposed), params.alpha, same) {
                     let (id, _, named) = standings[i];
                     if named && !reached(&self.passed, id) {
                         self.passed.insert(id, finding);
@@ -176,7 +204,7 @@ impl Grouper {
     /// is at least 1 / alpha, and at least three members pass.
     fn standing(&mut self, id: CandidateId, reached: Finding, params: &Params) -> Option<Passed> {
         let candidate = self.candidates.get_mut(&id)?;
-        let all = candidate.members.clone();
+        let (all, wide) = (candidate.members.clone(), candidate.wide);
         let standing = candidate.standing(params);
         let believed = -params.alpha.ln();
         let mut members = standing.named.clone();
@@ -190,7 +218,7 @@ impl Grouper {
         } else {
             (Finding::Faded, standing.log_e)
         };
-        Some(Passed { candidate: id, finding, strength, members })
+        Some(Passed { candidate: id, finding, strength, wide, members })
     }
 
     fn publish(&mut self, tick: Tick, accounts: &Accounts, params: &Params, clusters: &mut Vec<Cluster>) {
@@ -211,13 +239,19 @@ impl Grouper {
 
     fn propose(&mut self, tick: Tick, proposals: Vec<Vec<AccountId>>, params: &Params) -> Vec<Born> {
         let mut born = Vec::new();
-        for members in self.ties.groups(params.min_members, params.max_members).into_iter().chain(proposals) {
+        let ties = self.ties.groups(params.min_members, params.max_members);
+        let bursts = self.bursts.groups(tick.at);
+        let narrow = ties.into_iter().chain(proposals).map(|members| (members, false));
+        for (members, wide) in narrow.chain(bursts) {
             let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
             if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {
                 continue;
             }
             if let Some(like) = self.like(&members, params) {
                 self.known.insert(hash, like);
+                continue;
+            }
+            if members.len() <= SMALL && self.ties.force(&members) < LEAST_FORCE {
                 continue;
             }
             let id = self.proposed;
@@ -227,7 +261,9 @@ impl Grouper {
                 self.by_member.entry(*member).or_default().push(id);
             }
             let members: Arc<[AccountId]> = members.into();
-            self.candidates.insert(id, Candidate::new(members.clone(), tick.at, tick.history, params));
+            let mut candidate = Candidate::new(members.clone(), tick.at, tick.history, params);
+            candidate.wide = wide;
+            self.candidates.insert(id, candidate);
             born.push(Born { id, members, at: tick.at });
         }
         born
@@ -269,6 +305,7 @@ impl Grouper {
 
     fn tidy(&mut self, now: Millis, params: &Params) -> Vec<CandidateId> {
         self.evicted.ties += self.ties.tidy(now);
+        self.bursts.tidy(now);
         let idle = |c: &Candidate| if c.given_up { params.give_up_rest } else { params.candidate_retention };
         let mut gone: Vec<CandidateId> = self
             .candidates

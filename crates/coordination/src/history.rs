@@ -88,15 +88,14 @@ pub(crate) struct Moment<'h> {
     all_of_kind: f64,
     all_recent: f64,
     all_of_source: f64,
-    lagged: bool,
 }
 
 impl Moment<'_> {
     /// The share of the next acts on a key of this kind and source that this account is expected to make by itself.
     ///
     /// The greatest of: its share of all acts of the kind; its share of the present hour's acts (sessions clump); its share of the
-    /// source's acts in the lagged baseline. Before there is a lagged baseline, all acts so far stand in for it: that costs power
-    /// where accounts bring a source of their own, and keeps a fandom's first day from looking like a campaign.
+    /// source's acts in the lagged baseline. The stream's first day is part of that baseline at once: that costs power where accounts
+    /// bring a source of their own, and keeps a fandom's first day from looking like a campaign.
     pub(crate) fn share(&self, account: AccountId) -> f64 {
         self.share_with(account, 0.0)
     }
@@ -113,10 +112,10 @@ impl Moment<'_> {
         };
         let overall = (known.kinds[self.kind] + self.unit) / (self.all_of_kind + self.unit);
         let recent = (known.recent.now(self.now, history.session) + acting) / (self.all_recent + acting + 1.0);
-        let habit = history.habits.get(&(account, self.source)).map_or(0.0, |habit| {
-            let mine = if self.lagged { habit.lagged } else { habit.all };
-            mine / (self.all_of_source + SOURCE_PRIOR * self.unit)
-        });
+        let habit = history
+            .habits
+            .get(&(account, self.source))
+            .map_or(0.0, |habit| habit.lagged / (self.all_of_source + SOURCE_PRIOR * self.unit));
         overall.max(recent).max(habit).min(1.0)
     }
 }
@@ -140,8 +139,6 @@ impl History {
 
     /// What the baseline says at this moment of a kind and a source.
     pub(crate) fn at(&self, kind: TraceKind, source: SourceId, now: Millis) -> Moment<'_> {
-        let lagged = self.start.is_some_and(|start| now.saturating_sub(start) >= self.lag);
-        let of_source = self.sources.get(&source).copied().unwrap_or_default();
         Moment {
             history: self,
             kind: kind as usize,
@@ -150,8 +147,7 @@ impl History {
             unit: self.weight(now),
             all_of_kind: self.kinds[kind as usize],
             all_recent: self.recent_total.now(now, self.session),
-            all_of_source: if lagged { of_source.lagged } else { of_source.all },
-            lagged,
+            all_of_source: self.sources.get(&source).map_or(0.0, |of_source| of_source.lagged),
         }
     }
 
@@ -175,9 +171,17 @@ impl History {
     /// Takes note of its source too, where the source is this shard's.
     pub(crate) fn add_habit(&mut self, account: AccountId, source: SourceId, now: Millis) {
         let unit = self.weight(now);
-        self.sources.entry(source).or_default().all += unit;
-        self.habits.entry((account, source)).or_default().all += unit;
-        self.young.push_back(Act { at: now, account, source });
+        // A baseline is at least a day long, or accounts of one habit look like strangers until it is: acts of the stream's first day
+        // belong to it from the beginning, and in the second day it stands still.
+        let early = self.start.is_none_or(|start| now.saturating_sub(start) < self.lag);
+        let lagged = if early { unit } else { 0.0 };
+        for weight in [self.sources.entry(source).or_default(), self.habits.entry((account, source)).or_default()] {
+            weight.all += unit;
+            weight.lagged += lagged;
+        }
+        if !early {
+            self.young.push_back(Act { at: now, account, source });
+        }
     }
 
     /// Forgets accounts.
@@ -291,19 +295,20 @@ mod tests {
     }
 
     #[test]
-    fn a_habit_is_lagged_once_there_is_a_day_of_history() {
+    fn a_habit_is_lagged_but_for_the_first_day() {
         let mut h = history();
-        for t in 0..10 {
+        for t in (0..10).chain([24, 26]) {
             add(&mut h, 0, 7, t * HOUR);
             for other in 1..100 {
                 add(&mut h, other, 8, t * HOUR);
             }
         }
-        // On the first day, all acts so far are the habit.
+        // On the first two days, all acts of the first are the habit.
         close(share(&h, 0, 7, 20 * HOUR), 10.0 / 15.0);
-        // A day later, only those a day old: t = 0..=5.
-        h.tidy(29 * HOUR, 1_000_000);
-        close(share(&h, 0, 7, 29 * HOUR), 6.0 / 11.0);
+        close(share(&h, 0, 7, 40 * HOUR), 10.0 / 15.0);
+        // From then on, those a day old.
+        h.tidy(49 * HOUR, 1_000_000);
+        close(share(&h, 0, 7, 49 * HOUR), 11.0 / 16.0);
     }
 
     #[test]

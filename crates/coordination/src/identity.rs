@@ -11,6 +11,8 @@ pub(crate) struct Passed {
     pub finding: Finding,
     /// Evidence without the best source, nats; the total for any other than a coordinated finding.
     pub strength: f64,
+    /// Proposed by several bursts together, which may be of several campaigns that met on one popular key.
+    pub wide: bool,
     /// Members that pass the member test with their ln e-values, in order of their numbers.
     pub members: Vec<(AccountId, f64)>,
 }
@@ -28,9 +30,12 @@ pub(crate) struct Campaign {
 
 /// Unites candidates whose named members overlap by `same_campaign` of the smaller one.
 ///
+/// A wide candidate over others that have no member in common, not even through a third, is a bridge between campaigns and left out.
 /// A candidate that overlaps one of a better finding is its shadow: it adds no member and is not told apart.
 pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Campaign> {
     passed.sort_by(|x, y| y.strength.total_cmp(&x.strength).then(x.candidate.cmp(&y.candidate)));
+    let mut bridges = bridges(&passed, same_campaign).into_iter();
+    passed.retain(|_| bridges.next() == Some(false));
     let mut groups = Groups::default();
     for i in 0..passed.len() {
         for j in 0..i {
@@ -64,6 +69,34 @@ pub(crate) fn campaigns(mut passed: Vec<Passed>, same_campaign: f64) -> Vec<Camp
         x.finding.cmp(&y.finding).then(y.strength.total_cmp(&x.strength)).then(x.candidates.cmp(&y.candidates))
     });
     campaigns
+}
+
+/// Which candidates are wide and lie over others that have nothing to do with each other.
+fn bridges(passed: &[Passed], same_campaign: f64) -> Vec<bool> {
+    let narrow: Vec<usize> =
+        (0..passed.len()).filter(|&i| !passed[i].wide && passed[i].finding != Finding::Faded).collect();
+    let mut related = Groups::default();
+    for (place, &i) in narrow.iter().enumerate() {
+        for &j in &narrow[..place] {
+            if overlap(&passed[i].members, &passed[j].members) > 0.0 {
+                related.join(j as u32, i as u32, usize::MAX);
+            }
+        }
+    }
+    let over = |one: &Passed| -> Vec<u32> {
+        let under = narrow.iter().filter(|&&i| overlap(&one.members, &passed[i].members) >= same_campaign);
+        under.map(|&i| i as u32).collect()
+    };
+    passed
+        .iter()
+        .map(|one| {
+            let under = if one.wide { over(one) } else { Vec::new() };
+            let mut sets: Vec<u32> = under.into_iter().map(|i| related.root(i)).collect();
+            sets.sort_unstable();
+            sets.dedup();
+            sets.len() > 1
+        })
+        .collect()
 }
 
 /// Share of the smaller set that is in both.
@@ -187,7 +220,7 @@ mod tests {
     use super::*;
 
     fn passed(candidate: u32, finding: Finding, strength: f64, members: &[u32]) -> Passed {
-        Passed { candidate, finding, strength, members: members.iter().map(|&m| (m, strength)).collect() }
+        Passed { candidate, finding, strength, wide: false, members: members.iter().map(|&m| (m, strength)).collect() }
     }
 
     fn members(campaign: &Campaign) -> Vec<u32> {
@@ -210,6 +243,20 @@ mod tests {
         assert_eq!(found[0].candidates, [1, 0]);
         assert_eq!(found[0].members[2], (3, 30.0));
         assert_eq!(members(&found[1]), [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_wide_candidate_does_not_bridge_two_campaigns() {
+        let found = |narrow: &[&[u32]], wide: &[u32]| -> Vec<Vec<u32>> {
+            let all =
+                narrow.iter().enumerate().map(|(i, m)| passed(i as u32, Finding::Coordinated, 20.0 + i as f64, m));
+            let wide = Passed { wide: true, ..passed(9, Finding::Coordinated, 90.0, wide) };
+            campaigns(all.chain([wide]).collect(), 0.5).iter().map(members).collect()
+        };
+        assert_eq!(found(&[&[1, 2, 3], &[7, 8, 9]], &[1, 2, 3, 7, 8, 9]), [[7, 8, 9], [1, 2, 3]]);
+        assert_eq!(found(&[&[1, 2, 3], &[7, 8, 9]], &[1, 2, 3, 4]), [vec![1, 2, 3, 4], vec![7, 8, 9]]);
+        let parts: [&[u32]; 3] = [&[1, 2, 3], &[3, 4, 5, 6, 7], &[7, 8, 9]];
+        assert_eq!(found(&parts, &[1, 2, 3, 4, 5, 6, 7, 8, 9]), [[1, 2, 3, 4, 5, 6, 7, 8, 9]], "one campaign in parts");
     }
 
     #[test]

@@ -12,10 +12,15 @@ use crate::{
 /// Probabilities of "the next actor is a member" under the alternative; their likelihood ratios are averaged, which needs
 /// no guess as to which is right.
 pub(crate) const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
+/// Acts after a member's on which each of these is staked: who acts together follows soon, and the crowd of a popular key that comes
+/// afterwards says nothing. A stake loses two nats or so at most before it is withdrawn until the next member's act.
+pub(crate) const PATIENCE: [u32; 3] = [20, 6, 2];
 /// Probabilities of "this member takes part" under the alternative.
 const PART: [f64; 3] = [0.2, 0.5, 0.8];
 /// Added to the acts on a key when a member's chance to be among them is reckoned.
 const TRIAL_MARGIN: f64 = 2.0;
+/// The least chance reckoned with: nobody is left who could act, and nothing is staked on it.
+const NOBODY: f64 = 1e-9;
 
 /// A test of one candidate on one key, from a member's first act on it until the first tick after `test_window`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,8 +65,10 @@ impl Test {
         let others = count - 1 - self.seen;
         let chance = self.chance(safety);
         self.log_lr = log_lr(self.log_lr, others, chance);
-        for (log_lr, q) in self.log_lr.iter_mut().zip(NEXT) {
-            *log_lr += (q.max(chance) / chance).ln();
+        for ((log_lr, q), patience) in self.log_lr.iter_mut().zip(NEXT).zip(PATIENCE) {
+            if others < patience && chance > NOBODY {
+                *log_lr += (q.max(chance) / chance).ln();
+            }
         }
         self.acted |= 1 << place;
         self.waiting = (self.waiting - f64::from(self.shares[place])).max(0.0);
@@ -72,7 +79,7 @@ impl Test {
 
     /// Chance under the null that the next actor is a member who has not acted.
     fn chance(&self, safety: f64) -> f64 {
-        (safety * self.waiting).clamp(1e-9, 0.9)
+        (safety * self.waiting).clamp(NOBODY, 0.9)
     }
 
     /// Whether a member has followed the one who opened it.
@@ -96,8 +103,11 @@ impl Test {
 /// The likelihood ratios after so many further acts by others, each of which was a member's with this chance under the null.
 fn log_lr(before: [f64; 3], others: u32, chance: f64) -> [f64; 3] {
     let mut after = before;
-    for (log_lr, q) in after.iter_mut().zip(NEXT) {
-        *log_lr += f64::from(others) * ((1.0 - q.max(chance)) / (1.0 - chance)).ln();
+    if chance <= NOBODY {
+        return after;
+    }
+    for ((log_lr, q), patience) in after.iter_mut().zip(NEXT).zip(PATIENCE) {
+        *log_lr += f64::from(others.min(patience)) * ((1.0 - q.max(chance)) / (1.0 - chance)).ln();
     }
     after
 }
@@ -188,14 +198,17 @@ mod tests {
     #[test]
     fn the_e_value_is_fair_under_the_null() {
         // With each next actor a waiting member with chance exactly h, the expectation of the e-value is one: summed over all
-        // sequences of three further acts, each weighted by its probability.
+        // sequences of ten further acts, each weighted by its probability. Two of the stakes are withdrawn on the way.
         fn expectation(sequence: &mut String, probability: f64, acted: u8) -> f64 {
-            if sequence.len() == 4 {
+            if sequence.len() == 11 {
                 return probability * outcome(sequence).log_e(0.05).exp();
             }
             let h = 2.0 * f64::from(0.01f32) * f64::from(5 - acted);
             let mut total = 0.0;
             for (actor, p, acted) in [('.', 1.0 - h, acted), (char::from(b'a' + acted), h, acted + 1)] {
+                if p < 1e-9 {
+                    continue;
+                }
                 sequence.push(actor);
                 total += expectation(sequence, probability * p, acted);
                 sequence.pop();
@@ -210,13 +223,18 @@ mod tests {
         let told = outcome("a..b.c.");
         let mut by_hand = [0.0; 3];
         for act in told.acts.iter().skip(1) {
-            for (log_lr, q) in by_hand.iter_mut().zip(NEXT) {
+            for ((log_lr, q), patience) in by_hand.iter_mut().zip(NEXT).zip([20, 6, 2]) {
                 let q = f64::max(q, act.chance);
-                *log_lr += f64::from(act.others) * ((1.0 - q) / (1.0 - act.chance)).ln() + (q / act.chance).ln();
+                *log_lr += f64::from(act.others.min(patience)) * ((1.0 - q) / (1.0 - act.chance)).ln();
+                if act.others < patience {
+                    *log_lr += (q / act.chance).ln();
+                }
             }
         }
-        for (log_lr, q) in by_hand.iter_mut().zip(NEXT) {
-            *log_lr += f64::from(told.others) * ((1.0 - f64::max(q, told.chance)) / (1.0 - told.chance)).ln();
+        assert!(told.chance > NOBODY);
+        for ((log_lr, q), patience) in by_hand.iter_mut().zip(NEXT).zip([20, 6, 2]) {
+            let others = f64::from(told.others.min(patience));
+            *log_lr += others * ((1.0 - f64::max(q, told.chance)) / (1.0 - told.chance)).ln();
         }
         close(log_mean_exp(by_hand), told.log_lr);
         assert_eq!(told.acts.iter().map(|act| act.others).collect::<Vec<_>>(), [0, 2, 1]);

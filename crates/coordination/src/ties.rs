@@ -145,6 +145,24 @@ impl Ties {
         evicted
     }
 
+    /// In how much force a group acted: nats per member, over all its pairs, on its second best key. A group that chance has put
+    /// together owes its ties to one key, and to a pair here and there on others.
+    pub(crate) fn force(&self, members: &[AccountId]) -> f64 {
+        let mut keys: Vec<(KeyId, f32)> = Vec::new();
+        for (i, a) in members.iter().enumerate() {
+            let ties = members[i + 1..].iter().filter_map(|b| self.get(*a, *b));
+            keys.extend(ties.flat_map(|tie| tie.co_acts.iter().map(|co_act| (co_act.key, co_act.nats))));
+        }
+        keys.sort_unstable_by(|x, y| x.0.cmp(&y.0).then(x.1.total_cmp(&y.1)));
+        let (mut best, mut second) = (0.0f64, 0.0f64);
+        for key in keys.chunk_by(|x, y| x.0 == y.0) {
+            let nats: f64 = key.iter().map(|(_, nats)| f64::from(*nats)).sum();
+            second = second.max(nats.min(best));
+            best = best.max(nats);
+        }
+        second / members.len() as f64
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ties.len()
     }
@@ -201,14 +219,18 @@ impl Tie {
 /// between at least [`DENSITY`] of their pairs (average linkage). Each in order, in the order of their least members.
 pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize) -> Vec<Vec<AccountId>> {
     ties.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
-    let mut neighbours: Map<AccountId, Vec<AccountId>> = Map::default();
+    // Every account begins as a group of its own; a group is named by one of its members. Ties between two groups are counted once and
+    // added up when groups are joined.
+    let mut group_of: Map<AccountId, AccountId> = Map::default();
+    let mut between: Map<AccountId, Map<AccountId, u32>> = Map::default();
     for &(_, (a, b)) in &ties {
-        neighbours.entry(a).or_default().push(b);
-        neighbours.entry(b).or_default().push(a);
+        for (one, other) in [(a, b), (b, a)] {
+            group_of.insert(one, one);
+            between.entry(one).or_default().insert(other, 1);
+        }
     }
-    // Every account begins as a group of its own; a group is named by one of its members.
-    let mut group_of: Map<AccountId, AccountId> = neighbours.keys().map(|a| (*a, *a)).collect();
-    let mut groups: Map<AccountId, Vec<AccountId>> = neighbours.keys().map(|a| (*a, vec![*a])).collect();
+    let mut groups: Map<AccountId, Vec<AccountId>> =
+        group_of.keys().map(|account| (*account, vec![*account])).collect();
     for &(_, (a, b)) in &ties {
         let (a, b) = (group_of[&a], group_of[&b]);
         let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
@@ -216,13 +238,20 @@ pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize)
         if a == b || few + many > most {
             continue;
         }
-        let between = groups[&small].iter().flat_map(|member| &neighbours[member]).filter(|n| group_of[*n] == large);
-        if between.count() as f64 >= DENSITY * (few * many) as f64 {
+        if f64::from(between[&small][&large]) >= DENSITY * (few * many) as f64 {
             let moved = groups.remove(&small).unwrap_or_default();
             moved.iter().for_each(|member| {
                 group_of.insert(*member, large);
             });
             groups.entry(large).or_default().extend(moved);
+            for (other, count) in between.remove(&small).unwrap_or_default() {
+                let others = between.entry(other).or_default();
+                others.remove(&small);
+                if other != large {
+                    *others.entry(large).or_insert(0) += count;
+                    *between.entry(large).or_default().entry(other).or_insert(0) += count;
+                }
+            }
         }
     }
     let mut groups: Vec<Vec<AccountId>> = groups.into_values().filter(|group| group.len() >= least).collect();
@@ -245,7 +274,8 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    fn root(&mut self, member: u32) -> u32 {
+    /// The member that stands for a number's set.
+    pub(crate) fn root(&mut self, member: u32) -> u32 {
         let mut root = member;
         while let Some(&parent) = self.parents.get(&root) {
             root = parent;
@@ -361,6 +391,15 @@ mod tests {
         let groups = t.groups(3, 60);
         assert!(groups.contains(&vec![40, 41, 42, 43, 44]));
         assert!(groups.iter().all(|group| group.len() <= 5), "{groups:?}");
+    }
+
+    #[test]
+    fn force_is_what_a_group_did_on_its_second_key() {
+        let mut t = ties();
+        clique(&mut t, &[0, 1, 2], 5.0); // three pairs on each of two keys
+        credit(&mut t, (0, 1), 200 * MINUTE, 9, 90.0, 0);
+        assert!((t.force(&[0, 1, 2]) - 5.0).abs() < 1e-6);
+        assert!(t.force(&[0, 9]).abs() < 1e-12);
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl Tracer {
         let lag = lag.filter(|lag| (0..=self.prompt).contains(lag));
         let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= self.fast));
         let mut acts = Vec::with_capacity(post.traces.len());
+        self.resolver.begin(at, &post.traces);
         for mut trace in post.traces {
             let manner = match (&trace.signature, lag) {
                 (Some(signature), _) => Manner::Wording(wording(signature)),

@@ -23,6 +23,10 @@ pub const TOLERANCE: f64 = 1e-6;
 const CHANCE_TOLERANCE: f64 = 1e-9;
 /// Probabilities of "the next actor is a member" if members act together.
 const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
+/// Acts by others after a member's on which each of them is staked.
+const PATIENCE: [u32; 3] = [20, 6, 2];
+/// The chance where no member is left to act: nothing is staked then.
+const NOBODY: f64 = 1e-9;
 /// Probabilities of "this member takes part" if members act together.
 const PART: [f64; 3] = [0.2, 0.5, 0.8];
 
@@ -441,21 +445,31 @@ fn key(
 }
 
 fn test(recorded: &messages::cluster::KeyTest, evidence: &Evidence, message: &ClusterMessage) -> Test {
-    let others = |others: u32, chance: f64, q: f64| f64::from(others) * ((1.0 - q.max(chance)) / (1.0 - chance)).ln();
+    let others = |others: u32, chance: f64, place: usize| {
+        if chance <= NOBODY {
+            return 0.0;
+        }
+        f64::from(others.min(PATIENCE[place])) * ((1.0 - NEXT[place].max(chance)) / (1.0 - chance)).ln()
+    };
+    let each = |log_lr: &dyn Fn(usize) -> f64| [log_lr(0), log_lr(1), log_lr(2)];
     let mut steps = Vec::with_capacity(recorded.steps.len() + 1);
     for (place, step) in recorded.steps.iter().enumerate() {
         let account = step.member.and_then(|member| message.accounts.get(member));
         let post = account.and_then(|account| {
             evidence.posts.iter().find(|p| p.account_id == account.account_id && p.platform == account.platform)
         });
-        let follows = |q: f64| others(step.others, step.chance, q) + (q.max(step.chance) / step.chance).ln();
+        let follows = |place: usize| {
+            let staked = step.others < PATIENCE[place] && step.chance > NOBODY;
+            let won = if staked { (NEXT[place].max(step.chance) / step.chance).ln() } else { 0.0 };
+            others(step.others, step.chance, place) + won
+        };
         steps.push(Step {
             what: if place == 0 { "opens" } else { "follows" },
             account: step.member.and_then(|member| name(message, member)),
             at: post.map(|post| post.created_at),
             others: step.others,
             chance: step.chance,
-            log_lr: if place == 0 { [0.0; 3] } else { NEXT.map(follows) },
+            log_lr: if place == 0 { [0.0; 3] } else { each(&follows) },
         });
     }
     steps.push(Step {
@@ -464,7 +478,7 @@ fn test(recorded: &messages::cluster::KeyTest, evidence: &Evidence, message: &Cl
         at: None,
         others: recorded.others_after,
         chance: recorded.chance_after,
-        log_lr: NEXT.map(|q| others(recorded.others_after, recorded.chance_after, q)),
+        log_lr: each(&|place| others(recorded.others_after, recorded.chance_after, place)),
     });
     let log_lr = total(steps.iter().map(|step| step.log_lr));
     Test { epsilon: recorded.epsilon, steps, log_lr, log_mean_lr: log_mean_exp(log_lr) }

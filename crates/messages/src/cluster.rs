@@ -469,7 +469,9 @@ pub struct Evidence {
 ///
 /// For q = 0.1, 0.3 and 0.7, each raised to the `chance` at hand where that is greater, ln LR_q is the sum over all `steps` but the
 /// first, which opened the test, of others x ln((1 - q) / (1 - chance)) + ln(q / chance), and of others_after x ln((1 - q) / (1 -
-/// chance_after)). The key's nats are ln((1 - epsilon) + epsilon x mean of the LR_q).
+/// chance_after)). Of the others at each place, only the first 20, 6 and 2 count for the three q; where there were so many, the member's
+/// act after them adds nothing. Nor does anything where the chance is 1e-9: no member is left then. The key's nats are
+/// ln((1 - epsilon) + epsilon x mean of the LR_q).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KeyTest {
     /// Weight, 0 to 1, of "they act together", fixed before the test began.

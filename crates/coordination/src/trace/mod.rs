@@ -124,13 +124,18 @@ impl Resolver {
         }
     }
 
-    /// Settles a trace, in event-time order; `false` drops it.
+    /// Takes note of a post before its traces are settled.
+    pub(crate) fn begin(&mut self, now: Millis, traces: &[Trace]) {
+        self.hashtags.begin(now, traces);
+    }
+
+    /// Settles a trace of the post that was begun, in event-time order; `false` drops it.
     pub(crate) fn resolve(&mut self, now: Millis, trace: &mut Trace) -> bool {
         match trace.kind {
             TraceKind::Hashtags => {
                 let sequence = trace.source.is_empty();
-                let counts = self.hashtags.resolve(now, trace);
-                if sequence {
+                let counts = self.hashtags.resolve(trace);
+                if sequence && counts {
                     self.settle_source(now, trace);
                 }
                 counts

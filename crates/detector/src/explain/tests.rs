@@ -8,8 +8,8 @@ use super::*;
 /// Five keys alike, three of one source and two of another, and one that nobody followed.
 ///
 /// By hand, with shares of 2^-7 and a safety of 2: when b follows a, the chance is 2 x 2 x 2^-7 = 0.03125, when c does 0.015625, and
-/// after that nothing is left. LR_0.1 = (0.1 / 0.03125) x (0.9 / 0.984375) x (0.1 / 0.015625) x 0.9^3 = 13.650213, and likewise
-/// LR_0.3 = 44.957696 and LR_0.7 = 8.257536: the key gives ln(0.5 + 0.5 x 22.288482) = 2.454812 nats, and the silent one ln 0.95.
+/// after that nothing is left. LR_0.1 = (0.1 / 0.03125) x (0.9 / 0.984375) x (0.1 / 0.015625) = 18.724571, and likewise
+/// LR_0.3 = 131.072000 and LR_0.7 = 305.834667: the key gives ln(0.5 + 0.5 x 151.877079) = 4.336487 nats, and the silent one ln 0.95.
 /// Each member is one of 8 acts (a margin of 2 included) with p = 1 - exp(-0.125) = 0.117503, five times over: ln of the mean of (pi /
 /// p)^5 is 8.584104, and e-BH asks for ln(3 / (0.05 x 3)) = 2.995732.
 fn by_hand() -> Value {
@@ -19,7 +19,7 @@ fn by_hand() -> Value {
             json!({ "id": format!("{account}{number}"), "platform": "chirp", "account_id": account,
                 "created_at": format!("2026-11-02T1{number}:00:0{second}Z") })
         };
-        json!({ "kind": "url", "key": format!("https://{site}/{number}"), "source": site, "nats": 2.454811705,
+        json!({ "kind": "url", "key": format!("https://{site}/{number}"), "source": site, "nats": 4.336487015,
             "posts": [post("a", 0), post("b", 3), post("c", 7)],
             "test": { "epsilon": 0.5, "others_after": 3, "chance_after": 1e-9,
                 "shares": [0.0078125, 0.0078125, 0.0078125],
@@ -31,11 +31,11 @@ fn by_hand() -> Value {
         "schema_version": 1, "cluster_id": "c-01", "version": 1, "status": "coordinated",
         "accounts": [account("a"), account("b"), account("c")],
         "first_seen": "2026-11-02T10:00:00Z", "last_seen": "2026-11-02T14:00:07Z",
-        "log_e": 12.222765233, "log_e_leave_one_source_out": 4.858330117, "candidates_tested": 4,
+        "log_e": 21.631141781, "log_e_leave_one_source_out": 8.621680736, "candidates_tested": 4,
         "test": { "alpha": 0.05, "safety": 2.0, "proposed": 3 }, "history_hours": 30.0,
-        "traces": { "url": 12.222765233 },
-        "sources": [{ "kind": "url", "source": "x.example", "nats": 7.364435116 },
-            { "kind": "url", "source": "y.example", "nats": 4.858330117 }],
+        "traces": { "url": 21.631141781 },
+        "sources": [{ "kind": "url", "source": "x.example", "nats": 13.009461045 },
+            { "kind": "url", "source": "y.example", "nats": 8.621680736 }],
         "score": 0.0, "probability": 0.5, "reasons": [], "model": { "name": "none", "version": "0" },
         "evidence": (0..5).map(key).collect::<Vec<_>>(), "unlisted": { "keys": 1, "nats": -0.051293294 },
         "ties": [], "topics": [], "targets": []
@@ -52,13 +52,13 @@ fn what_was_reckoned_by_hand_is_what_comes_out() {
     assert_eq!(explained.contradictions, [""; 0]);
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
     let test = explained.keys[0].test.as_ref().unwrap();
-    for (log_lr, lr) in test.log_lr.iter().zip([13.650_212_6, 44.957_696_1, 8.257_536_0]) {
+    for (log_lr, lr) in test.log_lr.iter().zip([18.724_571_4, 131.072_000_0, 305.834_666_7]) {
         close(log_lr.exp() / lr, 1.0);
     }
-    close(explained.keys[0].nats.recomputed.unwrap(), 2.454_811_705);
-    close(explained.log_e.recomputed.unwrap(), 12.222_765_233);
+    close(explained.keys[0].nats.recomputed.unwrap(), 4.336_487_015);
+    close(explained.log_e.recomputed.unwrap(), 21.631_141_781);
     assert_eq!(explained.left_out, Some(0));
-    close(explained.log_e_leave_one_source_out.recomputed.unwrap(), 4.858_330_117);
+    close(explained.log_e_leave_one_source_out.recomputed.unwrap(), 8.621_680_736);
     close(explained.bar.to_stand, 2.995_732_274);
     close(explained.member_bar.unwrap(), 2.995_732_274);
     close(explained.members[0].trials[0].p, 0.117_503_097);
@@ -77,7 +77,9 @@ fn people_can_follow_it() {
 
         KEYS: how much likelier are these acts if members act together than if they act by habit?
           With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds
-          others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. The key gives ln((1 - epsilon) + epsilon x mean LR).
+          others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Of the others, only the first 20, 6 and 2 count, and where there
+          were so many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then.
+          The key gives ln((1 - epsilon) + epsilon x mean LR).
           The chance is 2 (safety) x the shares of acts expected of the members who have not acted yet.
 
         4. url https://y.example/3, source y.example
@@ -85,22 +87,21 @@ fn people_can_follow_it() {
            chirp:a         2026-11-02T13:00:00Z     opens the test
            chirp:b         2026-11-02T13:00:03Z           0    3.125e-2      +1.1632      +2.2618      +3.1091
            chirp:c         2026-11-02T13:00:07Z           1    1.562e-2      +1.7667      +2.6140      +2.6140
-           nobody further                                 3    1.000e-9      -0.3161      -1.0700      -3.6119
-           sum                                                               +2.6138      +3.8057      +2.1111
-           ln mean LR 3.1041; epsilon 0.500000; ln(0.500000 + 0.500000 x e^3.1041) = 2.4548
+           nobody further                                 3    1.000e-9      +0.0000      +0.0000      +0.0000
+           sum                                                               +2.9298      +4.8757      +5.7230
+           ln mean LR 5.0231; epsilon 0.500000; ln(0.500000 + 0.500000 x e^5.0231) = 4.3365
 
         SUMS, nats
           1 more keys are not listed, 0 of them followed by a second member: -0.0513 together
           source                      keys      listed  not listed         sum
-          url x.example                  3     +7.3644     +0.0000     +7.3644  the best: left out
-          url y.example                  2     +4.9096     -0.0513     +4.8583
+          url x.example                  3    +13.0095     +0.0000    +13.0095  the best: left out
+          url y.example                  2     +8.6730     -0.0513     +8.6217
           trace                       keys      listed  not listed         sum
-          url                            5    +12.2741     -0.0513    +12.2228
-          all evidence (log_e): 12.2228
-          without the best source (log_e_leave_one_source_out): 4.8583
-          the bar: without the best source it must keep at least ln(1 / 0.05) = 2.9957 nats to stand: 4.8583 does
-          to be told the first time, among all candidates tested, it had to reach at most 6.3036: what it reached then, and how
-          far discoveries had lowered the bar, is not in this line
+          url                            5    +21.6824     -0.0513    +21.6311
+          all evidence (log_e): 21.6311
+          without the best source (log_e_leave_one_source_out): 8.6217
+          the bar: without the best source it must keep at least ln(1 / 0.05) = 2.9957 nats to stand: 8.6217 does
+          to be told the first time, among all candidates tested, it had to reach at most 6.3036: it is above that now, too
 
         MEMBERS: did each take part where at least two others did?
           With pi the probability of taking part and p = 1 - exp(-2 x share x acts) that by habit, a trial adds ln(pi / p) to ln LR
@@ -127,10 +128,10 @@ fn people_can_follow_it() {
 fn whatever_number_is_tampered_with_is_found() {
     for (pointer, tampered, names) in [
         ("/log_e", json!(12.3), "log_e: 12.3"),
-        ("/log_e_leave_one_source_out", json!(4.85834), "log_e_leave_one_source_out: 4.8583"),
+        ("/log_e_leave_one_source_out", json!(8.6217), "log_e_leave_one_source_out: 8.6217"),
         ("/evidence/1/nats", json!(2.46), "key 2 (url https://x.example/1): 2.46"),
         ("/evidence/1/test/epsilon", json!(0.4), "key 2"),
-        ("/evidence/1/test/others_after", json!(4), "key 2"),
+        ("/evidence/1/test/others_after", json!(4), "account chirp:a"),
         ("/evidence/1/test/chance_after", json!(0.01), "chance_after: a chance of 0.01"),
         ("/evidence/1/test/steps/1/others", json!(1), "key 2"),
         ("/evidence/1/test/steps/1/chance", json!(0.03), "step 2: a chance of 0.03"),
@@ -139,15 +140,15 @@ fn whatever_number_is_tampered_with_is_found() {
         ("/evidence/1/test/steps/1/member", json!(null), "chance"),
         ("/evidence/1/test/shares/2", json!(0.01), "step 2: a chance of 0.03125 is recorded, but the shares give 0.0"),
         ("/evidence/1/test/shares", json!([]), "has 0 shares for 3 accounts"),
-        ("/evidence/1/source", json!("y.example"), "sources: x.example has 7.36"),
+        ("/evidence/1/source", json!("y.example"), "sources: x.example has 13.009"),
         ("/evidence/1/source", json!("z.example"), "a listed key has none of them"),
         ("/evidence/1/kind", json!("repost"), "traces: "),
-        ("/sources/0/nats", json!(7.5), "log_e as the sum of sources"),
+        ("/sources/0/nats", json!(13.5), "log_e as the sum of sources"),
         ("/traces/url", json!(12.0), "log_e as the sum of traces"),
         ("/unlisted/nats", json!(-0.06), "unlisted.nats"),
         ("/accounts/1/log_e", json!(8.6), "account chirp:b: 8.6"),
         ("/test/safety", json!(2.1), "chance"),
-        ("/test/alpha", json!(0.000_01), "status: is coordinated, but 4.8"),
+        ("/test/alpha", json!(0.000_01), "status: is coordinated, but 8.6"),
         ("/test/proposed", json!(3_000), "does not pass e-BH"),
         ("/status", json!("single_source"), ""),
     ] {

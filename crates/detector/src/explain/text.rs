@@ -39,7 +39,9 @@ impl Explanation {
         writeln!(
             f,
             "  With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds\n  \
-             others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. The key gives ln((1 - epsilon) + epsilon x mean LR).\n  \
+             others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Of the others, only the first 20, 6 and 2 count, and where there\n  \
+             were so many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then.\n  \
+             The key gives ln((1 - epsilon) + epsilon x mean LR).\n  \
              The chance is {} (safety) x the shares of acts expected of the members who have not acted yet.\n",
             self.terms.safety
         )
