@@ -6,9 +6,6 @@ use serde::Serialize;
 
 use crate::{EvaluationError, Job, Judge, Method, Run, Summary, run_all, suite::Suite};
 
-/// The first seed: models are trained on those from 1 on, and nothing may be reported on what a model was trained on.
-const FIRST_SEED: u64 = 101;
-
 /// All figures of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -92,7 +89,11 @@ impl Report {
             .scenarios()
             .flat_map(|scenario| methods.iter().map(move |method| (scenario, *method)))
             .flat_map(|(scenario, method)| {
-                (FIRST_SEED..FIRST_SEED + scenario.seeds).map(move |seed| Job { world: &scenario.world, seed, method })
+                (suite.first_seed..suite.first_seed.saturating_add(scenario.seeds)).map(move |seed| Job {
+                    world: &scenario.world,
+                    seed,
+                    method,
+                })
             })
             .collect();
         let mut runs = run_all(judge, &jobs, threads, on_done)?.into_iter();

@@ -78,11 +78,17 @@ pub struct Suite {
     pub about: String,
     /// The window of the peers' methods, seconds.
     pub peer_window_s: f64,
+    /// The first seed of each world and point.
+    pub first_seed: u64,
     /// The worlds.
     pub worlds: Vec<Scenario>,
     /// The sweeps.
     pub sweeps: Vec<Sweep>,
 }
+
+/// The first seed where nothing else is said: models are trained on those from 1 on, and nothing may be reported on what a model was
+/// trained on.
+pub const FIRST_SEED: u64 = 101;
 
 /// A world and how often it is run.
 #[derive(Debug)]
@@ -191,6 +197,7 @@ impl Suite {
             name: Path::new(name).file_name().map_or_else(|| name.to_owned(), |f| f.to_string_lossy().into_owned()),
             about: file.about.clone(),
             peer_window_s: file.peer_window_s,
+            first_seed: FIRST_SEED,
             worlds: Vec::new(),
             sweeps: Vec::new(),
         };

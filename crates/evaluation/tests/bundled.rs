@@ -1,10 +1,10 @@
 //! The bundled models are made again from the simulator, bit for bit, as these commands make them:
 //!
 //! ```sh
-//! lockstep train --version 2 --seeds 8 --models models
+//! lockstep train --version 2 --seeds 12 --models models
 //! lockstep models promote cluster 2 --models models
-//! lockstep train --name cluster-boosted --learner boosted --version 1 --seeds 8 --models models
-//! lockstep train --subject account --version 1 --seeds 8 --models models
+//! lockstep train --name cluster-boosted --learner boosted --version 1 --seeds 12 --models models
+//! lockstep train --subject account --version 1 --seeds 12 --models models
 //! lockstep models promote account 1 --models models
 //! ```
 //!
@@ -21,7 +21,7 @@ use scoring::{Learner, Options, Registry, Row, train};
 use simulator::World;
 
 const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")

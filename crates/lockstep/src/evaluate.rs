@@ -17,7 +17,7 @@ use detector::{
 use evaluation::{
     Judge, Method, Report,
     posts::{FileFigures, Labels},
-    suite::{Scenario, Suite},
+    suite::{FIRST_SEED, Scenario, Suite},
 };
 
 use crate::{config::ConfigFile, detect::println_json, progress, simulate};
@@ -72,9 +72,12 @@ pub struct Detection {
     /// Built-in worlds (see lockstep simulate --list) or world files, in place of a suite
     #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
-    /// Seeds of each world and point, from 1, in place of the suite's numbers; 3 with --world
+    /// Seeds of each world and point, in place of the suite's numbers; 3 with --world
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
+    /// The first of them; below 101 are those that models are trained on
+    #[arg(long, value_name = "SEED", default_value_t = FIRST_SEED)]
+    first_seed: u64,
     /// One seed, and only the worlds and values that the suite calls quick
     #[arg(long, conflicts_with = "worlds")]
     quick: bool,
@@ -88,7 +91,7 @@ pub struct Detection {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// A file of labelled posts in place of worlds; several are measured one by one
-    #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "suite", "quick", "jobs", "out", "methods"])]
+    #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "suite", "quick", "jobs", "out", "methods"])]
     posts: Vec<PathBuf>,
     /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and
     /// campaign, separated by tabs
@@ -153,6 +156,7 @@ impl Detection {
                 name: self.worlds.join(", "),
                 about: "Worlds named on the command line".to_owned(),
                 peer_window_s: evaluation::suite::PEER_WINDOW_S,
+                first_seed: FIRST_SEED,
                 worlds: self.worlds.iter().map(world).collect::<Result<_>>()?,
                 sweeps: Vec::new(),
             }
@@ -160,6 +164,7 @@ impl Detection {
         if let Some(seeds) = self.seeds {
             suite.set_seeds(seeds);
         }
+        suite.first_seed = self.first_seed;
         Ok(suite)
     }
 

@@ -27,8 +27,8 @@ const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
 Examples:
   lockstep train --version 3 --dataset data/clusters.parquet
   lockstep train --name cluster-boosted --version 2 --learner boosted --dataset data/clusters.csv
-  lockstep train --version 2 --seeds 8                       what the bundled models were trained with
-  lockstep train --subject account --version 1 --seeds 8")]
+  lockstep train --version 2                                 what the bundled models were trained with
+  lockstep train --subject account --version 1")]
 pub struct Train {
     /// Labelled clusters, CSV or Parquet, in place of worlds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "jobs"])]

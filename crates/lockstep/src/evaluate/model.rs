@@ -14,13 +14,12 @@ use evaluation::{
     dataset::of_worlds,
     model::{self, Budget, MARGIN, ModelReport, Plan, Split},
     posts::Labels,
+    suite::FIRST_SEED,
 };
 use scoring::{Dataset, Learner, Manifest, Model, Registry, Row, Subject};
 
 use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 
-/// The first seed: `lockstep train` takes those from 1 on, and no figure may come from what a model was trained on.
-const FIRST_SEED: u64 = 101;
 /// Worlds with and without campaigns, most of which the bundled models were not trained on.
 const WORLDS: [&str; 6] = ["training", "innocents", "lookalikes", "demo", "evasion", "prototype"];
 
