@@ -1,6 +1,6 @@
 //! The first state machine: posts in, acts out, in event-time order.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +160,7 @@ impl Tracer {
     pub(crate) fn turn(&mut self) -> Option<Turn> {
         let (at, post) = self.order.pop()?;
         self.turns += 1;
+        self.seen.forget(at);
         let lag = post.original.and_then(|original| self.seen.at(original)).map(|original| at - original);
         let lag = lag.filter(|lag| (0..=self.prompt).contains(lag));
         let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= self.fast));
@@ -202,35 +203,55 @@ fn post_id(platform: &str, id: &str) -> u64 {
     hash_strs(1, &[platform, id])
 }
 
-/// Posts seen of late and when they were posted, in two generations: a repeated delivery is told from a new post for at least one span
-/// of event time.
+/// Posts seen of late and when they were posted, in generations of one span of event time each. What is remembered goes by the posts
+/// that had their turn and not by those that came, so that it does not depend on the order in which they came: one partition may be read
+/// hours ahead of another.
 #[derive(Serialize, Deserialize)]
 struct Recent {
     span: Millis,
-    turn: Millis,
-    young: Map<u64, Millis>,
-    old: Map<u64, Millis>,
+    generations: BTreeMap<Millis, Map<u64, Millis>>,
 }
 
 impl Recent {
     fn new(span: Millis) -> Recent {
-        Recent { span: span.max(1), turn: Millis::MIN, young: Map::default(), old: Map::default() }
+        Recent { span: span.max(1), generations: BTreeMap::new() }
     }
 
     /// `false` where it was there already.
     fn insert(&mut self, id: u64, at: Millis) -> bool {
-        let turn = at.div_euclid(self.span);
-        if turn > self.turn {
-            let next = turn == self.turn.saturating_add(1);
-            let young = std::mem::take(&mut self.young);
-            self.old = if next { young } else { Map::default() };
-            self.turn = turn;
-        }
-        !self.old.contains_key(&id) && self.young.try_insert(id, at).is_ok()
+        self.at(id).is_none()
+            && self.generations.entry(at.div_euclid(self.span)).or_default().try_insert(id, at).is_ok()
     }
 
     /// When a post seen of late was posted.
     fn at(&self, id: u64) -> Option<Millis> {
-        self.young.get(&id).or_else(|| self.old.get(&id)).copied()
+        self.generations.values().rev().find_map(|posts| posts.get(&id)).copied()
+    }
+
+    /// Forgets posts that are a span older than one that has its turn, and no post that is younger.
+    fn forget(&mut self, turn: Millis) {
+        let kept = turn.div_euclid(self.span).saturating_sub(1);
+        while let Some(oldest) = self.generations.first_entry().filter(|oldest| *oldest.key() < kept) {
+            oldest.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_is_remembered_until_others_a_span_younger_have_their_turn() {
+        let mut seen = Recent::new(10);
+        assert!(seen.insert(1, 5) && !seen.insert(1, 5) && !seen.insert(1, 25));
+        // Read far ahead of the turns.
+        assert!(seen.insert(2, 500));
+        seen.forget(15);
+        assert_eq!((seen.at(1), seen.at(2)), (Some(5), Some(500)));
+        seen.forget(19);
+        assert!(!seen.insert(1, 5));
+        seen.forget(20);
+        assert_eq!((seen.at(1), seen.generations.len()), (None, 1));
     }
 }
