@@ -404,7 +404,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         let missing = Dataset::read(&path).unwrap_err().to_string();
-        assert!(missing.starts_with(&format!("cannot read {}", path.display())), "{missing}");
+        assert!(missing.starts_with(&format!("cannot read the dataset {}", path.display())), "{missing}");
         for (bytes, expected) in [
             (&b"PAR1 and nothing else"[..], "Parquet"),
             (b"a,b\n1,2\n", "it has none of them"),

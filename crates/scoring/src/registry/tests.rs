@@ -96,7 +96,7 @@ fn rolling_back_goes_the_way_that_promotions_came() {
     }
     let registry = Registry::open(dir.path()).unwrap();
     let none = registry.rollback(Subject::Cluster, at(0)).unwrap_err().to_string();
-    assert!(none.starts_with("cannot go back: no model is in service in "), "{none}");
+    assert!(none.starts_with("cannot go back: no model of clusters is in service in "), "{none}");
     for (version, now) in [("1", 1), ("2", 2), ("2", 3), ("3", 4)] {
         registry.promote("cluster", version, at(now)).unwrap();
     }
