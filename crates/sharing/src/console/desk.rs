@@ -43,8 +43,11 @@ impl Sent {
 
     /// Whatever was typed, for people to copy.
     pub fn typed(&self) -> Vec<(String, String)> {
-        let hidden = |name: &str| matches!(name, "csrf" | "revision" | "step") || name.starts_with("suggested_");
-        self.0.iter().filter(|(name, value)| !hidden(name) && !value.trim().is_empty()).cloned().collect()
+        // Boxes are ticked again in a moment.
+        let not_typed = |name: &str| {
+            matches!(name, "csrf" | "revision" | "step" | "authentic" | "seen") || name.starts_with("suggested_")
+        };
+        self.0.iter().filter(|(name, value)| !not_typed(name) && !value.trim().is_empty()).cloned().collect()
     }
 
     /// What it asks for.
