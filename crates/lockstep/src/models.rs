@@ -130,31 +130,40 @@ impl Models {
             Action::Promote { model } => {
                 let ModelName { name, version } = model.get()?;
                 let before = registry.promote(&name, &version, Timestamp::now())?;
+                let subject = registry.show(&name, &version)?.subject;
                 match before {
                     Some(before) if before.name == name && before.version == version => {
                         eprintln!("{before} was in service already");
                     }
-                    Some(before) => eprintln!("{name}/{version} is in service in place of {before}; {TAKEN}"),
-                    None => eprintln!("{name}/{version} is in service; {TAKEN}"),
+                    Some(before) => {
+                        eprintln!("{name}/{version} is in service in place of {before}; {}", taken(subject))
+                    }
+                    None => eprintln!("{name}/{version} is in service; {}", taken(subject)),
                 }
-                warn_of_a_named_model(&config);
+                warn_of_a_named_model(subject, &config);
             }
             Action::Rollback { accounts } => {
                 let subject = if accounts { Subject::Account } else { Subject::Cluster };
                 let change = registry.rollback(subject, Timestamp::now())?;
                 let from = change.from.map_or_else(|| "none".to_owned(), |from| from.to_string());
-                eprintln!("{} is in service again in place of {from}; {TAKEN}", change.to);
-                warn_of_a_named_model(&config);
+                eprintln!("{} is in service again in place of {from}; {}", change.to, taken(subject));
+                warn_of_a_named_model(subject, &config);
             }
         }
         Ok(())
     }
 }
 
-const TAKEN: &str = "running detectors take it within seconds, and `lockstep models rollback` goes back";
+/// Who takes the model that was just put in service, and the way back.
+fn taken(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Cluster => "running detectors take it within seconds, and `lockstep models rollback` goes back",
+        Subject::Account => "the next `lockstep detect` takes it, and `lockstep models rollback --accounts` goes back",
+    }
+}
 
-fn warn_of_a_named_model(config: &Config) {
-    if !config.detector.model.is_empty() {
+fn warn_of_a_named_model(subject: Subject, config: &Config) {
+    if subject == Subject::Cluster && !config.detector.model.is_empty() {
         eprintln!(
             "warning: detectors with this configuration keep {}, which detector.model names",
             config.detector.model

@@ -18,7 +18,7 @@ use std::{
 };
 
 use coordination::Cluster;
-use linfa::{ParamGuard, traits::Fit};
+use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use scoring::{

@@ -14,7 +14,7 @@
 //! sum to the score.
 //!
 //! ```
-//! use linfa::{Dataset, ParamGuard, traits::{Fit, Predict}};
+//! use linfa::{Dataset, traits::{Fit, Predict}};
 //! use ndarray::array;
 //! use scoring::boost::Boosting;
 //!
@@ -30,7 +30,6 @@
 mod shapley;
 mod tree;
 
-use linfa::ParamGuard;
 use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
@@ -41,7 +40,7 @@ use tree::{Binned, Grower, Tree};
 /// Most splits from root to leaf that can be asked for.
 const MOST_DEPTH: usize = 16;
 
-/// Settings as given; [`ParamGuard::check`] makes them usable.
+/// Settings as given; [`Boosting::check`] makes them usable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Boosting {
@@ -104,16 +103,12 @@ pub enum BoostError {
     Linfa(#[from] linfa::Error),
 }
 
-impl ParamGuard for Boosting {
-    type Checked = CheckedBoosting;
-    type Error = BoostError;
-
-    fn check_ref(&self) -> Result<&CheckedBoosting, BoostError> {
-        // linfa offers both forms; a checked copy cannot be lent out of an unchecked value.
-        Err(BoostError::Rows("call check(), which takes the settings".to_owned()))
-    }
-
-    fn check(self) -> Result<CheckedBoosting, BoostError> {
+impl Boosting {
+    /// Settings that can be fitted with, where they make sense.
+    ///
+    /// # Errors
+    /// [`BoostError::Setting`] names the one that does not.
+    pub fn check(self) -> Result<CheckedBoosting, BoostError> {
         let ranges = [
             ("rounds", self.rounds as f64, 1.0..=100_000.0, "from 1 to 100000"),
             ("learning_rate", self.learning_rate, 1e-6..=1.0, "from 0.000001 to 1"),

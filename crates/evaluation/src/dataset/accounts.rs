@@ -1,19 +1,14 @@
-//! Labelled accounts to train models with, from simulated worlds and from labelled files of posts: those with any evidence against them,
-//! as `lockstep detect` ranks them.
+//! Labelled accounts of simulated worlds to train models with: those with any evidence against them, as `lockstep detect` ranks them.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
 
-use detector::{
-    Config,
-    detect::{RankedAccount, detect, ranked},
-    input::{Input, Options},
-};
+use detector::detect::{RankedAccount, ranked};
 use messages::cluster::ClusterMessage;
 use scoring::{LabelSource, Model, Origin, Row, Subject};
 use simulator::{AccountKey, AccountTruth, Label};
 
 use super::{Seen, name_of};
-use crate::{EvaluationError, posts::Labels, truth::key};
+use crate::{EvaluationError, truth::key};
 
 /// The group of those who were planted nowhere.
 pub const CROWD: &str = "crowd";
@@ -103,32 +98,4 @@ impl Seen {
         };
         Ok(Accounts::new(accounts.iter().filter_map(row).collect()))
     }
-}
-
-/// The accounts that the detector has any evidence against in a labelled collection; those of unknown label are left out.
-pub fn of_posts(
-    files: &[PathBuf],
-    options: Options,
-    labels: &Labels,
-    collection: &str,
-    config: &Config,
-) -> Result<Accounts, EvaluationError> {
-    let found = detect(Input::open(files, options)?, config, &mut |_| {}, &mut |_| {})?;
-    let row = |ranked: &RankedAccount| {
-        let account = key(&ranked.account.evidence.account);
-        let inauthentic = labels.inauthentic(&account)?;
-        let campaign = labels.campaign_of(&[account]).filter(|_| inauthentic).unwrap_or_else(|| CROWD.to_owned());
-        let origin = Origin {
-            inauthentic,
-            label_source: LabelSource::Posts,
-            weight: 1.0,
-            campaign,
-            benign_class: String::new(),
-            world: collection.to_owned(),
-            seed: 0,
-            language: String::new(),
-        };
-        Some(Row::of_account(&ranked.account, origin))
-    };
-    Ok(Accounts::new(found.accounts.iter().filter_map(row).collect()))
 }

@@ -29,7 +29,7 @@ use std::{
     collections::HashMap,
     fs,
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -97,19 +97,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    fn of(store: &Store, file: PathBuf) -> Result<Arc<Shared>, LogError> {
+        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
+        Ok(Arc::new(Shared {
+            topics: RwLock::new(topics),
+            readers: Readers::new(file),
+            changes: watch::Sender::new(0),
+            closed: AtomicBool::new(false),
+        }))
+    }
+}
+
 impl Embedded {
     pub(super) fn open(dir: &Path) -> Result<Embedded, LogError> {
         fs::create_dir_all(dir).map_err(LogError::io(format!("make the folder {}", dir.display())))?;
         let lock = lock::take(dir)?;
         let file = dir.join("log.db");
         let store = Store::open(&file)?;
-        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
-        let shared = Arc::new(Shared {
-            topics: RwLock::new(topics),
-            readers: Readers::new(file),
-            changes: watch::Sender::new(0),
-            closed: AtomicBool::new(false),
-        });
+        let shared = Shared::of(&store, file)?;
         let (ops, queue) = mpsc::channel();
         let writer = Writer::new(store, shared.clone(), lock);
         std::thread::Builder::new()
@@ -124,13 +130,7 @@ impl Embedded {
         let file = dir.join("log.db");
         fs::metadata(&file).map_err(LogError::io(format!("open the log's file {}", file.display())))?;
         let store = Store::open_to_read(&file)?;
-        let topics = store.topics()?.into_iter().map(|topic| (topic.name.clone(), Arc::new(topic))).collect();
-        let shared = Arc::new(Shared {
-            topics: RwLock::new(topics),
-            readers: Readers::new(file),
-            changes: watch::Sender::new(0),
-            closed: AtomicBool::new(false),
-        });
+        let shared = Shared::of(&store, file)?;
         // Nobody is at the other end: whatever would write finds the log closed.
         let (ops, _) = mpsc::channel();
         Ok(Embedded { shared, ops })

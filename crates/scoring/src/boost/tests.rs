@@ -1,5 +1,5 @@
+use linfa::Dataset;
 use linfa::traits::Predict;
-use linfa::{Dataset, ParamGuard};
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 
