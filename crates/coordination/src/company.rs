@@ -15,8 +15,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::{
     hash::Map,
@@ -34,7 +34,9 @@ const CLOSE: f64 = 2.0;
 /// Ties that speak for an account.
 const BEST: usize = 3;
 /// Least nats of a key that earns anything: what more than one account in twenty has acted on brings nobody together.
-const LEAST: f32 = 3.0;
+const LEAST: f64 = 3.0;
+/// Nats are added up in millionths, so that their order cannot matter.
+const MILLION: f64 = 1e6;
 /// Keys remembered per pair.
 const KEYS: usize = 16;
 
@@ -51,13 +53,16 @@ pub(crate) struct Company {
     posts: Map<AccountId, u32>,
     sum: f64,
     squares: f64,
-    /// Sums over all pairs in millionths of a nat, so that their order cannot matter.
+    /// Sums over all pairs, millionths of a nat.
     all: u64,
     without_best: u64,
     /// Pairs that were tied closely enough to propose when they last earned something.
     close: BTreeSet<Pair>,
     /// Whether `close` has changed since groups were last formed.
     fresh: bool,
+    /// Empty between posts.
+    #[serde(skip)]
+    served: Map<AccountId, ()>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -69,16 +74,16 @@ struct Key {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Earned {
-    keys: Vec<KeyId>,
-    nats: f32,
-    best: f32,
+    /// Most pairs never meet again.
+    keys: SmallVec<[KeyId; 2]>,
+    /// Millionths of a nat, of all keys and of the best.
+    all: u32,
+    best: u32,
 }
 
 impl Earned {
-    /// Nats, and nats without the best key, in millionths.
-    fn millionths(&self) -> (u64, u64) {
-        let millionths = |nats: f32| (f64::from(nats) * 1e6).round() as u64;
-        (millionths(self.nats), millionths(self.nats).saturating_sub(millionths(self.best)))
+    fn without_best(&self) -> u32 {
+        self.all - self.best
     }
 }
 
@@ -99,6 +104,7 @@ impl Company {
             without_best: 0,
             close: BTreeSet::new(),
             fresh: false,
+            served: Map::default(),
         }
     }
 
@@ -123,36 +129,37 @@ impl Company {
         near.sort_unstable();
         near.dedup();
         // A pair's credit is the rarest key that is new to it, so keys go rarest first and a pair is served once.
-        let mut served: Map<AccountId, ()> = Map::default();
+        let mut served = std::mem::take(&mut self.served);
+        let several = near.len() > 1;
         let mut met: Vec<Pair> = Vec::new();
         for (n, id) in &near {
-            let nats = (self.posts.len() as f64 / f64::from(*n)).ln() as f32;
+            let nats = (self.posts.len() as f64 / f64::from(*n)).ln();
             let Some(key) = self.keys.get_mut(id).filter(|_| nats >= LEAST) else {
                 continue;
             };
+            let nats = (nats * MILLION) as u32;
             for &(_, other) in &key.ring {
                 if other == account {
                     continue;
                 }
-                let Entry::Vacant(first) = served.entry(other) else {
+                if several && served.contains_key(&other) {
                     continue;
-                };
+                }
                 let earned = self.pairs.entry((account.min(other), account.max(other))).or_default();
                 if earned.keys.len() >= KEYS || earned.keys.contains(id) {
                     continue;
                 }
-                first.insert(());
-                if earned.keys.is_empty() {
-                    earned.keys.reserve_exact(1); // most pairs never meet again
+                if several {
+                    served.insert(other, ());
                 }
-                let before = earned.millionths();
+                let before = earned.without_best();
                 earned.keys.push(*id);
-                earned.nats += nats;
+                earned.all += nats;
                 earned.best = earned.best.max(nats);
-                let now = earned.millionths();
-                self.all = self.all + now.0 - before.0;
-                self.without_best = self.without_best + now.1 - before.1;
-                if now.1 > 0 {
+                let now = earned.without_best();
+                self.all += u64::from(nats);
+                self.without_best += u64::from(now - before);
+                if now > 0 {
                     met.push((account.min(other), account.max(other)));
                 }
             }
@@ -161,6 +168,8 @@ impl Company {
             }
             key.ring.push_back((at, account));
         }
+        served.clear();
+        self.served = served;
         for pair in met {
             if self.is_close(pair).is_some() {
                 self.close.insert(pair);
@@ -173,8 +182,8 @@ impl Company {
     /// best key.
     fn is_close(&self, pair: Pair) -> Option<f64> {
         let unit = (self.posts.len().max(2) as f64).ln();
-        let (_, without_best) = self.pairs.get(&pair)?.millionths();
-        let tie = ratio(without_best as f64 / 1e6, self.expected(self.without_best, pair));
+        let without_best = self.pairs.get(&pair)?.without_best();
+        let tie = ratio(f64::from(without_best) / MILLION, self.expected(self.without_best, pair));
         (tie >= CLOSE * unit * unit).then_some(tie)
     }
 
@@ -182,7 +191,7 @@ impl Company {
     fn expected(&self, sum: u64, (a, b): Pair) -> f64 {
         let posts = |account| f64::from(self.posts.get(&account).copied().unwrap_or(0));
         let meetings = ((self.sum * self.sum - self.squares) / 2.0).max(1.0);
-        posts(a) * posts(b) * sum as f64 / 1e6 / meetings
+        posts(a) * posts(b) * sum as f64 / MILLION / meetings
     }
 
     /// Groups of accounts that keep close company; empty when nothing has changed since the last call.
@@ -222,9 +231,8 @@ impl Company {
 
     fn remove(&mut self, pair: Pair) {
         if let Some(earned) = self.pairs.remove(&pair) {
-            let (all, without_best) = earned.millionths();
-            self.all -= all;
-            self.without_best -= without_best;
+            self.all -= u64::from(earned.all);
+            self.without_best -= u64::from(earned.without_best());
             self.close.remove(&pair);
         }
     }
@@ -250,9 +258,9 @@ impl Company {
             }
         }
         if self.pairs.len() > self.most_pairs {
-            let mut weak: Vec<(f32, Pair)> = self.pairs.iter().map(|(pair, e)| (e.nats, *pair)).collect();
+            let mut weak: Vec<(u32, Pair)> = self.pairs.iter().map(|(pair, e)| (e.all, *pair)).collect();
             let keep = self.most_pairs - self.most_pairs / 10;
-            weak.select_nth_unstable_by(keep, |x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+            weak.select_nth_unstable_by(keep, |x, y| y.0.cmp(&x.0).then(x.1.cmp(&y.1)));
             for (_, pair) in &weak[keep..] {
                 self.remove(*pair);
                 gone.1 += 1;
@@ -283,9 +291,9 @@ impl Company {
     }
 
     fn tie(&self, pair: Pair) -> f64 {
-        let (nats, without_best) = self.pairs.get(&pair).map_or((0, 0), Earned::millionths);
-        ratio(without_best as f64 / 1e6, self.expected(self.without_best, pair))
-            + ALONE * ratio(nats as f64 / 1e6, self.expected(self.all, pair))
+        let (all, without_best) = self.pairs.get(&pair).map_or((0, 0), |earned| (earned.all, earned.without_best()));
+        ratio(f64::from(without_best) / MILLION, self.expected(self.without_best, pair))
+            + ALONE * ratio(f64::from(all) / MILLION, self.expected(self.all, pair))
     }
 }
 
@@ -353,7 +361,7 @@ mod tests {
             }
         }
         let earned = &company.pairs[&(1, 2)];
-        assert!((earned.nats - earned.best).abs() < 1e-12);
+        assert_eq!(earned.without_best(), 0);
     }
 
     #[test]

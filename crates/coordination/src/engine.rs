@@ -1,6 +1,6 @@
 //! The engine: three state machines wired by direct calls.
 
-use std::{collections::VecDeque, mem};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,16 +22,23 @@ use crate::{
 const BATCH: usize = 8_192;
 
 /// Runs the shards' work, in any order or at the same time.
-pub trait Executor: Send {
-    /// Runs every job to its end.
-    fn run(&self, jobs: Vec<Box<dyn FnOnce() + Send + '_>>);
+pub trait Executor: Send + Sync {
+    /// Runs every job to its end. A job may hand in jobs of its own.
+    fn run(&self, jobs: Vec<Job<'_>>);
+}
+
+/// A part of the engine's work that others do not touch meanwhile.
+pub type Job<'w> = Box<dyn FnOnce() + Send + 'w>;
+
+fn job<'w>(work: impl FnOnce() + Send + 'w) -> Job<'w> {
+    Box::new(work)
 }
 
 /// One after the other, on the caller's thread.
 struct InTurn;
 
 impl Executor for InTurn {
-    fn run(&self, jobs: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    fn run(&self, jobs: Vec<Job<'_>>) {
         jobs.into_iter().for_each(|job| job());
     }
 }
@@ -296,48 +303,53 @@ impl Engine {
             ranking.flush();
             return;
         }
-        let (params, gathered) = (&self.params, mem::take(activity));
-        let jobs = shards.iter_mut().map(|shard| {
-            let gathered = &gathered;
-            Box::new(move || {
-                let Shard { correlator, acts, co_acts, .. } = shard;
-                correlator.acts(gathered, acts, params, co_acts);
-            }) as Box<dyn FnOnce() + Send + '_>
-        });
-        let ranking = Box::new(|| ranking.flush()) as Box<dyn FnOnce() + Send + '_>;
-        self.executor.run(jobs.chain([ranking]).collect());
-        let co_acts = shards.iter_mut().flat_map(|shard| shard.co_acts.drain(..)).collect();
-        grouper.co_acts(co_acts);
-        *activity = gathered;
+        let (params, executor, gathered) = (&self.params, &*self.executor, &*activity);
+        let ties = || {
+            let jobs = shards.iter_mut().map(|Shard { correlator, acts, co_acts, .. }| {
+                job(move || correlator.acts(gathered, acts, params, co_acts))
+            });
+            executor.run(jobs.collect());
+            grouper.co_acts(shards.iter_mut().flat_map(|shard| shard.co_acts.drain(..)).collect());
+        };
+        executor.run(vec![job(ties), job(|| ranking.flush())]);
         activity.clear();
     }
 
     fn tick(&mut self, tick: Tick, clusters: &mut Vec<Cluster>) {
         self.flush();
-        let params = &self.params;
-        let State { tracer, shards, grouper, ranking, stats, .. } = &mut self.state;
+        let (params, executor) = (&self.params, &*self.executor);
+        let State { tracer, shards, grouper, ranking: Ranking { company, .. }, stats, .. } = &mut self.state;
         let until = if tick.last { Millis::MAX } else { tick.at };
-        let jobs = shards.iter_mut().map(|Shard { correlator, reports, .. }| {
-            Box::new(move || correlator.tick(until, params, reports)) as Box<dyn FnOnce() + Send + '_>
-        });
-        self.executor.run(jobs.collect());
+        let (mut tied, mut close) = (Vec::new(), Vec::new());
+        let jobs = shards
+            .iter_mut()
+            .map(|Shard { correlator, reports, .. }| job(move || correlator.tick(until, params, reports)));
+        let jobs = jobs.chain([
+            job(|| tied = grouper.tied(params)),
+            job(|| close = company.groups(params.min_members, params.max_members)),
+        ]);
+        executor.run(jobs.collect());
         let reports = shards.iter_mut().flat_map(|shard| shard.reports.drain(..)).collect();
-        let proposals = ranking.company.groups(params.min_members, params.max_members);
+        let proposals = tied.into_iter().chain(close).collect();
         let mut orders = grouper.tick(tick, reports, proposals, &tracer.accounts, params, clusters);
         if tick.last {
             return;
         }
-        tracer.expire(tick.at);
-        let (keys, ties) = ranking.company.tidy(tick.at);
-        stats.evicted += Evicted { keys, ties, ..Evicted::default() };
         orders.forgotten = tracer.accounts.tidy(params.limits.accounts, |account| grouper.is_member(account));
-        grouper.forget(&orders.forgotten);
-        ranking.company.forget(&orders.forgotten);
-        stats.evicted += Evicted { accounts: orders.forgotten.len() as u64, ..Evicted::default() };
-        let (orders, count): (&Orders, usize) = (&orders, shards.len());
-        let jobs = shards.iter_mut().map(|Shard { correlator, .. }| {
-            Box::new(move || correlator.obey(tick.at, orders, params, count)) as Box<dyn FnOnce() + Send + '_>
-        });
-        self.executor.run(jobs.collect());
+        let (orders, count, mut evicted): (&Orders, usize, _) = (&orders, shards.len(), (0, 0));
+        let jobs = shards
+            .iter_mut()
+            .map(|Shard { correlator, .. }| job(move || correlator.obey(tick.at, orders, params, count)));
+        let jobs = jobs.chain([
+            job(|| tracer.expire(tick.at)),
+            job(|| grouper.forget(&orders.forgotten)),
+            job(|| {
+                evicted = company.tidy(tick.at);
+                company.forget(&orders.forgotten);
+            }),
+        ]);
+        executor.run(jobs.collect());
+        let (keys, ties) = evicted;
+        stats.evicted += Evicted { keys, ties, accounts: orders.forgotten.len() as u64, ..Evicted::default() };
     }
 }

@@ -103,7 +103,12 @@ impl Grouper {
         }
     }
 
-    /// A tick: takes in the reports of all shards and the proposals made elsewhere, tells of clusters, proposes candidates, keeps the tables in bounds.
+    /// The groups that ties propose, for [`tick`](Self::tick).
+    pub(crate) fn tied(&mut self, params: &Params) -> Vec<Vec<AccountId>> {
+        self.ties.groups(params.min_members, params.max_members)
+    }
+
+    /// A tick: takes in the reports of all shards and what ties and company propose, tells of clusters, proposes candidates, keeps the tables in bounds.
     pub(crate) fn tick(
         &mut self,
         tick: Tick,
@@ -239,9 +244,8 @@ impl Grouper {
 
     fn propose(&mut self, tick: Tick, proposals: Vec<Vec<AccountId>>, params: &Params) -> Vec<Born> {
         let mut born = Vec::new();
-        let ties = self.ties.groups(params.min_members, params.max_members);
         let bursts = self.bursts.groups(tick.at);
-        let narrow = ties.into_iter().chain(proposals).map(|members| (members, false));
+        let narrow = proposals.into_iter().map(|members| (members, false));
         for (members, wide) in narrow.chain(bursts) {
             let hash = members.iter().fold(0, |hash, member| xxh3_64_with_seed(&member.to_le_bytes(), hash));
             if self.known.get(&hash).is_some_and(|id| self.candidates.contains_key(id)) {

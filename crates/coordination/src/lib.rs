@@ -88,7 +88,7 @@ pub use cluster::{
     AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Manner, Member, PostRef, SilentKeys, SourceNats, Step,
     Terms, Tie, TraceKind,
 };
-pub use engine::{Engine, Executor};
+pub use engine::{Engine, Executor, Job};
 pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Post};
 pub use snapshot::SnapshotError;

@@ -1,6 +1,7 @@
 //! Stage A: pairs of accounts with accumulated co-act evidence, and the groups that they propose.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::{
     cluster::TraceKind,
@@ -37,15 +38,16 @@ struct CoAct {
 pub(crate) struct Tie {
     last: Millis,
     pub nats: f64,
-    co_acts: Vec<CoAct>,
+    /// Most pairs never meet again.
+    co_acts: SmallVec<[CoAct; 1]>,
 }
 
 /// The tie table.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Ties {
     ties: Map<Pair, Tie>,
-    /// Ties strong enough to propose.
-    strong: Vec<Pair>,
+    /// Nats of the ties that are strong enough to propose.
+    strong: Map<Pair, f64>,
     /// Whether `strong` has changed since groups were last formed.
     fresh: bool,
     min_credit: f64,
@@ -61,7 +63,7 @@ impl Ties {
     pub(crate) fn new(params: &Params) -> Ties {
         Ties {
             ties: Map::default(),
-            strong: Vec::new(),
+            strong: Map::default(),
             fresh: false,
             min_credit: params.min_credit,
             credit_interval: params.credit_interval,
@@ -80,16 +82,12 @@ impl Ties {
             return;
         }
         let pair = (a.min(b), a.max(b));
-        let tie = self.ties.entry(pair).or_insert(Tie { last: Millis::MIN, nats: 0.0, co_acts: Vec::new() });
+        let tie = self.ties.entry(pair).or_insert(Tie { last: Millis::MIN, nats: 0.0, co_acts: SmallVec::new() });
         if co_act.at.saturating_sub(tie.last) < self.credit_interval || tie.co_acts.len() >= MOST {
             return;
         }
-        let was_strong = tie.proposes(self.propose_co_acts, self.propose_nats);
         tie.last = co_act.at;
         tie.nats += f64::from(co_act.nats as f32);
-        if tie.co_acts.is_empty() {
-            tie.co_acts.reserve_exact(1); // most pairs never meet again
-        }
         tie.co_acts.push(CoAct {
             key: co_act.key,
             nats: co_act.nats as f32,
@@ -97,9 +95,7 @@ impl Ties {
             kind: co_act.kind,
         });
         if tie.proposes(self.propose_co_acts, self.propose_nats) {
-            if !was_strong {
-                self.strong.push(pair);
-            }
+            self.strong.insert(pair, tie.nats);
             self.fresh = true;
         }
     }
@@ -111,7 +107,7 @@ impl Ties {
         }
         let gone = |account: &AccountId| accounts.binary_search(account).is_ok();
         self.ties.retain(|(a, b), _| !gone(a) && !gone(b));
-        self.strong.retain(|(a, b)| !gone(a) && !gone(b));
+        self.strong.retain(|(a, b), _| !gone(a) && !gone(b));
     }
 
     /// Groups of accounts joined by strong ties; empty when nothing has changed since the last call.
@@ -119,8 +115,7 @@ impl Ties {
         if !std::mem::take(&mut self.fresh) {
             return Vec::new();
         }
-        let ties = self.strong.iter().filter_map(|pair| self.ties.get(pair).map(|tie| (tie.nats, *pair)));
-        communities(ties.collect(), least, most)
+        communities(self.strong.iter().map(|(pair, nats)| (*nats, *pair)).collect(), least, most)
     }
 
     /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.
@@ -141,7 +136,7 @@ impl Ties {
                 ties.remove(pair);
             }
         }
-        self.strong.retain(|pair| ties.contains_key(pair));
+        self.strong.retain(|pair, _| ties.contains_key(pair));
         evicted
     }
 
@@ -218,46 +213,111 @@ impl Tie {
 /// Groups of at least `least` and at most `most` accounts joined by ties, strongest tie first. Two groups are joined where ties run
 /// between at least [`DENSITY`] of their pairs (average linkage). Each in order, in the order of their least members.
 pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize) -> Vec<Vec<AccountId>> {
-    ties.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
-    // Every account begins as a group of its own; a group is named by one of its members. Ties between two groups are counted once and
-    // added up when groups are joined.
-    let mut group_of: Map<AccountId, AccountId> = Map::default();
-    let mut between: Map<AccountId, Map<AccountId, u32>> = Map::default();
-    for &(_, (a, b)) in &ties {
-        for (one, other) in [(a, b), (b, a)] {
-            group_of.insert(one, one);
-            between.entry(one).or_default().insert(other, 1);
-        }
+    ties.sort_unstable_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+    let mut places: Map<AccountId, u32> = Map::default();
+    let mut accounts = Vec::new();
+    let mut place = |account: AccountId| {
+        *places.entry(account).or_insert_with(|| {
+            accounts.push(account);
+            accounts.len() as u32 - 1
+        })
+    };
+    let ties: Vec<(u32, u32)> = ties.into_iter().map(|(_, (a, b))| (place(a), place(b))).collect();
+    let mut linkage = Linkage::new(accounts.len(), &ties);
+    for &(a, b) in &ties {
+        linkage.join(a, b, most);
     }
-    let mut groups: Map<AccountId, Vec<AccountId>> =
-        group_of.keys().map(|account| (*account, vec![*account])).collect();
-    for &(_, (a, b)) in &ties {
-        let (a, b) = (group_of[&a], group_of[&b]);
-        let (small, large) = if groups[&a].len() <= groups[&b].len() { (a, b) } else { (b, a) };
-        let (few, many) = (groups[&small].len(), groups[&large].len());
-        if a == b || few + many > most {
-            continue;
-        }
-        if f64::from(between[&small][&large]) >= DENSITY * (few * many) as f64 {
-            let moved = groups.remove(&small).unwrap_or_default();
-            moved.iter().for_each(|member| {
-                group_of.insert(*member, large);
-            });
-            groups.entry(large).or_default().extend(moved);
-            for (other, count) in between.remove(&small).unwrap_or_default() {
-                let others = between.entry(other).or_default();
-                others.remove(&small);
-                if other != large {
-                    *others.entry(large).or_insert(0) += count;
-                    *between.entry(large).or_default().entry(other).or_insert(0) += count;
-                }
-            }
-        }
-    }
-    let mut groups: Vec<Vec<AccountId>> = groups.into_values().filter(|group| group.len() >= least).collect();
-    groups.iter_mut().for_each(|group| group.sort_unstable());
+    let mut groups: Vec<Vec<AccountId>> = (0..accounts.len() as u32)
+        .filter(|&group| linkage.group_of[group as usize] == group && linkage.sizes[group as usize] as usize >= least)
+        .map(|group| {
+            let mut members: Vec<AccountId> = linkage.members(group).map(|member| accounts[member as usize]).collect();
+            members.sort_unstable();
+            members
+        })
+        .collect();
     groups.sort_unstable();
     groups
+}
+
+/// Accounts, by place, in groups, and the ties of each. A group is named by one of its members.
+struct Linkage {
+    group_of: Vec<u32>,
+    /// The next member of each one's group, in a circle.
+    next: Vec<u32>,
+    /// By group: members, and the ends of their ties.
+    sizes: Vec<u32>,
+    ends: Vec<u32>,
+    /// Whom each is tied to: from where in `others` to where the next one's begin.
+    begins: Vec<u32>,
+    others: Vec<u32>,
+}
+
+impl Linkage {
+    /// Every account in a group of its own.
+    fn new(accounts: usize, ties: &[(u32, u32)]) -> Linkage {
+        let mut ends = vec![0; accounts];
+        for &(a, b) in ties {
+            ends[a as usize] += 1;
+            ends[b as usize] += 1;
+        }
+        let begins: Vec<u32> = std::iter::once(0)
+            .chain(ends.iter().scan(0, |sum, count| {
+                *sum += count;
+                Some(*sum)
+            }))
+            .collect();
+        let mut filled = begins.clone();
+        let mut others = vec![0; 2 * ties.len()];
+        for &(a, b) in ties {
+            for (one, other) in [(a, b), (b, a)] {
+                let place = &mut filled[one as usize];
+                others[*place as usize] = other;
+                *place += 1;
+            }
+        }
+        let names: Vec<u32> = (0..accounts as u32).collect();
+        Linkage { group_of: names.clone(), next: names, sizes: vec![1; accounts], ends, begins, others }
+    }
+
+    /// Joins the groups of two accounts where they have ties enough.
+    fn join(&mut self, a: u32, b: u32, most: usize) {
+        let (a, b) = (self.group_of[a as usize], self.group_of[b as usize]);
+        let (many, few) = (self.sizes[a as usize] as usize, self.sizes[b as usize] as usize);
+        if a == b || few + many > most || f64::from(self.between(a, b)) < DENSITY * (few * many) as f64 {
+            return;
+        }
+        let (small, large) = if few <= many { (b, a) } else { (a, b) };
+        let mut member = small;
+        loop {
+            self.group_of[member as usize] = large;
+            member = self.next[member as usize];
+            if member == small {
+                break;
+            }
+        }
+        self.next.swap(small as usize, large as usize);
+        self.sizes[large as usize] += self.sizes[small as usize];
+        self.ends[large as usize] += self.ends[small as usize];
+    }
+
+    /// Ties between two groups, counted from the side that has fewer.
+    fn between(&self, a: u32, b: u32) -> u32 {
+        let (from, to) = if self.ends[a as usize] <= self.ends[b as usize] { (a, b) } else { (b, a) };
+        let ties = self.members(from).flat_map(|member| {
+            let member = member as usize;
+            &self.others[self.begins[member] as usize..self.begins[member + 1] as usize]
+        });
+        ties.filter(|other| self.group_of[**other as usize] == to).count() as u32
+    }
+
+    fn members(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = Some(group);
+        std::iter::from_fn(move || {
+            let member = at?;
+            at = Some(self.next[member as usize]).filter(|next| *next != group);
+            Some(member)
+        })
+    }
 }
 
 fn distinct(mut keys: Vec<KeyId>) -> u32 {

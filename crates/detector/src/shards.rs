@@ -1,20 +1,17 @@
-//! The engine's shards on threads.
+//! The engine's work on threads.
 
-use std::thread;
+use coordination::{Executor, Job};
 
-use coordination::Executor;
-
-/// Runs the shards' work at the same time, each on a thread of its own for as long as the work lasts.
+/// Runs jobs at the same time, on a pool with a thread for each processor: threads made anew for every tick would cost more than
+/// many of the jobs.
 pub struct Threads;
 
 impl Executor for Threads {
-    fn run(&self, jobs: Vec<Box<dyn FnOnce() + Send + '_>>) {
-        thread::scope(|scope| {
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        rayon::scope(|scope| {
             let mut jobs = jobs.into_iter();
             let own = jobs.next();
-            jobs.for_each(|job| {
-                scope.spawn(job);
-            });
+            jobs.for_each(|job| scope.spawn(|_| job()));
             if let Some(job) = own {
                 job();
             }
