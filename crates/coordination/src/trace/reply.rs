@@ -1,7 +1,7 @@
 //! `reply`: an answer to the same post.
 
-use super::{Reader, Trace, account_source};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace, account_source};
+use crate::cluster::TraceKind;
 
 /// Source of an answer to an author who is not known; all of them share it, as with reposts.
 const UNKNOWN_AUTHOR: &str = "unknown author";
@@ -9,7 +9,8 @@ const UNKNOWN_AUTHOR: &str = "unknown author";
 pub(super) struct Replies;
 
 impl Reader for Replies {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let post = reading.post;
         let Some(target) = post.reply_to.as_deref().filter(|target| !target.is_empty()) else {
             return;
         };
@@ -26,6 +27,7 @@ impl Reader for Replies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::Post;
 
     fn read(reply_to: Option<&'static str>, account: Option<&'static str>) -> Vec<(String, String)> {
         let post = Post {
@@ -36,7 +38,7 @@ mod tests {
             ..Post::default()
         };
         let mut traces = Vec::new();
-        Replies.read(&post, &mut traces);
+        Replies.read(&Reading::of(&post), &mut traces);
         traces.into_iter().map(|t| (t.key, t.source)).collect()
     }
 
