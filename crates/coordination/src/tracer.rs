@@ -56,7 +56,7 @@ pub struct ReadPost {
 impl ReadPost {
     /// The platform parts posts of equal time and id.
     fn order(&self) -> (&str, &str) {
-        (&self.id, &self.profile.platform)
+        (&self.id, self.profile.platform())
     }
 }
 
@@ -145,7 +145,7 @@ impl Tracer {
         if late && post.at < self.order.watermark() - horizon {
             return Outcome::TooLate;
         }
-        if !self.seen.insert(post_id(&post.profile.platform, &post.id), post.at) {
+        if !self.seen.insert(post_id(post.profile.platform(), &post.id), post.at) {
             return Outcome::Duplicate;
         }
         self.order.push(post.at, post);

@@ -1,6 +1,6 @@
 //! `media`: the same picture or video, by the perceptual hash that came with the post.
 
-use super::{Reader, Reading, Trace, account_source};
+use super::{Reader, Reading, Trace, on_platform};
 use crate::cluster::TraceKind;
 
 /// More attachments of a post than this are not read.
@@ -18,7 +18,7 @@ impl Reader for Media {
                 continue;
             }
             // Whoever is first seen with it is taken for its uploader; that is settled in event-time order.
-            let source = account_source(post, &post.account_id);
+            let source = on_platform(post, &post.account_id);
             traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Media, key, source) });
         }
     }

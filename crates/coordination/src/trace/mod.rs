@@ -64,7 +64,8 @@ impl<'p> Reading<'p> {
 
     /// Hashes of the post's hashtags.
     fn tag_keys(&self) -> Vec<u64> {
-        self.tags.iter().map(|tag| hash_strs(0, &["#", tag])).collect()
+        let sign = hash_strs(0, &["#"]);
+        self.tags.iter().map(|tag| hash_strs(sign, &[tag])).collect()
     }
 }
 
@@ -199,9 +200,9 @@ pub(crate) fn quoted_repost<'t>(post: &'t Post<'_>) -> Option<(&'t str, &'t str)
     (end > 0).then(|| (&rest[..end], rest[end..].trim_start_matches([':', ' '])))
 }
 
-/// The account that a key belongs to, as a source.
-fn account_source(post: &Post<'_>, account: &str) -> String {
-    format!("{}:{account}", post.platform)
+/// The name of an account or a post among all platforms'.
+fn on_platform(post: &Post<'_>, id: &str) -> String {
+    [&post.platform, ":", id].concat()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `reply`: an answer to the same post.
 
-use super::{Reader, Reading, Trace, account_source};
+use super::{Reader, Reading, Trace, on_platform};
 use crate::cluster::TraceKind;
 
 /// Source of an answer to an author who is not known; all of them share it, as with reposts.
@@ -18,8 +18,8 @@ impl Reader for Replies {
         if post.reply_to_account.as_deref().is_some_and(|account| account == post.account_id) {
             return;
         }
-        let source = account_source(post, post.reply_to_account.as_deref().unwrap_or(UNKNOWN_AUTHOR));
-        let key = format!("{}:{target}", post.platform);
+        let source = on_platform(post, post.reply_to_account.as_deref().unwrap_or(UNKNOWN_AUTHOR));
+        let key = on_platform(post, target);
         traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Reply, key, source) });
     }
 }

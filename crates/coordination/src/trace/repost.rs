@@ -1,8 +1,10 @@
 //! `repost`: the same original post, repeated.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Reader, Reading, Trace, account_source, quoted_repost};
+use super::{Reader, Reading, Trace, on_platform, quoted_repost};
 use crate::cluster::TraceKind;
 
 /// Source of a repost whose original author is not known. All of them share it: what cannot be told from a fandom of one
@@ -15,20 +17,20 @@ impl Reader for Reposts {
     fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
         let post = reading.post;
         let quoted = quoted_repost(post);
-        let key = match (&post.repost_of, quoted) {
-            (Some(original), _) => original.to_string(),
+        let key: Cow<'_, str> = match (&post.repost_of, quoted) {
+            (Some(original), _) => (&**original).into(),
             (None, Some((author, text))) => {
-                format!("RT @{}:{:016x}", author.to_lowercase(), xxh3_64(text.trim().as_bytes()))
+                format!("RT @{}:{:016x}", author.to_lowercase(), xxh3_64(text.trim().as_bytes())).into()
             }
             (None, None) => return,
         };
-        let author = match (&post.repost_of_account, quoted) {
-            (Some(author), _) => author.to_string(),
-            (None, Some((author, _))) => format!("@{}", author.to_lowercase()),
-            (None, None) => UNKNOWN_AUTHOR.to_string(),
+        let author: Cow<'_, str> = match (&post.repost_of_account, quoted) {
+            (Some(author), _) => (&**author).into(),
+            (None, Some((author, _))) => format!("@{}", author.to_lowercase()).into(),
+            (None, None) => UNKNOWN_AUTHOR.into(),
         };
         // Ids are unique on one platform only.
-        traces.push(Trace::new(TraceKind::Repost, format!("{}:{key}", post.platform), account_source(post, &author)));
+        traces.push(Trace::new(TraceKind::Repost, on_platform(post, &key), on_platform(post, &author)));
     }
 }
 
