@@ -69,7 +69,8 @@ impl Reader for Texts {
 
 /// A language and the words that open a text.
 fn template(lang: &str, text: &str) -> String {
-    let end = text.match_indices(' ').nth(OPENING - 1).map_or(text.len(), |(place, _)| place);
+    let mut gaps = text.bytes().enumerate().filter(|(_, b)| *b == b' ');
+    let end = gaps.nth(OPENING - 1).map_or(text.len(), |(place, _)| place);
     [lang, " \"", &text[..end], " ...\""].concat()
 }
 
@@ -166,11 +167,14 @@ impl Classes {
 
 /// Lower-case letters in words parted by single spaces; links, mentions, digits and punctuation gone.
 fn normalise(text: &str) -> String {
+    if text.is_ascii() && text.len() < MOST {
+        return normalise_ascii(text);
+    }
     let mut out = String::with_capacity(text.len().min(MOST * 4));
     let mut length = 0;
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest.bytes().position(|b| matches!(b, b'\t'..=b'\r' | b' ')).unwrap_or(rest.len());
+        let end = rest.bytes().position(is_white).unwrap_or(rest.len());
         let chunk = &rest[..end];
         rest = rest.get(end + 1..).unwrap_or_default();
         if chunk.is_ascii() && chunk.len() < MOST - length {
@@ -185,6 +189,68 @@ fn normalise(text: &str) -> String {
         }
     }
     out
+}
+
+/// [`normalise`] for a text of ASCII that is not too long. Where a word ends is hard to foresee, so there is no branch on it.
+fn normalise_ascii(text: &str) -> String {
+    let text = text.as_bytes();
+    let mut out = vec![0; text.len()];
+    // How much is written, and whether a letter came last.
+    let (mut end, mut in_word) = (0, false);
+    let mut at = 0;
+    while let Some(b) = text.get(at) {
+        let folded = FOLDED[usize::from(*b)];
+        if folded == SIGN && opens_no_word(text, at) {
+            while end > 0 && out[end - 1] != b' ' {
+                end -= 1;
+            }
+            in_word = false;
+            at += text[at..].iter().position(|b| is_white(*b)).unwrap_or(text.len() - at);
+            continue;
+        }
+        let (letter, white) = (folded > b' ', folded == b' ');
+        out[end] = folded;
+        end += usize::from(letter | (white & in_word));
+        in_word = letter | (in_word & !white);
+        at += 1;
+    }
+    out.truncate(if in_word { end } else { end.saturating_sub(1) });
+    String::from_utf8(out).unwrap_or_default() // it is ASCII
+}
+
+/// What a sign of ASCII leaves: its lower case, a space, or nothing.
+static FOLDED: [u8; 128] = {
+    let mut folded = [0; 128];
+    let mut b = 0;
+    while b < 128 {
+        folded[b as usize] = match b {
+            _ if b.is_ascii_alphabetic() => b.to_ascii_lowercase(),
+            _ if is_white(b) => b' ',
+            b'@' | b':' | b'.' => SIGN,
+            _ => 0,
+        };
+        b += 1;
+    }
+    folded
+};
+
+/// A sign that may show that its word is a mention or a link.
+const SIGN: u8 = 1;
+
+/// Whether a sign shows that its word is a mention or a link.
+fn opens_no_word(text: &[u8], at: usize) -> bool {
+    let starts = |word: usize| word == 0 || is_white(text[word - 1]);
+    match text[at] {
+        b'@' => starts(at),
+        b':' => text[at..].starts_with(b"://"),
+        b'.' => text[..at].ends_with(b"www") && starts(at - 3),
+        _ => false,
+    }
+}
+
+/// As [`char::is_whitespace`].
+const fn is_white(b: u8) -> bool {
+    matches!(b, b'\t'..=b'\r' | b' ')
 }
 
 /// Appends the letters of a word; returns how many there are. At most `most` are taken.
@@ -247,6 +313,9 @@ fn begin_word(out: &mut String) -> usize {
 fn has_words(text: &str, least: usize) -> bool {
     // Letters up to here (Latin, its accents and supplements) make one word of what stands between two spaces.
     const PLAIN: char = '\u{24f}';
+    if text.is_ascii() {
+        return text.bytes().filter(|b| *b == b' ').count() + usize::from(!text.is_empty()) >= least;
+    }
     let mut words = 0;
     for word in text.split(' ') {
         if words >= least {
@@ -301,13 +370,19 @@ const fn stir(hash: u64) -> u64 {
 /// Fills each empty bin from a filled one, chosen by a hash of the empty bin's number alone, so that two alike texts fill alike.
 fn densify(bins: Signature) -> Signature {
     let mut dense = bins;
-    for (place, bin) in dense.iter_mut().enumerate() {
-        let mut attempt = 0;
-        while *bin == EMPTY {
+    // A bit for each bin that is empty yet: all of them take one attempt after the other together.
+    let mut empty = bins.iter().enumerate().fold(0u64, |empty, (place, bin)| empty | u64::from(*bin == EMPTY) << place);
+    let mut attempt = 0;
+    while empty != 0 {
+        let mut rest = std::mem::take(&mut empty);
+        while rest != 0 {
+            let place = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
             let from = if attempt < CHOICES { FROM[place][attempt] } else { choice(place, attempt) };
-            *bin = bins[usize::from(from)];
-            attempt += 1;
+            dense[place] = bins[usize::from(from)];
+            empty |= u64::from(dense[place] == EMPTY) << place;
         }
+        attempt += 1;
     }
     dense
 }
@@ -459,6 +534,7 @@ mod tests {
     fn any_text() -> impl Strategy<Value = String> {
         let word = prop_oneof![
             "[a-zA-Z']{1,8}[.,!?:]?",
+            "[@:./w\\t 1]{1,8}",
             "[@＠#]?[a-z]{1,3}(://|:/|//|www\\.)?[a-zäöüßéŉİªﬁ0-9]{0,4}",
             "\\PC{1,6}",
             "[\\u{300}-\\u{345}\\u{900}-\\u{94f}\\u{1100}-\\u{11ff}aA]{1,5}",
@@ -476,6 +552,8 @@ mod tests {
         fn short_ways_lead_where_the_long_ones_do(text in any_text(), least in 0..8usize) {
             let long = normalise_any(&text);
             prop_assert_eq!(normalise(&text), long.as_str());
+            let ascii: String = text.chars().map(|c| if c.is_ascii() { c } else { ':' }).collect();
+            prop_assert_eq!(normalise(&ascii), normalise_any(&ascii));
             prop_assert_eq!(has_words(&long, least), long.unicode_words().count() >= least);
         }
 
@@ -494,6 +572,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_at_one_place() {
+        assert_eq!((normalise(""), normalise(" . ")), (String::new(), String::new()));
         for word in ["abc", "äbc", "ab.c://", "abcd1", "字"] {
             for near in MOST - 3..MOST + 3 {
                 let text = format!("{} {word} {word}{word} x ä {word}", "a".repeat(near));
