@@ -29,36 +29,60 @@ pub(crate) struct Account {
     pub behaviour: Behaviour,
 }
 
-/// What of a post describes its account.
+/// What of a post describes its account. Every post that waits for its turn has one, so it is small and takes one allocation.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Profile {
-    pub platform: Box<str>,
-    pub account: Box<str>,
-    pub name: Box<str>,
+    /// Platform, account, name and client, one after the other.
+    names: Box<str>,
+    /// Where the first three of them end.
+    ends: [usize; 3],
+    has_client: bool,
     repost: bool,
     deleted: bool,
-    behaviour: Behaviour,
+    default_profile: Option<bool>,
+    at: Millis,
+    created_at: Option<Millis>,
+    followers: Option<u64>,
+    following: Option<u64>,
 }
 
 impl Profile {
     pub(crate) fn of(post: &Post<'_>) -> Profile {
+        let (platform, account, name) = (&*post.platform, &*post.account_id, &*post.account_name);
+        let ends = [platform.len(), platform.len() + account.len(), platform.len() + account.len() + name.len()];
         Profile {
-            platform: post.platform.as_ref().into(),
-            account: post.account_id.as_ref().into(),
-            name: post.account_name.as_ref().into(),
+            names: [platform, account, name, post.client.as_deref().unwrap_or_default()].concat().into(),
+            ends,
+            has_client: post.client.is_some(),
             repost: post.repost_of.is_some() || crate::trace::quoted_repost(post).is_some(),
             deleted: post.deleted_at.is_some(),
-            behaviour: Behaviour {
-                created_at: post.account_created_at.map(within_reach),
-                followers: post.followers,
-                following: post.following,
-                default_profile: post.default_profile,
-                client: post.client.as_deref().map(str::to_string),
-                first_post: within_reach(post.created_at),
-                last_post: within_reach(post.created_at),
-                ..Behaviour::default()
-            },
+            default_profile: post.default_profile,
+            at: within_reach(post.created_at),
+            created_at: post.account_created_at.map(within_reach),
+            followers: post.followers,
+            following: post.following,
         }
+    }
+
+    pub(crate) fn platform(&self) -> &str {
+        self.part(0, self.ends[0])
+    }
+
+    fn account(&self) -> &str {
+        self.part(self.ends[0], self.ends[1])
+    }
+
+    fn name(&self) -> &str {
+        self.part(self.ends[1], self.ends[2])
+    }
+
+    fn client(&self) -> Option<&str> {
+        self.has_client.then(|| self.part(self.ends[2], self.names.len()))
+    }
+
+    /// A snapshot is bytes from outside: ends that do not fit are no reason to panic.
+    fn part(&self, start: usize, end: usize) -> &str {
+        self.names.get(start..end).unwrap_or_default()
     }
 }
 
@@ -66,10 +90,10 @@ impl Accounts {
     /// The account's number; what the post says of it is added to what is known.
     /// Where it is a repost whose original was seen too, `fast` says whether it came within the narrowest window.
     pub(crate) fn observe(&mut self, profile: Profile, fast: Option<bool>) -> AccountId {
-        let mut hash = hash_strs(0, &[&profile.platform, &profile.account]);
+        let mut hash = hash_strs(0, &[profile.platform(), profile.account()]);
         let (seen, given, platform) = (&mut self.seen, &mut self.given, &mut self.platform);
         // Names of equal hash can be made on purpose; nobody may act in the name of another, so the next place is taken then.
-        let other = |account: &Account| *account.platform != *profile.platform || account.id != profile.account;
+        let other = |account: &Account| *account.platform != *profile.platform() || *account.id != *profile.account();
         while self.numbers.get(&hash).and_then(|number| seen.get(number)).is_some_and(other) {
             hash = hash.wrapping_add(1);
         }
@@ -79,30 +103,30 @@ impl Accounts {
         });
         let account = seen.entry(number).or_insert_with(|| {
             let platform = match platform {
-                Some(known) if **known == *profile.platform => known.clone(),
-                other => other.insert(Arc::from(&*profile.platform)).clone(),
+                Some(known) if **known == *profile.platform() => known.clone(),
+                other => other.insert(Arc::from(profile.platform())).clone(),
             };
-            let behaviour = Behaviour { first_post: profile.behaviour.first_post, ..Behaviour::default() };
-            Account { platform, id: profile.account, name: Box::default(), behaviour }
+            let behaviour = Behaviour { first_post: profile.at, ..Behaviour::default() };
+            Account { platform, id: profile.account().into(), name: Box::default(), behaviour }
         });
-        if !profile.name.is_empty() && account.name != profile.name {
-            account.name = profile.name;
+        if !profile.name().is_empty() && *account.name != *profile.name() {
+            account.name = profile.name().into();
         }
-        let (known, new) = (&mut account.behaviour, profile.behaviour);
+        let known = &mut account.behaviour;
         known.posts += 1;
         known.reposts += u64::from(profile.repost);
         known.deleted += u64::from(profile.deleted);
         known.timed_reposts += u64::from(fast.is_some());
         known.fast_reposts += u64::from(fast == Some(true));
-        known.hours[hour_of_day(new.first_post)] += 1;
-        known.first_post = known.first_post.min(new.first_post);
-        known.last_post = known.last_post.max(new.last_post);
-        known.created_at = new.created_at.or(known.created_at);
-        known.followers = new.followers.or(known.followers);
-        known.following = new.following.or(known.following);
-        known.default_profile = new.default_profile.or(known.default_profile);
-        if new.client.is_some() && new.client != known.client {
-            known.client = new.client;
+        known.hours[hour_of_day(profile.at)] += 1;
+        known.first_post = known.first_post.min(profile.at);
+        known.last_post = known.last_post.max(profile.at);
+        known.created_at = profile.created_at.or(known.created_at);
+        known.followers = profile.followers.or(known.followers);
+        known.following = profile.following.or(known.following);
+        known.default_profile = profile.default_profile.or(known.default_profile);
+        if profile.client().is_some() && profile.client() != known.client.as_deref() {
+            known.client = profile.client().map(str::to_owned);
         }
         number
     }

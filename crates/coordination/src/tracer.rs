@@ -14,7 +14,7 @@ use crate::{
     post::{Millis, Post, within_reach},
     stage::{Act, Activity, KeyId, KeyName, PostMark},
     stats::Outcome,
-    trace::{Readers, Resolver, Trace, tag_keys, wording},
+    trace::{Readers, Resolver, Trace, wording},
 };
 
 /// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
@@ -28,13 +28,14 @@ impl Reader {
 
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
     pub fn read(&self, post: &Post<'_>) -> ReadPost {
+        let (traces, tags) = self.0.read(post);
         ReadPost {
             at: within_reach(post.created_at),
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
             original: post.repost_of.as_deref().map(|id| post_id(&post.platform, id)),
-            traces: self.0.read(post),
-            tags: tag_keys(post),
+            traces,
+            tags,
         }
     }
 }
@@ -55,7 +56,7 @@ pub struct ReadPost {
 impl ReadPost {
     /// The platform parts posts of equal time and id.
     fn order(&self) -> (&str, &str) {
-        (&self.id, &self.profile.platform)
+        (&self.id, self.profile.platform())
     }
 }
 
@@ -144,7 +145,7 @@ impl Tracer {
         if late && post.at < self.order.watermark() - horizon {
             return Outcome::TooLate;
         }
-        if !self.seen.insert(post_id(&post.profile.platform, &post.id), post.at) {
+        if !self.seen.insert(post_id(post.profile.platform(), &post.id), post.at) {
             return Outcome::Duplicate;
         }
         self.order.push(post.at, post);

@@ -241,7 +241,7 @@ fn evidence_says_how_far_wordings_differ_and_no_word() {
     }
     let found = run(&sorted(posts));
     let texts: Vec<_> = found.iter().flat_map(|c| &c.evidence).filter(|e| e.kind == TraceKind::Text).collect();
-    assert!(!texts.is_empty());
+    let mut unequal = Vec::new();
     for evidence in texts {
         let wordings = |seventh: bool| -> Vec<u64> {
             let of = evidence.posts.iter().filter(|post| post.account.account_id.ends_with('7') == seventh);
@@ -253,9 +253,11 @@ fn evidence_says_how_far_wordings_differ_and_no_word() {
         };
         let (others, seventh) = (wordings(false), wordings(true));
         assert!(others.windows(2).all(|pair| pair[0] == pair[1]), "{others:x?}");
-        let unequal = seventh.first().map_or(4, |bits| (bits ^ others[0]).count_ones());
-        assert!((1..24).contains(&unequal), "{unequal} of 64 bits differ");
+        unequal.extend(seventh.first().map(|bits| (bits ^ others[0]).count_ones()));
     }
+    // Some 17 of 150 shingles are of one text only, which is seven bins of 64, and every other bin has the same bit nevertheless.
+    let mean = f64::from(unequal.iter().sum::<u32>()) / unequal.len() as f64;
+    assert!((2.0..6.0).contains(&mean) && unequal.iter().all(|bits| *bits < 24), "{unequal:?} of 64 bits differ");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 //! none, the sequence. A slogan of three tags left four traces of three sources once, and a fandom that repeats it looked like a group
 //! that agrees on four things.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Reader, Trace};
+use super::{Reader, Reading, Trace};
 use crate::{
     cluster::TraceKind,
     hash::{Map, hash_strs},
@@ -27,15 +27,14 @@ const LONGEST: usize = 500;
 pub(super) struct Hashtags;
 
 impl Reader for Hashtags {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
-        let tags = tags(post);
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let tags = &reading.tags;
+        // Which is the source shows when the trace is resolved: a tag that is left by itself, or the rarest of a sequence.
+        let trace = |key: String| Trace::new(TraceKind::Hashtags, key, String::new());
         if tags.len() >= SEQUENCE {
-            // The rarest tag becomes the source when the trace is resolved.
-            traces.push(Trace::new(TraceKind::Hashtags, format!("#{}", tags.join(" #")), String::new()));
+            traces.push(trace(["#", &tags.join(" #")].concat()));
         }
-        for tag in tags {
-            traces.push(Trace::new(TraceKind::Hashtags, format!("#{tag}"), format!("#{tag}")));
-        }
+        traces.extend(tags.iter().map(|tag| trace(["#", tag].concat())));
     }
 }
 
@@ -49,9 +48,16 @@ pub(super) struct Uses {
     tags: Map<u64, Tag>,
     /// Uses of the last day, oldest first: they are in no baseline yet.
     young: VecDeque<(Millis, u64)>,
-    /// The trace that the hashtags of the post at hand leave, by its key; between posts it means nothing.
+    /// The trace that the hashtags of the post at hand leave, by its key, until it is settled; between posts it means nothing.
     #[serde(skip)]
-    chosen: Option<u64>,
+    chosen: Option<(Form, u64)>,
+}
+
+/// What a post's hashtags leave.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Form {
+    Single,
+    Sequence,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,10 +88,13 @@ impl Uses {
         self.ripen(now);
         self.chosen = None;
         let mut most = 0;
-        for trace in traces.iter().filter(|trace| trace.kind == TraceKind::Hashtags) {
+        let traces = || traces.iter().filter(|trace| trace.kind == TraceKind::Hashtags);
+        // A sequence stands before its tags, so that there is one trace more than its shortest has tags.
+        let sequence = traces().count() > SEQUENCE;
+        for (place, trace) in traces().enumerate() {
             let id = tag_id(&trace.key);
-            if trace.source.is_empty() {
-                self.chosen = Some(id); // the sequence comes first, and any rare tag takes its place
+            if sequence && place == 0 {
+                self.chosen = Some((Form::Sequence, id)); // any rare tag takes its place
                 continue;
             }
             self.young.push_back((now, id));
@@ -95,22 +104,22 @@ impl Uses {
             let rare = tag.baseline * decay(now - tag.baseline_at, self.half_life) <= self.rare_acts;
             if rare && tag.uses > most {
                 most = tag.uses;
-                self.chosen = Some(id);
+                self.chosen = Some((Form::Single, id));
             }
         }
     }
 
-    /// Says whether it is this trace that the post's hashtags leave; gives a sequence its rarest tag for a source.
-    pub(super) fn resolve(&self, trace: &mut Trace) -> bool {
-        if self.chosen != Some(tag_id(&trace.key)) {
-            return false;
-        }
-        if trace.source.is_empty() {
-            let uses = |tag: &str| self.tags.get(&tag_id(tag)).map_or(0, |tag| tag.uses);
-            let rarest = trace.key.split(' ').min_by_key(|tag| (uses(tag), *tag)).unwrap_or(&trace.key);
-            trace.source = rarest.to_string();
-        }
-        true
+    /// Says whether it is this trace that the post's hashtags leave, and what it is; gives it its source, a sequence its rarest tag.
+    pub(super) fn resolve(&mut self, trace: &mut Trace) -> Option<Form> {
+        let (form, _) = self.chosen.take_if(|(_, id)| *id == tag_id(&trace.key))?;
+        trace.source = match form {
+            Form::Single => trace.key.clone(),
+            Form::Sequence => {
+                let uses = |tag: &str| self.tags.get(&tag_id(tag)).map_or(0, |tag| tag.uses);
+                trace.key.split(' ').min_by_key(|tag| (uses(tag), *tag)).unwrap_or(&trace.key).to_owned()
+            }
+        };
+        Some(form)
     }
 
     fn ripen(&mut self, now: Millis) {
@@ -143,8 +152,8 @@ fn decay(age: Millis, half_life: f64) -> f64 {
 }
 
 /// A post's hashtags, folded, each once, in order.
-pub(crate) fn tags(post: &Post<'_>) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::with_capacity(post.hashtags.len().min(MOST));
+pub(super) fn tags<'p>(post: &'p Post<'_>) -> Vec<Cow<'p, str>> {
+    let mut tags: Vec<Cow<'p, str>> = Vec::with_capacity(post.hashtags.len().min(MOST));
     for tag in post.hashtags.iter().take(MOST) {
         let tag = fold(tag);
         if !tag.is_empty() && !tags.contains(&tag) {
@@ -154,21 +163,34 @@ pub(crate) fn tags(post: &Post<'_>) -> Vec<String> {
     tags
 }
 
+fn fold(tag: &str) -> Cow<'_, str> {
+    if tag.is_ascii() { fold_ascii(tag) } else { fold_any(tag).into() }
+}
+
 /// Normalised again after lower-casing, which may part letters from their marks; signs go last, since some become one only then.
-fn fold(tag: &str) -> String {
+fn fold_any(tag: &str) -> String {
     let start = tag.trim_start_matches(['#', '＃']).chars().take(LONGEST);
     let folded: String = start.nfkc().flat_map(char::to_lowercase).nfkc().take(LONGEST).collect();
     folded.trim_start_matches('#').to_string()
 }
 
+/// [`fold_any`] for ASCII, which every normalisation form leaves as it is.
+fn fold_ascii(tag: &str) -> Cow<'_, str> {
+    let tag = tag.trim_start_matches('#');
+    let tag = &tag[..tag.len().min(LONGEST)];
+    if tag.bytes().any(|b| b.is_ascii_uppercase()) { tag.to_ascii_lowercase().into() } else { tag.into() }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn keys(tags: &[&str]) -> Vec<String> {
         let post = Post { hashtags: tags.iter().map(|t| (*t).into()).collect(), ..Post::default() };
         let mut traces = Vec::new();
-        Hashtags.read(&post, &mut traces);
+        Hashtags.read(&Reading::of(&post), &mut traces);
         traces.into_iter().map(|t| t.key).collect()
     }
 
@@ -191,9 +213,9 @@ mod tests {
     fn left(uses: &mut Uses, now: Millis, tags: &[&str]) -> Vec<(String, String)> {
         let post = Post { hashtags: tags.iter().map(|t| (*t).into()).collect(), ..Post::default() };
         let mut traces = Vec::new();
-        Hashtags.read(&post, &mut traces);
+        Hashtags.read(&Reading::of(&post), &mut traces);
         uses.begin(now, &traces);
-        traces.retain_mut(|trace| uses.resolve(trace));
+        traces.retain_mut(|trace| uses.resolve(trace).is_some());
         traces.into_iter().map(|trace| (trace.key, trace.source)).collect()
     }
 
@@ -234,5 +256,12 @@ mod tests {
         assert_eq!(left(&mut uses, DAY, &["c", "a", "b"]), one("#c #a #b", "#a"));
         assert_eq!(left(&mut uses, DAY, &["c", "a", "b", "new"]), one("#new", "#new"));
         assert_eq!(left(&mut uses, DAY, &["c", "a"]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn ascii_is_folded_as_anything_is(tag in "[ -~]{0,20}|[#aB \\x00-\\x7f]{0,600}") {
+            prop_assert_eq!(fold_ascii(&tag), fold_any(&tag));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `media`: the same picture or video, by the perceptual hash that came with the post.
 
-use super::{Reader, Trace, account_source};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace, on_platform};
+use crate::cluster::TraceKind;
 
 /// More attachments of a post than this are not read.
 const MOST: usize = 10;
@@ -9,7 +9,8 @@ const MOST: usize = 10;
 pub(super) struct Media;
 
 impl Reader for Media {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let post = reading.post;
         let before = traces.len();
         for hash in post.media.iter().take(MOST) {
             let key = hash.trim().to_ascii_lowercase();
@@ -17,7 +18,7 @@ impl Reader for Media {
                 continue;
             }
             // Whoever is first seen with it is taken for its uploader; that is settled in event-time order.
-            let source = account_source(post, &post.account_id);
+            let source = on_platform(post, &post.account_id);
             traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Media, key, source) });
         }
     }
@@ -26,6 +27,7 @@ impl Reader for Media {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::Post;
 
     #[test]
     fn each_attachment_is_a_key_once() {
@@ -36,7 +38,7 @@ mod tests {
             ..Post::default()
         };
         let mut traces = Vec::new();
-        Media.read(&post, &mut traces);
+        Media.read(&Reading::of(&post), &mut traces);
         let got: Vec<(&str, &str)> = traces.iter().map(|t| (t.key.as_str(), t.source.as_str())).collect();
         assert_eq!(got, [("ab12", "x:ann"), ("cd", "x:ann")]);
     }

@@ -1,7 +1,7 @@
 //! `mention`: the same accounts mentioned together.
 
-use super::{Reader, Trace};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace};
+use crate::cluster::TraceKind;
 
 /// Fewest accounts of a set that is a key.
 const LEAST: usize = 2;
@@ -11,7 +11,8 @@ const MOST: usize = 50;
 pub(super) struct Mentions;
 
 impl Reader for Mentions {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let post = reading.post;
         // An answer carries along the mentions of its thread.
         if post.reply_to.is_some() || post.mentions.len() < LEAST || post.mentions.len() > MOST {
             return;
@@ -34,11 +35,12 @@ impl Reader for Mentions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::Post;
 
     fn read(mentions: &[&str]) -> Vec<(String, String)> {
         let mentions = mentions.iter().map(|m| (*m).into()).collect();
         let mut traces = Vec::new();
-        Mentions.read(&Post { platform: "x".into(), mentions, ..Post::default() }, &mut traces);
+        Mentions.read(&Reading::of(&Post { platform: "x".into(), mentions, ..Post::default() }), &mut traces);
         traces.into_iter().map(|t| (t.key, t.source)).collect()
     }
 

@@ -11,7 +11,7 @@ mod repost;
 mod text;
 mod url;
 
-use std::sync::Arc;
+use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,15 +45,34 @@ impl Trace {
 
 pub(crate) use text::wording;
 
-/// Hashes of a post's hashtags, a repost's too.
-pub(crate) fn tag_keys(post: &Post<'_>) -> Vec<u64> {
-    hashtags::tags(post).iter().map(|tag| hash_strs(0, &["#", tag])).collect()
+/// A post, and what more than one reader asks of it.
+pub(crate) struct Reading<'p> {
+    post: &'p Post<'p>,
+    tags: Vec<Cow<'p, str>>,
+    links: OnceCell<Vec<url::Address<'p>>>,
+}
+
+impl<'p> Reading<'p> {
+    fn of(post: &'p Post<'p>) -> Reading<'p> {
+        Reading { post, tags: hashtags::tags(post), links: OnceCell::new() }
+    }
+
+    /// Where the post links to.
+    fn links(&self) -> &[url::Address<'p>] {
+        self.links.get_or_init(|| url::links(self.post))
+    }
+
+    /// Hashes of the post's hashtags.
+    fn tag_keys(&self) -> Vec<u64> {
+        let sign = hash_strs(0, &["#"]);
+        self.tags.iter().map(|tag| hash_strs(sign, &[tag])).collect()
+    }
 }
 
 /// One kind of trace. Reading is pure: it may happen on any thread and in any order.
 pub(crate) trait Reader: Send + Sync {
     /// Pushes the traces of a post.
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>);
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>);
 }
 
 /// One reader per kind, in the order of [`TraceKind::ALL`].
@@ -73,19 +92,20 @@ impl Readers {
         ]))
     }
 
-    /// What a post did. A repost repeats the original's links, hashtags, words and pictures along with it: only the repeating is
-    /// its author's act, and counting the rest too would make two sources out of one.
-    pub(crate) fn read(&self, post: &Post<'_>) -> Vec<Trace> {
+    /// What a post did, and hashes of all its hashtags. A repost repeats the original's links, hashtags, words and pictures along with
+    /// it: only the repeating is its author's act, and counting the rest too would make two sources out of one.
+    pub(crate) fn read(&self, post: &Post<'_>) -> (Vec<Trace>, Vec<u64>) {
         let mut traces = Vec::new();
-        self.0[TraceKind::Repost as usize].read(post, &mut traces);
+        let reading = Reading::of(post);
+        self.0[TraceKind::Repost as usize].read(&reading, &mut traces);
         if traces.is_empty() {
-            self.0.iter().for_each(|reader| reader.read(post, &mut traces));
+            self.0.iter().for_each(|reader| reader.read(&reading, &mut traces));
         }
         for trace in &mut traces {
             bound(&mut trace.key);
             bound(&mut trace.source);
         }
-        traces
+        (traces, reading.tag_keys())
     }
 }
 
@@ -133,12 +153,11 @@ impl Resolver {
     pub(crate) fn resolve(&mut self, now: Millis, trace: &mut Trace) -> bool {
         match trace.kind {
             TraceKind::Hashtags => {
-                let sequence = trace.source.is_empty();
-                let counts = self.hashtags.resolve(trace);
-                if sequence && counts {
+                let left = self.hashtags.resolve(trace);
+                if left == Some(hashtags::Form::Sequence) {
                     self.settle_source(now, trace);
                 }
-                counts
+                left.is_some()
             }
             TraceKind::Text => self.texts.resolve(now, trace),
             // An address and a set of mentions tell their source by themselves; posts on one original may know its author or not.
@@ -181,9 +200,9 @@ pub(crate) fn quoted_repost<'t>(post: &'t Post<'_>) -> Option<(&'t str, &'t str)
     (end > 0).then(|| (&rest[..end], rest[end..].trim_start_matches([':', ' '])))
 }
 
-/// The account that a key belongs to, as a source.
-fn account_source(post: &Post<'_>, account: &str) -> String {
-    format!("{}:{account}", post.platform)
+/// The name of an account or a post among all platforms'.
+fn on_platform(post: &Post<'_>, id: &str) -> String {
+    [&post.platform, ":", id].concat()
 }
 
 #[cfg(test)]
@@ -191,7 +210,7 @@ mod tests {
     use super::*;
 
     fn kinds(post: &Post<'_>) -> Vec<&'static str> {
-        Readers::new(&Params::default()).read(post).iter().map(|t| t.kind.name()).collect()
+        Readers::new(&Params::default()).read(post).0.iter().map(|t| t.kind.name()).collect()
     }
 
     #[test]
@@ -235,7 +254,7 @@ mod tests {
                 media: vec!["F00D".into()],
                 ..Post::default()
             };
-            Readers::new(&params).read(&post).remove(0)
+            Readers::new(&params).read(&post).0.remove(0)
         };
         let (mut first, mut second, mut later) = (media("ann"), media("bob"), media("cem"));
         assert!(resolver.resolve(0, &mut first) && resolver.resolve(1, &mut second));

@@ -1,7 +1,7 @@
 //! `reply`: an answer to the same post.
 
-use super::{Reader, Trace, account_source};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace, on_platform};
+use crate::cluster::TraceKind;
 
 /// Source of an answer to an author who is not known; all of them share it, as with reposts.
 const UNKNOWN_AUTHOR: &str = "unknown author";
@@ -9,7 +9,8 @@ const UNKNOWN_AUTHOR: &str = "unknown author";
 pub(super) struct Replies;
 
 impl Reader for Replies {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let post = reading.post;
         let Some(target) = post.reply_to.as_deref().filter(|target| !target.is_empty()) else {
             return;
         };
@@ -17,8 +18,8 @@ impl Reader for Replies {
         if post.reply_to_account.as_deref().is_some_and(|account| account == post.account_id) {
             return;
         }
-        let source = account_source(post, post.reply_to_account.as_deref().unwrap_or(UNKNOWN_AUTHOR));
-        let key = format!("{}:{target}", post.platform);
+        let source = on_platform(post, post.reply_to_account.as_deref().unwrap_or(UNKNOWN_AUTHOR));
+        let key = on_platform(post, target);
         traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Reply, key, source) });
     }
 }
@@ -26,6 +27,7 @@ impl Reader for Replies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::Post;
 
     fn read(reply_to: Option<&'static str>, account: Option<&'static str>) -> Vec<(String, String)> {
         let post = Post {
@@ -36,7 +38,7 @@ mod tests {
             ..Post::default()
         };
         let mut traces = Vec::new();
-        Replies.read(&post, &mut traces);
+        Replies.read(&Reading::of(&post), &mut traces);
         traces.into_iter().map(|t| (t.key, t.source)).collect()
     }
 

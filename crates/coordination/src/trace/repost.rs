@@ -1,9 +1,11 @@
 //! `repost`: the same original post, repeated.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Reader, Trace, account_source, quoted_repost};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace, on_platform, quoted_repost};
+use crate::cluster::TraceKind;
 
 /// Source of a repost whose original author is not known. All of them share it: what cannot be told from a fandom of one
 /// author must not count as many authors.
@@ -12,32 +14,34 @@ const UNKNOWN_AUTHOR: &str = "unknown author";
 pub(super) struct Reposts;
 
 impl Reader for Reposts {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
+        let post = reading.post;
         let quoted = quoted_repost(post);
-        let key = match (&post.repost_of, quoted) {
-            (Some(original), _) => original.to_string(),
+        let key: Cow<'_, str> = match (&post.repost_of, quoted) {
+            (Some(original), _) => (&**original).into(),
             (None, Some((author, text))) => {
-                format!("RT @{}:{:016x}", author.to_lowercase(), xxh3_64(text.trim().as_bytes()))
+                format!("RT @{}:{:016x}", author.to_lowercase(), xxh3_64(text.trim().as_bytes())).into()
             }
             (None, None) => return,
         };
-        let author = match (&post.repost_of_account, quoted) {
-            (Some(author), _) => author.to_string(),
-            (None, Some((author, _))) => format!("@{}", author.to_lowercase()),
-            (None, None) => UNKNOWN_AUTHOR.to_string(),
+        let author: Cow<'_, str> = match (&post.repost_of_account, quoted) {
+            (Some(author), _) => (&**author).into(),
+            (None, Some((author, _))) => format!("@{}", author.to_lowercase()).into(),
+            (None, None) => UNKNOWN_AUTHOR.into(),
         };
         // Ids are unique on one platform only.
-        traces.push(Trace::new(TraceKind::Repost, format!("{}:{key}", post.platform), account_source(post, &author)));
+        traces.push(Trace::new(TraceKind::Repost, on_platform(post, &key), on_platform(post, &author)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::post::Post;
 
     fn check(post: Post<'_>, want: &[(&str, &str)]) {
         let mut traces = Vec::new();
-        Reposts.read(&post, &mut traces);
+        Reposts.read(&Reading::of(&post), &mut traces);
         let got: Vec<(&str, &str)> = traces.iter().map(|t| (t.key.as_str(), t.source.as_str())).collect();
         assert_eq!(got, want);
     }
@@ -76,7 +80,8 @@ mod tests {
     fn an_old_style_repost_is_one() {
         let mut traces = Vec::new();
         for text in ["RT @Ann: hello there", "RT @ann hello there "] {
-            Reposts.read(&Post { platform: "x".into(), text: text.into(), ..Post::default() }, &mut traces);
+            Reposts
+                .read(&Reading::of(&Post { platform: "x".into(), text: text.into(), ..Post::default() }), &mut traces);
         }
         assert_eq!(traces[0], traces[1]);
         check(Post { text: "ART @ann: hello".into(), ..Post::default() }, &[]);

@@ -1,10 +1,10 @@
 //! `url`: the same canonical address.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use url::Url;
 
-use super::{Reader, Trace};
+use super::{Reader, Reading, Trace};
 use crate::{cluster::TraceKind, params::Params, post::Post};
 
 /// Parameters that say how a reader came, not what is read. A trailing `*` stands for any ending.
@@ -62,14 +62,12 @@ impl Urls {
 }
 
 impl Reader for Urls {
-    fn read(&self, post: &Post<'_>, traces: &mut Vec<Trace>) {
+    fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
         let before = traces.len();
-        for url in post.urls.iter().take(MOST) {
-            let Some((mut key, mut source)) = canonical(url) else {
-                continue;
-            };
-            if let Some((k, s)) = self.short_links.get(&key).and_then(|target| canonical(target)) {
-                (key, source) = (k, s);
+        for link in reading.links() {
+            let (mut key, mut source) = (link.key(), link.site().to_owned());
+            if let Some(target) = self.short_links.get(&key).and_then(|target| Address::read(target)) {
+                (key, source) = (target.key(), target.site().to_owned());
             }
             if !traces[before..].iter().any(|t| t.key == key) {
                 traces.push(Trace::new(TraceKind::Url, key, source));
@@ -78,54 +76,132 @@ impl Reader for Urls {
     }
 }
 
-/// The canonical form of an address, host and path without scheme, and its registrable domain.
-///
-/// Lower-case host without `www.`, `m.`, `mobile.` and `amp.`; no user, fragment, default port, tracking parameter, trailing
-/// slash or `/amp`; percent-encoding as WHATWG writes it; parameters in order of name. `None` where it is no web address.
-pub(crate) fn canonical(text: &str) -> Option<(String, String)> {
-    let text = text.trim();
-    let url = match Url::parse(text) {
-        // No scheme has a dot: what stands before the colon is a host, and after it its port.
-        Ok(url) if !url.scheme().contains('.') => url,
-        Ok(_) => Url::parse(&format!("https://{text}")).ok()?,
-        Err(url::ParseError::RelativeUrlWithoutBase) if text.contains('.') => {
-            Url::parse(&format!("https://{text}")).ok()?
+/// The addresses that a post links to.
+pub(super) fn links<'p>(post: &'p Post<'_>) -> Vec<Address<'p>> {
+    post.urls.iter().take(MOST).filter_map(|url| Address::read(url)).collect()
+}
+
+/// What counts of a web address.
+#[derive(Debug, PartialEq)]
+pub(super) struct Address<'t> {
+    /// Lower-case, without the prefixes of mobile and AMP hosts.
+    host: Cow<'t, str>,
+    /// Where in the host its registrable domain begins.
+    site: usize,
+    port: Option<u16>,
+    path: Cow<'t, str>,
+    query: Option<Cow<'t, str>>,
+}
+
+impl<'t> Address<'t> {
+    /// `None` where it is no web address.
+    pub(super) fn read(text: &'t str) -> Option<Address<'t>> {
+        let text = text.trim();
+        Address::plain(text).or_else(|| Address::any(text))
+    }
+
+    /// Reads an address as WHATWG does.
+    fn any(text: &str) -> Option<Address<'static>> {
+        let url = match Url::parse(text) {
+            // No scheme has a dot: what stands before the colon is a host, and after it its port.
+            Ok(url) if !url.scheme().contains('.') => url,
+            Ok(_) => Url::parse(&format!("https://{text}")).ok()?,
+            Err(url::ParseError::RelativeUrlWithoutBase) if text.contains('.') => {
+                Url::parse(&format!("https://{text}")).ok()?
+            }
+            Err(_) => return None,
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return None;
         }
-        Err(_) => return None,
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return None;
+        let host = url.host_str()?;
+        let host = fold_host(host.strip_suffix('.').unwrap_or(host));
+        // With its dots taken off, `0x..` would turn from a name into a number.
+        if host.is_empty() || host.ends_with('.') {
+            return None;
+        }
+        Some(Address {
+            // An address in numbers has no registrable domain.
+            site: if matches!(url.host(), Some(url::Host::Domain(_))) { site(host) } else { 0 },
+            host: host.to_owned().into(),
+            port: url.port(),
+            path: url.path().to_owned().into(),
+            query: url.query().map(|query| query.to_owned().into()),
+        })
     }
-    let host = url.host_str()?;
-    let host = fold_host(host.strip_suffix('.').unwrap_or(host));
-    // With its dots taken off, `0x..` would turn from a name into a number.
-    if host.is_empty() || host.ends_with('.') {
-        return None;
+
+    /// The same for an address that WHATWG's rules leave as it stands, which is most of them; `None` says nothing of any other.
+    fn plain(text: &'t str) -> Option<Address<'t>> {
+        let text = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let text = text.split_once('#').map_or(text, |(start, _)| start);
+        let (rest, query) = text.split_once('?').map_or((text, None), |(rest, query)| (rest, Some(query)));
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // Only lower-case letters can be a number or punycode in no way; its last label tells whether a host is a number.
+        let mut last = 0;
+        for label in host.split('.') {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if label.is_empty() || !label.bytes().all(plain) || label.contains("--") {
+                return None;
+            }
+            last = host.len() - label.len();
+        }
+        let kept = |b: u8| b.is_ascii_alphanumeric() || b"-_~!$&()*+,;=:@/.".contains(&b);
+        if host[last..].bytes().any(|b| !b.is_ascii_lowercase())
+            || !path.bytes().all(kept)
+            // Segments of one or two dots lead back.
+            || path.contains("/.")
+            || query.is_some_and(|query| !query.bytes().all(|b| kept(b) || b == b'%' || b == b'?'))
+        {
+            return None;
+        }
+        let host = fold_host(host);
+        Some(Address {
+            host: host.into(),
+            site: site(host),
+            port: None,
+            path: if path.is_empty() { "/" } else { path }.into(),
+            query: query.map(Cow::Borrowed),
+        })
     }
-    let mut key = host.to_string();
-    // The key says neither `http` nor `https`, so either's own port is no part of it.
-    if let Some(port) = url.port().filter(|port| ![80, 443].contains(port)) {
-        key.push_str(&format!(":{port}"));
+
+    /// The canonical form: host and path without scheme.
+    ///
+    /// Lower-case host without `www.`, `m.`, `mobile.` and `amp.`; no user, fragment, default port, tracking parameter, trailing
+    /// slash or `/amp`; percent-encoding as WHATWG writes it; parameters in order of name.
+    pub(super) fn key(&self) -> String {
+        let query = self.query.as_deref().unwrap_or_default();
+        let mut key = String::with_capacity(self.host.len() + ":65535".len() + self.path.len() + 1 + query.len());
+        key.push_str(&self.host);
+        // The key says neither `http` nor `https`, so either's own port is no part of it.
+        if let Some(port) = self.port.filter(|port| ![80, 443].contains(port)) {
+            key.push_str(&format!(":{port}"));
+        }
+        let mut path = self.path.trim_end_matches('/');
+        while let Some(rest) = path.strip_suffix("/amp") {
+            path = rest.trim_end_matches('/');
+        }
+        key.push_str(path);
+        if !query.is_empty() {
+            let mut kept: Vec<&str> = query.split('&').collect();
+            kept.retain(|pair| !pair.is_empty() && !is_tracking(pair.split('=').next().unwrap_or(pair)));
+            kept.sort_unstable();
+            for (place, pair) in kept.into_iter().enumerate() {
+                key.push(if place == 0 { '?' } else { '&' });
+                key.push_str(pair);
+            }
+        }
+        key
     }
-    let mut path = url.path().trim_end_matches('/');
-    while let Some(rest) = path.strip_suffix("/amp") {
-        path = rest.trim_end_matches('/');
+
+    /// The registrable domain.
+    pub(super) fn site(&self) -> &str {
+        &self.host[self.site..]
     }
-    key.push_str(path);
-    let mut kept: Vec<&str> = url.query().map_or(Vec::new(), |q| q.split('&').collect());
-    kept.retain(|pair| !pair.is_empty() && !is_tracking(pair.split('=').next().unwrap_or(pair)));
-    if !kept.is_empty() {
-        kept.sort_unstable();
-        key.push('?');
-        key.push_str(&kept.join("&"));
-    }
-    // An address in numbers has no registrable domain.
-    let domain = match url.host() {
-        Some(url::Host::Domain(_)) => psl::domain_str(host).unwrap_or(host),
-        _ => host,
-    };
-    let domain = domain.to_string();
-    Some((key, domain))
+}
+
+/// Where a host's registrable domain begins.
+fn site(host: &str) -> usize {
+    host.len() - psl::domain_str(host).unwrap_or(host).len()
 }
 
 /// Mobile and AMP hosts serve what the main host serves.
@@ -150,7 +226,13 @@ fn is_tracking(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn canonical(url: &str) -> Option<(String, String)> {
+        Address::read(url).map(|address| (address.key(), address.site().to_owned()))
+    }
 
     fn check(url: &str, key: &str, source: &str) {
         assert_eq!(canonical(url), Some((key.to_string(), source.to_string())), "{url}");
@@ -200,6 +282,51 @@ mod tests {
             "http://0x../",
         ] {
             assert_eq!(canonical(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn most_addresses_are_plain() {
+        for plain in ["https://www.e.example/a/b_c-d.html?x=1&y=%20#top", "http://e.example", "https://m.uk/x/@y:1"] {
+            assert!(Address::plain(plain).is_some(), "{plain}");
+        }
+        for other in
+            ["e.example/a", "https://e.example:80/", "https://E.example", "https://e.example/a/../b", "https://e.1"]
+        {
+            assert_eq!(Address::plain(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn a_plain_address_is_what_whatwg_makes_of_it(
+            text in prop_oneof![
+                "https?://(www\\.|m\\.|amp\\.)?[a-z0-9.-]{1,12}\\.[a-z0-9]{1,4}(/[ -~]{0,12}){0,3}([?][ -~]{0,20})?(#.{0,5})?",
+                "https?://([a-z0-9-]{1,9}\\.){1,3}[a-z]{2,4}(/[a-zA-Z0-9_.~!$&()*+,;=:@%-]{0,6}){0,4}([?][a-zA-Z0-9_.~!$&()*+,;=:@%?/-]{0,20})?",
+                "https?://[a-zA-Z0-9.:@x-]{1,12}[/?#a.]{0,6}[ -~]{0,12}",
+                "https://a[.]b[/ -~]{0,20}",
+                ".{0,20}",
+            ]
+        ) {
+            if let Some(plain) = Address::plain(text.trim()) {
+                prop_assert_eq!(Some(plain), Address::any(text.trim()));
+            }
+        }
+
+        #[test]
+        fn each_sign_in_each_place_is_as_whatwg_has_it(sign in any::<char>(), ascii in 0u8..128) {
+            for sign in [sign, char::from(ascii)] {
+                for text in [
+                    format!("https://a{sign}b.example/x"), format!("https://a.b{sign}/x"), format!("https://{sign}a.b/"),
+                    format!("https://a.b{sign}"), format!("https://a.b/{sign}x/{sign}{sign}"), format!("https://a.b/?{sign}=%{sign}"),
+                    format!("https://a.b/c#{sign}"), format!("http://xn{sign}-a.b"), format!("https{sign}://a.b"),
+                ] {
+                    if let Some(plain) = Address::plain(text.trim()) {
+                        prop_assert_eq!(Some(plain), Address::any(text.trim()));
+                    }
+                }
+            }
         }
     }
 }
