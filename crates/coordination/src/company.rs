@@ -48,6 +48,8 @@ pub(crate) struct Company {
     most_pairs: usize,
     next_sweep: Millis,
     keys: Map<KeyId, Key>,
+    /// Acts of late by key, as far as anybody acted on it within the window.
+    rings: Map<KeyId, VecDeque<Act>>,
     pairs: Map<Pair, Earned>,
     /// Posts with a key, per account; their sum, and the sum of their squares.
     posts: Map<AccountId, u32>,
@@ -65,11 +67,17 @@ pub(crate) struct Company {
     served: Map<AccountId, ()>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Key {
     /// Accounts that acted; one that comes back after the ring forgot it counts again.
     accounts: u32,
-    ring: VecDeque<(Millis, AccountId)>,
+    last: Millis,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Act {
+    at: Millis,
+    account: AccountId,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -96,6 +104,7 @@ impl Company {
             most_pairs: params.limits.ties,
             next_sweep: Millis::MIN,
             keys: Map::default(),
+            rings: Map::default(),
             pairs: Map::default(),
             posts: Map::default(),
             sum: 0.0,
@@ -119,11 +128,13 @@ impl Company {
         self.squares += 2.0 * f64::from(*posts) - 1.0;
         let mut near: Vec<(u32, KeyId)> = Vec::with_capacity(keys.len());
         for id in keys {
-            let key = self.keys.entry(*id).or_default();
-            while key.ring.front().is_some_and(|act| at - act.0 > self.window) {
-                key.ring.pop_front();
+            let key = self.keys.entry(*id).or_insert(Key { accounts: 0, last: at });
+            let ring = self.rings.entry(*id).or_default();
+            while ring.front().is_some_and(|act| at - act.at > self.window) {
+                ring.pop_front();
             }
-            key.accounts += u32::from(key.ring.iter().all(|act| act.1 != account));
+            key.accounts += u32::from(ring.iter().all(|act| act.account != account));
+            key.last = key.last.max(at);
             near.push((key.accounts, *id));
         }
         near.sort_unstable();
@@ -134,11 +145,11 @@ impl Company {
         let mut met: Vec<Pair> = Vec::new();
         for (n, id) in &near {
             let nats = (self.posts.len() as f64 / f64::from(*n)).ln();
-            let Some(key) = self.keys.get_mut(id).filter(|_| nats >= LEAST) else {
+            let Some(ring) = self.rings.get_mut(id).filter(|_| nats >= LEAST) else {
                 continue;
             };
             let nats = (nats * MILLION) as u32;
-            for &(_, other) in &key.ring {
+            for &Act { account: other, .. } in &*ring {
                 if other == account {
                     continue;
                 }
@@ -163,10 +174,10 @@ impl Company {
                     met.push((account.min(other), account.max(other)));
                 }
             }
-            if key.ring.len() >= self.ring {
-                key.ring.pop_front();
+            if ring.len() >= self.ring {
+                ring.pop_front();
             }
-            key.ring.push_back((at, account));
+            ring.push_back(Act { at, account });
         }
         served.clear();
         self.served = served;
@@ -243,17 +254,15 @@ impl Company {
         if now >= self.next_sweep {
             self.next_sweep = now + self.window;
             let window = self.window;
-            for key in self.keys.values_mut().filter(|key| key.ring.back().is_some_and(|act| now - act.0 > window)) {
-                key.ring = VecDeque::new();
-            }
+            self.rings.retain(|_, ring| ring.back().is_some_and(|act| now - act.at <= window));
         }
         if self.keys.len() > self.most_keys {
-            let mut idle: Vec<(Millis, KeyId)> =
-                self.keys.iter().map(|(id, k)| (k.ring.back().map_or(Millis::MIN, |act| act.0), *id)).collect();
+            let mut idle: Vec<(Millis, KeyId)> = self.keys.iter().map(|(id, key)| (key.last, *id)).collect();
             let keep = self.most_keys - self.most_keys / 10;
             idle.select_nth_unstable_by(keep, |x, y| y.cmp(x));
             for (_, id) in &idle[keep..] {
                 self.keys.remove(id);
+                self.rings.remove(id);
                 gone.0 += 1;
             }
         }

@@ -13,6 +13,7 @@
 //! link, and so has one source with it), else its language and its opening words, because texts made from one template open alike.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_segmentation::UnicodeSegmentation;
 use xxhash_rust::xxh3::xxh3_64;
@@ -87,7 +88,7 @@ pub(super) struct Classes {
     horizon: Millis,
     classes: Map<u64, Class>,
     /// Classes by the hash of one band of their first text's signature.
-    bands: Map<u64, Vec<u64>>,
+    bands: Map<u64, SmallVec<[u64; 2]>>,
 }
 
 #[derive(Serialize, Deserialize)]
