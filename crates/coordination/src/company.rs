@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
-    hash::Map,
+    hash::{Map, Set},
     history::AccountId,
     params::Params,
     post::Millis,
@@ -60,11 +60,11 @@ pub(crate) struct Company {
     without_best: u64,
     /// Pairs that were tied closely enough to propose when they last earned something.
     close: BTreeSet<Pair>,
-    /// Whether `close` has changed since groups were last formed.
-    fresh: bool,
+    /// Accounts of pairs that were found close since groups were last formed.
+    changed: Set<AccountId>,
     /// Empty between posts.
     #[serde(skip)]
-    served: Map<AccountId, ()>,
+    served: Set<AccountId>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -112,8 +112,8 @@ impl Company {
             all: 0,
             without_best: 0,
             close: BTreeSet::new(),
-            fresh: false,
-            served: Map::default(),
+            changed: Set::default(),
+            served: Set::default(),
         }
     }
 
@@ -153,7 +153,7 @@ impl Company {
                 if other == account {
                     continue;
                 }
-                if several && served.contains_key(&other) {
+                if several && served.contains(&other) {
                     continue;
                 }
                 let earned = self.pairs.entry((account.min(other), account.max(other))).or_default();
@@ -161,7 +161,7 @@ impl Company {
                     continue;
                 }
                 if several {
-                    served.insert(other, ());
+                    served.insert(other);
                 }
                 let before = earned.without_best();
                 earned.keys.push(*id);
@@ -184,7 +184,7 @@ impl Company {
         for pair in met {
             if self.is_close(pair).is_some() {
                 self.close.insert(pair);
-                self.fresh = true;
+                self.changed.extend([pair.0, pair.1]);
             }
         }
     }
@@ -205,9 +205,10 @@ impl Company {
         posts(a) * posts(b) * sum as f64 / MILLION / meetings
     }
 
-    /// Groups of accounts that keep close company; empty when nothing has changed since the last call.
+    /// Groups of accounts that keep close company, as far as any of theirs was seen since the last call.
     pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
-        if !std::mem::take(&mut self.fresh) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
             return Vec::new();
         }
         let mut ties = Vec::with_capacity(self.close.len());
@@ -221,7 +222,9 @@ impl Company {
         apart.iter().for_each(|pair| {
             self.close.remove(pair);
         });
-        communities(ties, least, most)
+        let mut groups = communities(ties, least, most);
+        groups.retain(|group| group.iter().any(|account| changed.contains(account)));
+        groups
     }
 
     /// Forgets accounts that are forgotten; in order.

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -14,7 +13,7 @@ use crate::{
         Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
     },
     error_control::{e_bh_distinct, e_lond_bar},
-    hash::{FixedState, Map},
+    hash::{Map, Set},
     history::AccountId,
     identity::{Campaign, Identities, Identity, Passed, campaigns},
     params::Params,
@@ -514,7 +513,7 @@ fn members<'p>(
     on_keys: impl Iterator<Item = &'p PostRef>,
     accounts: &Accounts,
 ) -> Vec<Member> {
-    let mut posts: BTreeMap<(&str, &str), HashSet<&str, FixedState>> = BTreeMap::new();
+    let mut posts: BTreeMap<(&str, &str), Set<&str>> = BTreeMap::new();
     for post in on_keys {
         let account = (post.account.platform.as_str(), post.account.account_id.as_str());
         posts.entry(account).or_default().insert(post.id.as_str());

@@ -7,6 +7,9 @@ pub(crate) type FixedState = foldhash::quality::FixedState;
 /// A hash map with fixed seeds.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 
+/// A hash set with fixed seeds.
+pub(crate) type Set<T> = hashbrown::HashSet<T, FixedState>;
+
 /// Hash of some strings, with their boundaries.
 pub(crate) fn hash_strs(seed: u64, parts: &[&str]) -> u64 {
     parts.iter().fold(seed, |hash, part| xxh3_64_with_seed(part.as_bytes(), hash ^ part.len() as u64))

@@ -4,7 +4,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::TraceKind, hash::Map, params::Params, post::Millis};
+use crate::{
+    cluster::TraceKind,
+    hash::{Map, Set},
+    params::Params,
+    post::Millis,
+};
 
 /// Number of an account inside the engine.
 pub type AccountId = u32;
@@ -221,7 +226,7 @@ impl History {
         for &(_, account, source) in &weights[keep..] {
             self.habits.remove(&(account, source));
         }
-        let mut used: hashbrown::HashSet<SourceId, crate::hash::FixedState> = hashbrown::HashSet::default();
+        let mut used: Set<SourceId> = Set::default();
         used.extend(self.habits.keys().map(|(_, source)| *source));
         self.sources.retain(|source, _| used.contains(source));
         (before - self.habits.len()) as u64

@@ -18,7 +18,8 @@ pub(crate) struct Reorder<T: Ord> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Waiting<T> {
     at: Millis,
-    item: T,
+    /// Sorting moves entries about.
+    item: Box<T>,
 }
 
 impl<T: Ord> Reorder<T> {
@@ -37,7 +38,7 @@ impl<T: Ord> Reorder<T> {
     }
 
     pub(crate) fn push(&mut self, at: Millis, item: T) {
-        self.waiting.push(Waiting { at, item });
+        self.waiting.push(Waiting { at, item: Box::new(item) });
     }
 
     /// The time of the next item, if it is behind the watermark, or the `end` has come.
@@ -48,7 +49,7 @@ impl<T: Ord> Reorder<T> {
 
     /// The next item, whatever the watermark.
     pub(crate) fn pop(&mut self) -> Option<(Millis, T)> {
-        self.waiting.pop().map(|w| (w.at, w.item))
+        self.waiting.pop().map(|w| (w.at, *w.item))
     }
 
     pub(crate) fn len(&self) -> usize {

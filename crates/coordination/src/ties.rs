@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::{
     cluster::TraceKind,
-    hash::Map,
+    hash::{Map, Set},
     history::AccountId,
     params::Params,
     post::Millis,
@@ -48,8 +48,8 @@ pub(crate) struct Ties {
     ties: Map<Pair, Tie>,
     /// Nats of the ties that are strong enough to propose.
     strong: Map<Pair, f64>,
-    /// Whether `strong` has changed since groups were last formed.
-    fresh: bool,
+    /// Accounts whose strong ties have changed since groups were last formed.
+    changed: Set<AccountId>,
     min_credit: f64,
     credit_interval: Millis,
     propose_co_acts: u32,
@@ -64,7 +64,7 @@ impl Ties {
         Ties {
             ties: Map::default(),
             strong: Map::default(),
-            fresh: false,
+            changed: Set::default(),
             min_credit: params.min_credit,
             credit_interval: params.credit_interval,
             propose_co_acts: params.propose_co_acts,
@@ -96,7 +96,7 @@ impl Ties {
         });
         if tie.proposes(self.propose_co_acts, self.propose_nats) {
             self.strong.insert(pair, tie.nats);
-            self.fresh = true;
+            self.changed.extend([a, b]);
         }
     }
 
@@ -110,12 +110,15 @@ impl Ties {
         self.strong.retain(|(a, b), _| !gone(a) && !gone(b));
     }
 
-    /// Groups of accounts joined by strong ties; empty when nothing has changed since the last call.
+    /// Groups of accounts joined by strong ties, as far as a tie of theirs has changed since the last call.
     pub(crate) fn groups(&mut self, least: usize, most: usize) -> Vec<Vec<AccountId>> {
-        if !std::mem::take(&mut self.fresh) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
             return Vec::new();
         }
-        communities(self.strong.iter().map(|(pair, nats)| (*nats, *pair)).collect(), least, most)
+        let mut groups = communities(self.strong.iter().map(|(pair, nats)| (*nats, *pair)).collect(), least, most);
+        groups.retain(|group| group.iter().any(|account| changed.contains(account)));
+        groups
     }
 
     /// Forgets old ties and keeps the table within its bound; returns how many were evicted for want of room.

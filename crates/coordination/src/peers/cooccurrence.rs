@@ -18,10 +18,8 @@
 //! on. An account's ties to itself, by two messages of its own, are stored by the toolkit and left out of its exports. Of the messages of one id, the first counts and
 //! the others are ignored, whoever wrote them; but see [`Messages::push_each`].
 
-use hashbrown::HashSet;
-
 use super::{Index, Lags, Names, Shares, Tokens};
-use crate::hash::FixedState;
+use crate::hash::Set;
 
 /// What makes two messages match.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +50,7 @@ pub struct Tie<'a> {
 pub struct Messages {
     shares: Shares,
     /// (message, key), of those that came by [`Messages::push_each`].
-    seen: HashSet<(u32, u32), FixedState>,
+    seen: Set<(u32, u32)>,
     words: Names,
     /// Numbers of the words of each message in rising order, and where those of each message end.
     tokens: Vec<u32>,
@@ -105,7 +103,7 @@ impl Messages {
         let mut partners = Vec::new();
         let mut lags = Lags::default();
         // Partners that a message of several keys has been counted for.
-        let mut counted: HashSet<(u32, u32), FixedState> = HashSet::default();
+        let mut counted: Set<(u32, u32)> = Set::default();
         for a in 0..index.accounts() {
             for &r in index.of_account(a) {
                 let row = *index.row(r);

@@ -32,10 +32,8 @@
 //!
 //! Not copied: CooRTweet orders names by the locale, and igraph may print an undirected edge either way round.
 
-use hashbrown::HashSet;
-
 use super::{ABSENT, Index, Lags, Row, Shares, quantile};
-use crate::hash::{FixedState, Map};
+use crate::hash::{Map, Set};
 
 /// Which part of the network is wanted: CooRTweet's `subgraph`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,7 +128,7 @@ struct Fast {
     /// Contents that do not have one account and one time: what is said of one pair of them may hold for others.
     ambiguous: Vec<bool>,
     /// Fast pairs with an ambiguous content: (older, newer).
-    pairs: HashSet<(u32, u32), FixedState>,
+    pairs: Set<(u32, u32)>,
 }
 
 impl<'s> Groups<'s> {
@@ -164,7 +162,7 @@ impl<'s> Groups<'s> {
             let (x, y) = (index.row(*r), index.row(first[content]));
             ambiguous[content] |= x.account != y.account || x.at != y.at;
         }
-        let mut pairs = HashSet::with_hasher(FixedState::default());
+        let mut pairs = Set::default();
         for r in &index.order {
             self.partners(*r, time_window, |q, q_is_older| {
                 let (r, q) = (index.row(*r).content, index.row(q).content);
