@@ -34,7 +34,7 @@ const PATIENCE: [u32; 3] = [20, 6, 2];
 /// The chance where no member is left to act: nothing is staked then.
 const NOBODY: f64 = 1e-9;
 
-const NO_ROOM: &str = "its arithmetic was left out for want of room";
+const NO_ROOM: &str = "its arithmetic was left out for want of room by an older version of Lockstep";
 const NO_INTERCEPT: &str = "the model's intercept is not in this line, which an older version of Lockstep wrote";
 
 /// A cluster's numbers, worked out again.
@@ -127,8 +127,6 @@ pub struct Test {
     pub log_lr: [f64; 3],
     /// ln of the mean of the three.
     pub log_mean_lr: f64,
-    /// Whether the line has the shares that the chances follow from. They are the second to go where there is no room.
-    pub shares: bool,
 }
 
 /// One line of a key's arithmetic.
@@ -498,21 +496,16 @@ fn test(recorded: &messages::cluster::KeyTest, evidence: &Evidence, message: &Cl
         log_lr: each(&|place| others(recorded.others_after, recorded.chance_after, place)),
     });
     let log_lr = total(steps.iter().map(|step| step.log_lr));
-    let shares = !recorded.shares.is_empty();
-    Test { epsilon: recorded.epsilon, steps, log_lr, log_mean_lr: log_mean_exp(log_lr), shares }
+    Test { epsilon: recorded.epsilon, steps, log_lr, log_mean_lr: log_mean_exp(log_lr) }
 }
 
 /// What cannot be so in a key's arithmetic, whatever its nats: its chances must follow from the shares, as far as these are known.
 fn flaws(test: &messages::cluster::KeyTest, message: &ClusterMessage, terms: Terms) -> Vec<String> {
     let accounts = message.accounts.len();
-    // All or none of them: those of weak keys go where there is no room, and leave a rest.
-    let known = !test.shares.is_empty() || message.accounts.iter().all(|account| account.rest.is_none());
-    if known && test.shares.len() != accounts {
+    if test.shares.len() != accounts {
         return vec![format!("has {} shares for {accounts} accounts", test.shares.len())];
     }
     let mut waiting: Vec<Option<f64>> = test.shares.iter().map(|share| share.map(f64::from)).collect();
-    waiting.resize(accounts, None);
-    let mut acted = vec![false; accounts];
     let unnamed = terms.proposed.saturating_sub(waiting.iter().flatten().count());
     let mut flaws = Vec::new();
     // The chance at the step before, less the share of whoever made it.
@@ -543,7 +536,7 @@ fn flaws(test: &messages::cluster::KeyTest, message: &ClusterMessage, terms: Ter
             }
             Some(Some(member)) => {
                 let share = waiting[member].take();
-                if std::mem::replace(&mut acted[member], true) || (known && share.is_none()) {
+                if share.is_none() {
                     flaws.push(format!("step {}: account {member} has no share or acts twice", place + 1));
                 }
                 share
@@ -561,9 +554,7 @@ fn flaws(test: &messages::cluster::KeyTest, message: &ClusterMessage, terms: Ter
 fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
     let times = || message.evidence.iter().flat_map(|evidence| evidence.posts.iter().map(|post| post.created_at));
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
-    // Keys go only where no key tells shares any more.
-    let all =
-        message.evidence.iter().any(|evidence| evidence.test.as_ref().is_some_and(|test| !test.shares.is_empty()));
+    let all = message.unlisted.followed == 0 && message.unlisted.of_others == 0;
     let (seen_first, seen_last) = (message.first_seen, message.last_seen);
     if seen_first > first || (all && seen_first != first) {
         contradictions.push(format!("first_seen: {seen_first} is recorded, but the first post was made at {first}"));

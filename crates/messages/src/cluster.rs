@@ -11,8 +11,7 @@
 //! - `score` is the sum of `intercept` and the contributions of `reasons`, and `probability` is 1 / (1 + exp(-score));
 //! - an account's `log_e` from its part in every test, as [`ClusterAccount`] says.
 //!
-//! What there is no room for is summed, so that all this holds of a message that was cut, too; what then cannot be reckoned again is a
-//! sum that is told in place of its parts, and the nats of a key whose `test` had to go.
+//! What there is no room for is told as a sum ([`Unlisted`], [`TrialSum`]), so that all this holds of a message that was cut, too.
 //!
 //! Nats are written to 1e-9, so that sums agree to 1e-6 and what comes to nothing is 0, not the dust of adding.
 
@@ -301,23 +300,21 @@ impl ClusterMessage {
         Ok(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// The message with only so much in it that it takes at most `bytes` when written; what remains still adds up. First go sources
-    /// without a listed key, summed in [`unlisted`](Self::unlisted); then accounts' trials by other candidates and the shares of keys,
-    /// each summed in the accounts' `rest`; then ties, while they take more than a quarter of the room; then the rest of the keys'
-    /// arithmetic, the keys, counted in `unlisted` too, and all ties. Of each, the weakest go before the others.
+    /// The message with only so much in it that it takes at most `bytes` when written. What remains has all its arithmetic, and what goes
+    /// is summed, so that everything still adds up: first sources without a listed key; then ties, while they take more than a quarter
+    /// of the room; then keys, those that say least before the others; and if need be all that can go. See [`Unlisted`] and
+    /// [`TrialSum`].
     pub fn within(mut self, bytes: usize) -> Result<ClusterMessage, ClusterError> {
         let many_ties = |message: &mut ClusterMessage| {
             let size = serde_json::to_vec(&message.ties).map_or(0, |ties| ties.len());
             size > bytes / 4 && message.cut_ties()
         };
-        let cuts: [&dyn Fn(&mut ClusterMessage) -> bool; 8] = [
+        let cuts: [&dyn Fn(&mut ClusterMessage) -> bool; 6] = [
+            &ClusterMessage::sum_sources,
+            &many_ties,
+            &ClusterMessage::sum_keys,
             &ClusterMessage::sum_sources,
             &ClusterMessage::sum_trials,
-            &ClusterMessage::sum_shares,
-            &many_ties,
-            &ClusterMessage::cut_tests,
-            &ClusterMessage::cut_evidence,
-            &ClusterMessage::sum_sources,
             &ClusterMessage::cut_ties,
         ];
         for cut in cuts {
@@ -344,65 +341,74 @@ impl ClusterMessage {
         !weakest.is_empty()
     }
 
-    /// Sums the trials by other candidates of the weakest quarter of the accounts that have some.
-    fn sum_trials(&mut self) -> bool {
-        let Some(Terms { safety, .. }) = self.test else { return false };
-        let trials = self.accounts.iter_mut().filter_map(|account| account.trials.as_mut());
-        let mut trials: Vec<&mut Trials> = trials.filter(|trials| !trials.keys.is_empty()).collect();
-        let weakest = trials.split_off(trials.len() - trials.len().div_ceil(4));
-        let some = !weakest.is_empty();
-        for Trials { keys, rest, .. } in weakest {
-            let rest = rest.get_or_insert_default();
-            keys.drain(..).for_each(|key| rest.add(key.trial(), safety));
-            rest.log_lr = rest.log_lr.map(tidy);
+    /// Takes out the tenth of the keys that says least: for or against the cluster, or for one who acted on it and is named by another
+    /// candidate.
+    fn sum_keys(&mut self) -> bool {
+        let safety = self.test.map_or(1.0, |terms| terms.safety);
+        let mut says: Vec<f64> = self.evidence.iter().map(|evidence| evidence.nats.abs()).collect();
+        for key in self.accounts.iter().flat_map(|account| &account.trials).flat_map(|trials| &trials.keys) {
+            if let Some(says) = key.evidence.and_then(|place| says.get_mut(place)).filter(|_| key.took_part) {
+                let [_, even, _] = key.trial().log_lr(safety);
+                *says = says.max(even.abs());
+            }
         }
-        some
-    }
+        let mut order: Vec<usize> = (0..says.len()).collect();
+        order.sort_by(|&x, &y| says[y].total_cmp(&says[x]).then(x.cmp(&y)));
+        let gone: BTreeSet<usize> = order.split_off(order.len() - order.len().div_ceil(10)).into_iter().collect();
+        order.sort_unstable();
+        let now: BTreeMap<usize, usize> = order.into_iter().zip(0..).collect();
 
-    /// Sums what the weakest quarter of the keys that tell the accounts' shares asks of them.
-    fn sum_shares(&mut self) -> bool {
-        let Some(Terms { safety, .. }) = self.test else { return false };
-        let tests = self.evidence.iter_mut().filter_map(|evidence| evidence.test.as_mut());
-        let mut tests: Vec<&mut KeyTest> = tests.filter(|test| !test.shares.is_empty()).collect();
-        let weakest = tests.split_off(tests.len() - tests.len().div_ceil(4));
-        let some = !weakest.is_empty();
-        for test in weakest {
-            for (place, account) in self.accounts.iter_mut().enumerate() {
-                if test.shares.get(place).is_some_and(Option::is_some) {
-                    // Also where it adds nothing: an account that is in the group is known by its `rest`.
-                    let rest = account.rest.get_or_insert_default();
-                    test.trial(place).into_iter().for_each(|trial| rest.add(trial, safety));
+        for evidence in gone.iter().map(|&place| &self.evidence[place]) {
+            // A key that counts nothing is here for other candidates' sake, and has no part in the sums.
+            if evidence.test.is_none() && evidence.nats == 0.0 {
+                self.unlisted.of_others += 1;
+                continue;
+            }
+            self.unlisted.keys += 1;
+            self.unlisted.followed += 1;
+            self.unlisted.nats = tidy(self.unlisted.nats + evidence.nats);
+        }
+        for (account, ClusterAccount { trials, rest, .. }) in self.accounts.iter_mut().enumerate() {
+            for test in gone.iter().filter_map(|&place| self.evidence[place].test.as_ref()) {
+                if test.shares.get(account).is_some_and(Option::is_some) {
+                    // Also where the key asks nothing of it: an account that is in the group is known by its `rest`.
+                    let rest = rest.get_or_insert_default();
+                    test.trial(account).into_iter().for_each(|trial| rest.add(trial, safety));
                 }
             }
-            test.shares.clear();
-        }
-        self.accounts.iter_mut().filter_map(|a| a.rest.as_mut()).for_each(|rest| rest.log_lr = rest.log_lr.map(tidy));
-        some
-    }
-
-    /// Takes the arithmetic from the weakest quarter of the keys that have it.
-    fn cut_tests(&mut self) -> bool {
-        let tests = self.evidence.iter_mut().map(|evidence| &mut evidence.test);
-        let mut tests: Vec<&mut Option<KeyTest>> = tests.filter(|test| test.is_some()).collect();
-        let weakest = tests.split_off(tests.len() - tests.len().div_ceil(4));
-        let some = !weakest.is_empty();
-        weakest.into_iter().for_each(|test| *test = None);
-        some
-    }
-
-    /// Takes the weakest quarter of the keys out.
-    fn cut_evidence(&mut self) -> bool {
-        let left = self.evidence.len() - self.evidence.len().div_ceil(4);
-        let some = left < self.evidence.len();
-        for evidence in self.evidence.drain(left..) {
-            // A key without nats is here for other candidates' sake, and has no part in the sums.
-            if evidence.nats != 0.0 {
-                self.unlisted.keys += 1;
-                self.unlisted.followed += 1;
-                self.unlisted.nats = tidy(self.unlisted.nats + evidence.nats);
+            if let Some(Trials { keys, rest, .. }) = trials {
+                for key in keys.iter().filter(|key| key.evidence.is_some_and(|place| gone.contains(&place))) {
+                    rest.get_or_insert_default().add(key.trial(), safety);
+                }
+                keys.retain(|key| key.evidence.is_none_or(|place| !gone.contains(&place)));
+                for place in keys.iter_mut().filter_map(|key| key.evidence.as_mut()) {
+                    *place = now.get(place).copied().unwrap_or(*place);
+                }
             }
         }
+        let mut places = 0..;
+        self.evidence.retain(|_| places.next().is_some_and(|place| !gone.contains(&place)));
+        self.tidy_rests();
+        !gone.is_empty()
+    }
+
+    /// Sums all accounts' trials by other candidates.
+    fn sum_trials(&mut self) -> bool {
+        let safety = self.test.map_or(1.0, |terms| terms.safety);
+        let mut some = false;
+        for Trials { keys, rest, .. } in self.accounts.iter_mut().filter_map(|account| account.trials.as_mut()) {
+            some |= !keys.is_empty();
+            keys.drain(..).for_each(|key| rest.get_or_insert_default().add(key.trial(), safety));
+        }
+        self.tidy_rests();
         some
+    }
+
+    fn tidy_rests(&mut self) {
+        for ClusterAccount { trials, rest, .. } in &mut self.accounts {
+            let others = trials.as_mut().and_then(|trials| trials.rest.as_mut());
+            rest.iter_mut().chain(others).for_each(|rest| rest.log_lr = rest.log_lr.map(tidy));
+        }
     }
 
     /// Takes the weakest quarter of the ties out.
@@ -528,8 +534,8 @@ pub struct ClusterAccount {
     /// older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<Trials>,
-    /// The sum of its trials by the cluster's own candidate on keys that are not in `evidence`, or are there without `shares`. Absent where
-    /// there is no such key, and for an account that was not in the group as it was proposed.
+    /// The sum of its trials by the cluster's own candidate on keys that are not in `evidence`. Absent where all are, and for an account
+    /// that was not in the group as it was proposed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<TrialSum>,
     /// Posts seen.
@@ -687,7 +693,7 @@ pub struct Evidence {
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
     /// The arithmetic of `nats`. Absent for a key that counts nothing, which is listed because members named by other candidates acted
-    /// on it; where there was no room; and in messages of older versions.
+    /// on it; and in messages of older versions, or where those had no room for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<KeyTest>,
 }
@@ -710,7 +716,7 @@ pub struct KeyTest {
     /// Probability that, by habit, the next act would have been a first one by a member.
     pub chance_after: f64,
     /// By index into `accounts`: the share, 0 to 1, of acts on this key's source that is expected of the account by habit; null for an
-    /// account that was not in the proposed group. Empty where there was no room: then the accounts' `rest` has their trials.
+    /// account that was not in the proposed group.
     pub shares: Vec<Option<f32>>,
 }
 
@@ -749,6 +755,9 @@ pub struct Unlisted {
     pub followed: u64,
     /// Their evidence, nats; mostly negative.
     pub nats: f64,
+    /// Keys beside these that would count nothing, and are not listed for want of room: of other candidates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub of_others: u64,
     /// Sources that are not in `sources` for want of room: of no listed key, and none of them the best.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sources: u64,

@@ -1,6 +1,6 @@
 //! The accounts of a cluster: did each take part where at least two others did?
 
-use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, KeyTest, KeyTrial, Status, Terms, TrialSum, Trials};
+use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, KeyTrial, Status, Terms, TrialSum, Trials};
 use serde::Serialize;
 
 use super::{Figure, NO_ROOM, TOLERANCE, counts, log_mean_exp, name, same, text, total};
@@ -8,7 +8,7 @@ use super::{Figure, NO_ROOM, TOLERANCE, counts, log_mean_exp, name, same, text, 
 /// Probabilities of "this member takes part" if members act together.
 pub(super) const PART: [f64; 3] = [0.2, 0.5, 0.8];
 
-const NOT_ALL_LISTED: &str = "rests on keys that are not listed for want of room";
+const NOT_ALL_LISTED: &str = "rests on keys that an older version of Lockstep did not list for want of room";
 const ELSEWHERE: &str =
     "from another candidate, whose trials are not in this line: an older version of Lockstep wrote it";
 
@@ -116,8 +116,7 @@ enum Listed {
 
 impl Listed {
     fn of(message: &ClusterMessage) -> Listed {
-        let has = |test: &KeyTest| !test.shares.is_empty();
-        if message.evidence.iter().any(|e| counts(e) && !e.test.as_ref().is_some_and(has)) {
+        if message.evidence.iter().any(|evidence| counts(evidence) && evidence.test.is_none()) {
             Listed::Bare
         } else if message.unlisted.followed > 0 {
             Listed::NotAll

@@ -57,6 +57,9 @@ impl Explanation {
                 self.unlisted.keys, self.unlisted.followed, self.unlisted.nats
             )?;
         }
+        if self.unlisted.of_others > 0 {
+            writeln!(f, "  {} more are not listed that count nothing here", self.unlisted.of_others)?;
+        }
         for (what, sums) in [("source", &self.sources), ("trace", &self.traces)] {
             let width = sums
                 .iter()
@@ -188,13 +191,6 @@ impl Explanation {
         let summed: u32 = self.members.iter().flat_map(|member| &member.summed).map(|summed| summed.trials).sum();
         if summed > 0 {
             writeln!(f, "Trials of members that are in this line as their sum only, for want of room: {summed}.")?;
-        }
-        let bare = self.keys.iter().filter(|key| key.test.as_ref().is_some_and(|test| !test.shares)).count();
-        if bare > 0 {
-            writeln!(
-                f,
-                "Keys whose chances are taken as recorded, since the shares that they come from had no room in this line: {bare}."
-            )?;
         }
         Ok(())
     }

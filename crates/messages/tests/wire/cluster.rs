@@ -3,7 +3,9 @@ use coordination::{
     SourceNats, Step, Terms, Tie, TraceKind, Trial, TrialSum, Trials,
 };
 use expect_test::expect;
-use messages::cluster::{ClusterError, ClusterMessage, Status, Step as StepOf, Tie as TieOf};
+use messages::cluster::{
+    ClusterError, ClusterMessage, Evidence as EvidenceOf, KeyTrial as KeyTrialOf, Status, Step as StepOf, Tie as TieOf,
+};
 use scoring::{Reason, Verdict};
 
 fn account(id: &str) -> AccountRef {
@@ -169,7 +171,7 @@ fn a_tie_or_a_time_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn what_is_too_big_loses_detail_before_arithmetic_and_arithmetic_before_evidence() {
+fn what_is_too_big_loses_the_keys_that_say_least_and_has_them_as_sums() {
     let mut full = message();
     for n in 1..8 {
         let mut weaker = full.evidence[0].clone();
@@ -178,68 +180,68 @@ fn what_is_too_big_loses_detail_before_arithmetic_and_arithmetic_before_evidence
         weaker.test.as_mut().unwrap().steps.push(StepOf { member: None, others: 1, chance: 0.1 });
         full.evidence.push(weaker);
     }
+    // A key that speaks against the group, and one that only the trials of account 8 are on.
+    full.evidence[6].nats = -0.25;
+    (full.evidence[4].nats, full.evidence[4].test) = (0.0, None);
+    let mut on_it = full.accounts[1].trials.clone().unwrap();
+    (on_it.keys[1].evidence, on_it.keys[1].took_part) = (Some(4), true);
+    on_it.keys.push(KeyTrialOf { evidence: Some(7), key: None, took_part: false, share: 0.001, acts: 3 });
+    full.accounts[1].trials = Some(on_it);
+    full.evidence.push(EvidenceOf { nats: 0.0, test: None, ..full.evidence[0].clone() });
+
     let written = |message: &ClusterMessage| message.encode().unwrap().len();
     let smaller = |message: &ClusterMessage| message.clone().within(written(message) - 1).unwrap();
-    let tests = |message: &ClusterMessage| message.evidence.iter().map(|e| e.test.is_some()).collect::<Vec<_>>();
-    let shares = |message: &ClusterMessage| -> Vec<usize> {
-        message.evidence.iter().map(|e| e.test.as_ref().map_or(0, |test| test.shares.len())).collect()
-    };
+    let nats = |message: &ClusterMessage| message.evidence.iter().map(|e| e.nats).collect::<Vec<_>>();
     assert_eq!(full.clone().within(written(&full)), Ok(full.clone()));
 
-    let few_sources = smaller(&full);
-    assert_eq!((few_sources.sources.len(), few_sources.unlisted.sources), (1, 1), "the one without a listed key");
-    assert_eq!(few_sources.accounts, full.accounts);
+    let fewer_sources = smaller(&full);
+    assert_eq!((fewer_sources.sources.len(), fewer_sources.unlisted.sources), (1, 1), "the one without a listed key");
+    assert_eq!((&fewer_sources.accounts, &fewer_sources.evidence), (&full.accounts, &full.evidence));
 
-    let summed = smaller(&few_sources);
-    let trials = summed.accounts[1].trials.as_ref().unwrap();
-    assert!(trials.keys.is_empty() && (trials.proposed, trials.named) == (5, 3));
-    // p = 1 - exp(-2 x 0.02 x 5) = 0.181269: two who took part, one who did not, and what was summed before.
-    let p = 1.0 - (-2.0 * f64::from(0.02f32) * 5.0).exp();
-    let rest = trials.rest.unwrap();
-    assert_eq!(rest.trials, 5);
-    for ((log_lr, pi), before) in rest.log_lr.iter().zip([0.2f64, 0.5, 0.8]).zip([0.3, -0.5, -1.0]) {
-        let by_hand = 2.0 * (pi / p).ln() + ((1.0 - pi) / (1.0 - p)).ln() + before;
-        assert!((log_lr - by_hand).abs() < 1e-8, "{log_lr} is not {by_hand}");
+    let no_idle_key = smaller(&fewer_sources);
+    assert_eq!(no_idle_key.evidence[..], full.evidence[..8], "the key that is there for its posts only");
+    assert_eq!((no_idle_key.unlisted.of_others, no_idle_key.unlisted.keys), (1, 2));
+    assert_eq!(no_idle_key.accounts, full.accounts);
+
+    let mut cut = no_idle_key.clone();
+    while cut.evidence.len() > 4 {
+        cut = smaller(&cut);
     }
-    assert_eq!(shares(&summed), [2; 8]);
-
-    let few_shares = smaller(&summed);
-    let left = shares(&few_shares).iter().filter(|shares| **shares > 0).count();
-    assert!((1..8).contains(&left) && shares(&few_shares)[..left] == [2].repeat(left), "the weakest lose them first");
-    assert_eq!(tests(&few_shares), [true; 8]);
+    let near = |found: f64, by_hand: f64| assert!((found - by_hand).abs() < 1e-8, "{found} is not {by_hand}");
+    let left: Vec<i64> = nats(&cut).iter().map(|nats| (nats * 100.0).round() as i64).collect();
+    assert_eq!(left, [30, 29, 28, 0], "least first, for or against; the trial on the one at 0 says more than that");
+    assert_eq!((cut.unlisted.keys, cut.unlisted.followed), (2 + 4, 4));
+    near(cut.unlisted.nats, -0.1 + 0.27 + 0.25 - 0.25 + 0.23);
     // Account 7 took part with two others: 0 + 2 + 1 others and the two steps after the first, and two more.
     let p = 1.0 - (-2.0 * f64::from(0.01f32) * 8.0).exp();
-    let rest = few_shares.accounts[0].rest.unwrap();
-    assert_eq!(rest.trials as usize, 8 - left);
-    assert!((rest.log_lr[1] - (8 - left) as f64 * (0.5 / p).ln()).abs() < 1e-8, "{:?}", rest.log_lr);
-    assert_eq!(few_shares.accounts[1].rest, None, "account 8 is not in the group");
+    let rest = cut.accounts[0].rest.unwrap();
+    assert_eq!(rest.trials, 4);
+    near(rest.log_lr[1], 4.0 * (0.5 / p).ln());
+    assert_eq!(cut.accounts[1].rest, None, "account 8 is not in the group");
+    // Of account 8, the trial on the last key was summed, and the other one on a listed key has that key's new place.
+    let trials = cut.accounts[1].trials.as_ref().unwrap();
+    assert_eq!(trials.keys.iter().map(|key| key.evidence).collect::<Vec<_>>(), [None, Some(3), None]);
+    let p = 1.0 - (-2.0 * f64::from(0.001f32) * 3.0).exp();
+    let rest = trials.rest.unwrap();
+    assert_eq!(rest.trials, 3);
+    near(rest.log_lr[0], 0.3 + (0.8 / (1.0 - p)).ln());
+    assert!(cut.evidence[..3].iter().all(|evidence| evidence.test.is_some()), "what is there has its arithmetic");
 
-    let mut no_shares = few_shares.clone();
-    while shares(&no_shares).iter().any(|shares| *shares > 0) {
-        no_shares = smaller(&no_shares);
-    }
-    assert_eq!((tests(&no_shares), no_shares.accounts[0].rest.unwrap().trials), (vec![true; 8], 7));
-    let fewer = smaller(&no_shares);
-    assert_eq!((fewer.evidence.len(), fewer.unlisted.keys), (8, full.unlisted.keys), "no key goes");
-    assert_eq!(tests(&fewer), [true, true, true, true, true, true, false, false]);
-
-    let mut bare = no_shares.clone();
-    bare.evidence.iter_mut().for_each(|evidence| evidence.test = None);
-    let least = smaller(&bare);
-    assert_eq!((least.evidence.len(), least.unlisted.keys, least.unlisted.followed), (6, 4, 2));
-    assert!((least.unlisted.nats - (-0.1 + 0.24 + 0.23)).abs() < 1e-9, "{}", least.unlisted.nats);
     let nothing = full.within(0).unwrap();
     assert!(nothing.evidence.is_empty() && nothing.ties.is_empty() && nothing.accounts.len() == 2);
+    assert_eq!(nothing.unlisted.of_others, 2);
+    let trials = nothing.accounts[1].trials.as_ref().unwrap();
+    assert_eq!((trials.keys.len(), trials.rest.unwrap().trials), (0, 6));
 }
 
 /// 300 accounts have so many ties that they alone would fill a record.
 #[test]
-fn ties_that_fill_a_message_go_before_its_arithmetic() {
+fn ties_that_fill_a_message_go_before_its_evidence() {
     let mut full = message();
     full.ties = (0..44_850).map(|n| TieOf { nats: 50.0 - f64::from(n) / 1_000.0, ..full.ties[0].clone() }).collect();
     let cut = full.clone().within(900 * 1024).unwrap();
     assert!(cut.encode().unwrap().len() <= 900 * 1024);
-    assert!(cut.evidence.iter().all(|evidence| evidence.test.is_some()));
+    assert_eq!(cut.evidence, full.evidence);
     let strongest = cut.ties.len();
     assert!(strongest > 1_000 && cut.ties[..] == full.ties[..strongest], "{strongest}");
 }
