@@ -165,7 +165,7 @@ impl Trial {
 
     fn elsewhere(trial: &KeyTrial, terms: Terms) -> Trial {
         let name = trial.key.as_ref().map(|key| format!("{} {}", key.kind, key.key));
-        let number = trial.evidence.map(|place| place + 1);
+        let number = trial.evidence.map(|place| place.saturating_add(1));
         Trial::new(number, name, trial.took_part, trial.share, trial.acts, terms)
     }
 }

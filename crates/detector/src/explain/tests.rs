@@ -209,6 +209,7 @@ fn a_member_whom_another_candidate_names_has_its_numbers_from_there() {
         ("/accounts/1/trials/keys/0/share", json!(1.5), "trial 1: a share of 1.5"),
         ("/accounts/1/trials/keys/0/acts", json!(3), "trial 1: 3 acts are fewer than 4"),
         ("/accounts/1/trials/keys/0/evidence", json!(5), "trial 1: there is no key 6"),
+        ("/accounts/1/trials/keys/0/evidence", json!(u64::MAX), "trial 1: there is no key"),
         ("/accounts/1/trials/keys/1/key", json!(null), "trial 2: is on no key"),
         ("/accounts/1/trials/keys/2/took_part", json!(true), "account chirp:b: 3.2"),
         ("/accounts/1/trials/rest/trials", json!(0), "is of no trial, and yet adds something"),

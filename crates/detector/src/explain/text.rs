@@ -188,7 +188,8 @@ impl Explanation {
         if unknown > 0 {
             writeln!(f, "Numbers shown that could not be worked out here: {unknown}; the reason is beside each.")?;
         }
-        let summed: u32 = self.members.iter().flat_map(|member| &member.summed).map(|summed| summed.trials).sum();
+        let summed: u64 =
+            self.members.iter().flat_map(|member| &member.summed).map(|summed| u64::from(summed.trials)).sum();
         if summed > 0 {
             writeln!(f, "Trials of members that are in this line as their sum only, for want of room: {summed}.")?;
         }
