@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::TraceKind,
+    cluster::{TraceKind, TrialSum},
     error_control::e_bh,
     history::{AccountId, SourceId},
     params::Params,
@@ -53,6 +53,8 @@ pub(crate) struct Candidate {
     closed_kinds: [f64; TraceKind::ALL.len()],
     member_log_lr: Vec<[f64; 3]>,
     evidence: Vec<KeyEvidence>,
+    /// By member, its trials on keys beyond the bound on evidence; empty while there are none. They are in `member_log_lr` too.
+    beyond: Vec<TrialSum>,
     /// Closed tests on which nobody followed, and those beyond the bound on evidence.
     rest: Rest,
     /// Where it stood when last asked; none when evidence has come in since.
@@ -105,6 +107,7 @@ impl Candidate {
             closed_log_e: 0.0,
             closed_kinds: Default::default(),
             evidence: Vec::new(),
+            beyond: Vec::new(),
             rest: Rest::default(),
             standing: None,
         }
@@ -171,7 +174,17 @@ impl Candidate {
             let dropped = self.evidence.swap_remove(weakest);
             self.rest.keys += 1;
             self.rest.nats += dropped.nats;
+            self.beyond.resize_with(self.members.len(), TrialSum::default);
+            for (member, trial) in dropped.outcome.trials() {
+                self.beyond[member].add(trial.log_lr(params.safety));
+            }
         }
+    }
+
+    /// A member's trials on keys that are not listed; `None` where all are.
+    pub(crate) fn beyond(&self, member: AccountId) -> Option<TrialSum> {
+        let place = self.members.binary_search(&member).ok()?;
+        self.beyond.get(place).copied()
     }
 
     /// Evidence by source.
@@ -322,6 +335,33 @@ mod tests {
         assert!(log_e[..4].iter().all(|e| *e > bar) && log_e[4] < 0.0, "{log_e:?}");
         let named: Vec<AccountId> = candidate.standing(&params).named.iter().map(|m| m.0).collect();
         assert_eq!(named, [10, 11, 12, 13]);
+    }
+
+    #[test]
+    fn what_is_not_listed_is_summed_for_every_member() {
+        let params = Params { max_evidence: 3, ..Params::default() };
+        let mut candidate = candidate();
+        let keys = ["abc", "ab", "a.b.c", "abcd", "a..", "eab", "a.....b..c", "abcde"];
+        for (key, acts) in (0..).zip(keys) {
+            candidate.report(0, report("x.example", key, acts, key != 5), &params);
+        }
+        let (listed, rest) = candidate.evidence();
+        assert_eq!((listed.len(), rest.keys, candidate.open()), (4, 4, 1), "three closed ones and the open one");
+        let followed = keys.len() - 1;
+        for (place, (member, log_e)) in candidate.members.iter().zip(candidate.member_log_e(&params)).enumerate() {
+            let trials = listed.iter().flat_map(|e| e.outcome.trials()).filter(|(at, _)| *at == place);
+            let mut sum = candidate.beyond(*member).unwrap();
+            assert!(sum.trials > 0);
+            trials.for_each(|(_, trial)| sum.add(trial.log_lr(params.safety)));
+            close(log_mean_exp(sum.log_lr), log_e);
+            // A key asks nothing of the two on whom it rests.
+            let on_two = usize::from(place > 1);
+            assert_eq!(sum.trials as usize, followed - 1 + on_two, "member {place}");
+        }
+        assert_eq!(candidate.beyond(99), None);
+        let mut whole = self::candidate();
+        whole.report(0, report("x.example", 0, "abc", true), &params);
+        assert_eq!(whole.beyond(10), None, "nothing was left out");
     }
 
     #[test]

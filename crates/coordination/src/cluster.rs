@@ -140,8 +140,72 @@ pub struct Member {
     pub log_e: f64,
     /// Whether `log_e` is that of another candidate than the cluster's numbers are of, or, in a faded cluster, of none.
     pub elsewhere: bool,
+    /// The test that gave its `log_e`, where that was another candidate's.
+    pub trials: Option<Trials>,
+    /// Its trials by the cluster's own candidate on keys that are not listed; `None` where all are, and for accounts that it does not
+    /// hold.
+    pub rest: Option<TrialSum>,
     /// How it behaves, for the model.
     pub behaviour: Behaviour,
+}
+
+/// How another candidate than the cluster's own tested one of its members.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trials {
+    /// Accounts of that candidate as it was proposed.
+    pub proposed: usize,
+    /// How many of them pass.
+    pub named: usize,
+    /// Its trials, in the order of what their keys gave to that candidate.
+    pub keys: Vec<KeyTrial>,
+    /// Those on keys that are not listed; `None` where all are.
+    pub rest: Option<TrialSum>,
+}
+
+/// A trial, and the key that it is on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyTrial {
+    /// The kind of trace.
+    pub kind: TraceKind,
+    /// The canonical thing acted on.
+    pub key: String,
+    /// Whom it comes from.
+    pub source: String,
+    /// Whose kind of source that is; see [`SourceNats`].
+    pub source_kind: TraceKind,
+    /// What it asked of the member.
+    pub trial: Trial,
+}
+
+/// Did a member take part on a key where at least two others did?
+///
+/// With p = 1 - exp(-safety `share` `acts`), held in 1e-9 to 0.99, it multiplies the member's likelihood ratio for pi = 0.2, 0.5 and 0.8
+/// by pi / p if it did, else by (1 - pi) / (1 - p).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trial {
+    /// Whether it did.
+    pub took_part: bool,
+    /// Share of acts on this key that was expected of it by habit.
+    pub share: f32,
+    /// Acts among which it could have been, and two more.
+    pub acts: u32,
+}
+
+/// Trials that are summed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrialSum {
+    /// How many.
+    pub trials: u32,
+    /// What they add to ln of the likelihood ratios for pi = 0.2, 0.5 and 0.8.
+    pub log_lr: [f64; 3],
+}
+
+impl TrialSum {
+    /// Adds one, given what it adds.
+    pub(crate) fn add(&mut self, log_lr: [f64; 3]) {
+        self.trials += 1;
+        self.log_lr.iter_mut().zip(log_lr).for_each(|(sum, nats)| *sum += nats);
+    }
 }
 
 /// How one account behaves: counts only, nothing of what it says.

@@ -10,7 +10,8 @@ use crate::{
     bursts::Bursts,
     candidate::{BySource, Candidate, KeyEvidence},
     cluster::{
-        Cluster, Evidence, Finding, KeyTest, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie, TraceKind,
+        Cluster, Evidence, Finding, KeyTest, KeyTrial, Member, PostRef, SilentKeys, SourceNats, Step, Terms, Tie,
+        TraceKind, Trials,
     },
     error_control::{e_bh_distinct, e_lond_bar},
     hash::{Map, Set},
@@ -369,6 +370,12 @@ impl Grouper {
     ) -> Option<Cluster> {
         let (&best, others) = campaign.candidates.split_first()?;
         let standing = self.candidates.get_mut(&best)?.standing(params).clone();
+        let mut named_by_others = Vec::with_capacity(others.len());
+        for id in others {
+            if let Some(other) = self.candidates.get_mut(id) {
+                named_by_others.push((*id, other.standing(params).named.clone()));
+            }
+        }
         let candidate = self.candidates.get(&best)?;
         let is_member = |number: &AccountId| campaign.members.binary_search_by_key(number, |m| m.0).is_ok();
         let posts = |entry: &KeyEvidence, members: &[AccountId]| -> Vec<PostRef> {
@@ -404,7 +411,11 @@ impl Grouper {
             posts.dedup();
         }
         let on_keys = evidence.values().flat_map(|(_, posts)| posts);
-        let members = members(campaign, &standing.named, on_keys, accounts);
+        let elsewhere = |member: &(AccountId, f64)| {
+            let (id, named) = named_by_others.iter().find(|(_, named)| named.contains(member))?;
+            Some(trials(self.candidates.get(id)?, member.0, named.len()))
+        };
+        let members = members(campaign, (candidate, &standing.named), elsewhere, on_keys, accounts);
         let mut evidence: Vec<Evidence> = evidence
             .iter()
             .map(|((name, _), (entry, posts))| Evidence {
@@ -509,7 +520,8 @@ impl Grouper {
 
 fn members<'p>(
     campaign: &Campaign,
-    named: &[(AccountId, f64)],
+    (candidate, named): (&Candidate, &[(AccountId, f64)]),
+    by_others: impl Fn(&(AccountId, f64)) -> Option<Trials>,
     on_keys: impl Iterator<Item = &'p PostRef>,
     accounts: &Accounts,
 ) -> Vec<Member> {
@@ -521,18 +533,42 @@ fn members<'p>(
     let mut members: Vec<Member> = campaign
         .members
         .iter()
-        .filter_map(|&(number, log_e)| {
+        .filter_map(|member| {
+            let &(number, log_e) = member;
             let known = accounts.get(number)?;
             let posts = posts.get(&(&*known.platform, &*known.id)).map_or(0, |posts| posts.len() as u64);
             let mut behaviour = known.behaviour.clone();
             behaviour.posts_on_cluster_keys = posts;
             let account_name = known.name.to_string();
-            let elsewhere = !named.contains(&(number, log_e));
-            Some(Member { account: accounts.name(number), account_name, log_e, elsewhere, behaviour })
+            let elsewhere = !named.contains(member);
+            Some(Member {
+                account: accounts.name(number),
+                account_name,
+                log_e,
+                elsewhere,
+                trials: if elsewhere { by_others(member) } else { None },
+                rest: candidate.beyond(number),
+                behaviour,
+            })
         })
         .collect();
     members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
     members
+}
+
+/// How a candidate that names so many tested one of them.
+fn trials(candidate: &Candidate, account: AccountId, named: usize) -> Trials {
+    let keys = candidate.evidence().0.into_iter().filter_map(|entry| {
+        let (_, trial) = entry.outcome.trials().find(|(place, _)| candidate.members[*place] == account)?;
+        Some(KeyTrial {
+            kind: entry.name.kind,
+            key: entry.name.key.to_string(),
+            source: entry.name.source.to_string(),
+            source_kind: entry.name.source_kind,
+            trial,
+        })
+    });
+    Trials { proposed: candidate.members.len(), named, keys: keys.collect(), rest: candidate.beyond(account) }
 }
 
 /// The arithmetic of one key; accounts that are not named stay so.

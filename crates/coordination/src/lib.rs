@@ -85,8 +85,8 @@ mod trace;
 mod tracer;
 
 pub use cluster::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, Manner, Member, PostRef, SilentKeys, SourceNats, Step,
-    Terms, Tie, TraceKind,
+    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, KeyTrial, Manner, Member, PostRef, SilentKeys,
+    SourceNats, Step, Terms, Tie, TraceKind, Trial, TrialSum, Trials,
 };
 pub use engine::{Engine, Executor, Job};
 pub use params::{Limits, Params, ParamsError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cluster::Trial,
     post::Millis,
     stage::{MemberAct, Outcome, PostMark},
 };
@@ -18,7 +19,7 @@ pub(crate) const PATIENCE: [u32; 3] = [20, 6, 2];
 /// Probabilities of "this member takes part" under the alternative.
 const PART: [f64; 3] = [0.2, 0.5, 0.8];
 /// Added to the acts on a key when a member's chance to be among them is reckoned.
-const TRIAL_MARGIN: f64 = 2.0;
+const TRIAL_MARGIN: u32 = 2;
 /// The least chance reckoned with: nobody is left who could act, and nothing is staked on it.
 const NOBODY: f64 = 1e-9;
 
@@ -118,22 +119,33 @@ impl Outcome {
         log_sum_exp([(1.0 - epsilon).ln(), epsilon.ln() + self.log_lr])
     }
 
-    /// Adds this key to the member tests: did each take part, where at least two others did?
-    pub(crate) fn member_trials(&self, log_lr: &mut [[f64; 3]], safety: f64) {
+    /// What this key asks of each member, by place: did it take part, where at least two others did?
+    pub(crate) fn trials(&self) -> impl Iterator<Item = (usize, Trial)> + '_ {
         let acted = self.acts.iter().fold(0u64, |acted, act| acted | 1 << act.member);
         let others: u32 = self.others + self.acts.iter().skip(1).map(|act| act.others + 1).sum::<u32>();
-        for (member, log_lr) in log_lr.iter_mut().enumerate() {
+        let acts = others + TRIAL_MARGIN;
+        self.shares.iter().enumerate().filter_map(move |(member, share)| {
             let took_part = acted & (1 << member) != 0;
-            if acted.count_ones() - u32::from(took_part) < 2 {
-                continue;
-            }
-            let acts = f64::from(others) + TRIAL_MARGIN;
-            let share = f64::from(self.shares[member]);
-            let p = (-(-safety * share * acts).exp_m1()).clamp(1e-9, 0.99);
-            for (log_lr, pi) in log_lr.iter_mut().zip(PART) {
-                *log_lr += if took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() };
+            let asked = acted.count_ones() - u32::from(took_part) >= 2;
+            asked.then_some((member, Trial { took_part, share: *share, acts }))
+        })
+    }
+
+    /// Adds this key to the member tests.
+    pub(crate) fn member_trials(&self, log_lr: &mut [[f64; 3]], safety: f64) {
+        for (member, trial) in self.trials() {
+            for (log_lr, nats) in log_lr[member].iter_mut().zip(trial.log_lr(safety)) {
+                *log_lr += nats;
             }
         }
+    }
+}
+
+impl Trial {
+    /// ln of the likelihood ratios of "it takes part with probability 0.2, 0.5 or 0.8" to "it takes part by habit", nats.
+    pub fn log_lr(self, safety: f64) -> [f64; 3] {
+        let p = (-(-safety * f64::from(self.share) * f64::from(self.acts)).exp_m1()).clamp(1e-9, 0.99);
+        PART.map(|pi| if self.took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() })
     }
 }
 

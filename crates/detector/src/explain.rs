@@ -1,8 +1,12 @@
 //! `lockstep explain`: works a cluster's numbers out again, from its message alone, and holds them against those recorded.
 //!
+//! Keys and their sums first, then the accounts, those that only another of the united candidates names from the trials that the message
+//! has of them, then the model's score. What a message holds only as a sum of parts that had no room is taken as it is, and said.
+//!
 //! Nothing of the engine is called here. The formulas are those that [`messages::cluster`] documents; whoever doubts the engine can
 //! follow them line by line, or write them again in another language.
 
+mod members;
 mod text;
 
 use std::{
@@ -17,6 +21,8 @@ use messages::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use members::{Member, Summed, Trial};
+
 /// Recorded numbers are rounded to 1e-9 nats. Further apart than this, in nats, is a contradiction.
 pub const TOLERANCE: f64 = 1e-6;
 /// Chances by habit and shares are recorded in full; further apart than this is a contradiction.
@@ -27,13 +33,9 @@ const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
 const PATIENCE: [u32; 3] = [20, 6, 2];
 /// The chance where no member is left to act: nothing is staked then.
 const NOBODY: f64 = 1e-9;
-/// Probabilities of "this member takes part" if members act together.
-const PART: [f64; 3] = [0.2, 0.5, 0.8];
 
-const NO_ROOM: &str = "its arithmetic was left out for want of room";
-const NOT_ALL_LISTED: &str = "rests on keys that are not listed for want of room";
-const ELSEWHERE: &str = "from another candidate, not recomputable here";
-const FADED: &str = "none is claimed: the cluster has faded";
+const NO_ROOM: &str = "its arithmetic was left out for want of room by an older version of Lockstep";
+const NO_INTERCEPT: &str = "the model's intercept is not in this line, which an older version of Lockstep wrote";
 
 /// A cluster's numbers, worked out again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,15 +68,24 @@ pub struct Explanation {
     pub log_e_leave_one_source_out: Figure,
     /// What had to be reached.
     pub bar: Bar,
-    /// The ln e-value from which accounts are named, nats; `None` where not all tests are listed.
+    /// The ln e-value from which accounts are named, nats; `None` where none passes, or where not all tests are listed and an older
+    /// version wrote the message.
     pub member_bar: Option<f64>,
     /// Accounts in the order of the message.
     pub members: Vec<Member>,
+    /// The model's log-odds: `intercept` and what the reasons add.
+    pub score: Figure,
+    /// The model's log-odds before it knows anything of the cluster, nats; `None` in messages of older versions.
+    pub intercept: Option<f64>,
+    /// What moved the score, in the order of the message.
+    pub reasons: Vec<Reason>,
+    /// 1 / (1 + exp(-score)).
+    pub probability: Figure,
     /// What does not agree, in words. Empty if every number that can be worked out again is the recorded one.
     pub contradictions: Vec<String>,
 }
 
-/// A recorded number and the same worked out again, nats.
+/// A recorded number and the same worked out again: nats, or a probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figure {
     /// In the message.
@@ -165,38 +176,15 @@ pub struct Bar {
     pub to_be_told_at_most: f64,
 }
 
-/// An account of the cluster.
+/// What moved the score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Member {
-    /// `platform:account_id`.
-    pub account: String,
-    /// Handle or display name.
-    pub account_name: String,
-    /// Its evidence.
-    pub log_e: Figure,
-    /// What its trials come to; `None` if it was not in the group.
-    pub here: Option<f64>,
-    /// ln of the likelihood ratios for pi = 0.2, 0.5 and 0.8: the sums over the trials.
-    pub log_lr: [f64; 3],
-    /// Keys on which two others acted.
-    pub trials: Vec<Trial>,
-}
-
-/// Did a member take part on a key on which two others did?
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Trial {
-    /// The key's number.
-    pub key: usize,
-    /// Whether it did.
-    pub took_part: bool,
-    /// Share of acts expected of it by habit.
-    pub share: f64,
-    /// Acts among which it could have been, and two more.
-    pub acts: f64,
-    /// Probability that it would be among them by habit.
-    pub p: f64,
-    /// What this adds to ln LR for pi = 0.2, 0.5 and 0.8.
-    pub log_lr: [f64; 3],
+pub struct Reason {
+    /// The feature.
+    pub feature: String,
+    /// Its value, in the feature's unit; `None` where not known.
+    pub value: Option<f64>,
+    /// What it adds to the score, nats.
+    pub contribution: f64,
 }
 
 /// Why a cluster cannot be explained.
@@ -331,7 +319,27 @@ impl Explanation {
                 bar.to_stand
             ));
         }
-        let (members, member_bar) = members(message, terms, &mut contradictions);
+        check_times(message, &mut contradictions);
+        let (members, member_bar) = members::members(message, terms, &mut contradictions);
+        let reasons = message.reasons.iter().map(|reason| Reason {
+            feature: reason.feature.clone(),
+            value: reason.value,
+            contribution: reason.contribution,
+        });
+        let added = message.reasons.iter().map(|reason| reason.contribution).sum::<f64>();
+        let score = match message.intercept {
+            Some(intercept) => Figure::new(message.score, intercept + added),
+            None => Figure::unknown(message.score, NO_INTERCEPT),
+        };
+        let probability = Figure::new(message.probability, 1.0 / (1.0 + (-message.score).exp()));
+        contradictions.extend(score.contradiction("score"));
+        if !probability.agrees() {
+            let comes_to = 1.0 / (1.0 + (-message.score).exp());
+            contradictions.push(format!(
+                "probability: {:.9} is recorded, but the score gives {comes_to:.9}",
+                message.probability
+            ));
+        }
         Ok(Explanation {
             cluster_id: message.cluster_id.clone(),
             version: message.version,
@@ -349,6 +357,10 @@ impl Explanation {
             bar,
             member_bar,
             members,
+            score,
+            intercept: message.intercept,
+            reasons: reasons.collect(),
+            probability,
             contradictions,
         })
     }
@@ -373,7 +385,10 @@ impl Explanation {
             let acted = |account| {
                 entry.test.iter().flat_map(|t| &t.steps).flat_map(|s| &s.account).any(|name| is(name, account))
             };
-            key.is_none_or(|words| entry.key.contains(words)) && account.is_none_or(acted)
+            // Those who are members by another candidate's tests acted on keys that are none of this one's.
+            let trials = self.members.iter().flat_map(|member| &member.trials);
+            let took_part = trials.filter(|trial| trial.took_part).any(|trial| trial.key == Some(entry.number));
+            key.is_none_or(|words| entry.key.contains(words)) && account.is_none_or(|name| acted(name) || took_part)
         });
         Ok(())
     }
@@ -535,6 +550,20 @@ fn flaws(test: &messages::cluster::KeyTest, message: &ClusterMessage, terms: Ter
     flaws
 }
 
+/// The cluster was seen while its posts were made: from the first to the last of them, where all that it was told with are there.
+fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
+    let times = || message.evidence.iter().flat_map(|evidence| evidence.posts.iter().map(|post| post.created_at));
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
+    let all = message.unlisted.followed == 0 && message.unlisted.of_others == 0;
+    let (seen_first, seen_last) = (message.first_seen, message.last_seen);
+    if seen_first > first || (all && seen_first != first) {
+        contradictions.push(format!("first_seen: {seen_first} is recorded, but the first post was made at {first}"));
+    }
+    if seen_last < last || (all && seen_last != last) {
+        contradictions.push(format!("last_seen: {seen_last} is recorded, but the last post was made at {last}"));
+    }
+}
+
 fn sums<'m>(
     recorded: impl Iterator<Item = (&'m str, Option<&'m str>, f64)>,
     keys: &[Key],
@@ -556,15 +585,24 @@ fn sums<'m>(
 /// Sums by source or kind must come to `log_e`, what they have beyond the listed keys must come to `unlisted`, and a key that nobody
 /// followed never speaks for a cluster.
 fn check_sums(what: &str, sums: &[Sum], keys: &[Key], message: &ClusterMessage, contradictions: &mut Vec<String>) {
-    let all: f64 = sums.iter().map(|sum| sum.recorded).sum();
+    // By kind, none is left out.
+    let (cut, nats) = match what {
+        "sources" => (message.unlisted.sources, message.unlisted.source_nats),
+        _ => (0, 0.0),
+    };
+    let all: f64 = sums.iter().map(|sum| sum.recorded).sum::<f64>() + nats;
     contradictions.extend(Figure::new(message.log_e, all).contradiction(&format!("log_e as the sum of {what}")));
-    let beyond: f64 = sums.iter().map(|sum| sum.unlisted).sum();
+    let beyond: f64 = sums.iter().map(|sum| sum.unlisted).sum::<f64>() + nats;
     let figure = Figure::new(message.unlisted.nats, beyond);
     contradictions.extend(figure.contradiction(&format!("unlisted.nats as what {what} have beyond the listed keys")));
     let counted: usize = sums.iter().map(|sum| sum.keys).sum();
     let here = |key: &&Key| key.test.is_some() || key.nats.recorded != 0.0;
     if counted < keys.iter().filter(here).count() {
         contradictions.push(format!("{what}: a listed key has none of them"));
+    }
+    if !same(nats, 0.0) && (cut == 0 || (message.unlisted.followed == 0 && nats > TOLERANCE)) {
+        contradictions
+            .push(format!("unlisted.source_nats: {nats:.9} nats are recorded for {cut} sources without a listed key"));
     }
     for sum in sums.iter().filter(|_| message.unlisted.followed == 0) {
         let possible = sum.unlisted <= TOLERANCE && (message.unlisted.keys > 0 || same(sum.unlisted, 0.0));
@@ -591,64 +629,6 @@ fn bar(message: &ClusterMessage, terms: Terms) -> Bar {
         to_stand: -terms.alpha.ln(),
         to_be_told_at_most: (2.11 * m * m.ln().powi(2) / terms.alpha).ln(),
     }
-}
-
-/// The accounts, and the ln e-value from which they are named.
-fn members(message: &ClusterMessage, terms: Terms, contradictions: &mut Vec<String>) -> (Vec<Member>, Option<f64>) {
-    let arithmetic = message.evidence.iter().all(|evidence| evidence.test.is_some() || !counts(evidence));
-    let complete = arithmetic && message.unlisted.followed == 0;
-    let mut members: Vec<Member> = Vec::with_capacity(message.accounts.len());
-    for (place, account) in message.accounts.iter().enumerate() {
-        let (trials, in_group) = trials(place, message, terms);
-        let log_lr = total(trials.iter().map(|trial| trial.log_lr));
-        let here = in_group.then(|| log_mean_exp(log_lr));
-        let log_e = match here {
-            _ if message.status == Status::Faded && account.elsewhere => Figure::unknown(account.log_e, FADED),
-            _ if account.elsewhere => Figure::unknown(account.log_e, ELSEWHERE),
-            _ if !arithmetic => Figure::unknown(account.log_e, NO_ROOM),
-            _ if !complete => Figure::unknown(account.log_e, NOT_ALL_LISTED),
-            here => Figure::new(account.log_e, here.unwrap_or(0.0)),
-        };
-        let account_name = account.account_name.clone();
-        let account = name(message, place).unwrap_or_default();
-        contradictions.extend(log_e.contradiction(&format!("account {}", text::shown(&account))));
-        members.push(Member { account, account_name, log_e, here, log_lr, trials });
-    }
-    if !complete {
-        return (members, None);
-    }
-    // e-BH (Wang and Ramdas 2022): the greatest k such that the k strongest reach ln(proposed / (alpha k)).
-    let mut strongest: Vec<f64> = members.iter().filter_map(|member| member.here).collect();
-    strongest.sort_by(|x, y| y.total_cmp(x));
-    let needed = |k: usize| (terms.proposed as f64 / (terms.alpha * k as f64)).ln();
-    let named = (1..=strongest.len()).rev().find(|&k| strongest[k - 1] >= needed(k) - TOLERANCE);
-    let bar = named.map(needed);
-    for member in members.iter().filter(|member| member.log_e.why_not.is_none()) {
-        if bar.is_none_or(|bar| member.log_e.recorded < bar - TOLERANCE) {
-            contradictions
-                .push(format!("account {}: does not pass e-BH, and yet is named", text::shown(&member.account)));
-        }
-    }
-    (members, bar)
-}
-
-/// An account's trials, and whether it was in the group.
-fn trials(member: usize, message: &ClusterMessage, terms: Terms) -> (Vec<Trial>, bool) {
-    let (mut trials, mut in_group) = (Vec::new(), false);
-    for (place, test) in message.evidence.iter().enumerate().filter_map(|(n, e)| Some((n, e.test.as_ref()?))) {
-        let Some(share) = test.shares.get(member).copied().flatten().map(f64::from) else { continue };
-        in_group = true;
-        let took_part = test.steps.iter().any(|step| step.member == Some(member));
-        if test.steps.len() < 2 + usize::from(took_part) {
-            continue;
-        }
-        let followed: f64 = test.steps.iter().skip(1).map(|step| f64::from(step.others) + 1.0).sum();
-        let acts = followed + f64::from(test.others_after) + 2.0;
-        let p = (-(-terms.safety * share * acts).exp_m1()).clamp(1e-9, 0.99);
-        let log_lr = PART.map(|pi| if took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() });
-        trials.push(Trial { key: place + 1, took_part, share, acts, p, log_lr });
-    }
-    (trials, in_group)
 }
 
 fn total(parts: impl Iterator<Item = [f64; 3]>) -> [f64; 3] {

@@ -15,7 +15,8 @@ use crate::{detect::println_json, progress::counted};
 /// Prints the arithmetic behind a cluster and checks it
 ///
 /// Works every number of a cluster out again from its own line of clusters.jsonl, step by step, and holds it against the one
-/// recorded: nats of each key, sums by source and trace, the source that is left out, the bar, and each member's evidence.
+/// recorded: nats of each key, sums by source and trace, the source that is left out, the bar, each member's evidence, whichever
+/// of the cluster's candidates names it, and the model's score.
 /// Ends with 1 if a number is not the one recorded, to 1e-6 nats.
 #[derive(Args)]
 #[command(

@@ -43,6 +43,8 @@ pub use summary::{FeatureSummary, FoldSummary, GroupSummary, Summary};
 pub struct Verdict {
     /// Calibrated log-odds in nats: the model's intercept plus the contributions of `reasons`, added in their order.
     pub score: f64,
+    /// The model's intercept in nats, calibrated: the score of a cluster of which nothing speaks either way.
+    pub intercept: f64,
     /// Calibrated probability that the coordination is inauthentic: 1 / (1 + exp(-score)).
     pub probability: f64,
     /// At or above the model's threshold.

@@ -359,6 +359,7 @@ impl Model {
         let probability = logistic(score);
         Verdict {
             score,
+            intercept,
             probability,
             inauthentic: probability >= self.threshold,
             reasons,

@@ -49,6 +49,8 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                 account_name: format!("user{:05}", dice.below(90_000) + 10_000),
                 log_e: 5.0 + dice.unit(),
                 elsewhere: false,
+                trials: None,
+                rest: None,
                 behaviour: Behaviour {
                     posts,
                     reposts: posts / 3,

@@ -59,6 +59,8 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             account_name: format!("patriot_{}{:02}", ["anna", "news", "tex", "liberty"][n % 4], n * 7 % 89),
             log_e: 34.0 - n as f64 * 1.7,
             elsewhere: false,
+            trials: None,
+            rest: None,
             posts: 120 + (dice.roll() * 300.0) as u64,
         })
         .collect();
@@ -150,6 +152,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         traces,
         sources,
         score: 3.1,
+        intercept: None,
         probability: 0.957,
         features: Default::default(),
         reasons: vec![
@@ -161,7 +164,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             reason("deletion_rate", Some(0.01), -0.21, "they hardly delete anything"),
         ],
         model: ModelRef { name: "logistic".to_owned(), version: "1".to_owned() },
-        unlisted: messages::cluster::Unlisted { keys: 7, followed: 0, nats: -1.9 },
+        unlisted: messages::cluster::Unlisted { keys: 7, nats: -1.9, ..Default::default() },
         evidence,
         ties,
         accounts,

@@ -36,7 +36,10 @@ fn by_hand() -> Value {
         "traces": { "url": 21.631141781 },
         "sources": [{ "kind": "url", "source": "x.example", "nats": 13.009461045 },
             { "kind": "url", "source": "y.example", "nats": 8.621680736 }],
-        "score": 0.0, "probability": 0.5, "reasons": [], "model": { "name": "none", "version": "0" },
+        "score": 0.25, "intercept": -1.0, "probability": 0.562176501,
+        "reasons": [{ "feature": "size", "value": 3.0, "contribution": 1.5, "text": "" },
+            { "feature": "repost_lag", "value": null, "contribution": 0.0, "text": "" },
+            { "feature": "log_e", "value": 2.0, "contribution": -0.25, "text": "" }], "model": { "name": "none", "version": "0" },
         "evidence": (0..5).map(key).collect::<Vec<_>>(), "unlisted": { "keys": 1, "nats": -0.051293294 },
         "ties": [], "topics": [], "targets": []
     })
@@ -116,12 +119,108 @@ fn people_can_follow_it() {
                  4   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
                  5   yes    7.812e-3        8    1.175e-1    +0.5319    +1.4481    +1.9181
 
+        SCORE: is the coordination inauthentic? The model's log-odds, nats
+          intercept                     -1.0000
+          size             3.000000     +1.5000
+          repost_lag      not known     +0.0000
+          log_e            2.000000     -0.2500
+          score, their sum: 0.2500
+          probability, 1 / (1 + e^-score): 0.5622
+
         Every number that can be worked out from this line is the one recorded.
     "#]].assert_eq(&explained.to_string());
     let error = explained.narrow(None, Some("z")).unwrap_err();
     expect![[r#"cluster c-01 has no account "z""#]].assert_eq(&error.to_string());
     let error = explained.narrow(Some("z.example"), None).unwrap_err();
     expect![[r#"cluster c-01 has no key with "z.example" in it"#]].assert_eq(&error.to_string());
+}
+
+/// Puts a value where there is one, or where one may be.
+fn set(line: &mut Value, pointer: &str, value: Value) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match line.pointer_mut(parent).unwrap() {
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+        object => object[name] = value,
+    }
+}
+
+/// Another candidate of six names b and two more. On two keys of its own b took part, on one it did not, and two are a sum.
+///
+/// By hand, with a safety of 2: the shares of 2^-6 give p = 1 - exp(-0.25) = 0.221199 where there were 8 acts and p = 1 - exp(-0.125) =
+/// 0.117503 where there were 4. ln LR for pi = 0.2: 2 ln(0.2 / 0.221199) + ln(0.8 / 0.882497) + 0.5; for 0.5: 2 ln(0.5 / 0.221199) +
+/// ln(0.5 / 0.882497) + 1.5; for 0.8: 2 ln(0.8 / 0.221199) + ln(0.2 / 0.882497) + 3. These are 0.200364, 2.562942 and 4.086658, and ln of the
+/// mean of the three LR is 3.201884. With three of six named at an alpha of 0.1, e-BH asks for ln(6 / (0.1 x 3)) = 2.995732.
+fn by_another() -> Value {
+    let mut line = by_hand();
+    line["test"]["alpha"] = json!(0.1);
+    line["accounts"][1]["elsewhere"] = json!(true);
+    line["accounts"][1]["log_e"] = json!(3.201883620);
+    line["accounts"][1]["trials"] = json!({ "proposed": 6, "named": 3, "keys": [
+        { "evidence": 3, "took_part": true, "share": 0.015625, "acts": 8 },
+        { "key": { "kind": "text", "key": "t-1", "source": "en" }, "took_part": true, "share": 0.015625, "acts": 8 },
+        { "evidence": 4, "share": 0.015625, "acts": 4 },
+    ], "rest": { "trials": 2, "log_lr": [0.5, 1.5, 3.0] } });
+    line
+}
+
+#[test]
+fn a_member_whom_another_candidate_names_has_its_numbers_from_there() {
+    let mut explained = Explanation::of(&message(&by_another())).unwrap();
+    let member = &explained.members[1];
+    assert_eq!(explained.contradictions, [""; 0]);
+    assert_eq!((member.named_of, member.summed.map(|summed| summed.trials)), (Some((3, 6)), Some(2)));
+    assert!((member.bar.unwrap() - 20f64.ln()).abs() < 1e-9 && (member.here.unwrap() - 8.584_103_881).abs() < 1e-6);
+    explained.narrow(Some("y.example/3"), Some("b")).unwrap();
+    let text = explained.to_string();
+    expect![[r#"
+        MEMBERS: did each take part where at least two others did?
+          With pi the probability of taking part and p = 1 - exp(-2 x share x acts) that by habit, a trial adds ln(pi / p) to ln LR
+          if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.
+          Named are those who reach 2.3026 nats, by e-BH at 0.1 among the 3 of the group as it was proposed.
+          The cluster is several candidates that have members in common. Those whom another of them speaks most for have its trials
+          here, and its bar, which follows from how many of how many accounts it names.
+          account trials  part  ln LR 0.2  ln LR 0.5  ln LR 0.8  evidence, nats
+          chirp:b      3     2    +0.2004    +2.5629    +4.0867  3.2019; with 2 more trials as one sum; by another candidate, which names 3 of 6, from 2.9957 nats on
+               key  part       share     acts           p  ln LR 0.2  ln LR 0.5  ln LR 0.8
+                 4   yes    1.562e-2        8    2.212e-1    -0.1007    +0.8155    +1.2855
+                 -   yes    1.562e-2        8    2.212e-1    -0.1007    +0.8155    +1.2855  text t-1
+                 5    no    1.562e-2        4    1.175e-1    -0.0981    -0.5681    -1.4844
+            sum of 2 more, not listed                        +0.5000    +1.5000    +3.0000
+
+        SCORE: is the coordination inauthentic? The model's log-odds, nats
+          intercept                     -1.0000
+          size             3.000000     +1.5000
+          repost_lag      not known     +0.0000
+          log_e            2.000000     -0.2500
+          score, their sum: 0.2500
+          probability, 1 / (1 + e^-score): 0.5622
+
+        Every number that can be worked out from this line is the one recorded.
+        Trials of members that are in this line as their sum only, for want of room: 2.
+    "#]].assert_eq(&text[text.find("MEMBERS").unwrap()..]);
+
+    for (pointer, tampered, names) in [
+        ("/accounts/1/log_e", json!(3.3), "account chirp:b: 3.3"),
+        ("/accounts/1/elsewhere", json!(false), "but is not from elsewhere"),
+        ("/accounts/1/trials/proposed", json!(600), "does not pass e-BH"),
+        ("/accounts/1/trials/named", json!(4), "4 of 6 are named, in a cluster of 3 accounts"),
+        ("/accounts/1/trials/named", json!(0), "0 of 6 are named"),
+        ("/accounts/1/trials/keys/0/share", json!(0.0156), "account chirp:b: 3.2"),
+        ("/accounts/1/trials/keys/0/share", json!(1.5), "trial 1: a share of 1.5"),
+        ("/accounts/1/trials/keys/0/acts", json!(3), "trial 1: 3 acts are fewer than 4"),
+        ("/accounts/1/trials/keys/0/evidence", json!(5), "trial 1: there is no key 6"),
+        ("/accounts/1/trials/keys/0/evidence", json!(u64::MAX), "trial 1: there is no key"),
+        ("/accounts/1/trials/keys/1/key", json!(null), "trial 2: is on no key"),
+        ("/accounts/1/trials/keys/2/took_part", json!(true), "account chirp:b: 3.2"),
+        ("/accounts/1/trials/rest/trials", json!(0), "is of no trial, and yet adds something"),
+        ("/accounts/1/trials/rest/log_lr/2", json!(3.1), "account chirp:b: 3.2"),
+        ("/evidence/3/posts/1/account_id", json!("c"), "trial 1: no post of it is on key 4"),
+    ] {
+        let mut line = by_another();
+        set(&mut line, pointer, tampered);
+        let found = Explanation::of(&message(&line)).unwrap().contradictions;
+        assert!(found.iter().any(|c| c.contains(names)), "{pointer}: {found:#?}");
+    }
 }
 
 #[test]
@@ -150,10 +249,17 @@ fn whatever_number_is_tampered_with_is_found() {
         ("/test/safety", json!(2.1), "chance"),
         ("/test/alpha", json!(0.000_01), "status: is coordinated, but 8.6"),
         ("/test/proposed", json!(3_000), "does not pass e-BH"),
+        ("/first_seen", json!("2026-11-02T10:00:01Z"), "first_seen: 2026-11-02T10:00:01Z is recorded"),
+        ("/last_seen", json!("2026-11-02T15:00:00Z"), "the last post was made at 2026-11-02T14:00:07Z"),
+        ("/score", json!(0.26), "score: 0.26"),
+        ("/reasons/2/contribution", json!(-0.5), "score: 0.25"),
+        ("/probability", json!(0.6), "probability: 0.6"),
+        ("/accounts/0/rest", json!({ "trials": 1, "log_lr": [1, 1, 1] }), "account chirp:a: has a rest, but every key"),
+        ("/unlisted/source_nats", json!(-1.0), "unlisted.source_nats: -1.0"),
         ("/status", json!("single_source"), ""),
     ] {
         let mut line = by_hand();
-        *line.pointer_mut(pointer).unwrap() = tampered;
+        set(&mut line, pointer, tampered);
         let found = Explanation::of(&message(&line)).unwrap();
         if names.is_empty() {
             // A weaker claim than the numbers would bear is no contradiction.
@@ -175,23 +281,80 @@ fn what_a_line_does_not_hold_is_said_and_not_guessed() {
     let mut elsewhere = by_hand();
     elsewhere["accounts"][1]["log_e"] = json!(9.5);
     elsewhere["accounts"][1]["elsewhere"] = json!(true);
+    elsewhere.as_object_mut().unwrap().remove("intercept");
     let explained = Explanation::of(&message(&elsewhere)).unwrap();
     assert_eq!((explained.contradictions.len(), explained.members[1].log_e.recomputed), (0, None));
     let text = explained.to_string();
-    assert!(
-        text.contains("9.5000 recorded; from another candidate, not recomputable here; the trials here come to 8.5841")
-    );
-
-    // Cut down for want of room: first the arithmetic, then the keys.
-    let full = message(&by_hand());
-    let size = full.encode().unwrap().len();
-    for bytes in [size - 1, size / 2, 900] {
-        let cut = full.clone().within(bytes).unwrap();
-        assert!(cut.evidence.iter().any(|e| e.test.is_none()) || cut.unlisted.followed > 0);
-        let explained = Explanation::of(&cut).unwrap();
-        assert_eq!(explained.contradictions, [""; 0]);
-        assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
+    for words in [
+        "9.5000 recorded; from another candidate, whose trials are not in this line: an older version of Lockstep wrote it; the trials \
+         here come to 8.5841",
+        "score, their sum: 0.2500 recorded; the model's intercept is not in this line",
+        "could not be worked out here: 2;",
+    ] {
+        assert!(text.contains(words), "{text}");
     }
+
+    // Of a cluster that has faded nothing is claimed.
+    let mut faded = by_hand();
+    faded["status"] = json!("faded");
+    for account in 0..3 {
+        faded["accounts"][account]["log_e"] = json!(0.0);
+        faded["accounts"][account]["elsewhere"] = json!(true);
+    }
+    let explained = Explanation::of(&message(&faded)).unwrap();
+    assert_eq!(explained.contradictions, [""; 0]);
+    assert!(explained.members.iter().all(|member| member.log_e.recomputed == Some(0.0)));
+    assert!(explained.to_string().contains("0.0000; nothing is claimed of it: the cluster has faded"));
+
+    // An older version took the arithmetic from weak keys first where there was no room, ...
+    let mut bare = by_hand();
+    bare["evidence"][4].as_object_mut().unwrap().remove("test");
+    let explained = Explanation::of(&message(&bare)).unwrap();
+    assert_eq!(explained.contradictions, [""; 0]);
+    assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
+    assert!(explained.to_string().contains("4.3365 recorded; its arithmetic was left out for want of room"));
+
+    // ... and then the keys: the accounts' trials on them are nowhere.
+    let mut cut = by_hand();
+    cut["unlisted"] = json!({ "keys": 2, "followed": 1, "nats": 4.336487015 - 0.051293294 });
+    cut["evidence"].as_array_mut().unwrap().pop();
+    let explained = Explanation::of(&message(&cut)).unwrap();
+    assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
+    assert!(
+        explained.to_string().contains("8.5841 recorded; rests on keys that an older version of Lockstep did not list")
+    );
+}
+
+#[test]
+fn what_is_cut_for_want_of_room_still_adds_up() {
+    let mut line = by_another();
+    line["sources"].as_array_mut().unwrap().push(json!({ "kind": "url", "source": "z.example", "nats": -0.051293294 }));
+    line["sources"][1]["nats"] = json!(8.672974030);
+    line["ties"] =
+        json!(vec![json!({ "a": 0, "b": 1, "kind": "url", "co_acts": 2, "nats": 8.0, "median_lag_s": 3.0 }); 20]);
+    let full = message(&line);
+    let explained = Explanation::of(&full).unwrap();
+    assert_eq!(explained.contradictions, [""; 0]);
+    let (size, bar) = (full.encode().unwrap().len(), explained.member_bar);
+    for bytes in (0..size).rev().step_by(11) {
+        let cut = full.clone().within(bytes).unwrap();
+        let explained = Explanation::of(&cut).unwrap();
+        assert_eq!(explained.contradictions, [""; 0], "{bytes} of {size}: {explained}");
+        assert!(cut.encode().unwrap().len() <= bytes || (cut.evidence.is_empty() && cut.ties.is_empty()));
+        let figures = explained.members.iter().map(|m| m.log_e).chain(explained.keys.iter().map(|key| key.nats));
+        assert!(
+            figures.map(|figure| figure.recomputed).all(|number| number.is_some()),
+            "{bytes} of {size}: {explained}"
+        );
+        assert!((explained.member_bar.unwrap() - bar.unwrap()).abs() < 1e-9);
+    }
+    // In the end, all is a sum.
+    let least = full.within(0).unwrap();
+    assert_eq!((least.evidence.len(), least.sources.len()), (0, 1));
+    let explained = Explanation::of(&least).unwrap();
+    assert_eq!(explained.members[0].summed.map(|summed| summed.trials), Some(5));
+    assert!((explained.members[0].log_e.recomputed.unwrap() - 8.584_103_881).abs() < 1e-6);
+    assert!(explained.to_string().contains("as their sum only, for want of room: 15."), "{explained}");
 }
 
 #[test]
@@ -282,39 +445,83 @@ fn stream() -> Vec<Post<'static>> {
     posts
 }
 
-#[test]
-fn every_number_of_a_cluster_that_the_engine_told_comes_out_again() {
-    let mut told = Vec::new();
-    for max_evidence in [500, 20] {
-        let mut engine = Engine::new(Params { max_evidence, ..Params::default() }).unwrap();
-        for post in stream() {
-            engine.on_post(post.created_at, &post, &mut told);
-        }
-        engine.finish(&mut told);
+/// What the engine tells of posts, each message written and read again.
+fn told<'p>(params: Params, posts: impl Iterator<Item = Post<'p>>) -> Vec<ClusterMessage> {
+    let mut engine = Engine::new(params).unwrap();
+    let mut clusters = Vec::new();
+    for post in posts {
+        engine.on_post(post.created_at, &post, &mut clusters);
     }
+    engine.finish(&mut clusters);
+    let reason =
+        |feature, contribution| scoring::Reason { feature, value: Some(1.0), contribution, text: String::new() };
     let verdict = Verdict {
-        score: 0.0,
-        probability: 0.5,
+        score: 0.2 + 0.1 - 1.3,
+        intercept: 0.2,
+        probability: 1.0 / (1.0 + 1f64.exp()),
         inauthentic: false,
-        reasons: Vec::new(),
+        reasons: vec![reason("size", -1.3), reason("log_e", 0.1)],
         model: String::new(),
         version: String::new(),
     };
-    let (mut keys, mut members, mut again, mut beside_a_link, mut cut) = (0, 0, 0, 0, 0);
-    for cluster in &told {
-        let message = ClusterMessage::new(cluster, &verdict, Vec::new(), Vec::new()).unwrap();
-        let message = ClusterMessage::decode(&message.encode().unwrap()).unwrap();
-        let explained = Explanation::of(&message).unwrap();
-        assert_eq!(explained.contradictions, [""; 0], "{explained}");
-        assert!(explained.keys.iter().all(|key| key.nats.recomputed.is_some()));
-        keys += explained.keys.iter().filter(|key| key.test.is_some()).count();
-        members += explained.members.iter().filter(|member| member.log_e.recomputed.is_some()).count();
-        let distinct: BTreeSet<_> = explained.keys.iter().map(|key| (&key.kind, &key.key)).collect();
-        again += explained.keys.len() - distinct.len();
-        beside_a_link += explained.keys.iter().filter(|key| key.kind != key.source_kind).count();
-        cut += message.unlisted.followed;
-        assert!(message.unlisted.followed > 0 || explained.member_bar.is_some() || message.status == Status::Faded);
+    let message = |cluster| ClusterMessage::new(cluster, &verdict, Vec::new(), Vec::new()).unwrap();
+    clusters.iter().map(|cluster| ClusterMessage::decode(&message(cluster).encode().unwrap()).unwrap()).collect()
+}
+
+/// Explains a cluster that was told by this version: nothing in it may be without its arithmetic.
+fn in_full(message: &ClusterMessage) -> Explanation {
+    let explained = Explanation::of(message).unwrap();
+    assert_eq!(explained.contradictions, [""; 0], "{explained}");
+    let figures = explained.members.iter().map(|member| member.log_e).chain(explained.keys.iter().map(|key| key.nats));
+    for figure in figures.chain([explained.log_e, explained.log_e_leave_one_source_out, explained.score]) {
+        assert!(figure.recomputed.is_some() && figure.why_not.is_none(), "{explained}");
     }
-    assert!(keys > 20 && members > 20, "{keys} {members}");
-    assert!(again > 0 && beside_a_link > 0 && cut > 0, "{again} {beside_a_link} {cut}");
+    assert!(explained.member_bar.is_some() || message.status == Status::Faded);
+    explained
+}
+
+#[test]
+fn every_number_of_a_cluster_that_the_engine_told_comes_out_again() {
+    let (mut keys, mut again, mut beside_a_link, mut cut, mut summed) = (0, 0, 0, 0, 0);
+    for max_evidence in [500, 20] {
+        let posts = stream();
+        for message in told(Params { max_evidence, ..Params::default() }, posts.into_iter()) {
+            let explained = in_full(&message);
+            keys += explained.keys.iter().filter(|key| key.test.is_some()).count();
+            let distinct: BTreeSet<_> = explained.keys.iter().map(|key| (&key.kind, &key.key)).collect();
+            again += explained.keys.len() - distinct.len();
+            beside_a_link += explained.keys.iter().filter(|key| key.kind != key.source_kind).count();
+            cut += message.unlisted.followed;
+            let rest = explained.members.iter().filter_map(|member| member.summed);
+            summed += rest.map(|summed| summed.trials).sum::<u32>();
+        }
+    }
+    assert!(keys > 20 && again > 0 && beside_a_link > 0, "{keys} {again} {beside_a_link}");
+    assert!(cut > 0 && summed > 0, "{cut} {summed}");
+}
+
+/// In simulated worlds most campaigns are proposed many times over, and most of their members are named by several candidates.
+#[test]
+fn so_does_that_of_members_whom_other_candidates_name() {
+    let (mut elsewhere, mut trials, mut summed) = (0, 0, 0);
+    for max_evidence in [500, 2] {
+        let world = simulator::World::named("demo").unwrap().generate(7);
+        for message in told(Params { max_evidence, ..Params::default() }, world.posts.iter().map(|post| post.as_post()))
+        {
+            let explained = in_full(&message);
+            for member in explained.members.iter().filter(|member| member.named_of.is_some()) {
+                elsewhere += 1;
+                trials += member.trials.len();
+                summed += member.summed.map_or(0, |summed| summed.trials);
+            }
+            // As tight as it gets, it still adds up.
+            let size = message.encode().unwrap().len();
+            for bytes in [size - 1, size * 9 / 10, size * 2 / 3, size / 3, 0] {
+                let cut = Explanation::of(&message.clone().within(bytes).unwrap()).unwrap();
+                assert_eq!(cut.contradictions, [""; 0], "{cut}");
+                assert!(cut.members.iter().all(|member| member.log_e.recomputed.is_some()), "{cut}");
+            }
+        }
+    }
+    assert!(elsewhere > 100 && trials > 300 && summed > 100, "{elsewhere} {trials} {summed}");
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use messages::cluster::Status;
 
-use super::{Explanation, Figure, Key, Member, NEXT, PART, Sum, TOLERANCE};
+use super::{Explanation, Figure, Key, Member, NEXT, Sum, TOLERANCE, members::PART};
 
 /// What a cell may take before its column gives way.
 const WIDE: usize = 36;
@@ -15,6 +15,7 @@ impl Display for Explanation {
         self.keys.iter().try_for_each(|key| write_key(f, key))?;
         self.total(f)?;
         self.members(f)?;
+        self.score(f)?;
         self.verdict(f)
     }
 }
@@ -56,6 +57,9 @@ impl Explanation {
                 self.unlisted.keys, self.unlisted.followed, self.unlisted.nats
             )?;
         }
+        if self.unlisted.of_others > 0 {
+            writeln!(f, "  {} more are not listed that count nothing here", self.unlisted.of_others)?;
+        }
         for (what, sums) in [("source", &self.sources), ("trace", &self.traces)] {
             let width = sums
                 .iter()
@@ -81,8 +85,10 @@ impl Explanation {
                 )?;
             }
             let silent: Vec<f64> = sums.iter().filter(|sum| !listed(sum)).map(|sum| sum.recorded).collect();
-            if let (1.., nats) = (silent.len(), silent.iter().sum::<f64>()) {
-                let rest = format!("{} more, no key listed", silent.len());
+            // What was left out of the line for want of room is among them.
+            let cut = if what == "source" { (self.unlisted.sources, self.unlisted.source_nats) } else { (0, 0.0) };
+            if let (1.., nats) = (silent.len() as u64 + cut.0, silent.iter().sum::<f64>() + cut.1) {
+                let rest = format!("{} more, no key listed", silent.len() as u64 + cut.0);
                 writeln!(f, "  {rest:width$} {:7} {:+11.4} {nats:+11.4} {nats:+11.4}", 0, 0.0)?;
             }
         }
@@ -138,6 +144,13 @@ impl Explanation {
                 writeln!(f, "  Which ones pass is not recomputable here: not every test is listed, or none passes.")?
             }
         }
+        if self.members.iter().any(|member| member.named_of.is_some()) {
+            writeln!(
+                f,
+                "  The cluster is several candidates that have members in common. Those whom another of them speaks most for have its trials\n  \
+                 here, and its bar, which follows from how many of how many accounts it names."
+            )?;
+        }
         let width = self.members.iter().map(|m| shown(&m.account).chars().count()).max().unwrap_or(0).clamp(7, WIDE);
         write!(f, "  {:width$} trials  part", "account")?;
         PART.iter().try_for_each(|pi| write!(f, " {:>10}", format!("ln LR {pi}")))?;
@@ -148,9 +161,24 @@ impl Explanation {
         writeln!(f)
     }
 
+    fn score(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "SCORE: is the coordination inauthentic? The model's log-odds, nats")?;
+        let what = self.reasons.iter().map(|reason| reason.feature.chars().count()).max().unwrap_or(0).clamp(9, WIDE);
+        if let Some(intercept) = self.intercept {
+            writeln!(f, "  {:what$} {:>14} {intercept:+11.4}", "intercept", "")?;
+        }
+        for reason in &self.reasons {
+            let value = reason.value.map_or("not known".to_owned(), |value| format!("{value:.6}"));
+            writeln!(f, "  {:what$} {value:>14} {:+11.4}", shown(&reason.feature), tidy(reason.contribution))?;
+        }
+        writeln!(f, "  score, their sum: {}", Compared(self.score))?;
+        writeln!(f, "  probability, 1 / (1 + e^-score): {}\n", Compared(self.probability))
+    }
+
     fn verdict(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let unknown = self.members.iter().filter(|member| member.log_e.why_not.is_some()).count()
-            + self.keys.iter().filter(|key| key.nats.why_not.is_some()).count();
+            + self.keys.iter().filter(|key| key.nats.why_not.is_some()).count()
+            + usize::from(self.score.why_not.is_some());
         if self.contradictions.is_empty() {
             writeln!(f, "Every number that can be worked out from this line is the one recorded.")?;
         } else {
@@ -159,6 +187,11 @@ impl Explanation {
         }
         if unknown > 0 {
             writeln!(f, "Numbers shown that could not be worked out here: {unknown}; the reason is beside each.")?;
+        }
+        let summed: u64 =
+            self.members.iter().flat_map(|member| &member.summed).map(|summed| u64::from(summed.trials)).sum();
+        if summed > 0 {
+            writeln!(f, "Trials of members that are in this line as their sum only, for want of room: {summed}.")?;
         }
         Ok(())
     }
@@ -177,7 +210,7 @@ fn write_key(f: &mut Formatter<'_>, key: &Key) -> fmt::Result {
     let Some(test) = &key.test else {
         return match key.nats.why_not {
             Some(_) => writeln!(f, "   {}\n", Compared(key.nats)),
-            None => writeln!(f, "   counts nothing: listed for posts of members whom other candidates named\n"),
+            None => writeln!(f, "   counts nothing here: listed for posts of members whom other candidates named\n"),
         };
     };
     let account = |step: &super::Step| match (step.what, &step.account) {
@@ -217,19 +250,38 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
     write!(f, "  {:width$} {:6} {part:5}", shown(&member.account), member.trials.len())?;
     write_three(f, member.log_lr, 10)?;
     write!(f, "  {}", Compared(member.log_e))?;
-    match member.here {
-        Some(here) if member.log_e.why_not.is_some() => writeln!(f, "; the trials here come to {here:.4}")?,
-        None => writeln!(f, "; it was not in this group")?,
-        _ => writeln!(f)?,
+    if let Some(summed) = member.summed.filter(|summed| summed.trials > 0) {
+        write!(f, "; with {} more trials as one sum", summed.trials)?;
     }
-    if in_full && !member.trials.is_empty() {
+    match (member.named_of, member.bar, member.here) {
+        (Some((named, proposed)), Some(bar), _) => {
+            write!(f, "; by another candidate, which names {named} of {proposed}, from {bar:.4} nats on")?;
+        }
+        _ if member.elsewhere && member.log_e.why_not.is_none() => {
+            write!(f, "; nothing is claimed of it: the cluster has faded")?;
+        }
+        (_, _, Some(here)) if member.log_e.why_not.is_some() => write!(f, "; the trials here come to {here:.4}")?,
+        (_, _, None) if member.elsewhere => write!(f, "; it was not in this group")?,
+        _ => {}
+    }
+    writeln!(f)?;
+    if in_full && !(member.trials.is_empty() && member.summed.is_none()) {
         write!(f, "    {:>6} {:>5} {:>11} {:>8} {:>11}", "key", "part", "share", "acts", "p")?;
         PART.iter().try_for_each(|pi| write!(f, " {:>10}", format!("ln LR {pi}")))?;
         writeln!(f)?;
         for trial in &member.trials {
             let part = if trial.took_part { "yes" } else { "no" };
-            write!(f, "    {:6} {part:>5} {:11.3e} {:8} {:11.3e}", trial.key, trial.share, trial.acts, trial.p)?;
+            let key = trial.key.map_or("-".to_owned(), |key| key.to_string());
+            write!(f, "    {key:>6} {part:>5} {:11.3e} {:8} {:11.3e}", trial.share, trial.acts, trial.p)?;
             write_three(f, trial.log_lr, 10)?;
+            match &trial.name {
+                Some(name) => writeln!(f, "  {}", shown(name))?,
+                None => writeln!(f)?,
+            }
+        }
+        if let Some(summed) = member.summed {
+            write!(f, "    {:45}", format!("sum of {} more, not listed", summed.trials))?;
+            write_three(f, summed.log_lr, 10)?;
             writeln!(f)?;
         }
     }
