@@ -180,7 +180,7 @@ pub struct KeyTrial {
 /// Did a member take part on a key where at least two others did?
 ///
 /// With p = 1 - exp(-safety `share` `acts`), held in 1e-9 to 0.99, it multiplies the member's likelihood ratio for pi = 0.2, 0.5 and 0.8
-/// by pi / p if it did, else by (1 - pi) / (1 - p).
+/// (p where that is greater) by pi / p if it did, else by (1 - pi) / (1 - p): never by more than 1 if it did not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trial {
     /// Whether it did.

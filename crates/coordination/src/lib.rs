@@ -47,7 +47,9 @@
 //! told at most that share is false on average; when it has ended, also e-BH (Wang and Ramdas 2022) over all candidates ever
 //! proposed. A campaign passes as many overlapping candidates and counts as one discovery, or it would lower the bar for groups
 //! of the crowd. A candidate below -3 nats is tested no further. Members are tested one by one with the candidate's keys as
-//! trials, by e-BH within it; at least three must pass, and only they are named.
+//! trials, by e-BH within it; at least three must pass, and only they are named. Under the alternative a member takes part at
+//! least as often as by habit: an account that acts on everything by itself was named for what it left out, once, and that was
+//! the one whom a campaign boosted.
 //!
 //! **Choices that measurements made.** A repost leaves no trace but the repost, since the original's links, tags and words come
 //! along with it: counting them made a fandom look like two sources. A text beside a link has the link's source, because share

@@ -16,7 +16,7 @@ pub(crate) const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
 /// Acts after a member's on which each of these is staked: who acts together follows soon, and the crowd of a popular key that comes
 /// afterwards says nothing. A stake loses two nats or so at most before it is withdrawn until the next member's act.
 pub(crate) const PATIENCE: [u32; 3] = [20, 6, 2];
-/// Probabilities of "this member takes part" under the alternative.
+/// Probabilities of "this member takes part" under the alternative, or that by habit where it is greater.
 const PART: [f64; 3] = [0.2, 0.5, 0.8];
 /// Added to the acts on a key when a member's chance to be among them is reckoned.
 const TRIAL_MARGIN: u32 = 2;
@@ -145,7 +145,9 @@ impl Trial {
     /// ln of the likelihood ratios of "it takes part with probability 0.2, 0.5 or 0.8" to "it takes part by habit", nats.
     pub fn log_lr(self, safety: f64) -> [f64; 3] {
         let p = (-(-safety * f64::from(self.share) * f64::from(self.acts)).exp_m1()).clamp(1e-9, 0.99);
-        PART.map(|pi| if self.took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() })
+        // Never less than by habit: an account that posts on everything by itself would be named for what it leaves out.
+        let part = PART.map(|pi| pi.max(p));
+        part.map(|pi| if self.took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() })
     }
 }
 
@@ -228,6 +230,24 @@ mod tests {
             total
         }
         close(expectation(&mut "a".to_owned(), 1.0, 1), 1.0);
+    }
+
+    #[test]
+    fn nobody_is_named_for_staying_away() {
+        for share in [0.000_1, 0.001, 0.01, 0.1, 1.0] {
+            for acts in [2, 10, 100, 1_000] {
+                let ratio = |took_part, safety| Trial { took_part, share, acts }.log_lr(safety);
+                assert!(ratio(false, 2.0).iter().all(|nats| *nats <= 0.0), "{share} {acts}");
+                // Where the share is what it does, and where twice as much is allowed for, an e-value is one or less on average.
+                let p = (-(-f64::from(share) * f64::from(acts)).exp_m1()).clamp(1e-9, 0.99);
+                for safety in [1.0, 2.0] {
+                    for (with, without) in ratio(true, safety).into_iter().zip(ratio(false, safety)) {
+                        let mean = p * with.exp() + (1.0 - p) * without.exp();
+                        assert!(mean <= 1.0 + 1e-9, "{share} {acts} {safety}: {mean}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -126,6 +126,20 @@ impl Listed {
     }
 }
 
+/// What a probability of taking part was held to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pi {
+    AtLeastP,
+    /// One of the three, whatever p: so older versions of Lockstep reckoned.
+    Plain,
+}
+
+impl Pi {
+    fn of(message: &ClusterMessage) -> Pi {
+        if message.intercept.is_some() { Pi::AtLeastP } else { Pi::Plain }
+    }
+}
+
 /// An account's trials by the cluster's own candidate.
 struct Own {
     trials: Vec<Trial>,
@@ -147,7 +161,7 @@ impl Own {
             let followed =
                 test.steps.iter().skip(1).fold(0u32, |n, step| n.saturating_add(step.others).saturating_add(1));
             let acts = followed.saturating_add(test.others_after).saturating_add(2);
-            trials.push(Trial::new(Some(place + 1), None, took_part, share, acts, terms));
+            trials.push(Trial::new(Some(place + 1), None, (took_part, share, acts), Pi::of(message), terms));
         }
         let rest = account.rest.map(|rest| rest.log_lr);
         let log_lr = total(trials.iter().map(|trial| trial.log_lr).chain(rest));
@@ -156,17 +170,18 @@ impl Own {
 }
 
 impl Trial {
-    fn new(key: Option<usize>, name: Option<String>, took_part: bool, share: f32, acts: u32, terms: Terms) -> Trial {
-        let share = f64::from(share);
+    fn new(key: Option<usize>, name: Option<String>, trial: (bool, f32, u32), pi: Pi, terms: Terms) -> Trial {
+        let (took_part, share, acts) = (trial.0, f64::from(trial.1), trial.2);
         let p = (-(-terms.safety * share * f64::from(acts)).exp_m1()).clamp(1e-9, 0.99);
-        let log_lr = PART.map(|pi| if took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() });
+        let part = if pi == Pi::AtLeastP { PART.map(|pi| pi.max(p)) } else { PART };
+        let log_lr = part.map(|pi| if took_part { (pi / p).ln() } else { ((1.0 - pi) / (1.0 - p)).ln() });
         Trial { key, name, took_part, share, acts, p, log_lr }
     }
 
     fn elsewhere(trial: &KeyTrial, terms: Terms) -> Trial {
         let name = trial.key.as_ref().map(|key| format!("{} {}", key.kind, key.key));
         let number = trial.evidence.map(|place| place.saturating_add(1));
-        Trial::new(number, name, trial.took_part, trial.share, trial.acts, terms)
+        Trial::new(number, name, (trial.took_part, trial.share, trial.acts), Pi::AtLeastP, terms)
     }
 }
 
@@ -266,5 +281,18 @@ fn flaws(trials: &Trials, account: &ClusterAccount, message: &ClusterMessage) ->
 impl From<&TrialSum> for Summed {
     fn from(sum: &TrialSum) -> Summed {
         Summed { trials: sum.trials, log_lr: sum.log_lr }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staying_away_speaks_for_nobody_but_in_lines_of_older_versions() {
+        let terms = Terms { alpha: 0.05, safety: 2.0, proposed: 3 };
+        let away = |pi| Trial::new(Some(1), None, (false, 0.1, 20), pi, terms).log_lr;
+        assert!(away(Pi::AtLeastP).iter().all(|nats| *nats == 0.0));
+        assert!(away(Pi::Plain).iter().all(|nats| *nats > 2.0));
     }
 }

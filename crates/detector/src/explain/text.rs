@@ -130,8 +130,8 @@ impl Explanation {
         writeln!(f, "MEMBERS: did each take part where at least two others did?")?;
         writeln!(
             f,
-            "  With pi the probability of taking part and p = 1 - exp(-{} x share x acts) that by habit, a trial adds ln(pi / p) to ln LR\n  \
-             if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.",
+            "  With p = 1 - exp(-{} x share x acts) the probability of taking part by habit and pi, p or more, that of taking part with the\n  \
+             others, a trial adds ln(pi / p) to ln LR if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.",
             self.terms.safety
         )?;
         match self.member_bar {
