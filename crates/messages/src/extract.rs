@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use memchr::memchr2;
 use regex::Regex;
 
 /// Whether a platform's handles may hold dots and hyphens, and name a server: `@ann@social.example`, `@ann.example.com`.
@@ -52,7 +53,7 @@ pub(crate) fn urls<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
 
 /// Hashtags without their sign. At least one character is not a digit, and the sign does not stand inside a word or a link.
 pub(crate) fn hashtags<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
-    if !text.contains(['#', '＃']) {
+    if !holds(text, b'#', '＃') {
         return Vec::new();
     }
     tagged(text, &HASHTAG, |before| before.is_alphanumeric() || matches!(before, '_' | '&' | '/'))
@@ -62,7 +63,7 @@ pub(crate) fn hashtags<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
 
 /// Mentioned handles without their sign; e-mail addresses and links are not mentions.
 pub(crate) fn mentions<'a>(text: &Cow<'a, str>, handles: Handles) -> Vec<Cow<'a, str>> {
-    if !text.contains(['@', '＠']) {
+    if !holds(text, b'@', '＠') {
         return Vec::new();
     }
     let pattern = match handles {
@@ -74,6 +75,17 @@ pub(crate) fn mentions<'a>(text: &Cow<'a, str>, handles: Handles) -> Vec<Cow<'a,
     })
     .collect()
 }
+
+/// Whether a text holds a sign, or its full-width form.
+fn holds(text: &str, sign: u8, wide: char) -> bool {
+    // Few other letters begin with the byte that full-width forms begin with.
+    match memchr2(sign, WIDE, text.as_bytes()) {
+        Some(found) if text.as_bytes()[found] == WIDE => text.contains([char::from(sign), wide]),
+        found => found.is_some(),
+    }
+}
+
+const WIDE: u8 = 0xEF;
 
 /// Matches of a pattern that starts with a sign, where what stands before the sign allows it and no link is around it.
 fn tagged<'a, 't>(
@@ -135,6 +147,21 @@ mod tests {
         assert_eq!(urls(&text), expected_urls, "urls of {text}");
         assert_eq!(hashtags(&text), expected_hashtags, "hashtags of {text}");
         assert_eq!(mentions(&text, Handles::Plain), expected_mentions, "mentions of {text}");
+    }
+
+    #[test]
+    fn a_sign_is_seen_wherever_it_stands() {
+        for (text, seen) in [
+            ("", false),
+            ("a", false),
+            ("a#", true),
+            ("❤\u{fe0f}", false),
+            ("\u{fe0f}#", true),
+            ("ｂ＃", true),
+            ("ｂ@", false),
+        ] {
+            assert_eq!(holds(text, b'#', '＃'), seen, "{text}");
+        }
     }
 
     #[test]

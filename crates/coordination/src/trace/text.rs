@@ -12,6 +12,7 @@
 //! The source of a text is what habit could explain it: the site it links to (a share button writes the title beside the
 //! link, and so has one source with it), else its language and its opening words, because texts made from one template open alike.
 
+use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
@@ -88,8 +89,11 @@ pub(super) struct Classes {
     horizon: Millis,
     classes: Map<u64, Class>,
     /// Classes by the hash of one band of their first text's signature.
-    bands: Map<u64, SmallVec<[u64; 2]>>,
+    bands: Map<u64, Band>,
 }
+
+/// Few bands belong to more than two classes.
+type Band = SmallVec<[u64; 2]>;
 
 #[derive(Serialize, Deserialize)]
 struct Class {
@@ -139,6 +143,9 @@ impl Classes {
             return true;
         }
         let id = u64::from_str_radix(&trace.key, 16).unwrap_or_default();
+        if let Some(other) = self.classes.get(&id).filter(|class| class.signature != signature) {
+            forget(&mut self.bands, id, band_hashes(&other.signature)); // two texts of one hash
+        }
         for band in hashes {
             let ids = self.bands.entry(band).or_default();
             if !ids.contains(&id) {
@@ -154,14 +161,21 @@ impl Classes {
     }
 
     pub(super) fn expire(&mut self, now: Millis) {
-        let before = self.classes.len();
-        self.classes.retain(|_, class| now - class.last <= self.horizon);
-        if self.classes.len() < before {
-            let classes = &self.classes;
-            self.bands.retain(|_, ids| {
-                ids.retain(|id| classes.contains_key(id));
-                !ids.is_empty()
-            });
+        let (horizon, bands) = (self.horizon, &mut self.bands);
+        for (id, class) in self.classes.extract_if(|_, class| now - class.last > horizon) {
+            forget(bands, id, band_hashes(&class.signature));
+        }
+    }
+}
+
+/// Takes a class out of its bands.
+fn forget(bands: &mut Map<u64, Band>, id: u64, hashes: [u64; BANDS]) {
+    for hash in hashes {
+        if let Entry::Occupied(mut band) = bands.entry(hash) {
+            band.get_mut().retain(|other| *other != id);
+            if band.get().is_empty() {
+                band.remove();
+            }
         }
     }
 }
@@ -467,6 +481,27 @@ mod tests {
             ]),
             [0, 0, 0, 1]
         );
+    }
+
+    #[test]
+    fn what_expires_leaves_nothing() {
+        let reader = Texts::new(&Params::default());
+        let mut classes = Classes::new(&Params::default());
+        let horizon = Params::default().horizon;
+        for now in 0..300 {
+            let mut traces = Vec::new();
+            // Of three hundred texts that end alike, some share bands and some a class.
+            let text = format!("{} and then all of them went to the harbour", class_key(stir(now / 2)));
+            reader.read(&Reading::of(&Post { text: text.into(), ..Post::default() }), &mut traces);
+            classes.resolve(now as Millis, &mut traces[0]);
+        }
+        let all = classes.classes.len();
+        classes.expire(horizon + 200);
+        assert!((1..all).contains(&classes.classes.len()));
+        let known = |id: &u64| classes.classes.contains_key(id);
+        assert!(classes.bands.values().all(|band| !band.is_empty() && band.iter().all(known)));
+        classes.expire(horizon + 300);
+        assert!(classes.classes.is_empty() && classes.bands.is_empty());
     }
 
     #[test]

@@ -209,6 +209,14 @@ fn a_value_over_the_limit_is_an_error_and_one_under_it_is_not() {
 }
 
 #[test]
+fn bytes_that_are_no_text_harm_only_what_is_kept() {
+    let broken = |fields: &str| with(fields).bytes().map(|b| if b == b'~' { 0xff } else { b }).collect::<Vec<u8>>();
+    assert_eq!(decode(&broken(r#""label":"~","text":"ä""#)).unwrap().text, "ä");
+    let error = decode(&broken(r#""label":"ä","text":"~""#)).unwrap_err();
+    assert_eq!((error.path.as_str(), error.reason.contains("unicode")), ("text", true), "{error}");
+}
+
+#[test]
 fn deep_nesting_is_harmless() {
     for open in ["[", "{\"a\":"] {
         let bomb = open.repeat(400_000 / open.len());
