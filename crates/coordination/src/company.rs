@@ -24,7 +24,7 @@ use crate::{
     params::Params,
     post::Millis,
     stage::KeyId,
-    ties::{Pair, communities},
+    ties::{Pair, communities, strongest_first},
 };
 
 /// Weight of a pair's best key, which alone proves nothing.
@@ -222,7 +222,8 @@ impl Company {
         apart.iter().for_each(|pair| {
             self.close.remove(pair);
         });
-        let mut groups = communities(ties, least, most);
+        ties.sort_unstable_by(strongest_first);
+        let mut groups = communities(&ties, least, most);
         groups.retain(|group| group.iter().any(|account| changed.contains(account)));
         groups
     }

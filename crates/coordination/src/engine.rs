@@ -296,41 +296,50 @@ impl Engine {
         self.state.next_tick = Some(next);
     }
 
-    /// The shards take in what has been gathered.
+    /// Takes in what has been gathered.
     fn flush(&mut self) {
-        let State { shards, grouper, ranking, activity, .. } = &mut self.state;
-        if activity.is_empty() {
-            ranking.flush();
-            return;
-        }
-        let (params, executor, gathered) = (&self.params, &*self.executor, &*activity);
-        let ties = || {
-            let jobs = shards.iter_mut().map(|Shard { correlator, acts, co_acts, .. }| {
-                job(move || correlator.acts(gathered, acts, params, co_acts))
+        self.take_in(None);
+    }
+
+    /// Takes in what has been gathered, and at a tick sees what the tests say and which groups are proposed. Ties and company know
+    /// nothing of each other, and so this is two jobs.
+    fn take_in(&mut self, tick: Option<Tick>) -> Vec<Vec<AccountId>> {
+        let (params, executor) = (&self.params, &*self.executor);
+        let State { tracer, shards, grouper, ranking, activity, .. } = &mut self.state;
+        let gathered = &*activity;
+        let (mut tied, mut close) = (Vec::new(), Vec::new());
+        let ties = job(|| {
+            let jobs = shards.iter_mut().map(|Shard { correlator, acts, co_acts, reports }| {
+                job(move || {
+                    correlator.acts(gathered, acts, params, co_acts);
+                    if let Some(tick) = tick {
+                        correlator.tick(if tick.last { Millis::MAX } else { tick.at }, params, reports);
+                    }
+                })
             });
             executor.run(jobs.collect());
             grouper.co_acts(shards.iter_mut().flat_map(|shard| shard.co_acts.drain(..)).collect());
-        };
-        executor.run(vec![job(ties), job(|| ranking.flush())]);
+            if tick.is_some() {
+                tied = grouper.tied(params);
+            }
+        });
+        let company = job(|| {
+            ranking.flush();
+            if let Some(tick) = tick {
+                close = ranking.company.groups(params.min_members, params.max_members);
+                tracer.expire(tick.at);
+            }
+        });
+        executor.run(vec![ties, company]);
         activity.clear();
+        tied.into_iter().chain(close).collect()
     }
 
     fn tick(&mut self, tick: Tick, clusters: &mut Vec<Cluster>) {
-        self.flush();
+        let proposals = self.take_in(Some(tick));
         let (params, executor) = (&self.params, &*self.executor);
         let State { tracer, shards, grouper, ranking: Ranking { company, .. }, stats, .. } = &mut self.state;
-        let until = if tick.last { Millis::MAX } else { tick.at };
-        let (mut tied, mut close) = (Vec::new(), Vec::new());
-        let jobs = shards
-            .iter_mut()
-            .map(|Shard { correlator, reports, .. }| job(move || correlator.tick(until, params, reports)));
-        let jobs = jobs.chain([
-            job(|| tied = grouper.tied(params)),
-            job(|| close = company.groups(params.min_members, params.max_members)),
-        ]);
-        executor.run(jobs.collect());
         let reports = shards.iter_mut().flat_map(|shard| shard.reports.drain(..)).collect();
-        let proposals = tied.into_iter().chain(close).collect();
         let mut orders = grouper.tick(tick, reports, proposals, &tracer.accounts, params, clusters);
         if tick.last {
             return;
@@ -341,7 +350,6 @@ impl Engine {
             .iter_mut()
             .map(|Shard { correlator, .. }| job(move || correlator.obey(tick.at, orders, params, count)));
         let jobs = jobs.chain([
-            job(|| tracer.expire(tick.at)),
             job(|| grouper.forget(&orders.forgotten)),
             job(|| {
                 evicted = company.tidy(tick.at);

@@ -46,10 +46,10 @@ pub(crate) struct Tie {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Ties {
     ties: Map<Pair, Tie>,
-    /// Nats of the ties that are strong enough to propose.
-    strong: Map<Pair, f64>,
-    /// Accounts whose strong ties have changed since groups were last formed.
-    changed: Set<AccountId>,
+    /// Ties that are strong enough to propose, strongest first, as they were when groups were last formed ...
+    strong: Vec<(f64, Pair)>,
+    /// ... and those that have changed since then.
+    changed: Map<Pair, f64>,
     min_credit: f64,
     credit_interval: Millis,
     propose_co_acts: u32,
@@ -63,8 +63,8 @@ impl Ties {
     pub(crate) fn new(params: &Params) -> Ties {
         Ties {
             ties: Map::default(),
-            strong: Map::default(),
-            changed: Set::default(),
+            strong: Vec::new(),
+            changed: Map::default(),
             min_credit: params.min_credit,
             credit_interval: params.credit_interval,
             propose_co_acts: params.propose_co_acts,
@@ -95,8 +95,7 @@ impl Ties {
             kind: co_act.kind,
         });
         if tie.proposes(self.propose_co_acts, self.propose_nats) {
-            self.strong.insert(pair, tie.nats);
-            self.changed.extend([a, b]);
+            self.changed.insert(pair, tie.nats);
         }
     }
 
@@ -107,7 +106,8 @@ impl Ties {
         }
         let gone = |account: &AccountId| accounts.binary_search(account).is_ok();
         self.ties.retain(|(a, b), _| !gone(a) && !gone(b));
-        self.strong.retain(|(a, b), _| !gone(a) && !gone(b));
+        self.strong.retain(|(_, (a, b))| !gone(a) && !gone(b));
+        self.changed.retain(|(a, b), _| !gone(a) && !gone(b));
     }
 
     /// Groups of accounts joined by strong ties, as far as a tie of theirs has changed since the last call.
@@ -116,8 +116,14 @@ impl Ties {
         if changed.is_empty() {
             return Vec::new();
         }
-        let mut groups = communities(self.strong.iter().map(|(pair, nats)| (*nats, *pair)).collect(), least, most);
-        groups.retain(|group| group.iter().any(|account| changed.contains(account)));
+        let mut newer: Vec<(f64, Pair)> = changed.iter().map(|(pair, nats)| (*nats, *pair)).collect();
+        newer.sort_unstable_by(strongest_first);
+        self.strong.retain(|(_, pair)| !changed.contains_key(pair));
+        self.strong.extend(newer);
+        self.strong.sort_by(strongest_first); // two runs in order, which this merges
+        let mut groups = communities(&self.strong, least, most);
+        let accounts: Set<AccountId> = changed.keys().flat_map(|(a, b)| [*a, *b]).collect();
+        groups.retain(|group| group.iter().any(|account| accounts.contains(account)));
         groups
     }
 
@@ -139,7 +145,8 @@ impl Ties {
                 ties.remove(pair);
             }
         }
-        self.strong.retain(|pair, _| ties.contains_key(pair));
+        self.strong.retain(|(_, pair)| ties.contains_key(pair));
+        self.changed.retain(|pair, _| ties.contains_key(pair));
         evicted
     }
 
@@ -213,10 +220,14 @@ impl Tie {
     }
 }
 
-/// Groups of at least `least` and at most `most` accounts joined by ties, strongest tie first. Two groups are joined where ties run
+/// The order in which ties join groups.
+pub(crate) fn strongest_first(x: &(f64, Pair), y: &(f64, Pair)) -> std::cmp::Ordering {
+    y.0.total_cmp(&x.0).then(x.1.cmp(&y.1))
+}
+
+/// Groups of at least `least` and at most `most` accounts joined by ties, which come strongest first. Two groups are joined where ties run
 /// between at least [`DENSITY`] of their pairs (average linkage). Each in order, in the order of their least members.
-pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize) -> Vec<Vec<AccountId>> {
-    ties.sort_unstable_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+pub(crate) fn communities(ties: &[(f64, Pair)], least: usize, most: usize) -> Vec<Vec<AccountId>> {
     let mut places: Map<AccountId, u32> = Map::default();
     let mut accounts = Vec::new();
     let mut place = |account: AccountId| {
@@ -225,7 +236,7 @@ pub(crate) fn communities(mut ties: Vec<(f64, Pair)>, least: usize, most: usize)
             accounts.len() as u32 - 1
         })
     };
-    let ties: Vec<(u32, u32)> = ties.into_iter().map(|(_, (a, b))| (place(a), place(b))).collect();
+    let ties: Vec<(u32, u32)> = ties.iter().map(|(_, (a, b))| (place(*a), place(*b))).collect();
     let mut linkage = Linkage::new(accounts.len(), &ties);
     for &(a, b) in &ties {
         linkage.join(a, b, most);
