@@ -508,11 +508,11 @@ pub struct Terms {
 /// A member of a cluster.
 ///
 /// Its `log_e` is ln of the mean, over pi = 0.2, 0.5 and 0.8, of the product of its trials. A trial is a key with a `test` in whose
-/// `steps` at least two others appear: pi / p if it appears in them itself, else (1 - pi) / (1 - p), with p in place of a pi that is less.
-/// There p = 1 - exp(-safety x share x acts), held in 1e-9 to 0.99; `share` is its own in the key's `shares`, and `acts` is two and all that count after the act
-/// that opened the test: `others_after`, and for every later step its `others` and one. Of trials on keys that are not listed, `rest`
-/// has the logs of the products. It is named if it passes e-BH (Wang and Ramdas 2022) within the group: with k accounts named, `log_e` is at least
-/// ln(proposed / (alpha x k)).
+/// `steps` at least two others appear: pi / p if it appears in them itself, else (1 - pi) / (1 - p), with p in place of a pi that is
+/// less. There p = 1 - exp(-safety x share x acts), held in 1e-9 to 0.99; `share` is its own in the key's `shares`, and `acts` is two
+/// and all that count after the act that opened the test: `others_after`, and for every later step its `others` and one. Of trials
+/// on keys that are not listed, `rest` has the logs of the products. It is named if it passes e-BH (Wang and Ramdas 2022) within the
+/// group: with k accounts named, `log_e` is at least ln(proposed / (alpha x k)).
 ///
 /// Where `elsewhere` is true, the same holds of its `trials` in place of the keys' tests: a cluster unites candidates that have members
 /// in common, and an account that several of them name has the `log_e` of the one that speaks most for it.
