@@ -108,7 +108,8 @@ impl Grouper {
         self.ties.groups(params.min_members, params.max_members)
     }
 
-    /// A tick: takes in the reports of all shards and what ties and company propose, tells of clusters, proposes candidates, keeps the tables in bounds.
+    /// A tick: takes in the reports of all shards and what ties and company propose, tells of clusters, proposes candidates, keeps the
+    /// tables in bounds.
     pub(crate) fn tick(
         &mut self,
         tick: Tick,

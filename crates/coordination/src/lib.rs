@@ -32,8 +32,8 @@
 //! whose pairs earned on one key within 60 s, with 12 nats an account and 2.5 a pair, alone and together with earlier bursts with
 //! which they share two accounts or more. A tie waits for two keys, and a group of ties for a third of its pairs: that takes
 //! longer than a campaign of three actions lasts, or one that hides in 60 posts a day or in which each account takes part now and
-//! then. Groups of three or four need two nats an account on their second best key. A proposal costs nothing but one more
-//! hypothesis: evidence is what comes after it.
+//! then. Groups of three or four need two nats an account on their second best key. A group is proposed anew only when a tie of one
+//! of its accounts has changed since the last tick. A proposal costs nothing but one more hypothesis: evidence is what comes after it.
 //!
 //! **Stage B, test.** From a member's first act on a key that no member touched before the candidate's birth, to the first tick
 //! after 2 h: with h = min(0.9, 2 sum of share(m, d) over members who have not acted), each next act multiplies LR_q by q/h if it
