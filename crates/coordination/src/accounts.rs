@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::{AccountRef, Behaviour},
     hash::{Map, hash_strs},
-    history::AccountId,
     post::{Millis, Post, within_reach},
 };
+
+/// Number of an account, in order of its first post.
+pub(crate) type AccountId = u32;
 
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Accounts {

@@ -67,7 +67,49 @@ pub struct AccountRef {
     pub account_id: String,
 }
 
-/// A group of accounts that passed the test of coordination, at one moment of its life.
+/// What became of one post against a group: the rarest thing in it that another member of the group used shortly before (in naming: shortly
+/// before or after). Rarity counts the accounts *outside* the group that used the thing in the last six hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum TrialOutcome {
+    /// T: another member's own words (a near-duplicate text).
+    OwnWords,
+    /// A: a key that hardly anybody outside used.
+    Rare,
+    /// B: a key that up to one account in a hundred outside used.
+    Middling,
+    /// C: a key that more use.
+    Common,
+    /// N: nothing that another member used.
+    Nothing,
+}
+
+impl TrialOutcome {
+    /// All outcomes, the rarest first: the order of every `[_; 5]` below.
+    pub const ALL: [TrialOutcome; 5] = [
+        TrialOutcome::OwnWords,
+        TrialOutcome::Rare,
+        TrialOutcome::Middling,
+        TrialOutcome::Common,
+        TrialOutcome::Nothing,
+    ];
+
+    /// The name used in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            TrialOutcome::OwnWords => "own_words",
+            TrialOutcome::Rare => "rare",
+            TrialOutcome::Middling => "middling",
+            TrialOutcome::Common => "common",
+            TrialOutcome::Nothing => "nothing",
+        }
+    }
+}
+
+/// Windows of the test, in milliseconds: how long before a post another member must have used the same thing.
+pub const WINDOWS: [Millis; 3] = [600_000, 7_200_000, 86_400_000];
+
+/// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     /// Stable over the cluster's life, whatever happens to its membership.
@@ -76,46 +118,70 @@ pub struct Cluster {
     pub version: u32,
     /// Ids of clusters that this one has absorbed or split from.
     pub lineage: Vec<String>,
-    /// Whether it stands without its best source.
+    /// How far the statistics go.
     pub finding: Finding,
-    /// Members that passed the member test, strongest first, then by account.
+    /// Why it is `SingleSource`; `None` for every other finding.
+    pub single_source: Option<SingleSource>,
+    /// Whether the judge found the group inauthentic that the numbers are of; always false unless the finding is `Coordinated`.
+    pub flagged: bool,
+    /// Named accounts, strongest first, then by account. For a near miss: the proposed accounts.
     pub members: Vec<Member>,
     /// Event time of the first post in the evidence.
     pub first_seen: Millis,
     /// Event time of the last post in the evidence.
     pub last_seen: Millis,
-    /// Total evidence in nats: ln of the e-value against "these accounts act independently".
+    /// Evidence in nats: ln of the mean over `windows` of exp(nats). 0 for one text by many accounts, which has no e-value.
     pub log_e: f64,
-    /// The same without the source that gives most.
+    /// The least of the same with the gains of one source left out: the statistic that must reach `terms.bar`.
     pub log_e_leave_one_source_out: f64,
-    /// How many candidates were tested beside this one (the denominator of the error control).
+    /// How many groups had been proposed when this was told.
     pub candidates_tested: u64,
-    /// What its tests went by.
+    /// What the test went by.
     pub terms: Terms,
-    /// Event time that the activity baseline covered when the candidate was born, in milliseconds: how much history stands
-    /// behind the verdict. Under 24 h the lagged per-source baseline is missing and verdicts rest on activity alone.
+    /// Event time from the stream's first use of a key to the group's proposal, milliseconds.
     pub history: Millis,
-    /// Nats per trace kind; sums to `log_e`.
+    /// The test, window by window, in the order of [`WINDOWS`]; empty for one text by many accounts.
+    pub windows: Vec<WindowSum>,
+    /// How accounts were named: the cluster's own group first, then other groups that were merged into the cluster. Empty for a near
+    /// miss and for one text by many accounts.
+    pub namings: Vec<Naming>,
+    /// Gains per trace kind in the best window (the one with the most nats); with that window's losses they sum to its nats.
     pub nats_by_kind: Vec<(TraceKind, f64)>,
-    /// Nats per source, largest first; sums to `log_e`.
+    /// Gains per source, largest in the best window first.
     pub nats_by_source: Vec<SourceNats>,
-    /// One entry a key on which at least two members acted, most nats first; keys that spoke against are included.
+    /// One entry a key that gave the group a gain, most nats in the best window first.
     pub evidence: Vec<Evidence>,
-    /// Keys that are not listed, because nobody followed or for want of room: `log_e` is the sum of `evidence` and of these.
-    pub silent_keys: SilentKeys,
+    /// Gains that are not listed, for want of room.
+    pub unlisted: Unlisted,
     /// Ties among the members, strongest first.
     pub ties: Vec<Tie>,
 }
 
-/// What a cluster's tests went by, beside what each key tells of itself.
+impl Cluster {
+    /// Index in `windows` of the window with the most nats; of equal ones the first. 0 where there are no windows.
+    pub fn best_window(&self) -> usize {
+        let nats = |at: usize| self.windows.get(at).map_or(f64::NEG_INFINITY, |window| window.nats);
+        (1..self.windows.len()).fold(0, |best, at| if nats(at) > nats(best) { at } else { best })
+    }
+}
+
+/// What a group's test went by.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Terms {
-    /// Rate of false discoveries among candidates, and among the members of one.
+    /// Rate of false discoveries among groups that are ever told, 0 to 1.
     pub alpha: f64,
-    /// Factor on every expected share of acts.
+    /// Factor on the higher of the crowd's and the near accounts' rate.
     pub safety: f64,
-    /// Accounts of the group as it was proposed, named or not: as many members were tested.
+    /// Accounts of the group as it was proposed, named or not.
     pub proposed: usize,
+    /// When it was proposed, event time.
+    pub born: Millis,
+    /// Its number among all proposed groups, from 0: the bar grows with it.
+    pub number: u64,
+    /// Discoveries before it passed (before now, for one that has not).
+    pub discoveries: u64,
+    /// What `log_e_leave_one_source_out` must reach, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))), m = number + 2.
+    pub bar: f64,
 }
 
 /// How far the statistics go.
@@ -123,10 +189,64 @@ pub struct Terms {
 pub enum Finding {
     /// Passes even when its best source is left out.
     Coordinated,
-    /// Passes only with all sources in: a fandom, or a mirror of one outlet. Never flagged by itself.
+    /// Passes only with its best source, or is one text by many accounts ([`Cluster::single_source`] says which). Never flagged.
     SingleSource,
-    /// Passed once, but what its members did since then speaks against it: what was said of it no longer holds.
+    /// Passed once, but its last seven days alone would not be believed and fewer than three accounts can be named now: what was said of it
+    /// no longer holds.
     Faded,
+    /// Did not pass, but came close.
+    NearMiss,
+}
+
+/// Why a cluster is [`Finding::SingleSource`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SingleSource {
+    /// It passes only with its best source in.
+    BestSource,
+    /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
+    OneText,
+}
+
+/// One window of a group's test.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct WindowSum {
+    /// How long before a post another member must have used the same thing, milliseconds.
+    pub width: Millis,
+    /// ln of the window's e-value: `losses` and all gains (of `evidence` and `unlisted`).
+    pub nats: f64,
+    /// Sum over the trials that lost, nats; never positive.
+    pub losses: f64,
+    /// Outcomes of the group's own trials (members' posts since it was proposed), in the order of [`TrialOutcome::ALL`].
+    pub group: [u64; 5],
+    /// The same of the posts of everybody else.
+    pub crowd: [u64; 5],
+    /// The same of the posts of accounts near the group: they repeated its words before and are not tied to it.
+    pub near: [u64; 5],
+}
+
+/// How the accounts of a group were named: what a reader needs to work every account's evidence out again.
+///
+/// With o an outcome, own the account's counts if it was proposed, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) /
+/// (sum of `crowd` + 20), an account's post with outcome o adds ln(g/(2h)), held in -4 to 4, and for nothing min(ln(g/h), 0), held at -4 or
+/// more, where g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). What its best source gave is dropped (of a proposed
+/// account, its two best): [`Member::dropped`]. With L the sum, posterior = 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being
+/// `share_proposed` for a proposed account and `share_others` for another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Naming {
+    /// First and last moment of the posts that were judged.
+    pub from: Millis,
+    /// See `from`.
+    pub until: Millis,
+    /// Outcomes of the proposed accounts' posts.
+    pub group: [u64; 5],
+    /// Outcomes of everybody else's posts; each account weighs one.
+    pub crowd: [f64; 5],
+    /// Share of real members among the proposed accounts, by EM.
+    pub share_proposed: f64,
+    /// Share of real members among all other accounts, by EM.
+    pub share_others: f64,
+    /// Accounts outside the group that were active then.
+    pub others: u64,
 }
 
 /// A member of a cluster.
@@ -136,76 +256,34 @@ pub struct Member {
     pub account: AccountRef,
     /// Handle or display name last seen.
     pub account_name: String,
-    /// Evidence in nats that this account acts with the others.
+    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 where accounts were not named (near miss, one text).
     pub log_e: f64,
-    /// Whether `log_e` is that of another candidate than the cluster's numbers are of, or, in a faded cluster, of none.
+    /// Probability, by the model of [`Naming`], that it belongs to the group; `None` where accounts were not named.
+    pub posterior: Option<f64>,
+    /// Outcomes of its judged posts, in the order of [`TrialOutcome::ALL`].
+    pub outcomes: [u32; 5],
+    /// Its best sources, whose gains are not in `log_e`: at most two.
+    pub dropped: Vec<DroppedSource>,
+    /// Whether it was in the group as it was proposed, or was found afterwards.
+    pub proposed: bool,
+    /// Index into [`Cluster::namings`] of the naming that it is from.
+    pub naming: usize,
+    /// Whether the cluster's own group does not name it, but another that was merged into the cluster does. Such members are no part of
+    /// what the judge saw: features leave them out.
     pub elsewhere: bool,
-    /// The test that gave its `log_e`, where that was another candidate's.
-    pub trials: Option<Trials>,
-    /// Its trials by the cluster's own candidate on keys that are not listed; `None` where all are, and for accounts that it does not
-    /// hold.
-    pub rest: Option<TrialSum>,
     /// How it behaves, for the model.
     pub behaviour: Behaviour,
 }
 
-/// How another candidate than the cluster's own tested one of its members.
+/// A source whose gains are not counted for an account.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trials {
-    /// Accounts of that candidate as it was proposed.
-    pub proposed: usize,
-    /// How many of them pass.
-    pub named: usize,
-    /// Its trials, in the order of what their keys gave to that candidate.
-    pub keys: Vec<KeyTrial>,
-    /// Those on keys that are not listed; `None` where all are.
-    pub rest: Option<TrialSum>,
-}
-
-/// A trial, and the key that it is on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeyTrial {
-    /// The kind of trace.
+pub struct DroppedSource {
+    /// Whose kind of source: see [`SourceNats`].
     pub kind: TraceKind,
-    /// The canonical thing acted on.
-    pub key: String,
-    /// Whom it comes from.
+    /// Whom the keys come from.
     pub source: String,
-    /// Whose kind of source that is; see [`SourceNats`].
-    pub source_kind: TraceKind,
-    /// What it asked of the member.
-    pub trial: Trial,
-}
-
-/// Did a member take part on a key where at least two others did?
-///
-/// With p = 1 - exp(-safety `share` `acts`), held in 1e-9 to 0.99, it multiplies the member's likelihood ratio for pi = 0.2, 0.5 and 0.8
-/// (p where that is greater) by pi / p if it did, else by (1 - pi) / (1 - p): never by more than 1 if it did not.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Trial {
-    /// Whether it did.
-    pub took_part: bool,
-    /// Share of acts on this key that was expected of it by habit.
-    pub share: f32,
-    /// Acts among which it could have been, and two more.
-    pub acts: u32,
-}
-
-/// Trials that are summed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrialSum {
-    /// How many.
-    pub trials: u32,
-    /// What they add to ln of the likelihood ratios for pi = 0.2, 0.5 and 0.8.
-    pub log_lr: [f64; 3],
-}
-
-impl TrialSum {
-    /// Adds one, given what it adds.
-    pub(crate) fn add(&mut self, log_lr: [f64; 3]) {
-        self.trials += 1;
-        self.log_lr.iter_mut().zip(log_lr).for_each(|(sum, nats)| *sum += nats);
-    }
+    /// What it would have added, nats.
+    pub nats: f64,
 }
 
 /// How one account behaves: counts only, nothing of what it says.
@@ -215,7 +293,7 @@ pub struct Behaviour {
     pub posts: u64,
     /// Reposts among them.
     pub reposts: u64,
-    /// Posts on keys of the cluster's evidence.
+    /// Its posts, of those that naming judged, that repeated what other members did (outcomes T, A, B and C).
     pub posts_on_cluster_keys: u64,
     /// Posts seen deleted.
     pub deleted: u64,
@@ -244,13 +322,13 @@ pub struct Behaviour {
 /// Nats that one source gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceNats {
-    /// Whose kind of source: sources of different kinds are different sources, but a text beside a link has the link's source, which
-    /// is of kind `url`.
+    /// Whose kind of source: sources of different kinds are different sources. Of a link, the registrable domain; of a repost, the author of
+    /// the original, or where that is not known the original itself; of a tag, a text and anything else, the key itself.
     pub kind: TraceKind,
     /// Whom the keys come from, for example a registrable domain.
     pub source: String,
-    /// Evidence in nats; negative where the source spoke against.
-    pub nats: f64,
+    /// Gains in each window, in the order of [`WINDOWS`].
+    pub nats: [f64; 3],
 }
 
 /// One key on which members acted, and the posts that did.
@@ -264,58 +342,23 @@ pub struct Evidence {
     pub source: String,
     /// Whose kind of source that is; see [`SourceNats`].
     pub source_kind: TraceKind,
-    /// Evidence in nats.
-    pub nats: f64,
+    /// Gains in each window, in the order of [`WINDOWS`]: the sum over the trials of `posts`.
+    pub nats: [f64; 3],
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
-    /// How the nats came about; `None` for a key that counts nothing, listed only because members were seen on it.
-    pub test: Option<KeyTest>,
 }
 
-/// The arithmetic of one key: with q = 0.1, 0.3 and 0.7, each raised to the step's `chance` where that is greater, every step adds
-/// `others` ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR_q (the first adds nothing: it opened the test), and the end adds
-/// `others_after` ln((1 - q) / (1 - chance_after)). Of the others, only the first 20, 6 and 2 count for the three q; where there were so
-/// many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then. The key's nats are
-/// ln((1 - epsilon) + epsilon mean LR_q).
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeyTest {
-    /// Weight of "they act together" in this key's e-value, fixed before the test began.
-    pub epsilon: f64,
-    /// First acts of members, by time.
-    pub steps: Vec<Step>,
-    /// Acts by others after the last of them.
-    pub others_after: u32,
-    /// Chance, by habit, that the next act would have been by a member who had not acted.
-    pub chance_after: f64,
-    /// By member of the cluster, in order: the share of acts on this key that was expected of it by habit; `None` for those who were
-    /// not in the group when it was proposed.
-    pub shares: Vec<Option<f32>>,
-}
-
-/// A member's first act on a key.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
-    /// Place among the cluster's members; `None` for one of the proposed group who is not named.
-    pub member: Option<usize>,
-    /// Acts by others since the step before.
-    pub others: u32,
-    /// Chance, by habit, that this act would be by a member who had not acted; 0 for the act that opened the test.
-    pub chance: f64,
-}
-
-/// Keys tested but not listed as evidence.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SilentKeys {
-    /// How many.
-    pub keys: u64,
-    /// How many of them a second member acted on: they are in the members' `log_e` too.
-    pub followed: u64,
-    /// Their evidence in nats; mostly negative.
-    pub nats: f64,
+/// Gains that are not listed one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// Trials with a gain that are not listed.
+    pub trials: u64,
+    /// Their nats in each window, in the order of [`WINDOWS`].
+    pub nats: [f64; 3],
 }
 
 /// Names one post.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PostRef {
     /// When it was posted.
     pub created_at: Millis,
@@ -325,6 +368,27 @@ pub struct PostRef {
     pub account: AccountRef,
     /// How it is on its key.
     pub manner: Manner,
+    /// What it gave to the group through this key, in each window, in the order of [`WINDOWS`]; `None` where it gave nothing there: it came
+    /// first, gave its gain to another key, was not bet on, or was posted before the group was proposed.
+    pub gains: [Option<Gain>; 3],
+}
+
+/// A trial that gained: the post multiplied the window's e-value by min(g / h, e^4).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// The outcome; never `Nothing`.
+    pub outcome: TrialOutcome,
+    /// How often the group's own trials had this outcome before.
+    pub g: f64,
+    /// How often it happens without coordination, safety factor included.
+    pub h: f64,
+}
+
+impl Gain {
+    /// ln min(g / h, e^4).
+    pub fn nats(self) -> f64 {
+        (self.g / self.h).ln().min(4.0)
+    }
 }
 
 /// How a post is on its key, where there is more to tell than that it is.
@@ -333,28 +397,28 @@ pub enum Manner {
     /// Nothing more.
     #[default]
     Plain,
-    /// A text, as one bit of each of the 64 values of its MinHash: of two texts of Jaccard similarity J, a share of about (1 + J) / 2 of
-    /// the bits is equal (Li and Koenig 2010). No word can be had back from it.
-    Wording(u64),
+    /// Own words that repeat an earlier text: so many thousandths of the surprise of all its words are in that one too (1,000 is word for
+    /// word).
+    Copied(u16),
     /// A repost so many milliseconds after the original, which was seen too.
     After(u32),
 }
 
-/// Two accounts with accumulated co-act evidence of one kind.
+/// Two accounts that used more keys in common than chance explains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tie {
     /// The lesser account.
     pub a: AccountRef,
     /// The greater account.
     pub b: AccountRef,
-    /// The kind of trace.
+    /// The kind of most of the keys in common.
     pub kind: TraceKind,
-    /// Credited co-acts: at most one per pair in 30 minutes.
+    /// Keys that both used within a day of each other, over seven days; keys of more than 400 accounts are not counted.
     pub co_acts: u32,
-    /// Distinct keys among them.
-    pub distinct_keys: u32,
-    /// Evidence in nats.
+    /// Mean number of such keys by chance, given how active both are and how popular keys are.
+    pub expected: f64,
+    /// -ln of the chance of so many keys or more (Poisson), nats.
     pub nats: f64,
-    /// Median time between the two acts, in seconds.
+    /// Median time between the two uses of a key, in seconds.
     pub median_lag_s: f64,
 }

@@ -6,69 +6,52 @@ use crate::post::Millis;
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
-const HOUR: Millis = 60 * MINUTE;
-const DAY: Millis = 24 * HOUR;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
+pub(crate) const DAY: Millis = 24 * HOUR;
 
 /// All parameters of the engine. `Params::default()` is what the accuracy figures are measured with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
     /// How far behind the newest post a post may come and still be put in its place.
     pub allowed_lateness: Millis,
-    /// Windows in which two acts on a key count as a co-act, narrowest first.
-    pub windows: [Millis; 3],
-    /// Acts remembered per key.
-    pub ring: usize,
-    /// How long an act is remembered on its key; later posts than this are too late to count.
+    /// Later posts than this are too late to count; for as long a post's id is remembered, so that none counts twice.
     pub horizon: Millis,
-    /// Safety factor on every account's expected share of acts.
-    pub safety: f64,
-    /// History younger than this is no baseline, so that a burst cannot explain itself.
-    pub baseline_lag: Millis,
-    /// Time in which the weight of old history falls by half.
-    pub baseline_half_life: Millis,
-    /// Time over which an account's present session is averaged.
-    pub session: Millis,
-    /// A co-act earns at least this many nats or is not counted.
-    pub min_credit: f64,
-    /// A pair earns at most one credit in this time: sessions clump.
-    pub credit_interval: Millis,
-    /// Credited co-acts, on as many distinct keys, that a tie needs to propose a candidate.
-    pub propose_co_acts: u32,
-    /// Nats that a tie needs to propose a candidate.
-    pub propose_nats: f64,
-    /// Ties not renewed for this long are forgotten.
-    pub tie_retention: Millis,
+    /// Event time between evaluations: groups are proposed, judged, named and told then.
+    pub tick: Millis,
+    /// How long uses of keys are remembered: for ties, for naming, and so that an account's use of a key counts once.
+    pub retention: Millis,
+    /// The newest users of a key with whom a further user is paired.
+    pub ring: usize,
+    /// Keys of more accounts than this, over `retention`, tie nobody; more accounts than this outside a group, in six hours, give the
+    /// outcome *nothing*.
+    pub popular: usize,
+    /// Chance (Poisson) below which two accounts are tied.
+    pub tie_chance: f64,
+    /// Least share of an account's own texts that repeat another account's for it to be a copier.
+    pub copier_share: f64,
     /// Fewest accounts of a candidate, and of a cluster.
     pub min_members: usize,
-    /// Most accounts of a candidate; at most 64.
+    /// Most accounts of a candidate; larger groups are counted and not tested.
     pub max_members: usize,
     /// A candidate this alike (Jaccard) to a living one is not new.
     pub same_candidate: f64,
-    /// Candidates that gathered no evidence for this long are dropped.
+    /// Candidates without a post for this long are dropped.
     pub candidate_retention: Millis,
-    /// A candidate whose evidence falls below this, in nats, is tested no further ...
-    pub give_up: f64,
-    /// ... and may be proposed again after this long.
-    pub give_up_rest: Millis,
-    /// How long a test on a key stays open.
-    pub test_window: Millis,
-    /// Weight of the alternative in a key's e-value.
-    pub epsilon: f64,
-    /// False discovery rate for candidates, and for the members of one.
+    /// Safety factor on the rate at which others repeat the group.
+    pub safety: f64,
+    /// False discovery rate for groups.
     pub alpha: f64,
-    /// Event time between evaluations.
-    pub tick: Millis,
+    /// Local false discovery rate for the accounts that a group's naming finds.
+    pub naming_rate: f64,
     /// Clusters whose named members overlap by this share of the smaller one are one campaign.
     pub same_campaign: f64,
-    /// Keys listed as evidence of one candidate; the nats of the rest are summed.
+    /// Posts kept as evidence of one candidate; the gains of others are summed.
     pub max_evidence: usize,
-    /// Estimated Jaccard similarity from which two texts are near-duplicates.
-    pub text_similarity: f64,
-    /// Shortest text, in words, that can be a near-duplicate.
-    pub text_min_words: usize,
-    /// A single hashtag is a key while the lagged baseline knows at most this many acts on it.
-    pub rare_hashtag_acts: f64,
-    /// Bounds of the tables: keys, ties, habits, candidates, accounts.
+    /// Least net surprise, in nats, of a text that repeats another.
+    pub text_nats: f64,
+    /// Accounts that must have written one text for it to be told as such.
+    pub one_text_accounts: usize,
+    /// Bounds of the tables.
     pub limits: Limits,
     /// Canonical address by short link, host and path without scheme; resolved offline only.
     pub short_links: BTreeMap<String, String>,
@@ -77,13 +60,13 @@ pub struct Params {
 /// Most entries of each table; what is evicted is counted in [`Stats`](crate::Stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Live keys; the longest idle go first.
-    pub keys: usize,
-    /// Ties; the weakest go first.
+    /// Remembered uses of a key by an account; the oldest go first.
+    pub uses: usize,
+    /// Pairs of accounts with a key in common; those with one key go first, the oldest before the others.
     pub ties: usize,
-    /// Habits (account and source pairs); the weakest go first.
-    pub habits: usize,
-    /// Living candidates; those with the least evidence go first.
+    /// Texts that can be found repeated; the oldest go first.
+    pub texts: usize,
+    /// Living candidates; of those that have not passed, those with the least evidence go first.
     pub candidates: usize,
     /// Accounts; of those in no living candidate, the longest silent go first.
     pub accounts: usize,
@@ -93,38 +76,29 @@ impl Default for Params {
     fn default() -> Params {
         Params {
             allowed_lateness: 5 * MINUTE,
-            windows: [60 * SECOND, 10 * MINUTE, HOUR],
-            ring: 64,
             horizon: 2 * HOUR,
-            safety: 2.0,
-            baseline_lag: DAY,
-            baseline_half_life: 7 * DAY,
-            session: HOUR,
-            min_credit: 1.0,
-            credit_interval: 30 * MINUTE,
-            propose_co_acts: 2,
-            propose_nats: 8.0,
-            tie_retention: 14 * DAY,
-            min_members: 3,
-            max_members: 60,
-            same_candidate: 0.95,
-            candidate_retention: 14 * DAY,
-            give_up: -3.0,
-            give_up_rest: DAY,
-            test_window: 2 * HOUR,
-            epsilon: 0.05,
-            alpha: 0.05,
             tick: 15 * MINUTE,
+            retention: 7 * DAY,
+            ring: 64,
+            popular: 400,
+            tie_chance: 1e-5,
+            copier_share: 0.2,
+            min_members: 3,
+            max_members: 5_000,
+            same_candidate: 0.7,
+            candidate_retention: 14 * DAY,
+            safety: 2.0,
+            alpha: 0.05,
+            naming_rate: 0.03,
             same_campaign: 0.5,
             max_evidence: 500,
-            text_similarity: 0.7,
-            text_min_words: 4,
-            rare_hashtag_acts: 5.0,
+            text_nats: 22.0,
+            one_text_accounts: 30,
             limits: Limits {
-                keys: 2_000_000,
+                uses: 20_000_000,
                 ties: 4_000_000,
-                habits: 4_000_000,
-                candidates: 20_000,
+                texts: 1_000_000,
+                candidates: 2_000,
                 accounts: 5_000_000,
             },
             short_links: BTreeMap::new(),
@@ -148,34 +122,23 @@ impl Params {
         let positive = "must be greater than zero";
         let rules = [
             ("allowed_lateness", self.allowed_lateness >= 0, "must not be negative"),
-            ("windows", self.windows[0] > 0, positive),
-            (
-                "windows",
-                self.windows[0] < self.windows[1] && self.windows[1] < self.windows[2],
-                "must grow from the first to the last",
-            ),
-            ("horizon", self.horizon >= self.windows[2], "must be no shorter than the widest window"),
-            ("ring", (4..=4096).contains(&self.ring), "must lie in 4 to 4096"),
-            ("safety", self.safety >= 1.0, "must be 1 or more"),
-            ("baseline_lag", self.baseline_lag >= 0, "must not be negative"),
-            ("baseline_half_life", self.baseline_half_life > 0, positive),
-            ("session", self.session > 0, positive),
-            ("min_credit", self.min_credit > 0.0, positive),
-            ("propose_co_acts", self.propose_co_acts >= 1, "must be 1 or more"),
-            ("min_members", self.min_members >= 3, "must be 3 or more"),
-            (
-                "max_members",
-                self.max_members >= self.min_members && self.max_members <= 64,
-                "must lie in min_members to 64",
-            ),
-            ("same_candidate", in_unit(self.same_candidate), "must lie in 0 to 1"),
-            ("give_up", self.give_up < 0.0, "must be less than zero"),
-            ("test_window", self.test_window > 0, positive),
-            ("epsilon", self.epsilon > 0.0 && self.epsilon < 1.0, "must lie between 0 and 1"),
-            ("alpha", self.alpha > 0.0 && self.alpha < 1.0, "must lie between 0 and 1"),
+            ("horizon", self.horizon > 0, positive),
             ("tick", self.tick > 0, positive),
+            ("retention", self.retention >= DAY, "must be a day or more"),
+            ("ring", (4..=4096).contains(&self.ring), "must lie in 4 to 4096"),
+            ("popular", self.popular >= 1, "must be 1 or more"),
+            ("tie_chance", self.tie_chance > 0.0 && self.tie_chance < 1.0, "must lie between 0 and 1"),
+            ("copier_share", in_unit(self.copier_share), "must lie in 0 to 1"),
+            ("min_members", self.min_members >= 3, "must be 3 or more"),
+            ("max_members", self.max_members >= self.min_members, "must be no less than min_members"),
+            ("same_candidate", in_unit(self.same_candidate), "must lie in 0 to 1"),
+            ("candidate_retention", self.candidate_retention > 0, positive),
+            ("safety", self.safety >= 1.0, "must be 1 or more"),
+            ("alpha", self.alpha > 0.0 && self.alpha < 1.0, "must lie between 0 and 1"),
+            ("naming_rate", self.naming_rate > 0.0 && self.naming_rate < 1.0, "must lie between 0 and 1"),
             ("same_campaign", in_unit(self.same_campaign), "must lie in 0 to 1"),
-            ("text_similarity", in_unit(self.text_similarity), "must lie in 0 to 1"),
+            ("text_nats", self.text_nats > 0.0, positive),
+            ("one_text_accounts", self.one_text_accounts >= 3, "must be 3 or more"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((parameter, _, problem)) => Err(ParamsError { parameter, problem }),

@@ -33,10 +33,17 @@ pub struct Stats {
     pub too_late: u64,
     /// Posts delivered again.
     pub duplicate: u64,
-    /// Acts by kind, in the order of [`TraceKind::ALL`].
-    pub acts: [u64; TraceKind::ALL.len()],
+    /// Uses of keys by kind, in the order of [`TraceKind::ALL`]; an account's further uses of one key are not counted for the time of
+    /// `retention`.
+    pub uses: [u64; TraceKind::ALL.len()],
     /// Candidates proposed.
     pub candidates_proposed: u64,
+    /// Groups that were too large to be tested.
+    pub too_large: u64,
+    /// Candidates that passed the test, as discoveries: those alike count once.
+    pub discoveries: u64,
+    /// Near misses told.
+    pub near_misses: u64,
     /// Cluster states told.
     pub clusters_told: u64,
     /// Entries dropped for want of room.
@@ -50,12 +57,12 @@ pub struct Stats {
 /// Entries dropped because a table was full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evicted {
-    /// Live keys.
-    pub keys: u64,
-    /// Ties.
+    /// Remembered uses of keys.
+    pub uses: u64,
+    /// Pairs of accounts with a key in common.
     pub ties: u64,
-    /// Account and source pairs of the baseline.
-    pub habits: u64,
+    /// Texts that could be found repeated.
+    pub texts: u64,
     /// Candidates.
     pub candidates: u64,
     /// Accounts.
@@ -64,9 +71,9 @@ pub struct Evicted {
 
 impl AddAssign for Evicted {
     fn add_assign(&mut self, more: Evicted) {
-        self.keys += more.keys;
+        self.uses += more.uses;
         self.ties += more.ties;
-        self.habits += more.habits;
+        self.texts += more.texts;
         self.candidates += more.candidates;
         self.accounts += more.accounts;
     }
@@ -77,21 +84,21 @@ impl AddAssign for Evicted {
 pub struct Sizes {
     /// Posts that wait for the watermark.
     pub waiting: usize,
-    /// Live keys.
+    /// Keys with a remembered use.
     pub keys: usize,
-    /// Ties.
+    /// Remembered uses of keys.
+    pub uses: usize,
+    /// Pairs of accounts with a key in common.
     pub ties: usize,
+    /// Texts that can be found repeated.
+    pub texts: usize,
     /// Accounts.
     pub accounts: usize,
-    /// Account and source pairs of the baseline.
-    pub habits: usize,
     /// Living candidates.
     pub candidates: usize,
-    /// Open tests.
-    pub open_tests: usize,
 }
 
-/// What is known against one account.
+/// What is known of one account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountEvidence {
     /// Who.
@@ -100,13 +107,19 @@ pub struct AccountEvidence {
     pub posts: u64,
     /// Last post seen.
     pub last_post: Millis,
-    /// Nats of its strongest tie: surprise on the past, not tested.
+    /// Nats of its strongest tie: -ln of the chance of so many keys in common. Surprise on the past, not tested.
     pub tie_nats: f64,
-    /// How much company it keeps with others on rare things (the engine's `company` has the formula): it ranks the accounts of one stream,
-    /// and is neither nats nor a probability.
-    pub company: f64,
-    /// ln of its best e-value as a member of any candidate; `None` where it never was one.
+    /// Own texts, and those of them that repeat another account's of the day before.
+    pub texts: u32,
+    /// See `texts`.
+    pub copies: u32,
+    /// How much it acts like others for one so active: it ranks the accounts of one stream, and is neither nats nor a probability. The
+    /// engine's `ranking` has the formula.
+    pub suspicion: f64,
+    /// Evidence, in nats, that it belongs to the group that names it most strongly; `None` where none judged it.
     pub log_e: Option<f64>,
+    /// The probability, by that naming, that it belongs to the group.
+    pub posterior: Option<f64>,
 }
 
 impl Stats {

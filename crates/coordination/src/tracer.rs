@@ -1,21 +1,24 @@
-//! The first state machine: posts in, acts out, in event-time order.
+//! Posts in, turns out: each post once, in event-time order, with the keys that it used.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::{Accounts, Profile},
-    cluster::Manner,
+    accounts::{AccountId, Accounts, Profile},
+    cluster::{Manner, TraceKind},
     hash::{Map, hash_strs},
-    history::{AccountId, source_id},
     order::Reorder,
     params::Params,
     post::{Millis, Post, within_reach},
-    stage::{Act, Activity, KeyId, KeyName, PostMark},
     stats::Outcome,
-    trace::{Readers, Resolver, Trace, wording},
+    trace::{Classes, Readers, Trace, Words},
 };
+
+/// Time in which a repost is fast, and time in which it is a repost of something new: no longer than the horizon, for so long every post
+/// is remembered, whatever order posts came in.
+const FAST: Millis = 60_000;
+const PROMPT: Millis = 3_600_000;
 
 /// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
 #[derive(Clone)]
@@ -28,14 +31,14 @@ impl Reader {
 
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
     pub fn read(&self, post: &Post<'_>) -> ReadPost {
-        let (traces, tags) = self.0.read(post);
+        let (traces, words) = self.0.read(post);
         ReadPost {
             at: within_reach(post.created_at),
             id: post.id.as_ref().into(),
             profile: Profile::of(post),
             original: post.repost_of.as_deref().map(|id| post_id(&post.platform, id)),
             traces,
-            tags,
+            words,
         }
     }
 }
@@ -49,8 +52,8 @@ pub struct ReadPost {
     /// The post that it repeats.
     original: Option<u64>,
     traces: Vec<Trace>,
-    /// Hashes of all its hashtags, a repost's too.
-    tags: Vec<KeyId>,
+    /// Its own words.
+    words: Words,
 }
 
 impl ReadPost {
@@ -80,45 +83,47 @@ impl PartialEq for ReadPost {
 
 impl Eq for ReadPost {}
 
-/// The trace machine.
+/// Gives posts their turns.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Tracer {
     order: Reorder<ReadPost>,
     seen: Recent,
     pub accounts: Accounts,
-    resolver: Resolver,
-    /// Posts that have had their turn.
-    turns: u64,
-    /// Event time of the first act.
-    start: Option<Millis>,
-    shards: u16,
-    /// Time in which a repost is fast, and time in which it is a repost of something new.
-    fast: Millis,
-    prompt: Millis,
+    pub texts: Classes,
 }
 
-/// A post's turn: its acts, each with the shard that it belongs to.
+/// A post's turn.
 pub(crate) struct Turn {
     pub at: Millis,
     pub account: AccountId,
-    /// Hashes of all its hashtags, a repost's too.
-    pub tags: Vec<KeyId>,
-    pub acts: Vec<(Activity, Act)>,
+    pub post: Arc<str>,
+    /// Time since the original, where it is a repost of something new.
+    pub lag: Option<Millis>,
+    /// What it did, its own words included.
+    pub traces: Vec<Trace>,
+    /// Whether it has own words, and of a copy how many thousandths.
+    pub own_text: bool,
+    pub copied: Option<u16>,
+}
+
+impl Turn {
+    /// How the post is on a key.
+    pub(crate) fn manner(&self, kind: TraceKind) -> Manner {
+        match (kind, self.copied, self.lag) {
+            (TraceKind::Text, Some(thousandths), _) => Manner::Copied(thousandths),
+            (TraceKind::Repost, _, Some(lag)) => Manner::After(u32::try_from(lag).unwrap_or(u32::MAX)),
+            _ => Manner::Plain,
+        }
+    }
 }
 
 impl Tracer {
-    pub(crate) fn new(params: &Params, shards: u16) -> Tracer {
+    pub(crate) fn new(params: &Params) -> Tracer {
         Tracer {
             order: Reorder::new(params.allowed_lateness),
             seen: Recent::new(params.horizon + params.allowed_lateness),
             accounts: Accounts::default(),
-            resolver: Resolver::new(params),
-            turns: 0,
-            start: None,
-            shards,
-            fast: params.windows[0],
-            // No longer than the horizon: for so long every post is remembered, whatever order posts came in.
-            prompt: params.windows[2],
+            texts: Classes::new(params),
         }
     }
 
@@ -133,11 +138,6 @@ impl Tracer {
 
     pub(crate) fn waiting(&self) -> usize {
         self.order.len()
-    }
-
-    /// Event time from the first act to now.
-    pub(crate) fn history(&self, now: Millis) -> Millis {
-        self.start.map_or(0, |start| now.saturating_sub(start).max(0))
     }
 
     pub(crate) fn admit(&mut self, post: ReadPost, horizon: Millis) -> Outcome {
@@ -160,42 +160,24 @@ impl Tracer {
     /// The next post has its turn.
     pub(crate) fn turn(&mut self) -> Option<Turn> {
         let (at, post) = self.order.pop()?;
-        self.turns += 1;
         self.seen.forget(at);
         let lag = post.original.and_then(|original| self.seen.at(original)).map(|original| at - original);
-        let lag = lag.filter(|lag| (0..=self.prompt).contains(lag));
-        let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= self.fast));
-        let mut acts = Vec::with_capacity(post.traces.len());
-        self.resolver.begin(at, &post.traces);
-        for mut trace in post.traces {
-            let manner = match (&trace.signature, lag) {
-                (Some(signature), _) => Manner::Wording(wording(signature)),
-                (None, Some(lag)) => Manner::After(u32::try_from(lag).unwrap_or(u32::MAX)),
-                (None, None) => Manner::Plain,
-            };
-            if self.resolver.resolve(at, &mut trace) {
-                acts.push(self.act(at, account, trace, PostMark { id: post.id.clone(), manner }));
-            }
+        let lag = lag.filter(|lag| (0..=PROMPT).contains(lag));
+        let number = post_id(post.profile.platform(), &post.id);
+        let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= FAST));
+        let mut traces = post.traces;
+        let link = traces.iter().find(|trace| trace.kind == TraceKind::Url).map(|trace| hash_strs(2, &[&trace.key]));
+        let found = self.texts.add(at, &post.words, link, number);
+        if let Some(text) = found.as_ref().filter(|text| text.own) {
+            traces.push(Trace::of_itself(TraceKind::Text, format!("{:016x}", text.class)));
         }
-        if !acts.is_empty() {
-            self.start.get_or_insert(at);
-        }
-        Some(Turn { at, account, tags: post.tags, acts })
+        let copied = found.as_ref().and_then(|text| text.copied);
+        Some(Turn { at, account, post: post.id, lag, traces, own_text: found.is_some_and(|text| text.own), copied })
     }
 
-    fn act(&self, at: Millis, account: AccountId, trace: Trace, post: PostMark) -> (Activity, Act) {
-        let (turn, kind) = (self.turns, trace.kind);
-        let source = source_id(trace.source_kind, &trace.source);
-        // Source and key are one name: whatever a key's source is, all acts on it meet on one shard.
-        let key = hash_strs(source ^ kind as u64, &[&trace.key]);
-        let shard = (source % u64::from(self.shards)) as u16;
-        let name = KeyName { kind, source: trace.source.into(), source_kind: trace.source_kind, key: trace.key.into() };
-        (Activity { turn, at, account, kind, shard }, Act { turn, at, account, key, source, name, post })
-    }
-
-    /// Forgets what is older than the horizon.
+    /// Forgets what is older than it can matter.
     pub(crate) fn expire(&mut self, now: Millis) {
-        self.resolver.expire(now);
+        self.texts.expire(now);
     }
 }
 

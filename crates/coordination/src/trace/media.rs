@@ -1,6 +1,6 @@
 //! `media`: the same picture or video, by the perceptual hash that came with the post.
 
-use super::{Reader, Reading, Trace, on_platform};
+use super::{Reader, Reading, Trace};
 use crate::cluster::TraceKind;
 
 /// More attachments of a post than this are not read.
@@ -17,9 +17,7 @@ impl Reader for Media {
             if key.is_empty() || traces[before..].iter().any(|t| t.key == key) {
                 continue;
             }
-            // Whoever is first seen with it is taken for its uploader; that is settled in event-time order.
-            let source = on_platform(post, &post.account_id);
-            traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Media, key, source) });
+            traces.push(Trace::of_itself(TraceKind::Media, key));
         }
     }
 }
@@ -40,6 +38,6 @@ mod tests {
         let mut traces = Vec::new();
         Media.read(&Reading::of(&post), &mut traces);
         let got: Vec<(&str, &str)> = traces.iter().map(|t| (t.key.as_str(), t.source.as_str())).collect();
-        assert_eq!(got, [("ab12", "x:ann"), ("cd", "x:ann")]);
+        assert_eq!(got, [("ab12", "ab12"), ("cd", "cd")]);
     }
 }

@@ -3,9 +3,6 @@
 use super::{Reader, Reading, Trace, on_platform};
 use crate::cluster::TraceKind;
 
-/// Source of an answer to an author who is not known; all of them share it, as with reposts.
-const UNKNOWN_AUTHOR: &str = "unknown author";
-
 pub(super) struct Replies;
 
 impl Reader for Replies {
@@ -18,9 +15,10 @@ impl Reader for Replies {
         if post.reply_to_account.as_deref().is_some_and(|account| account == post.account_id) {
             return;
         }
-        let source = on_platform(post, post.reply_to_account.as_deref().unwrap_or(UNKNOWN_AUTHOR));
         let key = on_platform(post, target);
-        traces.push(Trace { source_kind: TraceKind::Repost, ..Trace::new(TraceKind::Reply, key, source) });
+        // Whoever is reposted and answered is one source; of an author who is not known, the post.
+        let source = post.reply_to_account.as_deref().map_or_else(|| key.clone(), |author| on_platform(post, author));
+        traces.push(Trace { kind: TraceKind::Reply, key, source, source_kind: TraceKind::Repost });
     }
 }
 
@@ -45,7 +43,7 @@ mod tests {
     #[test]
     fn the_answered_post_is_the_key_and_its_author_the_source() {
         assert_eq!(read(Some("7"), Some("bob")), [("x:7".to_owned(), "x:bob".to_owned())]);
-        assert_eq!(read(Some("7"), None), [("x:7".to_owned(), "x:unknown author".to_owned())]);
+        assert_eq!(read(Some("7"), None), [("x:7".to_owned(), "x:7".to_owned())]);
         assert_eq!(read(None, Some("bob")), []);
         assert_eq!(read(Some("7"), Some("ann")), [], "a thread of one's own");
     }

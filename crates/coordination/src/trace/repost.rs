@@ -7,10 +7,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Reader, Reading, Trace, on_platform, quoted_repost};
 use crate::cluster::TraceKind;
 
-/// Source of a repost whose original author is not known. All of them share it: what cannot be told from a fandom of one
-/// author must not count as many authors.
-const UNKNOWN_AUTHOR: &str = "unknown author";
-
 pub(super) struct Reposts;
 
 impl Reader for Reposts {
@@ -24,13 +20,15 @@ impl Reader for Reposts {
             }
             (None, None) => return,
         };
-        let author: Cow<'_, str> = match (&post.repost_of_account, quoted) {
-            (Some(author), _) => (&**author).into(),
-            (None, Some((author, _))) => format!("@{}", author.to_lowercase()).into(),
-            (None, None) => UNKNOWN_AUTHOR.into(),
-        };
         // Ids are unique on one platform only.
-        traces.push(Trace::new(TraceKind::Repost, on_platform(post, &key), on_platform(post, &author)));
+        let key = on_platform(post, &key);
+        let source = match (&post.repost_of_account, quoted) {
+            (Some(author), _) => on_platform(post, author),
+            (None, Some((author, _))) => on_platform(post, &format!("@{}", author.to_lowercase())),
+            // Of an author who is not known, the post.
+            (None, None) => key.clone(),
+        };
+        traces.push(Trace { kind: TraceKind::Repost, key, source, source_kind: TraceKind::Repost });
     }
 }
 
@@ -72,7 +70,7 @@ mod tests {
         );
         check(
             Post { platform: "x".into(), repost_of: Some("7".into()), ..Post::default() },
-            &[("x:7", "x:unknown author")],
+            &[("x:7", "x:7")],
         );
     }
 

@@ -48,6 +48,12 @@ const TRACKING: &[&str] = &[
     "__twitter_impression",
     "amp",
 ];
+/// Whose links say nothing of where they lead: each posting has one of its own.
+const SHORTENERS: &[&str] = &[
+    "t.co", "bit.ly", "ow.ly", "goo.gl", "tinyurl.com", "buff.ly", "dlvr.it", "is.gd", "ift.tt", "fb.me", "j.mp", "wp.me", "lnkd.in",
+    "tiny.cc", "shar.es", "su.pr", "po.st", "trib.al", "cutt.ly", "rebrand.ly", "shorturl.at", "t.ly", "rb.gy", "v.gd", "clck.ru",
+    "t.cn", "dld.bz", "lnk.to", "soo.gd", "adf.ly", "bl.ink", "snip.ly", "x.co", "u.to", "ht.ly", "amzn.to", "nyti.ms", "wapo.st",
+];
 /// More links in a post than this are not read.
 const MOST: usize = 10;
 
@@ -69,11 +75,16 @@ impl Reader for Urls {
             if let Some(target) = self.short_links.get(&key).and_then(|target| Address::read(target)) {
                 (key, source) = (target.key(), target.site().to_owned());
             }
-            if !traces[before..].iter().any(|t| t.key == key) {
-                traces.push(Trace::new(TraceKind::Url, key, source));
+            if !is_shortener(&source) && !traces[before..].iter().any(|t| t.key == key) {
+                traces.push(Trace { kind: TraceKind::Url, key, source, source_kind: TraceKind::Url });
             }
         }
     }
+}
+
+/// Whether a site shortens links.
+fn is_shortener(site: &str) -> bool {
+    SHORTENERS.contains(&site)
 }
 
 /// The addresses that a post links to.
