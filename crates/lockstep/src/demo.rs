@@ -84,7 +84,8 @@ impl Demo {
             self.posts.clone()
         };
         let input = Input::open(&files, Options::default())?;
-        let mut config = Config::load(None)?;
+        let (mut config, warnings) = Config::load(None)?;
+        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
         config.log.dir = data.join("log");
         config.admin.listen = self.admin;
