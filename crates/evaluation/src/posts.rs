@@ -219,6 +219,13 @@ pub struct AccountCounts {
     pub unknown: u64,
 }
 
+impl AccountCounts {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.inauthentic + self.organic + self.unknown
+    }
+}
+
 /// Clusters at the end of the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileTally {
@@ -372,26 +379,30 @@ impl Labels {
         members.into_iter().map(of_campaign).collect()
     }
 
-    /// The order of accounts.csv, with equal evidence as equal ranks; accounts without any evidence come last, all equal. Accounts of
-    /// unknown label are left out.
+    /// Accounts of unknown label are left out.
     fn ranking(&self, accounts: &[RankedAccount]) -> Ranking {
-        let mut ranks: BTreeMap<AccountKey, f64> = BTreeMap::new();
-        let mut rank = 0.0;
-        let mut before: Option<&RankedAccount> = None;
-        for account in accounts {
-            if !before.is_some_and(|before| equal(before, account)) {
-                rank += 1.0;
-            }
-            before = Some(account);
-            ranks.insert(crate::truth::key(&account.account.evidence.account), rank);
-        }
-        let last = rank + 1.0;
+        let scores = scores(accounts);
         let scored = self.of_account.iter().filter_map(|(key, account)| {
-            let rank = ranks.get(key).copied().unwrap_or(last);
-            account.inauthentic.map(|inauthentic| (-rank, inauthentic))
+            let score = scores.get(key).copied().unwrap_or(f64::NEG_INFINITY);
+            account.inauthentic.map(|inauthentic| (score, inauthentic))
         });
         Ranking::new(scored.collect())
     }
+}
+
+/// The order of accounts.csv as scores: equal evidence is an equal score. Accounts without any evidence have none: they come last, all
+/// equal.
+pub(crate) fn scores(accounts: &[RankedAccount]) -> BTreeMap<AccountKey, f64> {
+    let mut rank = 0.0;
+    let mut before: Option<&RankedAccount> = None;
+    let score = |account| {
+        if !before.is_some_and(|before| equal(before, account)) {
+            rank -= 1.0;
+        }
+        before = Some(account);
+        (crate::truth::key(&account.account.evidence.account), rank)
+    };
+    accounts.iter().map(score).collect()
 }
 
 impl fmt::Display for FileFigures {
@@ -445,11 +456,11 @@ impl fmt::Display for FileTally {
 
 /// Whether two neighbours of the ranking differ in name only.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
-    // What the ranking looks at; the member test counts from 0 on.
+    // What the ranking looks at.
     let rank = |account: &RankedAccount| {
-        let AccountEvidence { log_e, company, tie_nats, .. } = account.account.evidence;
+        let AccountEvidence { log_e, suspicion, .. } = account.account.evidence;
         let status = account.cluster.as_ref().map(|(_, status)| *status);
-        (account.probability, status, log_e.unwrap_or(0.0).max(0.0), company, tie_nats)
+        (account.probability, status, log_e.unwrap_or(0.0), suspicion)
     };
     rank(x) == rank(y)
 }
@@ -520,15 +531,18 @@ mod tests {
 
     #[test]
     fn accounts_without_evidence_rank_last_together() {
-        let account = |id: &str, tie_nats: f64| RankedAccount {
+        let account = |id: &str, suspicion: f64| RankedAccount {
             account: Account {
                 evidence: AccountEvidence {
                     account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
                     posts: 1,
                     last_post: 0,
-                    tie_nats,
-                    company: 0.0,
+                    tie_nats: 0.0,
+                    texts: 0,
+                    copies: 0,
+                    suspicion,
                     log_e: None,
+                    posterior: None,
                 },
                 cluster: None,
             },

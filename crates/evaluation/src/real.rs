@@ -28,6 +28,7 @@ use messages::cluster::Status;
 use serde::Serialize;
 use simulator::AccountKey;
 
+pub use table::Table;
 pub use run::{Clock, Measuring, Step, beside, measure};
 
 use crate::{
@@ -84,12 +85,14 @@ pub struct FileReport {
     pub candidates_tested: u64,
     /// Groups and accounts by status at the end of the file.
     pub at_the_end: Statuses,
-    /// The same of everything that was ever told, be it no longer true at the end.
+    /// The same of everything that was ever told, be it no longer true at the end; near misses as of the end.
     pub ever: Statuses,
-    /// Of the flagged accounts.
-    pub precision_flagged: Precision,
-    /// Of the flagged and the coordinated accounts.
-    pub precision_coordinated: Precision,
+    /// Of those that are flagged at the end.
+    pub flagged: Named,
+    /// Of those that are flagged or coordinated.
+    pub flagged_or_coordinated: Named,
+    /// Of those that are flagged, coordinated or single-source.
+    pub reported: Named,
     /// The operations that the labels name, the largest first.
     pub operations: Vec<Operation>,
     /// The groups that stand at the end, as they are told.
@@ -120,6 +123,15 @@ pub struct Told {
     pub groups: u64,
     /// Accounts by label.
     pub accounts: AccountCounts,
+}
+
+/// How well accounts are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Named {
+    /// Inauthentic accounts among those named.
+    pub precision: Precision,
+    /// Named among all inauthentic accounts; `None` where there are none.
+    pub recall: Option<f64>,
 }
 
 /// Inauthentic accounts among those named; `None` where nobody is.
@@ -177,10 +189,8 @@ pub struct MethodReport {
     pub method: String,
     /// Accounts that it flags, by label; `None` where it only ranks.
     pub flagged: Option<AccountCounts>,
-    /// Of these.
-    pub precision: Precision,
-    /// Inauthentic accounts flagged, of all; `None` where there are none, or it flags none by design.
-    pub recall: Option<f64>,
+    /// How well.
+    pub named: Option<Named>,
     /// How it ranks accounts; `None` unless both labels occur.
     pub ranking: Option<RankingReport>,
     /// Processor time.
@@ -221,29 +231,20 @@ pub enum Drawn {
     Accounts,
 }
 
-/// A group as it was told.
-#[derive(Debug, Clone, PartialEq)]
-struct Telling {
-    /// Event time that the stream had come to.
-    at: Millis,
-    cluster_id: String,
-    status: Status,
-    accounts: Vec<AccountKey>,
-}
-
 /// The statuses that count here, the best first.
 const STATUSES: [Status; 4] = [Status::Flagged, Status::Coordinated, Status::SingleSource, Status::NearMiss];
 
 impl Statuses {
-    /// Counts groups, and each account with its best status.
-    fn of<'t>(groups: impl IntoIterator<Item = (Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
-        let groups: Vec<(Status, &[AccountKey])> = groups.into_iter().collect();
-        let best = best(groups.iter().copied());
-        let told = |status: Status| Told {
-            groups: groups.iter().filter(|(of, _)| *of == status).count() as u64,
-            accounts: labels.count(best.iter().filter(|(_, of)| **of == status).map(|(account, _)| *account)),
+    /// Counts groups, and each account, with their best status.
+    fn of<'t>(told: impl IntoIterator<Item = (&'t str, Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
+        let told: Vec<(&str, Status, &[AccountKey])> = told.into_iter().collect();
+        let accounts = best(told.iter().flat_map(|(_, status, accounts)| accounts.iter().map(|one| (one, *status))));
+        let groups = best(told.iter().map(|(id, status, _)| (*id, *status)));
+        let count = |status: Status| Told {
+            groups: groups.values().filter(|of| **of == status).count() as u64,
+            accounts: labels.count(accounts.iter().filter(|(_, of)| **of == status).map(|(account, _)| *account)),
         };
-        let [flagged, coordinated, single_source, near_miss] = STATUSES.map(told);
+        let [flagged, coordinated, single_source, near_miss] = STATUSES.map(count);
         Statuses { flagged, coordinated, single_source, near_miss }
     }
 
@@ -258,34 +259,49 @@ impl Statuses {
     }
 }
 
-/// The best status of each account.
-fn best<'t>(groups: impl IntoIterator<Item = (Status, &'t [AccountKey])>) -> BTreeMap<&'t AccountKey, Status> {
+/// The best status of each account, or of each group; others than these statuses do not count.
+fn best<T: Ord>(told: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, Status> {
     let place = |status: Status| STATUSES.iter().position(|known| *known == status);
-    let mut best: BTreeMap<&AccountKey, Status> = BTreeMap::new();
-    for (status, accounts) in groups.into_iter().filter(|(status, _)| place(*status).is_some()) {
-        for account in accounts {
-            let known = best.entry(account).or_insert(status);
-            if place(status) < place(*known) {
-                *known = status;
-            }
+    let mut best: BTreeMap<T, Status> = BTreeMap::new();
+    for (of, status) in told.into_iter().filter(|(_, status)| place(*status).is_some()) {
+        let known = best.entry(of).or_insert(status);
+        if place(status) < place(*known) {
+            *known = status;
         }
     }
     best
 }
 
-impl Precision {
-    fn of(accounts: AccountCounts) -> Precision {
-        let AccountCounts { inauthentic, organic, unknown } = accounts;
-        let share = |of: u64| (of > 0).then(|| inauthentic as f64 / of as f64);
-        Precision {
-            unknown_is_wrong: share(inauthentic + organic + unknown),
-            unknown_left_out: share(inauthentic + organic),
+impl Named {
+    /// Of accounts with these labels, in a file with so many inauthentic ones.
+    fn of(named: AccountCounts, inauthentic: u64) -> Named {
+        let share = |of: u64| (of > 0).then(|| named.inauthentic as f64 / of as f64);
+        Named {
+            precision: Precision {
+                unknown_is_wrong: share(named.inauthentic + named.organic + named.unknown),
+                unknown_left_out: share(named.inauthentic + named.organic),
+            },
+            recall: share(inauthentic),
         }
+    }
+
+    /// Of the accounts of all these.
+    fn of_all(told: &[Told], inauthentic: u64) -> Named {
+        let sum = told.iter().fold(AccountCounts::default(), |sum, told| AccountCounts {
+            inauthentic: sum.inauthentic + told.accounts.inauthentic,
+            organic: sum.organic + told.accounts.organic,
+            unknown: sum.unknown + told.accounts.unknown,
+        });
+        Named::of(sum, inauthentic)
     }
 }
 
 /// How the operations that the labels name fared, the largest first.
-fn operations(labels: &Labels, best: &BTreeMap<&AccountKey, Status>, tellings: &[Telling]) -> Vec<Operation> {
+fn operations(
+    labels: &Labels,
+    best: &BTreeMap<&AccountKey, Status>,
+    tellings: &[(Millis, Status, Vec<AccountKey>)],
+) -> Vec<Operation> {
     let mut members: BTreeMap<&str, BTreeSet<&AccountKey>> = BTreeMap::new();
     for (account, _) in labels.accounts() {
         for name in labels.campaigns_of(account) {
@@ -297,10 +313,10 @@ fn operations(labels: &Labels, best: &BTreeMap<&AccountKey, Status>, tellings: &
         let mut firsts: Vec<Millis> = members.iter().filter_map(|account| labels.first_post(account)).collect();
         firsts.sort_unstable();
         let after = |statuses: &[Status]| {
-            let is_its = |told: &&Telling| {
-                statuses.contains(&told.status) && told.accounts.iter().filter(|a| members.contains(a)).count() >= TOLD
+            let is_its = |(_, status, accounts): &&(Millis, Status, Vec<AccountKey>)| {
+                statuses.contains(status) && accounts.iter().filter(|account| members.contains(account)).count() >= TOLD
             };
-            let first = tellings.iter().filter(is_its).map(|told| told.at).min()?;
+            let first = tellings.iter().filter(is_its).map(|(at, _, _)| *at).min()?;
             Some((first - firsts.get(TOLD - 1)?) as f64 / 60_000.0)
         };
         let [flagged, coordinated, single_source, near_miss] = STATUSES.map(count);
@@ -323,13 +339,11 @@ fn operations(labels: &Labels, best: &BTreeMap<&AccountKey, Status>, tellings: &
 impl MethodReport {
     fn of(method: &str, verdicts: &Verdicts, labels: &Labels, units: &Units, cpu_seconds: f64) -> MethodReport {
         let flagged = verdicts.flagged.as_ref().map(|flagged| labels.count(flagged));
-        let inauthentic = labels.accounts().filter(|(_, inauthentic)| *inauthentic == Some(true)).count();
-        let recall = flagged.filter(|_| inauthentic > 0).map(|flagged| flagged.inauthentic as f64 / inauthentic as f64);
+        let inauthentic = labels.accounts().filter(|(_, inauthentic)| *inauthentic == Some(true)).count() as u64;
         MethodReport {
             method: method.to_owned(),
             flagged,
-            precision: flagged.map(Precision::of).unwrap_or_default(),
-            recall,
+            named: flagged.map(|flagged| Named::of(flagged, inauthentic)),
             ranking: RankingReport::of(&verdicts.scores, labels, units),
             cpu_seconds,
         }
