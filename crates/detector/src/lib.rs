@@ -29,6 +29,7 @@ mod pipeline;
 mod service;
 mod shards;
 mod state;
+mod told;
 
 pub use config::{Config, EngineConfig, RETIRED, StartError};
 pub use metrics::DetectorMetrics;

@@ -6,7 +6,7 @@ use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::{detect::status_name, model_metrics::ModelMetrics};
+use crate::{model_metrics::ModelMetrics, told::Telling};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub struct DetectorMetrics {
     discoveries: IntCounter,
     near_misses: IntCounter,
     clusters: IntCounterVec,
+    untold: IntCounter,
     living: IntGaugeVec,
     batch: Histogram,
     unsaved: Gauge,
@@ -79,6 +80,10 @@ impl DetectorMetrics {
                 "Cluster states published, by status.",
                 &["status"],
             )?,
+            untold: metrics.counter(
+                "lockstep_clusters_untold_total",
+                "Cluster states that were not published: they have too many accounts for a message.",
+            )?,
             living: metrics.gauges(
                 "lockstep_clusters",
                 "Clusters in their last published state, by status.",
@@ -110,9 +115,9 @@ impl DetectorMetrics {
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
             made.posts.with_label_values(&[outcome]);
         }
-        for status in ["flagged", "single_source", "coordinated", "faded", "near_miss"] {
-            made.clusters.with_label_values(&[status]);
-            made.living.with_label_values(&[status]);
+        for status in Status::ALL {
+            made.clusters.with_label_values(&[status.name()]);
+            made.living.with_label_values(&[status.name()]);
         }
         Ok(made)
     }
@@ -130,16 +135,21 @@ impl DetectorMetrics {
 
     /// What was told of a cluster has been published.
     pub(crate) fn told(&self, telling: &Telling) {
-        for (_, status) in telling.before.iter().map(|status| ("", status)).chain(telling.removed()) {
-            self.living.with_label_values(&[status_name(*status)]).dec();
+        for before in telling.before.iter().chain(telling.removed.iter().map(|(_, status)| status)) {
+            self.living.with_label_values(&[before.name()]).dec();
         }
         self.stands(telling.message.status, 1);
-        self.clusters.with_label_values(&[status_name(telling.message.status)]).inc();
+        self.clusters.with_label_values(&[telling.message.status.name()]).inc();
     }
 
-    /// So many clusters of a status were told before this start.
+    /// So many clusters of a status were told.
     pub(crate) fn stands(&self, status: Status, clusters: usize) {
-        self.living.with_label_values(&[status_name(status)]).add(clusters as i64);
+        self.living.with_label_values(&[status.name()]).add(clusters as i64);
+    }
+
+    /// A cluster has too many accounts for a message, and was not published.
+    pub(crate) fn too_large_to_tell(&self) {
+        self.untold.inc();
     }
 
     pub(crate) fn unsaved(&self, seconds: f64) {

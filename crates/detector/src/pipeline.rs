@@ -1,10 +1,14 @@
 //! One post to clusters with their verdicts: engine, lexicon and model in a row. No I/O.
+//!
+//! The engine asks the model which of the groups that passed its test are inauthentic, before it merges them; what the model says of a
+//! cluster in words and numbers, its verdict, is worked out here from the same numbers. Both are one model's, because a model is put in
+//! service only while nothing waits for [`Pipeline::take`].
 
 use std::sync::Arc;
 
 use coordination::{AccountEvidence, Cluster, Engine, Finding, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
 use messages::cluster::{ClusterError, ClusterMessage};
-use scoring::{Model, Verdict, features};
+use scoring::{Model, ModelJudge, Verdict, features};
 
 use crate::{
     config::{Config, StartError},
@@ -15,7 +19,8 @@ use crate::{
 /// The engine with what describes and judges its clusters.
 pub struct Pipeline {
     engine: Engine,
-    model: Model,
+    /// The same that the engine's judge goes by.
+    model: Arc<Model>,
     /// Judges beside the model; [`judge`](Self::judge) hands out what it says.
     shadow: Option<Model>,
     lexicon: Arc<Lexicon>,
@@ -26,9 +31,16 @@ pub struct Pipeline {
 /// A cluster's message with what it was made from.
 pub(crate) struct Judged {
     pub(crate) message: ClusterMessage,
-    /// Its features, where it is coordinated: of others no model's word counts.
-    pub(crate) values: Option<Vec<Option<f64>>>,
-    /// What the shadow model says of those.
+    /// Where it is coordinated: of others no model's word counts.
+    pub(crate) judgement: Option<Judgement>,
+}
+
+/// What was made of a coordinated cluster.
+pub(crate) struct Judgement {
+    pub(crate) values: Vec<Option<f64>>,
+    /// The active model's probability.
+    pub(crate) probability: f64,
+    /// What the shadow model says of the values.
     pub(crate) shadow: Option<Verdict>,
 }
 
@@ -58,9 +70,12 @@ impl Reading {
 impl Pipeline {
     /// A pipeline that has seen nothing.
     pub fn new(config: &Config) -> Result<Pipeline, StartError> {
+        let mut engine = config.engine()?;
+        let model = Arc::new(config.model()?);
+        engine.set_judge(Box::new(ModelJudge(model.clone())));
         Ok(Pipeline {
-            engine: config.engine()?,
-            model: config.model()?,
+            engine,
+            model,
             shadow: None,
             lexicon: Arc::new(config.lexicon()?),
             subjects: Subjects::default(),
@@ -100,17 +115,21 @@ impl Pipeline {
     /// The clusters found since the last call, judged and described.
     pub fn take(&mut self) -> Result<Vec<ClusterMessage>, ClusterError> {
         let found = std::mem::take(&mut self.found);
-        found.iter().map(|cluster| self.message(cluster)).collect()
+        found.iter().map(|cluster| Ok(self.message(cluster)?.0)).collect()
     }
 
     /// The same with the shadow model's verdicts.
     pub(crate) fn judge(&mut self) -> Result<Vec<Judged>, ClusterError> {
         let found = std::mem::take(&mut self.found);
         let judge = |cluster: &Cluster| {
-            let message = self.message(cluster)?;
-            let values = (cluster.finding == Finding::Coordinated).then(|| features::values(cluster));
-            let shadow = self.shadow.as_ref().zip(values.as_deref()).map(|(shadow, values)| shadow.verdict_on(values));
-            Ok(Judged { message, values, shadow })
+            let (message, verdict) = self.message(cluster)?;
+            let coordinated = verdict.filter(|_| cluster.finding == Finding::Coordinated);
+            let judgement = coordinated.map(|verdict| {
+                let values = features::values(cluster);
+                let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict_on(&values));
+                Judgement { values, probability: verdict.probability, shadow }
+            });
+            Ok(Judged { message, judgement })
         };
         found.iter().map(judge).collect()
     }
@@ -125,8 +144,10 @@ impl Pipeline {
         self.shadow.as_ref()
     }
 
-    /// Puts a model in service from the next cluster on; returns the one before it.
-    pub(crate) fn set_model(&mut self, model: Model) -> Model {
+    /// Puts a model in service; returns the one before it. To be called only while no cluster waits for [`take`](Self::take): those
+    /// were judged by the one before it.
+    pub(crate) fn set_model(&mut self, model: Arc<Model>) -> Arc<Model> {
+        self.engine.set_judge(Box::new(ModelJudge(model.clone())));
         std::mem::replace(&mut self.model, model)
     }
 
@@ -135,9 +156,9 @@ impl Pipeline {
         self.shadow.replace(model)
     }
 
-    /// Ids of the clusters found since the last [`take`](Self::take).
-    pub(crate) fn found(&self) -> impl Iterator<Item = &str> {
-        self.found.iter().map(|cluster| cluster.id.as_str())
+    /// The clusters found since the last [`take`](Self::take), as the engine tells them.
+    pub(crate) fn found(&self) -> &[Cluster] {
+        &self.found
     }
 
     /// Forgets the clusters found since the last [`take`](Self::take).
@@ -150,9 +171,9 @@ impl Pipeline {
         self.engine.stats()
     }
 
-    /// Ties with at least so many co-acts.
-    pub(crate) fn ties(&mut self, co_acts: u32) -> Vec<Tie> {
-        self.engine.ties(co_acts)
+    /// All ties, strongest first.
+    pub(crate) fn ties(&mut self) -> Vec<Tie> {
+        self.engine.ties()
     }
 
     /// Accounts with any evidence, in order of platform and id.
@@ -160,11 +181,12 @@ impl Pipeline {
         self.engine.accounts()
     }
 
-    fn message(&self, cluster: &Cluster) -> Result<ClusterMessage, ClusterError> {
+    fn message(&self, cluster: &Cluster) -> Result<(ClusterMessage, Option<Verdict>), ClusterError> {
         let posts = cluster.evidence.iter().flat_map(|e| &e.posts);
         let posts = posts.map(|post| (post.account.platform.as_str(), post.id.as_str()));
         let (topics, targets) = self.subjects.of(&self.lexicon, posts);
-        ClusterMessage::new(cluster, &self.model.verdict(cluster), topics, targets)
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| self.model.verdict(cluster));
+        Ok((ClusterMessage::new(cluster, verdict.as_ref(), topics, targets)?, verdict))
     }
 
     /// Engine and subjects as bytes. Clusters that wait for [`take`](Self::take) are not in it.
