@@ -539,16 +539,17 @@ mod tests {
     fn innocents_are_told_by_kind() {
         let fans = GroupTruth { label: Label::Fandom, ..group("fans", "uvw", Vec::new()) };
         // The voice of the campaign is in no list of members, and no innocent.
-        let all = [("abcdefgh", Label::Inauthentic), ("uvw", Label::Fandom), ("xyz", Label::Organic), ("o", Label::Inauthentic)];
+        let all = [
+            ("abcdefgh", Label::Inauthentic),
+            ("uvw", Label::Fandom),
+            ("xyz", Label::Organic),
+            ("o", Label::Inauthentic),
+        ];
         let account = |(ids, label): (&str, Label)| {
             let known = |account| AccountTruth { account, label, group: None, posts: 1 };
             accounts(ids).into_iter().map(known).collect::<Vec<_>>()
         };
-        let truth = Truth {
-            accounts: all.into_iter().flat_map(account).collect(),
-            lookalikes: vec![fans],
-            ..truth()
-        };
+        let truth = Truth { accounts: all.into_iter().flat_map(account).collect(), lookalikes: vec![fans], ..truth() };
         let found = Found {
             clusters: vec![
                 cluster("1", true, &[(1, Status::Flagged, "abu"), (2, Status::Coordinated, "abuvo")]),

@@ -42,7 +42,9 @@ pub mod truth;
 
 use std::path::PathBuf;
 
-pub use figures::{CampaignFigures, Delay, Detection, Innocents, Pairs, Published, PublishedSummary, Run, Summary, Tally};
+pub use figures::{
+    CampaignFigures, Delay, Detection, Innocents, Pairs, Published, PublishedSummary, Run, Summary, Tally,
+};
 pub use method::{Found, FoundCluster, Judge, Method, State};
 pub use report::{MethodFigures, PointFigures, Report, SweepFigures, WorldFigures};
 pub use run::{Job, run_all};

@@ -215,7 +215,8 @@ fn rows(figures: &MethodFigures) -> Vec<Row> {
             let also = if at == 0 { note(&figures.summary) } else { String::new() };
             let wrong = if wrong.is_empty() { wrong } else { format!("false: {wrong}") };
             let innocents = innocents(&published.innocents);
-            let innocents = if innocents.is_empty() { innocents } else { format!("innocent accounts named: {innocents}") };
+            let innocents =
+                if innocents.is_empty() { innocents } else { format!("innocent accounts named: {innocents}") };
             [also, wrong, innocents].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         },
     };

@@ -101,7 +101,8 @@ impl Tied {
     /// Accounts rank by their heaviest tie, then by the sum of weights, then by the number of ties.
     fn verdicts(self, accounts: &Accounts) -> Verdicts {
         let order: BTreeSet<Strength> = self.strengths.iter().copied().collect();
-        let rank: BTreeMap<Strength, f64> = order.into_iter().zip(0_u32..).map(|(s, rank)| (s, f64::from(rank))).collect();
+        let rank: BTreeMap<Strength, f64> =
+            order.into_iter().zip(0_u32..).map(|(s, rank)| (s, f64::from(rank))).collect();
         let tied = accounts.names.iter().zip(&self.strengths).filter(|(_, strength)| strength.ties > 0);
         let key = |number: &u32| accounts.names[*number as usize].clone();
         Verdicts {

@@ -67,7 +67,8 @@ impl Labels {
             return Err(EvaluationError::StandardInput);
         }
         let mut labels = Labels::default();
-        Input::open(files, options)?.each::<EvaluationError>(
+        let mut first = None;
+        let counts = Input::open(files, options)?.each::<EvaluationError>(
             &mut |post, raw| {
                 let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
                 let account = labels.of_account.entry(key).or_default();
@@ -82,9 +83,16 @@ impl Labels {
                 on_post(post);
                 Ok(())
             },
-            &mut |_| {},
+            &mut |bad| {
+                first.get_or_insert_with(|| bad.to_string());
+            },
             &mut |_| {},
         )?;
+        if counts.posts == 0 {
+            let damage = counts.damaged.first().map(ToString::to_string);
+            let first = first.or(damage).unwrap_or_else(|| "there is none".to_owned());
+            return Err(EvaluationError::NoPosts { rejected: counts.bad, first });
+        }
         Ok(labels)
     }
 
@@ -569,7 +577,10 @@ mod tests {
         assert!(labels.any());
         std::fs::write(&path, "account_id\tlabel\na\tbot\n").unwrap();
         let error = labels.overlay(&path).unwrap_err().to_string();
-        assert!(error.ends_with("accounts.tsv: account a: `bot` is no label: write inauthentic, organic or unknown"), "{error}");
+        assert!(
+            error.ends_with("accounts.tsv: account a: `bot` is no label: write inauthentic, organic or unknown"),
+            "{error}"
+        );
         std::fs::write(&path, "account\tlabel\na\torganic\n").unwrap();
         let error = labels.overlay(&path).unwrap_err().to_string();
         assert!(error.contains("accounts.tsv") && error.contains("account_id"), "{error}");

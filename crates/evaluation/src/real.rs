@@ -28,8 +28,8 @@ use messages::cluster::Status;
 use serde::Serialize;
 use simulator::AccountKey;
 
-pub use table::Table;
 pub use run::{Clock, Measuring, Step, beside, measure};
+pub use table::Table;
 
 use crate::{
     peers::Verdicts,
@@ -309,7 +309,8 @@ fn operations(
         }
     }
     let of = |(name, members): (&str, BTreeSet<&AccountKey>)| {
-        let count = |status: Status| members.iter().filter(|account| best.get(*account) == Some(&status)).count() as u64;
+        let count =
+            |status: Status| members.iter().filter(|account| best.get(*account) == Some(&status)).count() as u64;
         let mut firsts: Vec<Millis> = members.iter().filter_map(|account| labels.first_post(account)).collect();
         firsts.sort_unstable();
         let after = |statuses: &[Status]| {
@@ -402,7 +403,12 @@ impl RankingReport {
             precision_at_50: at(50.0),
             precision_at_100: at(100.0),
             drawn: units.drawn,
-            curve: curve.into_iter().enumerate().filter(|(i, _)| i % every == 0 || *i == last).map(|(_, p)| p).collect(),
+            curve: curve
+                .into_iter()
+                .enumerate()
+                .filter(|(i, _)| i % every == 0 || *i == last)
+                .map(|(_, p)| p)
+                .collect(),
         })
     }
 }

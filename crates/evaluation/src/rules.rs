@@ -100,7 +100,8 @@ fn met(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
     let before = nearest(uses.iter());
     let mut after = nearest(uses.iter().rev());
     after.reverse();
-    let near = |one: &Use, other: &Option<Millis>| other.is_some_and(|other| one.at.abs_diff(other) <= window.unsigned_abs());
+    let near =
+        |one: &Use, other: &Option<Millis>| other.is_some_and(|other| one.at.abs_diff(other) <= window.unsigned_abs());
     let both = before.iter().zip(&after);
     let met = uses.iter().zip(both).filter(|(one, (before, after))| near(one, before) || near(one, after));
     met.map(|(one, _)| *one).collect()
@@ -124,7 +125,9 @@ fn nearest<'u>(uses: impl Iterator<Item = &'u Use>) -> Vec<Option<Millis>> {
 /// A text in lower case, without links, mentions and digits.
 fn plain(text: &str) -> String {
     let lower = text.to_lowercase();
-    let words = lower.split_whitespace().filter(|word| !["http://", "https://", "www.", "@"].iter().any(|start| word.starts_with(start)));
+    let words = lower
+        .split_whitespace()
+        .filter(|word| !["http://", "https://", "www.", "@"].iter().any(|start| word.starts_with(start)));
     let words = words.map(|word| word.chars().filter(|c| !c.is_numeric()).collect::<String>());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -133,7 +136,13 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn post(id: usize, account: &'static str, minute: Millis, text: &'static str, tags: &[&'static str]) -> Post<'static> {
+    fn post(
+        id: usize,
+        account: &'static str,
+        minute: Millis,
+        text: &'static str,
+        tags: &[&'static str],
+    ) -> Post<'static> {
         Post {
             id: id.to_string().into(),
             platform: "x".into(),

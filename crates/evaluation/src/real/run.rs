@@ -8,7 +8,7 @@ use std::{
 use coordination::{Millis, Post, TrialOutcome};
 use detector::{
     detect::{Detection, Telling, detect},
-    input::{BadLine, Input, Options},
+    input::{Input, Options},
 };
 use messages::cluster::{ClusterAccount, ClusterMessage, Status, Why};
 use simulator::AccountKey;
@@ -98,7 +98,11 @@ pub fn beside(file: &Path) -> PathBuf {
 }
 
 /// Measures one file. `on_step` is told what is being done.
-pub fn measure(file: &Path, measuring: &Measuring<'_>, on_step: &mut dyn FnMut(Step)) -> Result<FileReport, EvaluationError> {
+pub fn measure(
+    file: &Path,
+    measuring: &Measuring<'_>,
+    on_step: &mut dyn FnMut(Step),
+) -> Result<FileReport, EvaluationError> {
     let Measuring { config, clock, .. } = measuring;
     let files = [file.to_owned()];
     on_step(Step::Labels);
@@ -114,16 +118,8 @@ pub fn measure(file: &Path, measuring: &Measuring<'_>, on_step: &mut dyn FnMut(S
 
     on_step(Step::Method(LOCKSTEP));
     let began = clock();
-    let mut first_bad = None;
-    let mut on_bad = |bad: BadLine| {
-        first_bad.get_or_insert_with(|| bad.to_string());
-    };
-    let detection = detect(Input::open(&files, Options::default())?, config, &mut on_bad, &mut |_| {})?;
+    let detection = detect(Input::open(&files, Options::default())?, config, &mut |_| {}, &mut |_| {})?;
     let cpu_seconds = clock() - began;
-    if detection.counts.posts == 0 {
-        let first = first_bad.unwrap_or_else(|| "there are no lines".to_owned());
-        return Err(EvaluationError::NoPosts { rejected: detection.counts.bad, first });
-    }
 
     let units = Units::of(&labels);
     let mut report = report(&detection, &labels);
@@ -157,7 +153,11 @@ fn tables(
         tables.push(beside.clone());
     }
     if tables.is_empty() {
-        return if labels.any() { Ok(vec!["posts".to_owned()]) } else { Err(EvaluationError::Unlabelled { table: beside }) };
+        return if labels.any() {
+            Ok(vec!["posts".to_owned()])
+        } else {
+            Err(EvaluationError::Unlabelled { table: beside })
+        };
     }
     labels.overlay_all(&tables)?;
     if !labels.any() {
@@ -170,11 +170,14 @@ fn tables(
 }
 
 /// All but the methods.
-fn report(detection: &Detection, labels: &Labels) -> FileReport {
+pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
     let standing: Vec<(&ClusterMessage, Vec<AccountKey>)> =
         detection.clusters.iter().chain(&detection.near_misses).map(|one| (one, accounts_of(one).collect())).collect();
-    let told: Vec<(Millis, Status, Vec<AccountKey>)> =
-        detection.tellings.iter().map(|Telling { at, status, accounts, .. }| (*at, *status, accounts.iter().map(key).collect())).collect();
+    let told: Vec<(Millis, Status, Vec<AccountKey>)> = detection
+        .tellings
+        .iter()
+        .map(|Telling { at, status, accounts, .. }| (*at, *status, accounts.iter().map(key).collect()))
+        .collect();
     let at_the_end = Statuses::of(
         standing.iter().map(|(one, accounts)| (one.cluster_id.as_str(), one.status, accounts.as_slice())),
         labels,
@@ -187,7 +190,8 @@ fn report(detection: &Detection, labels: &Labels) -> FileReport {
         labels,
     );
     let accounts = labels.count(labels.accounts().map(|(account, _)| account));
-    let by_status = best(standing.iter().flat_map(|(one, accounts)| accounts.iter().map(|account| (account, one.status))));
+    let by_status =
+        best(standing.iter().flat_map(|(one, accounts)| accounts.iter().map(|account| (account, one.status))));
     let Statuses { flagged, coordinated, single_source, .. } = at_the_end;
     let named = |told: &[_]| Named::of_all(told, accounts.inauthentic);
     FileReport {
@@ -236,11 +240,24 @@ fn why(one: &ClusterMessage) -> String {
     }
     if let Some(window) = one.windows.get(one.best_window()) {
         let trials: u64 = window.group.iter().sum();
-        let shares = TrialOutcome::ALL.into_iter().zip(window.group).filter(|(outcome, n)| *n > 0 && *outcome != TrialOutcome::Nothing);
-        let shares = shares.map(|(outcome, n)| format!("{} {:.0} %", outcome.name().replace('_', " "), 100.0 * n as f64 / trials as f64));
-        parts.push(format!("of {trials} posts within {} s of others: {}", window.seconds, shares.collect::<Vec<_>>().join(", ")));
+        let shares = TrialOutcome::ALL
+            .into_iter()
+            .zip(window.group)
+            .filter(|(outcome, n)| *n > 0 && *outcome != TrialOutcome::Nothing);
+        let shares = shares.map(|(outcome, n)| {
+            format!("{} {:.0} %", outcome.name().replace('_', " "), 100.0 * n as f64 / trials as f64)
+        });
+        parts.push(format!(
+            "of {trials} posts within {} s of others: {}",
+            window.seconds,
+            shares.collect::<Vec<_>>().join(", ")
+        ));
     }
-    let sources = one.sources.iter().take(SOURCES).map(|source| format!("{} {} ({:.0} nats)", source.kind, source.source, source.nats));
+    let sources = one
+        .sources
+        .iter()
+        .take(SOURCES)
+        .map(|source| format!("{} {} ({:.0} nats)", source.kind, source.source, source.nats));
     let sources: Vec<String> = sources.collect();
     if !sources.is_empty() {
         parts.push(format!("most by {}", sources.join(", ")));

@@ -1,6 +1,10 @@
 //! `lockstep evaluate real`: what is found in real files with labels, beside other methods.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -64,16 +68,19 @@ impl EvaluateReal {
         if let Some(dir) = &self.out {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
         }
-        let measuring = Measuring { config, labels: &self.labels, peers: self.peers || !self.no_peers, clock: &cpu_seconds };
+        let measuring =
+            Measuring { config, labels: &self.labels, peers: self.peers || !self.no_peers, clock: &cpu_seconds };
         let mut report =
             RealReport { model: judge.model(), alpha: config.engine.alpha, files: Vec::new(), failed: Vec::new() };
         for file in &self.files {
             match self.file(file, &measuring) {
                 Ok(figures) => report.files.push(figures),
                 Err(error) => {
-                    let error = format!("{error:#}");
-                    eprintln!("{}: {error}", file.display());
-                    report.failed.push(Failed { file: file.display().to_string(), error });
+                    let (file, error) = (file.display().to_string(), format!("{error:#}"));
+                    // What cannot be opened says so by itself.
+                    let named = error.contains(&file);
+                    eprintln!("{}{error}", if named { String::new() } else { format!("{file}: ") });
+                    report.failed.push(Failed { file, error });
                 }
             }
         }
@@ -85,9 +92,9 @@ impl EvaluateReal {
         }
     }
 
-    fn file(&self, file: &std::path::Path, measuring: &Measuring<'_>) -> Result<FileReport> {
+    fn file(&self, file: &Path, measuring: &Measuring<'_>) -> Result<FileReport> {
         let bar = progress::bar(None, "{spinner} {msg} ({elapsed})");
-        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar.enable_steady_tick(Duration::from_millis(120));
         let name = file.display().to_string();
         let report = measure(file, measuring, &mut |step| match step {
             Step::Labels => bar.set_message(format!("{name}: reading labels")),
