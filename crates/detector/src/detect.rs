@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coordination::{AccountEvidence, AccountRef, Finding, Millis, Stats, Tie};
+use coordination::{AccountEvidence, AccountRef, Cluster, Finding, Millis, SingleSource, Stats, Tie};
 use jiff::Timestamp;
-use messages::cluster::{ClusterError, ClusterMessage, Status};
+use messages::cluster::{ClusterError, ClusterMessage, Status, Why};
 use scoring::{Account, Model, Named};
 use serde_json::json;
 
@@ -27,8 +27,8 @@ const BATCH: usize = 1_024;
 const AHEAD: usize = 8;
 /// Bins of the overview of posts over time.
 const BINS: usize = 240;
-/// Ties with fewer co-acts are not written: one coincidence is none.
-const TIE_CO_ACTS: u32 = 2;
+/// Posts of others below which a group has hardly a crowd to be compared with: the imagined one of the test weighs as much.
+const CROWD: u64 = 50;
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,11 @@ pub enum Stage {
 pub struct Detection {
     /// Clusters in their last state: flagged first, then coordinated, then single-source; strongest first.
     pub clusters: Vec<ClusterMessage>,
-    /// Ties with at least two co-acts, strongest first.
+    /// Groups that did not pass and came close, as of the end: nearest to their bar first.
+    pub near_misses: Vec<ClusterMessage>,
+    /// What the engine told on the way and in the end, in order.
+    pub tellings: Vec<Telling>,
+    /// All ties, strongest first.
     pub ties: Vec<Tie>,
     /// Every account with any evidence, the most suspect first.
     pub accounts: Vec<RankedAccount>,
@@ -67,12 +71,41 @@ pub struct Detection {
     pub took: Duration,
 }
 
+/// That the engine told a state of a cluster: who was named when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// Event time; of what is told at the end, that of the last post.
+    pub at: Millis,
+    /// The cluster.
+    pub cluster_id: String,
+    /// Counts its states.
+    pub version: u32,
+    /// Flagged, coordinated or single-source.
+    pub status: Status,
+    /// Who is named.
+    pub accounts: Vec<AccountRef>,
+}
+
+impl Telling {
+    /// `None` for what names nobody: a near miss, and a cluster that has faded.
+    fn new(at: Millis, cluster: &Cluster) -> Option<Telling> {
+        let status = match cluster.finding {
+            Finding::Coordinated if cluster.flagged => Status::Flagged,
+            Finding::Coordinated => Status::Coordinated,
+            Finding::SingleSource => Status::SingleSource,
+            Finding::Faded | Finding::NearMiss => return None,
+        };
+        let accounts = cluster.members.iter().map(|member| member.account.clone()).collect();
+        Some(Telling { at, cluster_id: cluster.id.clone(), version: cluster.version, status, accounts })
+    }
+}
+
 /// An account and what speaks against it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedAccount {
-    /// Ties, member tests and behaviour.
+    /// Ties, naming and behaviour.
     pub account: Account,
-    /// The cluster that names it, and its status.
+    /// The cluster that names it, and its status; near misses name nobody.
     pub cluster: Option<(String, Status)>,
     /// Probability that the account is inauthentic, where there is a model of accounts.
     pub probability: Option<f64>,
@@ -113,6 +146,7 @@ pub fn detect(
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
+    let mut tellings = Vec::new();
     let mut done = 0;
     let reading = pipeline.reading();
     let posts = thread::scope(|scope| {
@@ -139,22 +173,27 @@ pub fn detect(
             for (at, post) in batch {
                 pipeline.read(at, post);
                 times.push(at);
+                tellings.extend(pipeline.found().iter().filter_map(|cluster| Telling::new(at, cluster)));
+                pipeline.discard();
             }
             on_stage(Stage::Detecting { posts: done, of });
-            pipeline.discard();
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     // Every cluster that still stands is told at the end, whatever was said of it on the way.
-    pipeline.discard();
     pipeline.finish();
-    let (clusters, accounts) = ranked(pipeline.take()?, pipeline.accounts(), account_model.as_ref());
+    let end = times.last().copied().unwrap_or_default();
+    tellings.extend(pipeline.found().iter().filter_map(|cluster| Telling::new(end, cluster)));
+    let (mut clusters, accounts) = ranked(pipeline.take()?, pipeline.accounts(), account_model.as_ref());
+    let near_misses = clusters.split_off(clusters.partition_point(|cluster| cluster.status != Status::NearMiss));
     on_stage(Stage::Detecting { posts: done, of });
     let stats = pipeline.stats();
     Ok(Detection {
         accounts,
-        ties: pipeline.ties(TIE_CO_ACTS),
+        ties: pipeline.ties(),
         clusters,
+        near_misses,
+        tellings,
         counts: posts.into_counts(),
         accounts_seen: stats.sizes.accounts as u64,
         period: period(&times),
@@ -164,80 +203,102 @@ pub fn detect(
     })
 }
 
-/// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, and every account with
-/// any evidence, the most suspect first. With a model of accounts, each has a probability.
+/// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, then near misses, nearest
+/// to their bar first; and every account with any evidence, the most suspect first. With a model of accounts, each has a probability.
 pub fn ranked(
     mut clusters: Vec<ClusterMessage>,
     accounts: Vec<AccountEvidence>,
     model: Option<&Model>,
 ) -> (Vec<ClusterMessage>, Vec<RankedAccount>) {
     clusters.retain(|cluster| cluster.status != Status::Faded);
-    let order = |status| match status {
-        Status::Flagged => 0,
-        Status::Coordinated => 1,
-        Status::SingleSource => 2,
-        Status::Faded => 3,
-    };
     clusters.sort_by(|x, y| {
-        order(x.status)
-            .cmp(&order(y.status))
-            .then(y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out))
+        let strength = match x.status {
+            Status::NearMiss => short_of_bar(x).total_cmp(&short_of_bar(y)),
+            _ => y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out),
+        };
+        class(x.status)
+            .cmp(&class(y.status))
+            .then(strength)
+            // One text by many accounts has no evidence in nats.
+            .then(y.accounts.len().cmp(&x.accounts.len()))
             .then_with(|| x.cluster_id.cmp(&y.cluster_id))
     });
     let accounts = rank(accounts, &clusters, model);
     (clusters, accounts)
 }
 
+fn class(status: Status) -> usize {
+    match status {
+        Status::Flagged => 0,
+        Status::Coordinated => 1,
+        Status::SingleSource => 2,
+        Status::NearMiss => 3,
+        Status::Faded => 4,
+    }
+}
+
+/// Nats that a group lacks to pass.
+pub fn short_of_bar(cluster: &ClusterMessage) -> f64 {
+    let bar = cluster.test.map_or(f64::INFINITY, |terms| terms.bar);
+    bar - cluster.log_e_leave_one_source_out
+}
+
+/// Whether a group was tested where hardly anybody else posted, so that imagined rates of copying stood in for a crowd.
+pub fn without_crowd(cluster: &ClusterMessage) -> bool {
+    cluster.windows.iter().any(|window| window.crowd.iter().sum::<u64>() < CROWD)
+}
+
 /// By probability, where there is a model of accounts. Of equals, and without a model: those in a cluster first, by status, then by the
-/// evidence of the member test, by company, and by the strongest tie.
+/// evidence of naming, and by suspicion.
 fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Option<&Model>) -> Vec<RankedAccount> {
-    let mut named: HashMap<AccountRef, (&ClusterMessage, f64)> = HashMap::new();
+    let mut named = HashMap::new();
     for cluster in clusters {
         for account in &cluster.accounts {
             let name = AccountRef { platform: account.platform.clone(), account_id: account.account_id.clone() };
-            named.entry(name).or_insert((cluster, account.log_e));
+            named.entry(name).or_insert((cluster, account));
         }
     }
-    let mut ranked: Vec<(RankedAccount, Option<Status>)> = accounts
+    let mut ranked: Vec<RankedAccount> = accounts
         .into_iter()
         .map(|mut evidence| {
             let found = named.get(&evidence.account);
-            if let Some((_, log_e)) = found {
-                evidence.log_e = Some(*log_e);
+            if let Some((_, account)) = found.filter(|(_, account)| account.naming.is_some()) {
+                (evidence.log_e, evidence.posterior) = (Some(account.log_e), account.posterior);
             }
             let cluster = found.map(|(cluster, _)| Named {
                 finding: match cluster.status {
                     Status::Flagged | Status::Coordinated => Finding::Coordinated,
                     Status::SingleSource => Finding::SingleSource,
                     Status::Faded => Finding::Faded,
+                    Status::NearMiss => Finding::NearMiss,
                 },
-                score: cluster.score,
+                single_source: cluster.why.map(|why| match why {
+                    Why::BestSource => SingleSource::BestSource,
+                    Why::OneText => SingleSource::OneText,
+                }),
+                // Only coordinated clusters have a score that is read, and all of them have one.
+                score: cluster.score.unwrap_or_default(),
             });
             let account = Account { evidence, cluster };
-            let cluster = found.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
-            let status = cluster.as_ref().map(|(_, status)| *status);
+            let names = found.filter(|(cluster, _)| cluster.status != Status::NearMiss);
+            let cluster = names.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
             let probability = model.map(|model| model.verdict_on_account(&account).probability);
-            (RankedAccount { account, cluster, probability }, status)
+            RankedAccount { account, cluster, probability }
         })
         .collect();
-    let class = |status: &Option<Status>| match status {
-        Some(Status::Flagged) => 0,
-        Some(Status::Coordinated) => 1,
-        Some(Status::SingleSource) => 2,
-        Some(Status::Faded) | None => 3,
-    };
-    ranked.sort_by(|(x, x_status), (y, y_status)| {
+    ranked.sort_by(|x, y| {
         let probability = y.probability.unwrap_or(0.0).total_cmp(&x.probability.unwrap_or(0.0));
+        let status = |ranked: &RankedAccount| ranked.cluster.as_ref().map_or(usize::MAX, |(_, status)| class(*status));
+        let status = status(x).cmp(&status(y));
         let (x, y) = (&x.account.evidence, &y.account.evidence);
-        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0).max(0.0);
+        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0);
         probability
-            .then(class(x_status).cmp(&class(y_status)))
+            .then(status)
             .then(log_e(y).total_cmp(&log_e(x)))
-            .then(y.company.total_cmp(&x.company))
-            .then(y.tie_nats.total_cmp(&x.tie_nats))
+            .then(y.suspicion.total_cmp(&x.suspicion))
             .then_with(|| x.account.cmp(&y.account))
     });
-    ranked.into_iter().map(|(account, _)| account).collect()
+    ranked
 }
 
 fn period(times: &[Millis]) -> Option<(Timestamp, Timestamp)> {
@@ -262,17 +323,29 @@ impl Detection {
         self.clusters.iter().filter(|cluster| cluster.status == status).count()
     }
 
-    /// Writes `clusters.jsonl`, `ties.csv`, `accounts.csv` and `summary.json` into a folder, made where missing.
+    /// Single-source clusters of this sort.
+    pub fn count_single_source(&self, why: Why) -> usize {
+        self.clusters.iter().filter(|cluster| cluster.why == Some(why)).count()
+    }
+
+    /// Clusters that were tested [without a crowd](without_crowd).
+    pub fn without_crowd(&self) -> usize {
+        self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
+    }
+
+    /// Writes `clusters.jsonl`, `near_misses.jsonl`, `ties.csv`, `accounts.csv` and `summary.json` into a folder, made where missing.
     pub fn write(&self, dir: &Path) -> Result<(), DetectError> {
         std::fs::create_dir_all(dir).map_err(|source| DetectError::Write { path: dir.to_owned(), source })?;
-        create(&dir.join("clusters.jsonl"), |out| {
-            for cluster in &self.clusters {
-                let line = cluster.encode().map_err(io::Error::other)?;
-                out.write_all(&line)?;
-                out.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
+        for (file, clusters) in [("clusters.jsonl", &self.clusters), ("near_misses.jsonl", &self.near_misses)] {
+            create(&dir.join(file), |out| {
+                for cluster in clusters {
+                    let line = cluster.encode().map_err(io::Error::other)?;
+                    out.write_all(&line)?;
+                    out.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+        }
         create(&dir.join("ties.csv"), |out| self.write_ties(out))?;
         create(&dir.join("accounts.csv"), |out| self.write_accounts(out))?;
         create(&dir.join("summary.json"), |out| {
@@ -281,19 +354,31 @@ impl Detection {
         })
     }
 
-    /// Accounts are written as `platform:account_id` here, because a tie may join two platforms.
+    /// Accounts are written as `platform:account_id` here, because a tie may join two platforms. A key counts once, so that there are as
+    /// many distinct keys as co-acts.
     fn write_ties(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(["account_a", "account_b", "kind", "co_acts", "distinct_keys", "nats", "median_lag_s"])?;
+        csv.write_record([
+            "account_a",
+            "account_b",
+            "kind",
+            "co_acts",
+            "distinct_keys",
+            "nats",
+            "median_lag_s",
+            "expected",
+        ])?;
         for tie in &self.ties {
             csv.write_record([
                 &name(&tie.a),
                 &name(&tie.b),
                 tie.kind.name(),
                 &tie.co_acts.to_string(),
-                &tie.distinct_keys.to_string(),
+                &tie.co_acts.to_string(),
                 &format!("{:.4}", tie.nats),
                 &format!("{:.3}", tie.median_lag_s),
+                // Mostly far below one.
+                &format!("{:.3e}", tie.expected),
             ])?;
         }
         csv.flush()
@@ -309,25 +394,31 @@ impl Detection {
             "probability",
             "cluster_id",
             "status",
+            "posterior",
+            "suspicion",
             "strongest_tie_nats",
-            "company",
+            "texts",
+            "copies",
         ])?;
         for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
             let (id, status) = match cluster {
-                Some((id, status)) => (id.as_str(), status_name(*status)),
+                Some((id, status)) => (id.as_str(), status.name()),
                 None => ("", ""),
             };
-            let probability = probability.map_or_else(String::new, |probability| format!("{probability:.6}"));
+            let known = |probability: Option<f64>| probability.map_or_else(String::new, |known| format!("{known:.6}"));
             csv.write_record([
                 &evidence.account.platform,
                 &evidence.account.account_id,
                 &evidence.posts.to_string(),
                 &format!("{:.4}", evidence.log_e.unwrap_or(0.0)),
-                &probability,
+                &known(*probability),
                 id,
                 status,
+                &known(evidence.posterior),
+                &format!("{:.4}", evidence.suspicion),
                 &format!("{:.4}", evidence.tie_nats),
-                &format!("{:.4}", evidence.company),
+                &evidence.texts.to_string(),
+                &evidence.copies.to_string(),
             ])?;
         }
         csv.flush()
@@ -336,6 +427,7 @@ impl Detection {
     /// What was read and found, in numbers.
     pub fn summary(&self) -> serde_json::Value {
         let named: usize = self.clusters.iter().map(|cluster| cluster.accounts.len()).sum();
+        let evicted = &self.stats.evicted;
         json!({
             "posts": self.counts.posts,
             "accounts": self.accounts_seen,
@@ -347,20 +439,21 @@ impl Detection {
             "flagged": self.count(Status::Flagged),
             "coordinated": self.count(Status::Coordinated),
             "single_source": self.count(Status::SingleSource),
+            "one_text": self.count_single_source(Why::OneText),
+            "near_misses": self.near_misses.len(),
+            "groups_too_large": self.stats.too_large,
+            "groups_without_crowd": self.without_crowd(),
+            "evicted": {
+                "uses": evicted.uses,
+                "ties": evicted.ties,
+                "texts": evicted.texts,
+                "candidates": evicted.candidates,
+                "accounts": evicted.accounts,
+            },
             "accounts_in_clusters": named,
             "seconds": self.took.as_secs_f64(),
             "posts_per_second": self.counts.posts as f64 / self.took.as_secs_f64().max(1e-9),
         })
-    }
-}
-
-/// The wire's name of a status.
-pub fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Flagged => "flagged",
-        Status::SingleSource => "single_source",
-        Status::Faded => "faded",
-        Status::Coordinated => "coordinated",
     }
 }
 
