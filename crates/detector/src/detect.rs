@@ -469,3 +469,172 @@ pub(crate) fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resu
     write(&mut out).and_then(|()| out.flush()).map_err(fail)?;
     std::fs::rename(&unfinished, path).map_err(fail)
 }
+
+#[cfg(test)]
+mod tests {
+    use messages::fixtures::{self, Shape};
+
+    use super::*;
+
+    fn message(cluster: &Cluster) -> ClusterMessage {
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
+        ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
+    }
+
+    fn called(id: &str, cluster: Cluster) -> Cluster {
+        Cluster { id: id.to_owned(), ..cluster }
+    }
+
+    fn near(id: &str, short: f64) -> Cluster {
+        let mut cluster = called(id, fixtures::near_miss(Shape { seed: 7, ..Shape::default() }));
+        cluster.log_e_leave_one_source_out = cluster.terms.bar - short;
+        cluster
+    }
+
+    fn evidence(account: &AccountRef, suspicion: f64) -> AccountEvidence {
+        AccountEvidence {
+            account: account.clone(),
+            posts: 9,
+            last_post: 0,
+            tie_nats: 14.5,
+            texts: 6,
+            copies: 4,
+            suspicion,
+            log_e: None,
+            posterior: None,
+        }
+    }
+
+    fn outsider(id: &str) -> AccountRef {
+        AccountRef { platform: "x".to_owned(), account_id: id.to_owned() }
+    }
+
+    fn detection() -> Detection {
+        let shape = Shape::default();
+        let flagged = called("flagged", fixtures::coordinated(shape, true));
+        let found = [
+            near("far", 4.0),
+            called("one-text", fixtures::one_text(40)),
+            called("faded", Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) }),
+            near("near", 1.5),
+            called("best-source", fixtures::best_source(Shape { seed: 3, ..shape })),
+            called("coordinated", fixtures::coordinated(Shape { seed: 2, ..shape }, false)),
+            flagged.clone(),
+        ];
+        let accounts = vec![
+            evidence(&outsider("quiet"), 0.5),
+            evidence(&outsider("loud"), 3.0),
+            evidence(&flagged.members[0].account, 0.0),
+        ];
+        let (mut clusters, accounts) = ranked(found.iter().map(message).collect(), accounts, None);
+        let near_misses = clusters.split_off(clusters.partition_point(|cluster| cluster.status != Status::NearMiss));
+        Detection {
+            clusters,
+            near_misses,
+            tellings: found.iter().filter_map(|cluster| Telling::new(5, cluster)).collect(),
+            ties: flagged.ties,
+            accounts,
+            counts: Counts::default(),
+            accounts_seen: 3,
+            period: None,
+            histogram: Vec::new(),
+            stats: Stats { too_large: 2, ..Stats::default() },
+            took: Duration::from_secs(1),
+        }
+    }
+
+    fn ids(clusters: &[ClusterMessage]) -> Vec<&str> {
+        clusters.iter().map(|cluster| cluster.cluster_id.as_str()).collect()
+    }
+
+    #[test]
+    fn clusters_come_by_status_and_near_misses_apart_nearest_to_their_bar_first() {
+        let detection = detection();
+        assert_eq!(ids(&detection.clusters), ["flagged", "coordinated", "best-source", "one-text"]);
+        assert_eq!(ids(&detection.near_misses), ["near", "far"]);
+        assert!((short_of_bar(&detection.near_misses[0]) - 1.5).abs() < 1e-6);
+        let told: Vec<(&str, Status)> =
+            detection.tellings.iter().map(|telling| (telling.cluster_id.as_str(), telling.status)).collect();
+        assert_eq!(
+            told,
+            [
+                ("one-text", Status::SingleSource),
+                ("best-source", Status::SingleSource),
+                ("coordinated", Status::Coordinated),
+                ("flagged", Status::Flagged),
+            ]
+        );
+    }
+
+    #[test]
+    fn accounts_come_by_cluster_then_by_suspicion_and_near_misses_name_nobody() {
+        let detection = detection();
+        let names: Vec<&str> =
+            detection.accounts.iter().map(|ranked| ranked.account.evidence.account.account_id.as_str()).collect();
+        assert_eq!(names[1..], ["loud", "quiet"]);
+        let first = &detection.accounts[0];
+        assert_eq!(first.cluster, Some(("flagged".to_owned(), Status::Flagged)));
+        let told = &detection.clusters[0].accounts;
+        let told = told.iter().find(|account| account.account_id == names[0]).unwrap();
+        assert_eq!(first.account.evidence.log_e, Some(told.log_e));
+        assert_eq!(first.account.evidence.posterior, told.posterior);
+
+        let near = near("near", 1.0);
+        let accounts = vec![evidence(&near.members[0].account, 1.0)];
+        let (_, accounts) = ranked(vec![message(&near)], accounts, None);
+        assert_eq!(accounts[0].cluster, None);
+        assert_eq!(accounts[0].account.cluster.unwrap().finding, Finding::NearMiss, "its model may know");
+        assert_eq!((accounts[0].account.evidence.log_e, accounts[0].account.evidence.posterior), (None, None));
+    }
+
+    #[test]
+    fn files_have_the_columns_that_are_promised() {
+        let detection = detection();
+        let dir = tempfile::tempdir().unwrap();
+        detection.write(dir.path()).unwrap();
+        let read = |file: &str| std::fs::read_to_string(dir.path().join(file)).unwrap();
+        let ties = read("ties.csv");
+        let mut lines = ties.lines();
+        assert_eq!(lines.next(), Some("account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s,expected"));
+        let tie: Vec<&str> = lines.next().unwrap().split(',').collect();
+        assert_eq!(tie[3], tie[4], "a key counts once");
+        let expected: f64 = tie[7].parse().unwrap();
+        assert!((expected / detection.ties[0].expected - 1.0).abs() < 1e-3, "{tie:?}");
+        let accounts = read("accounts.csv");
+        let mut lines = accounts.lines();
+        assert_eq!(
+            lines.next(),
+            Some(
+                "platform,account_id,posts,log_e,probability,cluster_id,status,posterior,suspicion,strongest_tie_nats,texts,copies"
+            )
+        );
+        assert!(lines.next().unwrap().contains(",flagged,flagged,"), "{accounts}");
+        assert_eq!(lines.next(), Some("x,loud,9,0.0000,,,,,3.0000,14.5000,6,4"));
+        for (file, clusters) in [("clusters.jsonl", &detection.clusters), ("near_misses.jsonl", &detection.near_misses)] {
+            let told: Vec<ClusterMessage> =
+                read(file).lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap()).collect();
+            assert_eq!(ids(&told), ids(clusters), "{file}");
+        }
+        let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+        for (name, count) in [
+            ("flagged", 1),
+            ("coordinated", 1),
+            ("single_source", 2),
+            ("one_text", 1),
+            ("near_misses", 2),
+            ("groups_too_large", 2),
+        ] {
+            assert_eq!(summary[name], count, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_group_without_a_crowd_is_known_by_its_windows() {
+        let mut cluster = fixtures::coordinated(Shape::default(), false);
+        for (posts, without) in [(49, true), (50, false)] {
+            cluster.windows.iter_mut().for_each(|window| window.crowd = [0, 0, 0, 1, posts - 1]);
+            assert_eq!(without_crowd(&message(&cluster)), without, "{posts}");
+        }
+        assert!(!without_crowd(&message(&fixtures::one_text(40))), "a count is compared with nobody");
+    }
+}

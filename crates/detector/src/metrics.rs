@@ -82,7 +82,7 @@ impl DetectorMetrics {
             )?,
             untold: metrics.counter(
                 "lockstep_clusters_untold_total",
-                "Cluster states that were not published: they have too many accounts for a message.",
+                "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
             )?,
             living: metrics.gauges(
                 "lockstep_clusters",
@@ -147,8 +147,8 @@ impl DetectorMetrics {
         self.living.with_label_values(&[status.name()]).add(clusters as i64);
     }
 
-    /// A cluster has too many accounts for a message, and was not published.
-    pub(crate) fn too_large_to_tell(&self) {
+    /// No message can be made of a cluster, and it was not published.
+    pub(crate) fn cannot_tell(&self) {
         self.untold.inc();
     }
 

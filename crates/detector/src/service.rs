@@ -334,15 +334,19 @@ impl Service {
 
     /// Publishes what was found and commits what was read, in one piece.
     async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
-        for judged in self.pipeline.judge()? {
-            self.watch_judgement(&judged);
-            let message = match judged.message.within(MOST_BYTES) {
-                Err(error @ ClusterError::TooLarge { .. }) => {
-                    self.metrics.too_large_to_tell();
+        for judged in self.pipeline.judge() {
+            let message = judged.and_then(|judged| {
+                self.watch_judgement(&judged);
+                judged.message.within(MOST_BYTES)
+            });
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    // It would come again after a restart: one that cannot be told must not hold up all others.
+                    self.metrics.cannot_tell();
                     tracing::error!(%error, "a cluster is not published");
                     continue;
                 }
-                message => message?,
             };
             let (id, version) = (message.cluster_id.clone(), message.version);
             match self.told.tell(message) {

@@ -132,6 +132,14 @@ impl Told {
         self.flagged.insert(id);
     }
 
+    /// The status of each cluster, and those of which readers of `clusters.flagged` know.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
+        let standing = self.standing.iter().map(|(id, standing)| (id.clone(), standing.status));
+        let near = self.near.keys().map(|id| (id.clone(), Status::NearMiss));
+        (standing.chain(near).collect(), self.flagged.clone())
+    }
+
     /// How many clusters have each status.
     pub(crate) fn by_status(&self) -> BTreeMap<Status, usize> {
         let mut counts = BTreeMap::from([(Status::NearMiss, self.near.len())]);
