@@ -166,7 +166,7 @@ impl Cluster {
 }
 
 /// What a group's test went by.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Rate of false discoveries among groups that are ever told, 0 to 1.
     pub alpha: f64,

@@ -139,10 +139,7 @@ pub const RETIRED: [Retired; 8] = [
         instead: "nothing has taken its place; every post of a member is a trial of its group",
     },
     Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds what is remembered of keys" },
-    Retired {
-        path: "detector.engine.max_habits",
-        instead: "nothing has taken its place; there is no table of habits",
-    },
+    Retired { path: "detector.engine.max_habits", instead: "nothing has taken its place; there is no table of habits" },
 ];
 
 const SECOND: f64 = 1_000.0;

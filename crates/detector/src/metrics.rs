@@ -6,7 +6,7 @@ use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::{model_metrics::ModelMetrics, told::Telling};
+use crate::{model_metrics::ModelMetrics, told::Publication};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl DetectorMetrics {
             )?,
             untold: metrics.counter(
                 "lockstep_clusters_untold_total",
-                "Cluster states that were not published: they have too many accounts for a message.",
+                "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
             )?,
             living: metrics.gauges(
                 "lockstep_clusters",
@@ -134,12 +134,12 @@ impl DetectorMetrics {
     }
 
     /// What was told of a cluster has been published.
-    pub(crate) fn told(&self, telling: &Telling) {
-        for before in telling.before.iter().chain(telling.removed.iter().map(|(_, status)| status)) {
+    pub(crate) fn told(&self, publication: &Publication) {
+        for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
             self.living.with_label_values(&[before.name()]).dec();
         }
-        self.stands(telling.message.status, 1);
-        self.clusters.with_label_values(&[telling.message.status.name()]).inc();
+        self.stands(publication.message.status, 1);
+        self.clusters.with_label_values(&[publication.message.status.name()]).inc();
     }
 
     /// So many clusters of a status were told.
@@ -147,8 +147,8 @@ impl DetectorMetrics {
         self.living.with_label_values(&[status.name()]).add(clusters as i64);
     }
 
-    /// A cluster has too many accounts for a message, and was not published.
-    pub(crate) fn too_large_to_tell(&self) {
+    /// No message can be made of a cluster, and it was not published.
+    pub(crate) fn cannot_tell(&self) {
         self.untold.inc();
     }
 

@@ -118,8 +118,8 @@ impl Pipeline {
         found.iter().map(|cluster| Ok(self.message(cluster)?.0)).collect()
     }
 
-    /// The same with the shadow model's verdicts.
-    pub(crate) fn judge(&mut self) -> Result<Vec<Judged>, ClusterError> {
+    /// The same with the shadow model's verdicts, and with the errors of those that no message can be made of.
+    pub(crate) fn judge(&mut self) -> Vec<Result<Judged, ClusterError>> {
         let found = std::mem::take(&mut self.found);
         let judge = |cluster: &Cluster| {
             let (message, verdict) = self.message(cluster)?;
@@ -159,6 +159,14 @@ impl Pipeline {
     /// The clusters found since the last [`take`](Self::take), as the engine tells them.
     pub(crate) fn found(&self) -> &[Cluster] {
         &self.found
+    }
+
+    /// As if the engine had found a cluster: judged as the engine's judge would.
+    #[cfg(test)]
+    pub(crate) fn find(&mut self, mut cluster: Cluster) {
+        let judge: &dyn coordination::Judge = &ModelJudge(self.model.clone());
+        cluster.flagged = cluster.finding == Finding::Coordinated && judge.inauthentic(&cluster);
+        self.found.push(cluster);
     }
 
     /// Forgets the clusters found since the last [`take`](Self::take).
@@ -208,5 +216,66 @@ impl Pipeline {
         self.subjects = Subjects::again(subjects);
         self.found.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::{cluster::Status, fixtures};
+
+    use super::*;
+    use crate::models::tests::put_model;
+
+    fn pipeline() -> (Pipeline, [Arc<Model>; 2]) {
+        let dir = tempfile::tempdir().unwrap();
+        let models = dir.path().join("models");
+        put_model(&models, "1", true);
+        put_model(&models, "2", false);
+        let registry = scoring::Registry::open(&models).unwrap();
+        let load = |version: &str| Arc::new(registry.load("cluster", version).unwrap());
+        let both = ["1", "2"].map(load);
+        let mut pipeline = Pipeline::new(&Config { models: "no/such/folder".into(), ..Config::default() }).unwrap();
+        pipeline.set_model(both[0].clone());
+        (pipeline, both)
+    }
+
+    #[test]
+    fn a_verdict_is_told_of_all_but_near_misses_and_one_text_and_follows_the_model_in_service() {
+        let (mut pipeline, [flags_all, flags_none]) = pipeline();
+        let shape = fixtures::Shape::default();
+        let all = || {
+            let faded = Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) };
+            let coordinated = fixtures::coordinated(shape, false);
+            [coordinated, fixtures::best_source(shape), faded, fixtures::near_miss(shape), fixtures::one_text(40)]
+        };
+        let mut told = |pipeline: &mut Pipeline| -> Vec<(Status, Option<String>)> {
+            all().into_iter().for_each(|cluster| pipeline.find(cluster));
+            let judged = pipeline.judge().into_iter().map(Result::unwrap);
+            judged
+                .map(|judged| {
+                    let coordinated = matches!(judged.message.status, Status::Flagged | Status::Coordinated);
+                    assert_eq!(judged.judgement.is_some(), coordinated, "drift is measured on coordinated clusters only");
+                    (judged.message.status, judged.message.model.map(|model| model.version))
+                })
+                .collect()
+        };
+        let by = |status, version: &str| (status, Some(version.to_owned()));
+        let rest = |version: &str| {
+            [by(Status::SingleSource, version), by(Status::Faded, version), (Status::NearMiss, None), (Status::SingleSource, None)]
+        };
+        assert_eq!(told(&mut pipeline), [&[by(Status::Flagged, "1")][..], &rest("1")].concat());
+        assert_eq!(pipeline.set_model(flags_none).full_name(), flags_all.full_name());
+        assert_eq!(told(&mut pipeline), [&[by(Status::Coordinated, "2")][..], &rest("2")].concat());
+    }
+
+    #[test]
+    fn a_cluster_that_no_message_can_be_made_of_holds_up_no_other() {
+        let (mut pipeline, _) = pipeline();
+        let mut broken = fixtures::coordinated(fixtures::Shape::default(), false);
+        broken.log_e = f64::NAN;
+        pipeline.find(broken);
+        pipeline.find(fixtures::one_text(30));
+        let told: Vec<bool> = pipeline.judge().iter().map(Result::is_ok).collect();
+        assert_eq!(told, [false, true]);
     }
 }

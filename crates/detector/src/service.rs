@@ -51,7 +51,7 @@ use crate::{
     models::{LookOut, Role, Watch},
     pipeline::Pipeline,
     state::{Ends, Note, State, StateError},
-    told::{Telling, Told},
+    told::{Publication, Told},
 };
 
 /// The detector's consumer group.
@@ -122,7 +122,7 @@ pub struct Service {
     lineage: u64,
     shown: Stats,
     /// What is to be published of clusters: it outlives a failed commit, because the engine will not find them again.
-    unpublished: Vec<Telling>,
+    unpublished: Vec<Publication>,
     /// What is published of clusters, and what stands in `unpublished`.
     told: Told,
     /// Where the topics of clusters ended when that was right.
@@ -334,24 +334,30 @@ impl Service {
 
     /// Publishes what was found and commits what was read, in one piece.
     async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
-        for judged in self.pipeline.judge()? {
-            self.watch_judgement(&judged);
-            let message = match judged.message.within(MOST_BYTES) {
-                Err(error @ ClusterError::TooLarge { .. }) => {
-                    self.metrics.too_large_to_tell();
+        for judged in self.pipeline.judge() {
+            let message = judged.and_then(|judged| {
+                self.watch_judgement(&judged);
+                judged.message.within(MOST_BYTES)
+            });
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    // It would come again after a restart: one that cannot be told must not hold up all others.
+                    self.metrics.cannot_tell();
                     tracing::error!(%error, "a cluster is not published");
                     continue;
                 }
-                message => message?,
             };
             let (id, version) = (message.cluster_id.clone(), message.version);
             match self.told.tell(message) {
-                Some(telling) => self.unpublished.push(telling),
-                None => tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before"),
+                Some(publication) => self.unpublished.push(publication),
+                None => {
+                    tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before")
+                }
             }
         }
-        for telling in &self.unpublished {
-            outputs.extend(records(telling)?);
+        for publication in &self.unpublished {
+            outputs.extend(records(publication)?);
         }
         let model = Some(self.pipeline.model().full_name());
         let note = Note { lineage: self.lineage, now: self.clock.now(), model };
@@ -370,9 +376,9 @@ impl Service {
             }
             Err(error) => return Err(error.into()),
         }
-        for telling in std::mem::take(&mut self.unpublished) {
-            self.metrics.told(&telling);
-            let cluster = &telling.message;
+        for publication in std::mem::take(&mut self.unpublished) {
+            self.metrics.told(&publication);
+            let cluster = &publication.message;
             tracing::info!(
                 cluster = %cluster.cluster_id,
                 version = cluster.version,
@@ -389,15 +395,15 @@ impl Service {
     }
 }
 
-/// What a telling appends to the topics.
-fn records(telling: &Telling) -> Result<Vec<NewRecord>, ClusterError> {
-    let value = telling.message.encode()?;
-    let id = telling.message.cluster_id.as_bytes();
+/// What a publication appends to the topics.
+fn records(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError> {
+    let value = publication.message.encode()?;
+    let id = publication.message.cluster_id.as_bytes();
     let mut records = vec![NewRecord::new(CLUSTERS, id, value.clone())];
-    if telling.to_flagged {
+    if publication.to_flagged {
         records.push(NewRecord::new(CLUSTERS_FLAGGED, id, value));
     }
-    records.extend(telling.removed.iter().map(|(gone, _)| NewRecord {
+    records.extend(publication.removed.iter().map(|(gone, _)| NewRecord {
         topic: Arc::from(CLUSTERS),
         key: gone.clone().into_bytes(),
         value: None,

@@ -42,7 +42,7 @@ struct Near {
 
 /// The next word on a cluster.
 #[derive(Debug)]
-pub(crate) struct Telling {
+pub(crate) struct Publication {
     pub(crate) message: ClusterMessage,
     /// The status that it had before.
     pub(crate) before: Option<Status>,
@@ -66,7 +66,7 @@ impl Told {
     /// rebuilt under another model, the two may differ, and consumers pass over a version that they had.
     ///
     /// `None` for a near miss of which more was said before, as may be after such a rebuilding: that word stands.
-    pub(crate) fn tell(&mut self, mut message: ClusterMessage) -> Option<Telling> {
+    pub(crate) fn tell(&mut self, mut message: ClusterMessage) -> Option<Publication> {
         let id = message.cluster_id.clone();
         let near_miss = message.status == Status::NearMiss;
         let last = self.standing.get(&id);
@@ -106,7 +106,7 @@ impl Told {
             let (status, version, lineage) = (message.status, message.version, message.lineage.clone());
             self.standing.insert(id, Standing { status, version, lineage });
         }
-        Some(Telling { message, before, removed, to_flagged })
+        Some(Publication { message, before, removed, to_flagged })
     }
 
     fn remember_near_miss(&mut self, id: String, version: u32) {
@@ -130,6 +130,14 @@ impl Told {
     /// `clusters.flagged` speaks of this cluster.
     pub(crate) fn flagged_before(&mut self, id: String) {
         self.flagged.insert(id);
+    }
+
+    /// The status of each cluster, and those of which readers of `clusters.flagged` know.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
+        let standing = self.standing.iter().map(|(id, standing)| (id.clone(), standing.status));
+        let near = self.near.keys().map(|id| (id.clone(), Status::NearMiss));
+        (standing.chain(near).collect(), self.flagged.clone())
     }
 
     /// How many clusters have each status.
@@ -158,7 +166,8 @@ mod tests {
 
     /// What comes of a message in a line: version, status before, where it goes, and what is removed.
     fn tell(told: &mut Told, id: &str, status: Status, lineage: &[&str]) -> String {
-        let Some(Telling { message, before, removed, to_flagged }) = told.tell(message(id, 1, status, lineage)) else {
+        let Some(Publication { message, before, removed, to_flagged }) = told.tell(message(id, 1, status, lineage))
+        else {
             return "nothing".to_owned();
         };
         let removed: Vec<String> = removed.iter().map(|(id, status)| format!("{id} {}", status.name())).collect();
@@ -191,7 +200,10 @@ mod tests {
         }
         assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v2 was coordinated, removes b coordinated");
         assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v3 was coordinated");
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]), "v4 was coordinated, removes c coordinated");
+        assert_eq!(
+            tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]),
+            "v4 was coordinated, removes c coordinated"
+        );
         assert_eq!(tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]), "v5 was coordinated");
         assert_eq!(told.by_status()[&Coordinated], 1);
     }
@@ -246,10 +258,10 @@ mod tests {
             ("a", Coordinated, &["b"]),
             ("n", NearMiss, &[]),
         ] {
-            let telling = told.tell(message(id, 1, status, lineage)).unwrap();
-            flagged.extend(telling.to_flagged.then(|| id.to_owned()));
-            topic.push((id.to_owned(), Some(telling.message)));
-            topic.extend(telling.removed.into_iter().map(|(id, _)| (id, None)));
+            let publication = told.tell(message(id, 1, status, lineage)).unwrap();
+            flagged.extend(publication.to_flagged.then(|| id.to_owned()));
+            topic.push((id.to_owned(), Some(publication.message)));
+            topic.extend(publication.removed.into_iter().map(|(id, _)| (id, None)));
         }
         // As compaction leaves it: the last word on each.
         let compacted: Vec<_> =
@@ -265,7 +277,8 @@ mod tests {
             }
             assert_eq!((&again.standing, &again.flagged), (&told.standing, &told.flagged));
             assert_eq!(again.by_status(), told.by_status());
-            for (id, status, lineage) in [("a", Coordinated, &["b"][..]), ("c", Flagged, &["a"]), ("n", NearMiss, &[])] {
+            for (id, status, lineage) in [("a", Coordinated, &["b"][..]), ("c", Flagged, &["a"]), ("n", NearMiss, &[])]
+            {
                 assert_eq!(tell(&mut again, id, status, lineage), tell(&mut told.clone(), id, status, lineage));
             }
         }

@@ -169,7 +169,9 @@ impl Service {
             let id = String::from_utf8_lossy(&key).into_owned();
             match value.map(|value| serde_json::from_slice(&value)).transpose() {
                 Ok(word) => self.told.told_before(id, word),
-                Err(error) => tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read"),
+                Err(error) => {
+                    tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read")
+                }
             }
         }
         for (status, clusters) in self.told.by_status() {
