@@ -383,7 +383,7 @@ mod tests {
         posts().iter().for_each(|post| tool.post(post));
         // a has two edges of weight 2 within 10 seconds, as b and c do; d and e have one. All weights are equal: none is above the quantile.
         let equal = tool.verdicts(10.0, 0.9);
-        let scores = vec![("a", 3.0), ("b", 3.0), ("c", 3.0), ("d", 2.0), ("e", 2.0)];
+        let scores = vec![("a", 2.0), ("b", 2.0), ("c", 2.0), ("d", 1.0), ("e", 1.0)];
         assert_eq!(verdicts(&equal), (String::new(), scores));
         let mut similar = Similar::default();
         for (n, (account, text)) in

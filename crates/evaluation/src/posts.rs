@@ -12,7 +12,7 @@ use std::{
 use coordination::{AccountEvidence, Millis, Post};
 use detector::{
     detect::{Detection, RankedAccount},
-    input::{Input, InputError, Options},
+    input::{Input, Options},
 };
 use messages::cluster::Status;
 use serde::{Deserialize, Serialize};

@@ -73,8 +73,11 @@ impl Seen {
     /// The accounts with any evidence against them, as they are ranked with what this model says of clusters.
     pub fn accounts(&self, model: &Model) -> Result<Accounts, EvaluationError> {
         let stands = self.found[self.before_the_end..].iter();
-        let clusters: Result<Vec<ClusterMessage>, _> =
-            stands.map(|c| ClusterMessage::new(c, &model.verdict(c), Vec::new(), Vec::new())).collect();
+        let message = |cluster| {
+            let verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
+            ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new())
+        };
+        let clusters: Result<Vec<ClusterMessage>, _> = stands.map(message).collect();
         let (_, accounts) = ranked(clusters?, self.accounts.clone(), None);
         let truth: HashMap<&AccountKey, &AccountTruth> =
             self.truth.accounts.iter().map(|known| (&known.account, known)).collect();

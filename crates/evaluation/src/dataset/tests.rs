@@ -17,7 +17,7 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let coordinated = found.iter().filter(|cluster| cluster.finding == Finding::Coordinated);
     coordinated
         .map(|cluster| {
-            let message = ClusterMessage::new(cluster, &model.verdict(cluster), Vec::new(), Vec::new()).unwrap();
+            let message = ClusterMessage::new(cluster, Some(&model.verdict(cluster)), Vec::new(), Vec::new()).unwrap();
             (message.cluster_id.clone(), message)
         })
         .collect()

@@ -20,7 +20,7 @@ use crate::{run::in_order, stats::Estimate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
-    /// How much evidence there is.
+    /// What the accounts' posts repeat of each other, how rare that is, and how much evidence it makes.
     Evidence,
     /// What it consists of: kinds of trace, sources, keys.
     Composition,
@@ -28,7 +28,7 @@ pub enum Group {
     Timing,
     /// What the accounts do beside it.
     Activity,
-    /// How many accounts, and how densely tied.
+    /// How densely the accounts are tied, and how many were found afterwards.
     Shape,
     /// What the accounts are like: age, profile, client, names.
     Profile,
@@ -43,11 +43,11 @@ impl Group {
     pub fn of(feature: &Feature) -> Group {
         let reads = |part: &str| feature.reads.contains(part);
         match () {
-            () if feature.reads.starts_with("log_e") => Group::Evidence,
+            () if feature.reads.starts_with("windows") || reads("outcomes") => Group::Evidence,
             () if reads("time") || reads("hours") || feature.name.contains("lag") => Group::Timing,
             () if reads("evidence") || reads("nats") => Group::Composition,
             () if reads("posts") => Group::Activity,
-            () if reads("ties") || reads("members (count)") => Group::Shape,
+            () if reads("ties") || reads("proposed") || reads("members (count)") => Group::Shape,
             () => Group::Profile,
         }
     }
