@@ -24,8 +24,10 @@ use crate::{
 };
 
 /// A group is named again when it has so many times the trials of the last time, and after a week with any.
-const MORE_TRIALS: f64 = 1.2;
+const MORE_TRIALS: f64 = 1.25;
 const WEEK: Millis = 7 * DAY;
+/// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
+const COVERED: f64 = 0.9;
 /// Near misses told at a tick, nats short of the bar from which they are told, and nats nearer from which they are told again.
 const MOST_NEAR_MISSES: usize = 100;
 const NEAR_MISS: f64 = 5.0;
@@ -45,6 +47,8 @@ struct Passed {
     /// Trials and time when accounts were last named.
     named_trials: u64,
     named_at: Millis,
+    /// Evidence then, nats.
+    strength: f64,
     /// What the judge said of it then.
     flagged: bool,
     /// Whether it no longer holds.
@@ -205,6 +209,7 @@ impl Findings {
                     others: Vec::new(),
                     named_trials: 0,
                     named_at: Millis::MIN,
+                    strength: 0.0,
                     flagged: false,
                     faded: false,
                     told: false,
@@ -235,12 +240,19 @@ impl Findings {
             .collect();
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
+            if !moment.last && self.is_covered(id) {
+                if let Some(passed) = self.passed.get_mut(&id) {
+                    (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+                }
+                continue;
+            }
             group.settle();
             let spans = spans.get_or_insert_with(|| moment.uses.spans());
             let now = name(&group.members, moment.uses, spans, params).unwrap_or_default();
             some = true;
             let Some(passed) = self.passed.get_mut(&id) else { continue };
             (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+            passed.strength = group.leave_one_out();
             if now.named.len() < params.min_members {
                 passed.faded = passed.told && group.log_e_of_late(moment.at) < -params.alpha.ln();
                 // A group that is quiet goes on as it was last named.
@@ -256,6 +268,21 @@ impl Findings {
             }
         }
         some
+    }
+
+    /// Whether a stronger group of the same verdict names nearly all that this one names.
+    fn is_covered(&self, id: GroupId) -> bool {
+        let Some(this) = self.passed.get(&id).filter(|this| this.told && !this.faded) else { return false };
+        self.passed.iter().any(|(other_id, other)| {
+            let same = (other.finding, other.flagged, other.told, other.faded) == (this.finding, this.flagged, true, false);
+            let stronger = (other.strength, *other_id) > (this.strength, id);
+            if !same || !stronger || other.named.len() < this.named.len() {
+                return false;
+            }
+            let named = |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
+            let both = this.named.iter().filter(|(_, judged)| named(judged.account)).count();
+            both as f64 >= COVERED * this.named.len() as f64
+        })
     }
 
     fn tell(&mut self, moment: &Moment<'_>, groups: &Groups<'_>, clusters: &mut Vec<Cluster>) {
