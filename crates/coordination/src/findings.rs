@@ -25,8 +25,9 @@ use crate::{
 
 /// A group is named again when it has so many times the trials of the last time, and after a week with any.
 const MORE_TRIALS: f64 = 1.25;
-/// The same of a group that is not flagged.
-const MORE_TRIALS_OF_OTHERS: f64 = 1.6;
+/// The same of a group that is coordinated, and of one on a single source or that names nobody.
+const MORE_TRIALS_COORDINATED: f64 = 1.6;
+const MORE_TRIALS_OTHERS: f64 = 4.0;
 const WEEK: Millis = 7 * DAY;
 /// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
 const COVERED: f64 = 0.9;
@@ -232,9 +233,13 @@ impl Findings {
             .iter()
             .filter(|(id, passed)| {
                 groups.get(**id).is_some_and(|group| {
-                    let factor = if passed.flagged { MORE_TRIALS } else { MORE_TRIALS_OF_OTHERS };
+                    let factor = match passed.finding {
+                        _ if passed.flagged => MORE_TRIALS,
+                        Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
+                        _ => MORE_TRIALS_OTHERS,
+                    };
                     let more = group.trials as f64 >= factor * passed.named_trials as f64;
-                    let quiet = moment.at - group.touched >= DAY || moment.at - passed.named_at >= WEEK;
+                    let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= WEEK;
                     let leaving = moment.leaving.binary_search(id).is_ok();
                     group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
                 })
@@ -243,7 +248,8 @@ impl Findings {
             .collect();
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
-            if !moment.last && self.is_covered(id) {
+            let members = group.members.clone();
+            if !moment.last && self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
                     (passed.named_trials, passed.named_at) = (group.trials, moment.at);
                 }
@@ -273,18 +279,29 @@ impl Findings {
         some
     }
 
-    /// Whether a stronger group of the same verdict names nearly all that this one names.
-    fn is_covered(&self, id: GroupId) -> bool {
-        let Some(this) = self.passed.get(&id).filter(|this| this.told && !this.faded) else { return false };
+    /// Whether a stronger group of the same verdict names nearly all that this one names. Of one that was never named, whether another names
+    /// nearly all of its accounts that is flagged, or that is at least as good where this one is on a single source.
+    fn is_covered(&self, id: GroupId, members: &[AccountId]) -> bool {
+        let Some(this) = self.passed.get(&id) else { return false };
+        let own: Vec<AccountId> = if this.told { this.members() } else { members.to_vec() };
         self.passed.iter().any(|(other_id, other)| {
-            let same = (other.finding, other.flagged, other.told, other.faded) == (this.finding, this.flagged, true, false);
-            let stronger = (other.strength, *other_id) > (this.strength, id);
-            if !same || !stronger || other.named.len() < this.named.len() {
+            if *other_id == id || !other.told || other.faded || other.named.len() < own.len() / 2 {
                 return false;
             }
-            let named = |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
-            let both = this.named.iter().filter(|(_, judged)| named(judged.account)).count();
-            both as f64 >= COVERED * this.named.len() as f64
+            let better = if this.told {
+                (other.finding, other.flagged) == (this.finding, this.flagged)
+                    && !this.faded
+                    && (other.strength, *other_id) > (this.strength, id)
+            } else {
+                other.flagged || (this.finding == Finding::SingleSource && other.finding <= this.finding)
+            };
+            if !better {
+                return false;
+            }
+            let named =
+                |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
+            let both = own.iter().filter(|account| named(**account)).count();
+            both as f64 >= COVERED * own.len() as f64
         })
     }
 

@@ -35,6 +35,9 @@ const MOST_LINKS: usize = 256;
 const LEAST: usize = 2;
 /// Strengths of ties, nats, whose components are groups too.
 const STRONG: [f64; 5] = [16.0, 24.0, 36.0, 54.0, 81.0];
+/// Accounts of a large component, and the part of it, one in so many, that must have changed for it to be looked at again.
+const LARGE: usize = 200;
+const WAITS: usize = 20;
 /// Neighbours that each account of a core has in it.
 const CORE: usize = 3;
 
@@ -200,7 +203,8 @@ impl Network {
         let mut groups = Vec::new();
         // Components of ties with a changed account.
         let mut seen: Set<AccountId> = Set::default();
-        for start in std::mem::take(&mut self.changed) {
+        let changed = std::mem::take(&mut self.changed);
+        for &start in &changed {
             if !self.neighbours.contains_key(&start) || !seen.insert(start) {
                 continue;
             }
@@ -213,6 +217,12 @@ impl Network {
                         component.push(*other);
                     }
                 }
+            }
+            // A large component waits until a part of it has changed: most of what it proposes would not be new.
+            let moved: Vec<AccountId> = component.iter().filter(|account| changed.contains(account)).copied().collect();
+            if component.len() > LARGE && moved.len() * WAITS < component.len() {
+                self.changed.extend(moved);
+                continue;
             }
             self.next_component += 1;
             for account in &component {

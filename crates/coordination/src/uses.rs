@@ -126,6 +126,7 @@ pub(crate) struct Uses {
     again: usize,
     /// Hashes of account and key of the others.
     once: Set<u64>,
+    habits: Map<u64, (Millis, Millis)>,
     /// Accounts with a use in the last six hours.
     active: u32,
     /// Sum over keys of the number of their accounts, and of its square.
@@ -151,6 +152,7 @@ impl Uses {
             again: 0,
             repeat: params.repeat,
             once: Set::default(),
+            habits: Map::default(),
             active: 0,
             sum: 0,
             squares: 0,
@@ -172,7 +174,7 @@ impl Uses {
             trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id))
         });
         for (trace, id) in turn.traces.into_iter().zip(ids) {
-            if (text_again && trace.kind == TraceKind::Reply) || !self.once.insert(pair(account, id)) {
+            if (text_again && trace.kind == TraceKind::Reply) || self.habit(account, &trace, at) || !self.once.insert(pair(account, id)) {
                 continue;
             }
             let key = self.keys.entry(id).or_insert_with(|| {
@@ -205,6 +207,19 @@ impl Uses {
         let place = known.posts.iter().rposition(|(known, _)| *known <= at).map_or(0, |i| i + 1);
         known.posts.insert(place, (at, uses.iter().map(|used| used.key).collect()));
         Some(Trial { number: self.trials, at, account, post: turn.post, uses, text, repost, active: self.active })
+    }
+
+    /// Whether habit explains a use: the account used two other keys of the same source a day before or earlier.
+    fn habit(&mut self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
+        if trace.source == trace.key {
+            return false;
+        }
+        let source = hash_strs(trace.source_kind as u64, &[&trace.source]);
+        let known = self.habits.entry(pair(account, source)).or_insert((at, Millis::MAX));
+        if known.1 == Millis::MAX && at > known.0 {
+            known.1 = at;
+        }
+        known.1 != Millis::MAX && at - known.1 >= crate::params::DAY
     }
 
     /// Uses beyond retention go; those older than six hours make nobody active.
