@@ -149,13 +149,13 @@ pub struct Cluster {
     pub namings: Vec<Naming>,
     /// Gains per trace kind in the best window (the one with the most nats); with that window's losses they sum to its nats.
     pub nats_by_kind: Vec<(TraceKind, f64)>,
-    /// Gains per source, largest in the best window first.
+    /// Gains per source, largest in the best window first: at most 100.
     pub nats_by_source: Vec<SourceNats>,
     /// One entry a key that gave the group a gain, most nats in the best window first.
     pub evidence: Vec<Evidence>,
     /// Gains that are not listed, for want of room.
     pub unlisted: Unlisted,
-    /// Ties among the members, strongest first.
+    /// Ties among the members, strongest first: at most 1,000.
     pub ties: Vec<Tie>,
 }
 

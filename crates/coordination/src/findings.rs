@@ -12,7 +12,7 @@ use crate::{
     },
     engine::Judge,
     error_control::e_lond_bar,
-    group::{Group, GroupId, KeyEvidence},
+    group::{Group, GroupId, KeyEvidence, SourceGains},
     hash::{Map, hash_strs},
     identity::{Identities, Identity},
     naming::{Judged, Named, name},
@@ -23,14 +23,17 @@ use crate::{
     uses::{Spans, Uses},
 };
 
-/// A group is named again when it has so many times the trials of the last time, and after a week with any.
+/// A group is named again when it has so many times the trials of the last time, after a day of silence, and after two weeks.
 const MORE_TRIALS: f64 = 1.25;
 /// The same of a group that is coordinated, and of one on a single source or that names nobody.
-const MORE_TRIALS_COORDINATED: f64 = 1.6;
+const MORE_TRIALS_COORDINATED: f64 = 2.0;
 const MORE_TRIALS_OTHERS: f64 = 4.0;
-const WEEK: Millis = 7 * DAY;
+const TWO_WEEKS: Millis = 14 * DAY;
 /// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
 const COVERED: f64 = 0.9;
+/// Sources and ties told of a cluster, the strongest.
+const MOST_SOURCES: usize = 100;
+const MOST_TIES: usize = 1_000;
 /// Near misses told at a tick, nats short of the bar from which they are told, and nats nearer from which they are told again.
 const MOST_NEAR_MISSES: usize = 100;
 const NEAR_MISS: f64 = 5.0;
@@ -239,7 +242,7 @@ impl Findings {
                         _ => MORE_TRIALS_OTHERS,
                     };
                     let more = group.trials as f64 >= factor * passed.named_trials as f64;
-                    let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= WEEK;
+                    let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
                     let leaving = moment.leaving.binary_search(id).is_ok();
                     group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
                 })
@@ -261,7 +264,8 @@ impl Findings {
             some = true;
             let Some(passed) = self.passed.get_mut(&id) else { continue };
             (passed.named_trials, passed.named_at) = (group.trials, moment.at);
-            passed.strength = group.leave_one_out();
+            let coordinated = passed.finding == Finding::Coordinated;
+            passed.strength = if coordinated { group.leave_one_out() } else { group.log_e() };
             if now.named.len() < params.min_members {
                 passed.faded = passed.told && group.log_e_of_late(moment.at) < -params.alpha.ln();
                 // A group that is quiet goes on as it was last named.
@@ -309,18 +313,16 @@ impl Findings {
         let params = moment.params;
         let mut standings: Vec<Standing> = Vec::new();
         for (id, passed) in self.passed.iter().filter(|(_, passed)| passed.told) {
-            let Some(group) = groups.get(*id) else { continue };
+            if groups.get(*id).is_none() {
+                continue;
+            }
             let finding = if passed.faded { Finding::Faded } else { passed.finding };
-            let strength = match finding {
-                Finding::Coordinated => group.leave_one_out(),
-                _ => group.log_e(),
-            };
             let members = passed.members();
             standings.push(Standing {
                 group: *id,
                 finding,
                 flagged: passed.flagged && finding == Finding::Coordinated,
-                strength,
+                strength: passed.strength,
                 members,
             });
         }
@@ -562,16 +564,16 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         })
         .collect();
     let best = (1..3).fold(0, |best, at| if group.nats[at] > group.nats[best] { at } else { best });
-    let mut sources: Vec<SourceNats> = group
-        .sources()
-        .map(|(_, source)| SourceNats {
-            kind: source.name.source_kind,
-            source: source.name.source().to_owned(),
-            nats: source.nats,
-        })
-        .collect();
+    let mut sources: Vec<&SourceGains> = group.sources().map(|(_, source)| source).collect();
     sources.sort_by(|x, y| {
-        y.nats[best].total_cmp(&x.nats[best]).then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source)))
+        let name = |source: &SourceGains| (source.name.source_kind, source.name.source().to_owned());
+        y.nats[best].total_cmp(&x.nats[best]).then_with(|| name(x).cmp(&name(y)))
+    });
+    sources.truncate(MOST_SOURCES);
+    let sources = sources.into_iter().map(|source| SourceNats {
+        kind: source.name.source_kind,
+        source: source.name.source().to_owned(),
+        nats: source.nats,
     });
     let mut evidence: Vec<Evidence> = group.evidence().map(|key| listed(key, moment.accounts)).collect();
     evidence.sort_by(|x, y| {
@@ -599,7 +601,7 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         windows,
         namings: Vec::new(),
         nats_by_kind: kinds.filter(|(_, nats)| *nats != 0.0).collect(),
-        nats_by_source: sources,
+        nats_by_source: sources.collect(),
         unlisted: group.unlisted,
         evidence,
         ties: Vec::new(),
@@ -629,17 +631,19 @@ fn listed(key: &KeyEvidence, accounts: &Accounts) -> Evidence {
     }
 }
 
-/// Ties among some accounts, in order, strongest first.
+/// The strongest ties among some accounts.
 fn ties(members: &[AccountId], moment: &Moment<'_>) -> Vec<Tie> {
-    let mut ties: Vec<Tie> = Vec::new();
+    let mut pairs: Vec<(Pair, &Edge)> = Vec::new();
     for &one in members {
         for &other in moment.network.neighbours(one) {
             if one < other && members.binary_search(&other).is_ok() {
-                let edge = moment.network.edge((one, other));
-                ties.extend(edge.and_then(|edge| tie((one, other), edge, moment.accounts)));
+                pairs.extend(moment.network.edge((one, other)).map(|edge| ((one, other), edge)));
             }
         }
     }
+    pairs.sort_by(|x, y| y.1.nats.total_cmp(&x.1.nats).then(x.0.cmp(&y.0)));
+    pairs.truncate(MOST_TIES);
+    let mut ties: Vec<Tie> = pairs.into_iter().filter_map(|(pair, edge)| tie(pair, edge, moment.accounts)).collect();
     sort_ties(&mut ties);
     ties
 }

@@ -11,7 +11,8 @@ use crate::{
     post::Millis,
 };
 
-/// A cluster with about the same accounts is not told again at once, but after a day: Jaccard similarity to those last told.
+/// A cluster with about the same accounts is not told again at once, but after a day, or a week where it is not flagged: Jaccard similarity to
+/// those last told.
 const SAME_MEMBERS: f64 = 0.8;
 
 /// What is told of a campaign beside its numbers.
@@ -104,7 +105,8 @@ impl Identities {
             }
             let known = &mut self.known[oldest as usize];
             let either = known.members.len() + campaign.members.len() - both;
-            let due = now - known.told_at >= DAY || leaving(campaign);
+            let wait = if campaign.flagged { DAY } else { 7 * DAY };
+            let due = now - known.told_at >= wait || leaving(campaign);
             let same = both == either || (both as f64 >= SAME_MEMBERS * either as f64 && !due);
             let verdict = (known.finding, known.flagged) == (campaign.finding, campaign.flagged);
             if same && verdict && gone.is_empty() && !last {

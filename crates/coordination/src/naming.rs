@@ -24,7 +24,7 @@ use crate::{
 
 /// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
 /// and one of thousands an hour a day.
-const MOST_POSTS: usize = 10_000;
+const MOST_POSTS: usize = 6_000;
 /// Accounts of the imagined crowd.
 const IMAGINED: f64 = 20.0;
 /// Rounds of EM, where it begins, and the bounds of its shares.

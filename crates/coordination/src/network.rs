@@ -19,7 +19,7 @@ use crate::{
     cluster::TraceKind,
     communities::Graph,
     hash::{Map, Set},
-    params::{DAY, Params},
+    params::{DAY, HOUR, Params},
     post::Millis,
     uses::{KeyId, Trial, Uses},
 };
@@ -34,10 +34,10 @@ const MOST_LINKS: usize = 256;
 /// Least keys in common of a tie, and least copies of a copier.
 const LEAST: usize = 2;
 /// Strengths of ties, nats, whose components are groups too.
-const STRONG: [f64; 5] = [16.0, 24.0, 36.0, 54.0, 81.0];
+const STRONG: [f64; 3] = [20.0, 40.0, 80.0];
 /// Accounts of a large component, and the part of it, one in so many, that must have changed for it to be looked at again.
 const LARGE: usize = 200;
-const WAITS: usize = 20;
+const WAITS: usize = 10;
 /// Neighbours that each account of a core has in it.
 const CORE: usize = 3;
 
@@ -99,6 +99,8 @@ pub(crate) struct Network {
     too_large: u64,
     evicted: u64,
     next_sweep: Millis,
+    /// When large components were last looked at whatever had changed of them.
+    looked_at: Millis,
 }
 
 impl Network {
@@ -118,6 +120,7 @@ impl Network {
             too_large: 0,
             evicted: 0,
             next_sweep: Millis::MIN,
+            looked_at: 0,
         }
     }
 
@@ -151,7 +154,10 @@ impl Network {
                         let known = pair.get_mut();
                         if known.len() < MOST_KEYS && known.iter().all(|known| known.key != used.key) {
                             known.push(common);
-                            self.fresh.insert(*pair.key());
+                            // A pair with many keys in common is tied: it is looked at again when their number has doubled.
+                            if known.len() < 8 || known.len().is_power_of_two() {
+                                self.fresh.insert(*pair.key());
+                            }
                         }
                     }
                 }
@@ -204,6 +210,10 @@ impl Network {
         // Components of ties with a changed account.
         let mut seen: Set<AccountId> = Set::default();
         let changed = std::mem::take(&mut self.changed);
+        let long = now - self.looked_at >= 2 * HOUR;
+        if long {
+            self.looked_at = now;
+        }
         for &start in &changed {
             if !self.neighbours.contains_key(&start) || !seen.insert(start) {
                 continue;
@@ -218,9 +228,9 @@ impl Network {
                     }
                 }
             }
-            // A large component waits until a part of it has changed: most of what it proposes would not be new.
+            // A large component waits until a part of it has changed, or for two hours: most of what it proposes would not be new.
             let moved: Vec<AccountId> = component.iter().filter(|account| changed.contains(account)).copied().collect();
-            if component.len() > LARGE && moved.len() * WAITS < component.len() {
+            if component.len() > LARGE && moved.len() * WAITS < component.len() && !long {
                 self.changed.extend(moved);
                 continue;
             }

@@ -94,7 +94,7 @@ impl Default for Params {
             alpha: 0.05,
             naming_rate: 0.03,
             same_campaign: 0.5,
-            max_evidence: 500,
+            max_evidence: 200,
             text_nats: 22.0,
             one_text_accounts: 30,
             limits: Limits {
