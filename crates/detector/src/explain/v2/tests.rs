@@ -156,8 +156,8 @@ fn people_can_follow_it() {
 
         KEYS: which posts repeated what?
           A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is 2 times as often
-          as others have it. A post without a line of its own came first, gave its gain to another key, or was made before the group
-          was proposed.
+          as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the
+          group was proposed.
 
         2. text t-1, itself its source
            post by  at                                          outcome            g         h      nats
@@ -233,8 +233,8 @@ fn a_near_miss_and_one_text_are_called_what_they_are() {
     };
     expect![[r#"
         Cluster c-02, version 1: single_source, 2026-11-02T10:00:00Z to 2026-11-02T10:14:00Z
-        ONE TEXT BY MANY ACCOUNTS: so many accounts wrote nearly the same text. This is a count and not a test: it has no e-value and
-        no probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.
+        ONE TEXT BY MANY ACCOUNTS: 3 accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no
+        probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.
 
         POSTS
 
@@ -270,10 +270,10 @@ fn a_near_miss_and_one_text_are_called_what_they_are() {
           it is NOT reached, so nothing is claimed
 
         ACCOUNTS: 5 are the group as it was proposed
-          chirp:1002 Account No. 2
-          chirp:1003 Account No. 3
-          chirp:1001 Account No. 1
           chirp:1004 Account No. 4
+          chirp:1003 Account No. 3
+          chirp:1002 Account No. 2
+          chirp:1001 Account No. 1
           chirp:1000 Account No. 0
 
         Every number that can be worked out from this line is the one recorded.
@@ -337,7 +337,8 @@ fn is_free(path: &str) -> bool {
             | ["unlisted", "trials"]
             | ["namings", _, "others"]
             | ["accounts", _, "posts"]
-            | ["ties", _, "median_lag_s"]
+            // Which accounts a tie is between.
+            | ["ties", _, "a" | "b" | "median_lag_s"]
             | ["reasons", _, "value"]
             | ["features", _]
     )
@@ -346,13 +347,13 @@ fn is_free(path: &str) -> bool {
 #[test]
 fn whatever_number_is_changed_is_found() {
     for cluster in [
-        fixtures::coordinated(Shape { seed: 5, members: 8, keys: 12 }, true),
+        fixtures::coordinated(Shape { seed: 5, members: 12, keys: 12 }, true),
         fixtures::near_miss(Shape { seed: 6, members: 4, keys: 9 }),
     ] {
         let line = serde_json::to_value(written(&cluster)).unwrap();
         let mut paths = Vec::new();
         numbers(&line, String::new(), &mut paths);
-        let mut changed = 0;
+        let (mut changed, mut missed) = (0, Vec::new());
         for path in paths.iter().filter(|path| !is_free(path)) {
             let mut line = line.clone();
             let number = line.pointer_mut(path).unwrap();
@@ -360,14 +361,16 @@ fn whatever_number_is_changed_is_found() {
                 Some(count) => json!(count + 1),
                 None => json!(number.as_f64().unwrap() + 0.001),
             };
+            changed += 1;
             // What is no cluster any more has been found, too.
             if let Ok(message) = ClusterMessage::decode(line.to_string().as_bytes()) {
                 let found = Explanation::of(&message).unwrap();
-                assert!(!found.contradictions.is_empty(), "{path}");
-                assert!(found.to_string().contains("NOT AS RECORDED"), "{path}");
+                if found.contradictions.is_empty() || !found.to_string().contains("NOT AS RECORDED") {
+                    missed.push(path);
+                }
             }
-            changed += 1;
         }
+        assert!(missed.is_empty(), "{missed:#?}");
         assert!(changed > 150, "{changed} of {}", paths.len());
     }
 }
