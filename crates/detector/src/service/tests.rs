@@ -118,7 +118,11 @@ impl Stand {
                 judged_by.insert(by.version.clone());
                 let values: Vec<Option<f64>> = FEATURES.iter().map(|feature| state.features[feature.name]).collect();
                 let verdict = model.verdict_on(&values);
-                assert!((verdict.probability - probability).abs() < 1e-6, "{id} {}: one model's verdict", state.version);
+                assert!(
+                    (verdict.probability - probability).abs() < 1e-6,
+                    "{id} {}: one model's verdict",
+                    state.version
+                );
                 match state.status {
                     Status::Flagged => assert!(verdict.inauthentic),
                     Status::Coordinated => assert!(!verdict.inauthentic),
@@ -126,9 +130,8 @@ impl Stand {
                 }
             }
             let before = lineages.insert(id, &state.lineage);
-            let absorbed = before.map_or(Vec::new(), |before| {
-                state.lineage.iter().filter(|other| !before.contains(other)).collect()
-            });
+            let absorbed = before
+                .map_or(Vec::new(), |before| state.lineage.iter().filter(|other| !before.contains(other)).collect());
             if state.status == Status::Flagged || absorbed.iter().any(|other| flagged.contains(other.as_str())) {
                 flagged.insert(id);
             }
@@ -335,7 +338,8 @@ fn group(id: &str, finding: Finding, lineage: &[&str]) -> Cluster {
         Finding::NearMiss => fixtures::near_miss(shape),
         Finding::Coordinated | Finding::Faded => fixtures::coordinated(shape, false),
     };
-    Cluster { id: id.to_owned(), finding, lineage: lineage.iter().map(|&id| id.to_owned()).collect(), ..cluster }
+    let lineage = lineage.iter().map(|&id| id.to_owned()).collect();
+    Cluster { id: id.to_owned(), version: 1, finding, lineage, ..cluster }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -363,11 +367,16 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
     };
     use Finding::{Coordinated, Faded, NearMiss, SingleSource};
     let (mut service, metrics) = stand.service();
-    tell(&stand, &mut service, vec![group("a", Coordinated, &[]), group("n", NearMiss, &[]), group("s", SingleSource, &[])])
-        .await;
+    tell(
+        &stand,
+        &mut service,
+        vec![group("a", Coordinated, &[]), group("n", NearMiss, &[]), group("s", SingleSource, &[])],
+    )
+    .await;
     tell(&stand, &mut service, vec![group("a", Coordinated, &["s"])]).await;
     tell(&stand, &mut service, vec![group("a", Coordinated, &["s"]), group("n", NearMiss, &[])]).await;
-    let before = ["a 1 flagged", "n 1 near_miss", "s 1 single_source", "a 2 flagged", "s gone", "a 3 flagged", "n 2 near_miss"];
+    let before =
+        ["a 1 flagged", "n 1 near_miss", "s 1 single_source", "a 2 flagged", "s gone", "a 3 flagged", "n 2 near_miss"];
     assert_eq!(said(&stand, CLUSTERS).await, before);
     assert_eq!(said(&stand, CLUSTERS_FLAGGED).await, ["a 1 flagged", "a 2 flagged", "a 3 flagged"]);
     for (status, clusters) in [("flagged", 1), ("near_miss", 1), ("single_source", 0)] {
