@@ -31,6 +31,8 @@ pub struct Pipeline {
 /// A cluster's message with what it was made from.
 pub(crate) struct Judged {
     pub(crate) message: ClusterMessage,
+    /// Clusters that became part of it just now.
+    pub(crate) absorbed: Vec<String>,
     /// Where it is coordinated: of others no model's word counts.
     pub(crate) judgement: Option<Judgement>,
 }
@@ -129,7 +131,7 @@ impl Pipeline {
                 let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict_on(&values));
                 Judgement { values, probability: verdict.probability, shadow }
             });
-            Ok(Judged { message, judgement })
+            Ok(Judged { message, absorbed: cluster.absorbed.clone(), judgement })
         };
         found.iter().map(judge).collect()
     }
