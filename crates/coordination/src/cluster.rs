@@ -107,7 +107,7 @@ impl TrialOutcome {
 }
 
 /// Windows of the test, in milliseconds: how long before a post another member must have used the same thing.
-pub const WINDOWS: [Millis; 3] = [600_000, 7_200_000, 86_400_000];
+pub const WINDOWS: [Millis; 3] = [60_000, 7_200_000, 86_400_000];
 
 /// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,6 +25,8 @@ use crate::{
 
 /// A group is named again when it has so many times the trials of the last time, and after a week with any.
 const MORE_TRIALS: f64 = 1.25;
+/// The same of a group that is not flagged.
+const MORE_TRIALS_OF_OTHERS: f64 = 1.6;
 const WEEK: Millis = 7 * DAY;
 /// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
 const COVERED: f64 = 0.9;
@@ -230,7 +232,8 @@ impl Findings {
             .iter()
             .filter(|(id, passed)| {
                 groups.get(**id).is_some_and(|group| {
-                    let more = group.trials as f64 >= MORE_TRIALS * passed.named_trials as f64;
+                    let factor = if passed.flagged { MORE_TRIALS } else { MORE_TRIALS_OF_OTHERS };
+                    let more = group.trials as f64 >= factor * passed.named_trials as f64;
                     let quiet = moment.at - group.touched >= DAY || moment.at - passed.named_at >= WEEK;
                     let leaving = moment.leaving.binary_search(id).is_ok();
                     group.trials > passed.named_trials && (more || quiet || leaving || moment.last)

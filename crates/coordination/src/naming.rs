@@ -147,8 +147,7 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
         return None;
     }
     let (from, until) = (since.max(from - DAY), until + DAY);
-    let outcome = |id: KeyId, key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
-        let by = shared.of(id);
+    let outcome = |by: &[(Millis, AccountId)], key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
         let width = width(key.name.kind);
         let (first, last) = (
             by.partition_point(|(then, _)| *then < at - width),
@@ -170,8 +169,12 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
         for (at, keys) in known.since(from).take_while(|(at, _)| *at <= until) {
             let mut best = (TrialOutcome::Nothing, 0);
             for id in keys {
-                let Some(key) = (!shared.of(*id).is_empty()).then(|| uses.key(*id)).flatten() else { continue };
-                let outcome = outcome(*id, key, *at, account);
+                let by = shared.of(*id);
+                if by.is_empty() {
+                    continue;
+                }
+                let Some(key) = uses.key(*id) else { continue };
+                let outcome = outcome(by, key, *at, account);
                 if outcome < best.0 {
                     best = (outcome, *id);
                 }

@@ -33,6 +33,8 @@ const MOST_KEYS: usize = 64;
 const MOST_LINKS: usize = 256;
 /// Least keys in common of a tie, and least copies of a copier.
 const LEAST: usize = 2;
+/// Strengths of ties, nats, whose components are groups too.
+const STRONG: [f64; 5] = [16.0, 24.0, 36.0, 54.0, 81.0];
 /// Neighbours that each account of a core has in it.
 const CORE: usize = 3;
 
@@ -220,10 +222,22 @@ impl Network {
                 let others = self.neighbours.get(account).into_iter().flatten();
                 others.filter(move |other| account < other).map(move |other| (*account, *other))
             });
-            let graph = Graph::new(pairs.map(|pair| (pair.0, pair.1, f64::from(self.edges.get(&pair).map_or(0, |e| e.keys)))));
+            let pairs: Vec<Pair> = pairs.collect();
+            let edge = |pair: &Pair| self.edges.get(pair).copied();
+            let weighted = |pair: &Pair| (pair.0, pair.1, edge(pair).map_or(0.0, |edge| f64::from(edge.keys)));
+            let graph = Graph::new(pairs.iter().map(weighted));
             let all: Vec<u32> = (0..graph.nodes.len() as u32).collect();
             let parts = graph.communities().into_iter().chain([all]).chain(graph.cores(CORE));
             groups.extend(parts.map(|part| graph.accounts(&part)));
+            // Who act together often are held together by their strongest ties, whatever weak ones chain them to.
+            for least in STRONG {
+                let strong = pairs.iter().filter(|pair| edge(pair).is_some_and(|edge| edge.nats >= least));
+                let graph = Graph::new(strong.map(weighted));
+                if graph.nodes.is_empty() {
+                    break;
+                }
+                groups.extend(graph.components().iter().map(|part| graph.accounts(part)));
+            }
         }
         // Components of copiers, all of them: the network is small.
         if std::mem::take(&mut self.changed_copiers) {
