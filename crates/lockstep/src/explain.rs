@@ -3,20 +3,22 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use detector::explain::{Explanation, find};
+use detector::explain::{Explanation, FindError, find};
+use messages::cluster::AnyVersion;
 
 use crate::{detect::println_json, progress::counted};
 
 /// Prints the arithmetic behind a cluster and checks it
 ///
-/// Works every number of a cluster out again from its own line of clusters.jsonl, step by step, and holds it against the one
-/// recorded: nats of each key, sums by source and trace, the source that is left out, the bar, each member's evidence, whichever
-/// of the cluster's candidates names it, and the model's score.
+/// Works every number of a cluster out again from its own line of clusters.jsonl (or near_misses.jsonl), step by step, and holds it
+/// against the one recorded: what each window of the test says, how often members repeat each other beside everybody else and
+/// the people around them, nats of each post and key, the source that is left out, the bar, each member's evidence and
+/// probability, and the model's score. Lines of older versions are explained as they were written.
 /// Ends with 1 if a number is not the one recorded, to 1e-6 nats.
 #[derive(Args)]
 #[command(
@@ -25,20 +27,20 @@ use crate::{detect::println_json, progress::counted};
 Examples:
   lockstep explain c-4f1a                             a cluster by the beginning of its id
   lockstep explain c-4f1a --from out                  of out/clusters.jsonl
-  lockstep explain c-4f1a --account 2882013788        one member: its keys, and every trial of its test
+  lockstep explain c-4f1a --account 2882013788        one member: its keys, and what each of its posts adds
   lockstep explain c-4f1a --key example.org/story     one key
   zcat clusters.jsonl.gz | lockstep explain c-4f1a --from - --json"
 )]
 pub struct Explain {
     /// A cluster's id, or as much of its beginning as no other has
     cluster: String,
-    /// What detect wrote: its folder, or a file of clusters; - is standard input
+    /// What detect wrote: its folder, or a file of clusters or near misses; - is standard input
     #[arg(long, value_name = "DIR|FILE|-", default_value = "lockstep-out")]
     from: PathBuf,
     /// Show only keys with KEY in them
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Show only this account, with every trial, and the keys it acted on; an id, or platform:id
+    /// Show only this account, with what its posts add, and the keys it posted on; an id, or platform:id
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Print the arithmetic as JSON
@@ -48,17 +50,7 @@ pub struct Explain {
 
 impl Explain {
     pub fn run(self) -> Result<()> {
-        let path = if self.from.is_dir() { self.from.join("clusters.jsonl") } else { self.from.clone() };
-        let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(&path).with_context(|| {
-                format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
-            })?;
-            Box::new(BufReader::new(file))
-        };
-        let place = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
-        let message = find(lines, &self.cluster).map_err(|error| anyhow!("{place} {error}"))?;
+        let message = self.message()?;
         let mut explanation = Explanation::of(&message)?;
         explanation.narrow(self.key.as_deref(), self.account.as_deref())?;
         if self.json {
@@ -66,14 +58,49 @@ impl Explain {
         } else {
             write!(io::stdout().lock(), "{explanation}").context("cannot write to standard output")?;
         }
-        match explanation.contradictions.as_slice() {
+        match explanation.contradictions() {
             [] => Ok(()),
             [first, ..] => bail!(
                 "cluster {}: {} not as recorded: {first}{}",
-                message.cluster_id,
-                counted(explanation.contradictions.len() as u64, "number"),
-                if explanation.contradictions.len() > 1 { ", ..." } else { "" }
+                explanation.cluster_id(),
+                counted(explanation.contradictions().len() as u64, "number"),
+                if explanation.contradictions().len() > 1 { ", ..." } else { "" }
             ),
         }
     }
+
+    /// The cluster, from the first of the files that has it.
+    fn message(&self) -> Result<AnyVersion> {
+        let mut not_there = Vec::new();
+        for path in self.files() {
+            let lines: Box<dyn BufRead> = if is_stdin(&path) {
+                Box::new(io::stdin().lock())
+            } else {
+                let file = File::open(&path).with_context(|| {
+                    format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
+                })?;
+                Box::new(BufReader::new(file))
+            };
+            let place = if is_stdin(&path) { "standard input".into() } else { path.display().to_string() };
+            match find(lines, &self.cluster) {
+                Err(error @ FindError::NotThere { .. }) => not_there.push(format!("{place} {error}")),
+                found => return found.map_err(|error| anyhow!("{place} {error}")),
+            }
+        }
+        bail!("{}", not_there.join("; "))
+    }
+
+    /// Of a folder, the clusters and then the near misses; versions before there were near misses wrote no file of them.
+    fn files(&self) -> Vec<PathBuf> {
+        if !self.from.is_dir() {
+            return vec![self.from.clone()];
+        }
+        let near_misses = self.from.join("near_misses.jsonl");
+        let clusters = self.from.join("clusters.jsonl");
+        if near_misses.exists() { vec![clusters, near_misses] } else { vec![clusters] }
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }

@@ -1,23 +1,41 @@
 //! Topics `clusters` and `clusters.flagged`, and a line of `clusters.jsonl`: one cluster with its evidence and verdict.
 //!
-//! Evidence is in nats: the natural logarithm of an e-value against "these accounts act independently". A message holds all that
-//! its evidence can be reckoned again from, without the posts and without Lockstep:
-//! - a key's `nats` from its `test`, as [`KeyTest`] says;
-//! - `log_e` is the sum of `evidence` and `unlisted`, and also that of `sources`, and of `traces`;
-//! - `log_e_leave_one_source_out` is `log_e` less the first of `sources`, if that is positive; each of them is the sum of the
-//!   evidence with its `source` and `source_kind`, and of keys that are not listed;
-//! - `test.alpha` is what it had to stand up to: a cluster stands while its statistic is at least ln(1 / alpha) nats, which is
-//!   `log_e_leave_one_source_out` for one that is flagged or coordinated and `log_e` for one on a single source;
-//! - `score` is the sum of `intercept` and the contributions of `reasons`, and `probability` is 1 / (1 + exp(-score));
-//! - an account's `log_e` from its part in every test, as [`ClusterAccount`] says.
+//! Evidence is in nats: the natural logarithm of an e-value against "these accounts repeat each other no more than twice as often as
+//! everybody else does, and as the people around them do". A message holds all that its numbers can be worked out again from, without the
+//! posts and without Lockstep. Outcomes are in the order own words, rare, middling, common, nothing ([`Outcome`]); windows in that of
+//! `windows`, the narrowest first; in a window of a day or more, only own words count.
 //!
-//! What there is no room for is told as a sum ([`Unlisted`], [`TrialSum`]), so that all this holds of a message that was cut, too.
+//! - **A gain**: each of a post's `gains` is ln(g / h) nats, or 4 if that is more, in its window. A key's `by_window` is the sum over its
+//!   `posts`.
+//! - **A window**: its `nats` are its `losses`, the gains of all `evidence` and those in `unlisted`; and also its `losses`, the gains of
+//!   all `sources` and `unlisted.source_nats`, unless there are more than 3,072 of them: of so many, the engine does not tell all apart.
+//! - **The best window** is the one with the most `nats`, the first of equal ones. Of sources and keys, `nats` is what they gave in it.
+//!   `traces` are its gains by kind: with its `losses` they sum to its `nats`.
+//! - `log_e` is ln of the mean of exp(`nats`) over the windows.
+//! - `log_e_leave_one_source_out` is the least, over `sources`, of the same with the source's `by_window` taken off each window's nats; it
+//!   is `log_e` if there is no source.
+//! - `test.bar` is what `log_e_leave_one_source_out` had to reach for the group to pass: ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))) with
+//!   m = `number` + 2 (e-LOND, Xu and Ramdas 2024). A group that passed once has passed, whatever it comes to later. A cluster on its best
+//!   source has reached it with `log_e` only.
+//! - An account's `log_e` and `posterior` follow from its `outcomes` and its naming, as [`Naming`] says.
+//! - A tie's `nats` are -ln of the chance that a Poisson number with mean `expected` is `co_acts` or more.
+//! - `score` is the sum of `intercept` and the contributions of `reasons`, and `probability` is 1 / (1 + exp(-score)).
+//!
+//! A cluster that is *one text by many accounts* (`why` is `one_text`) carries no e-value and no probability: it is a count. Of a *near
+//! miss*, which did not pass, `accounts` are those of the group as it was proposed: nobody is named, and no model has judged it.
+//!
+//! What there is no room for is told as a sum ([`Unlisted`], [`ClusterAccount::dropped_nats`]), so that all this holds of a message that
+//! was cut, too.
 //!
 //! Nats are written to 1e-9, so that sums agree to 1e-6 and what comes to nothing is 0, not the dust of adding.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cut;
+mod finite;
+pub mod v1;
 
-use coordination::{Cluster, Finding, Member, Millis, TraceKind, Trial};
+use std::collections::BTreeMap;
+
+use coordination::{Cluster, Finding, Millis, SingleSource, TraceKind, TrialOutcome};
 use jiff::Timestamp;
 use scoring::{Verdict, features::FEATURES};
 use serde::{Deserialize, Serialize};
@@ -26,7 +44,7 @@ use crate::error::DecodeError;
 use crate::version;
 
 /// The version of this schema that is written.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What is said of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,12 +52,42 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub enum Status {
     /// Coordinated, on more than one source, and the model finds it inauthentic.
     Flagged,
-    /// Coordinated on one source only: reported apart, never flagged by itself.
+    /// Coordinated on one source only, or one text by many accounts; `why` says which. Reported apart, never flagged by itself.
     SingleSource,
     /// Coordinated, but the model does not find it inauthentic.
     Coordinated,
-    /// Was one of the others once, but what its accounts did since then speaks against it. Whoever acted on it should look again.
+    /// Was one of the others once, but its last days alone would not be believed and it has no three members left to name. Whoever acted
+    /// on it should look again.
     Faded,
+    /// Did not pass the test, but came close. Nothing is claimed of it, and it is never on the topic of flagged clusters.
+    NearMiss,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 5] =
+        [Status::Flagged, Status::SingleSource, Status::Coordinated, Status::Faded, Status::NearMiss];
+
+    /// The name on the wire and in all output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Flagged => "flagged",
+            Status::SingleSource => "single_source",
+            Status::Coordinated => "coordinated",
+            Status::Faded => "faded",
+            Status::NearMiss => "near_miss",
+        }
+    }
+}
+
+/// Why a cluster has the status `single_source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It passes the test only with its best source in.
+    BestSource,
+    /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
+    OneText,
 }
 
 /// One cluster at one moment of its life.
@@ -56,7 +104,10 @@ pub struct ClusterMessage {
     pub lineage: Vec<String>,
     /// What is said of it.
     pub status: Status,
-    /// Members, strongest first.
+    /// Why it is `single_source`; absent for every other status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// Named accounts, strongest first; of a near miss the proposed ones.
     pub accounts: Vec<ClusterAccount>,
     /// Time of the first post in the evidence.
     #[schemars(with = "String")]
@@ -64,38 +115,50 @@ pub struct ClusterMessage {
     /// Time of the last post in the evidence.
     #[schemars(with = "String")]
     pub last_seen: Timestamp,
-    /// Total evidence, nats.
+    /// Evidence, nats; 0 for one text by many accounts.
     pub log_e: f64,
-    /// Evidence without the best source, nats.
+    /// Evidence without the source whose loss costs most, nats: the statistic of the test.
     pub log_e_leave_one_source_out: f64,
-    /// Candidates tested beside this one.
+    /// Groups that had been proposed when this was told.
     pub candidates_tested: u64,
-    /// What the tests went by; absent in messages that were written without their arithmetic.
+    /// What the test went by; absent for one text by many accounts, and in messages of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Terms>,
-    /// Hours of baseline behind the verdict when the candidate was born.
+    /// Hours from the stream's first use of a key to the group's proposal.
     pub history_hours: f64,
-    /// Nats per trace kind.
+    /// The test, window by window; empty for one text by many accounts, and in messages of version 1.
+    #[serde(default)]
+    pub windows: Vec<Window>,
+    /// How accounts were named: the cluster's own group first, then other groups that were merged into the cluster. Empty where nobody
+    /// was named: near misses, one text by many accounts, and messages of version 1.
+    #[serde(default)]
+    pub namings: Vec<Naming>,
+    /// Gains per trace kind in the best window, nats.
     pub traces: BTreeMap<String, f64>,
-    /// Nats per source, largest first: the first, if positive, is the one that `log_e_leave_one_source_out` leaves out.
+    /// Gains per source, largest in the best window first.
     pub sources: Vec<SourceNats>,
-    /// The model's log-odds, nats: `intercept` and the contributions of `reasons`.
-    pub score: f64,
-    /// Where the model starts, before it knows anything of the cluster, nats; absent in messages of older versions.
+    /// The model's log-odds, nats: `intercept` and the contributions of `reasons`. Absent, like all that a model says, for near misses
+    /// and for one text by many accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Where the model starts, before it knows anything of the cluster, nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intercept: Option<f64>,
     /// Calibrated probability that the coordination is inauthentic: 1 / (1 + exp(-score)).
-    pub probability: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// What moved the score, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     /// Every feature that a model may read, by name; null where not known. A label that comes later makes a training row of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub features: BTreeMap<String, Option<f64>>,
     /// The model that scored it.
-    pub model: ModelRef,
-    /// Keys on which members acted together, with their posts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelRef>,
+    /// Keys that gave the group a gain, with the members' posts; most nats first.
     pub evidence: Vec<Evidence>,
-    /// Keys that were tested too: `log_e` is the sum of `evidence` and of these.
+    /// Gains that are not in `evidence`.
     #[serde(default)]
     pub unlisted: Unlisted,
     /// Ties among the members, strongest first.
@@ -135,19 +198,55 @@ pub enum ClusterError {
         /// `platform:account`.
         account: String,
     },
+    /// What the engine and the model say does not go together.
+    #[error("cluster {cluster_id}: {problem}")]
+    Inconsistent {
+        /// The cluster.
+        cluster_id: String,
+        /// What does not.
+        problem: &'static str,
+    },
+    /// The message cannot be written as JSON.
+    #[error("cluster {cluster_id} cannot be written as JSON: {reason}")]
+    Json {
+        /// The cluster.
+        cluster_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The accounts alone are too many for one message.
+    #[error(
+        "cluster {cluster_id}: its {accounts} accounts take {bytes} bytes with all else left out, and a message may have {limit}: raise the \
+         bound of messages, or lower the largest group that the engine tests"
+    )]
+    TooLarge {
+        /// The cluster.
+        cluster_id: String,
+        /// How many.
+        accounts: usize,
+        /// Bytes of the message.
+        bytes: usize,
+        /// Bytes that there is room for.
+        limit: usize,
+    },
 }
 
-/// Where a key with this kind, name, kind of source and source is in the evidence; twice if it was tested again.
-type Places<'c> = BTreeMap<(TraceKind, &'c str, TraceKind, &'c str), Vec<usize>>;
-
 impl ClusterMessage {
-    /// One state of a cluster, with what the model says of it. Nats are rounded to 1e-9.
+    /// Whether a model judges such a cluster: a near miss and one text by many accounts have no verdict, all others have one.
+    pub fn takes_verdict(cluster: &Cluster) -> bool {
+        cluster.finding != Finding::NearMiss && cluster.single_source != Some(SingleSource::OneText)
+    }
+
+    /// One state of a cluster, with what the model says of it if the cluster [takes a verdict](Self::takes_verdict). Nats are rounded to
+    /// 1e-9. The verdict on a coordinated cluster must be that of the engine's judge.
     pub fn new(
         cluster: &Cluster,
-        verdict: &Verdict,
+        verdict: Option<&Verdict>,
         topics: Vec<String>,
         targets: Vec<String>,
     ) -> Result<ClusterMessage, ClusterError> {
+        let status = status(cluster, verdict)
+            .map_err(|problem| ClusterError::Inconsistent { cluster_id: cluster.id.clone(), problem })?;
         let time = |path: &'static str, millis: Millis| {
             Timestamp::from_millisecond(millis).map_err(|_| ClusterError::Time {
                 cluster_id: cluster.id.clone(),
@@ -155,137 +254,147 @@ impl ClusterMessage {
                 millis,
             })
         };
-        let member = |account: &coordination::AccountRef| {
-            cluster.members.iter().position(|member| member.account == *account).ok_or_else(|| {
-                ClusterError::TieOutside {
-                    cluster_id: cluster.id.clone(),
-                    account: format!("{}:{}", account.platform, account.account_id),
-                }
+        let windows: Vec<Window> = cluster
+            .windows
+            .iter()
+            .map(|window| Window {
+                seconds: window.width / 1_000,
+                nats: tidy(window.nats),
+                losses: tidy(window.losses),
+                group: window.group,
+                crowd: window.crowd,
+                near: window.near,
+            })
+            .collect();
+        let best = best_window(&windows);
+        let in_best = |by_window: &[f64; 3]| by_window.get(best).copied().unwrap_or_default();
+        let naming = |naming: &coordination::Naming| {
+            Ok(Naming {
+                from: time("namings.from", naming.from)?,
+                until: time("namings.until", naming.until)?,
+                group: naming.group,
+                crowd: naming.crowd,
+                share_proposed: naming.share_proposed,
+                share_others: naming.share_others,
+                others: naming.others,
+            })
+        };
+        let named = !cluster.namings.is_empty();
+        let account = |member: &coordination::Member| ClusterAccount {
+            platform: member.account.platform.clone(),
+            account_id: member.account.account_id.clone(),
+            account_name: member.account_name.clone(),
+            log_e: tidy(member.log_e),
+            posterior: member.posterior.map(tidy),
+            outcomes: member.outcomes,
+            dropped: member.dropped.iter().map(Dropped::new).collect(),
+            dropped_nats: None,
+            proposed: member.proposed,
+            naming: named.then_some(member.naming),
+            elsewhere: member.elsewhere,
+            posts: member.behaviour.posts,
+        };
+        let source = |source: &coordination::SourceNats| {
+            let by_window = source.nats.map(tidy);
+            SourceNats { kind: name(source.kind), source: source.source.clone(), nats: in_best(&by_window), by_window }
+        };
+        let post = |post: &coordination::PostRef| {
+            let gains = (0..).zip(&post.gains).filter_map(|(window, gain)| Some((window, (*gain)?)));
+            Ok(PostRef {
+                id: post.id.clone(),
+                platform: post.account.platform.clone(),
+                account_id: post.account.account_id.clone(),
+                created_at: time("evidence.posts.created_at", post.created_at)?,
+                gains: gains
+                    .map(|(window, gain)| Gain { window, outcome: gain.outcome.into(), g: gain.g, h: gain.h })
+                    .collect(),
             })
         };
         let evidence = |evidence: &coordination::Evidence| {
-            let posts: Result<Vec<PostRef>, ClusterError> = evidence
-                .posts
-                .iter()
-                .map(|post| {
-                    Ok(PostRef {
-                        id: post.id.clone(),
-                        platform: post.account.platform.clone(),
-                        account_id: post.account.account_id.clone(),
-                        created_at: time("evidence.posts.created_at", post.created_at)?,
-                    })
-                })
-                .collect();
+            let by_window = evidence.nats.map(tidy);
             Ok(Evidence {
-                kind: evidence.kind.name().to_owned(),
+                kind: name(evidence.kind),
                 key: evidence.key.clone(),
                 source: evidence.source.clone(),
-                source_kind: (evidence.source_kind != evidence.kind).then(|| evidence.source_kind.name().to_owned()),
-                nats: tidy(evidence.nats),
-                posts: posts?,
-                test: evidence.test.as_ref().map(|test| KeyTest {
-                    epsilon: test.epsilon,
-                    steps: test
-                        .steps
-                        .iter()
-                        .map(|step| Step { member: step.member, others: step.others, chance: step.chance })
-                        .collect(),
-                    others_after: test.others_after,
-                    chance_after: test.chance_after,
-                    shares: test.shares.clone(),
-                }),
+                source_kind: name(evidence.source_kind),
+                nats: in_best(&by_window),
+                by_window,
+                posts: evidence.posts.iter().map(post).collect::<Result<_, _>>()?,
             })
         };
-        let mut places = Places::new();
-        for (place, e) in cluster.evidence.iter().enumerate() {
-            places.entry((e.kind, &e.key, e.source_kind, &e.source)).or_default().push(place);
-        }
+        let places: BTreeMap<&coordination::AccountRef, usize> =
+            cluster.members.iter().zip(0..).map(|(member, place)| (&member.account, place)).collect();
+        let place = |account: &coordination::AccountRef| {
+            places.get(account).copied().ok_or_else(|| ClusterError::TieOutside {
+                cluster_id: cluster.id.clone(),
+                account: format!("{}:{}", account.platform, account.account_id),
+            })
+        };
+        let tie = |tie: &coordination::Tie| {
+            Ok(Tie {
+                a: place(&tie.a)?,
+                b: place(&tie.b)?,
+                kind: name(tie.kind),
+                co_acts: tie.co_acts,
+                expected: Some(tie.expected),
+                nats: tidy(tie.nats),
+                median_lag_s: tie.median_lag_s,
+            })
+        };
+        let values = || scoring::features::values(cluster).into_iter().map(|value| value.map(tidy));
         let message = ClusterMessage {
             schema_version: SCHEMA_VERSION,
             cluster_id: cluster.id.clone(),
             version: cluster.version,
             lineage: cluster.lineage.clone(),
-            status: match (cluster.finding, verdict.inauthentic) {
-                (Finding::Faded, _) => Status::Faded,
-                (Finding::SingleSource, _) => Status::SingleSource,
-                (Finding::Coordinated, true) => Status::Flagged,
-                (Finding::Coordinated, false) => Status::Coordinated,
-            },
-            accounts: cluster
-                .members
-                .iter()
-                .map(|member| ClusterAccount {
-                    platform: member.account.platform.clone(),
-                    account_id: member.account.account_id.clone(),
-                    account_name: member.account_name.clone(),
-                    log_e: tidy(member.log_e),
-                    elsewhere: member.elsewhere,
-                    trials: member.trials.as_ref().map(|trials| Trials::new(trials, cluster, member, &places)),
-                    rest: member.rest.map(TrialSum::from),
-                    posts: member.behaviour.posts,
-                })
-                .collect(),
+            status,
+            why: cluster.single_source.map(Why::from),
+            accounts: cluster.members.iter().map(account).collect(),
             first_seen: time("first_seen", cluster.first_seen)?,
             last_seen: time("last_seen", cluster.last_seen)?,
             log_e: tidy(cluster.log_e),
             log_e_leave_one_source_out: tidy(cluster.log_e_leave_one_source_out),
             candidates_tested: cluster.candidates_tested,
-            test: Some(Terms {
-                alpha: cluster.terms.alpha,
-                safety: cluster.terms.safety,
-                proposed: cluster.terms.proposed,
-            }),
+            test: if windows.is_empty() {
+                None
+            } else {
+                Some(Terms {
+                    alpha: cluster.terms.alpha,
+                    safety: cluster.terms.safety,
+                    proposed: cluster.terms.proposed,
+                    born: time("test.born", cluster.terms.born)?,
+                    number: cluster.terms.number,
+                    discoveries: cluster.terms.discoveries,
+                    bar: tidy(cluster.terms.bar),
+                })
+            },
             history_hours: cluster.history as f64 / 3_600_000.0,
-            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (kind.name().to_owned(), tidy(*nats))).collect(),
-            sources: cluster
-                .nats_by_source
-                .iter()
-                .map(|source| SourceNats {
-                    kind: source.kind.name().to_owned(),
-                    source: source.source.clone(),
-                    nats: tidy(source.nats),
-                })
-                .collect(),
-            score: verdict.score,
-            intercept: Some(verdict.intercept),
-            probability: verdict.probability,
-            reasons: verdict
-                .reasons
-                .iter()
-                .map(|reason| Reason {
-                    feature: reason.feature.to_owned(),
-                    value: reason.value,
-                    contribution: reason.contribution,
-                    text: reason.text.clone(),
-                })
-                .collect(),
-            features: FEATURES
-                .iter()
-                .map(|feature| feature.name.to_owned())
-                .zip(scoring::features::values(cluster).into_iter().map(|value| value.map(tidy)))
-                .collect(),
-            model: ModelRef { name: verdict.model.clone(), version: verdict.version.clone() },
+            windows,
+            namings: cluster.namings.iter().map(naming).collect::<Result<_, _>>()?,
+            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (name(*kind), tidy(*nats))).collect(),
+            sources: cluster.nats_by_source.iter().map(source).collect(),
+            score: verdict.map(|verdict| verdict.score),
+            intercept: verdict.map(|verdict| verdict.intercept),
+            probability: verdict.map(|verdict| verdict.probability),
+            reasons: verdict.iter().flat_map(|verdict| &verdict.reasons).map(Reason::new).collect(),
+            features: if verdict.is_some() {
+                FEATURES.iter().map(|feature| feature.name.to_owned()).zip(values()).collect()
+            } else {
+                BTreeMap::new()
+            },
+            model: verdict.map(|verdict| ModelRef { name: verdict.model.clone(), version: verdict.version.clone() }),
+            evidence: cluster.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
             unlisted: Unlisted {
-                keys: cluster.silent_keys.keys,
-                followed: cluster.silent_keys.followed,
-                nats: tidy(cluster.silent_keys.nats),
+                trials: cluster.unlisted.trials,
+                nats: cluster.unlisted.nats.map(tidy),
+                accounts: match cluster.single_source {
+                    // Of one text, the terms hold nothing but how many wrote it.
+                    Some(SingleSource::OneText) => cluster.terms.proposed.saturating_sub(cluster.members.len()) as u64,
+                    _ => 0,
+                },
                 ..Unlisted::default()
             },
-            evidence: cluster.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
-            ties: cluster
-                .ties
-                .iter()
-                .map(|tie| {
-                    Ok(Tie {
-                        a: member(&tie.a)?,
-                        b: member(&tie.b)?,
-                        kind: tie.kind.name().to_owned(),
-                        co_acts: tie.co_acts,
-                        nats: tidy(tie.nats),
-                        median_lag_s: tie.median_lag_s,
-                    })
-                })
-                .collect::<Result<_, _>>()?,
+            ties: cluster.ties.iter().map(tie).collect::<Result<_, _>>()?,
             topics,
             targets,
         };
@@ -296,194 +405,87 @@ impl ClusterMessage {
     /// Writes the message, without a line end. Fails on NaN and infinity, for which JSON has no words.
     pub fn encode(&self) -> Result<Vec<u8>, ClusterError> {
         self.all_finite()?;
-        // Beside finite numbers there are only text and times in it, which JSON can hold.
-        Ok(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// The message with only so much in it that it takes at most `bytes` when written. What remains has all its arithmetic, and what goes
-    /// is summed, so that everything still adds up: first sources without a listed key; then ties, while they take more than a quarter
-    /// of the room; then keys, those that say least before the others; and if need be all that can go. See [`Unlisted`] and
-    /// [`TrialSum`].
-    pub fn within(mut self, bytes: usize) -> Result<ClusterMessage, ClusterError> {
-        let many_ties = |message: &mut ClusterMessage| {
-            let size = serde_json::to_vec(&message.ties).map_or(0, |ties| ties.len());
-            size > bytes / 4 && message.cut_ties()
-        };
-        let cuts: [&dyn Fn(&mut ClusterMessage) -> bool; 6] = [
-            &ClusterMessage::sum_sources,
-            &many_ties,
-            &ClusterMessage::sum_keys,
-            &ClusterMessage::sum_sources,
-            &ClusterMessage::sum_trials,
-            &ClusterMessage::cut_ties,
-        ];
-        for cut in cuts {
-            while self.encode()?.len() > bytes && cut(&mut self) {}
-        }
-        Ok(self)
-    }
-
-    /// Sums the weakest quarter of the sources that no listed key is of. Whether there was any; the same below.
-    fn sum_sources(&mut self) -> bool {
-        let of = |e: &Evidence| (e.source_kind.clone().unwrap_or_else(|| e.kind.clone()), e.source.clone());
-        let listed: BTreeSet<(String, String)> = self.evidence.iter().map(of).collect();
-        let nats = |place: &usize| self.sources[*place].nats;
-        // The best is the one that is left out of `log_e_leave_one_source_out`: it stays. Those that say least, for or against, go.
-        let mut silent: Vec<usize> = (1..self.sources.len())
-            .filter(|&place| !listed.contains(&(self.sources[place].kind.clone(), self.sources[place].source.clone())))
-            .collect();
-        silent.sort_by(|x, y| nats(y).abs().total_cmp(&nats(x).abs()).then(x.cmp(y)));
-        let weakest: BTreeSet<usize> = silent.split_off(silent.len() - silent.len().div_ceil(4)).into_iter().collect();
-        self.unlisted.sources += weakest.len() as u64;
-        self.unlisted.source_nats = tidy(weakest.iter().map(nats).sum::<f64>() + self.unlisted.source_nats);
-        let mut places = 0..;
-        self.sources.retain(|_| places.next().is_some_and(|place| !weakest.contains(&place)));
-        !weakest.is_empty()
-    }
-
-    /// Takes out the tenth of the keys that says least: for or against the cluster, or for one who acted on it and is named by another
-    /// candidate.
-    fn sum_keys(&mut self) -> bool {
-        let safety = self.test.map_or(1.0, |terms| terms.safety);
-        let mut says: Vec<f64> = self.evidence.iter().map(|evidence| evidence.nats.abs()).collect();
-        for key in self.accounts.iter().flat_map(|account| &account.trials).flat_map(|trials| &trials.keys) {
-            if let Some(says) = key.evidence.and_then(|place| says.get_mut(place)).filter(|_| key.took_part) {
-                let [_, even, _] = key.trial().log_lr(safety);
-                *says = says.max(even.abs());
-            }
-        }
-        let mut order: Vec<usize> = (0..says.len()).collect();
-        order.sort_by(|&x, &y| says[y].total_cmp(&says[x]).then(x.cmp(&y)));
-        let gone: BTreeSet<usize> = order.split_off(order.len() - order.len().div_ceil(10)).into_iter().collect();
-        order.sort_unstable();
-        let now: BTreeMap<usize, usize> = order.into_iter().zip(0..).collect();
-
-        for evidence in gone.iter().map(|&place| &self.evidence[place]) {
-            // A key that counts nothing is here for other candidates' sake, and has no part in the sums.
-            if evidence.test.is_none() && evidence.nats == 0.0 {
-                self.unlisted.of_others += 1;
-                continue;
-            }
-            self.unlisted.keys += 1;
-            self.unlisted.followed += 1;
-            self.unlisted.nats = tidy(self.unlisted.nats + evidence.nats);
-        }
-        for (account, ClusterAccount { trials, rest, .. }) in self.accounts.iter_mut().enumerate() {
-            for test in gone.iter().filter_map(|&place| self.evidence[place].test.as_ref()) {
-                if test.shares.get(account).is_some_and(Option::is_some) {
-                    // Also where the key asks nothing of it: an account that is in the group is known by its `rest`.
-                    let rest = rest.get_or_insert_default();
-                    test.trial(account).into_iter().for_each(|trial| rest.add(trial, safety));
-                }
-            }
-            if let Some(Trials { keys, rest, .. }) = trials {
-                for key in keys.iter().filter(|key| key.evidence.is_some_and(|place| gone.contains(&place))) {
-                    rest.get_or_insert_default().add(key.trial(), safety);
-                }
-                keys.retain(|key| key.evidence.is_none_or(|place| !gone.contains(&place)));
-                for place in keys.iter_mut().filter_map(|key| key.evidence.as_mut()) {
-                    *place = now.get(place).copied().unwrap_or(*place);
-                }
-            }
-        }
-        let mut places = 0..;
-        self.evidence.retain(|_| places.next().is_some_and(|place| !gone.contains(&place)));
-        self.tidy_rests();
-        !gone.is_empty()
-    }
-
-    /// Sums all accounts' trials by other candidates.
-    fn sum_trials(&mut self) -> bool {
-        let safety = self.test.map_or(1.0, |terms| terms.safety);
-        let mut some = false;
-        for Trials { keys, rest, .. } in self.accounts.iter_mut().filter_map(|account| account.trials.as_mut()) {
-            some |= !keys.is_empty();
-            keys.drain(..).for_each(|key| rest.get_or_insert_default().add(key.trial(), safety));
-        }
-        self.tidy_rests();
-        some
-    }
-
-    fn tidy_rests(&mut self) {
-        for ClusterAccount { trials, rest, .. } in &mut self.accounts {
-            let others = trials.as_mut().and_then(|trials| trials.rest.as_mut());
-            rest.iter_mut().chain(others).for_each(|rest| rest.log_lr = rest.log_lr.map(tidy));
-        }
-    }
-
-    /// Takes the weakest quarter of the ties out.
-    fn cut_ties(&mut self) -> bool {
-        let left = self.ties.len() - self.ties.len().div_ceil(4);
-        let some = left < self.ties.len();
-        self.ties.truncate(left);
-        some
+        serde_json::to_vec(self).map_err(|error| self.not_json(&error))
     }
 
     /// Reads a message of this schema version or an older one.
+    ///
+    /// One of version 1 becomes one of today's, as far as it goes. Its accounts, times, `log_e`, verdict and posts keep their places, and
+    /// so do the nats of its sources and keys: they sum to `log_e`, and are not split by window. What it cannot tell is empty or absent:
+    /// `test`, `windows`, `namings`, every `by_window` and `gains`, `unlisted`, and of accounts `posterior`, `outcomes` and `naming`. Its
+    /// arithmetic is left out; [`v1::ClusterMessage`] has it.
     pub fn decode(value: &[u8]) -> Result<ClusterMessage, DecodeError> {
-        version::decode(value, SCHEMA_VERSION)
+        AnyVersion::decode(value).map(ClusterMessage::from)
     }
 
-    fn all_finite(&self) -> Result<(), ClusterError> {
-        let check = |number: f64, path: &dyn Fn() -> String| {
-            if number.is_finite() {
-                Ok(())
-            } else {
-                Err(ClusterError::NotFinite { cluster_id: self.cluster_id.clone(), path: path() })
-            }
-        };
-        for (number, name) in [
-            (self.log_e, "log_e"),
-            (self.log_e_leave_one_source_out, "log_e_leave_one_source_out"),
-            (self.history_hours, "history_hours"),
-            (self.unlisted.nats, "unlisted.nats"),
-            (self.unlisted.source_nats, "unlisted.source_nats"),
-            (self.score, "score"),
-            (self.intercept.unwrap_or_default(), "intercept"),
-            (self.probability, "probability"),
-        ] {
-            check(number, &|| name.to_owned())?;
-        }
-        for (kind, nats) in &self.traces {
-            check(*nats, &|| format!("traces.{kind}"))?;
-        }
-        for (at, account) in self.accounts.iter().enumerate() {
-            check(account.log_e, &|| format!("accounts[{at}].log_e"))?;
-            for number in account.rest.iter().flat_map(|rest| rest.log_lr) {
-                check(number, &|| format!("accounts[{at}].rest"))?;
-            }
-            let Some(trials) = &account.trials else { continue };
-            let rest = trials.rest.iter().flat_map(|rest| rest.log_lr);
-            for number in trials.keys.iter().map(|key| f64::from(key.share)).chain(rest) {
-                check(number, &|| format!("accounts[{at}].trials"))?;
-            }
-        }
-        for (at, source) in self.sources.iter().enumerate() {
-            check(source.nats, &|| format!("sources[{at}].nats"))?;
-        }
-        for (at, reason) in self.reasons.iter().enumerate() {
-            check(reason.value.unwrap_or_default(), &|| format!("reasons[{at}].value"))?;
-            check(reason.contribution, &|| format!("reasons[{at}].contribution"))?;
-        }
-        if let Some(Terms { alpha, safety, .. }) = self.test {
-            check(alpha, &|| "test.alpha".to_owned())?;
-            check(safety, &|| "test.safety".to_owned())?;
-        }
-        for (at, evidence) in self.evidence.iter().enumerate() {
-            check(evidence.nats, &|| format!("evidence[{at}].nats"))?;
-            if let Some(KeyTest { epsilon, steps, chance_after, shares, .. }) = &evidence.test {
-                let numbers = [*epsilon, *chance_after].into_iter().chain(steps.iter().map(|step| step.chance));
-                for number in numbers.chain(shares.iter().flatten().map(|share| f64::from(*share))) {
-                    check(number, &|| format!("evidence[{at}].test"))?;
-                }
-            }
-        }
-        for (at, tie) in self.ties.iter().enumerate() {
-            check(tie.nats, &|| format!("ties[{at}].nats"))?;
-            check(tie.median_lag_s, &|| format!("ties[{at}].median_lag_s"))?;
-        }
-        Ok(())
+    /// Index in `windows` of the window with the most nats; of equal ones the first. 0 where there are no windows.
+    pub fn best_window(&self) -> usize {
+        best_window(&self.windows)
     }
+
+    fn not_json(&self, error: &serde_json::Error) -> ClusterError {
+        ClusterError::Json { cluster_id: self.cluster_id.clone(), reason: error.to_string() }
+    }
+}
+
+/// A message in the version that it was written in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyVersion {
+    /// Version 1.
+    V1(Box<v1::ClusterMessage>),
+    /// Version 2.
+    V2(Box<ClusterMessage>),
+}
+
+impl AnyVersion {
+    /// Reads a message of this schema version or an older one.
+    pub fn decode(value: &[u8]) -> Result<AnyVersion, DecodeError> {
+        match version::of(value, SCHEMA_VERSION)? {
+            1 => version::decode(value, 1).map(|message| AnyVersion::V1(Box::new(message))),
+            _ => version::decode(value, SCHEMA_VERSION).map(|message| AnyVersion::V2(Box::new(message))),
+        }
+    }
+}
+
+impl From<AnyVersion> for ClusterMessage {
+    fn from(message: AnyVersion) -> ClusterMessage {
+        match message {
+            AnyVersion::V1(old) => ClusterMessage::from(*old),
+            AnyVersion::V2(message) => *message,
+        }
+    }
+}
+
+/// What is said of a cluster, or what does not go together.
+fn status(cluster: &Cluster, verdict: Option<&Verdict>) -> Result<Status, &'static str> {
+    if cluster.flagged && cluster.finding != Finding::Coordinated {
+        return Err("is flagged, but its finding is not that it is coordinated");
+    }
+    if cluster.single_source.is_some() != (cluster.finding == Finding::SingleSource) {
+        return Err("is single-source without a reason, or has a reason and is not");
+    }
+    match (ClusterMessage::takes_verdict(cluster), verdict) {
+        (true, None) => return Err("has no verdict of a model, and its finding needs one"),
+        (false, Some(_)) => {
+            return Err("has a verdict of a model, which no near miss and no text by many accounts has");
+        }
+        _ => {}
+    }
+    Ok(match cluster.finding {
+        Finding::Coordinated if verdict.is_some_and(|verdict| verdict.inauthentic != cluster.flagged) => {
+            return Err("the verdict is not the engine's judge's: one finds it inauthentic and the other does not");
+        }
+        Finding::Coordinated if cluster.flagged => Status::Flagged,
+        Finding::Coordinated => Status::Coordinated,
+        Finding::SingleSource => Status::SingleSource,
+        Finding::Faded => Status::Faded,
+        Finding::NearMiss => Status::NearMiss,
+    })
+}
+
+fn best_window(windows: &[Window]) -> usize {
+    let nats = |at: usize| windows.get(at).map_or(f64::NEG_INFINITY, |window| window.nats);
+    (1..windows.len()).fold(0, |best, at| if nats(at) > nats(best) { at } else { best })
 }
 
 /// Nats to 1e-9: what is left of a sum that comes to nothing is nothing.
@@ -494,164 +496,186 @@ fn tidy(nats: f64) -> f64 {
     if rounded.is_finite() { rounded + 0.0 } else { nats }
 }
 
-/// What the tests of a cluster went by.
+fn name(kind: TraceKind) -> String {
+    kind.name().to_owned()
+}
+
+/// What the test of a cluster's group went by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Terms {
-    /// Rate of false discoveries, 0 to 1, among candidates and among the members of one.
+    /// Rate of false discoveries, 0 to 1, among groups that are ever told.
     pub alpha: f64,
-    /// Factor, 1 or more, on every share of acts that is expected of an account by habit.
+    /// Factor, 1 or more, on the higher of the crowd's and the near accounts' rate; each gain's `h` has it in.
     pub safety: f64,
     /// Accounts of the group as it was proposed, named in `accounts` or not.
     pub proposed: usize,
+    /// When the group was proposed: only later posts are trials.
+    #[schemars(with = "String")]
+    pub born: Timestamp,
+    /// Its number among all proposed groups, from 0: the bar grows with it.
+    pub number: u64,
+    /// Discoveries before it passed; of a near miss, before now.
+    pub discoveries: u64,
+    /// What `log_e_leave_one_source_out` must reach, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))), m = number + 2.
+    pub bar: f64,
 }
 
-/// A member of a cluster.
+/// What became of a post against the group: the rarest thing in it that another member used shortly before (in naming: shortly before or
+/// after). Rarity counts the accounts outside the group that used the thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Another member's own words: a near-duplicate text.
+    OwnWords,
+    /// A thing that hardly anybody outside used.
+    Rare,
+    /// A thing that up to one account in a hundred outside used.
+    Middling,
+    /// A thing that more use.
+    Common,
+    /// Nothing that another member used.
+    Nothing,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of every array of five counts.
+    pub const ALL: [Outcome; 5] =
+        [Outcome::OwnWords, Outcome::Rare, Outcome::Middling, Outcome::Common, Outcome::Nothing];
+}
+
+impl From<TrialOutcome> for Outcome {
+    fn from(outcome: TrialOutcome) -> Outcome {
+        match outcome {
+            TrialOutcome::OwnWords => Outcome::OwnWords,
+            TrialOutcome::Rare => Outcome::Rare,
+            TrialOutcome::Middling => Outcome::Middling,
+            TrialOutcome::Common => Outcome::Common,
+            TrialOutcome::Nothing => Outcome::Nothing,
+        }
+    }
+}
+
+impl From<SingleSource> for Why {
+    fn from(why: SingleSource) -> Why {
+        match why {
+            SingleSource::BestSource => Why::BestSource,
+            SingleSource::OneText => Why::OneText,
+        }
+    }
+}
+
+/// One window of the test.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Window {
+    /// How long before a post another member must have used the same thing, seconds.
+    pub seconds: i64,
+    /// ln of the window's e-value: `losses` and all gains.
+    pub nats: f64,
+    /// Sum over the trials that lost, nats; never positive.
+    pub losses: f64,
+    /// Outcomes of the group's own trials: members' posts since the group was proposed.
+    pub group: [u64; 5],
+    /// The same of the posts of everybody else.
+    pub crowd: [u64; 5],
+    /// The same of the posts of the people around the group, who repeated its words before and are not tied to it.
+    pub near: [u64; 5],
+}
+
+/// How the accounts of a group were named.
 ///
-/// Its `log_e` is ln of the mean, over pi = 0.2, 0.5 and 0.8, of the product of its trials. A trial is a key with a `test` in whose
-/// `steps` at least two others appear: pi / p if it appears in them itself, else (1 - pi) / (1 - p), with p in place of a pi that is
-/// less. There p = 1 - exp(-safety x share x acts), held in 1e-9 to 0.99; `share` is its own in the key's `shares`, and `acts` is two
-/// and all that count after the act that opened the test: `others_after`, and for every later step its `others` and one. Of trials
-/// on keys that are not listed, `rest` has the logs of the products. It is named if it passes e-BH (Wang and Ramdas 2022) within the
-/// group: with k accounts named, `log_e` is at least ln(proposed / (alpha x k)).
+/// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20
+/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o adds ln(g / (safety h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
+/// held at -4 or more. There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the sum over
+/// its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added.
 ///
-/// Where `elsewhere` is true, the same holds of its `trials` in place of the keys' tests: a cluster unites candidates that have members
-/// in common, and an account that several of them name has the `log_e` of the one that speaks most for it.
+/// Its `posterior` is 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed account and
+/// `share_others` for another. This is a model's probability, not a guarantee.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Naming {
+    /// First moment of the posts that were judged.
+    #[schemars(with = "String")]
+    pub from: Timestamp,
+    /// Last moment of the posts that were judged.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    /// Outcomes of the proposed accounts' posts.
+    pub group: [u64; 5],
+    /// Outcomes of everybody else's posts; each account weighs one.
+    pub crowd: [f64; 5],
+    /// Share of real members among the proposed accounts, 0 to 1, by EM.
+    pub share_proposed: f64,
+    /// Share of real members among all other accounts, 0 to 1, by EM.
+    pub share_others: f64,
+    /// Accounts outside the group that were active then.
+    pub others: u64,
+}
+
+/// A member of a cluster; of a near miss, an account of the group as it was proposed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClusterAccount {
     /// Lower-case platform name.
     pub platform: String,
     /// The platform's id.
     pub account_id: String,
-    /// Handle or display name last seen.
+    /// Handle or display name last seen; empty where a message had no room for names.
     pub account_name: String,
-    /// Evidence that this account acts with the others, nats.
+    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 where nobody was named.
     pub log_e: f64,
-    /// Whether `log_e` comes from tests that are not in `evidence`: those of another candidate that was united with this cluster, or,
-    /// in a faded cluster, none: then it is 0, and nothing is claimed of the account.
+    /// Probability, by the model of [`Naming`], that it belongs to the group; absent where nobody was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<f64>,
+    /// Outcomes of its judged posts.
+    #[serde(default)]
+    pub outcomes: [u32; 5],
+    /// Its best sources, whose gains are not in `log_e`: at most two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
+    /// What dropped sources that are not listed, for want of room, would have added, nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_nats: Option<f64>,
+    /// Whether it was in the group as it was proposed, or was found afterwards.
+    pub proposed: bool,
+    /// Index into `namings` of the naming that its numbers are from; absent where nobody was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<usize>,
+    /// Whether the cluster's own group does not name it, but another that was merged into the cluster does. The model has not looked at
+    /// such accounts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
-    /// The trials by that other candidate. Absent where `elsewhere` is false, where nothing is claimed of the account, and in messages of
-    /// older versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trials: Option<Trials>,
-    /// The sum of its trials by the cluster's own candidate on keys that are not in `evidence`. Absent where all are, and for an account
-    /// that was not in the group as it was proposed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rest: Option<TrialSum>,
     /// Posts seen.
     pub posts: u64,
 }
 
-/// An account's trials by another candidate than the one that the cluster's numbers are of.
+/// A source whose gains are not counted for an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Trials {
-    /// Accounts of that candidate as it was proposed.
-    pub proposed: usize,
-    /// How many of them it names; all of them are in `accounts`. `log_e` is at least ln(proposed / (alpha x named)).
-    pub named: usize,
-    /// One for each of its keys on which at least two others of it acted, the key that spoke most for it first.
-    pub keys: Vec<KeyTrial>,
-    /// The sum of its trials on keys that are not listed; absent where all are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rest: Option<TrialSum>,
-}
-
-/// One trial of an account: see [`ClusterAccount`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct KeyTrial {
-    /// Index into `evidence` of the key, with a post of the account if it took part; absent for a key that is not there, because those
-    /// who acted on it are not named, this account apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<usize>,
-    /// That key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyName>,
-    /// Whether the account acted on it, too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub took_part: bool,
-    /// Share, 0 to 1, of acts on this key's source that is expected of the account by habit.
-    pub share: f32,
-    /// Acts on the key among which it could have been, and two more.
-    pub acts: u32,
-}
-
-/// What a key is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct KeyName {
-    /// Trace kind.
+pub struct Dropped {
+    /// Trace kind of the source.
     pub kind: String,
-    /// The canonical thing acted on.
-    pub key: String,
-    /// Whom it comes from.
+    /// Whom the keys come from.
     pub source: String,
+    /// What it would have added, nats.
+    pub nats: f64,
 }
 
-/// Trials that are not told one by one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct TrialSum {
-    /// How many.
-    pub trials: u32,
-    /// What they add to ln of the product for pi = 0.2, 0.5 and 0.8, nats.
-    pub log_lr: [f64; 3],
-}
-
-impl Trials {
-    fn new(trials: &coordination::Trials, cluster: &Cluster, member: &Member, places: &Places<'_>) -> Trials {
-        let key = |key: &coordination::KeyTrial| {
-            let name = (key.kind, key.key.as_str(), key.source_kind, key.source.as_str());
-            // Whoever took part has a post there to show.
-            let shows = |place: &&usize| {
-                !key.trial.took_part
-                    || cluster.evidence[**place].posts.iter().any(|post| post.account == member.account)
-            };
-            let evidence = places.get(&name).and_then(|places| places.iter().find(shows)).copied();
-            let name =
-                || KeyName { kind: key.kind.name().to_owned(), key: key.key.clone(), source: key.source.clone() };
-            KeyTrial {
-                evidence,
-                key: if evidence.is_none() { Some(name()) } else { None },
-                took_part: key.trial.took_part,
-                share: key.trial.share,
-                acts: key.trial.acts,
-            }
-        };
-        Trials {
-            proposed: trials.proposed,
-            named: trials.named,
-            keys: trials.keys.iter().map(key).collect(),
-            rest: trials.rest.map(TrialSum::from),
-        }
-    }
-}
-
-impl KeyTrial {
-    fn trial(&self) -> Trial {
-        Trial { took_part: self.took_part, share: self.share, acts: self.acts }
-    }
-}
-
-impl From<coordination::TrialSum> for TrialSum {
-    fn from(sum: coordination::TrialSum) -> TrialSum {
-        TrialSum { trials: sum.trials, log_lr: sum.log_lr.map(tidy) }
-    }
-}
-
-impl TrialSum {
-    fn add(&mut self, trial: Trial, safety: f64) {
-        self.trials += 1;
-        self.log_lr.iter_mut().zip(trial.log_lr(safety)).for_each(|(sum, nats)| *sum += nats);
+impl Dropped {
+    fn new(dropped: &coordination::DroppedSource) -> Dropped {
+        Dropped { kind: name(dropped.kind), source: dropped.source.clone(), nats: tidy(dropped.nats) }
     }
 }
 
 /// Nats that one source gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SourceNats {
-    /// Trace kind.
+    /// Trace kind of the source: sources of different kinds are different sources.
     pub kind: String,
-    /// Whom the keys come from.
+    /// Whom the keys come from: the registrable domain of a link, the author of a reposted post or else that post, and the key itself of a
+    /// tag, a text and anything else.
     pub source: String,
-    /// Evidence, nats.
+    /// Gains in the best window, nats. In messages of version 1, all evidence.
     pub nats: f64,
+    /// Gains in each window, nats; zeros in messages of version 1.
+    #[serde(default)]
+    pub by_window: [f64; 3],
 }
 
 /// One feature's part in a verdict.
@@ -667,6 +691,17 @@ pub struct Reason {
     pub text: String,
 }
 
+impl Reason {
+    fn new(reason: &scoring::Reason) -> Reason {
+        Reason {
+            feature: reason.feature.to_owned(),
+            value: reason.value,
+            contribution: reason.contribution,
+            text: reason.text.clone(),
+        }
+    }
+}
+
 /// Names a model in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ModelRef {
@@ -676,7 +711,7 @@ pub struct ModelRef {
     pub version: String,
 }
 
-/// One key on which members acted.
+/// One key that gave the group a gain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// Trace kind.
@@ -685,97 +720,51 @@ pub struct Evidence {
     pub key: String,
     /// Whom it comes from.
     pub source: String,
-    /// Trace kind in `sources` of its source, where that is not `kind`: a text beside a link comes from the link's site.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_kind: Option<String>,
-    /// Evidence, nats.
+    /// Trace kind, in `sources`, of its source.
+    pub source_kind: String,
+    /// Gains in the best window, nats. In messages of version 1, all evidence.
     pub nats: f64,
+    /// Gains in each window, nats: the sum over `posts`. Zeros in messages of version 1.
+    #[serde(default)]
+    pub by_window: [f64; 3],
     /// The members' posts on this key, by time.
     pub posts: Vec<PostRef>,
-    /// The arithmetic of `nats`. Absent for a key that counts nothing, which is listed because members named by other candidates acted
-    /// on it; and in messages of older versions, or where those had no room for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<KeyTest>,
 }
 
-/// The arithmetic of one key: how likely were these acts if members act together, and how likely by habit?
-///
-/// For q = 0.1, 0.3 and 0.7, each raised to the `chance` at hand where that is greater, ln LR_q is the sum over all `steps` but the
-/// first, which opened the test, of others x ln((1 - q) / (1 - chance)) + ln(q / chance), and of others_after x ln((1 - q) / (1 -
-/// chance_after)). Of the others at each place, only the first 20, 6 and 2 count for the three q; where there were so many, the member's
-/// act after them adds nothing. Nor does anything where the chance is 1e-9: no member is left then. The key's nats are
-/// ln((1 - epsilon) + epsilon x mean of the LR_q).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct KeyTest {
-    /// Weight, 0 to 1, of "they act together", fixed before the test began.
-    pub epsilon: f64,
-    /// First acts of members of the proposed group on this key, by time.
-    pub steps: Vec<Step>,
-    /// Acts by accounts outside the group after the last step.
-    pub others_after: u32,
-    /// Probability that, by habit, the next act would have been a first one by a member.
-    pub chance_after: f64,
-    /// By index into `accounts`: the share, 0 to 1, of acts on this key's source that is expected of the account by habit; null for an
-    /// account that was not in the proposed group.
-    pub shares: Vec<Option<f32>>,
-}
-
-impl KeyTest {
-    /// What the key asks of an account, as [`ClusterAccount`] says.
-    fn trial(&self, account: usize) -> Option<Trial> {
-        let share = self.shares.get(account).copied().flatten()?;
-        let took_part = self.steps.iter().any(|step| step.member == Some(account));
-        let asked = self.steps.len() >= 2 + usize::from(took_part);
-        let acts =
-            self.steps.iter().skip(1).fold(2, |acts: u32, step| acts.saturating_add(step.others).saturating_add(1));
-        let acts = acts.saturating_add(self.others_after);
-        asked.then_some(Trial { took_part, share, acts })
-    }
-}
-
-/// A member's first act on a key.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Step {
-    /// Index into `accounts`; null for one of the proposed group who is not named.
-    pub member: Option<usize>,
-    /// Acts by accounts outside the group since the step before.
-    pub others: u32,
-    /// Probability that, by habit, the next act would be a first one by a member: safety x the shares of all who had not acted yet,
-    /// held in 1e-9 to 0.9. 0 for the step that opened the test.
-    pub chance: f64,
-}
-
-/// Keys that were tested but are not listed as evidence: nobody followed the member who acted first, or there was no room.
+/// What is not listed in `evidence` and in `sources`: it was too much for the engine to keep, or for the message to hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unlisted {
-    /// How many.
-    pub keys: u64,
-    /// How many of them a second member acted on, so that the accounts' `log_e` rest on them too.
+    /// Trials with a gain that are not in `evidence`.
+    pub trials: u64,
+    /// Their nats in each window.
+    pub nats: [f64; 3],
+    /// Posts without a gain that this message had no room for.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub followed: u64,
-    /// Their evidence, nats; mostly negative.
-    pub nats: f64,
-    /// Keys beside these that would count nothing, and are not listed for want of room: of other candidates.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub of_others: u64,
-    /// Sources that are not in `sources` for want of room: of no listed key, and none of them the best.
+    pub posts: u64,
+    /// Sources that this message had no room for; the one that `log_e_leave_one_source_out` leaves out is never among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sources: u64,
-    /// Their evidence, nats: `log_e` is the sum of `sources` and of this.
-    #[serde(default, skip_serializing_if = "is_nothing")]
-    pub source_nats: f64,
-}
-
-fn is_nothing(nats: &f64) -> bool {
-    *nats == 0.0
+    /// Their nats in each window.
+    #[serde(default, skip_serializing_if = "are_nothing")]
+    pub source_nats: [f64; 3],
+    /// Of one text by many accounts, accounts that wrote it and are not in `accounts`: the engine does not remember so many by name.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accounts: u64,
+    /// Ties that this message had no room for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ties: u64,
 }
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+fn are_nothing(nats: &[f64; 3]) -> bool {
+    *nats == [0.0; 3]
+}
+
 /// Names one post.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PostRef {
     /// The post's id on its platform.
     pub id: String,
@@ -786,21 +775,48 @@ pub struct PostRef {
     /// When.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
+    /// What it gave to the group through this key; nothing where it came first, gave its gain to another key, was not bet on, or was
+    /// posted before the group was proposed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gains: Vec<Gain>,
 }
 
-/// A tie between two members.
+/// A trial that gained min(ln(g / h), 4) nats in one window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Gain {
+    /// Index into `windows`.
+    pub window: usize,
+    /// What the post did; never *nothing*.
+    pub outcome: Outcome,
+    /// How often the group's own trials had this outcome before, 0 to 1.
+    pub g: f64,
+    /// How often it happens without coordination, 0 to 1: safety x the higher of the crowd's and the near accounts' rate.
+    pub h: f64,
+}
+
+impl Gain {
+    /// min(ln(g / h), 4).
+    pub fn nats(self) -> f64 {
+        (self.g / self.h).ln().min(4.0)
+    }
+}
+
+/// A tie between two members: they used more keys in common than chance explains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tie {
     /// Index into `accounts`.
     pub a: usize,
     /// Index into `accounts`.
     pub b: usize,
-    /// Trace kind.
+    /// Trace kind of most of the keys in common.
     pub kind: String,
-    /// Credited co-acts.
+    /// Keys that both used within a day of each other, over seven days.
     pub co_acts: u32,
-    /// Evidence, nats.
+    /// Mean number of such keys by chance; absent in messages of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+    /// Surprise, nats: -ln of the chance of so many keys or more. In messages of version 1, the sum over its keys.
     pub nats: f64,
-    /// Median time between the two acts, seconds.
+    /// Median time between the two uses of a key, seconds.
     pub median_lag_s: f64,
 }

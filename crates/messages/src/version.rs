@@ -9,8 +9,8 @@ struct Version {
     schema_version: u32,
 }
 
-/// Reads a message whose schema version is at most `newest`.
-pub(crate) fn decode<'de, T: Deserialize<'de>>(value: &'de [u8], newest: u32) -> Result<T, DecodeError> {
+/// The schema version of a message, which is at most `newest`.
+pub(crate) fn of(value: &[u8], newest: u32) -> Result<u32, DecodeError> {
     let version = from_json::<Version>(value)?.schema_version;
     if version == 0 || version > newest {
         return Err(DecodeError::new(
@@ -19,5 +19,11 @@ pub(crate) fn decode<'de, T: Deserialize<'de>>(value: &'de [u8], newest: u32) ->
             value,
         ));
     }
+    Ok(version)
+}
+
+/// Reads a message whose schema version is at most `newest`.
+pub(crate) fn decode<'de, T: Deserialize<'de>>(value: &'de [u8], newest: u32) -> Result<T, DecodeError> {
+    of(value, newest)?;
     from_json(value)
 }
