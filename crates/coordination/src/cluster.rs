@@ -116,8 +116,10 @@ pub struct Cluster {
     pub id: String,
     /// Counts the published states of this cluster, from 1.
     pub version: u32,
-    /// Ids of clusters that this one has absorbed or split from.
+    /// Ids of clusters that this one has absorbed or split from, each once.
     pub lineage: Vec<String>,
+    /// Those that became part of this one with this version: they are not told again.
+    pub absorbed: Vec<String>,
     /// How far the statistics go.
     pub finding: Finding,
     /// Why it is `SingleSource`; `None` for every other finding.

@@ -318,10 +318,16 @@ impl Engine {
             self.executor.run(jobs.collect());
         }
         let mut groups = Groups(shards);
+        let mut gone: Vec<GroupId> = groups
+            .ids()
+            .into_iter()
+            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
+            .collect();
         let moment = Moment {
             at,
             last,
             proposed: *proposed,
+            leaving: &gone,
             uses,
             network,
             accounts: &tracer.accounts,
@@ -333,11 +339,6 @@ impl Engine {
         if last {
             return;
         }
-        let mut gone: Vec<GroupId> = groups
-            .ids()
-            .into_iter()
-            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
-            .collect();
         for members in network.propose(at, uses, params) {
             if groups.like(&members, params.same_candidate) {
                 continue;

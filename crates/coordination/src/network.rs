@@ -331,7 +331,7 @@ impl Network {
         if now < self.next_sweep && !full {
             return;
         }
-        self.next_sweep = now + DAY / 4;
+        self.next_sweep = now + params.retention / 8;
         let oldest = now - params.retention;
         let mut gone: Vec<Pair> = Vec::new();
         let edges = &self.edges;

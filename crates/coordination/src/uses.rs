@@ -104,18 +104,27 @@ pub(crate) struct Account {
     recent: u32,
 }
 
+impl Account {
+    /// Its posts from a time on.
+    pub(crate) fn since(&self, at: Millis) -> std::collections::vec_deque::Iter<'_, (Millis, SmallVec<[KeyId; 2]>)> {
+        self.posts.range(self.posts.partition_point(|(posted, _)| *posted < at)..)
+    }
+}
+
 /// The memory of uses.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Uses {
     retention: Millis,
+    repeat: Millis,
     most: usize,
     keys: Map<KeyId, Key>,
     accounts: Map<AccountId, Account>,
     /// All uses in the order of their turns.
     line: VecDeque<(Millis, KeyId, AccountId)>,
-    /// How many at the line's front are older than six hours.
+    /// How many at the line's front are older than six hours, and how many so old that the same use counts again.
     old: usize,
-    /// Hashes of account and key of all of them.
+    again: usize,
+    /// Hashes of account and key of the others.
     once: Set<u64>,
     /// Accounts with a use in the last six hours.
     active: u32,
@@ -139,6 +148,8 @@ impl Uses {
             accounts: Map::default(),
             line: VecDeque::new(),
             old: 0,
+            again: 0,
+            repeat: params.repeat,
             once: Set::default(),
             active: 0,
             sum: 0,
@@ -154,9 +165,14 @@ impl Uses {
         self.pass_time(at);
         let mut uses: SmallVec<[Use; 2]> = SmallVec::new();
         let (text, repost) = (turn.manner(TraceKind::Text), turn.manner(TraceKind::Repost));
-        for trace in turn.traces {
-            let id = hash_strs(trace.kind as u64, &[&trace.key]);
-            if !self.once.insert(pair(account, id)) {
+        // Whoever repeats its own words under another post does nothing new by that.
+        let ids: SmallVec<[KeyId; 4]> =
+            turn.traces.iter().map(|trace| hash_strs(trace.kind as u64, &[&trace.key])).collect();
+        let text_again = turn.traces.iter().zip(&ids).any(|(trace, id)| {
+            trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id))
+        });
+        for (trace, id) in turn.traces.into_iter().zip(ids) {
+            if (text_again && trace.kind == TraceKind::Reply) || !self.once.insert(pair(account, id)) {
                 continue;
             }
             let key = self.keys.entry(id).or_insert_with(|| {
@@ -201,6 +217,12 @@ impl Uses {
                 self.active -= u32::from(known.recent == 0);
             }
         }
+        while let Some(&(at, key, account)) = self.line.get(self.again)
+            && now - at > self.repeat
+        {
+            self.again += 1;
+            self.once.remove(&pair(account, key));
+        }
         while self.line.front().is_some_and(|(at, ..)| now - at > self.retention) {
             self.forget_oldest();
         }
@@ -214,7 +236,11 @@ impl Uses {
         let Some((at, key_id, account)) = self.line.pop_front() else { return };
         let was_old = self.old > 0;
         self.old = self.old.saturating_sub(1);
-        self.once.remove(&pair(account, key_id));
+        if self.again > 0 {
+            self.again -= 1;
+        } else {
+            self.once.remove(&pair(account, key_id));
+        }
         if let Some(key) = self.keys.get_mut(&key_id) {
             if let Some(place) = key.uses.iter().position(|used| *used == (at, account)) {
                 self.sum -= 1;
@@ -252,6 +278,11 @@ impl Uses {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
         self.accounts.get(&id)
+    }
+
+    /// The time of the newest turn.
+    pub(crate) fn newest(&self) -> Millis {
+        self.line.back().map_or(0, |(at, ..)| *at)
     }
 
     /// Uses of an account.
