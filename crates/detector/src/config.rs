@@ -116,10 +116,7 @@ pub struct EngineConfig {
 
 /// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is told, and nothing stops.
 pub const RETIRED: [Retired; 8] = [
-    Retired {
-        path: "detector.engine.windows_s",
-        instead: "the test's windows are fixed at 10 minutes, 2 hours and 24 hours",
-    },
+    Retired { path: "detector.engine.windows_s", instead: "the windows of the test are fixed, from minutes to a day" },
     Retired {
         path: "detector.engine.baseline_lag_h",
         instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
