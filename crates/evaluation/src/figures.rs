@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coordination::Millis;
 use messages::cluster::Status;
 use serde::Serialize;
-use simulator::{AccountKey, Truth};
+use simulator::{AccountKey, Label, Truth};
 
 use crate::{
     method::{Found, FoundCluster, State},
@@ -99,6 +99,17 @@ pub struct Published {
     pub accounts: u64,
     /// Accounts among those that belong to a campaign.
     pub accounts_right: u64,
+    /// The others, by kind: that of the innocent group in which they were planted, or `crowd`. Every kind of the world is here.
+    pub innocents: BTreeMap<String, Innocents>,
+}
+
+/// Accounts of one kind that are of no campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Innocents {
+    /// Those that posted.
+    pub accounts: u64,
+    /// Those that a published cluster names, be it by mistake or because they do act together.
+    pub named: u64,
 }
 
 /// How one campaign fared.
@@ -133,8 +144,8 @@ impl Run {
     /// Holds what was found against the truth.
     pub fn measure(found: &Found, truth: &Truth, seed: u64) -> Run {
         let groups = Groups::new(truth);
-        let (coordinated, named) = published(found, &groups, Column::Coordinated);
-        let (flagged, named_flagged) = published(found, &groups, Column::Flagged);
+        let (coordinated, named) = published(found, truth, &groups, Column::Coordinated);
+        let (flagged, named_flagged) = published(found, truth, &groups, Column::Flagged);
         let mut single_source = Tally::default();
         for cluster in &found.clusters {
             let last = cluster.states.iter().rev().find(|state| state.status == Status::SingleSource);
@@ -188,7 +199,12 @@ impl Run {
     }
 }
 
-fn published<'f>(found: &'f Found, groups: &Groups<'_>, column: Column) -> (Published, BTreeSet<&'f AccountKey>) {
+fn published<'f>(
+    found: &'f Found,
+    truth: &Truth,
+    groups: &Groups<'_>,
+    column: Column,
+) -> (Published, BTreeSet<&'f AccountKey>) {
     let mut figures = Published::default();
     let mut named = BTreeSet::new();
     for cluster in &found.clusters {
@@ -205,6 +221,13 @@ fn published<'f>(found: &'f Found, groups: &Groups<'_>, column: Column) -> (Publ
     }
     figures.accounts = named.len() as u64;
     figures.accounts_right = named.iter().filter(|account| groups.campaign(account).is_some()).count() as u64;
+    for account in &truth.accounts {
+        if let Some(kind) = groups.innocent(&account.account).filter(|_| account.label != Label::Inauthentic) {
+            let of_kind = figures.innocents.entry(kind.to_owned()).or_default();
+            of_kind.accounts += 1;
+            of_kind.named += u64::from(named.contains(&account.account));
+        }
+    }
     (figures, named)
 }
 
@@ -255,6 +278,8 @@ pub struct PublishedSummary {
     pub standing: Tally,
     /// What the false ones are.
     pub false_groups: BTreeMap<String, u64>,
+    /// Accounts of no campaign, by kind, and how many of them were named.
+    pub innocents: BTreeMap<String, Innocents>,
     /// False among the clusters published: the false discovery proportion. `None` where nothing was published.
     pub false_share: Option<Estimate>,
     /// Share of seeds in which anything false was published. On a world with nothing planted this is the false discovery rate, to be
@@ -344,6 +369,12 @@ impl PublishedSummary {
         for (group, n) in views.iter().flat_map(|view| &view.published.false_groups) {
             *false_groups.entry(group.clone()).or_insert(0) += n;
         }
+        let mut innocents: BTreeMap<String, Innocents> = BTreeMap::new();
+        for (kind, of_seed) in views.iter().flat_map(|view| &view.published.innocents) {
+            let of_kind = innocents.entry(kind.clone()).or_default();
+            of_kind.accounts += of_seed.accounts;
+            of_kind.named += of_seed.named;
+        }
         // A ratio of sums over seeds, where a seed is drawn with all that is in it.
         let ratio = |part: fn(&View<'_>) -> u64, whole: fn(&View<'_>) -> u64| {
             bootstrap(views.len(), |drawn| {
@@ -366,6 +397,7 @@ impl PublishedSummary {
             ever,
             standing: sum(views.iter().map(|view| view.published.standing)),
             false_groups,
+            innocents,
             false_share: proportion(ever.wrong, ever.clusters),
             seeds_with_false: proportion(with_false, views.len() as u64),
             false_of_tested: tested.and_then(|tested| proportion(ever.wrong.min(tested), tested)),
@@ -384,6 +416,12 @@ impl PublishedSummary {
     }
 }
 
+/// Kinds of which any account was named, in words.
+pub(crate) fn innocents(by_kind: &BTreeMap<String, Innocents>) -> String {
+    let named = by_kind.iter().filter(|(_, of)| of.named > 0);
+    named.map(|(kind, of)| format!("{kind} {} of {}", of.named, of.accounts)).collect::<Vec<_>>().join(", ")
+}
+
 fn sum(tallies: impl Iterator<Item = Tally>) -> Tally {
     tallies.fold(Tally::default(), |sum, tally| Tally {
         clusters: sum.clusters + tally.clusters,
@@ -394,7 +432,7 @@ fn sum(tallies: impl Iterator<Item = Tally>) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use simulator::{ActionTruth, GroupTruth, Label, Mode};
+    use simulator::{AccountTruth, ActionTruth, GroupTruth, Mode};
 
     const HOUR: Millis = 3_600_000;
 
@@ -495,6 +533,43 @@ mod tests {
         assert_eq!((value(published.campaigns), published.campaigns_acted), (0.5, 4));
         assert_eq!(published.delay.map(|delay| (delay.actions_median, delay.hours_p90)), Some((3.0, 4.0)));
         assert_eq!((summary.seeds, summary.posts, summary.pairs), (2, 200, Some(Pairs { flagged: 6, wrong: 4 })));
+    }
+
+    #[test]
+    fn innocents_are_told_by_kind() {
+        let fans = GroupTruth { label: Label::Fandom, ..group("fans", "uvw", Vec::new()) };
+        // The voice of the campaign is in no list of members, and no innocent.
+        let all = [
+            ("abcdefgh", Label::Inauthentic),
+            ("uvw", Label::Fandom),
+            ("xyz", Label::Organic),
+            ("o", Label::Inauthentic),
+        ];
+        let account = |(ids, label): (&str, Label)| {
+            let known = |account| AccountTruth { account, label, group: None, posts: 1 };
+            accounts(ids).into_iter().map(known).collect::<Vec<_>>()
+        };
+        let truth = Truth { accounts: all.into_iter().flat_map(account).collect(), lookalikes: vec![fans], ..truth() };
+        let found = Found {
+            clusters: vec![
+                cluster("1", true, &[(1, Status::Flagged, "abu"), (2, Status::Coordinated, "abuvo")]),
+                cluster("2", true, &[(1, Status::SingleSource, "wxyz")]),
+                cluster("3", false, &[(1, Status::Coordinated, "xuv"), (2, Status::Faded, "xuv")]),
+            ],
+            judged: true,
+            ..Found::default()
+        };
+        let run = Run::measure(&found, &truth, 1);
+        let of = |named: [u64; 2]| {
+            let kinds = ["crowd", "fandom"].map(str::to_owned).into_iter();
+            kinds.zip(named.map(|named| Innocents { accounts: 3, named })).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(run.coordinated.innocents, of([1, 2]));
+        assert_eq!(run.flagged.as_ref().unwrap().innocents, of([0, 1]));
+        let summary = Summary::of(&[run.clone(), run]).coordinated.unwrap();
+        assert_eq!(summary.innocents["fandom"], Innocents { accounts: 6, named: 4 });
+        assert_eq!(innocents(&summary.innocents), "crowd 2 of 6, fandom 4 of 6");
+        assert_eq!(innocents(&of([0, 1])), "fandom 1 of 3");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The journey: [`Judge::find`] runs a [`Method`] over a world and keeps every state of every cluster it tells of; [`Run::measure`] holds
 //! those against the world's truth; [`Summary::of`] puts the seeds of a world together, with intervals. Labelled files of posts
-//! take the short way: [`posts::FileFigures::measure`].
+//! take the short way: [`posts::FileFigures::measure`], or beside other methods [`real::measure`].
 //!
 //! # Definitions
 //!
@@ -31,7 +31,9 @@ mod page;
 mod peers;
 mod plot;
 pub mod posts;
+pub mod real;
 mod report;
+mod rules;
 mod run;
 mod stats;
 pub mod suite;
@@ -40,7 +42,9 @@ pub mod truth;
 
 use std::path::PathBuf;
 
-pub use figures::{CampaignFigures, Delay, Detection, Pairs, Published, PublishedSummary, Run, Summary, Tally};
+pub use figures::{
+    CampaignFigures, Delay, Detection, Innocents, Pairs, Published, PublishedSummary, Run, Summary, Tally,
+};
 pub use method::{Found, FoundCluster, Judge, Method, State};
 pub use report::{MethodFigures, PointFigures, Report, SweepFigures, WorldFigures};
 pub use run::{Job, run_all};
@@ -68,6 +72,37 @@ pub enum EvaluationError {
         path: PathBuf,
         /// Why.
         source: csv::Error,
+    },
+    /// A label that is none.
+    #[error("{place}: `{label}` is no label: write inauthentic, organic or unknown")]
+    Label {
+        /// Which post, or which row of which table.
+        place: String,
+        /// What stands there.
+        label: String,
+    },
+    /// Nothing says what the accounts of a file are.
+    #[error(
+        "no post has a label, and no table of labels lies beside the file: write `label` (inauthentic, organic or unknown) into the posts, \
+         name a table of accounts {}, or name one on the command line", table.display()
+    )]
+    Unlabelled {
+        /// Where a table would be looked for.
+        table: PathBuf,
+    },
+    /// A table of labels is not of this file.
+    #[error("no account of the file is in {}", tables.join(", "))]
+    OtherAccounts {
+        /// The tables.
+        tables: Vec<String>,
+    },
+    /// Nothing in a file is a post.
+    #[error("no line of it is a post; {rejected} were rejected, the first: {first}")]
+    NoPosts {
+        /// Lines that could not be read.
+        rejected: u64,
+        /// Why not.
+        first: String,
     },
     /// Labelled posts are read twice.
     #[error("labelled posts are read twice, so standard input will not do: name files")]

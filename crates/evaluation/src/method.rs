@@ -1,10 +1,10 @@
 //! The methods compared: this engine, and what peers publish.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use coordination::{Cluster, Millis, Post};
 use messages::cluster::{ClusterMessage, Status};
-use scoring::Model;
+use scoring::{Model, ModelJudge};
 use serde::Serialize;
 use simulator::{AccountKey, World};
 
@@ -99,7 +99,7 @@ pub struct State {
 /// The methods, set up once and used on many worlds.
 pub struct Judge {
     config: detector::Config,
-    model: Model,
+    model: Arc<Model>,
     peer_window_s: f64,
 }
 
@@ -108,7 +108,7 @@ impl Judge {
     /// seconds.
     pub fn new(config: detector::Config, peer_window_s: f64) -> Result<Judge, EvaluationError> {
         config.engine()?;
-        Ok(Judge { model: config.model()?, config, peer_window_s })
+        Ok(Judge { model: Arc::new(config.model()?), config, peer_window_s })
     }
 
     /// The window of the peers' methods, seconds.
@@ -145,6 +145,7 @@ impl Judge {
 
     fn lockstep(&self, world: &World, seed: u64) -> Result<Found, EvaluationError> {
         let mut engine = self.config.engine()?;
+        engine.set_judge(Box::new(ModelJudge(self.model.clone())));
         let mut found = Found { judged: true, ..Found::default() };
         let mut told = Vec::new();
         let mut now = Millis::MIN;
@@ -171,7 +172,8 @@ impl Judge {
     /// Notes a cluster's state; returns its place.
     fn record(&self, found: &mut Found, cluster: &Cluster, at: Millis) -> Result<usize, EvaluationError> {
         // The status is the wire's, so that it is the one that users see.
-        let message = ClusterMessage::new(cluster, &self.model.verdict(cluster), Vec::new(), Vec::new())?;
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| self.model.verdict(cluster));
+        let message = ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new())?;
         let place = found.clusters.iter().position(|known| known.id == cluster.id).unwrap_or_else(|| {
             found.clusters.push(FoundCluster { id: cluster.id.clone(), states: Vec::new(), stands: false });
             found.clusters.len() - 1

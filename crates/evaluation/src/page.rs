@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::{
-    figures::{PublishedSummary, Summary},
+    figures::{PublishedSummary, Summary, innocents},
     plot::{self, Series},
     report::{MethodFigures, Report, WorldFigures},
     stats::Estimate,
@@ -53,6 +53,9 @@ struct Sweep<'r> {
     rows: Vec<(&'r str, Row)>,
 }
 
+/// The style sheet of every page.
+pub(crate) const STYLE: &str = include_str!("../templates/evaluation.css");
+
 type Figure = fn(&PublishedSummary) -> Option<Estimate>;
 
 /// What is drawn of a sweep.
@@ -67,7 +70,7 @@ impl Report {
     pub fn html(&self) -> String {
         let page = Page {
             report: self,
-            style: include_str!("../templates/evaluation.css"),
+            style: STYLE,
             window: format!("{}", self.peer_window_s),
             legend: self.series().into_iter().enumerate().map(|(place, name)| (name, plot::legend(place))).collect(),
             worlds: self.worlds.iter().map(World::of).collect(),
@@ -211,7 +214,10 @@ fn rows(figures: &MethodFigures) -> Vec<Row> {
             let wrong = groups.collect::<Vec<_>>().join(", ");
             let also = if at == 0 { note(&figures.summary) } else { String::new() };
             let wrong = if wrong.is_empty() { wrong } else { format!("false: {wrong}") };
-            [also, wrong].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+            let innocents = innocents(&published.innocents);
+            let innocents =
+                if innocents.is_empty() { innocents } else { format!("innocent accounts named: {innocents}") };
+            [also, wrong, innocents].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
         },
     };
     lines(figures).into_iter().enumerate().map(of).collect()

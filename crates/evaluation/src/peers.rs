@@ -4,13 +4,16 @@
 //! the other tool has no such network), the same text. A pair that any of them publishes is published: by CooRTweet's default, above
 //! the median weight of its network, for accounts that shared at least twice; by coordination-network-toolkit's, two or more messages.
 //! A connected component of at least three accounts is a cluster.
+//!
+//! On labelled files ([`real`](crate::real)) the tools are taken by their accounts: those on a tie that the tool publishes, and a ranking by
+//! ties.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::{
     Post,
     peers::{
-        Shares,
+        Shares, Tokens,
         cooccurrence::{Match, Messages},
         coortweet::{Groups, Subgraph},
         normalised_message, normalised_text,
@@ -25,6 +28,8 @@ use crate::method::{Found, FoundCluster, State};
 const LEAST: u32 = 2;
 /// CooRTweet's `edge_weight`: its default.
 const QUANTILE: f64 = 0.5;
+/// The toolkit's `similarity_threshold`: its default.
+const SIMILARITY: f64 = 0.8;
 /// Accounts of a cluster, as the engine has it.
 const LEAST_ACCOUNTS: usize = 3;
 
@@ -36,52 +41,154 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    /// The number of a post's account, as the peers are given it.
-    fn name(&mut self, post: &Post<'_>) -> String {
+    /// The number of a post's account.
+    pub(crate) fn number(&mut self, post: &Post<'_>) -> u32 {
         let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
         let names = &mut self.names;
-        let number = *self.numbers.entry(key).or_insert_with_key(|key| {
+        *self.numbers.entry(key).or_insert_with_key(|key| {
             names.push(key.clone());
             (names.len() - 1) as u32
-        });
-        number.to_string()
+        })
+    }
+
+    /// The same as the peers are given it.
+    fn name(&mut self, post: &Post<'_>) -> String {
+        self.number(post).to_string()
+    }
+
+    /// The accounts in the order of their numbers.
+    pub(crate) fn names(&self) -> &[AccountKey] {
+        &self.names
     }
 }
 
+/// What a method says of accounts.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Verdicts {
+    /// Those that it flags; `None` where it only ranks.
+    pub flagged: Option<BTreeSet<AccountKey>>,
+    /// How suspect it finds them, the higher the more; those that are not here come last, all equal.
+    pub scores: BTreeMap<AccountKey, f64>,
+}
+
+/// The ties of one account: what the tools' users rank by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Strength {
+    heaviest: u32,
+    sum: u64,
+    ties: u64,
+}
+
+/// What is known of accounts by their numbers while ties are read.
+struct Tied {
+    strengths: Vec<Strength>,
+    flagged: BTreeSet<u32>,
+}
+
+impl Tied {
+    fn new(accounts: &Accounts) -> Tied {
+        Tied { strengths: vec![Strength::default(); accounts.names.len()], flagged: BTreeSet::new() }
+    }
+
+    /// A tie of an account.
+    fn add(&mut self, account: u32, weight: u32) {
+        let strength = &mut self.strengths[account as usize];
+        strength.heaviest = strength.heaviest.max(weight);
+        strength.sum += u64::from(weight);
+        strength.ties += 1;
+    }
+
+    /// Accounts rank by their heaviest tie, then by the sum of weights, then by the number of ties.
+    fn verdicts(self, accounts: &Accounts) -> Verdicts {
+        let order: BTreeSet<Strength> = self.strengths.iter().copied().collect();
+        let rank: BTreeMap<Strength, f64> =
+            order.into_iter().zip(0_u32..).map(|(s, rank)| (s, f64::from(rank))).collect();
+        let tied = accounts.names.iter().zip(&self.strengths).filter(|(_, strength)| strength.ties > 0);
+        let key = |number: &u32| accounts.names[*number as usize].clone();
+        Verdicts {
+            flagged: Some(self.flagged.iter().map(key).collect()),
+            // Nobody without a tie may rank beside the least of those with one.
+            scores: tied.map(|(account, strength)| (account.clone(), 1.0 + rank[strength])).collect(),
+        }
+    }
+}
+
+/// What posts may have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    Link,
+    Repost,
+    Hashtag,
+    Text,
+}
+
 /// CooRTweet's networks, being filled.
-#[derive(Default)]
 pub(crate) struct CooRTweet {
     accounts: Accounts,
-    networks: [Shares; 4],
+    networks: Vec<(Object, Shares)>,
+}
+
+impl Default for CooRTweet {
+    fn default() -> CooRTweet {
+        CooRTweet::of(&[Object::Link, Object::Repost, Object::Hashtag, Object::Text])
+    }
 }
 
 impl CooRTweet {
+    /// A network for each of these.
+    pub(crate) fn of(objects: &[Object]) -> CooRTweet {
+        let networks = objects.iter().map(|object| (*object, Shares::default())).collect();
+        CooRTweet { accounts: Accounts::default(), networks }
+    }
+
     pub(crate) fn post(&mut self, post: &Post<'_>) {
         let account = self.accounts.name(post);
         let content = format!("{}/{}", post.platform, post.id);
         let at = post.created_at as f64 / 1_000.0;
-        let [links, reposts, tags, texts] = &mut self.networks;
-        post.urls.iter().for_each(|url| links.push(url, &account, &content, at));
-        post.hashtags.iter().for_each(|tag| tags.push(&tag.to_lowercase(), &account, &content, at));
-        match &post.repost_of {
-            Some(original) => reposts.push(original, &account, &content, at),
-            None => {
-                // Nothing said is nothing shared.
-                let text = normalised_text(&post.text);
-                if !text.is_empty() {
-                    texts.push(&text, &account, &content, at);
+        for (object, shares) in &mut self.networks {
+            match object {
+                Object::Link => post.urls.iter().for_each(|url| shares.push(url, &account, &content, at)),
+                Object::Hashtag => {
+                    post.hashtags.iter().for_each(|tag| shares.push(&tag.to_lowercase(), &account, &content, at));
                 }
+                Object::Repost => post.repost_of.iter().for_each(|id| shares.push(id, &account, &content, at)),
+                Object::Text if post.repost_of.is_none() => {
+                    // Nothing said is nothing shared.
+                    let text = normalised_text(&post.text);
+                    if !text.is_empty() {
+                        shares.push(&text, &account, &content, at);
+                    }
+                }
+                Object::Text => {}
             }
         }
     }
 
     pub(crate) fn found(self, window_s: f64) -> Found {
         let mut pairs = Vec::new();
-        for shares in &self.networks {
+        for (_, shares) in &self.networks {
             let groups = Groups::detect(shares, window_s, LEAST);
             groups.network(QUANTILE, Subgraph::Weighted).edges(false, |edge| pairs.extend(pair(edge.from, edge.to)));
         }
         found(self.accounts, pairs)
+    }
+
+    /// Accounts by their ties, those on an edge above the quantile flagged.
+    pub(crate) fn verdicts(self, window_s: f64, quantile: f64) -> Verdicts {
+        let mut tied = Tied::new(&self.accounts);
+        for (_, shares) in &self.networks {
+            let groups = Groups::detect(shares, window_s, LEAST);
+            groups.network(quantile, Subgraph::Whole).edges(false, |edge| {
+                let Some((a, b)) = pair(edge.from, edge.to) else { return };
+                for end in [a, b] {
+                    tied.add(end, edge.full.weight);
+                    if edge.full.weight_threshold {
+                        tied.flagged.insert(end);
+                    }
+                }
+            });
+        }
+        tied.verdicts(&self.accounts)
     }
 }
 
@@ -119,6 +226,48 @@ impl Cooccurrence {
         }
         found(self.accounts, pairs)
     }
+
+    /// Accounts by their ties, those with one of two messages or more flagged.
+    pub(crate) fn verdicts(self, window_s: f64) -> Verdicts {
+        let mut tied = Tied::new(&self.accounts);
+        self.networks.iter().for_each(|messages| read_ties(messages, window_s, Match::Same, &mut tied));
+        tied.verdicts(&self.accounts)
+    }
+}
+
+/// The toolkit's network of similar texts, being filled.
+#[derive(Default)]
+pub(crate) struct Similar {
+    accounts: Accounts,
+    messages: Messages,
+}
+
+impl Similar {
+    pub(crate) fn post(&mut self, post: &Post<'_>) {
+        let account = self.accounts.name(post);
+        if post.repost_of.is_none() {
+            let message = format!("{}/{}", post.platform, post.id);
+            self.messages.push_words(&message, &account, post.created_at as f64 / 1_000.0, &Tokens::of(&post.text));
+        }
+    }
+
+    /// Accounts by their ties, those with one of two messages or more flagged.
+    pub(crate) fn verdicts(self, window_s: f64) -> Verdicts {
+        let mut tied = Tied::new(&self.accounts);
+        read_ties(&self.messages, window_s, Match::Similar(SIMILARITY), &mut tied);
+        tied.verdicts(&self.accounts)
+    }
+}
+
+/// A tie is directed: its weight is the first account's, and it names both.
+fn read_ties(messages: &Messages, window_s: f64, of: Match, tied: &mut Tied) {
+    messages.ties(window_s, 1, of, false, |tie| {
+        let (Ok(first), Ok(second)) = (tie.user_1.parse(), tie.user_2.parse()) else { return };
+        tied.add(first, tie.weight);
+        if tie.weight >= LEAST {
+            tied.flagged.extend([first, second]);
+        }
+    });
 }
 
 /// Two accounts by number, the lesser first; nobody is paired with itself.
@@ -216,6 +365,40 @@ mod tests {
         let mut narrow = Cooccurrence::default();
         posts().iter().for_each(|post| narrow.post(post));
         assert_eq!(narrow.found(4.0).pairs, Some(vec![(1, 2), (3, 4)]));
+    }
+
+    fn verdicts(verdicts: &Verdicts) -> (String, Vec<(&str, f64)>) {
+        let flagged = verdicts.flagged.iter().flatten().map(|account| account.account_id.as_str()).collect();
+        (flagged, verdicts.scores.iter().map(|(account, score)| (account.account_id.as_str(), *score)).collect())
+    }
+
+    #[test]
+    fn accounts_rank_by_their_heaviest_tie_then_by_all_of_them() {
+        let mut toolkit = Cooccurrence::default();
+        posts().iter().for_each(|post| toolkit.post(post));
+        // At 4 seconds: b and c share twice, d and e repost twice, a shares with nobody.
+        let narrow = toolkit.verdicts(4.0);
+        assert_eq!(verdicts(&narrow), ("bcde".to_owned(), vec![("b", 2.0), ("c", 2.0), ("d", 2.0), ("e", 2.0)]));
+        let mut tool = CooRTweet::of(&[Object::Link, Object::Repost]);
+        posts().iter().for_each(|post| tool.post(post));
+        // a has two edges of weight 2 within 10 seconds, as b and c do; d and e have one. All weights are equal: none is above the quantile.
+        let equal = tool.verdicts(10.0, 0.9);
+        let scores = vec![("a", 3.0), ("b", 3.0), ("c", 3.0), ("d", 2.0), ("e", 2.0)];
+        assert_eq!(verdicts(&equal), (String::new(), scores));
+        let mut similar = Similar::default();
+        for (n, (account, text)) in
+            [("a", "one two three four five"), ("b", "one two three four five!"), ("c", "six")].into_iter().enumerate()
+        {
+            similar.post(&Post {
+                id: n.to_string().into(),
+                platform: "x".into(),
+                account_id: account.into(),
+                text: text.into(),
+                ..Post::default()
+            });
+        }
+        // One message each: a tie, and none that is published.
+        assert_eq!(verdicts(&similar.verdicts(10.0)), (String::new(), vec![("a", 2.0), ("b", 2.0)]));
     }
 
     #[test]

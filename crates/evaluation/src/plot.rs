@@ -2,6 +2,7 @@
 //! mark of its own beside its colour.
 
 pub(crate) mod model;
+pub(crate) mod real;
 
 use std::fmt::{Arguments, Write};
 
@@ -109,6 +110,13 @@ pub(crate) fn legend(place: usize) -> String {
     let mut svg = Svg { body: String::new(), height: 12.0 };
     svg.line(&format!("curve s{place}"), (0.0, 6.0), (28.0, 6.0));
     svg.mark(place, (14.0, 6.0), "");
+    format!("<svg class=\"key\" viewBox=\"0 0 28 12\" aria-hidden=\"true\">{}</svg>", svg.body)
+}
+
+/// A colour by itself, for the legend of bars.
+pub(crate) fn swatch(place: usize) -> String {
+    let mut svg = Svg { body: String::new(), height: 12.0 };
+    svg.bar(place, (0.0, 1.0), (28.0, 10.0), "");
     format!("<svg class=\"key\" viewBox=\"0 0 28 12\" aria-hidden=\"true\">{}</svg>", svg.body)
 }
 

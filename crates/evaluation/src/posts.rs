@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coordination::AccountEvidence;
+use coordination::{AccountEvidence, Millis, Post};
 use detector::{
     detect::{Detection, RankedAccount},
     input::{Input, InputError, Options},
@@ -30,6 +30,8 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     of_account: BTreeMap<AccountKey, Account>,
+    /// Whether anything was labelled, be it as unknown.
+    any: bool,
 }
 
 /// What one account is.
@@ -38,6 +40,8 @@ struct Account {
     /// `None` where that is not known.
     inauthentic: Option<bool>,
     campaigns: BTreeSet<String>,
+    /// Its first post; `None` in a table of labels.
+    first_post: Option<Millis>,
 }
 
 #[derive(Deserialize)]
@@ -50,23 +54,45 @@ impl Labels {
     /// Reads all accounts of files of posts, with the labels that their posts carry. Reading what cannot be read is left to
     /// detection, which counts it.
     pub fn read(files: &[PathBuf], options: Options) -> Result<Labels, EvaluationError> {
+        Labels::read_posts(files, options, &mut |_| {})
+    }
+
+    /// The same, and hands over every post.
+    pub(crate) fn read_posts(
+        files: &[PathBuf],
+        options: Options,
+        on_post: &mut dyn FnMut(&Post<'_>),
+    ) -> Result<Labels, EvaluationError> {
         if files.iter().any(|file| file == Path::new("-")) {
             return Err(EvaluationError::StandardInput);
         }
         let mut labels = Labels::default();
-        Input::open(files, options)?.each::<InputError>(
+        let mut first = None;
+        let counts = Input::open(files, options)?.each::<EvaluationError>(
             &mut |post, raw| {
                 let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
                 let account = labels.of_account.entry(key).or_default();
+                account.first_post = account.first_post.into_iter().chain([post.created_at]).min();
                 // What is not JSON of the native dialect carries no label.
                 if let Ok(Labelled { label, campaign }) = serde_json::from_slice(raw) {
-                    account.add(label.as_deref().unwrap_or_default(), campaign.as_deref().unwrap_or_default());
+                    let (label, campaign) = (label.unwrap_or_default(), campaign.unwrap_or_default());
+                    labels.any |= !label.is_empty();
+                    let post = || format!("post {}", post.id);
+                    account.add(&label, &campaign).map_err(|label| EvaluationError::Label { place: post(), label })?;
                 }
+                on_post(post);
                 Ok(())
             },
-            &mut |_| {},
+            &mut |bad| {
+                first.get_or_insert_with(|| bad.to_string());
+            },
             &mut |_| {},
         )?;
+        if counts.posts == 0 {
+            let damage = counts.damaged.first().map(ToString::to_string);
+            let first = first.or(damage).unwrap_or_else(|| "there is none".to_owned());
+            return Err(EvaluationError::NoPosts { rejected: counts.bad, first });
+        }
         Ok(labels)
     }
 
@@ -74,6 +100,11 @@ impl Labels {
     /// separated by tabs. Without a platform, a row speaks of the account on every platform. Accounts that the table does not name
     /// are unknown.
     pub fn overlay(&mut self, path: &Path) -> Result<(), EvaluationError> {
+        self.overlay_all(&[path])
+    }
+
+    /// The same with the rows of several tables.
+    pub(crate) fn overlay_all(&mut self, tables: &[impl AsRef<Path>]) -> Result<(), EvaluationError> {
         #[derive(Deserialize)]
         struct Row {
             platform: Option<String>,
@@ -82,19 +113,48 @@ impl Labels {
             #[serde(default)]
             campaign: String,
         }
-        let wrong = |source: csv::Error| EvaluationError::Labels { path: path.to_owned(), source };
-        let mut table = csv::ReaderBuilder::new().delimiter(b'\t').quoting(false).from_path(path).map_err(wrong)?;
         let mut rows: BTreeMap<(Option<String>, String), Account> = BTreeMap::new();
-        for row in table.deserialize() {
-            let row: Row = row.map_err(wrong)?;
-            rows.entry((row.platform, row.account_id)).or_default().add(&row.label, &row.campaign);
+        for path in tables.iter().map(AsRef::as_ref) {
+            let wrong = |source: csv::Error| EvaluationError::Labels { path: path.to_owned(), source };
+            let mut table = csv::ReaderBuilder::new().delimiter(b'\t').quoting(false).from_path(path).map_err(wrong)?;
+            for row in table.deserialize() {
+                let row: Row = row.map_err(wrong)?;
+                let place = || format!("labels {}: account {}", path.display(), row.account_id);
+                let account = rows.entry((row.platform.clone(), row.account_id.clone())).or_default();
+                account
+                    .add(&row.label, &row.campaign)
+                    .map_err(|label| EvaluationError::Label { place: place(), label })?;
+            }
         }
+        self.any = false;
         for (key, account) in &mut self.of_account {
             let named = rows.get(&(Some(key.platform.clone()), key.account_id.clone()));
-            let anywhere = || rows.get(&(None, key.account_id.clone()));
-            *account = named.or_else(anywhere).cloned().unwrap_or_default();
+            let named = named.or_else(|| rows.get(&(None, key.account_id.clone())));
+            self.any |= named.is_some();
+            *account = Account { first_post: account.first_post, ..named.cloned().unwrap_or_default() };
         }
         Ok(())
+    }
+
+    /// Whether any account was labelled, be it as unknown.
+    pub(crate) fn any(&self) -> bool {
+        self.any
+    }
+
+    /// Every account of the files, with whether it is inauthentic, where that is known.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&AccountKey, Option<bool>)> {
+        self.of_account.iter().map(|(key, account)| (key, account.inauthentic))
+    }
+
+    /// The campaigns that an account is of, if it is inauthentic.
+    pub(crate) fn campaigns_of(&self, account: &AccountKey) -> impl Iterator<Item = &str> {
+        let account = self.get(account).filter(|account| account.inauthentic == Some(true));
+        account.into_iter().flat_map(|account| &account.campaigns).map(String::as_str)
+    }
+
+    /// When an account posted first.
+    pub(crate) fn first_post(&self, account: &AccountKey) -> Option<Millis> {
+        self.get(account)?.first_post
     }
 
     fn get(&self, account: &AccountKey) -> Option<&Account> {
@@ -116,18 +176,20 @@ impl Labels {
 }
 
 impl Account {
-    /// One inauthentic post makes an account so.
-    fn add(&mut self, label: &str, campaign: &str) {
+    /// One inauthentic post makes an account so. A label that is none comes back.
+    fn add(&mut self, label: &str, campaign: &str) -> Result<(), String> {
         match label {
             "inauthentic" => self.inauthentic = Some(true),
             "organic" => {
                 self.inauthentic.get_or_insert(false);
             }
-            _ => {}
+            "unknown" | "" => {}
+            other => return Err(other.to_owned()),
         }
         if !campaign.is_empty() {
             self.campaigns.insert(campaign.to_owned());
         }
+        Ok(())
     }
 }
 
@@ -163,6 +225,13 @@ pub struct AccountCounts {
     pub organic: u64,
     /// Not labelled, or labelled unknown.
     pub unknown: u64,
+}
+
+impl AccountCounts {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.inauthentic + self.organic + self.unknown
+    }
 }
 
 /// Clusters at the end of the files.
@@ -244,7 +313,7 @@ impl FileFigures {
 }
 
 impl Labels {
-    fn count<'a>(&self, accounts: impl IntoIterator<Item = &'a AccountKey>) -> AccountCounts {
+    pub(crate) fn count<'a>(&self, accounts: impl IntoIterator<Item = &'a AccountKey>) -> AccountCounts {
         let mut counts = AccountCounts::default();
         for account in accounts {
             *match self.inauthentic(account) {
@@ -318,26 +387,30 @@ impl Labels {
         members.into_iter().map(of_campaign).collect()
     }
 
-    /// The order of accounts.csv, with equal evidence as equal ranks; accounts without any evidence come last, all equal. Accounts of
-    /// unknown label are left out.
+    /// Accounts of unknown label are left out.
     fn ranking(&self, accounts: &[RankedAccount]) -> Ranking {
-        let mut ranks: BTreeMap<AccountKey, f64> = BTreeMap::new();
-        let mut rank = 0.0;
-        let mut before: Option<&RankedAccount> = None;
-        for account in accounts {
-            if !before.is_some_and(|before| equal(before, account)) {
-                rank += 1.0;
-            }
-            before = Some(account);
-            ranks.insert(crate::truth::key(&account.account.evidence.account), rank);
-        }
-        let last = rank + 1.0;
+        let scores = scores(accounts);
         let scored = self.of_account.iter().filter_map(|(key, account)| {
-            let rank = ranks.get(key).copied().unwrap_or(last);
-            account.inauthentic.map(|inauthentic| (-rank, inauthentic))
+            let score = scores.get(key).copied().unwrap_or(f64::NEG_INFINITY);
+            account.inauthentic.map(|inauthentic| (score, inauthentic))
         });
         Ranking::new(scored.collect())
     }
+}
+
+/// The order of accounts.csv as scores: equal evidence is an equal score. Accounts without any evidence have none: they come last, all
+/// equal.
+pub(crate) fn scores(accounts: &[RankedAccount]) -> BTreeMap<AccountKey, f64> {
+    let mut rank = 0.0;
+    let mut before: Option<&RankedAccount> = None;
+    let score = |account| {
+        if !before.is_some_and(|before| equal(before, account)) {
+            rank -= 1.0;
+        }
+        before = Some(account);
+        (crate::truth::key(&account.account.evidence.account), rank)
+    };
+    accounts.iter().map(score).collect()
 }
 
 impl fmt::Display for FileFigures {
@@ -391,11 +464,11 @@ impl fmt::Display for FileTally {
 
 /// Whether two neighbours of the ranking differ in name only.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
-    // What the ranking looks at; the member test counts from 0 on.
+    // What the ranking looks at.
     let rank = |account: &RankedAccount| {
-        let AccountEvidence { log_e, company, tie_nats, .. } = account.account.evidence;
+        let AccountEvidence { log_e, suspicion, .. } = account.account.evidence;
         let status = account.cluster.as_ref().map(|(_, status)| *status);
-        (account.probability, status, log_e.unwrap_or(0.0).max(0.0), company, tie_nats)
+        (account.probability, status, log_e.unwrap_or(0.0), suspicion)
     };
     rank(x) == rank(y)
 }
@@ -413,7 +486,7 @@ mod tests {
     fn labels(of: &[(&str, &str, &str)]) -> Labels {
         let mut labels = Labels::default();
         for (id, label, campaign) in of {
-            labels.of_account.entry(key(id)).or_default().add(label, campaign);
+            labels.of_account.entry(key(id)).or_default().add(label, campaign).unwrap();
         }
         labels
     }
@@ -466,15 +539,18 @@ mod tests {
 
     #[test]
     fn accounts_without_evidence_rank_last_together() {
-        let account = |id: &str, tie_nats: f64| RankedAccount {
+        let account = |id: &str, suspicion: f64| RankedAccount {
             account: Account {
                 evidence: AccountEvidence {
                     account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
                     posts: 1,
                     last_post: 0,
-                    tie_nats,
-                    company: 0.0,
+                    tie_nats: 0.0,
+                    texts: 0,
+                    copies: 0,
+                    suspicion,
                     log_e: None,
+                    posterior: None,
                 },
                 cluster: None,
             },
@@ -498,6 +574,13 @@ mod tests {
         assert_eq!(labels.inauthentic(&key("a")), Some(false));
         assert_eq!(labels.inauthentic(&key("o")), Some(true));
         assert_eq!(labels.inauthentic(&key("b")), None);
+        assert!(labels.any());
+        std::fs::write(&path, "account_id\tlabel\na\tbot\n").unwrap();
+        let error = labels.overlay(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("accounts.tsv: account a: `bot` is no label: write inauthentic, organic or unknown"),
+            "{error}"
+        );
         std::fs::write(&path, "account\tlabel\na\torganic\n").unwrap();
         let error = labels.overlay(&path).unwrap_err().to_string();
         assert!(error.contains("accounts.tsv") && error.contains("account_id"), "{error}");
@@ -519,7 +602,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let read = Labels::read(&[path], Options::default()).unwrap();
         assert_eq!(read.count(read.of_account.keys()), AccountCounts { inauthentic: 1, organic: 1, unknown: 1 });
-        assert!(read.is_of("op1", &cluster("a")));
+        assert!(read.is_of("op1", &cluster("a")) && read.any());
+        assert_eq!(read.first_post(&key("a")), Some(1_767_225_600_000));
         let error = Labels::read(&["-".into()], Options::default()).unwrap_err();
         assert!(matches!(error, EvaluationError::StandardInput));
     }

@@ -100,8 +100,6 @@ pub(crate) struct Resamples {
     /// Which group each row is of.
     group_of: Vec<usize>,
     groups: usize,
-    /// By resample: how often each group was drawn.
-    drawn: Vec<Vec<u32>>,
 }
 
 impl Resamples {
@@ -110,15 +108,7 @@ impl Resamples {
         let keys: Vec<K> = keys.into_iter().collect();
         let names: BTreeSet<&K> = keys.iter().collect();
         let place: BTreeMap<&K, usize> = names.into_iter().enumerate().map(|(place, key)| (key, place)).collect();
-        let groups = place.len();
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let resamples = if groups < 2 { 0 } else { RESAMPLES };
-        let drawn = (0..resamples).map(|_| {
-            let mut times = vec![0; groups];
-            (0..groups).for_each(|_| times[draw(&mut rng, groups)] += 1);
-            times
-        });
-        Resamples { drawn: drawn.collect(), group_of: keys.iter().map(|key| place[key]).collect(), groups }
+        Resamples { group_of: keys.iter().map(|key| place[key]).collect(), groups: place.len() }
     }
 
     /// Number of groups.
@@ -132,7 +122,11 @@ impl Resamples {
         let values = statistic(&vec![1; self.group_of.len()]);
         let mut resampled: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
         let mut weights = vec![0; self.group_of.len()];
-        for times in &self.drawn {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut times = vec![0; self.groups];
+        for _ in 0..if self.groups < 2 { 0 } else { RESAMPLES } {
+            times.fill(0);
+            (0..self.groups).for_each(|_| times[draw(&mut rng, self.groups)] += 1);
             for (weight, group) in weights.iter_mut().zip(&self.group_of) {
                 *weight = times[*group];
             }

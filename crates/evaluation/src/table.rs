@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    figures::{PublishedSummary, Summary, Tally},
+    figures::{PublishedSummary, Summary, Tally, innocents},
     report::{MethodFigures, PointFigures, Report},
     stats::Estimate,
 };
@@ -58,7 +58,7 @@ impl fmt::Display for Summary {
 }
 
 impl fmt::Display for PublishedSummary {
-    /// One line, and one more where anything is false.
+    /// One line, and one more each where anything is false and where innocent accounts are named.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} clusters, {} false", self.ever.clusters, self.ever.wrong)?;
         if self.campaigns_acted > 0 {
@@ -79,6 +79,10 @@ impl fmt::Display for PublishedSummary {
         if self.ever.wrong > 0 {
             let groups: Vec<String> = self.false_groups.iter().map(|(group, n)| format!("{group} {n}")).collect();
             writeln!(f, "                 false discoveries {}: {}", estimate(self.false_share), groups.join(", "))?;
+        }
+        let innocents = innocents(&self.innocents);
+        if !innocents.is_empty() {
+            writeln!(f, "                 innocent accounts named: {innocents}")?;
         }
         Ok(())
     }

@@ -44,6 +44,15 @@ impl<'t> Groups<'t> {
         self.of_account.get(account).filter(|(campaign, _)| *campaign).map(|(_, name)| *name)
     }
 
+    /// What kind of innocent an account is: that of its group, or `crowd`. `None` for one of a campaign.
+    pub fn innocent(&self, account: &AccountKey) -> Option<&'static str> {
+        match self.of_account.get(account) {
+            Some((true, _)) => None,
+            Some((false, group)) => Some(self.label(group).map_or(CROWD, Label::as_str)),
+            None => Some(CROWD),
+        }
+    }
+
     /// What kind of group that is; nothing for the crowd.
     pub fn label(&self, group: &str) -> Option<Label> {
         self.labels.get(group).copied()
@@ -106,5 +115,7 @@ mod tests {
         assert_eq!(of("fghx"), ("fans", false));
         assert_eq!(of(""), (CROWD, false));
         assert_eq!((groups.campaign(&account("a")), groups.campaign(&account("f"))), (Some("c1"), None));
+        let innocent = |id: &str| groups.innocent(&account(id));
+        assert_eq!((innocent("a"), innocent("f"), innocent("z")), (None, Some("fandom"), Some("crowd")));
     }
 }

@@ -1,6 +1,7 @@
 //! `lockstep evaluate`: how well groups are found, and how well models judge them.
 
 pub mod model;
+mod real;
 
 use std::{
     io::Write,
@@ -35,6 +36,7 @@ pub struct Evaluate {
 enum What {
     Detection(Box<Detection>),
     Model(Box<model::EvaluateModel>),
+    Real(real::EvaluateReal),
 }
 
 impl Evaluate {
@@ -42,6 +44,7 @@ impl Evaluate {
         match self.what {
             What::Detection(detection) => detection.run(),
             What::Model(model) => model.run(),
+            What::Real(real) => real.run(),
         }
     }
 }
@@ -53,7 +56,7 @@ impl Evaluate {
 /// them all.
 ///
 /// With --posts, on files of labelled posts instead: NDJSON with `label` (inauthentic, organic or unknown) and `campaign` beside the
-/// fields of a post; detection does not see these.
+/// fields of a post; detection does not see these. `lockstep evaluate real` says more of such files, beside other methods.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use crate::{
     crowd::live,
     draw::Draw,
     lookalike::on,
-    scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
+    scene::{Act, DAY, LinkWords, SECOND, Scene, Script, slogan},
     truth::{ActTruth, ActionTruth, Label},
     words,
     world::{Campaign, Lag, Mode, Modes, Range},
@@ -235,7 +235,7 @@ impl<'w> Operation<'w> {
             rewrite: self.rewrite,
             media: (mode == Mode::Media).then(|| self.more.bits()),
             noise: self.plan.media_noise,
-            shout: 0.0,
+            ..Script::default()
         })
     }
 
@@ -365,9 +365,4 @@ fn recruit(scene: &mut Scene<'_>, plan: &Campaign, draw: &mut Draw) -> Vec<u32> 
             account
         })
         .collect()
-}
-
-/// A hashtag that nobody used before.
-fn slogan(scene: &Scene<'_>, draw: &mut Draw) -> String {
-    format!("{}{}{}", words::name(draw), capital(scene.languages[0].noun(draw)), words::name(draw))
 }

@@ -124,10 +124,14 @@ fn waking_hour(scene: &Scene<'_>, draw: &mut Draw, zone: f64, habits: usize) -> 
     let length = (scene.end - scene.start) as f64;
     loop {
         let at = scene.start + (draw.unit() * length) as Millis;
-        let phase = at as f64 / DAY + zone;
-        let awake = 0.15 + 0.85 * (0.5 - 0.5 * libm::cos(std::f64::consts::TAU * phase.fract()));
-        if draw.chance(awake) {
+        if draw.chance(awake(at, zone)) {
             return at;
         }
     }
+}
+
+/// How likely somebody in this time zone is to be awake, against the likeliest hour.
+pub(crate) fn awake(at: Millis, zone: f64) -> f64 {
+    let phase = at as f64 / DAY + zone;
+    0.15 + 0.85 * (0.5 - 0.5 * libm::cos(std::f64::consts::TAU * phase.fract()))
 }

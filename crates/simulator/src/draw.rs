@@ -44,6 +44,15 @@ impl Draw {
         low + (high - low) * self.unit()
     }
 
+    /// In `low..high`: on a logarithmic scale where `low` is above 0, else uniform.
+    pub(crate) fn spread(&mut self, low: f64, high: f64) -> f64 {
+        if low > 0.0 && high > low {
+            low * libm::exp(self.unit() * libm::log(high / low))
+        } else {
+            self.between(low, high)
+        }
+    }
+
     /// Uniform in `0..n`; 0 where `n` is 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize

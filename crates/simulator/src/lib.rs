@@ -1,14 +1,16 @@
 //! Synthetic worlds: an organic background, look-alikes, planted campaigns, and the truth about all of them.
 //!
 //! The journey: a world file ([`World::from_toml`], or a built-in one by [`World::named`]) says who is there. A scene is
-//! set in three acts, each with random draws of its own: the *crowd* (sources publish items, accounts live their days in
+//! set in four acts, each with random draws of its own: the *crowd* (sources publish items, accounts live their days in
 //! sessions), the *look-alikes* (organic groups that act alike), the *campaigns* (accounts with an ordinary face that act
-//! together). What comes out is a list of drafts a few bytes each; in order of time every draft is rendered into a
+//! together), the *groups* (operations as real files show them, and innocents who act in concert in the open: one
+//! vocabulary for both). What comes out is a list of drafts a few bytes each; in order of time every draft is rendered into a
 //! [`SimPost`], one at a time ([`Stream`]) or all at once ([`World::generate`]).
 //!
 //! The same world and seed give the same bytes on every machine: `ChaCha8` draws the bits, `libm` the curves, and nothing
-//! depends on a hash map's order. Campaigns come last and each part has its own draws: a world with its campaigns taken
-//! out has the same crowd, act for act (only a voice's post that nobody but a campaign reposted or answered is then not shown).
+//! depends on a hash map's order. Campaigns and groups come last and each part has its own draws: a world with its campaigns
+//! or groups taken out has the same crowd, act for act (only a voice's post that nobody but these reposted or answered is then
+//! not shown, and the crowd's accounts that look on at a group have fewer posts).
 //!
 //! # What a world is not
 //!
@@ -43,6 +45,7 @@
 mod campaign;
 mod crowd;
 mod draw;
+mod group;
 mod load;
 mod lookalike;
 mod post;
@@ -59,8 +62,8 @@ pub use post::SimPost;
 pub use stats::{CrowdStats, Stats, stats};
 pub use truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth};
 pub use world::{
-    BreakingNews, Campaign, Cascade, Crowd, Fandom, Giveaway, Habits, Lag, Legislature, LiveEvent, Lookalike, Mirrors,
-    Mode, Modes, Newsroom, Platform, Range, ShareButton, Sport, World,
+    BreakingNews, Campaign, Cascade, Crowd, Fandom, Giveaway, Group, Habits, Kind, Lag, Legislature, LinkKind,
+    LiveEvent, Lookalike, Mirrors, Mode, Modes, Newsroom, Platform, Range, Rhythm, ShareButton, Sport, Starts, World,
 };
 
 use std::io;
@@ -105,6 +108,7 @@ impl World {
         crowd::settle(&mut scene);
         lookalike::add(&mut scene);
         campaign::plant(&mut scene);
+        group::gather(&mut scene);
         scene.publish();
         let mut drafts = std::mem::take(&mut scene.drafts);
         drafts.sort_by_cached_key(|draft| (scene.shown_at(draft), scene.place(draft)));

@@ -2,11 +2,11 @@
 
 use crate::{
     render::ID_EPOCH,
-    world::{Crowd, Lookalike, Range, World},
+    world::{Crowd, Group, Lookalike, Range, World},
 };
 
 /// The worlds that come with Lockstep, by name.
-const BUILT_IN: [(&str, &str); 13] = [
+const BUILT_IN: [(&str, &str); 17] = [
     ("debate", include_str!("../worlds/debate.toml")),
     ("demo", include_str!("../worlds/demo.toml")),
     ("evasion", include_str!("../worlds/evasion.toml")),
@@ -15,7 +15,11 @@ const BUILT_IN: [(&str, &str); 13] = [
     ("lookalikes", include_str!("../worlds/lookalikes.toml")),
     ("newfandom", include_str!("../worlds/newfandom.toml")),
     ("null", include_str!("../worlds/null.toml")),
+    ("openly", include_str!("../worlds/openly.toml")),
+    ("openly-fortnight", include_str!("../worlds/openly-fortnight.toml")),
     ("operation", include_str!("../worlds/operation.toml")),
+    ("operations", include_str!("../worlds/operations.toml")),
+    ("operations-fortnight", include_str!("../worlds/operations-fortnight.toml")),
     ("proto", include_str!("../worlds/proto.toml")),
     ("prototype", include_str!("../worlds/prototype.toml")),
     ("training", include_str!("../worlds/training.toml")),
@@ -331,7 +335,7 @@ impl World {
                 campaign.cover_max,
                 "must be at most 1e6",
             )?;
-            self.check_habits(&campaign.habits.over(c), i)?;
+            self.check_habits(&campaign.habits.over(c), &format!("campaign[{i}]"))?;
             let m = campaign.modes;
             for (name, weight) in [
                 ("url", m.url),
@@ -384,12 +388,74 @@ impl World {
                 range(name, value, 1e8, "must be at most 100000000")?;
             }
         }
-        Ok(())
+        self.groups.iter().enumerate().try_for_each(|(place, group)| self.check_group(group, place))
     }
 
-    /// Checks the habits of a campaign's accounts; the crowd's own are known to hold.
-    fn check_habits(&self, habits: &Crowd, campaign: usize) -> Result<(), WorldError> {
-        let key = |name: &str| format!("campaign[{campaign}].habits.{name}");
+    /// Checks a group in concert.
+    fn check_group(&self, group: &Group, place: usize) -> Result<(), WorldError> {
+        let key = |name: &str| format!("group[{place}].{name}");
+        let within = |name: &str, range: Range, least: f64, most: f64, says: &'static str| {
+            rule(range.low >= least, key(name), range.low, says)?;
+            rule(range.high <= most, key(name), range.high, says)
+        };
+        for (name, range) in [
+            ("participation", group.participation),
+            ("asides", group.asides),
+            ("reposts", group.reposts),
+            ("copied", group.copied),
+            ("verbatim", group.verbatim),
+            ("slots", group.slots),
+            ("tagged", group.tagged),
+            ("mentioned", group.mentioned),
+            ("linked", group.linked),
+            ("articles", group.articles),
+            ("kin", group.kin),
+            ("young", group.young),
+            ("pattern_handles", group.pattern_handles),
+            ("one_client", group.one_client),
+        ] {
+            within(name, range, 0.0, 1.0, "must be in 0 to 1")?;
+        }
+        within("size", group.size, 1.0, 100_000.0, "must be in 1 to 100000")?;
+        within("bouts", group.bouts, 1.0, 10_000.0, "must be in 1 to 10000")?;
+        within("bout_h", group.bout_h, 0.01, 9_600.0, "must be in 0.01 to 9600")?;
+        within("text_life", group.text_life, 0.001, 1.0, "must be in 0.001 to 1")?;
+        within("posts", group.posts, 1.0, 10_000.0, "must be in 1 to 10000")?;
+        within("life_h", group.life_h, 0.0, 9_600.0, "must be in 0 to 9600")?;
+        within("copies_per_text", group.copies_per_text, 0.0, 1e6, "must be in 0 to 1000000")?;
+        within("own_template", group.own_template, 0.0, 10_000.0, "must be in 0 to 10000")?;
+        within("own_per_day", group.own_per_day, 0.0, 1_000.0, "must be in 0 to 1000")?;
+        within("onlookers", group.onlookers, 0.0, 1_000.0, "must be in 0 to 1000")?;
+        let copies = group.onlooker_copies;
+        rule((0.0..=1.0).contains(&copies), key("onlooker_copies"), copies, "must be in 0 to 1")?;
+        rule((0.0..=5.0).contains(&group.own_sigma), key("own_sigma"), group.own_sigma, "must be in 0 to 5")?;
+        rule((1..=10_000).contains(&group.copies), key("copies"), group.copies, "must be in 1 to 10000")?;
+        for (name, count) in [("tags", group.tags), ("mentions", group.mentions), ("voices", group.voices)] {
+            rule(count <= 200, key(name), count, "must be at most 200")?;
+        }
+        let voices = group.voices > 0;
+        rule(voices || group.reposts.high <= 0.0, key("reposts"), group.reposts.high, "must be 0 without `voices`")?;
+        rule(voices || !group.leaders, key("leaders"), group.leaders, "must be false without `voices`")?;
+        let tags = group.tags > 0;
+        rule(tags || !group.tag_per_bout, key("tag_per_bout"), group.tag_per_bout, "must be false without `tags`")?;
+        let mentioned = group.mentioned.high;
+        rule(group.mentions > 0 || mentioned <= 0.0, key("mentioned"), mentioned, "must be 0 without `mentions`")?;
+        let days = self.days;
+        rule(
+            group.copies as f64
+                * group.size.high
+                * (group.bouts.high * group.posts.high + group.own_per_day.high * days)
+                < MOST_POSTS,
+            key("size"),
+            group.size.high,
+            "gives more than 50 million posts",
+        )?;
+        self.check_habits(&group.habits.over(&self.crowd), &format!("group[{place}]"))
+    }
+
+    /// Checks the habits of a campaign's or a group's accounts; the crowd's own are known to hold.
+    fn check_habits(&self, habits: &Crowd, of: &str) -> Result<(), WorldError> {
+        let key = |name: &str| format!("{of}.habits.{name}");
         for (name, value) in [
             ("loyalty", habits.loyalty),
             ("repost", habits.repost),
@@ -601,7 +667,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         let error = World::named("prototyp").map(|world| world.name).unwrap_err();
-        expect![[r#"no built-in world is called `prototyp`; did you mean `prototype`? there are: debate, demo, evasion, innocents, jitter, lookalikes, newfandom, null, operation, proto, prototype, training, viral"#]].assert_eq(&error.to_string());
+        expect![[r#"no built-in world is called `prototyp`; did you mean `prototype`? there are: debate, demo, evasion, innocents, jitter, lookalikes, newfandom, null, openly, openly-fortnight, operation, operations, operations-fortnight, proto, prototype, training, viral"#]].assert_eq(&error.to_string());
     }
 
     #[test]
@@ -645,7 +711,7 @@ mod tests {
             at `campaign[0].size`: invalid type: string "many", expected a number or [low, high]
             `campaign[0].participation` is 1.5: must be in 0 to 1
             at `crowd.accounts.x`: nothing is called `x` here; there is the value 20000
-            at `crowds`: unknown field `crowds`, expected one of `name`, `about`, `start`, `days`, `platform`, `crowd`, `lookalike`, `campaign`
+            at `crowds`: unknown field `crowds`, expected one of `name`, `about`, `start`, `days`, `platform`, `crowd`, `lookalike`, `campaign`, `group`
             at `campaign.*.size`: nothing is called `*` here; there is nothing"#]].assert_eq(&all.join("\n"));
     }
 

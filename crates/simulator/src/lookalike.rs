@@ -399,7 +399,7 @@ fn legislature(scene: &mut Scene<'_>, draw: &mut Draw, it: &Legislature) {
 }
 
 /// The truth about an action on hashtags.
-fn tagged(at: Millis, keys: Vec<String>, source: String) -> ActionTruth {
+pub(crate) fn tagged(at: Millis, keys: Vec<String>, source: String) -> ActionTruth {
     ActionTruth { at, mode: Mode::Hashtags, keys, source, participants: Vec::new(), acts: Vec::new() }
 }
 
@@ -409,7 +409,7 @@ fn from_crowd(scene: &Scene<'_>, draw: &mut Draw, count: usize) -> Vec<u32> {
 }
 
 /// Those of `size` members who take part, each with the given probability.
-fn part(draw: &mut Draw, size: usize, probability: f64) -> Vec<u32> {
+pub(crate) fn part(draw: &mut Draw, size: usize, probability: f64) -> Vec<u32> {
     (0..size as u32).filter(|_| draw.chance(probability)).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::{
     draw::Draw,
     post::SimPost,
     rewrite,
-    scene::{Act, DAY, Draft, LinkWords, Scene, Script, capital, mix},
+    scene::{Act, DAY, Draft, Dress, LinkWords, Linked, Scene, Script, capital, mix},
     words::{self, Sentence, slug},
     world::Crowd,
 };
@@ -148,6 +148,7 @@ impl Scene<'_> {
             }
             Act::Chat => self.own_words(&mut draw, account.community, habits.mention, habits),
             Act::Script(script) => self.scripted(&mut draw, script, draft.serial),
+            Act::Line { script, dress } => self.line(&mut draw, script, dress, draft),
         };
         let original = matches!(draft.act, Act::Chat | Act::Link { .. } | Act::LinkStranger | Act::Reply(_));
         if original && habits.media > 0.0 {
@@ -181,6 +182,9 @@ impl Scene<'_> {
             .iter()
             .filter_map(|draft| match draft.act {
                 Act::Link { item, short, .. } if short > 0 => Some((short_link(draft, short), self.address(item))),
+                Act::Line { dress: Dress { link: Linked::Short(item), .. }, .. } => {
+                    Some((short_link(draft, 1), self.address(item)))
+                }
                 _ => None,
             })
             .collect();
@@ -242,6 +246,46 @@ impl Scene<'_> {
             .media
             .map(|hash| style.sample(64, script.noise).into_iter().fold(hash, |hash, bit| hash ^ (1 << bit)));
         Content { text, tags: script.tags.clone(), mentions: script.mentions.clone(), urls: Vec::new(), media }
+    }
+
+    /// A line of a group's concert.
+    fn line(&self, draw: &mut Draw, script: u32, dress: Dress, draft: &Draft) -> Content {
+        let script = &self.scripts[script as usize];
+        let home = &self.communities[script.community];
+        let language = &self.languages[home.language];
+        let mut tags = script.tags[..usize::from(dress.tags)].to_vec();
+        let named = usize::from(dress.mention).checked_sub(1);
+        let mut mentions: Vec<String> = named.map(|place| script.mentions[place].clone()).into_iter().collect();
+        let text = match script.base {
+            None => self.sentence(script.community, draw).text(),
+            Some(base) => {
+                let mut template = Draw::keyed(self.seed, SCRIPT ^ (base >> 4));
+                let mut sentence = self.sentence(script.community, &mut template);
+                if script.slots > 0.0 {
+                    language.spin(&mut sentence, script.slots, &mut template, draw);
+                }
+                let kind = if draw.chance(script.verbatim) { 1.0 } else { draw.unit() };
+                if kind < 0.5 {
+                    language.exchange(&mut sentence, 1 + draw.below(3), draw);
+                } else if kind < 0.7 {
+                    mentions.push(self.accounts[draw.below(self.crowd)].name.clone());
+                } else if kind < 0.9 {
+                    tags.push(home.tags[draw.rank(home.tags.len())].clone());
+                }
+                let mut text = sentence.text();
+                if (0.9..1.0).contains(&kind) {
+                    text.push_str(draw.pick(&["!", "!!", " …", ".", " 👇", " 🔥"]));
+                }
+                text
+            }
+        };
+        let urls = match dress.link {
+            Linked::No => Vec::new(),
+            Linked::To(item) => vec![self.address(item)],
+            Linked::Short(_) => vec![short_link(draft, 1)],
+            Linked::Stray => vec![stray(draw, draft.serial)],
+        };
+        Content { text, tags, urls, mentions, media: None }
     }
 
     /// The message of a base text in a sentence of its own; without a draw the master copy.

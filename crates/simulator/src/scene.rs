@@ -3,7 +3,7 @@
 //! A draft says who acts on what and when in a few bytes; `render` turns it into a post. All parts of a world add to one
 //! scene, each with random draws of its own.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use coordination::Millis;
 
@@ -12,7 +12,7 @@ use crate::{
     render::id,
     truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth},
     words::{self, Language, languages},
-    world::{Crowd, Mode, World},
+    world::{Crowd, Kind, Mode, World},
 };
 
 /// Milliseconds of a second.
@@ -38,6 +38,7 @@ pub(crate) struct Scene<'w> {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) lookalikes: Vec<GroupTruth>,
     pub(crate) campaigns: Vec<GroupTruth>,
+    pub(crate) kinds: BTreeMap<String, Kind>,
     /// Sources of the crowd; those of campaigns and look-alikes come after them.
     pub(crate) public_sources: usize,
     /// Accounts of the crowd; all others come after them.
@@ -116,6 +117,10 @@ pub(crate) struct Script {
     pub(crate) noise: usize,
     /// Share of texts that are what everybody shouts.
     pub(crate) shout: f64,
+    /// Share of copies in a group's concert that are the whole text.
+    pub(crate) verbatim: f64,
+    /// Share of a text's words that are slots.
+    pub(crate) slots: f64,
 }
 
 pub(crate) struct Draft {
@@ -156,6 +161,32 @@ pub(crate) enum Act {
     LinkStranger,
     Chat,
     Script(u32),
+    /// A text of a group's concert, or own words beside its tags.
+    Line {
+        script: u32,
+        dress: Dress,
+    },
+}
+
+/// What a line of a group's concert has beside its text.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Dress {
+    /// So many of the script's tags.
+    pub(crate) tags: u8,
+    /// Which of the script's mentions, from 1; 0 is none.
+    pub(crate) mention: u8,
+    pub(crate) link: Linked,
+}
+
+/// The link of a line.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Linked {
+    No,
+    To(u32),
+    /// To the item through a shortener.
+    Short(u32),
+    /// To something nobody else links to.
+    Stray,
 }
 
 /// What stands beside a link.
@@ -190,6 +221,7 @@ impl<'w> Scene<'w> {
             drafts: Vec::new(),
             lookalikes: Vec::new(),
             campaigns: Vec::new(),
+            kinds: BTreeMap::new(),
             public_sources: 0,
             crowd: 0,
             acted: HashSet::new(),
@@ -393,6 +425,7 @@ impl<'w> Scene<'w> {
             accounts,
             campaigns: self.campaigns.clone(),
             lookalikes: self.lookalikes.clone(),
+            kinds: self.kinds.clone(),
             short_links: self.short_links(),
         }
     }
@@ -423,6 +456,11 @@ fn communities(world: &World, seed: u64, languages: &[Language; 3]) -> Vec<Commu
         Community { language, zone: (index % 6) as f64 / 6.0, tags: tags.collect(), topics }
     };
     (0..world.crowd.communities).map(one).collect()
+}
+
+/// A hashtag that nobody used before.
+pub(crate) fn slogan(scene: &Scene<'_>, draw: &mut Draw) -> String {
+    format!("{}{}{}", words::name(draw), capital(scene.languages[0].noun(draw)), words::name(draw))
 }
 
 /// A word with its first letter in upper case, as hashtags have it.

@@ -1,11 +1,17 @@
 //! What really happened in a world: who was planted, who only looks it, and what each group did.
 
-use std::{collections::HashSet, io};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+};
 
 use coordination::Millis;
 use serde::Serialize;
 
-use crate::{post::rfc3339, world::Mode};
+use crate::{
+    post::rfc3339,
+    world::{Kind, Mode},
+};
 
 /// The key to a simulated stream.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +22,8 @@ pub struct Truth {
     pub campaigns: Vec<GroupTruth>,
     /// The organic groups that look coordinated, in the world file's order.
     pub lookalikes: Vec<GroupTruth>,
+    /// What each group of the world's `group` tables is, by its name: those are among the campaigns or the look-alikes.
+    pub kinds: BTreeMap<String, Kind>,
     /// Every short link and the address that it stands for, sorted.
     pub short_links: Vec<(String, String)>,
 }
@@ -55,6 +63,14 @@ pub enum Label {
     Newsroom,
     /// A member of a parliament.
     Legislature,
+    /// A party's supporter.
+    Supporters,
+    /// Took part in a conference.
+    Conference,
+    /// Took part in a tweet-storm.
+    TweetStorm,
+    /// A fan who votes by posting.
+    FanVoting,
     /// Took part in a cascade (a group's label only).
     Cascade,
 }
@@ -74,6 +90,10 @@ impl Label {
             Self::Sport => "sport",
             Self::Newsroom => "newsroom",
             Self::Legislature => "legislature",
+            Self::Supporters => "supporters",
+            Self::Conference => "conference",
+            Self::TweetStorm => "tweet_storm",
+            Self::FanVoting => "fan_voting",
             Self::Cascade => "cascade",
         }
     }
@@ -150,16 +170,16 @@ impl ActionTruth {
 }
 
 impl Truth {
-    /// Writes one JSON object a line: accounts, then campaigns, then look-alikes, each with its `record`.
+    /// Writes one JSON object a line: accounts, then campaigns, then look-alikes, each with its `record`, and a group in concert
+    /// with its `kind`.
     pub fn write_jsonl(&self, mut out: impl io::Write) -> io::Result<()> {
         for account in &self.accounts {
-            line(&mut out, "account", account)?;
+            line(&mut out, "account", None, account)?;
         }
-        for campaign in &self.campaigns {
-            line(&mut out, "campaign", campaign)?;
-        }
-        for lookalike in &self.lookalikes {
-            line(&mut out, "lookalike", lookalike)?;
+        for (record, groups) in [("campaign", &self.campaigns), ("lookalike", &self.lookalikes)] {
+            for group in groups {
+                line(&mut out, record, self.kinds.get(&group.name).copied(), group)?;
+            }
         }
         Ok(())
     }
@@ -185,13 +205,15 @@ impl Truth {
     }
 }
 
-fn line<T: Serialize>(out: &mut impl io::Write, record: &'static str, value: &T) -> io::Result<()> {
+fn line<T: Serialize>(out: &mut impl io::Write, record: &'static str, kind: Option<Kind>, value: &T) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a, T> {
         record: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<Kind>,
         #[serde(flatten)]
         value: &'a T,
     }
-    serde_json::to_writer(&mut *out, &Line { record, value })?;
+    serde_json::to_writer(&mut *out, &Line { record, kind, value })?;
     out.write_all(b"\n")
 }

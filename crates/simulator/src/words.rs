@@ -153,6 +153,37 @@ impl Language {
         }
     }
 
+    /// Puts other words of their class in place of some words of a sentence, names apart; no more than half of those words.
+    pub(crate) fn exchange<'a>(&'a self, sentence: &mut Sentence<'a>, words: usize, draw: &mut Draw) {
+        let free = sentence.free();
+        for place in draw.sample(free.len(), words.min(free.len() / 2)) {
+            self.replace(sentence, free[place], draw);
+        }
+    }
+
+    /// Fills the slots of a template: `template` draws which words are slots (so large a share of them) and the three to five
+    /// words that each slot takes, `draw` takes one.
+    pub(crate) fn spin<'a>(&'a self, sentence: &mut Sentence<'a>, slots: f64, template: &mut Draw, draw: &mut Draw) {
+        for place in sentence.free() {
+            if !template.chance(slots) {
+                continue;
+            }
+            // The word that is there is the first choice.
+            let mut choices = vec![sentence.words[place]];
+            for _ in 0..2 + template.below(3) {
+                self.replace(sentence, place, template);
+                choices.push(sentence.words[place]);
+            }
+            sentence.words[place] = draw.pick(&choices);
+        }
+    }
+
+    fn replace<'a>(&'a self, sentence: &mut Sentence<'a>, place: usize, draw: &mut Draw) {
+        if let (Some(class), word) = &mut sentence.words[place] {
+            *word = draw.pick(self.class(*class));
+        }
+    }
+
     /// A near-duplicate of `sentence`: each word that has a class is exchanged with the given probability, names stay.
     pub(crate) fn paraphrase(&self, sentence: &Sentence<'_>, probability: f64, draw: &mut Draw) -> String {
         let mut text = String::with_capacity(128);
@@ -171,6 +202,12 @@ impl Language {
 }
 
 impl Sentence<'_> {
+    /// Places of the words that can be exchanged.
+    fn free(&self) -> Vec<usize> {
+        let free = |place: &usize| self.words[*place].0.is_some_and(|class| class != Class::Topic);
+        (0..self.words.len()).filter(free).collect()
+    }
+
     /// The sentence as it was made.
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(128);

@@ -80,7 +80,7 @@ impl ModelReport {
         let names = self.names();
         let page = Page {
             report: self,
-            style: include_str!("../../templates/evaluation.css"),
+            style: crate::page::STYLE,
             title: match &self.contenders[..] {
                 [first, ..] if first.split.is_none() => format!("How well model {} tells", first.name),
                 _ => "How well learners tell".to_owned(),

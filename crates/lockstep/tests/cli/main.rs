@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 
 mod models;
+mod real;
 
 /// A folder of a test's own, in which the program runs.
 struct Desk {

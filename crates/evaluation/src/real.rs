@@ -1,0 +1,417 @@
+//! Real files with labels: what was found in each, beside the published tools' methods and the simplest rules on the same posts.
+//!
+//! [`measure`] takes one file: it reads the labels, lets Lockstep detect, lets every other method look at the same posts, and holds all of
+//! them against the labels. [`RealReport`] is what came of all files: its `Display` is the table for a terminal, [`RealReport::html`] the page.
+//!
+//! # Definitions
+//!
+//! **Status of an account.** Groups are those that stand at the end of the file, as `lockstep detect` tells them. An account counts once, with
+//! the best status of the groups that name it: flagged, then coordinated, then single source, then near miss.
+//! **Precision.** Inauthentic accounts among those that are named. Accounts of unknown label are taken as wrong, and left out: both figures.
+//! **Recall.** Accounts named, of all that are labelled inauthentic; of an operation, of all that are labelled with it.
+//! **Time to tell.** From the first post in the file of an operation's third account to the first time that Lockstep told of a group with
+//! three accounts of it or more, as flagged or coordinated; event time.
+//! **Ranking.** Lockstep's is the order of `accounts.csv`; accounts that a method says nothing of come last, all equal. Accounts of unknown
+//! label are left out. Average precision by chance is the share of inauthentic accounts, ROC AUC by chance 0.5. Intervals are of 95 %, from a
+//! bootstrap that draws whole operations, since accounts of one operation resemble each other; an account of no operation is drawn by
+//! itself. Where fewer than three could be drawn so, single accounts are.
+//! **CPU.** Seconds of processor time of all threads, the reading of the file included.
+
+mod page;
+mod run;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coordination::Millis;
+use messages::cluster::Status;
+use serde::Serialize;
+use simulator::AccountKey;
+
+pub use run::{Clock, Measuring, Step, beside, measure};
+pub use table::Table;
+
+use crate::{
+    peers::Verdicts,
+    posts::{AccountCounts, Labels},
+    stats::{Estimate, Ranking, Resamples},
+};
+
+/// Accounts of an operation in a group from which on it is told of.
+const TOLD: usize = 3;
+/// Inauthentic operations and loners, together, from which on whole operations are drawn.
+const DRAWN: usize = 3;
+/// Points of a curve, about.
+const POINTS: usize = 200;
+
+/// What came of all files.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RealReport {
+    /// The model that flags, name and version.
+    pub model: String,
+    /// The nominal false discovery rate of the engine.
+    pub alpha: f64,
+    /// The files, in the order in which they were named.
+    pub files: Vec<FileReport>,
+    /// Files without figures.
+    pub failed: Vec<Failed>,
+}
+
+/// A file without figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its name.
+    pub file: String,
+    /// Why.
+    pub error: String,
+}
+
+/// What was found in one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FileReport {
+    /// Its name.
+    pub file: String,
+    /// Where the labels come from: `posts`, or the names of tables.
+    pub labels: Vec<String>,
+    /// Posts read.
+    pub posts: u64,
+    /// Lines that could not be read.
+    pub rejected_lines: u64,
+    /// Where the file breaks off, if it does: what came before was measured.
+    pub damaged: Vec<String>,
+    /// Accounts by label.
+    pub accounts: AccountCounts,
+    /// Groups tested.
+    pub candidates_tested: u64,
+    /// Groups and accounts by status at the end of the file.
+    pub at_the_end: Statuses,
+    /// The same of everything that was ever told, be it no longer true at the end; near misses as of the end.
+    pub ever: Statuses,
+    /// Of those that are flagged at the end.
+    pub flagged: Named,
+    /// Of those that are flagged or coordinated.
+    pub flagged_or_coordinated: Named,
+    /// Of those that are flagged, coordinated or single-source.
+    pub reported: Named,
+    /// The operations that the labels name, the largest first.
+    pub operations: Vec<Operation>,
+    /// The groups that stand at the end, as they are told.
+    pub groups: Vec<Group>,
+    /// Lockstep and, unless they were not wanted, the others.
+    pub methods: Vec<MethodReport>,
+    /// Processor time of reading the file once; part of every method's.
+    pub reading_cpu_seconds: f64,
+}
+
+/// Groups and accounts by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Statuses {
+    /// Inauthentic, by the model.
+    pub flagged: Told,
+    /// Coordinated, and not flagged.
+    pub coordinated: Told,
+    /// Told as single-source.
+    pub single_source: Told,
+    /// Close to passing.
+    pub near_miss: Told,
+}
+
+/// Groups of one status, and the accounts of which it is the best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// Groups.
+    pub groups: u64,
+    /// Accounts by label.
+    pub accounts: AccountCounts,
+}
+
+/// How well accounts are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Named {
+    /// Inauthentic accounts among those named.
+    pub precision: Precision,
+    /// Named among all inauthentic accounts; `None` where there are none.
+    pub recall: Option<f64>,
+}
+
+/// Inauthentic accounts among those named; `None` where nobody is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Precision {
+    /// Accounts of unknown label taken as wrong.
+    pub unknown_is_wrong: Option<f64>,
+    /// Accounts of unknown label left out.
+    pub unknown_left_out: Option<f64>,
+}
+
+/// One operation that the labels name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Operation {
+    /// Its name.
+    pub name: String,
+    /// Its accounts.
+    pub accounts: u64,
+    /// Those that are flagged at the end.
+    pub flagged: u64,
+    /// Those that are coordinated at best.
+    pub coordinated: u64,
+    /// Those that are single-source at best.
+    pub single_source: u64,
+    /// Those that are in a near miss at best.
+    pub near_miss: u64,
+    /// Minutes from the first post of its third account to the first telling of a flagged or coordinated group with three of its accounts;
+    /// `None` where there was none.
+    pub told_after_minutes: Option<f64>,
+    /// The same to the first telling of a flagged one.
+    pub flagged_after_minutes: Option<f64>,
+}
+
+/// One group that stands at the end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// Its id.
+    pub cluster_id: String,
+    /// What is said of it.
+    pub status: Status,
+    /// Accounts that it names, by label.
+    pub accounts: AccountCounts,
+    /// The operation that most of them are of, and how many.
+    pub operation: Option<(String, u64)>,
+    /// Evidence without its best source, nats.
+    pub log_e_leave_one_source_out: f64,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What a method says of one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MethodReport {
+    /// Its name.
+    pub method: String,
+    /// Accounts that it flags, by label; `None` where it only ranks.
+    pub flagged: Option<AccountCounts>,
+    /// How well.
+    pub named: Option<Named>,
+    /// How it ranks accounts; `None` unless both labels occur.
+    pub ranking: Option<RankingReport>,
+    /// Processor time.
+    pub cpu_seconds: f64,
+}
+
+/// How a method ranks the accounts whose label is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RankingReport {
+    /// Accounts ranked.
+    pub accounts: u64,
+    /// Inauthentic ones among them.
+    pub inauthentic: u64,
+    /// Average precision.
+    pub average_precision: Estimate,
+    /// What it is by chance: the share of inauthentic accounts.
+    pub average_precision_by_chance: f64,
+    /// ROC AUC; by chance 0.5.
+    pub roc_auc: Estimate,
+    /// Inauthentic ones among the first 50, as a share; of equals that do not all fit in, each counts in part.
+    pub precision_at_50: f64,
+    /// The same of the first 100.
+    pub precision_at_100: f64,
+    /// Whether whole operations were drawn for the intervals, or single accounts.
+    pub drawn: Drawn,
+    /// Recall and precision, for the page.
+    #[serde(skip)]
+    curve: Vec<(f64, f64)>,
+}
+
+/// What a bootstrap draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drawn {
+    /// Whole operations; accounts of none by themselves.
+    Operations,
+    /// Accounts.
+    Accounts,
+}
+
+/// The statuses that count here, the best first.
+const STATUSES: [Status; 4] = [Status::Flagged, Status::Coordinated, Status::SingleSource, Status::NearMiss];
+
+impl Statuses {
+    /// Counts groups, and each account, with their best status.
+    fn of<'t>(told: impl IntoIterator<Item = (&'t str, Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
+        let told: Vec<(&str, Status, &[AccountKey])> = told.into_iter().collect();
+        let accounts = best(told.iter().flat_map(|(_, status, accounts)| accounts.iter().map(|one| (one, *status))));
+        let groups = best(told.iter().map(|(id, status, _)| (*id, *status)));
+        let count = |status: Status| Told {
+            groups: groups.values().filter(|of| **of == status).count() as u64,
+            accounts: labels.count(accounts.iter().filter(|(_, of)| **of == status).map(|(account, _)| *account)),
+        };
+        let [flagged, coordinated, single_source, near_miss] = STATUSES.map(count);
+        Statuses { flagged, coordinated, single_source, near_miss }
+    }
+
+    /// By name.
+    pub fn all(&self) -> [(&'static str, Told); 4] {
+        [
+            ("flagged", self.flagged),
+            ("coordinated", self.coordinated),
+            ("single source", self.single_source),
+            ("near miss", self.near_miss),
+        ]
+    }
+}
+
+/// The best status of each account, or of each group; others than these statuses do not count.
+fn best<T: Ord>(told: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, Status> {
+    let place = |status: Status| STATUSES.iter().position(|known| *known == status);
+    let mut best: BTreeMap<T, Status> = BTreeMap::new();
+    for (of, status) in told.into_iter().filter(|(_, status)| place(*status).is_some()) {
+        let known = best.entry(of).or_insert(status);
+        if place(status) < place(*known) {
+            *known = status;
+        }
+    }
+    best
+}
+
+impl Named {
+    /// Of accounts with these labels, in a file with so many inauthentic ones.
+    fn of(named: AccountCounts, inauthentic: u64) -> Named {
+        let share = |of: u64| (of > 0).then(|| named.inauthentic as f64 / of as f64);
+        Named {
+            precision: Precision {
+                unknown_is_wrong: share(named.inauthentic + named.organic + named.unknown),
+                unknown_left_out: share(named.inauthentic + named.organic),
+            },
+            recall: share(inauthentic),
+        }
+    }
+
+    /// Of the accounts of all these.
+    fn of_all(told: &[Told], inauthentic: u64) -> Named {
+        let sum = told.iter().fold(AccountCounts::default(), |sum, told| AccountCounts {
+            inauthentic: sum.inauthentic + told.accounts.inauthentic,
+            organic: sum.organic + told.accounts.organic,
+            unknown: sum.unknown + told.accounts.unknown,
+        });
+        Named::of(sum, inauthentic)
+    }
+}
+
+/// How the operations that the labels name fared, the largest first.
+fn operations(
+    labels: &Labels,
+    best: &BTreeMap<&AccountKey, Status>,
+    tellings: &[(Millis, Status, Vec<AccountKey>)],
+) -> Vec<Operation> {
+    let mut members: BTreeMap<&str, BTreeSet<&AccountKey>> = BTreeMap::new();
+    for (account, _) in labels.accounts() {
+        for name in labels.campaigns_of(account) {
+            members.entry(name).or_default().insert(account);
+        }
+    }
+    let of = |(name, members): (&str, BTreeSet<&AccountKey>)| {
+        let count =
+            |status: Status| members.iter().filter(|account| best.get(*account) == Some(&status)).count() as u64;
+        let mut firsts: Vec<Millis> = members.iter().filter_map(|account| labels.first_post(account)).collect();
+        firsts.sort_unstable();
+        let after = |statuses: &[Status]| {
+            let is_its = |(_, status, accounts): &&(Millis, Status, Vec<AccountKey>)| {
+                statuses.contains(status) && accounts.iter().filter(|account| members.contains(account)).count() >= TOLD
+            };
+            let first = tellings.iter().filter(is_its).map(|(at, _, _)| *at).min()?;
+            Some((first - firsts.get(TOLD - 1)?) as f64 / 60_000.0)
+        };
+        let [flagged, coordinated, single_source, near_miss] = STATUSES.map(count);
+        Operation {
+            name: name.to_owned(),
+            accounts: members.len() as u64,
+            flagged,
+            coordinated,
+            single_source,
+            near_miss,
+            told_after_minutes: after(&[Status::Flagged, Status::Coordinated]),
+            flagged_after_minutes: after(&[Status::Flagged]),
+        }
+    };
+    let mut operations: Vec<Operation> = members.into_iter().map(of).collect();
+    operations.sort_by(|x, y| y.accounts.cmp(&x.accounts).then_with(|| x.name.cmp(&y.name)));
+    operations
+}
+
+impl MethodReport {
+    fn of(method: &str, verdicts: &Verdicts, labels: &Labels, units: &Units, cpu_seconds: f64) -> MethodReport {
+        let flagged = verdicts.flagged.as_ref().map(|flagged| labels.count(flagged));
+        let inauthentic = labels.accounts().filter(|(_, inauthentic)| *inauthentic == Some(true)).count() as u64;
+        MethodReport {
+            method: method.to_owned(),
+            flagged,
+            named: flagged.map(|flagged| Named::of(flagged, inauthentic)),
+            ranking: RankingReport::of(&verdicts.scores, labels, units),
+            cpu_seconds,
+        }
+    }
+}
+
+/// What is drawn for the intervals of every method on one file.
+struct Units {
+    resamples: Resamples,
+    drawn: Drawn,
+}
+
+impl Units {
+    fn of(labels: &Labels) -> Units {
+        let known = || labels.accounts().filter(|(_, inauthentic)| inauthentic.is_some());
+        // An operation and an account may have one name.
+        let unit = |account| match labels.campaigns_of(account).next() {
+            Some(campaign) => (Some(campaign), None),
+            None => (None, Some(account)),
+        };
+        let inauthentic: BTreeSet<_> = known().filter(|(_, is)| *is == Some(true)).map(|(key, _)| unit(key)).collect();
+        if inauthentic.len() < DRAWN {
+            return Units { resamples: Resamples::by(known().map(|(key, _)| key)), drawn: Drawn::Accounts };
+        }
+        Units { resamples: Resamples::by(known().map(|(key, _)| unit(key))), drawn: Drawn::Operations }
+    }
+}
+
+impl RankingReport {
+    /// `None` unless both labels occur.
+    fn of(scores: &BTreeMap<AccountKey, f64>, labels: &Labels, units: &Units) -> Option<RankingReport> {
+        let score = |(key, inauthentic): (&AccountKey, Option<bool>)| {
+            Some((scores.get(key).copied().unwrap_or(f64::NEG_INFINITY), inauthentic?))
+        };
+        let scored: Vec<(f64, bool)> = labels.accounts().filter_map(score).collect();
+        let inauthentic = scored.iter().filter(|(_, inauthentic)| *inauthentic).count();
+        let accounts = scored.len();
+        let ranking = Ranking::new(scored);
+        let [average_precision, roc_auc] = units.resamples.estimates(|weights| match ranking.weighted(weights) {
+            Some((precision, auc)) => [Some(precision), Some(auc)],
+            None => [None, None],
+        });
+        let at = |most: f64| {
+            let (hits, taken) = ranking.top(most, &vec![1; accounts]);
+            hits / taken
+        };
+        let curve = ranking.curve();
+        let every = curve.len().div_ceil(POINTS).max(1);
+        let last = curve.len().saturating_sub(1);
+        Some(RankingReport {
+            accounts: accounts as u64,
+            inauthentic: inauthentic as u64,
+            average_precision: average_precision?,
+            average_precision_by_chance: inauthentic as f64 / accounts as f64,
+            roc_auc: roc_auc?,
+            precision_at_50: at(50.0),
+            precision_at_100: at(100.0),
+            drawn: units.drawn,
+            curve: curve
+                .into_iter()
+                .enumerate()
+                .filter(|(i, _)| i % every == 0 || *i == last)
+                .map(|(_, p)| p)
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! One file: read, detected in, and held against its labels.
+
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
+
+use coordination::{Millis, Post, TrialOutcome};
+use detector::{
+    detect::{Detection, Telling, detect},
+    input::{Input, Options},
+};
+use messages::cluster::{ClusterAccount, ClusterMessage, Status, Why};
+use simulator::AccountKey;
+
+use super::{FileReport, Group, MethodReport, Named, Statuses, Units, best, operations};
+use crate::{
+    EvaluationError,
+    peers::{CooRTweet, Cooccurrence, Object, Similar, Verdicts},
+    posts::{Labels, scores},
+    rules,
+    truth::key,
+};
+
+/// Seconds of processor time that this process has taken so far: the crate itself asks no clock.
+pub type Clock<'c> = &'c dyn Fn() -> f64;
+
+/// How files are measured.
+pub struct Measuring<'m> {
+    /// The detector's configuration.
+    pub config: &'m detector::Config,
+    /// Tables of labels for every file; without any, a table [beside](beside()) the file, else the labels of its posts.
+    pub labels: &'m [PathBuf],
+    /// Whether the other methods run, too.
+    pub peers: bool,
+    /// Processor time.
+    pub clock: Clock<'m>,
+}
+
+/// What is being done to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Its labels are read.
+    Labels,
+    /// Labels come from these tables, one of which lies beside the file if it was not named.
+    Tables(Vec<PathBuf>),
+    /// A method runs.
+    Method(&'static str),
+}
+
+/// What CooRTweet's `edge_weight` is here: with its default, 0.5, it flags more accounts and is far less precise.
+const QUANTILE: f64 = 0.9;
+/// Seconds.
+const CO_HASHTAG_S: f64 = 10.0;
+const CO_SHARE_S: f64 = 300.0;
+
+/// Sources that are told of a group.
+const SOURCES: usize = 3;
+
+/// Our own.
+const LOCKSTEP: &str = "Lockstep";
+
+/// The other methods, each over the posts of a whole file.
+const OTHERS: [(&str, fn(&[Post<'_>]) -> Verdicts); 7] = [
+    ("CooRTweet, hashtags, 10 s", |posts| coortweet(posts, &[Object::Hashtag], CO_HASHTAG_S)),
+    ("CooRTweet, reposts and links, 300 s", |posts| coortweet(posts, &[Object::Repost, Object::Link], CO_SHARE_S)),
+    ("coordination-network-toolkit, same text, repost or link, 300 s", |posts| {
+        let mut tool = Cooccurrence::default();
+        posts.iter().for_each(|post| tool.post(post));
+        tool.verdicts(CO_SHARE_S)
+    }),
+    ("coordination-network-toolkit, similar texts, 300 s", |posts| {
+        let mut tool = Similar::default();
+        posts.iter().for_each(|post| tool.post(post));
+        tool.verdicts(CO_SHARE_S)
+    }),
+    ("rule: two same texts within an hour", rules::same_text),
+    ("rule: co-hashtag within 5 minutes", rules::co_hashtag),
+    ("rule: activity", rules::activity),
+];
+
+fn coortweet(posts: &[Post<'_>], objects: &[Object], window_s: f64) -> Verdicts {
+    let mut tool = CooRTweet::of(objects);
+    posts.iter().for_each(|post| tool.post(post));
+    tool.verdicts(window_s, QUANTILE)
+}
+
+/// The table of labels that would lie beside a file: `posts.accounts.tsv` beside `posts.jsonl.gz`.
+pub fn beside(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let without = |name: &str, ends: &[&str]| {
+        let end = ends.iter().find(|end| name.len() > end.len() && name.ends_with(**end));
+        end.map_or(name, |end| &name[..name.len() - end.len()]).to_owned()
+    };
+    let name = without(&name, &[".gz", ".zst"]);
+    let name = without(&name, &[".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"]);
+    file.with_file_name(format!("{name}.accounts.tsv"))
+}
+
+/// Measures one file. `on_step` is told what is being done.
+pub fn measure(
+    file: &Path,
+    measuring: &Measuring<'_>,
+    on_step: &mut dyn FnMut(Step),
+) -> Result<FileReport, EvaluationError> {
+    let Measuring { config, clock, .. } = measuring;
+    let files = [file.to_owned()];
+    on_step(Step::Labels);
+    let began = clock();
+    let mut posts: Vec<Post<'static>> = Vec::new();
+    let mut labels = Labels::read_posts(&files, Options::default(), &mut |post| {
+        if measuring.peers {
+            posts.push(kept(post));
+        }
+    })?;
+    let reading_cpu_seconds = clock() - began;
+    let named_after = tables(file, measuring, &mut labels, on_step)?;
+
+    on_step(Step::Method(LOCKSTEP));
+    let began = clock();
+    let detection = detect(Input::open(&files, Options::default())?, config, &mut |_| {}, &mut |_| {})?;
+    let cpu_seconds = clock() - began;
+
+    let units = Units::of(&labels);
+    let mut report = report(&detection, &labels);
+    report.file = name_of(file);
+    report.labels = named_after;
+    report.reading_cpu_seconds = reading_cpu_seconds;
+    let flagged = detection.clusters.iter().filter(|cluster| cluster.status == Status::Flagged);
+    let verdicts =
+        Verdicts { flagged: Some(flagged.flat_map(accounts_of).collect()), scores: scores(&detection.accounts) };
+    report.methods.push(MethodReport::of(LOCKSTEP, &verdicts, &labels, &units, cpu_seconds));
+    for (name, method) in OTHERS.into_iter().filter(|_| measuring.peers) {
+        on_step(Step::Method(name));
+        let began = clock();
+        let verdicts = method(&posts);
+        let cpu_seconds = reading_cpu_seconds + (clock() - began);
+        report.methods.push(MethodReport::of(name, &verdicts, &labels, &units, cpu_seconds));
+    }
+    Ok(report)
+}
+
+/// Puts the labels of tables in place of those of posts, where there are tables; says where the labels come from.
+fn tables(
+    file: &Path,
+    measuring: &Measuring<'_>,
+    labels: &mut Labels,
+    on_step: &mut dyn FnMut(Step),
+) -> Result<Vec<String>, EvaluationError> {
+    let beside = beside(file);
+    let mut tables = measuring.labels.to_vec();
+    if tables.is_empty() && beside.is_file() {
+        tables.push(beside.clone());
+    }
+    if tables.is_empty() {
+        return if labels.any() {
+            Ok(vec!["posts".to_owned()])
+        } else {
+            Err(EvaluationError::Unlabelled { table: beside })
+        };
+    }
+    labels.overlay_all(&tables)?;
+    if !labels.any() {
+        let tables = tables.iter().map(|table| table.display().to_string()).collect();
+        return Err(EvaluationError::OtherAccounts { tables });
+    }
+    let names = tables.iter().map(|table| name_of(table)).collect();
+    on_step(Step::Tables(tables));
+    Ok(names)
+}
+
+/// All but the methods.
+pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
+    let standing: Vec<(&ClusterMessage, Vec<AccountKey>)> =
+        detection.clusters.iter().chain(&detection.near_misses).map(|one| (one, accounts_of(one).collect())).collect();
+    let told: Vec<(Millis, Status, Vec<AccountKey>)> = detection
+        .tellings
+        .iter()
+        .map(|Telling { at, status, accounts, .. }| (*at, *status, accounts.iter().map(key).collect()))
+        .collect();
+    let at_the_end = Statuses::of(
+        standing.iter().map(|(one, accounts)| (one.cluster_id.as_str(), one.status, accounts.as_slice())),
+        labels,
+    );
+    let on_the_way = detection.tellings.iter().zip(&told);
+    let ever = Statuses::of(
+        on_the_way
+            .map(|(one, (_, status, accounts))| (one.cluster_id.as_str(), *status, accounts.as_slice()))
+            .chain(standing.iter().map(|(one, accounts)| (one.cluster_id.as_str(), one.status, accounts.as_slice()))),
+        labels,
+    );
+    let accounts = labels.count(labels.accounts().map(|(account, _)| account));
+    let by_status =
+        best(standing.iter().flat_map(|(one, accounts)| accounts.iter().map(|account| (account, one.status))));
+    let Statuses { flagged, coordinated, single_source, .. } = at_the_end;
+    let named = |told: &[_]| Named::of_all(told, accounts.inauthentic);
+    FileReport {
+        file: String::new(),
+        labels: Vec::new(),
+        posts: detection.counts.posts,
+        rejected_lines: detection.counts.bad,
+        damaged: detection.counts.damaged.iter().map(ToString::to_string).collect(),
+        accounts,
+        candidates_tested: detection.stats.candidates_proposed,
+        at_the_end,
+        ever,
+        flagged: named(&[flagged]),
+        flagged_or_coordinated: named(&[flagged, coordinated]),
+        reported: named(&[flagged, coordinated, single_source]),
+        operations: operations(labels, &by_status, &told),
+        groups: standing.iter().map(|(one, of)| group(one, of, labels)).collect(),
+        methods: Vec::new(),
+        reading_cpu_seconds: 0.0,
+    }
+}
+
+fn group(one: &ClusterMessage, accounts: &[AccountKey], labels: &Labels) -> Group {
+    let operation = labels.campaign_of(accounts).map(|name| {
+        let its = accounts.iter().filter(|account| labels.campaigns_of(account).any(|of| of == name)).count();
+        (name, its as u64)
+    });
+    Group {
+        cluster_id: one.cluster_id.clone(),
+        status: one.status,
+        accounts: labels.count(accounts),
+        operation: operation.filter(|(_, its)| *its > 0),
+        log_e_leave_one_source_out: one.log_e_leave_one_source_out,
+        why: why(one),
+    }
+}
+
+/// What a group did together, in one sentence.
+fn why(one: &ClusterMessage) -> String {
+    let mut parts = Vec::new();
+    if let Some(why) = one.why {
+        parts.push(match why {
+            Why::BestSource => "passes only with its best source".to_owned(),
+            Why::OneText => "one text by many accounts".to_owned(),
+        });
+    }
+    if let Some(window) = one.windows.get(one.best_window()) {
+        let trials: u64 = window.group.iter().sum();
+        let shares = TrialOutcome::ALL
+            .into_iter()
+            .zip(window.group)
+            .filter(|(outcome, n)| *n > 0 && *outcome != TrialOutcome::Nothing);
+        let shares = shares.map(|(outcome, n)| {
+            format!("{} {:.0} %", outcome.name().replace('_', " "), 100.0 * n as f64 / trials as f64)
+        });
+        parts.push(format!(
+            "of {trials} posts within {} s of others: {}",
+            window.seconds,
+            shares.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    let sources = one
+        .sources
+        .iter()
+        .take(SOURCES)
+        .map(|source| format!("{} {} ({:.0} nats)", source.kind, source.source, source.nats));
+    let sources: Vec<String> = sources.collect();
+    if !sources.is_empty() {
+        parts.push(format!("most by {}", sources.join(", ")));
+    }
+    parts.join("; ")
+}
+
+fn accounts_of(cluster: &ClusterMessage) -> impl Iterator<Item = AccountKey> {
+    let key = |a: &ClusterAccount| AccountKey { platform: a.platform.clone(), account_id: a.account_id.clone() };
+    cluster.accounts.iter().map(key)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// What the other methods read of a post.
+fn kept(post: &Post<'_>) -> Post<'static> {
+    let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+    Post {
+        id: own(&post.id),
+        platform: own(&post.platform),
+        account_id: own(&post.account_id),
+        created_at: post.created_at,
+        text: own(&post.text),
+        urls: post.urls.iter().map(own).collect(),
+        hashtags: post.hashtags.iter().map(own).collect(),
+        repost_of: post.repost_of.as_ref().map(own),
+        ..Post::default()
+    }
+}
