@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::ClusterMessage;
 
 use super::{
     CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
@@ -53,8 +53,8 @@ impl Store {
             let released: Option<String> = row.take(3)?;
             Ok(Some(StoredCase {
                 case: from_json("a case", &row.take::<String>(1)?)?,
-                cluster: from_json("a cluster", &row.take::<String>(2)?)?,
-                released: released.map(|text| from_json("a cluster", &text)).transpose()?,
+                cluster: cluster_of(&row.take::<String>(2)?)?,
+                released: released.map(|text| cluster_of(&text)).transpose()?,
                 revision: row.take(0)?,
             }))
         })
@@ -131,7 +131,7 @@ impl Store {
                 let n = rows.len();
                 for mut row in rows {
                     let case: Case = from_json("a case", &row.take::<String>(0)?)?;
-                    let cluster: ClusterMessage = from_json("a cluster", &row.take::<String>(1)?)?;
+                    let cluster = cluster_of(&row.take::<String>(1)?)?;
                     put_terms(tx, &case, &cluster)?;
                     let sql = "update cases set attention = ?2 where cluster_id = ?1";
                     tx.run(sql, values![&case.cluster_id, case.needs_attention()])?;
@@ -228,7 +228,8 @@ fn order_by(order: Order, ascending: bool) -> String {
         Order::Probability => "probability",
         Order::Accounts => "accounts",
     };
-    format!("{column} {}, cluster_id", if ascending { "asc" } else { "desc" })
+    // What is not known comes last, whichever way: the databases do not agree on where it belongs.
+    format!("{column} {} nulls last, cluster_id", if ascending { "asc" } else { "desc" })
 }
 
 fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError> {
@@ -251,7 +252,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             &case.id,
             *revision,
             case.state.name(),
-            status_name(cluster.status),
+            cluster.status.name(),
             case.demo,
             cluster.probability,
             cluster.log_e,
@@ -358,13 +359,10 @@ impl Case {
     }
 }
 
-pub(crate) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Flagged => "flagged",
-        Status::SingleSource => "single_source",
-        Status::Coordinated => "coordinated",
-        Status::Faded => "faded",
-    }
+/// A stored finding; one of an older version of the schema as one of today's.
+fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
+    ClusterMessage::decode(text.as_bytes())
+        .map_err(|error| StoreError::Unreadable { what: "a cluster", why: error.to_string() })
 }
 
 #[cfg(test)]
