@@ -73,13 +73,14 @@ Made by training; do not edit.
 | Rows | {subjects} | Average precision | ROC AUC | Brier | Calibration error | Precision | Recall |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {by_seed}{worlds}
-For comparison, average precision of the evidence alone is {log_e:.3}{size}, and of
+For comparison, average precision of {evidence_name} alone is {evidence:.3}{rule}{size}, and of
 chance {chance:.3}. Threshold and calibration were chosen on the first line's rows, so its calibration error, precision
 and recall are a little too good.
 
 ## Limits
 - Figures hold for data like the training data. On other data expect worse, above all more false positives.
-- Groups that coordinate openly (campaign volunteers, newsrooms, fan clubs) are the likeliest false positives.
+- Groups that coordinate openly (parliaments, parties' supporters, campaign volunteers, newsrooms, fan clubs) are the
+  likeliest false positives.
 {label}
 - Weights say how the model reads a feature beside the others, not what causes what.
 
@@ -114,7 +115,16 @@ and recall are a little too good.
         threshold = manifest.threshold,
         precision = 100.0 * settings.precision,
         by_seed = figures("Worlds and seeds held out", held_out),
-        log_e = manifest.baseline_log_e,
+        evidence = manifest.baseline_evidence,
+        evidence_name = match model.subject {
+            Subject::Cluster => "the evidence for each post",
+            Subject::Account => "the evidence",
+        },
+        rule = match (model.subject, manifest.baseline_rule) {
+            (Subject::Cluster, Some(rule)) => format!(", of the share of own words repeated alone {rule:.3}"),
+            (Subject::Account, Some(rule)) => format!(", of the engine's ranking alone {rule:.3}"),
+            (_, None) => String::new(),
+        },
         size = match model.subject {
             Subject::Cluster => format!(", of the number of accounts alone {:.3}", manifest.baseline_size),
             Subject::Account => String::new(),
@@ -140,8 +150,9 @@ fn intended_use(subject: Subject) -> &'static str {
         Subject::Cluster => {
             "Says of a group of accounts that the engine found to act together how likely it is that the coordination is inauthentic,
 and why, for a person who reviews the group. It is not meant to decide anything by itself, to judge a single account, or
-to judge what anybody says: it reads no text, no number of followers, and not how often links or hashtags are used.
-A group that stands on a single source must not be flagged, whatever this model says."
+to judge what anybody says: it reads which texts repeat others and how much of them, no word of a text, no number of
+followers, and not how often links or hashtags are used. A group that stands on a single source must not be flagged,
+whatever this model says."
         }
         Subject::Account => {
             "Says of an account with any evidence against it how likely it is to be inauthentic, so that a researcher can look at the

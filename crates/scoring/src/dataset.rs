@@ -436,7 +436,7 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let cases = [
             (text.replace("inauthentic", "bad"), "line 2, column label: \"bad\" is not inauthentic or organic"),
-            (text.replacen("1.5", "NaN", 1), "line 2, column log_e: \"NaN\" is not a finite number or empty"),
+            (text.replacen("1.5", "NaN", 1), "line 2, column nats_per_trial: \"NaN\" is not a finite number or empty"),
             (text.replace(",7,", ",x,"), "line 2, column seed: \"x\" is not a whole number"),
             (
                 text.replace("simulator", "rumour"),

@@ -199,6 +199,14 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     let (bytes, checksum) = model.encode()?;
 
     let held_out = measure(&probabilities(&by_seed, 0.0), as_trained).ok_or(TrainError::Groups(0))?;
+    let (evidence, rule) = match options.subject {
+        Subject::Cluster => ("nats_per_trial", "own_words_share"),
+        Subject::Account => ("log_e", "suspicion"),
+    };
+    let alone = |feature: &str| {
+        let at = options.subject.features().iter().position(|f| f.name == feature);
+        baseline(&rows, &by_seed, |row| row.values[at?])
+    };
     let manifest = Manifest {
         subject: options.subject,
         name: options.name.clone(),
@@ -224,8 +232,9 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
         calibration,
         held_out: rounded(held_out),
         held_out_worlds: measure(&probabilities(&by_world, 0.0), as_trained).map(rounded),
-        baseline_log_e: baseline(&rows, &by_seed, options.subject, "log_e"),
-        baseline_size: baseline(&rows, &by_seed, options.subject, "size"),
+        baseline_evidence: alone(evidence),
+        baseline_rule: Some(alone(rule)),
+        baseline_size: baseline(&rows, &by_seed, |row| Some((row.accounts.max(1) as f64).ln())),
         model_checksum: checksum,
     };
     let mut manifest_bytes = serde_json::to_vec_pretty(&manifest)?;
@@ -519,10 +528,9 @@ fn describe(rows: &[&Row], options: &Options) -> TrainingData {
     }
 }
 
-/// Average precision of one feature alone, on the rows that the model was measured on; chance, where the subject has no such feature.
-fn baseline(rows: &[&Row], scores: &[Option<f64>], subject: Subject, feature: &str) -> f64 {
-    let at = subject.features().iter().position(|f| f.name == feature);
-    let value = |row: &Row| at.map_or(0.0, |at| logistic(row.values[at].unwrap_or(f64::MIN)));
+/// Average precision of one number alone, on the rows that the model was measured on.
+fn baseline(rows: &[&Row], scores: &[Option<f64>], number: impl Fn(&Row) -> Option<f64>) -> f64 {
+    let value = |row: &Row| logistic(number(row).unwrap_or(f64::MIN));
     let scored: Vec<(f64, bool)> = rows
         .iter()
         .zip(scores)

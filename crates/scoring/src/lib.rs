@@ -10,7 +10,7 @@
 //! held out, [saved](TrainedModel::save) with manifest and model card under `models/<name>/<version>/`, and found again by
 //! the [`Registry`].
 //!
-//! In service, [`drift`] says how far what is judged has moved away from what a model was trained on.
+//! In service a [`ModelJudge`] lets a model decide which groups the engine flags, and [`drift`] says how far what is judged has moved away from what a model was trained on.
 //!
 //! A verdict is never a decision: clusters whose finding is single-source must not be flagged whatever a model says, and
 //! what is shared with whom is for people to decide.
@@ -21,6 +21,7 @@ mod dataset;
 pub mod drift;
 pub mod features;
 mod fit;
+mod judge;
 mod metrics;
 mod model;
 mod parquet;
@@ -33,6 +34,7 @@ mod summary;
 pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
 pub use features::{Account, Named, Subject};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
+pub use judge::ModelJudge;
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
 pub use registry::{Change, ChangeKind, Entry, Listed, ModelName, Registry};

@@ -116,8 +116,13 @@ pub struct Manifest {
     pub held_out: Metrics,
     /// Figures on rows held out by world: every seed of a kind of world at once. `None` where there is one world only.
     pub held_out_worlds: Option<Metrics>,
-    /// Average precision on the held-out rows of log-e alone, without any model.
-    pub baseline_log_e: f64,
+    /// Average precision on the held-out rows of the evidence alone, without any model: of clusters nats a trial, of accounts log-e.
+    #[serde(alias = "baseline_log_e")]
+    pub baseline_evidence: f64,
+    /// The same of the one number by which a rule would decide: of clusters the share of own words repeated, of accounts the engine's
+    /// ranking. Manifests of older models have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_rule: Option<f64>,
     /// Average precision on the held-out rows of the number of accounts alone; of single accounts that is chance.
     pub baseline_size: f64,
     /// Checksum of the model that this describes.

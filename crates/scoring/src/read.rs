@@ -372,8 +372,11 @@ mod tests {
         let refused = |text: String| Dataset::read_csv(text.as_bytes()).unwrap_err().to_string();
         let text = refused(changed(&dataset, |name| name != "tie_density" && name != "time_fold", "mood"));
         assert!(text.contains("missing time_fold, tie_density; unknown mood"), "{text}");
-        let text = refused(changed(&dataset, |name| name != "label", "size"));
-        assert!(text.contains("missing label or inauthentic; unknown size"), "a name that is there twice: {text}");
+        let text = refused(changed(&dataset, |name| name != "label", "tie_density"));
+        assert!(
+            text.contains("missing label or inauthentic; unknown tie_density"),
+            "a name that is there twice: {text}"
+        );
     }
 
     proptest::proptest! {

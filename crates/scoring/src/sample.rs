@@ -1,14 +1,16 @@
 //! Clusters and rows made up for tests.
 
 use coordination::{
-    AccountEvidence, AccountRef, Behaviour, Cluster, Evidence, Finding, Manner, Member, PostRef, SourceNats, Tie,
-    TraceKind,
+    AccountEvidence, AccountRef, Behaviour, Cluster, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
+    SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
 
 use crate::{Account, LabelSource, Named, Origin, Row};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
+/// When groups are proposed.
+const BORN: i64 = 1_400_000_000_000;
 
 /// A small generator (SplitMix64), so that tests need no crate for it.
 pub struct Dice(pub u64);
@@ -26,110 +28,144 @@ impl Dice {
     }
 }
 
-/// An inauthentic cluster acts within seconds, was made within days and posts little else; an organic one does not.
-/// `overlap` in 0 to 1 makes them alike.
+/// An inauthentic cluster repeats its own words within seconds, was made within days and posts little else; an organic one does not.
+/// `overlap` in 0 to 1 makes them alike. All accounts were watched for ten days.
 pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
     let mut dice = Dice(seed);
     let like_inauthentic = if dice.unit() < overlap / 2.0 { !inauthentic } else { inauthentic };
     let size = 4 + dice.below(12) as usize;
     let account = |n: usize| AccountRef { platform: "x".into(), account_id: format!("{seed}-{n}") };
     let pace = if like_inauthentic { 8_000.0 } else { 400_000.0 };
-    let members = (0..size)
-        .map(|n| {
-            let posts = 20 + dice.below(200);
-            let on_keys = if like_inauthentic { posts * 6 / 10 } else { posts / 8 };
-            let mut hours = [0; 24];
-            for _ in 0..posts {
-                hours[((8 + dice.below(if like_inauthentic { 8 } else { 16 })) % 24) as usize] += 1;
-            }
-            let age =
-                if like_inauthentic { 30 * DAY + dice.below(9) as i64 * DAY } else { dice.below(3_000) as i64 * DAY };
-            Member {
-                account: account(n),
-                account_name: format!("user{:05}", dice.below(90_000) + 10_000),
-                log_e: 5.0 + dice.unit(),
-                elsewhere: false,
-                trials: None,
-                rest: None,
-                behaviour: Behaviour {
-                    posts,
-                    reposts: posts / 3,
-                    posts_on_cluster_keys: on_keys,
-                    deleted: dice.below(3),
-                    timed_reposts: posts / 6,
-                    fast_reposts: if like_inauthentic { posts / 12 } else { posts / 60 },
-                    hours,
-                    first_post: 0,
-                    last_post: 3 * DAY,
-                    created_at: (n % 5 != 4).then_some(1_400_000_000_000 - age),
-                    followers: Some(dice.below(1_000)),
-                    following: None,
-                    default_profile: Some(dice.unit() < if like_inauthentic { 0.7 } else { 0.2 }),
-                    client: Some(if like_inauthentic { "bot".into() } else { format!("app{}", dice.below(4)) }),
-                },
-            }
-        })
-        .collect();
+    let members: Vec<Member> = (0..size).map(|n| member(account(n), n, like_inauthentic, &mut dice)).collect();
     let kinds = [TraceKind::Url, TraceKind::Hashtags, TraceKind::Text];
     let evidence: Vec<Evidence> = (0..6)
         .map(|k| {
-            let mut at = 1_400_000_000_000 + k as i64 * 5 * HOUR;
-            let posts = (0..size).map(|n| {
-                at += (pace * (0.2 + dice.unit())) as i64;
-                let manner = if k % 3 == 2 { Manner::Wording(7 << (n % 3)) } else { Manner::Plain };
-                PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n), manner }
-            });
-            let posts = posts.collect();
-            Evidence {
-                kind: kinds[k % 3],
-                key: format!("key{k}"),
-                source: format!("s{}", k % 4),
-                source_kind: kinds[k % 3],
-                nats: 4.0 + dice.unit(),
-                posts,
-                test: None,
+            let kind = kinds[k % 3];
+            let mut at = BORN + k as i64 * 5 * HOUR;
+            let posts: Vec<PostRef> = (0..size)
+                .map(|n| {
+                    at += (pace * (0.2 + dice.unit())) as i64;
+                    let copied = kind == TraceKind::Text && n > 0;
+                    let manner = if copied { Manner::Copied(700 + dice.below(301) as u16) } else { Manner::Plain };
+                    let outcome = if copied { TrialOutcome::OwnWords } else { TrialOutcome::Rare };
+                    let gain = (n > 0).then_some(Gain { outcome, g: 0.4 + 0.2 * dice.unit(), h: 0.1 });
+                    // Only own words count after two hours.
+                    let gains = [gain, gain, gain.filter(|_| copied)];
+                    PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n), manner, gains }
+                })
+                .collect();
+            let nats = std::array::from_fn(|w| posts.iter().filter_map(|post| Some(post.gains[w]?.nats())).sum());
+            let source = format!("s{}", k % 4);
+            Evidence { kind, key: format!("key{k}"), source, source_kind: kind, nats, posts }
+        })
+        .collect();
+    let gains = |of: &dyn Fn(&Evidence) -> bool| -> [f64; 3] {
+        std::array::from_fn(|w| evidence.iter().filter(|e| of(e)).map(|e| e.nats[w]).sum())
+    };
+    let all = gains(&|_| true);
+    let windows: Vec<WindowSum> = (0..WINDOWS.len())
+        .map(|w| {
+            let own_words = if like_inauthentic { 40 + dice.below(40) } else { dice.below(30) };
+            let group = [own_words, 10 + dice.below(30), dice.below(20), dice.below(40), 10 + dice.below(40)];
+            let losses = -3.0 - dice.unit();
+            WindowSum {
+                width: WINDOWS[w],
+                nats: all[w] + losses,
+                losses,
+                group,
+                crowd: [dice.below(100), dice.below(100), dice.below(200), dice.below(500), 4_000],
+                near: [10 + dice.below(30), dice.below(30), dice.below(30), dice.below(60), 200],
             }
         })
         .collect();
-    let nats = |kind| evidence.iter().filter(|e| e.kind == kind).map(|e| e.nats).sum::<f64>();
-    let log_e = evidence.iter().map(|e| e.nats).sum::<f64>();
-    let source = |s: &str| SourceNats {
-        kind: TraceKind::Url,
-        source: s.into(),
-        nats: evidence.iter().filter(|e| e.source == s).map(|e| e.nats).sum(),
-    };
-    Cluster {
+    let mean = windows.iter().map(|window| window.nats.exp()).sum::<f64>() / windows.len() as f64;
+    let log_e = mean.ln();
+    let last_seen = evidence.iter().flat_map(|e| &e.posts).map(|post| post.created_at).max().unwrap_or(BORN);
+    let mut cluster = Cluster {
         id: format!("cluster-{seed}"),
         version: 1,
         lineage: Vec::new(),
         finding: Finding::Coordinated,
+        single_source: None,
+        flagged: false,
         members,
-        first_seen: 1_400_000_000_000,
-        last_seen: 1_400_000_000_000 + DAY,
+        first_seen: BORN,
+        last_seen,
         log_e,
         log_e_leave_one_source_out: log_e / 2.0,
         candidates_tested: 10,
-        terms: Default::default(),
-        history: 3 * DAY,
-        nats_by_kind: kinds.map(|kind| (kind, nats(kind))).to_vec(),
-        nats_by_source: ["s0", "s1", "s2", "s3"].map(source).to_vec(),
+        terms: Terms { alpha: 0.05, safety: 2.0, proposed: size + 2, born: BORN, number: 9, discoveries: 1, bar: 9.0 },
+        history: 10 * DAY,
+        namings: vec![Naming { from: BORN - DAY, until: last_seen, others: 1_000, ..Naming::default() }],
+        nats_by_kind: Vec::new(),
+        nats_by_source: ["s0", "s1", "s2", "s3"]
+            .map(|source| {
+                let nats = gains(&|e| e.source == source);
+                SourceNats { kind: TraceKind::Url, source: source.into(), nats }
+            })
+            .to_vec(),
         ties: (1..size)
             .map(|n| Tie {
                 a: account(0),
                 b: account(n),
                 kind: TraceKind::Url,
                 co_acts: 3,
-                distinct_keys: 3,
-                nats: 9.0,
+                expected: 0.01,
+                nats: 15.0,
                 median_lag_s: 4.0,
             })
             .collect(),
-        silent_keys: Default::default(),
-        evidence,
+        windows,
+        unlisted: Unlisted::default(),
+        evidence: Vec::new(),
+    };
+    let best = cluster.best_window();
+    cluster.nats_by_kind = kinds.map(|kind| (kind, gains(&|e| e.kind == kind)[best])).to_vec();
+    cluster.evidence = evidence;
+    cluster
+}
+
+fn member(account: AccountRef, n: usize, like_inauthentic: bool, dice: &mut Dice) -> Member {
+    let posts = 20 + dice.below(200);
+    let judged = (posts / 2) as u32;
+    let own_words = if like_inauthentic { judged / 2 } else { judged / 20 };
+    let shared = judged / 8;
+    let mut hours = [0; 24];
+    for _ in 0..posts {
+        hours[((8 + dice.below(if like_inauthentic { 8 } else { 16 })) % 24) as usize] += 1;
+    }
+    let age = if like_inauthentic { 30 * DAY + dice.below(9) as i64 * DAY } else { dice.below(3_000) as i64 * DAY };
+    let life = if like_inauthentic { HOUR + dice.below(20) as i64 * HOUR } else { DAY + dice.below(9) as i64 * DAY };
+    Member {
+        account,
+        account_name: format!("user{:05}", dice.below(90_000) + 10_000),
+        log_e: 5.0 + dice.unit(),
+        posterior: Some(0.99),
+        outcomes: [own_words, shared, shared, shared, judged - own_words - 3 * shared],
+        dropped: Vec::new(),
+        proposed: n % 4 != 3,
+        naming: 0,
+        elsewhere: false,
+        behaviour: Behaviour {
+            posts,
+            reposts: posts / 3,
+            posts_on_cluster_keys: u64::from(own_words + 3 * shared),
+            deleted: dice.below(3),
+            timed_reposts: posts / 6,
+            fast_reposts: if like_inauthentic { posts / 12 } else { posts / 60 },
+            hours,
+            first_post: BORN - HOUR,
+            last_post: BORN - HOUR + life,
+            created_at: (n % 5 != 4).then_some(BORN - age),
+            followers: Some(dice.below(1_000)),
+            following: None,
+            default_profile: Some(dice.unit() < if like_inauthentic { 0.7 } else { 0.2 }),
+            client: Some(if like_inauthentic { "bot".into() } else { format!("app{}", dice.below(4)) }),
+        },
     }
 }
 
-/// Labelled accounts over two worlds with five seeds each: inauthentic ones keep more company.
+/// Labelled accounts over two worlds with five seeds each: inauthentic ones act more like others.
 pub fn account_rows() -> Vec<Row> {
     let mut dice = Dice(11);
     let row = |n: u64| {
@@ -144,16 +180,20 @@ pub fn account_rows() -> Vec<Row> {
             seed: n / 2 % 5,
             language: String::new(),
         };
+        let log_e = n.is_multiple_of(4).then(|| 9.0 * dice.unit());
         let evidence = AccountEvidence {
             account: AccountRef { platform: "x".into(), account_id: format!("a{n}") },
             posts: 9,
             last_post: n as i64 * HOUR,
             tie_nats: 5.0,
-            company: dice.unit() * if inauthentic { 90.0 } else { 30.0 },
-            log_e: n.is_multiple_of(4).then(|| 9.0 * dice.unit()),
+            texts: 6,
+            copies: dice.below(if inauthentic { 6 } else { 3 }) as u32,
+            suspicion: dice.unit() * if inauthentic { 90.0 } else { 30.0 },
+            log_e,
+            posterior: log_e.map(|log_e| log_e / 9.0),
         };
         let score = if inauthentic { 2.0 } else { -1.0 } + dice.unit();
-        let cluster = (n % 5 < 2).then_some(Named { finding: Finding::Coordinated, score });
+        let cluster = (n % 5 < 2).then_some(Named { finding: Finding::Coordinated, single_source: None, score });
         Row::of_account(&Account { evidence, cluster }, origin)
     };
     (0..240).map(row).collect()

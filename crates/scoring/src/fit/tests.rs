@@ -92,7 +92,7 @@ fn rows_that_cannot_be_learnt_from_are_refused_with_the_reason() {
     assert!(refuse(&one_group, &options()).starts_with("1 worlds and seeds: "));
     let mut narrow = rows(0.2);
     narrow[0].values.pop();
-    assert!(refuse(&narrow, &options()).contains("has 30 values, there are 31 features"));
+    assert!(refuse(&narrow, &options()).contains("has 45 values, there are 46 features"));
     let bad = Options { learner: Learner::Logistic { alpha: 0.0 }, ..options() };
     assert_eq!(refuse(&rows(0.2), &bad), "alpha is 0; it must be from 0.000001 to 1000000");
     let bad = Options { version: "../1".to_owned(), ..options() };
@@ -198,7 +198,7 @@ fn a_model_of_accounts_is_trained_saved_and_kept_apart() {
         let text = std::fs::read_to_string(folder.join(MODEL_FILE)).unwrap();
         assert!(text.contains("\"subject\": \"account\"") && text.contains(&Subject::Account.schema_hash()));
         let card = std::fs::read_to_string(folder.join("card.md")).unwrap();
-        assert!(card.contains("Labelled accounts: 240, 80 of them") && card.contains("`company`"), "{card}");
+        assert!(card.contains("Labelled accounts: 240, 80 of them") && card.contains("`suspicion`"), "{card}");
         assert!(!card.contains("number of accounts alone"), "{card}");
         assert_eq!(
             loaded.of(Subject::Cluster).unwrap_err().to_string(),
@@ -209,7 +209,7 @@ fn a_model_of_accounts_is_trained_saved_and_kept_apart() {
         assert!(nothing.reasons.iter().all(|reason| reason.value.is_none()));
     }
     let wrong = train(&rows, &self::options()).unwrap_err().to_string();
-    assert_eq!(wrong, "cluster x:a0 has 5 values, there are 31 features");
+    assert_eq!(wrong, "cluster x:a0 has 10 values, there are 46 features");
 }
 
 #[test]

@@ -127,10 +127,10 @@ fn every_changed_digit_is_noticed() {
 fn another_feature_list_is_refused_by_name() {
     let renamed = refusal(|text| rechecked(&text.replace("\"tie_density\"", "\"sentiment\"")));
     assert_eq!(renamed, "fitted on other features: missing tie_density; unknown sentiment; train the model again");
-    let redefined = refusal(|text| rechecked(&text.replace("ln of the number of members", "number of members")));
+    let redefined = refusal(|text| rechecked(&text.replace("pairs of members with a tie of any kind", "tied pairs")));
     assert!(
         redefined
-            .contains("size is now ln of the number of members (ln accounts), was number of members (ln accounts)"),
+            .contains("tie_density is now pairs of members with a tie of any kind / pairs of members (share), was tied pairs / pairs of"),
         "{redefined}"
     );
 }
