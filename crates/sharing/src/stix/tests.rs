@@ -751,7 +751,7 @@ fn outside_readers_take_every_publication() {
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), Value::Object(expected).to_string()).unwrap();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let schema = root.join("schemas/stix-finding.v1.json");
+    let schema = root.join("schemas/stix-finding.v2.json");
     for script in ["objects.py", "misp.py"] {
         let script = root.join("../../tests/stix").join(script);
         let arguments = [script.as_os_str(), folder.path().as_os_str(), list.path().as_os_str(), schema.as_os_str()];

@@ -341,6 +341,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn probabilities_outlive_the_column_they_were_in_on_postgres_too() {
+        for (_folder, place) in places() {
+            let database = open(&place).unwrap();
+            let mut after = Vec::new();
+            database
+                .write(&mut |tx| {
+                    let dialect = tx.dialect();
+                    tx.script("drop table cases")?;
+                    let table = MIGRATIONS[0].split("create table collections").next().unwrap_or_default();
+                    tx.script(&part_for(dialect, table))?;
+                    let case = "insert into cases values
+                        ('c', 'case-c', 1, 'released', 'flagged', 0, 0.75, 12.5, 3, 'x', 'url', 1, 2, 3, '{}', '{}', null)";
+                    tx.run(case, values![])?;
+                    tx.script(&part_for(dialect, MIGRATIONS[6]))?;
+                    tx.run("update cases set log_e = 0.0, probability = null where probability = 0.75", values![])?;
+                    after = tx.rows("select cluster_id, probability, log_e, accounts from cases", values![])?;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(after, [Row(vec![Value::Text("c".to_owned()), Value::Null, Value::Real(0.0), Value::Int(3)])]);
+        }
+    }
+
+    #[test]
     fn a_migration_has_its_part_for_each() {
         let text = "create table a (n integer);\n--@sqlite\nS\n--@postgres\nP\n--@all\n-- an integer stays\nB";
         assert_eq!(part_for(Dialect::Sqlite, text), "create table a (n integer);\nS\n-- an integer stays\nB\n");
