@@ -14,9 +14,10 @@ use crate::{detect::println_json, progress::counted};
 
 /// Prints the arithmetic behind a cluster and checks it
 ///
-/// Works every number of a cluster out again from its own line of clusters.jsonl, step by step, and holds it against the one
-/// recorded: nats of each key, sums by source and trace, the source that is left out, the bar, each member's evidence, whichever
-/// of the cluster's candidates names it, and the model's score.
+/// Works every number of a cluster out again from its own line of clusters.jsonl (or near_misses.jsonl), step by step, and holds it
+/// against the one recorded: what each window of the test says, how often members repeat each other beside everybody else and
+/// the people around them, nats of each post and key, the source that is left out, the bar, each member's evidence and
+/// probability, and the model's score. Lines of older versions are explained as they were written.
 /// Ends with 1 if a number is not the one recorded, to 1e-6 nats.
 #[derive(Args)]
 #[command(
@@ -25,7 +26,7 @@ use crate::{detect::println_json, progress::counted};
 Examples:
   lockstep explain c-4f1a                             a cluster by the beginning of its id
   lockstep explain c-4f1a --from out                  of out/clusters.jsonl
-  lockstep explain c-4f1a --account 2882013788        one member: its keys, and every trial of its test
+  lockstep explain c-4f1a --account 2882013788        one member: its keys, and what each of its posts adds
   lockstep explain c-4f1a --key example.org/story     one key
   zcat clusters.jsonl.gz | lockstep explain c-4f1a --from - --json"
 )]
@@ -38,7 +39,7 @@ pub struct Explain {
     /// Show only keys with KEY in them
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Show only this account, with every trial, and the keys it acted on; an id, or platform:id
+    /// Show only this account, with what its posts add, and the keys it posted on; an id, or platform:id
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Print the arithmetic as JSON
@@ -66,13 +67,13 @@ impl Explain {
         } else {
             write!(io::stdout().lock(), "{explanation}").context("cannot write to standard output")?;
         }
-        match explanation.contradictions.as_slice() {
+        match explanation.contradictions() {
             [] => Ok(()),
             [first, ..] => bail!(
                 "cluster {}: {} not as recorded: {first}{}",
-                message.cluster_id,
-                counted(explanation.contradictions.len() as u64, "number"),
-                if explanation.contradictions.len() > 1 { ", ..." } else { "" }
+                explanation.cluster_id(),
+                counted(explanation.contradictions().len() as u64, "number"),
+                if explanation.contradictions().len() > 1 { ", ..." } else { "" }
             ),
         }
     }

@@ -15,6 +15,8 @@ pub mod dialect;
 mod error;
 mod extract;
 pub mod feedback;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
 pub mod post;
 pub mod schema;
 mod values;

@@ -1,266 +1,421 @@
-use coordination::{
-    AccountRef, Behaviour, Cluster, Evidence, Finding, KeyTest, KeyTrial, Manner, Member, PostRef, SilentKeys,
-    SourceNats, Step, Terms, Tie, TraceKind, Trial, TrialSum, Trials,
-};
+use std::collections::BTreeSet;
+
+use coordination::{AccountRef, Cluster, Finding, SingleSource, TraceKind, WINDOWS};
 use expect_test::expect;
-use messages::cluster::{
-    ClusterError, ClusterMessage, Evidence as EvidenceOf, KeyTrial as KeyTrialOf, Status, Step as StepOf, Tie as TieOf,
+use messages::{
+    cluster::{AnyVersion, ClusterError, ClusterMessage, Outcome, Status, Tie, Why},
+    fixtures::{self, Shape},
 };
-use scoring::{Reason, Verdict};
+use proptest::prelude::*;
 
-fn account(id: &str) -> AccountRef {
-    AccountRef { platform: "twitter".into(), account_id: id.into() }
+fn small() -> Cluster {
+    fixtures::coordinated(Shape { seed: 1, members: 4, keys: 3 }, true)
 }
 
-/// On a key whose only post in the evidence is that of account 7.
-fn trial(key: &str, took_part: bool) -> KeyTrial {
-    KeyTrial {
-        kind: TraceKind::Text,
-        key: key.into(),
-        source: "a.example".into(),
-        source_kind: TraceKind::Url,
-        trial: Trial { took_part, share: 0.02, acts: 5 },
-    }
-}
-
-fn member(id: &str) -> Member {
-    Member {
-        account: account(id),
-        account_name: format!("name of {id}"),
-        log_e: 4.25,
-        elsewhere: id == "8",
-        trials: (id == "8").then(|| Trials {
-            proposed: 5,
-            named: 3,
-            keys: vec![
-                trial("https://a.example/x", true),
-                trial("https://a.example/x", false),
-                trial("unlisted", true),
-            ],
-            rest: Some(TrialSum { trials: 2, log_lr: [0.1 + 0.2, -0.5, -1.0] }),
-        }),
-        rest: (id == "7").then_some(TrialSum { trials: 0, log_lr: [0.0; 3] }),
-        behaviour: Behaviour { posts: 12, ..Behaviour::default() },
-    }
-}
-
-fn cluster() -> Cluster {
-    Cluster {
-        id: "c-01".into(),
-        version: 2,
-        lineage: vec!["c-00".into()],
-        finding: Finding::Coordinated,
-        members: vec![member("7"), member("8")],
-        first_seen: 1_793_613_600_000,
-        last_seen: 1_793_613_660_500,
-        log_e: 0.1 + 0.2,
-        log_e_leave_one_source_out: 7.0,
-        candidates_tested: 3,
-        terms: Terms { alpha: 0.05, safety: 2.0, proposed: 3 },
-        history: 5_400_000,
-        nats_by_kind: vec![(TraceKind::Url, 0.3), (TraceKind::Repost, 0.0)],
-        nats_by_source: vec![
-            SourceNats { kind: TraceKind::Url, source: "a.example".into(), nats: 0.3 },
-            SourceNats { kind: TraceKind::Text, source: "en".into(), nats: -9.7e-17 },
-        ],
-        silent_keys: SilentKeys { keys: 2, followed: 0, nats: -0.1 },
-        evidence: vec![Evidence {
-            kind: TraceKind::Text,
-            key: "https://a.example/x".into(),
-            source: "a.example".into(),
-            source_kind: TraceKind::Url,
-            nats: 0.3,
-            posts: vec![PostRef {
-                created_at: 1_793_613_600_000,
-                id: "p1".into(),
-                account: account("7"),
-                manner: Manner::Wording(7),
-            }],
-            test: Some(KeyTest {
-                epsilon: 0.05,
-                steps: vec![
-                    Step { member: Some(0), others: 0, chance: 0.0 },
-                    Step { member: None, others: 2, chance: 0.25 },
-                ],
-                others_after: 1,
-                chance_after: 0.125,
-                shares: vec![Some(0.01), None],
-            }),
-        }],
-        ties: vec![Tie {
-            a: account("7"),
-            b: account("8"),
-            kind: TraceKind::Url,
-            co_acts: 4,
-            distinct_keys: 3,
-            nats: 5.5,
-            median_lag_s: 1.5,
-        }],
-    }
-}
-
-fn verdict(inauthentic: bool) -> Verdict {
-    Verdict {
-        score: 1.0,
-        intercept: 1.5,
-        probability: 0.73,
-        inauthentic,
-        reasons: vec![Reason {
-            feature: "night_share",
-            value: None,
-            contribution: -0.5,
-            text: "hours not known".into(),
-        }],
-        model: "baseline".into(),
-        version: "1".into(),
-    }
+fn written(cluster: &Cluster) -> Result<ClusterMessage, ClusterError> {
+    let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
+    ClusterMessage::new(cluster, verdict.as_ref(), vec!["elections".into()], vec![])
 }
 
 fn message() -> ClusterMessage {
-    ClusterMessage::new(&cluster(), &verdict(true), vec!["elections".into()], vec![]).unwrap()
+    written(&small()).unwrap()
 }
 
 #[test]
 fn these_exact_bytes() {
-    let bytes = message().encode().unwrap();
-    expect![[r#"{"schema_version":1,"cluster_id":"c-01","version":2,"lineage":["c-00"],"status":"flagged","accounts":[{"platform":"twitter","account_id":"7","account_name":"name of 7","log_e":4.25,"rest":{"trials":0,"log_lr":[0.0,0.0,0.0]},"posts":12},{"platform":"twitter","account_id":"8","account_name":"name of 8","log_e":4.25,"elsewhere":true,"trials":{"proposed":5,"named":3,"keys":[{"key":{"kind":"text","key":"https://a.example/x","source":"a.example"},"took_part":true,"share":0.02,"acts":5},{"evidence":0,"share":0.02,"acts":5},{"key":{"kind":"text","key":"unlisted","source":"a.example"},"took_part":true,"share":0.02,"acts":5}],"rest":{"trials":2,"log_lr":[0.3,-0.5,-1.0]}},"posts":12}],"first_seen":"2026-11-02T10:00:00Z","last_seen":"2026-11-02T10:01:00.5Z","log_e":0.3,"log_e_leave_one_source_out":7.0,"candidates_tested":3,"test":{"alpha":0.05,"safety":2.0,"proposed":3},"history_hours":1.5,"traces":{"repost":0.0,"url":0.3},"sources":[{"kind":"url","source":"a.example","nats":0.3},{"kind":"text","source":"en","nats":0.0}],"score":1.0,"intercept":1.5,"probability":0.73,"reasons":[{"feature":"night_share","value":null,"contribution":-0.5,"text":"hours not known"}],"features":{"client_homogeneity":null,"creation_burst":null,"creation_spread":null,"cross_platform_share":0.0,"default_profile_share":null,"delay_p10":null,"delay_p50":null,"delay_p90":null,"deletion_rate":null,"fast_repost_share":null,"handle_pattern_entropy":null,"hour_agreement":null,"hour_entropy":null,"key_entropy":0.0,"log_e":0.262364264,"log_e_leave_one_source_out":2.079441542,"nats_share_hashtags":0.0,"nats_share_media":0.0,"nats_share_mention":0.0,"nats_share_reply":0.0,"nats_share_repost":0.0,"nats_share_text":0.0,"nats_share_url":1.0,"repost_lag":null,"repost_share":0.0,"share_on_cluster_keys":0.0,"size":0.693147181,"source_entropy":0.0,"text_spread":null,"tie_density":1.0,"trace_diversity":1.0},"model":{"name":"baseline","version":"1"},"evidence":[{"kind":"text","key":"https://a.example/x","source":"a.example","source_kind":"url","nats":0.3,"posts":[{"id":"p1","platform":"twitter","account_id":"7","created_at":"2026-11-02T10:00:00Z"}],"test":{"epsilon":0.05,"steps":[{"member":0,"others":0,"chance":0.0},{"member":null,"others":2,"chance":0.25}],"others_after":1,"chance_after":0.125,"shares":[0.01,null]}}],"unlisted":{"keys":2,"nats":-0.1},"ties":[{"a":0,"b":1,"kind":"url","co_acts":4,"nats":5.5,"median_lag_s":1.5}],"topics":["elections"],"targets":[]}"#]].assert_eq(std::str::from_utf8(&bytes).unwrap());
-    assert_eq!(ClusterMessage::decode(&bytes), Ok(message()), "every digit comes back");
-    let nats = message().sources[1].nats;
-    assert!(nats == 0.0 && nats.is_sign_positive(), "the dust of adding is not written: {nats:e}");
+    // Features have a snapshot of their own, beside their table.
+    let plain = |cluster: &Cluster| {
+        let message = ClusterMessage { features: Default::default(), ..written(cluster).unwrap() };
+        let bytes = message.encode().unwrap();
+        assert_eq!(ClusterMessage::decode(&bytes), Ok(message), "every digit comes back");
+        String::from_utf8(bytes).unwrap()
+    };
+    expect![[r#""#]].assert_eq(&plain(&small()));
+    expect![[r#""#]].assert_eq(&plain(&fixtures::one_text(3)));
+    expect![[r#""#]].assert_eq(&plain(&fixtures::near_miss(Shape { seed: 2, members: 3, keys: 1 })));
+    let whole = message();
+    assert!(whole.features.len() > 10, "{:?}", whole.features);
+    assert_eq!(ClusterMessage::decode(&whole.encode().unwrap()), Ok(whole));
 }
 
 #[test]
-fn status_follows_finding_and_verdict() {
-    let status = |finding, inauthentic| {
-        let cluster = Cluster { finding, ..cluster() };
-        ClusterMessage::new(&cluster, &verdict(inauthentic), vec![], vec![]).unwrap().status
+fn nats_are_written_to_a_billionth() {
+    let mut cluster = small();
+    cluster.nats_by_source[0].nats = [0.1 + 0.2, -9.7e-17, 1e300];
+    let nats = written(&cluster).unwrap().sources[0].by_window;
+    assert_eq!(nats, [0.3, 0.0, 1e300]);
+    assert!(nats[1].is_sign_positive(), "the dust of adding is not written");
+}
+
+#[test]
+fn status_follows_the_finding_and_what_the_judge_said() {
+    let shape = Shape::default();
+    let told = |cluster: &Cluster| {
+        let message = written(cluster).unwrap();
+        (message.status, message.why, message.probability.is_some(), message.score.is_some(), message.model.is_some())
     };
-    assert_eq!(status(Finding::Coordinated, true), Status::Flagged);
-    assert_eq!(status(Finding::Coordinated, false), Status::Coordinated);
-    assert_eq!(status(Finding::SingleSource, true), Status::SingleSource);
-    assert_eq!(status(Finding::SingleSource, false), Status::SingleSource);
-    assert_eq!(status(Finding::Faded, true), Status::Faded);
+    assert_eq!(told(&fixtures::coordinated(shape, true)), (Status::Flagged, None, true, true, true));
+    assert_eq!(told(&fixtures::coordinated(shape, false)), (Status::Coordinated, None, true, true, true));
+    assert_eq!(told(&fixtures::best_source(shape)), (Status::SingleSource, Some(Why::BestSource), true, true, true));
+    assert_eq!(told(&fixtures::one_text(3)), (Status::SingleSource, Some(Why::OneText), false, false, false));
+    assert_eq!(told(&fixtures::near_miss(shape)), (Status::NearMiss, None, false, false, false));
+    let faded = Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) };
+    assert_eq!(told(&faded), (Status::Faded, None, true, true, true));
+    for status in Status::ALL {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_not_written() {
+    let yes = fixtures::verdict(true);
+    let refused = |cluster: Cluster, verdict: Option<&scoring::Verdict>| {
+        ClusterMessage::new(&cluster, verdict, vec![], vec![]).unwrap_err().to_string()
+    };
+    let shape = Shape::default();
+    expect!["cluster c-01: the verdict is not the engine's judge's: one finds it inauthentic and the other does not"]
+        .assert_eq(&refused(fixtures::coordinated(shape, false), Some(&yes)));
+    expect!["cluster c-01: has no verdict of a model, and its finding needs one"]
+        .assert_eq(&refused(fixtures::coordinated(shape, true), None));
+    expect!["cluster c-01: has a verdict of a model, which no near miss and no text by many accounts has"]
+        .assert_eq(&refused(fixtures::near_miss(shape), Some(&yes)));
+    assert!(refused(fixtures::one_text(3), Some(&yes)).contains("which no near miss"));
+    expect!["cluster c-01: is flagged, but its finding is not that it is coordinated"]
+        .assert_eq(&refused(Cluster { flagged: true, ..fixtures::best_source(shape) }, Some(&yes)));
+    let no_reason = Cluster { single_source: None, ..fixtures::best_source(shape) };
+    expect!["cluster c-01: is single-source without a reason, or has a reason and is not"]
+        .assert_eq(&refused(no_reason, Some(&yes)));
+    let reason = Cluster { single_source: Some(SingleSource::BestSource), ..small() };
+    assert!(refused(reason, Some(&yes)).contains("without a reason"));
 }
 
 #[test]
 fn no_number_that_json_lacks_gets_out() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let mut broken = cluster();
+        let mut broken = small();
         broken.ties[0].median_lag_s = bad;
         assert_eq!(
-            ClusterMessage::new(&broken, &verdict(true), vec![], vec![]),
+            written(&broken),
             Err(ClusterError::NotFinite { cluster_id: "c-01".into(), path: "ties[0].median_lag_s".into() })
         );
-        let mut later = message();
-        later.reasons[0].value = Some(bad);
-        let error = later.encode().unwrap_err();
-        expect!["cluster c-01: reasons[0].value is not a finite number"].assert_eq(&error.to_string());
+        // Every number that there is, one after the other: not one is written as null.
+        let whole = serde_json::to_value(message()).unwrap();
+        let mut count = 0;
+        spoil(&whole, &mut String::new(), &mut |path| {
+            let mut later = message();
+            if set(&mut later, path, bad) {
+                count += 1;
+                assert!(matches!(later.encode(), Err(ClusterError::NotFinite { .. })), "{path}");
+                assert!(matches!(later.within(1 << 20), Err(ClusterError::NotFinite { .. })), "{path}");
+            }
+        });
+        assert!(count > 20, "{count}");
     }
+    let mut later = message();
+    later.reasons[0].value = Some(f64::NAN);
+    expect!["cluster c-01: reasons[0].value is not a finite number"]
+        .assert_eq(&later.encode().unwrap_err().to_string());
+}
+
+/// Paths of all numbers of a value.
+fn spoil(value: &serde_json::Value, path: &mut String, found: &mut impl FnMut(&str)) {
+    let end = path.len();
+    match value {
+        serde_json::Value::Number(_) => found(path),
+        serde_json::Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                path.push_str(&format!("/{at}"));
+                spoil(item, path, found);
+                path.truncate(end);
+            }
+        }
+        serde_json::Value::Object(fields) => {
+            for (name, item) in fields {
+                path.push_str(&format!("/{name}"));
+                spoil(item, path, found);
+                path.truncate(end);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts a number where a path of the message's JSON leads, if it is one of floating point.
+fn set(message: &mut ClusterMessage, path: &str, number: f64) -> bool {
+    let steps: Vec<&str> = path.split('/').skip(1).collect();
+    let at = |step: usize| steps[step].parse::<usize>().unwrap();
+    let place = match steps.as_slice() {
+        ["log_e"] => &mut message.log_e,
+        ["log_e_leave_one_source_out"] => &mut message.log_e_leave_one_source_out,
+        ["history_hours"] => &mut message.history_hours,
+        ["score"] => message.score.as_mut().unwrap(),
+        ["intercept"] => message.intercept.as_mut().unwrap(),
+        ["probability"] => message.probability.as_mut().unwrap(),
+        ["test", "alpha"] => &mut message.test.as_mut().unwrap().alpha,
+        ["test", "safety"] => &mut message.test.as_mut().unwrap().safety,
+        ["test", "bar"] => &mut message.test.as_mut().unwrap().bar,
+        ["windows", _, "nats"] => &mut message.windows[at(1)].nats,
+        ["windows", _, "losses"] => &mut message.windows[at(1)].losses,
+        ["namings", _, "crowd", _] => &mut message.namings[at(1)].crowd[at(3)],
+        ["namings", _, "share_proposed"] => &mut message.namings[at(1)].share_proposed,
+        ["namings", _, "share_others"] => &mut message.namings[at(1)].share_others,
+        ["traces", kind] => message.traces.get_mut(*kind).unwrap(),
+        ["features", name] => message.features.get_mut(*name).unwrap().as_mut().unwrap(),
+        ["sources", _, "nats"] => &mut message.sources[at(1)].nats,
+        ["sources", _, "by_window", _] => &mut message.sources[at(1)].by_window[at(3)],
+        ["accounts", _, "log_e"] => &mut message.accounts[at(1)].log_e,
+        ["accounts", _, "posterior"] => message.accounts[at(1)].posterior.as_mut().unwrap(),
+        ["accounts", _, "dropped", _, "nats"] => &mut message.accounts[at(1)].dropped[at(3)].nats,
+        ["reasons", _, "value"] => message.reasons[at(1)].value.as_mut().unwrap(),
+        ["reasons", _, "contribution"] => &mut message.reasons[at(1)].contribution,
+        ["evidence", _, "nats"] => &mut message.evidence[at(1)].nats,
+        ["evidence", _, "by_window", _] => &mut message.evidence[at(1)].by_window[at(3)],
+        ["evidence", _, "posts", _, "gains", _, "g"] => &mut message.evidence[at(1)].posts[at(3)].gains[at(5)].g,
+        ["evidence", _, "posts", _, "gains", _, "h"] => &mut message.evidence[at(1)].posts[at(3)].gains[at(5)].h,
+        ["unlisted", "nats", _] => &mut message.unlisted.nats[at(2)],
+        ["ties", _, "nats"] => &mut message.ties[at(1)].nats,
+        ["ties", _, "expected"] => message.ties[at(1)].expected.as_mut().unwrap(),
+        ["ties", _, "median_lag_s"] => &mut message.ties[at(1)].median_lag_s,
+        // Whole numbers, which have no NaN.
+        ["schema_version" | "version" | "candidates_tested"]
+        | ["test", "proposed" | "number" | "discoveries"]
+        | ["windows", _, "seconds"]
+        | ["windows", _, "group" | "crowd" | "near", _]
+        | ["namings", _, "group", _]
+        | ["namings", _, "others"]
+        | ["accounts", _, "posts" | "naming"]
+        | ["accounts", _, "outcomes", _]
+        | ["evidence", _, "posts", _, "gains", _, "window"]
+        | ["unlisted", "trials"]
+        | ["ties", _, "a" | "b" | "co_acts"] => return false,
+        other => panic!("is this number checked before it is written? {other:?}"),
+    };
+    *place = number;
+    true
 }
 
 #[test]
 fn a_tie_or_a_time_that_cannot_be_written_is_an_error() {
-    let mut outside = cluster();
-    outside.ties[0].b = account("99");
-    let error = ClusterMessage::new(&outside, &verdict(true), vec![], vec![]).unwrap_err();
-    expect!["cluster c-01: a tie names twitter:99, which is not a member"].assert_eq(&error.to_string());
-    let error =
-        ClusterMessage::new(&Cluster { last_seen: i64::MAX, ..cluster() }, &verdict(true), vec![], vec![]).unwrap_err();
+    let mut outside = small();
+    outside.ties[0].b = AccountRef { platform: "chirp".into(), account_id: "99".into() };
+    expect!["cluster c-01: a tie names chirp:99, which is not a member"]
+        .assert_eq(&written(&outside).unwrap_err().to_string());
+    let error = written(&Cluster { last_seen: i64::MAX, ..small() }).unwrap_err();
     expect!["cluster c-01: last_seen is outside the years -9999 to 9999: 9223372036854775807 ms"]
         .assert_eq(&error.to_string());
+    let mut late = small();
+    late.evidence[0].posts[0].created_at = 1_000_000_000_000_000;
+    assert!(matches!(written(&late), Err(ClusterError::Time { path: "evidence.posts.created_at", .. })));
 }
 
 #[test]
-fn what_is_too_big_loses_the_keys_that_say_least_and_has_them_as_sums() {
-    let mut full = message();
-    for n in 1..8 {
-        let mut weaker = full.evidence[0].clone();
-        weaker.nats -= f64::from(n) / 100.0;
-        // A second one besides account 7, so that the key asks something of it.
-        weaker.test.as_mut().unwrap().steps.push(StepOf { member: None, others: 1, chance: 0.1 });
-        full.evidence.push(weaker);
+fn a_gain_is_of_its_window_and_the_best_window_is_the_one_of_nats() {
+    let cluster = small();
+    let message = written(&cluster).unwrap();
+    let best = cluster.best_window();
+    assert_eq!(message.best_window(), best);
+    for (told, evidence) in message.evidence.iter().zip(&cluster.evidence) {
+        assert_eq!(told.nats, told.by_window[best]);
+        for (told, post) in told.posts.iter().zip(&evidence.posts) {
+            let windows: Vec<usize> = told.gains.iter().map(|gain| gain.window).collect();
+            let gained: Vec<usize> = (0..3).filter(|&window| post.gains[window].is_some()).collect();
+            assert_eq!(windows, gained);
+            let outcome = match evidence.kind {
+                TraceKind::Text => Outcome::OwnWords,
+                TraceKind::Hashtags => Outcome::Rare,
+                _ => Outcome::Middling,
+            };
+            assert!(told.gains.iter().all(|gain| gain.outcome == outcome));
+        }
     }
-    // A key that speaks against the group, and one that only the trials of account 8 are on.
-    full.evidence[6].nats = -0.25;
-    (full.evidence[4].nats, full.evidence[4].test) = (0.0, None);
-    let mut on_it = full.accounts[1].trials.clone().unwrap();
-    (on_it.keys[1].evidence, on_it.keys[1].took_part) = (Some(4), true);
-    on_it.keys.push(KeyTrialOf { evidence: Some(7), key: None, took_part: false, share: 0.001, acts: 3 });
-    full.accounts[1].trials = Some(on_it);
-    full.evidence.push(EvidenceOf { nats: 0.0, test: None, ..full.evidence[0].clone() });
-
-    let written = |message: &ClusterMessage| message.encode().unwrap().len();
-    let smaller = |message: &ClusterMessage| message.clone().within(written(message) - 1).unwrap();
-    let nats = |message: &ClusterMessage| message.evidence.iter().map(|e| e.nats).collect::<Vec<_>>();
-    assert_eq!(full.clone().within(written(&full)), Ok(full.clone()));
-
-    let fewer_sources = smaller(&full);
-    assert_eq!((fewer_sources.sources.len(), fewer_sources.unlisted.sources), (1, 1), "the one without a listed key");
-    assert_eq!((&fewer_sources.accounts, &fewer_sources.evidence), (&full.accounts, &full.evidence));
-
-    let no_idle_key = smaller(&fewer_sources);
-    assert_eq!(no_idle_key.evidence[..], full.evidence[..8], "the key that is there for its posts only");
-    assert_eq!((no_idle_key.unlisted.of_others, no_idle_key.unlisted.keys), (1, 2));
-    assert_eq!(no_idle_key.accounts, full.accounts);
-
-    let mut cut = no_idle_key.clone();
-    while cut.evidence.len() > 4 {
-        cut = smaller(&cut);
-    }
-    let near = |found: f64, by_hand: f64| assert!((found - by_hand).abs() < 1e-8, "{found} is not {by_hand}");
-    let left: Vec<i64> = nats(&cut).iter().map(|nats| (nats * 100.0).round() as i64).collect();
-    assert_eq!(left, [30, 29, 28, 0], "least first, for or against; the trial on the one at 0 says more than that");
-    assert_eq!((cut.unlisted.keys, cut.unlisted.followed), (2 + 4, 4));
-    near(cut.unlisted.nats, -0.1 + 0.27 + 0.25 - 0.25 + 0.23);
-    // Account 7 took part with two others: 0 + 2 + 1 others and the two steps after the first, and two more.
-    let p = 1.0 - (-2.0 * f64::from(0.01f32) * 8.0).exp();
-    let rest = cut.accounts[0].rest.unwrap();
-    assert_eq!(rest.trials, 4);
-    near(rest.log_lr[1], 4.0 * (0.5 / p).ln());
-    assert_eq!(cut.accounts[1].rest, None, "account 8 is not in the group");
-    // Of account 8, the trial on the last key was summed, and the other one on a listed key has that key's new place.
-    let trials = cut.accounts[1].trials.as_ref().unwrap();
-    assert_eq!(trials.keys.iter().map(|key| key.evidence).collect::<Vec<_>>(), [None, Some(3), None]);
-    let p = 1.0 - (-2.0 * f64::from(0.001f32) * 3.0).exp();
-    let rest = trials.rest.unwrap();
-    assert_eq!(rest.trials, 3);
-    near(rest.log_lr[0], 0.3 + (0.8 / (1.0 - p)).ln());
-    assert!(cut.evidence[..3].iter().all(|evidence| evidence.test.is_some()), "what is there has its arithmetic");
-
-    let nothing = full.within(0).unwrap();
-    assert!(nothing.evidence.is_empty() && nothing.ties.is_empty() && nothing.accounts.len() == 2);
-    assert_eq!(nothing.unlisted.of_others, 2);
-    let trials = nothing.accounts[1].trials.as_ref().unwrap();
-    assert_eq!((trials.keys.len(), trials.rest.unwrap().trials), (0, 6));
+    let seconds: Vec<i64> = message.windows.iter().map(|window| window.seconds).collect();
+    assert_eq!(seconds, WINDOWS.map(|width| width / 1_000));
 }
 
-/// 300 accounts have so many ties that they alone would fill a record.
+/// How far a sum of numbers that are rounded to 1e-9 may be off.
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-6
+}
+
+/// All that a message has to say of its test adds up, window by window.
+fn adds_up(message: &ClusterMessage) {
+    for (at, window) in message.windows.iter().enumerate() {
+        let listed: f64 = message.evidence.iter().map(|evidence| evidence.by_window[at]).sum();
+        let comes_to = window.losses + listed + message.unlisted.nats[at];
+        assert!(close(window.nats, comes_to), "window {at}: {} is not {comes_to}", window.nats);
+        let sources: f64 = message.sources.iter().map(|source| source.by_window[at]).sum();
+        let comes_to = window.losses + sources + message.unlisted.source_nats[at];
+        assert!(close(window.nats, comes_to), "window {at} by source: {} is not {comes_to}", window.nats);
+    }
+    for evidence in &message.evidence {
+        for (at, nats) in evidence.by_window.iter().enumerate() {
+            let gains = evidence.posts.iter().flat_map(|post| &post.gains);
+            let gained: f64 = gains.filter(|gain| gain.window == at).map(|gain| gain.nats()).sum();
+            assert!(close(*nats, gained), "{} in window {at}: {nats} is not {gained}", evidence.key);
+        }
+    }
+    let without = |gains: [f64; 3]| {
+        let mean: f64 = message.windows.iter().zip(gains).map(|(window, gain)| (window.nats - gain).exp()).sum();
+        (mean / message.windows.len() as f64).ln()
+    };
+    if !message.windows.is_empty() {
+        let least = message.sources.iter().map(|source| without(source.by_window)).fold(without([0.0; 3]), f64::min);
+        assert!(close(message.log_e_leave_one_source_out, least), "{least}: the source that is left out stays");
+    }
+    for account in &message.accounts {
+        let Some(naming) = account.naming else { continue };
+        assert!(naming < message.namings.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_cut_adds_up_and_fits(
+        seed in 0u64..1_000, members in 3usize..14, keys in 1usize..40, share in 0.0f64..1.0, kind in 0usize..4
+    ) {
+        let shape = Shape { seed, members, keys };
+        let full = written(&match kind {
+            0 => fixtures::coordinated(shape, true),
+            1 => fixtures::best_source(shape),
+            2 => fixtures::near_miss(shape),
+            _ => fixtures::one_text(members * 10),
+        }).unwrap();
+        adds_up(&full);
+        let size = full.encode().unwrap().len();
+        prop_assert_eq!(full.clone().within(size).unwrap(), full.clone(), "what fits is not touched");
+        let room = (size as f64 * share) as usize;
+        let cut = match full.clone().within(room) {
+            Ok(cut) => cut,
+            Err(ClusterError::TooLarge { bytes, limit, accounts, .. }) => {
+                prop_assert_eq!((limit, accounts), (room, full.accounts.len()));
+                // So many bytes are enough.
+                prop_assert!(bytes > room);
+                full.clone().within(bytes).unwrap()
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let bytes = cut.encode().unwrap();
+        prop_assert!(bytes.len() <= room.max(bytes.len()));
+        prop_assert_eq!(ClusterMessage::decode(&bytes).unwrap(), cut.clone());
+        adds_up(&cut);
+        // Every part is there, or counted.
+        let posts = |message: &ClusterMessage| message.evidence.iter().map(|e| e.posts.len() as u64).sum::<u64>();
+        let gone = cut.unlisted.trials - full.unlisted.trials + cut.unlisted.posts;
+        prop_assert_eq!(posts(&cut) + gone, posts(&full));
+        prop_assert_eq!(cut.sources.len() as u64 + cut.unlisted.sources, full.sources.len() as u64);
+        prop_assert_eq!(cut.ties.len() as u64 + cut.unlisted.ties, full.ties.len() as u64);
+        prop_assert_eq!(cut.accounts.len(), full.accounts.len());
+        for (cut, full) in cut.accounts.iter().zip(&full.accounts) {
+            let dropped: f64 = full.dropped.iter().map(|dropped| dropped.nats).sum();
+            let kept: f64 = cut.dropped.iter().map(|dropped| dropped.nats).sum();
+            prop_assert!(close(kept + cut.dropped_nats.unwrap_or_default(), dropped));
+        }
+        // The strongest keys stay in full.
+        let strongest = cut.evidence.iter().map(|e| &e.key).zip(full.evidence.iter().map(|e| &e.key));
+        prop_assert!(strongest.into_iter().all(|(cut, full)| cut == full), "{:?}", cut.evidence);
+    }
+}
+
 #[test]
-fn ties_that_fill_a_message_go_before_its_evidence() {
-    let mut full = message();
-    full.ties = (0..44_850).map(|n| TieOf { nats: 50.0 - f64::from(n) / 1_000.0, ..full.ties[0].clone() }).collect();
+fn weak_keys_go_first_and_a_strong_one_only_as_far_as_it_must() {
+    let full = written(&fixtures::coordinated(Shape { seed: 3, members: 12, keys: 40 }, false)).unwrap();
+    let size = full.encode().unwrap().len();
+    let cut = full.clone().within(size - 1).unwrap();
+    let changed: Vec<usize> =
+        (0..full.evidence.len()).filter(|&at| cut.evidence.get(at) != Some(&full.evidence[at])).collect();
+    assert_eq!(changed, [full.evidence.len() - 1], "one key gives room for one byte");
+    assert_eq!((&cut.sources, &cut.ties, &cut.accounts), (&full.sources, &full.ties, &full.accounts));
+
+    // A single flood of one tag: some of its posts go, the first one stays.
+    let mut flood = full.clone();
+    flood.evidence.truncate(1);
+    let post = flood.evidence[0].posts.last().unwrap().clone();
+    flood.evidence[0].posts.extend(std::iter::repeat_n(post, 5_000));
+    let room = flood.encode().unwrap().len() / 2;
+    let cut = flood.clone().within(room).unwrap();
+    let (kept, all) = (cut.evidence[0].posts.len(), flood.evidence[0].posts.len());
+    assert!(kept > all / 3 && kept < all, "{kept} of {all}");
+    assert_eq!(cut.evidence[0].posts[0], flood.evidence[0].posts[0]);
+    let size = cut.encode().unwrap().len();
+    assert!(size <= room && size > room - 1_000, "{size} of {room}");
+}
+
+/// 300 accounts have so many ties that they alone would fill a record, and so many sources.
+#[test]
+fn ties_and_sources_that_fill_a_message_go_before_its_evidence() {
+    let mut full = written(&fixtures::coordinated(Shape { seed: 3, members: 12, keys: 40 }, false)).unwrap();
+    full.ties = (0..44_850).map(|n| Tie { nats: 50.0 - f64::from(n) / 1_000.0, ..full.ties[0].clone() }).collect();
+    let few = full.sources.len();
+    for n in 0..20_000 {
+        let mut weak = full.sources[few - 1].clone();
+        (weak.source, weak.by_window) = (format!("tag {n}"), [1e-6 * f64::from(n % 100), 0.0, 0.0]);
+        full.sources.push(weak);
+    }
     let cut = full.clone().within(900 * 1024).unwrap();
     assert!(cut.encode().unwrap().len() <= 900 * 1024);
     assert_eq!(cut.evidence, full.evidence);
     let strongest = cut.ties.len();
     assert!(strongest > 1_000 && cut.ties[..] == full.ties[..strongest], "{strongest}");
+    assert_eq!((cut.ties.len() as u64 + cut.unlisted.ties, cut.sources[..few] == full.sources[..few]), (44_850, true));
+    let names: BTreeSet<&str> = cut.sources.iter().map(|source| source.source.as_str()).collect();
+    assert!(names.len() > 1_000 && !names.contains("tag 0") && names.contains("tag 99"), "the weakest go");
 }
 
-/// The sample is a message as version 1 was first written. It is never regenerated: a change that cannot read it breaks readers.
 #[test]
-fn a_message_of_the_first_version_is_still_read() {
-    let sample = include_bytes!("../samples/cluster.v1.json");
-    let read = ClusterMessage::decode(sample).unwrap();
-    assert_eq!((read.cluster_id.as_str(), read.status, read.accounts.len()), ("c-01", Status::Flagged, 2));
-    assert_eq!(read.traces["url"], 0.3);
-    assert!(read.test.is_none() && read.evidence[0].test.is_none(), "it has no arithmetic");
-    assert!(read.lineage.is_empty(), "an absent optional field has its default");
+fn accounts_that_do_not_fit_are_an_error_and_not_left_out() {
+    let error = message().within(900).unwrap_err();
+    let ClusterError::TooLarge { accounts: 4, bytes, limit: 900, .. } = error else { panic!("{error}") };
+    expect![[r#""#]].assert_eq(&error.to_string());
+    let least = message().within(bytes).unwrap();
+    assert!(least.evidence.is_empty() && least.ties.is_empty() && least.sources.len() == 1);
+    assert!(least.accounts.iter().all(|account| account.dropped.is_empty() && account.account_name.is_empty()));
+    adds_up(&least);
+}
+
+/// The samples are messages as version 1 was first and last written. They are never regenerated: a change that cannot read them breaks
+/// readers.
+#[test]
+fn messages_of_version_1_are_still_read() {
+    for sample in
+        [&include_bytes!("../samples/cluster.v1.json")[..], include_bytes!("../samples/cluster.v1.arithmetic.json")]
+    {
+        let AnyVersion::V1(old) = AnyVersion::decode(sample).unwrap() else { panic!("another version") };
+        let read = ClusterMessage::decode(sample).unwrap();
+        assert_eq!((read.cluster_id.as_str(), read.status, read.accounts.len()), ("c-01", Status::Flagged, 2));
+        assert_eq!(
+            (read.traces["url"], read.probability, read.model.clone()),
+            (0.3, Some(0.73), Some(old.model.clone()))
+        );
+        assert_eq!(
+            (read.sources[0].nats, read.evidence[0].nats),
+            (0.3, 0.3),
+            "the nats of keys and sources stay theirs"
+        );
+        assert_eq!(read.evidence[0].posts[0].id, "p1");
+        assert_eq!((read.ties[0].co_acts, read.ties[0].expected), (4, None));
+        assert!(read.test.is_none() && read.windows.is_empty() && read.namings.is_empty(), "what it cannot tell");
+        let bytes = read.encode().unwrap();
+        assert!(bytes.starts_with(br#"{"schema_version":2,"#), "it is one of today's now");
+        assert_eq!(ClusterMessage::decode(&bytes), Ok(read));
+        assert_eq!(old.evidence[0].test.is_some(), old.test.is_some());
+    }
+    let single = String::from_utf8_lossy(include_bytes!("../samples/cluster.v1.json"))
+        .replace(r#""status":"flagged""#, r#""status":"single_source""#);
+    assert_eq!(ClusterMessage::decode(single.as_bytes()).unwrap().why, Some(Why::BestSource));
 }
 
 #[test]
 fn a_newer_version_is_refused_in_plain_words() {
-    let error = ClusterMessage::decode(br#"{"schema_version":2,"anything":[]}"#).unwrap_err();
-    expect![[r#"`schema_version`: is 2, and the newest known here is 1: upgrade Lockstep to read this message, near "{\"schema_version\":2,\"anything\":[]}""#]]
+    let error = ClusterMessage::decode(br#"{"schema_version":3,"anything":[]}"#).unwrap_err();
+    expect![[r#"`schema_version`: is 3, and the newest known here is 2: upgrade Lockstep to read this message, near "{\"schema_version\":3,\"anything\":[]}""#]]
         .assert_eq(&error.to_string());
+    assert!(ClusterMessage::decode(br#"{"schema_version":0}"#).is_err());
     assert_eq!(ClusterMessage::decode(b"{}").unwrap_err().reason, "missing field `schema_version` at column 2");
+    // What is missing is named, of either version.
+    for version in [1, 2] {
+        let error = ClusterMessage::decode(format!(r#"{{"schema_version":{version}}}"#).as_bytes()).unwrap_err();
+        assert!(error.reason.contains("missing field `cluster_id`"), "{error}");
+    }
 }

@@ -1,9 +1,12 @@
 //! The accounts of a cluster: did each take part where at least two others did?
 
-use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, KeyTrial, Status, Terms, TrialSum, Trials};
+use messages::cluster::{
+    Status,
+    v1::{ClusterAccount, ClusterMessage, Evidence, KeyTrial, Terms, TrialSum, Trials},
+};
 use serde::Serialize;
 
-use super::{Figure, NO_ROOM, TOLERANCE, counts, log_mean_exp, name, same, text, total};
+use super::{Figure, NO_ROOM, TOLERANCE, counts, log_mean_exp, name, same, shown, total};
 
 /// Probabilities of "this member takes part" if members act together.
 pub(super) const PART: [f64; 3] = [0.2, 0.5, 0.8];
@@ -78,7 +81,7 @@ pub(super) fn members(
     let mut own = Vec::with_capacity(message.accounts.len());
     for (place, account) in message.accounts.iter().enumerate() {
         own.push(Own::of(place, account, message, terms));
-        let what = || format!("account {}", text::shown(&name(message, place).unwrap_or_default()));
+        let what = || format!("account {}", shown(&name(message, place).unwrap_or_default()));
         if account.rest.is_some() && known == Listed::All {
             contradictions.push(format!("{}: has a rest, but every key that it could be of is listed", what()));
         }
@@ -92,7 +95,7 @@ pub(super) fn members(
     let mut members = Vec::with_capacity(own.len());
     for (place, (own, account)) in own.into_iter().zip(&message.accounts).enumerate() {
         let member = member(own, account, name(message, place).unwrap_or_default(), (message, known, terms), bar);
-        let what = format!("account {}", text::shown(&member.account));
+        let what = format!("account {}", shown(&member.account));
         contradictions.extend(member.log_e.contradiction(&what));
         let claimed = member.log_e.why_not.is_none() && !(member.elsewhere && account.trials.is_none());
         let complete = known == Listed::All || account.rest.is_some() || member.elsewhere;
