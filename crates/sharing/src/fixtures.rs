@@ -11,7 +11,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use messages::cluster::{
     ClusterAccount, ClusterMessage, Dropped, Evidence, Gain, ModelRef, Naming, Outcome, PostRef, Reason, SCHEMA_VERSION,
-    SourceNats, Status, Terms, Tie, Unlisted, Why, Window,
+    SourceNats, Status, Terms as Tested, Tie, Unlisted, Why, Window,
 };
 
 /// What the policy asks for of every case, of one that is directed against nobody.
@@ -182,7 +182,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         log_e: 0.0,
         log_e_leave_one_source_out: 0.0,
         candidates_tested: 214,
-        test: Some(Terms {
+        test: Some(Tested {
             alpha: 0.05,
             safety: 2.0,
             proposed: members,
