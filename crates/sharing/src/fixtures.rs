@@ -108,7 +108,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
             let windows = if outcome == Outcome::OwnWords { 3 } else { 2 };
             for post in posts.iter_mut().skip(1) {
                 if dice.roll() < 0.9 {
-                    let gain = |window| Gain { window, outcome, g, h: h * (1.0 + 0.2 * window as f64) };
+                    let gain = |window| Gain { window, outcome, g, h: h * [1.2, 1.0, 1.4][window] };
                     post.gains = (0..windows).map(gain).collect();
                 }
             }
@@ -166,7 +166,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
         nats: 0.0,
         losses: -0.11 * nothing as f64,
         group: [0, 0, 0, 0, nothing],
-        crowd: if seconds == 86_400 { [371, 0, 0, 0, 41_302] } else { [240, 160, 512, 2_902, 37_859] },
+        crowd: if seconds == 86_400 { [371, 0, 0, 0, 141_302] } else { [240, 160, 512, 2_902, 137_859] },
         near: if seconds == 86_400 { [29, 0, 0, 0, 811] } else { [17, 6, 19, 61, 737] },
     });
     evidence.iter_mut().for_each(|e| e.by_window = sum_of(e.posts.iter().flat_map(|post| &post.gains)));

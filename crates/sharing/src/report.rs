@@ -127,9 +127,9 @@ pub fn render(input: &ReportInput) -> String {
                 drawings: drawn,
                 dots: 800,
                 keys: if drawn { 40 } else { 10 },
-                posts: if drawn { 40 } else { 10 },
+                posts: if drawn { 40 } else { 5 },
                 posts_in_all: usize::MAX,
-                accounts: 200,
+                accounts: if drawn { 200 } else { 50 },
                 graph: view::graph::Size { nodes: 60, edges: 600 },
             };
             Entry {

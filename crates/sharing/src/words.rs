@@ -469,7 +469,7 @@ mod tests {
         let c = fixtures::cluster("a", 1);
         let text = strength(&c);
         assert!(text.contains("of the group's posts repeat what another member posted in the 2 hours before"), "{text}");
-        assert!(text.contains("; the bar for this group was 14.") && text.contains("without its strongest source"), "{text}");
+        assert!(text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"), "{text}");
         let near = strength(&fixtures::near_miss("n"));
         assert!(near.contains("; the bar for this group is ") && near.contains("nothing is claimed"), "{near}");
         let one = fixtures::one_text("t", 34);

@@ -306,7 +306,7 @@ fn an_indicator_carries_the_test_and_the_account() {
     assert_eq!(found.windows.len(), 3);
     let window = &found.windows[1];
     assert_eq!((window.seconds, window.group.own_words), (7_200, cluster.windows[1].group[0]));
-    assert_eq!((window.everybody_else.nothing, window.people_near.common), (37_859, 61));
+    assert_eq!((window.everybody_else.nothing, window.people_near.common), (137_859, 61));
     assert_eq!(found.account_probability, first.posterior);
     assert_eq!(found.account_outcomes.unwrap().own_words, u64::from(first.outcomes[0]));
     assert_eq!(found.account_left_out_nats, Some(1.25));

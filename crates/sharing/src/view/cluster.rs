@@ -169,7 +169,8 @@ struct KeyView {
     colour: String,
     kind: String,
     key: String,
-    source: String,
+    /// Absent where the key is a source of its own.
+    source: Option<String>,
     nats: String,
     /// What it gave in every window, in words; empty for what is not by windows.
     by_window: String,
@@ -503,7 +504,7 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                 colour: timeline::colour(index),
                 kind: words::shorten(&evidence.kind, 24),
                 key: words::shorten(&evidence.key, 160),
-                source: words::shorten(&evidence.source, 80),
+                source: (evidence.source != evidence.key).then(|| words::shorten(&evidence.source, 80)),
                 nats: words::number(evidence.nats),
                 by_window: by_window(c, evidence),
                 accounts: accounts.len(),
