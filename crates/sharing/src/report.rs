@@ -126,8 +126,8 @@ pub fn render(input: &ReportInput) -> String {
             let limits = Limits {
                 drawings: drawn,
                 dots: 800,
-                keys: if drawn { 40 } else { 10 },
-                posts: if drawn { 40 } else { 5 },
+                keys: if drawn { 40 } else { 6 },
+                posts: if drawn { 40 } else { 3 },
                 posts_in_all: usize::MAX,
                 accounts: if drawn { 200 } else { 50 },
                 graph: view::graph::Size { nodes: 60, edges: 600 },

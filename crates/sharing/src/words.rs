@@ -101,6 +101,7 @@ pub(crate) fn window(seconds: i64) -> String {
     match seconds {
         s if s >= 7_200 && s % 3_600 == 0 => format!("{} hours", s / 3_600),
         3_600 => "1 hour".to_owned(),
+        60 => "1 minute".to_owned(),
         s if s >= 120 && s % 60 == 0 => format!("{} minutes", s / 60),
         s => count(s.max(0) as u64, "second"),
     }
@@ -461,7 +462,7 @@ mod tests {
         assert_eq!(percent(0.87), "87 %");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!([part(0, 9), part(9, 9), part(1, 4), part(0, 0)], ["0 %", "100 %", "25 %", "none seen"]);
-        assert_eq!([600, 7_200, 86_400, 3_600].map(window), ["10 minutes", "2 hours", "24 hours", "1 hour"]);
+        assert_eq!([60, 600, 7_200, 86_400, 3_600].map(window), ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]);
     }
 
     #[test]

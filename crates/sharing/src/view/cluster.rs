@@ -107,6 +107,8 @@ pub(crate) struct ClusterView {
     old: bool,
     rates: String,
     windows: Vec<outcomes::WindowView>,
+    /// Whether the longest window counts own words and nothing else.
+    own_words_only: bool,
     legend: Vec<outcomes::Legend>,
     headings: [&'static str; 4],
     reasons: Vec<ReasonView>,
@@ -283,6 +285,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
         old: words::is_old(c),
         rates: words::rates(c).unwrap_or_default(),
         windows: outcomes::windows(c),
+        own_words_only: outcomes::only_own_words(c),
         legend: outcomes::legend(),
         headings: outcomes::headings(),
         reasons,

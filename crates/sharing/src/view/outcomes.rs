@@ -77,6 +77,16 @@ pub(crate) fn windows(c: &ClusterMessage) -> Vec<WindowView> {
     c.windows.iter().enumerate().map(view).collect()
 }
 
+/// Whether nobody's posts have anything but own words in the longest window, but have in another: it counts nothing else.
+pub(crate) fn only_own_words(c: &ClusterMessage) -> bool {
+    let others = |window: &Window| {
+        let counts = [&window.group, &window.crowd, &window.near];
+        counts.iter().any(|counts| words::repeats(counts).0 > counts[Outcome::OwnWords as usize])
+    };
+    let longest = c.windows.iter().max_by_key(|window| window.seconds);
+    longest.is_some_and(|longest| !others(longest)) && c.windows.iter().any(others)
+}
+
 fn row(who: &'static str, counts: &[u64; 5]) -> Row {
     let (repeats, all) = words::repeats(counts);
     Row {
@@ -132,6 +142,9 @@ mod tests {
         assert_eq!(rows[0].parts, ["10 %", "5 %", "0 %", "5 %"]);
         assert_eq!((&*rows[1].repeats, &*rows[1].parts[0]), ("none seen", "\u{2013}"));
         assert_eq!((&*rows[2].posts, &*rows[2].repeats), ("1,200", "0 %"));
+        assert!(only_own_words(&c));
+        c.windows[2].crowd[Outcome::Common as usize] = 1;
+        assert!(!only_own_words(&c));
         // The bar: a tenth, a twentieth and a twentieth of 200.
         for part in ["o-own\" x=\"0.0\"", "width=\"20.0\"", "o-rare\" x=\"20.0\"", "o-common\" x=\"30.0\""] {
             assert!(rows[0].bar.contains(part), "{part}: {}", rows[0].bar);
