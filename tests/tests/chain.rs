@@ -348,7 +348,7 @@ impl Found {
 
         let metrics = service.metrics();
         let value = |name: &str| *metrics.get(name).unwrap_or_else(|| panic!("{name} is missing"));
-        for table in ["waiting", "keys", "ties", "accounts", "shares", "candidates", "open_tests"] {
+        for table in ["waiting", "keys", "uses", "ties", "texts", "accounts", "candidates"] {
             assert!(value(&format!(r#"lockstep_table_entries{{table="{table}"}}"#)) >= 0.0);
         }
         assert!(value(r#"lockstep_table_entries{table="accounts"}"#) > 1_000.0);

@@ -107,7 +107,7 @@ impl TrialOutcome {
 }
 
 /// Windows of the test, in milliseconds: how long before a post another member must have used the same thing.
-pub const WINDOWS: [Millis; 3] = [600_000, 7_200_000, 86_400_000];
+pub const WINDOWS: [Millis; 3] = [60_000, 7_200_000, 86_400_000];
 
 /// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,8 +116,10 @@ pub struct Cluster {
     pub id: String,
     /// Counts the published states of this cluster, from 1.
     pub version: u32,
-    /// Ids of clusters that this one has absorbed or split from.
+    /// Ids of clusters that this one has absorbed or split from, each once.
     pub lineage: Vec<String>,
+    /// Those that became part of this one with this version: they are not told again.
+    pub absorbed: Vec<String>,
     /// How far the statistics go.
     pub finding: Finding,
     /// Why it is `SingleSource`; `None` for every other finding.
@@ -166,7 +168,7 @@ impl Cluster {
 }
 
 /// What a group's test went by.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Rate of false discoveries among groups that are ever told, 0 to 1.
     pub alpha: f64,

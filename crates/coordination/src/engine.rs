@@ -1,17 +1,40 @@
-//! skeleton
+//! The engine: memory, network, groups and findings wired by direct calls.
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
+    accounts::AccountId,
     cluster::{Cluster, Tie},
+    findings::{Findings, Moment, shared, sort_ties, tie},
+    floods::Floods,
+    group::{Group, GroupId},
+    network::Network,
     params::{Params, ParamsError},
     post::{Millis, Post},
-    snapshot::SnapshotError,
-    stats::{AccountEvidence, Outcome, Stats},
-    tracer::{ReadPost, Reader},
+    ranking::suspicion,
+    shard::{Groups, Shard},
+    snapshot::{self, SnapshotError},
+    stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
+    tracer::{ReadPost, Reader, Tracer},
+    uses::{Trial, Uses},
 };
+
+/// Posts that are gathered before the shards are put to work.
+const BATCH: usize = 4_096;
 
 /// Says whether a coordinated group is inauthentic.
 pub trait Judge: Send + Sync {
-    /// Judges a group by the numbers of its cluster; members that are `elsewhere` are no part of them.
+    /// Judges a group by the numbers of its cluster.
     fn inauthentic(&self, cluster: &Cluster) -> bool;
+}
+
+/// Finds nothing inauthentic: what an engine has before it is given a judge.
+struct NoJudge;
+
+impl Judge for NoJudge {
+    fn inauthentic(&self, _: &Cluster) -> bool {
+        false
+    }
 }
 
 /// Runs the shards' work, in any order or at the same time.
@@ -23,58 +46,331 @@ pub trait Executor: Send + Sync {
 /// A part of the engine's work that others do not touch meanwhile.
 pub type Job<'w> = Box<dyn FnOnce() + Send + 'w>;
 
-/// The detection engine.
+/// One after the other, on the caller's thread.
+struct InTurn;
+
+impl Executor for InTurn {
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        jobs.into_iter().for_each(|job| job());
+    }
+}
+
+/// The detection engine. It owns no clock, no thread and does no I/O: it is told the event time and answers with clusters.
+///
+/// ```
+/// use coordination::{Engine, Outcome, Params, Post};
+///
+/// let mut engine = Engine::new(Params::default())?;
+/// let post = Post { id: "1".into(), platform: "x".into(), account_id: "ann".into(), ..Post::default() };
+/// let mut clusters = Vec::new();
+/// assert_eq!(engine.on_post(post.created_at, &post, &mut clusters), Outcome::Accepted);
+/// engine.finish(&mut clusters);
+/// assert!(clusters.is_empty());
+/// # Ok::<(), coordination::ParamsError>(())
+/// ```
 pub struct Engine {
+    params: Params,
     reader: Reader,
+    executor: Box<dyn Executor>,
+    judge: Box<dyn Judge>,
+    state: State,
+}
+
+/// All that a snapshot holds.
+#[derive(Serialize, Deserialize)]
+struct State {
+    tracer: Tracer,
+    uses: Uses,
+    network: Network,
+    shards: Vec<Shard>,
+    /// Posts that have had their turn and that the groups have yet to take in.
+    gathered: Vec<Trial>,
+    findings: Findings,
+    floods: Floods,
+    /// Groups proposed so far.
+    proposed: GroupId,
+    /// Event time of the first and the newest post that has had its turn.
+    start: Option<Millis>,
+    newest: Millis,
+    /// `None` before the first post.
+    next_tick: Option<Millis>,
+    stats: Stats,
 }
 
 impl Engine {
     /// An engine that has seen nothing, on one shard.
     pub fn new(params: Params) -> Result<Engine, ParamsError> {
+        Engine::sharded(params, 1, Box::new(InTurn))
+    }
+
+    /// An engine that has seen nothing, whose groups are spread over shards. What it finds does not depend on how many there are.
+    pub fn sharded(params: Params, shards: u16, executor: Box<dyn Executor>) -> Result<Engine, ParamsError> {
         params.validate()?;
-        Ok(Engine { reader: Reader::new(&params) })
+        let state = State {
+            tracer: Tracer::new(&params),
+            uses: Uses::new(&params),
+            network: Network::new(),
+            shards: (0..shards.max(1)).map(|_| Shard::default()).collect(),
+            gathered: Vec::new(),
+            findings: Findings::default(),
+            floods: Floods::default(),
+            proposed: 0,
+            start: None,
+            newest: Millis::MIN,
+            next_tick: None,
+            stats: Stats::default(),
+        };
+        Ok(Engine {
+            reader: Reader::new(&params),
+            params,
+            executor,
+            judge: Box::new(NoJudge),
+            state,
+        })
     }
-    /// The same on several shards.
-    pub fn sharded(params: Params, _shards: u16, _executor: Box<dyn Executor>) -> Result<Engine, ParamsError> {
-        Engine::new(params)
+
+    /// Puts a judge in service, from the next tick on. Without one nothing is flagged. A snapshot does not hold it.
+    pub fn set_judge(&mut self, judge: Box<dyn Judge>) {
+        self.judge = judge;
     }
-    /// Puts a judge in service, from the next tick on. Without one nothing is flagged.
-    pub fn set_judge(&mut self, _judge: Box<dyn Judge>) {}
-    /// The state as bytes.
+
+    /// The state as bytes, for [`restore`](Self::restore); see there. May be taken after any post.
     pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
-        Ok(Vec::new())
+        snapshot::write(&self.params, &self.state)
     }
-    /// Goes back to a snapshot.
-    pub fn restore(&mut self, _snapshot: &[u8]) -> Result<(), SnapshotError> {
+
+    /// Goes back to a snapshot: from here on this engine finds what that one would have found, to the last bit. It keeps the
+    /// snapshot's number of shards.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        self.state = snapshot::read(&self.params, snapshot)?;
         Ok(())
     }
-    /// What reads posts.
+
+    /// What reads posts for [`on_read`](Self::on_read); as many threads as wanted may have one.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
     }
-    /// Takes in one post.
+
+    /// Takes in one post and pushes the clusters of which there is something new to say.
+    ///
+    /// `now` is the event time the stream has come to; the watermark is `now - allowed_lateness` and never falls. Posts
+    /// ahead of the watermark may come in any order and wait until it has passed them, so that every order gives the same
+    /// clusters. A post behind it still counts, out of its turn, while it is inside the horizon.
     pub fn on_post(&mut self, now: Millis, post: &Post<'_>, clusters: &mut Vec<Cluster>) -> Outcome {
         let post = self.reader.read(post);
         self.on_read(now, post, clusters)
     }
-    /// The same for a post that has been read already.
-    pub fn on_read(&mut self, _now: Millis, _post: ReadPost, _clusters: &mut Vec<Cluster>) -> Outcome {
-        Outcome::Accepted
+
+    /// The same for a post that has been read already, on another thread perhaps.
+    pub fn on_read(&mut self, now: Millis, post: ReadPost, clusters: &mut Vec<Cluster>) -> Outcome {
+        self.state.tracer.advance(now);
+        self.release(false, clusters);
+        let outcome = self.state.tracer.admit(post, self.params.horizon);
+        self.state.stats.count(outcome);
+        outcome
     }
-    /// Event time has come to `now`.
-    pub fn on_time(&mut self, _now: Millis, _clusters: &mut Vec<Cluster>) {}
-    /// Ends the stream.
-    pub fn finish(&mut self, _clusters: &mut Vec<Cluster>) {}
+
+    /// Takes note that event time has come to `now` without a post.
+    pub fn on_time(&mut self, now: Millis, clusters: &mut Vec<Cluster>) {
+        self.state.tracer.advance(now);
+        self.release(false, clusters);
+        if self.state.next_tick.is_some() {
+            self.ticks(self.state.tracer.watermark().min(self.active_until()), clusters);
+        }
+    }
+
+    /// Ends the stream: releases what is waiting and tells everything that stands, near misses too.
+    pub fn finish(&mut self, clusters: &mut Vec<Cluster>) {
+        self.release(true, clusters);
+        if self.state.next_tick.is_some() {
+            self.tick(self.state.newest, true, clusters);
+        }
+    }
+
     /// Counts and table sizes.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let State { tracer, uses, network, shards, findings, stats, .. } = &self.state;
+        let mut stats = stats.clone();
+        stats.watermark = tracer.watermark();
+        stats.sizes = Sizes {
+            waiting: tracer.waiting(),
+            keys: uses.keys_len(),
+            uses: uses.len(),
+            ties: network.len(),
+            texts: tracer.texts.len(),
+            accounts: tracer.accounts.len(),
+            candidates: shards.iter().map(|shard| shard.groups().len()).sum(),
+        };
+        stats.candidates_proposed = self.state.proposed;
+        stats.too_large = network.too_large();
+        stats.discoveries = findings.discoveries();
+        stats.near_misses = findings.near_misses_told();
+        stats.clusters_told = findings.told();
+        stats.evicted += Evicted {
+            uses: uses.evicted(),
+            ties: network.evicted(),
+            texts: tracer.texts.evicted(),
+            ..Evicted::default()
+        };
+        stats
     }
-    /// All ties of the network, strongest first.
+
+    /// All ties of the network, strongest first, then by account.
     pub fn ties(&mut self) -> Vec<Tie> {
-        Vec::new()
+        self.flush();
+        let State { tracer, network, .. } = &self.state;
+        let edges = network.edges();
+        let mut ties: Vec<Tie> = edges.iter().filter_map(|(pair, edge)| tie(*pair, edge, &tracer.accounts)).collect();
+        sort_ties(&mut ties);
+        ties
     }
+
     /// Every account with any evidence, in order of platform and id.
     pub fn accounts(&mut self) -> Vec<AccountEvidence> {
-        Vec::new()
+        self.flush();
+        let State { tracer, uses, network, findings, .. } = &self.state;
+        let judged = findings.judged();
+        let suspicion = suspicion(network, uses);
+        let mut all: Vec<AccountEvidence> = suspicion
+            .into_iter()
+            .filter_map(|(number, known)| {
+                let behaviour = &tracer.accounts.get(number)?.behaviour;
+                let judged = judged.get(&number);
+                Some(AccountEvidence {
+                    account: tracer.accounts.name(number),
+                    posts: behaviour.posts,
+                    last_post: behaviour.last_post,
+                    tie_nats: known.tie_nats,
+                    texts: known.texts,
+                    copies: known.copies,
+                    suspicion: known.suspicion,
+                    log_e: judged.map(|(nats, _)| *nats),
+                    posterior: judged.map(|(_, posterior)| *posterior),
+                })
+            })
+            .collect();
+        all.sort_by(|x, y| x.account.cmp(&y.account));
+        all
+    }
+
+    fn release(&mut self, end: bool, clusters: &mut Vec<Cluster>) {
+        while let Some(at) = self.state.tracer.next_at(end) {
+            self.ticks(at, clusters);
+            let state = &mut self.state;
+            let Some(turn) = state.tracer.turn() else { return };
+            state.newest = state.newest.max(turn.at);
+            if let Some(trial) = state.uses.turn(turn) {
+                state.start.get_or_insert(trial.at);
+                for used in &trial.uses {
+                    state.stats.uses[used.name.kind as usize] += 1;
+                }
+                state.network.trial(&trial, &state.uses, &self.params);
+                state.floods.trial(&trial, &state.uses, &self.params);
+                state.gathered.push(trial);
+                if state.gathered.len() >= BATCH {
+                    self.flush();
+                }
+            }
+        }
+    }
+
+    /// After this nothing can change any more until the next post: no key of a group is live.
+    fn active_until(&self) -> Millis {
+        self.state.newest.saturating_add(2 * self.params.tick)
+    }
+
+    /// Evaluates at every tick up to `now`. Ticks of quiet stretches are passed over but for the last before the next post, so that
+    /// it makes no difference how often event time is told in between.
+    fn ticks(&mut self, now: Millis, clusters: &mut Vec<Cluster>) {
+        let tick = self.params.tick;
+        let next = *self.state.next_tick.get_or_insert((now.div_euclid(tick) + 1) * tick);
+        let mut next = next;
+        while next <= now {
+            if next > self.active_until() {
+                next = next.max(now.div_euclid(tick) * tick);
+            }
+            self.tick(next, false, clusters);
+            next += tick;
+        }
+        self.state.next_tick = Some(next);
+    }
+
+    /// The groups take in what has been gathered.
+    fn flush(&mut self) {
+        let params = &self.params;
+        let State { network, shards, gathered, .. } = &mut self.state;
+        if gathered.is_empty() {
+            return;
+        }
+        let (network, trials) = (&*network, &**gathered);
+        let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.posts(trials, network, params)) });
+        self.executor.run(jobs.collect());
+        gathered.clear();
+    }
+
+    fn tick(&mut self, at: Millis, last: bool, clusters: &mut Vec<Cluster>) {
+        self.flush();
+        let params = &self.params;
+        let State { tracer, uses, network, shards, findings, floods, proposed, start, stats, .. } = &mut self.state;
+        let trials = uses.trials();
+        if !last {
+            let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.tick(at, trials, params)) });
+            self.executor.run(jobs.collect());
+        }
+        let mut groups = Groups(shards);
+        let mut gone: Vec<GroupId> = groups
+            .ids()
+            .into_iter()
+            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
+            .collect();
+        let moment = Moment {
+            at,
+            last,
+            proposed: *proposed,
+            leaving: &gone,
+            uses,
+            network,
+            accounts: &tracer.accounts,
+            judge: &*self.judge,
+            params,
+        };
+        findings.tick(&moment, &mut groups, clusters);
+        floods.tell(&moment, |account| findings.is_named(account), clusters);
+        if last {
+            return;
+        }
+        for members in network.propose(at, uses, params) {
+            if groups.like(&members, params.same_candidate) {
+                continue;
+            }
+            let mut group = Group::new(shared(members), at, start.unwrap_or(at), uses);
+            group.tick(at, trials, params);
+            groups.insert(*proposed, group);
+            *proposed += 1;
+        }
+        let most = params.limits.candidates;
+        let living = groups.len() - gone.len();
+        if living > most {
+            let mut weakest: Vec<(f64, GroupId)> = groups
+                .ids()
+                .into_iter()
+                .filter(|id| !gone.contains(id) && !findings.has_passed(*id))
+                .filter_map(|id| Some((groups.get(id)?.log_e(), id)))
+                .collect();
+            weakest.sort_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+            weakest.truncate(living - most);
+            stats.evicted.candidates += weakest.len() as u64;
+            gone.extend(weakest.into_iter().map(|(_, id)| id));
+        }
+        for id in gone {
+            groups.remove(id);
+            findings.drop_group(id);
+        }
+        tracer.expire(at);
+        network.tidy(at, params);
+        let forgotten: Vec<AccountId> =
+            tracer.accounts.tidy(params.limits.accounts, |account| groups.is_member(account));
+        network.forget(&forgotten);
+        stats.evicted.accounts += forgotten.len() as u64;
     }
 }

@@ -191,9 +191,9 @@ fn flat() {
     row("  2,000,000 posts", long, took, unit * 10);
 }
 
-/// One link takes half of all acts.
+/// One link takes half of all uses.
 fn hot() {
-    println!("cost per post where one key takes half of all acts");
+    println!("cost per post where one key takes half of all uses");
     let (even, took, _) = run(stream(400_000));
     let unit = took;
     row("  even", even, took, unit);
@@ -216,7 +216,7 @@ fn resident() -> u64 {
 /// was used before would be used again.
 fn memory() {
     println!("resident bytes an entry, a process's growth over the entries of its largest table");
-    for table in ["keys", "accounts", "ties"] {
+    for table in ["uses", "accounts", "ties"] {
         let own = std::env::current_exe().unwrap();
         std::process::Command::new(own).env(TABLE, table).status().unwrap();
     }
@@ -227,9 +227,9 @@ const TABLE: &str = "LOCKSTEP_BENCH_TABLE";
 fn grow(table: &str) {
     let mut state = 7;
     let posts: Box<dyn Iterator<Item = Post<'static>>> = match table {
-        // A million links within the horizon, of a hundred accounts.
-        "keys" => Box::new((0..1_000_000).map(|i| plain(i, i % 100, i, i as Millis * 7))),
-        // A million accounts on one link, an act a second: no ties.
+        // A million links within the retention, of a hundred accounts.
+        "uses" => Box::new((0..1_000_000).map(|i| plain(i, i % 100, i, i as Millis * 7))),
+        // A million accounts on one link, a use a second: no ties.
         "accounts" => Box::new((0..1_000_000).map(|i| plain(i, i, 1, i as Millis * 1_000))),
         // Links that forty accounts share within a minute.
         _ => Box::new((0..400_000u64).map(move |i| plain(i, dice(&mut state) % 100_000, i / 40, i as Millis * 1_500))),
@@ -242,7 +242,7 @@ fn grow(table: &str) {
     });
     let sizes = engine.stats().sizes;
     let entries = match table {
-        "keys" => sizes.keys,
+        "uses" => sizes.uses,
         "accounts" => sizes.accounts,
         _ => sizes.ties,
     };

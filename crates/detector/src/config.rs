@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use coordination::{Engine, Limits, Params, ParamsError};
+use runtime::config::Retired;
 use scoring::{Model, ModelError, Registry, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -67,36 +68,44 @@ impl Default for Config {
 pub struct EngineConfig {
     /// Seconds that a post may come behind the newest one and still have its turn.
     pub allowed_lateness_s: u32,
-    /// Windows of a co-act, seconds, narrowest first.
-    pub windows_s: [u32; 3],
-    /// Acts remembered per key.
-    pub ring: usize,
-    /// Seconds that an act is remembered on its key.
+    /// Seconds behind the newest post from which on a post is too late to count.
     pub horizon_s: u32,
-    /// Safety factor on expected shares.
-    pub safety: f64,
-    /// Hours that history must be old to be a baseline.
-    pub baseline_lag_h: f64,
-    /// Days in which the weight of history halves.
-    pub baseline_half_life_days: f64,
-    /// Minutes between two credits of a pair.
-    pub credit_interval_min: u32,
-    /// Nats that a tie needs to propose a candidate.
-    pub propose_nats: f64,
-    /// Seconds that a test on a key stays open.
-    pub test_window_s: u32,
-    /// False discovery rate.
-    pub alpha: f64,
     /// Minutes of event time between evaluations.
     pub tick_min: u32,
-    /// Days after which a tie, or a candidate without news, is forgotten.
+    /// Days in which an account's use of a key counts once.
+    pub repeat_days: f64,
+    /// Days that uses of keys are remembered, for ties and for naming.
     pub retention_days: f64,
-    /// Most live keys.
-    pub max_keys: usize,
-    /// Most ties.
+    /// Newest users of a key with whom a further user is paired.
+    pub ring: usize,
+    /// Keys of more accounts than this tie nobody and give no outcome.
+    pub popular: usize,
+    /// Chance below which two accounts are tied.
+    pub tie_chance: f64,
+    /// Least share of an account's own texts that repeat others' for it to be a copier.
+    pub copier_share: f64,
+    /// Most accounts of a candidate.
+    pub max_members: usize,
+    /// A candidate this alike (Jaccard) to a living one is not new.
+    pub same_candidate: f64,
+    /// Days without a post after which a candidate is dropped.
+    pub candidate_retention_days: f64,
+    /// Safety factor on the rate at which others repeat a group.
+    pub safety: f64,
+    /// False discovery rate of groups.
+    pub alpha: f64,
+    /// Local false discovery rate of the accounts that a group's naming finds.
+    pub naming_rate: f64,
+    /// Net surprise, in nats, from which on a text repeats another.
+    pub text_nats: f64,
+    /// Accounts that must have written one text for it to be told as such.
+    pub one_text_accounts: usize,
+    /// Most remembered uses of keys.
+    pub max_uses: usize,
+    /// Most pairs of accounts with a key in common.
     pub max_ties: usize,
-    /// Most account and source pairs of the baseline.
-    pub max_habits: usize,
+    /// Most texts that can be found repeated.
+    pub max_texts: usize,
     /// Most living candidates.
     pub max_candidates: usize,
     /// Most accounts; of those in no candidate, the longest silent are forgotten first.
@@ -105,32 +114,65 @@ pub struct EngineConfig {
     pub short_links: std::collections::BTreeMap<String, String>,
 }
 
+/// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is told, and nothing stops.
+pub const RETIRED: [Retired; 8] = [
+    Retired {
+        path: "detector.engine.windows_s",
+        instead: "the test's windows are fixed at 10 minutes, 2 hours and 24 hours",
+    },
+    Retired {
+        path: "detector.engine.baseline_lag_h",
+        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
+    },
+    Retired {
+        path: "detector.engine.baseline_half_life_days",
+        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
+    },
+    Retired {
+        path: "detector.engine.credit_interval_min",
+        instead: "an account's use of a key counts once in detector.engine.repeat_days",
+    },
+    Retired {
+        path: "detector.engine.propose_nats",
+        instead: "detector.engine.tie_chance says which ties propose a group",
+    },
+    Retired {
+        path: "detector.engine.test_window_s",
+        instead: "nothing has taken its place; every post of a member is a trial of its group",
+    },
+    Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds what is remembered of keys" },
+    Retired { path: "detector.engine.max_habits", instead: "nothing has taken its place; there is no table of habits" },
+];
+
 const SECOND: f64 = 1_000.0;
 const MINUTE: f64 = 60.0 * SECOND;
-const HOUR: f64 = 60.0 * MINUTE;
-const DAY: f64 = 24.0 * HOUR;
+const DAY: f64 = 24.0 * 60.0 * MINUTE;
 
 impl Default for EngineConfig {
     fn default() -> EngineConfig {
         let p = Params::default();
-        let seconds = |ms: i64| (ms as f64 / SECOND) as u32;
+        let whole = |ms: i64, unit: f64| (ms as f64 / unit) as u32;
         EngineConfig {
-            allowed_lateness_s: seconds(p.allowed_lateness),
-            windows_s: p.windows.map(seconds),
+            allowed_lateness_s: whole(p.allowed_lateness, SECOND),
+            horizon_s: whole(p.horizon, SECOND),
+            tick_min: whole(p.tick, MINUTE),
+            repeat_days: p.repeat as f64 / DAY,
+            retention_days: p.retention as f64 / DAY,
             ring: p.ring,
-            horizon_s: seconds(p.horizon),
+            popular: p.popular,
+            tie_chance: p.tie_chance,
+            copier_share: p.copier_share,
+            max_members: p.max_members,
+            same_candidate: p.same_candidate,
+            candidate_retention_days: p.candidate_retention as f64 / DAY,
             safety: p.safety,
-            baseline_lag_h: p.baseline_lag as f64 / HOUR,
-            baseline_half_life_days: p.baseline_half_life as f64 / DAY,
-            credit_interval_min: seconds(p.credit_interval) / 60,
-            propose_nats: p.propose_nats,
-            test_window_s: seconds(p.test_window),
             alpha: p.alpha,
-            tick_min: seconds(p.tick) / 60,
-            retention_days: p.tie_retention as f64 / DAY,
-            max_keys: p.limits.keys,
+            naming_rate: p.naming_rate,
+            text_nats: p.text_nats,
+            one_text_accounts: p.one_text_accounts,
+            max_uses: p.limits.uses,
             max_ties: p.limits.ties,
-            max_habits: p.limits.habits,
+            max_texts: p.limits.texts,
             max_candidates: p.limits.candidates,
             max_accounts: p.limits.accounts,
             short_links: p.short_links,
@@ -141,29 +183,31 @@ impl Default for EngineConfig {
 impl EngineConfig {
     /// The engine's own form, not yet validated.
     pub fn params(&self) -> Params {
-        let ms = |s: u32| i64::from(s) * 1_000;
+        let seconds = |s: u32| i64::from(s) * 1_000;
         // No span of time is longer than a thousand years: what adds to it cannot overflow.
-        let span = |ms: f64| ms.min(365_000.0 * DAY) as i64;
-        let retention = span(self.retention_days * DAY);
+        let days = |days: f64| (days * DAY).min(365_000.0 * DAY) as i64;
         Params {
-            allowed_lateness: ms(self.allowed_lateness_s),
-            windows: self.windows_s.map(ms),
+            allowed_lateness: seconds(self.allowed_lateness_s),
+            horizon: seconds(self.horizon_s),
+            tick: 60 * seconds(self.tick_min),
+            repeat: days(self.repeat_days),
+            retention: days(self.retention_days),
             ring: self.ring,
-            horizon: ms(self.horizon_s),
+            popular: self.popular,
+            tie_chance: self.tie_chance,
+            copier_share: self.copier_share,
+            max_members: self.max_members,
+            same_candidate: self.same_candidate,
+            candidate_retention: days(self.candidate_retention_days),
             safety: self.safety,
-            baseline_lag: span(self.baseline_lag_h * HOUR),
-            baseline_half_life: span(self.baseline_half_life_days * DAY),
-            credit_interval: 60 * ms(self.credit_interval_min),
-            propose_nats: self.propose_nats,
-            test_window: ms(self.test_window_s),
             alpha: self.alpha,
-            tick: 60 * ms(self.tick_min),
-            tie_retention: retention,
-            candidate_retention: retention,
+            naming_rate: self.naming_rate,
+            text_nats: self.text_nats,
+            one_text_accounts: self.one_text_accounts,
             limits: Limits {
-                keys: self.max_keys,
+                uses: self.max_uses,
                 ties: self.max_ties,
-                habits: self.max_habits,
+                texts: self.max_texts,
                 candidates: self.max_candidates,
                 accounts: self.max_accounts,
             },
@@ -244,6 +288,19 @@ mod tests {
     #[test]
     fn defaults_are_the_engines_own() {
         assert_eq!(EngineConfig::default().params(), Params::default());
+    }
+
+    #[test]
+    fn a_retired_key_is_none_of_todays_and_what_is_said_of_it_names_keys_that_there_are() {
+        let known: Vec<String> =
+            toml::Table::try_from(EngineConfig::default()).unwrap().keys().map(|key| key.to_owned()).collect();
+        for Retired { path, instead } in RETIRED {
+            let key = path.strip_prefix("detector.engine.").unwrap();
+            assert!(!known.iter().any(|known| known == key), "{path}");
+            for word in instead.split(' ').filter_map(|word| word.strip_prefix("detector.engine.")) {
+                assert!(known.iter().any(|known| known == word), "{path}: {word}");
+            }
+        }
     }
 
     #[test]

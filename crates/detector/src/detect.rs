@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use coordination::{AccountEvidence, AccountRef, Finding, Millis, Stats, Tie};
+use coordination::{AccountEvidence, AccountRef, Cluster, Finding, Millis, SingleSource, Stats, Tie};
 use jiff::Timestamp;
-use messages::cluster::{ClusterError, ClusterMessage, Status};
+use messages::cluster::{ClusterError, ClusterMessage, Status, Why};
 use scoring::{Account, Model, Named};
 use serde_json::json;
 
@@ -27,8 +27,8 @@ const BATCH: usize = 1_024;
 const AHEAD: usize = 8;
 /// Bins of the overview of posts over time.
 const BINS: usize = 240;
-/// Ties with fewer co-acts are not written: one coincidence is none.
-const TIE_CO_ACTS: u32 = 2;
+/// Posts of others below which a group has hardly a crowd to be compared with: the imagined one of the test weighs as much.
+const CROWD: u64 = 50;
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,11 @@ pub enum Stage {
 pub struct Detection {
     /// Clusters in their last state: flagged first, then coordinated, then single-source; strongest first.
     pub clusters: Vec<ClusterMessage>,
-    /// Ties with at least two co-acts, strongest first.
+    /// Groups that did not pass and came close, as of the end: nearest to their bar first.
+    pub near_misses: Vec<ClusterMessage>,
+    /// What the engine told on the way and in the end, in order.
+    pub tellings: Vec<Telling>,
+    /// All ties, strongest first.
     pub ties: Vec<Tie>,
     /// Every account with any evidence, the most suspect first.
     pub accounts: Vec<RankedAccount>,
@@ -67,12 +71,41 @@ pub struct Detection {
     pub took: Duration,
 }
 
+/// That the engine told a state of a cluster: who was named when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// Event time; of what is told at the end, that of the last post.
+    pub at: Millis,
+    /// The cluster.
+    pub cluster_id: String,
+    /// Counts its states.
+    pub version: u32,
+    /// Flagged, coordinated or single-source.
+    pub status: Status,
+    /// Who is named.
+    pub accounts: Vec<AccountRef>,
+}
+
+impl Telling {
+    /// `None` for what names nobody: a near miss, and a cluster that has faded.
+    fn new(at: Millis, cluster: &Cluster) -> Option<Telling> {
+        let status = match cluster.finding {
+            Finding::Coordinated if cluster.flagged => Status::Flagged,
+            Finding::Coordinated => Status::Coordinated,
+            Finding::SingleSource => Status::SingleSource,
+            Finding::Faded | Finding::NearMiss => return None,
+        };
+        let accounts = cluster.members.iter().map(|member| member.account.clone()).collect();
+        Some(Telling { at, cluster_id: cluster.id.clone(), version: cluster.version, status, accounts })
+    }
+}
+
 /// An account and what speaks against it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedAccount {
-    /// Ties, member tests and behaviour.
+    /// Ties, naming and behaviour.
     pub account: Account,
-    /// The cluster that names it, and its status.
+    /// The cluster that names it, and its status; near misses name nobody.
     pub cluster: Option<(String, Status)>,
     /// Probability that the account is inauthentic, where there is a model of accounts.
     pub probability: Option<f64>,
@@ -113,6 +146,7 @@ pub fn detect(
     let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
+    let mut tellings = Vec::new();
     let mut done = 0;
     let reading = pipeline.reading();
     let posts = thread::scope(|scope| {
@@ -139,22 +173,27 @@ pub fn detect(
             for (at, post) in batch {
                 pipeline.read(at, post);
                 times.push(at);
+                tellings.extend(pipeline.found().iter().filter_map(|cluster| Telling::new(at, cluster)));
+                pipeline.discard();
             }
             on_stage(Stage::Detecting { posts: done, of });
-            pipeline.discard();
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     // Every cluster that still stands is told at the end, whatever was said of it on the way.
-    pipeline.discard();
     pipeline.finish();
-    let (clusters, accounts) = ranked(pipeline.take()?, pipeline.accounts(), account_model.as_ref());
+    let end = times.last().copied().unwrap_or_default();
+    tellings.extend(pipeline.found().iter().filter_map(|cluster| Telling::new(end, cluster)));
+    let (mut clusters, accounts) = ranked(pipeline.take()?, pipeline.accounts(), account_model.as_ref());
+    let near_misses = clusters.split_off(clusters.partition_point(|cluster| cluster.status != Status::NearMiss));
     on_stage(Stage::Detecting { posts: done, of });
     let stats = pipeline.stats();
     Ok(Detection {
         accounts,
-        ties: pipeline.ties(TIE_CO_ACTS),
+        ties: pipeline.ties(),
         clusters,
+        near_misses,
+        tellings,
         counts: posts.into_counts(),
         accounts_seen: stats.sizes.accounts as u64,
         period: period(&times),
@@ -164,80 +203,102 @@ pub fn detect(
     })
 }
 
-/// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, and every account with
-/// any evidence, the most suspect first. With a model of accounts, each has a probability.
+/// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, then near misses, nearest
+/// to their bar first; and every account with any evidence, the most suspect first. With a model of accounts, each has a probability.
 pub fn ranked(
     mut clusters: Vec<ClusterMessage>,
     accounts: Vec<AccountEvidence>,
     model: Option<&Model>,
 ) -> (Vec<ClusterMessage>, Vec<RankedAccount>) {
     clusters.retain(|cluster| cluster.status != Status::Faded);
-    let order = |status| match status {
-        Status::Flagged => 0,
-        Status::Coordinated => 1,
-        Status::SingleSource => 2,
-        Status::Faded => 3,
-    };
     clusters.sort_by(|x, y| {
-        order(x.status)
-            .cmp(&order(y.status))
-            .then(y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out))
+        let strength = match x.status {
+            Status::NearMiss => short_of_bar(x).total_cmp(&short_of_bar(y)),
+            _ => y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out),
+        };
+        class(x.status)
+            .cmp(&class(y.status))
+            .then(strength)
+            // One text by many accounts has no evidence in nats.
+            .then(y.accounts.len().cmp(&x.accounts.len()))
             .then_with(|| x.cluster_id.cmp(&y.cluster_id))
     });
     let accounts = rank(accounts, &clusters, model);
     (clusters, accounts)
 }
 
+fn class(status: Status) -> usize {
+    match status {
+        Status::Flagged => 0,
+        Status::Coordinated => 1,
+        Status::SingleSource => 2,
+        Status::NearMiss => 3,
+        Status::Faded => 4,
+    }
+}
+
+/// Nats that a group lacks to pass.
+pub fn short_of_bar(cluster: &ClusterMessage) -> f64 {
+    let bar = cluster.test.map_or(f64::INFINITY, |terms| terms.bar);
+    bar - cluster.log_e_leave_one_source_out
+}
+
+/// Whether a group was tested where hardly anybody else posted, so that imagined rates of copying stood in for a crowd.
+pub fn without_crowd(cluster: &ClusterMessage) -> bool {
+    cluster.windows.iter().any(|window| window.crowd.iter().sum::<u64>() < CROWD)
+}
+
 /// By probability, where there is a model of accounts. Of equals, and without a model: those in a cluster first, by status, then by the
-/// evidence of the member test, by company, and by the strongest tie.
+/// evidence of naming, and by suspicion.
 fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Option<&Model>) -> Vec<RankedAccount> {
-    let mut named: HashMap<AccountRef, (&ClusterMessage, f64)> = HashMap::new();
+    let mut named = HashMap::new();
     for cluster in clusters {
         for account in &cluster.accounts {
             let name = AccountRef { platform: account.platform.clone(), account_id: account.account_id.clone() };
-            named.entry(name).or_insert((cluster, account.log_e));
+            named.entry(name).or_insert((cluster, account));
         }
     }
-    let mut ranked: Vec<(RankedAccount, Option<Status>)> = accounts
+    let mut ranked: Vec<RankedAccount> = accounts
         .into_iter()
         .map(|mut evidence| {
             let found = named.get(&evidence.account);
-            if let Some((_, log_e)) = found {
-                evidence.log_e = Some(*log_e);
+            if let Some((_, account)) = found.filter(|(_, account)| account.naming.is_some()) {
+                (evidence.log_e, evidence.posterior) = (Some(account.log_e), account.posterior);
             }
             let cluster = found.map(|(cluster, _)| Named {
                 finding: match cluster.status {
                     Status::Flagged | Status::Coordinated => Finding::Coordinated,
                     Status::SingleSource => Finding::SingleSource,
                     Status::Faded => Finding::Faded,
+                    Status::NearMiss => Finding::NearMiss,
                 },
-                score: cluster.score,
+                single_source: cluster.why.map(|why| match why {
+                    Why::BestSource => SingleSource::BestSource,
+                    Why::OneText => SingleSource::OneText,
+                }),
+                // Only coordinated clusters have a score that is read, and all of them have one.
+                score: cluster.score.unwrap_or_default(),
             });
             let account = Account { evidence, cluster };
-            let cluster = found.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
-            let status = cluster.as_ref().map(|(_, status)| *status);
+            let names = found.filter(|(cluster, _)| cluster.status != Status::NearMiss);
+            let cluster = names.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
             let probability = model.map(|model| model.verdict_on_account(&account).probability);
-            (RankedAccount { account, cluster, probability }, status)
+            RankedAccount { account, cluster, probability }
         })
         .collect();
-    let class = |status: &Option<Status>| match status {
-        Some(Status::Flagged) => 0,
-        Some(Status::Coordinated) => 1,
-        Some(Status::SingleSource) => 2,
-        Some(Status::Faded) | None => 3,
-    };
-    ranked.sort_by(|(x, x_status), (y, y_status)| {
+    ranked.sort_by(|x, y| {
         let probability = y.probability.unwrap_or(0.0).total_cmp(&x.probability.unwrap_or(0.0));
+        let status = |ranked: &RankedAccount| ranked.cluster.as_ref().map_or(usize::MAX, |(_, status)| class(*status));
+        let status = status(x).cmp(&status(y));
         let (x, y) = (&x.account.evidence, &y.account.evidence);
-        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0).max(0.0);
+        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0);
         probability
-            .then(class(x_status).cmp(&class(y_status)))
+            .then(status)
             .then(log_e(y).total_cmp(&log_e(x)))
-            .then(y.company.total_cmp(&x.company))
-            .then(y.tie_nats.total_cmp(&x.tie_nats))
+            .then(y.suspicion.total_cmp(&x.suspicion))
             .then_with(|| x.account.cmp(&y.account))
     });
-    ranked.into_iter().map(|(account, _)| account).collect()
+    ranked
 }
 
 fn period(times: &[Millis]) -> Option<(Timestamp, Timestamp)> {
@@ -262,17 +323,29 @@ impl Detection {
         self.clusters.iter().filter(|cluster| cluster.status == status).count()
     }
 
-    /// Writes `clusters.jsonl`, `ties.csv`, `accounts.csv` and `summary.json` into a folder, made where missing.
+    /// Single-source clusters of this sort.
+    pub fn count_single_source(&self, why: Why) -> usize {
+        self.clusters.iter().filter(|cluster| cluster.why == Some(why)).count()
+    }
+
+    /// Clusters that were tested [without a crowd](without_crowd).
+    pub fn without_crowd(&self) -> usize {
+        self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
+    }
+
+    /// Writes `clusters.jsonl`, `near_misses.jsonl`, `ties.csv`, `accounts.csv` and `summary.json` into a folder, made where missing.
     pub fn write(&self, dir: &Path) -> Result<(), DetectError> {
         std::fs::create_dir_all(dir).map_err(|source| DetectError::Write { path: dir.to_owned(), source })?;
-        create(&dir.join("clusters.jsonl"), |out| {
-            for cluster in &self.clusters {
-                let line = cluster.encode().map_err(io::Error::other)?;
-                out.write_all(&line)?;
-                out.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
+        for (file, clusters) in [("clusters.jsonl", &self.clusters), ("near_misses.jsonl", &self.near_misses)] {
+            create(&dir.join(file), |out| {
+                for cluster in clusters {
+                    let line = cluster.encode().map_err(io::Error::other)?;
+                    out.write_all(&line)?;
+                    out.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+        }
         create(&dir.join("ties.csv"), |out| self.write_ties(out))?;
         create(&dir.join("accounts.csv"), |out| self.write_accounts(out))?;
         create(&dir.join("summary.json"), |out| {
@@ -281,19 +354,31 @@ impl Detection {
         })
     }
 
-    /// Accounts are written as `platform:account_id` here, because a tie may join two platforms.
+    /// Accounts are written as `platform:account_id` here, because a tie may join two platforms. A key counts once, so that there are as
+    /// many distinct keys as co-acts.
     fn write_ties(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(["account_a", "account_b", "kind", "co_acts", "distinct_keys", "nats", "median_lag_s"])?;
+        csv.write_record([
+            "account_a",
+            "account_b",
+            "kind",
+            "co_acts",
+            "distinct_keys",
+            "nats",
+            "median_lag_s",
+            "expected",
+        ])?;
         for tie in &self.ties {
             csv.write_record([
                 &name(&tie.a),
                 &name(&tie.b),
                 tie.kind.name(),
                 &tie.co_acts.to_string(),
-                &tie.distinct_keys.to_string(),
+                &tie.co_acts.to_string(),
                 &format!("{:.4}", tie.nats),
                 &format!("{:.3}", tie.median_lag_s),
+                // Mostly far below one.
+                &format!("{:.3e}", tie.expected),
             ])?;
         }
         csv.flush()
@@ -309,25 +394,31 @@ impl Detection {
             "probability",
             "cluster_id",
             "status",
+            "posterior",
+            "suspicion",
             "strongest_tie_nats",
-            "company",
+            "texts",
+            "copies",
         ])?;
         for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
             let (id, status) = match cluster {
-                Some((id, status)) => (id.as_str(), status_name(*status)),
+                Some((id, status)) => (id.as_str(), status.name()),
                 None => ("", ""),
             };
-            let probability = probability.map_or_else(String::new, |probability| format!("{probability:.6}"));
+            let known = |probability: Option<f64>| probability.map_or_else(String::new, |known| format!("{known:.6}"));
             csv.write_record([
                 &evidence.account.platform,
                 &evidence.account.account_id,
                 &evidence.posts.to_string(),
                 &format!("{:.4}", evidence.log_e.unwrap_or(0.0)),
-                &probability,
+                &known(*probability),
                 id,
                 status,
+                &known(evidence.posterior),
+                &format!("{:.4}", evidence.suspicion),
                 &format!("{:.4}", evidence.tie_nats),
-                &format!("{:.4}", evidence.company),
+                &evidence.texts.to_string(),
+                &evidence.copies.to_string(),
             ])?;
         }
         csv.flush()
@@ -336,6 +427,7 @@ impl Detection {
     /// What was read and found, in numbers.
     pub fn summary(&self) -> serde_json::Value {
         let named: usize = self.clusters.iter().map(|cluster| cluster.accounts.len()).sum();
+        let evicted = &self.stats.evicted;
         json!({
             "posts": self.counts.posts,
             "accounts": self.accounts_seen,
@@ -347,20 +439,21 @@ impl Detection {
             "flagged": self.count(Status::Flagged),
             "coordinated": self.count(Status::Coordinated),
             "single_source": self.count(Status::SingleSource),
+            "one_text": self.count_single_source(Why::OneText),
+            "near_misses": self.near_misses.len(),
+            "groups_too_large": self.stats.too_large,
+            "groups_without_crowd": self.without_crowd(),
+            "evicted": {
+                "uses": evicted.uses,
+                "ties": evicted.ties,
+                "texts": evicted.texts,
+                "candidates": evicted.candidates,
+                "accounts": evicted.accounts,
+            },
             "accounts_in_clusters": named,
             "seconds": self.took.as_secs_f64(),
             "posts_per_second": self.counts.posts as f64 / self.took.as_secs_f64().max(1e-9),
         })
-    }
-}
-
-/// The wire's name of a status.
-pub fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Flagged => "flagged",
-        Status::SingleSource => "single_source",
-        Status::Faded => "faded",
-        Status::Coordinated => "coordinated",
     }
 }
 
@@ -375,4 +468,174 @@ pub(crate) fn create(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resu
     let mut out = BufWriter::new(File::create(&unfinished).map_err(fail)?);
     write(&mut out).and_then(|()| out.flush()).map_err(fail)?;
     std::fs::rename(&unfinished, path).map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::fixtures::{self, Shape};
+
+    use super::*;
+
+    fn message(cluster: &Cluster) -> ClusterMessage {
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
+        ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
+    }
+
+    fn called(id: &str, cluster: Cluster) -> Cluster {
+        Cluster { id: id.to_owned(), ..cluster }
+    }
+
+    fn near(id: &str, short: f64) -> Cluster {
+        let mut cluster = called(id, fixtures::near_miss(Shape { seed: 7, ..Shape::default() }));
+        cluster.log_e_leave_one_source_out = cluster.terms.bar - short;
+        cluster
+    }
+
+    fn evidence(account: &AccountRef, suspicion: f64) -> AccountEvidence {
+        AccountEvidence {
+            account: account.clone(),
+            posts: 9,
+            last_post: 0,
+            tie_nats: 14.5,
+            texts: 6,
+            copies: 4,
+            suspicion,
+            log_e: None,
+            posterior: None,
+        }
+    }
+
+    fn outsider(id: &str) -> AccountRef {
+        AccountRef { platform: "x".to_owned(), account_id: id.to_owned() }
+    }
+
+    fn detection() -> Detection {
+        let shape = Shape::default();
+        let flagged = called("flagged", fixtures::coordinated(shape, true));
+        let found = [
+            near("far", 4.0),
+            called("one-text", fixtures::one_text(40)),
+            called("faded", Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) }),
+            near("near", 1.5),
+            called("best-source", fixtures::best_source(Shape { seed: 3, ..shape })),
+            called("coordinated", fixtures::coordinated(Shape { seed: 2, ..shape }, false)),
+            flagged.clone(),
+        ];
+        let accounts = vec![
+            evidence(&outsider("quiet"), 0.5),
+            evidence(&outsider("loud"), 3.0),
+            evidence(&flagged.members[0].account, 0.0),
+        ];
+        let (mut clusters, accounts) = ranked(found.iter().map(message).collect(), accounts, None);
+        let near_misses = clusters.split_off(clusters.partition_point(|cluster| cluster.status != Status::NearMiss));
+        Detection {
+            clusters,
+            near_misses,
+            tellings: found.iter().filter_map(|cluster| Telling::new(5, cluster)).collect(),
+            ties: flagged.ties,
+            accounts,
+            counts: Counts::default(),
+            accounts_seen: 3,
+            period: None,
+            histogram: Vec::new(),
+            stats: Stats { too_large: 2, ..Stats::default() },
+            took: Duration::from_secs(1),
+        }
+    }
+
+    fn ids(clusters: &[ClusterMessage]) -> Vec<&str> {
+        clusters.iter().map(|cluster| cluster.cluster_id.as_str()).collect()
+    }
+
+    #[test]
+    fn clusters_come_by_status_and_near_misses_apart_nearest_to_their_bar_first() {
+        let detection = detection();
+        assert_eq!(ids(&detection.clusters), ["flagged", "coordinated", "best-source", "one-text"]);
+        assert_eq!(ids(&detection.near_misses), ["near", "far"]);
+        assert!((short_of_bar(&detection.near_misses[0]) - 1.5).abs() < 1e-6);
+        let told: Vec<(&str, Status)> =
+            detection.tellings.iter().map(|telling| (telling.cluster_id.as_str(), telling.status)).collect();
+        assert_eq!(
+            told,
+            [
+                ("one-text", Status::SingleSource),
+                ("best-source", Status::SingleSource),
+                ("coordinated", Status::Coordinated),
+                ("flagged", Status::Flagged),
+            ]
+        );
+    }
+
+    #[test]
+    fn accounts_come_by_cluster_then_by_suspicion_and_near_misses_name_nobody() {
+        let detection = detection();
+        let names: Vec<&str> =
+            detection.accounts.iter().map(|ranked| ranked.account.evidence.account.account_id.as_str()).collect();
+        assert_eq!(names[1..], ["loud", "quiet"]);
+        let first = &detection.accounts[0];
+        assert_eq!(first.cluster, Some(("flagged".to_owned(), Status::Flagged)));
+        let told = &detection.clusters[0].accounts;
+        let told = told.iter().find(|account| account.account_id == names[0]).unwrap();
+        assert_eq!(first.account.evidence.log_e, Some(told.log_e));
+        assert_eq!(first.account.evidence.posterior, told.posterior);
+
+        let near = near("near", 1.0);
+        let accounts = vec![evidence(&near.members[0].account, 1.0)];
+        let (_, accounts) = ranked(vec![message(&near)], accounts, None);
+        assert_eq!(accounts[0].cluster, None);
+        assert_eq!(accounts[0].account.cluster.unwrap().finding, Finding::NearMiss, "its model may know");
+        assert_eq!((accounts[0].account.evidence.log_e, accounts[0].account.evidence.posterior), (None, None));
+    }
+
+    #[test]
+    fn files_have_the_columns_that_are_promised() {
+        let detection = detection();
+        let dir = tempfile::tempdir().unwrap();
+        detection.write(dir.path()).unwrap();
+        let read = |file: &str| std::fs::read_to_string(dir.path().join(file)).unwrap();
+        let ties = read("ties.csv");
+        let mut lines = ties.lines();
+        assert_eq!(lines.next(), Some("account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s,expected"));
+        let tie: Vec<&str> = lines.next().unwrap().split(',').collect();
+        assert_eq!(tie[3], tie[4], "a key counts once");
+        let expected: f64 = tie[7].parse().unwrap();
+        assert!((expected / detection.ties[0].expected - 1.0).abs() < 1e-3, "{tie:?}");
+        let accounts = read("accounts.csv");
+        let mut lines = accounts.lines();
+        assert_eq!(
+            lines.next(),
+            Some(
+                "platform,account_id,posts,log_e,probability,cluster_id,status,posterior,suspicion,strongest_tie_nats,texts,copies"
+            )
+        );
+        assert!(lines.next().unwrap().contains(",flagged,flagged,"), "{accounts}");
+        assert_eq!(lines.next(), Some("x,loud,9,0.0000,,,,,3.0000,14.5000,6,4"));
+        for (file, clusters) in [("clusters.jsonl", &detection.clusters), ("near_misses.jsonl", &detection.near_misses)]
+        {
+            let told: Vec<ClusterMessage> =
+                read(file).lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap()).collect();
+            assert_eq!(ids(&told), ids(clusters), "{file}");
+        }
+        let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+        for (name, count) in [
+            ("flagged", 1),
+            ("coordinated", 1),
+            ("single_source", 2),
+            ("one_text", 1),
+            ("near_misses", 2),
+            ("groups_too_large", 2),
+        ] {
+            assert_eq!(summary[name], count, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_group_without_a_crowd_is_known_by_its_windows() {
+        let mut cluster = fixtures::coordinated(Shape::default(), false);
+        for (posts, without) in [(49, true), (50, false)] {
+            cluster.windows.iter_mut().for_each(|window| window.crowd = [0, 0, 0, 1, posts - 1]);
+            assert_eq!(without_crowd(&message(&cluster)), without, "{posts}");
+        }
+        assert!(!without_crowd(&message(&fixtures::one_text(40))), "a count is compared with nobody");
+    }
 }

@@ -29,8 +29,9 @@ mod pipeline;
 mod service;
 mod shards;
 mod state;
+mod told;
 
-pub use config::{Config, EngineConfig, StartError};
+pub use config::{Config, EngineConfig, RETIRED, StartError};
 pub use metrics::DetectorMetrics;
 pub use pipeline::{Pipeline, Read, Reading};
 pub use service::{GROUP, Service, ServiceError, create_topics};

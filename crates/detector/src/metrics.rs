@@ -1,26 +1,30 @@
 //! What operators see of the detector.
 
 use coordination::{Outcome, Stats, TraceKind};
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::Status;
 use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::{detect::status_name, model_metrics::ModelMetrics};
+use crate::{model_metrics::ModelMetrics, told::Publication};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
 pub struct DetectorMetrics {
     posts: IntCounterVec,
     bytes: IntCounter,
-    acts: IntCounterVec,
+    uses: IntCounterVec,
     shared: Metrics,
     delay: Histogram,
     watermark: Gauge,
     tables: IntGaugeVec,
     evictions: IntCounterVec,
     candidates: IntCounter,
+    too_large: IntCounter,
+    discoveries: IntCounter,
+    near_misses: IntCounter,
     clusters: IntCounterVec,
+    untold: IntCounter,
     living: IntGaugeVec,
     batch: Histogram,
     unsaved: Gauge,
@@ -40,9 +44,9 @@ impl DetectorMetrics {
                 &["outcome"],
             )?,
             bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of the posts taken from the log.")?,
-            acts: metrics.counters(
-                "lockstep_acts_total",
-                "Acts (a trace with its account and event time), by trace kind.",
+            uses: metrics.counters(
+                "lockstep_uses_total",
+                "Uses of keys by accounts, by trace kind; an account's further uses of one key within detector.engine.repeat_days are not counted.",
                 &["kind"],
             )?,
             shared: metrics.clone(),
@@ -62,10 +66,23 @@ impl DetectorMetrics {
                 &["table"],
             )?,
             candidates: metrics.counter("lockstep_candidates_total", "Candidate groups proposed for the test.")?,
+            too_large: metrics.counter("lockstep_groups_too_large_total", "Groups that were too large to be tested.")?,
+            discoveries: metrics.counter(
+                "lockstep_discoveries_total",
+                "Candidate groups that passed the test; those alike count once.",
+            )?,
+            near_misses: metrics.counter(
+                "lockstep_near_misses_total",
+                "Near misses found: groups that came close to passing the test, as often as they are told.",
+            )?,
             clusters: metrics.counters(
                 "lockstep_clusters_total",
                 "Cluster states published, by status.",
                 &["status"],
+            )?,
+            untold: metrics.counter(
+                "lockstep_clusters_untold_total",
+                "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
             )?,
             living: metrics.gauges(
                 "lockstep_clusters",
@@ -98,9 +115,9 @@ impl DetectorMetrics {
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
             made.posts.with_label_values(&[outcome]);
         }
-        for status in ["flagged", "single_source", "coordinated", "faded"] {
-            made.clusters.with_label_values(&[status]);
-            made.living.with_label_values(&[status]);
+        for status in Status::ALL {
+            made.clusters.with_label_values(&[status.name()]);
+            made.living.with_label_values(&[status.name()]);
         }
         Ok(made)
     }
@@ -116,23 +133,23 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// A cluster has been published; `before` is the status it had.
-    pub(crate) fn cluster(&self, cluster: &ClusterMessage, before: Option<Status>) {
-        self.gone(before);
-        self.stands(cluster.status);
-        self.clusters.with_label_values(&[status_name(cluster.status)]).inc();
-    }
-
-    /// A cluster of this status is one no longer.
-    pub(crate) fn gone(&self, before: Option<Status>) {
-        if let Some(before) = before {
-            self.living.with_label_values(&[status_name(before)]).dec();
+    /// What was told of a cluster has been published.
+    pub(crate) fn told(&self, publication: &Publication) {
+        for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
+            self.living.with_label_values(&[before.name()]).dec();
         }
+        self.stands(publication.message.status, 1);
+        self.clusters.with_label_values(&[publication.message.status.name()]).inc();
     }
 
-    /// A cluster of this status was published before this start.
-    pub(crate) fn stands(&self, status: Status) {
-        self.living.with_label_values(&[status_name(status)]).inc();
+    /// So many clusters of a status were told.
+    pub(crate) fn stands(&self, status: Status, clusters: usize) {
+        self.living.with_label_values(&[status.name()]).add(clusters as i64);
+    }
+
+    /// No message can be made of a cluster, and it was not published.
+    pub(crate) fn cannot_tell(&self) {
+        self.untold.inc();
     }
 
     pub(crate) fn unsaved(&self, seconds: f64) {
@@ -159,27 +176,30 @@ impl DetectorMetrics {
     /// Shows where the engine stands; `before` is what it counted when it was last shown.
     pub(crate) fn engine(&self, before: &Stats, now: &Stats) {
         for (i, kind) in TraceKind::ALL.into_iter().enumerate() {
-            self.acts.with_label_values(&[kind.name()]).inc_by(now.acts[i] - before.acts[i]);
+            self.uses.with_label_values(&[kind.name()]).inc_by(now.uses[i] - before.uses[i]);
         }
         self.candidates.inc_by(now.candidates_proposed - before.candidates_proposed);
+        self.too_large.inc_by(now.too_large - before.too_large);
+        self.discoveries.inc_by(now.discoveries - before.discoveries);
+        self.near_misses.inc_by(now.near_misses - before.near_misses);
         self.watermark.set(now.watermark as f64 / 1_000.0);
         let sizes = &now.sizes;
         for (table, entries) in [
             ("waiting", sizes.waiting),
             ("keys", sizes.keys),
+            ("uses", sizes.uses),
             ("ties", sizes.ties),
+            ("texts", sizes.texts),
             ("accounts", sizes.accounts),
-            ("shares", sizes.habits),
             ("candidates", sizes.candidates),
-            ("open_tests", sizes.open_tests),
         ] {
             self.tables.with_label_values(&[table]).set(entries as i64);
         }
         let (then, evicted) = (&before.evicted, &now.evicted);
         for (table, entries) in [
-            ("keys", evicted.keys - then.keys),
+            ("uses", evicted.uses - then.uses),
             ("ties", evicted.ties - then.ties),
-            ("shares", evicted.habits - then.habits),
+            ("texts", evicted.texts - then.texts),
             ("candidates", evicted.candidates - then.candidates),
             ("accounts", evicted.accounts - then.accounts),
         ] {

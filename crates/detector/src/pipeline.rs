@@ -1,10 +1,14 @@
 //! One post to clusters with their verdicts: engine, lexicon and model in a row. No I/O.
+//!
+//! The engine asks the model which of the groups that passed its test are inauthentic, before it merges them; what the model says of a
+//! cluster in words and numbers, its verdict, is worked out here from the same numbers. Both are one model's, because a model is put in
+//! service only while nothing waits for [`Pipeline::take`].
 
 use std::sync::Arc;
 
 use coordination::{AccountEvidence, Cluster, Engine, Finding, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
 use messages::cluster::{ClusterError, ClusterMessage};
-use scoring::{Model, Verdict, features};
+use scoring::{Model, ModelJudge, Verdict, features};
 
 use crate::{
     config::{Config, StartError},
@@ -15,7 +19,8 @@ use crate::{
 /// The engine with what describes and judges its clusters.
 pub struct Pipeline {
     engine: Engine,
-    model: Model,
+    /// The same that the engine's judge goes by.
+    model: Arc<Model>,
     /// Judges beside the model; [`judge`](Self::judge) hands out what it says.
     shadow: Option<Model>,
     lexicon: Arc<Lexicon>,
@@ -26,9 +31,18 @@ pub struct Pipeline {
 /// A cluster's message with what it was made from.
 pub(crate) struct Judged {
     pub(crate) message: ClusterMessage,
-    /// Its features, where it is coordinated: of others no model's word counts.
-    pub(crate) values: Option<Vec<Option<f64>>>,
-    /// What the shadow model says of those.
+    /// Clusters that became part of it just now.
+    pub(crate) absorbed: Vec<String>,
+    /// Where it is coordinated: of others no model's word counts.
+    pub(crate) judgement: Option<Judgement>,
+}
+
+/// What was made of a coordinated cluster.
+pub(crate) struct Judgement {
+    pub(crate) values: Vec<Option<f64>>,
+    /// The active model's probability.
+    pub(crate) probability: f64,
+    /// What the shadow model says of the values.
     pub(crate) shadow: Option<Verdict>,
 }
 
@@ -58,9 +72,12 @@ impl Reading {
 impl Pipeline {
     /// A pipeline that has seen nothing.
     pub fn new(config: &Config) -> Result<Pipeline, StartError> {
+        let mut engine = config.engine()?;
+        let model = Arc::new(config.model()?);
+        engine.set_judge(Box::new(ModelJudge(model.clone())));
         Ok(Pipeline {
-            engine: config.engine()?,
-            model: config.model()?,
+            engine,
+            model,
             shadow: None,
             lexicon: Arc::new(config.lexicon()?),
             subjects: Subjects::default(),
@@ -100,17 +117,21 @@ impl Pipeline {
     /// The clusters found since the last call, judged and described.
     pub fn take(&mut self) -> Result<Vec<ClusterMessage>, ClusterError> {
         let found = std::mem::take(&mut self.found);
-        found.iter().map(|cluster| self.message(cluster)).collect()
+        found.iter().map(|cluster| Ok(self.message(cluster)?.0)).collect()
     }
 
-    /// The same with the shadow model's verdicts.
-    pub(crate) fn judge(&mut self) -> Result<Vec<Judged>, ClusterError> {
+    /// The same with the shadow model's verdicts, and with the errors of those that no message can be made of.
+    pub(crate) fn judge(&mut self) -> Vec<Result<Judged, ClusterError>> {
         let found = std::mem::take(&mut self.found);
         let judge = |cluster: &Cluster| {
-            let message = self.message(cluster)?;
-            let values = (cluster.finding == Finding::Coordinated).then(|| features::values(cluster));
-            let shadow = self.shadow.as_ref().zip(values.as_deref()).map(|(shadow, values)| shadow.verdict_on(values));
-            Ok(Judged { message, values, shadow })
+            let (message, verdict) = self.message(cluster)?;
+            let coordinated = verdict.filter(|_| cluster.finding == Finding::Coordinated);
+            let judgement = coordinated.map(|verdict| {
+                let values = features::values(cluster);
+                let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict_on(&values));
+                Judgement { values, probability: verdict.probability, shadow }
+            });
+            Ok(Judged { message, absorbed: cluster.absorbed.clone(), judgement })
         };
         found.iter().map(judge).collect()
     }
@@ -125,8 +146,10 @@ impl Pipeline {
         self.shadow.as_ref()
     }
 
-    /// Puts a model in service from the next cluster on; returns the one before it.
-    pub(crate) fn set_model(&mut self, model: Model) -> Model {
+    /// Puts a model in service; returns the one before it. To be called only while no cluster waits for [`take`](Self::take): those
+    /// were judged by the one before it.
+    pub(crate) fn set_model(&mut self, model: Arc<Model>) -> Arc<Model> {
+        self.engine.set_judge(Box::new(ModelJudge(model.clone())));
         std::mem::replace(&mut self.model, model)
     }
 
@@ -135,9 +158,17 @@ impl Pipeline {
         self.shadow.replace(model)
     }
 
-    /// Ids of the clusters found since the last [`take`](Self::take).
-    pub(crate) fn found(&self) -> impl Iterator<Item = &str> {
-        self.found.iter().map(|cluster| cluster.id.as_str())
+    /// The clusters found since the last [`take`](Self::take), as the engine tells them.
+    pub(crate) fn found(&self) -> &[Cluster] {
+        &self.found
+    }
+
+    /// As if the engine had found a cluster: judged as the engine's judge would.
+    #[cfg(test)]
+    pub(crate) fn find(&mut self, mut cluster: Cluster) {
+        let judge: &dyn coordination::Judge = &ModelJudge(self.model.clone());
+        cluster.flagged = cluster.finding == Finding::Coordinated && judge.inauthentic(&cluster);
+        self.found.push(cluster);
     }
 
     /// Forgets the clusters found since the last [`take`](Self::take).
@@ -150,9 +181,9 @@ impl Pipeline {
         self.engine.stats()
     }
 
-    /// Ties with at least so many co-acts.
-    pub(crate) fn ties(&mut self, co_acts: u32) -> Vec<Tie> {
-        self.engine.ties(co_acts)
+    /// All ties, strongest first.
+    pub(crate) fn ties(&mut self) -> Vec<Tie> {
+        self.engine.ties()
     }
 
     /// Accounts with any evidence, in order of platform and id.
@@ -160,11 +191,12 @@ impl Pipeline {
         self.engine.accounts()
     }
 
-    fn message(&self, cluster: &Cluster) -> Result<ClusterMessage, ClusterError> {
+    fn message(&self, cluster: &Cluster) -> Result<(ClusterMessage, Option<Verdict>), ClusterError> {
         let posts = cluster.evidence.iter().flat_map(|e| &e.posts);
         let posts = posts.map(|post| (post.account.platform.as_str(), post.id.as_str()));
         let (topics, targets) = self.subjects.of(&self.lexicon, posts);
-        ClusterMessage::new(cluster, &self.model.verdict(cluster), topics, targets)
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| self.model.verdict(cluster));
+        Ok((ClusterMessage::new(cluster, verdict.as_ref(), topics, targets)?, verdict))
     }
 
     /// Engine and subjects as bytes. Clusters that wait for [`take`](Self::take) are not in it.
@@ -186,5 +218,74 @@ impl Pipeline {
         self.subjects = Subjects::again(subjects);
         self.found.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::{cluster::Status, fixtures};
+
+    use super::*;
+    use crate::models::tests::put_model;
+
+    fn pipeline() -> (Pipeline, [Arc<Model>; 2]) {
+        let dir = tempfile::tempdir().unwrap();
+        let models = dir.path().join("models");
+        put_model(&models, "1", true);
+        put_model(&models, "2", false);
+        let registry = scoring::Registry::open(&models).unwrap();
+        let load = |version: &str| Arc::new(registry.load("cluster", version).unwrap());
+        let both = ["1", "2"].map(load);
+        let pipeline = Pipeline::new(&Config { models, model: "cluster/1".to_owned(), ..Config::default() }).unwrap();
+        (pipeline, both)
+    }
+
+    #[test]
+    fn a_verdict_is_told_of_all_but_near_misses_and_one_text_and_follows_the_model_in_service() {
+        let (mut pipeline, [flags_all, flags_none]) = pipeline();
+        let shape = fixtures::Shape::default();
+        let all = || {
+            let faded = Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) };
+            let coordinated = fixtures::coordinated(shape, false);
+            [coordinated, fixtures::best_source(shape), faded, fixtures::near_miss(shape), fixtures::one_text(40)]
+        };
+        let told = |pipeline: &mut Pipeline| -> Vec<(Status, Option<String>)> {
+            all().into_iter().for_each(|cluster| pipeline.find(cluster));
+            let judged = pipeline.judge().into_iter().map(Result::unwrap);
+            judged
+                .map(|judged| {
+                    let coordinated = matches!(judged.message.status, Status::Flagged | Status::Coordinated);
+                    assert_eq!(
+                        judged.judgement.is_some(),
+                        coordinated,
+                        "drift is measured on coordinated clusters only"
+                    );
+                    (judged.message.status, judged.message.model.map(|model| model.version))
+                })
+                .collect()
+        };
+        let by = |status, version: &str| (status, Some(version.to_owned()));
+        let rest = |version: &str| {
+            [
+                by(Status::SingleSource, version),
+                by(Status::Faded, version),
+                (Status::NearMiss, None),
+                (Status::SingleSource, None),
+            ]
+        };
+        assert_eq!(told(&mut pipeline), [&[by(Status::Flagged, "1")][..], &rest("1")].concat());
+        assert_eq!(pipeline.set_model(flags_none).full_name(), flags_all.full_name());
+        assert_eq!(told(&mut pipeline), [&[by(Status::Coordinated, "2")][..], &rest("2")].concat());
+    }
+
+    #[test]
+    fn a_cluster_that_no_message_can_be_made_of_holds_up_no_other() {
+        let (mut pipeline, _) = pipeline();
+        let mut broken = fixtures::coordinated(fixtures::Shape::default(), false);
+        broken.log_e = f64::NAN;
+        pipeline.find(broken);
+        pipeline.find(fixtures::one_text(30));
+        let told: Vec<bool> = pipeline.judge().iter().map(Result::is_ok).collect();
+        assert_eq!(told, [false, true]);
     }
 }

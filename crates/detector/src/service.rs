@@ -10,8 +10,10 @@
 //! stayed silent for half a minute holds nothing back. Because that goes by the wall clock, event time is committed with the
 //! offsets: a replay ends at the event time that the commit had, so that it finds what was published, no more and no less.
 //!
-//! **A model** that is promoted meanwhile is taken between two batches. What was told with the one before it stays told: after a crash,
-//! what stands in the topics of clusters counts, not what the model now in service would say.
+//! **A model** that is promoted meanwhile is taken between two batches. The engine asks it which groups are inauthentic, and merges by what
+//! it says, so a replay must ask the same: the model's name is committed with the offsets, and a checkpoint is written when another comes
+//! into service. Where that model is gone, what stands in the topics of clusters counts all the same: it is read again, and versions go on
+//! from there.
 //!
 //! Two runs give the same clusters, with kills or without, as long as each partition's posts are in order to within the allowed
 //! lateness. A post that is further behind is late or not depending on how much was read at a time.
@@ -20,7 +22,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -28,7 +30,7 @@ use std::{
 use coordination::{Millis, Outcome, Stats};
 use jiff::Timestamp;
 use messages::{
-    cluster::{ClusterError, ClusterMessage, Status},
+    cluster::ClusterError,
     dead_letter::{DeadLetter, Source},
     post,
     topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER},
@@ -48,7 +50,8 @@ use crate::{
     metrics::DetectorMetrics,
     models::{LookOut, Role, Watch},
     pipeline::Pipeline,
-    state::{Note, State, StateError, Told},
+    state::{Ends, Note, State, StateError},
+    told::{Publication, Told},
 };
 
 /// The detector's consumer group.
@@ -118,20 +121,20 @@ pub struct Service {
     /// See [`Note`].
     lineage: u64,
     shown: Stats,
-    /// Clusters found but not yet published: they outlive a failed commit, because the engine will not find them again.
-    unpublished: Vec<ClusterMessage>,
-    /// Clusters that were ever published as flagged.
-    flagged: BTreeSet<String>,
-    /// What was last published of each cluster.
-    statuses: BTreeMap<String, Status>,
-    /// Where the topics of clusters ended when what stands above was right.
+    /// What is to be published of clusters: it outlives a failed commit, because the engine will not find them again.
+    unpublished: Vec<Publication>,
+    /// What is published of clusters, and what stands in `unpublished`.
     told: Told,
+    /// Where the topics of clusters ended when that was right.
+    ends: Ends,
     /// Failures to publish in a row.
     failures: u32,
     /// Where to look for other models, until the service runs.
     look_out: Option<LookOut>,
     /// Between two looks.
     look_every: Duration,
+    /// Folder of the model registry.
+    models: PathBuf,
     /// What was judged lately.
     window: Window,
     /// Whether the window has changed since it was measured, and when that was.
@@ -161,15 +164,15 @@ impl Service {
             every: Duration::from_secs(config.checkpoint_every_s),
             tried: Instant::now(),
             unsaved: None,
-            lineage: Note::first().lineage,
+            lineage: Note::new_lineage(),
             shown: Stats::default(),
             unpublished: Vec::new(),
-            flagged: BTreeSet::new(),
-            statuses: BTreeMap::new(),
             told: Told::default(),
+            ends: Ends::default(),
             failures: 0,
             look_out: Some(look_out),
             look_every: Duration::from_secs(config.model_check_s),
+            models: config.models.clone(),
             window: Window::default(),
             measured: (false, Instant::now()),
         };
@@ -178,7 +181,7 @@ impl Service {
     }
 
     /// Works until told to stop. `ended` turns true when no more posts will come, as in a replay: when all have been read,
-    /// event time is moved on until every open test has closed, and `done` is told.
+    /// everything that was found in them is published, and `done` is told.
     pub async fn run(
         mut self,
         ready: Check,
@@ -195,8 +198,13 @@ impl Service {
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
             // Here nothing is found that is not judged: what comes next has one model's verdict throughout.
+            let judge = self.pipeline.model().full_name();
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
                 tokio::task::block_in_place(|| self.take_models(news));
+            }
+            if self.pipeline.model().full_name() != judge {
+                // What is read again after a crash is then all for one of the two to judge.
+                self.checkpoint(true).await;
             }
             tokio::task::block_in_place(|| self.measure_drift());
             let records = tokio::select! {
@@ -245,7 +253,7 @@ impl Service {
         }
         self.tried = Instant::now();
         match ends_told(&self.log).await {
-            Ok(told) => self.told = told,
+            Ok(ends) => self.ends = ends,
             Err(error) => {
                 tracing::warn!(%error, "no checkpoint written; the next start takes longer");
                 return;
@@ -257,10 +265,9 @@ impl Service {
                 lineage: self.lineage,
                 shards: self.shards,
                 clock: Cow::Borrowed(&self.clock),
-                flagged: Cow::Borrowed(&self.flagged),
-                statuses: Cow::Borrowed(&self.statuses),
-                window: Cow::Borrowed(&self.window),
                 told: Cow::Borrowed(&self.told),
+                window: Cow::Borrowed(&self.window),
+                ends: Cow::Borrowed(&self.ends),
             },
         ) else {
             return;
@@ -279,15 +286,6 @@ impl Service {
             }
             Err(error) => tracing::warn!(%error, "no checkpoint written; the next start takes longer"),
         }
-    }
-
-    /// Takes note of a cluster that was published.
-    fn note(&mut self, cluster: &ClusterMessage) {
-        for gone in &cluster.lineage {
-            self.metrics.gone(self.statuses.remove(gone));
-        }
-        let before = self.statuses.insert(cluster.cluster_id.clone(), cluster.status);
-        self.metrics.cluster(cluster, before);
     }
 
     /// Decodes records and hands them to the pipeline; returns the dead letters. Records are counted only if `live`.
@@ -336,28 +334,33 @@ impl Service {
 
     /// Publishes what was found and commits what was read, in one piece.
     async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
-        for mut judged in self.pipeline.judge()? {
-            self.watch_judgement(&mut judged);
-            self.unpublished.push(judged.message.within(MOST_BYTES)?);
-        }
-        for cluster in &self.unpublished {
-            let value = cluster.encode()?;
-            let record = |topic: &str| NewRecord::new(topic, cluster.cluster_id.as_bytes(), value.clone());
-            outputs.push(record(CLUSTERS));
-            // Who was told that a cluster is flagged is told when it no longer is.
-            if cluster.status == Status::Flagged || self.flagged.contains(&cluster.cluster_id) {
-                self.flagged.insert(cluster.cluster_id.clone());
-                outputs.push(record(CLUSTERS_FLAGGED));
+        for judged in self.pipeline.judge() {
+            let judged = judged.and_then(|judged| {
+                self.watch_judgement(&judged);
+                Ok((judged.message.within(MOST_BYTES)?, judged.absorbed))
+            });
+            let (message, absorbed) = match judged {
+                Ok(judged) => judged,
+                Err(error) => {
+                    // It would come again after a restart: one that cannot be told must not hold up all others.
+                    self.metrics.cannot_tell();
+                    tracing::error!(%error, "a cluster is not published");
+                    continue;
+                }
+            };
+            let (id, version) = (message.cluster_id.clone(), message.version);
+            match self.told.tell(message, &absorbed) {
+                Some(publication) => self.unpublished.push(publication),
+                None => {
+                    tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before")
+                }
             }
-            // A cluster that became part of this one is no longer a cluster of its own.
-            outputs.extend(cluster.lineage.iter().map(|gone| NewRecord {
-                topic: Arc::from(CLUSTERS),
-                key: gone.clone().into_bytes(),
-                value: None,
-                headers: Vec::new(),
-            }));
         }
-        let note = Note { lineage: self.lineage, now: self.clock.now() };
+        for publication in &self.unpublished {
+            outputs.extend(records(publication)?);
+        }
+        let model = Some(self.pipeline.model().full_name());
+        let note = Note { lineage: self.lineage, now: self.clock.now(), model };
         match consumer.publish_and_commit_noting(outputs, &note.text()).await {
             Ok(()) => {
                 self.failures = 0;
@@ -373,12 +376,13 @@ impl Service {
             }
             Err(error) => return Err(error.into()),
         }
-        for cluster in std::mem::take(&mut self.unpublished) {
-            self.note(&cluster);
+        for publication in std::mem::take(&mut self.unpublished) {
+            self.metrics.told(&publication);
+            let cluster = &publication.message;
             tracing::info!(
                 cluster = %cluster.cluster_id,
                 version = cluster.version,
-                status = ?cluster.status,
+                status = cluster.status.name(),
                 accounts = cluster.accounts.len(),
                 probability = cluster.probability,
                 "cluster published"
@@ -391,6 +395,23 @@ impl Service {
     }
 }
 
+/// What a publication appends to the topics.
+fn records(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError> {
+    let value = publication.message.encode()?;
+    let id = publication.message.cluster_id.as_bytes();
+    let mut records = vec![NewRecord::new(CLUSTERS, id, value.clone())];
+    if publication.to_flagged {
+        records.push(NewRecord::new(CLUSTERS_FLAGGED, id, value));
+    }
+    records.extend(publication.removed.iter().map(|(gone, _)| NewRecord {
+        topic: Arc::from(CLUSTERS),
+        key: gone.clone().into_bytes(),
+        value: None,
+        headers: Vec::new(),
+    }));
+    Ok(records)
+}
+
 fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> NewRecord {
     let source = Source::Record { topic: record.topic.to_string(), partition: record.partition, offset: record.offset };
     let letter = DeadLetter::new(value, error, source, Timestamp::now());
@@ -400,8 +421,8 @@ fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> 
 }
 
 /// Where the topics end that clusters are told in.
-async fn ends_told(log: &Log) -> Result<Told, LogError> {
-    Ok(Told { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
+async fn ends_told(log: &Log) -> Result<Ends, LogError> {
+    Ok(Ends { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
 }
 
 /// Why a checkpoint was not written.

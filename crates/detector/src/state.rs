@@ -2,19 +2,18 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use coordination::{Millis, SnapshotError};
-use messages::cluster::Status;
+use scoring::ModelName;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{clock::EventClock, drift::Window};
+use crate::{clock::EventClock, drift::Window, told::Told};
 
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why a checkpoint's state cannot be used, or cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -35,31 +34,38 @@ pub(crate) enum StateError {
     Lexicon,
 }
 
-/// What is committed with the offsets: which line of commits this is, and event time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is committed with the offsets: which line of commits this is, event time, and the model that judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
     /// Made when a group begins; a checkpoint of another log, or of this one before it was emptied, has another.
     pub(crate) lineage: u64,
     /// Event time.
     pub(crate) now: Millis,
+    /// The model that was in service; `None` in notes of older versions.
+    pub(crate) model: Option<ModelName>,
 }
 
 impl Note {
-    /// The first of a new line.
-    pub(crate) fn first() -> Note {
+    /// The name of a new line.
+    pub(crate) fn new_lineage() -> u64 {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        Note { lineage: xxh3_64(format!("{} {time}", std::process::id()).as_bytes()), now: 0 }
+        xxh3_64(format!("{} {time}", std::process::id()).as_bytes())
     }
 
     /// As it is committed.
-    pub(crate) fn text(self) -> String {
-        format!("{:016x} {}", self.lineage, self.now)
+    pub(crate) fn text(&self) -> String {
+        let note = format!("{:016x} {}", self.lineage, self.now);
+        self.model.as_ref().map_or_else(|| note.clone(), |model| format!("{note} {model}"))
     }
 
     /// `None` where somebody else wrote it, or nobody.
     pub(crate) fn parse(text: &str) -> Option<Note> {
-        let (lineage, now) = text.split_once(' ')?;
-        Some(Note { lineage: u64::from_str_radix(lineage, 16).ok()?, now: now.parse().ok()? })
+        let (lineage, rest) = text.split_once(' ')?;
+        let (now, model) = match rest.split_once(' ') {
+            Some((now, model)) => (now, Some(model.parse().ok()?)),
+            None => (rest, None),
+        };
+        Some(Note { lineage: u64::from_str_radix(lineage, 16).ok()?, now: now.parse().ok()?, model })
     }
 }
 
@@ -69,16 +75,15 @@ pub(crate) struct State<'a> {
     pub(crate) lineage: u64,
     pub(crate) shards: u16,
     pub(crate) clock: Cow<'a, EventClock>,
-    pub(crate) flagged: Cow<'a, BTreeSet<String>>,
-    pub(crate) statuses: Cow<'a, BTreeMap<String, Status>>,
+    pub(crate) told: Cow<'a, Told>,
     pub(crate) window: Cow<'a, Window>,
     /// Where the topics of clusters end: what is told in them from there on is not in this.
-    pub(crate) told: Cow<'a, Told>,
+    pub(crate) ends: Cow<'a, Ends>,
 }
 
 /// The end of each partition of the topics that clusters are told in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct Ends {
     pub(crate) clusters: Vec<i64>,
     pub(crate) flagged: Vec<i64>,
 }
@@ -107,35 +112,35 @@ mod tests {
 
     #[test]
     fn a_note_is_read_as_written_and_others_are_not() {
-        let note = Note { now: -5, ..Note::first() };
-        assert_eq!(Note::parse(&note.text()), Some(note));
-        for other in ["", "x", "12", "zz 5", "00ff five"] {
+        for model in [None, Some("cluster/2.b".parse().unwrap())] {
+            let note = Note { lineage: Note::new_lineage(), now: -5, model };
+            assert_eq!(Note::parse(&note.text()), Some(note));
+        }
+        for other in ["", "x", "12", "zz 5", "00ff five", "00ff 5 cluster", "00ff 5 cluster/2 more"] {
             assert_eq!(Note::parse(other), None, "{other:?}");
         }
     }
 
     #[test]
     fn a_state_is_read_as_written() {
-        let flagged = BTreeSet::from(["c-1".to_owned()]);
-        let statuses = BTreeMap::from([("c-1".to_owned(), Status::Flagged), ("c-2".to_owned(), Status::Faded)]);
         let mut window = Window::default();
         window.tell("c-1", vec![Some(0.5), None]);
-        let told = Told { clusters: vec![3, 0], flagged: vec![1] };
+        let mut told = Told::default();
+        told.flagged_before("c-1".to_owned());
+        let ends = Ends { clusters: vec![3, 0], flagged: vec![1] };
         let (clock, lineage, shards) = (EventClock::default(), 7, 2);
         let state = State {
             lineage,
             shards,
             clock: Cow::Borrowed(&clock),
-            flagged: Cow::Borrowed(&flagged),
-            statuses: Cow::Borrowed(&statuses),
-            window: Cow::Borrowed(&window),
             told: Cow::Borrowed(&told),
+            window: Cow::Borrowed(&window),
+            ends: Cow::Borrowed(&ends),
         };
         let mut bytes = state.write(b"engine".to_vec()).unwrap();
         let (read, pipeline) = State::read(&bytes).unwrap();
         assert_eq!((read.lineage, read.shards, pipeline), (7, 2, &b"engine"[..]));
-        assert_eq!((read.flagged.as_ref(), read.statuses.as_ref()), (&flagged, &statuses));
-        assert_eq!((read.window.as_ref(), read.told.as_ref()), (&window, &told));
+        assert_eq!((read.told.as_ref(), read.ends.as_ref(), read.window.as_ref()), (&told, &ends, &window));
         bytes[0] = 9;
         assert!(matches!(State::read(&bytes), Err(StateError::Version(9))));
         assert!(matches!(State::read(&[]), Err(StateError::Bytes("read"))));

@@ -14,7 +14,7 @@ use detector::detect::detect;
 use detector::input::{Input, Options};
 use messages::cluster::{ClusterMessage, Status};
 use messages::feedback::Feedback;
-use scoring::features::FEATURES;
+use scoring::features;
 use scoring::{Folds, LabelSource, Origin, Row};
 use simulator::{AccountKey, Truth, World};
 
@@ -64,7 +64,7 @@ impl Seen {
 
     /// The coordinated clusters, with what they are.
     ///
-    /// A single-source cluster is never flagged, whatever a model says, so there is none among them. A cluster is two rows, as it was
+    /// Only these are judged: a model has no say on a cluster of any other finding, so there is none among them. A cluster is two rows, as it was
     /// first told and as it was last: in service, the model judges young clusters too.
     pub fn clusters(&self) -> Vec<Row> {
         let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
@@ -77,7 +77,9 @@ impl Seen {
             std::iter::once(first).chain(last)
         });
         let row = |cluster: &Cluster| {
-            let members: Vec<AccountKey> = cluster.members.iter().map(|member| key(&member.account)).collect();
+            // Its features are of its own group, so its label is, too.
+            let own = cluster.members.iter().filter(|member| !member.elsewhere);
+            let members: Vec<AccountKey> = own.map(|member| key(&member.account)).collect();
             let origin = groups.of(&members);
             let benign_class = match groups.label(origin.group) {
                 Some(label) if !origin.campaign => name_of(label),
@@ -183,7 +185,7 @@ pub fn of_posts(
                 seed: 0,
                 language: languages.of(&members),
             };
-            (!known.is_empty()).then(|| row_of(cluster, origin))
+            if known.is_empty() { None } else { row_of(cluster, origin) }
         })
         .collect())
 }
@@ -216,6 +218,8 @@ pub struct Heard {
     pub capped: BTreeMap<String, f64>,
     /// Clusters spoken of that are not among those given, or have no features with them.
     pub unknown: BTreeSet<String>,
+    /// Clusters whose features a version with another list wrote: they are left out, and so is what was said of them.
+    pub older: BTreeSet<String>,
     /// Clusters on which the voices cancel out.
     pub undecided: BTreeSet<String>,
 }
@@ -240,10 +244,14 @@ pub fn of_feedback(
     }
     // By speaker and cluster: word on the whole, for and against by account.
     let mut said: BTreeMap<(&str, &str), (Option<bool>, f64, f64)> = BTreeMap::new();
-    let mut unknown = BTreeSet::new();
+    let (mut unknown, mut older) = (BTreeSet::new(), BTreeSet::new());
     for word in last.values() {
-        if clusters.get(&word.cluster_id).is_none_or(|cluster| cluster.features.is_empty()) {
+        let Some(cluster) = clusters.get(&word.cluster_id).filter(|cluster| !cluster.features.is_empty()) else {
             unknown.insert(word.cluster_id.clone());
+            continue;
+        };
+        if features::values_by_name(&cluster.features).is_none() {
+            older.insert(word.cluster_id.clone());
             continue;
         }
         let voice = said.entry((&word.partner, &word.cluster_id)).or_default();
@@ -303,34 +311,36 @@ pub fn of_feedback(
             seed: 0,
             language: String::new(),
         };
-        rows.push(row_of(cluster, origin));
+        rows.extend(row_of(cluster, origin));
     }
-    Heard { rows, capped, unknown, undecided }
+    Heard { rows, capped, unknown, older, undecided }
 }
 
 /// How a reviewer's name begins where feedback says who speaks.
 const REVIEWER: &str = "reviewer:";
 
+/// The accounts that the cluster's own group names: its features are of these.
 fn members_of(cluster: &ClusterMessage) -> Vec<AccountKey> {
-    let accounts = cluster.accounts.iter();
+    let accounts = cluster.accounts.iter().filter(|account| !account.elsewhere);
     accounts.map(|a| AccountKey { platform: a.platform.clone(), account_id: a.account_id.clone() }).collect()
 }
 
-fn row_of(cluster: &ClusterMessage, origin: Origin) -> Row {
+/// `None` where another version wrote the message's features.
+fn row_of(cluster: &ClusterMessage, origin: Origin) -> Option<Row> {
     let mut platforms: BTreeMap<&str, usize> = BTreeMap::new();
     for account in &cluster.accounts {
         *platforms.entry(&account.platform).or_insert(0) += 1;
     }
     let platform = platforms.into_iter().max_by_key(|(_, n)| *n).map_or("", |(name, _)| name);
-    Row {
+    Some(Row {
         cluster_id: cluster.cluster_id.clone(),
         origin,
         at_ms: cluster.last_seen.as_millisecond(),
         accounts: cluster.accounts.len() as u64,
         platform: platform.to_owned(),
         folds: Folds::default(),
-        values: FEATURES.iter().map(|feature| cluster.features.get(feature.name).copied().flatten()).collect(),
-    }
+        values: features::values_by_name(&cluster.features)?,
+    })
 }
 
 /// In which languages accounts post.

@@ -75,14 +75,16 @@ impl Default for IntakeConfig {
 }
 
 impl Config {
-    /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other.
-    pub fn load(path: Option<&Path>) -> Result<Config> {
-        let config: Config = runtime::config::load(path, "LOCKSTEP", &[])?;
+    /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other. Returns a warning for
+    /// every key in them that was known once and has no effect any more.
+    pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
+        let (config, warnings): (Config, _) =
+            runtime::config::load_upgraded(path, "LOCKSTEP", &[], &detector::RETIRED)?;
         match path {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
             None => config.check()?,
         }
-        Ok(config)
+        Ok((config, warnings))
     }
 
     fn check(&self) -> Result<()> {
@@ -130,7 +132,15 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The configuration; warnings go to standard error.
     pub fn load(&self) -> Result<Config> {
+        let (config, warnings) = self.read()?;
+        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        Ok(config)
+    }
+
+    /// The configuration, with warnings for who tells them in another way.
+    pub fn read(&self) -> Result<(Config, Vec<String>)> {
         Config::load(self.config.as_deref())
     }
 }
@@ -183,7 +193,43 @@ mod tests {
     #[test]
     fn the_commented_file_says_the_defaults() {
         let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/lockstep.toml"));
-        let read = toml::to_string_pretty(&Config::load(Some(file)).unwrap()).unwrap();
+        let (config, warnings) = Config::load(Some(file)).unwrap();
+        let read = toml::to_string_pretty(&config).unwrap();
         assert_eq!(read, toml::to_string_pretty(&Config::default()).unwrap());
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_file_for_the_engine_before_this_one_is_taken_and_every_key_without_effect_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lockstep.toml");
+        let old = "[detector.engine]\nallowed_lateness_s = 300\nwindows_s = [60, 600, 3600]\nring = 64\nhorizon_s = 7200\n\
+            safety = 2.5\nbaseline_lag_h = 24.0\nbaseline_half_life_days = 7.0\ncredit_interval_min = 30\n\
+            propose_nats = 8.0\ntest_window_s = 7200\nalpha = 0.01\ntick_min = 15\nretention_days = 14.0\n\
+            max_keys = 2000000\nmax_ties = 4000000\nmax_habits = 4000000\nmax_candidates = 20000\nmax_accounts = 5000000\n";
+        std::fs::write(&path, old).unwrap();
+        let (config, warnings) = Config::load(Some(&path)).unwrap();
+        assert_eq!((config.detector.engine.safety, config.detector.engine.alpha), (2.5, 0.01));
+        let named = |key: &str| warnings.iter().filter(|warning| warning.contains(&format!(".{key} has no effect"))).count();
+        for key in [
+            "windows_s",
+            "baseline_lag_h",
+            "baseline_half_life_days",
+            "credit_interval_min",
+            "propose_nats",
+            "test_window_s",
+            "max_keys",
+            "max_habits",
+        ] {
+            assert_eq!(named(key), 1, "{key}: {warnings:?}");
+        }
+        assert_eq!(warnings.len(), 8);
+        let place = format!("{}:3: ", path.display());
+        assert!(warnings[0].starts_with(&place) && warnings[0].contains("10 minutes"), "{}", warnings[0]);
+
+        std::fs::write(&path, "[detector.engine]\nmax_kesy = 5\nmax_use = 7\n").unwrap();
+        let error = format!("{:#}", Config::load(Some(&path)).unwrap_err());
+        assert!(error.contains("unknown key detector.engine.max_use, did you mean \"max_uses\"?"), "{error}");
+        assert!(error.contains("unknown key detector.engine.max_kesy, did you mean"), "{error}");
     }
 }

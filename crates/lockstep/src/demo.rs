@@ -84,7 +84,8 @@ impl Demo {
             self.posts.clone()
         };
         let input = Input::open(&files, Options::default())?;
-        let mut config = Config::load(None)?;
+        let (mut config, warnings) = Config::load(None)?;
+        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
         config.log.dir = data.join("log");
         config.admin.listen = self.admin;
@@ -200,6 +201,7 @@ impl Demo {
                 "dead_letters": rows.dead,
                 "candidates": rows.candidates,
                 "clusters": { "flagged": rows.flagged, "coordinated": rows.coordinated, "single_source": rows.single },
+                "near_misses": rows.near,
                 "cases": rows.cases,
                 "objects_published": rows.objects,
             }));
@@ -212,6 +214,7 @@ impl Demo {
             ("clusters: flagged", rows.flagged),
             ("clusters: coordinated", rows.coordinated),
             ("clusters: single source", rows.single),
+            ("near misses", rows.near),
             ("cases", rows.cases),
             ("objects in partners' feeds", rows.objects),
         ] {
@@ -350,6 +353,7 @@ struct Figures {
     flagged: u64,
     coordinated: u64,
     single: u64,
+    near: u64,
     cases: u64,
     objects: u64,
     watermark: f64,
@@ -375,6 +379,8 @@ impl Figures {
                 figures.coordinated = n;
             } else if labelled("lockstep_clusters{", "\"single_source\"") {
                 figures.single = n;
+            } else if labelled("lockstep_clusters{", "\"near_miss\"") {
+                figures.near = n;
             } else if name.starts_with("lockstep_sharing_cases{") {
                 figures.cases += n;
             } else if name == "lockstep_sharing_objects_published_total" {

@@ -11,10 +11,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use detector::{
-    detect::{Detection, Stage},
+    detect::{Detection, Stage, short_of_bar},
     input::{BadLine, Input, Options},
 };
-use messages::{cluster::Status, dialect::Dialect};
+use messages::{
+    cluster::{ClusterMessage, Status, Why},
+    dialect::Dialect,
+};
 
 use crate::{
     config::ConfigFile,
@@ -28,13 +31,15 @@ const SHOWN: u64 = 5;
 ///
 /// Reads NDJSON, CSV or Parquet, plain, .gz or .zst; - is standard input. CSV with CooRTweet's or
 /// coordination-network-toolkit's columns is recognised. Writes to the output folder:
-///   clusters.jsonl  one cluster a line, with its evidence and verdict
-///   ties.csv        pairs of accounts that acted on the same things together
-///   accounts.csv    every account with any evidence, the most suspect first; probability is what the model of accounts
-///                   says of the account itself (of its group: clusters.jsonl), from its evidence and its group alone
-///   report.html     the same to look at; one file, needs no network
-///   summary.json    the numbers
-///   rejected.jsonl  lines that could not be read, with the reason (only where there are some)
+///   clusters.jsonl     one cluster a line, with its evidence and verdict
+///   near_misses.jsonl  groups that did not pass the test and came close, nearest to their bar first; they name nobody
+///   ties.csv           pairs of accounts that have more in common than chance explains
+///   accounts.csv       every account with any evidence, the most suspect first; probability is what the model of accounts
+///                      says of the account itself (of its group: clusters.jsonl), from its evidence and its group alone;
+///                      log_e and posterior are of the group that names it, suspicion ranks accounts of one file only
+///   report.html        the same to look at; one file, needs no network
+///   summary.json       the numbers
+///   rejected.jsonl     lines that could not be read, with the reason (only where there are some)
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -270,35 +275,100 @@ fn tell(detection: &Detection, out: &Path, no_report: bool) {
         detection.took.as_secs_f64(),
         count((counts.posts as f64 / detection.took.as_secs_f64().max(1e-9)) as u64),
     );
-    let tested = counted(detection.stats.candidates_proposed, "candidate group");
-    if detection.clusters.is_empty() {
-        eprintln!("no group acts in lockstep by the test; {tested} tested");
-    } else {
-        eprintln!(
-            "{} in lockstep: {} flagged, {} coordinated but not inauthentic by the model, {} on a single source; {tested} tested",
-            counted(detection.clusters.len() as u64, "group"),
-            detection.count(Status::Flagged),
-            detection.count(Status::Coordinated),
-            detection.count(Status::SingleSource),
-        );
-    }
-    for cluster in detection.clusters.iter().filter(|c| c.status == Status::Flagged).take(10) {
-        let mut kinds: Vec<_> = cluster.traces.iter().filter(|(_, nats)| **nats >= 0.5).collect();
-        kinds.sort_by(|x, y| y.1.total_cmp(x.1));
-        let kinds: Vec<String> = kinds.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
-        eprintln!(
-            "  {}  {} accounts, probability {}, {:.0} nats without the best source ({}), {} to {}",
-            cluster.cluster_id,
-            cluster.accounts.len(),
-            if cluster.probability > 0.995 { "over 0.99".to_owned() } else { format!("{:.2}", cluster.probability) },
-            cluster.log_e_leave_one_source_out,
-            kinds.join(", "),
-            cluster.first_seen,
-            cluster.last_seen,
-        );
+    for line in findings(detection) {
+        eprintln!("{line}");
     }
     let look = if no_report { "clusters.jsonl" } else { "report.html" };
     eprintln!("results: {}", out.join(look).display());
+}
+
+/// What was found, for a terminal: what it is, the flagged groups one by one, then what there is to know beside.
+fn findings(detection: &Detection) -> Vec<String> {
+    let tested = format!("{} tested", counted(detection.stats.candidates_proposed, "candidate group"));
+    let mut lines = vec![if detection.clusters.is_empty() {
+        format!("no group passed the test; {tested}")
+    } else {
+        let parts = [
+            (detection.count(Status::Flagged), "flagged as inauthentic"),
+            (detection.count(Status::Coordinated), "coordinated but not inauthentic by the model"),
+            (detection.count_single_source(Why::BestSource), "on one source only"),
+            (detection.count_single_source(Why::OneText), "of one text by many accounts"),
+        ];
+        let parts: Vec<String> = parts.iter().map(|(groups, what)| format!("{groups} {what}")).collect();
+        format!("{}: {}; {tested}", counted(detection.clusters.len() as u64, "group"), parts.join(", "))
+    }];
+    let flagged = detection.clusters.iter().filter(|cluster| cluster.status == Status::Flagged);
+    lines.extend(flagged.take(10).map(flagged_line));
+    lines.extend(remarks(detection));
+    lines
+}
+
+fn flagged_line(cluster: &ClusterMessage) -> String {
+    let mut kinds: Vec<_> = cluster.traces.iter().filter(|(_, nats)| **nats >= 0.5).collect();
+    kinds.sort_by(|x, y| y.1.total_cmp(x.1));
+    let kinds: Vec<String> = kinds.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
+    let probability = match cluster.probability {
+        None => "not known".to_owned(),
+        Some(sure) if sure > 0.995 => "over 0.99".to_owned(),
+        Some(probability) => format!("{probability:.2}"),
+    };
+    format!(
+        "  {}  {} accounts, probability {probability}, {:.0} nats without the best source ({}), {} to {}",
+        cluster.cluster_id,
+        cluster.accounts.len(),
+        cluster.log_e_leave_one_source_out,
+        kinds.join(", "),
+        cluster.first_seen,
+        cluster.last_seen,
+    )
+}
+
+/// What a reader must know beside the clusters, a sentence each: what was close, what was not tested, and what the figures rest on.
+fn remarks(detection: &Detection) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let (near, Some(closest)) = (detection.near_misses.len(), detection.near_misses.first()) {
+        let bar = closest.test.map_or(0.0, |terms| terms.bar);
+        remarks.push(format!(
+            "{} came close; the closest: {} accounts, {:.1} nats short of {bar:.1}; see near_misses.jsonl",
+            counted(near as u64, "group"),
+            closest.accounts.len(),
+            short_of_bar(closest),
+        ));
+    }
+    match detection.without_crowd() {
+        0 => {}
+        groups => remarks.push(format!(
+            "{} tested where fewer than 50 posts of others came in: imagined rates of copying stood in for a crowd, so look at {} with care",
+            if groups == 1 { "1 group was".to_owned() } else { format!("{} groups were", count(groups as u64)) },
+            if groups == 1 { "it" } else { "them" },
+        )),
+    }
+    match detection.stats.too_large {
+        0 => {}
+        groups => remarks.push(format!(
+            "{} too large to be tested (more accounts than detector.engine.max_members)",
+            if groups == 1 { "1 group was".to_owned() } else { format!("{} groups were", count(groups)) },
+        )),
+    }
+    let evicted = &detection.stats.evicted;
+    let full: Vec<String> = [
+        (evicted.uses, "use of a key", "uses of keys"),
+        (evicted.ties, "tie", "ties"),
+        (evicted.texts, "text", "texts"),
+        (evicted.candidates, "candidate group", "candidate groups"),
+        (evicted.accounts, "account", "accounts"),
+    ]
+    .into_iter()
+    .filter(|(entries, ..)| *entries > 0)
+    .map(|(entries, one, many)| format!("{} {}", count(entries), if entries == 1 { one } else { many }))
+    .collect();
+    if !full.is_empty() {
+        remarks.push(format!(
+            "tables were full, and {} were forgotten: raise the limits of detector.engine to look further back",
+            full.join(", ")
+        ));
+    }
+    remarks
 }
 
 /// The report for people.
@@ -320,7 +390,76 @@ pub fn report(files: &[PathBuf], detection: &Detection) -> String {
             bin_seconds: (seconds / bins).ceil().max(1.0) as u64,
             counts: detection.histogram.clone(),
         },
-        clusters: detection.clusters.clone(),
-        notes: Vec::new(),
+        clusters: detection.clusters.iter().chain(&detection.near_misses).cloned().collect(),
+        notes: remarks(detection),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use coordination::{Cluster, Stats};
+    use messages::fixtures::{self, Shape};
+
+    use super::*;
+
+    fn message(cluster: &Cluster) -> ClusterMessage {
+        let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
+        ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
+    }
+
+    fn detection(clusters: &[Cluster], near_misses: &[Cluster], stats: Stats) -> Detection {
+        Detection {
+            clusters: clusters.iter().map(message).collect(),
+            near_misses: near_misses.iter().map(message).collect(),
+            tellings: Vec::new(),
+            ties: Vec::new(),
+            accounts: Vec::new(),
+            counts: Default::default(),
+            accounts_seen: 0,
+            period: None,
+            histogram: Vec::new(),
+            stats,
+            took: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn a_reader_is_told_what_was_found_what_was_close_and_what_it_rests_on() {
+        let shape = Shape::default();
+        let mut near = fixtures::near_miss(shape);
+        near.terms.bar = 9.8;
+        near.log_e_leave_one_source_out = 6.7;
+        let mut alone = fixtures::coordinated(shape, true);
+        alone.windows.iter_mut().for_each(|window| window.crowd = [0, 0, 0, 0, 12]);
+        let mut stats = Stats { candidates_proposed: 1_234, too_large: 1, ..Stats::default() };
+        (stats.evicted.uses, stats.evicted.ties) = (5_000, 1);
+        let clusters = [alone, fixtures::best_source(shape), fixtures::one_text(40)];
+        let lines = findings(&detection(&clusters, &[near.clone(), near.clone()], stats));
+        assert_eq!(
+            lines[0],
+            "3 groups: 1 flagged as inauthentic, 0 coordinated but not inauthentic by the model, 1 on one source only, 1 of one text by many \
+             accounts; 1,234 candidate groups tested"
+        );
+        assert!(lines[1].contains(&format!(" {} accounts, probability ", clusters[0].members.len())), "{}", lines[1]);
+        let close =
+            format!("2 groups came close; the closest: {} accounts, 3.1 nats short of 9.8; see near_misses.jsonl", near.members.len());
+        assert_eq!(
+            lines[2..],
+            [
+                close.as_str(),
+                "1 group was tested where fewer than 50 posts of others came in: imagined rates of copying stood in for a crowd, so look at \
+                 it with care",
+                "1 group was too large to be tested (more accounts than detector.engine.max_members)",
+                "tables were full, and 5,000 uses of keys, 1 tie were forgotten: raise the limits of detector.engine to look further back",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_found_nothing_else_is_said() {
+        let stats = Stats { candidates_proposed: 1, ..Stats::default() };
+        assert_eq!(findings(&detection(&[], &[], stats)), ["no group passed the test; 1 candidate group tested"]);
+    }
 }

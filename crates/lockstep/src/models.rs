@@ -206,7 +206,7 @@ fn as_json(listed: &Listed, config: &Config) -> serde_json::Value {
             "rows": manifest.training.rows,
             "inauthentic": manifest.training.inauthentic,
             "average_precision": manifest.held_out.average_precision,
-            "baseline_log_e": manifest.baseline_log_e,
+            "baseline_evidence": manifest.baseline_evidence,
             "threshold": manifest.threshold,
             "error": null,
         }),

@@ -78,7 +78,7 @@ impl Role {
 
 impl Serve {
     pub fn run(self) -> Result<()> {
-        let mut config = self.config.load()?;
+        let (mut config, warnings) = self.config.read()?;
         if let Some(brokers) = &self.brokers {
             config.log.brokers.clone_from(brokers);
         }
@@ -98,6 +98,9 @@ impl Serve {
             (_, None) => {}
         }
         telemetry::init(&config.telemetry)?;
+        for warning in warnings {
+            tracing::warn!("configuration: {warning}");
+        }
         tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let log = config.open_log().await?;
@@ -120,7 +123,7 @@ pub struct Services {
     pub metrics: Metrics,
     /// Tell it when no more posts will come.
     pub ended: watch::Sender<bool>,
-    /// Turns true when all posts have been read and every open test has closed.
+    /// Turns true when all posts have been read and everything found in them is told.
     pub detected: watch::Receiver<bool>,
 }
 

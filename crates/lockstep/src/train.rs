@@ -208,7 +208,12 @@ fn figures(manifest: &Manifest) -> String {
     };
     let mut rows = vec![of("held out by world and seed", held_out)];
     rows.extend(manifest.held_out_worlds.as_ref().map(|metrics| of("whole worlds held out", metrics)));
-    rows.push(alone("the evidence alone (log_e)", manifest.baseline_log_e));
+    let [evidence, rule] = match manifest.subject {
+        Subject::Cluster => ["the evidence alone (nats for each post)", "the share of own words repeated alone"],
+        Subject::Account => ["the evidence alone (log_e)", "the engine's ranking alone"],
+    };
+    rows.push(alone(evidence, manifest.baseline_evidence));
+    rows.extend(manifest.baseline_rule.map(|rule_alone| alone(rule, rule_alone)));
     rows.push(alone("the number of accounts alone", manifest.baseline_size));
     rows.push(alone("chance", held_out.inauthentic as f64 / held_out.rows.max(1) as f64));
     let header = ["rows", "judged", "inauthentic", "avg precision", "ROC AUC", "Brier", "ECE", "precision", "recall"];

@@ -34,6 +34,15 @@ pub enum ConfigError {
     Invalid(Vec<String>),
 }
 
+/// A key that was known once: it is taken with a warning and has no effect, so that an upgrade does not stop at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    /// Its dotted path.
+    pub path: &'static str,
+    /// What has taken its place, or that nothing has: the rest of a sentence after "has no effect any more: ".
+    pub instead: &'static str,
+}
+
 /// Reads a configuration into `T`.
 ///
 /// Later ones win: the file at `path` (without one, `T`'s defaults), variables named `PREFIX__SECTION__KEY` (case does not
@@ -47,9 +56,19 @@ pub fn load<T: DeserializeOwned>(
     env_prefix: &str,
     overrides: &[(String, String)],
 ) -> Result<T, ConfigError> {
+    load_upgraded(path, env_prefix, overrides, &[]).map(|(value, _)| value)
+}
+
+/// The same where some keys are retired; returns a warning for each that is set, which names its place and what has taken its place.
+pub fn load_upgraded<T: DeserializeOwned>(
+    path: Option<&Path>,
+    env_prefix: &str,
+    overrides: &[(String, String)],
+    retired: &[Retired],
+) -> Result<(T, Vec<String>), ConfigError> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    load_from(path, env_prefix, variables, overrides)
+    load_from(path, env_prefix, variables, overrides, retired)
 }
 
 fn load_from<T: DeserializeOwned>(
@@ -57,7 +76,8 @@ fn load_from<T: DeserializeOwned>(
     env_prefix: &str,
     variables: impl IntoIterator<Item = (String, String)>,
     overrides: &[(String, String)],
-) -> Result<T, ConfigError> {
+    retired: &[Retired],
+) -> Result<(T, Vec<String>), ConfigError> {
     let mut root = match path {
         None => Node::empty(),
         Some(path) => {
@@ -81,11 +101,18 @@ fn load_from<T: DeserializeOwned>(
         let keys: Vec<&str> = path.split('.').collect();
         problems.extend(root.set(&keys, value.clone(), &format!("option {path}")).err());
     }
+    let mut warnings = Vec::new();
+    for Retired { path, instead } in retired {
+        let keys: Vec<&str> = path.split('.').collect();
+        if let Some(node) = root.take(&keys) {
+            warnings.push(format!("{}: {path} has no effect any more: {instead}", node.origin));
+        }
+    }
     let unknown = RefCell::new(Vec::new());
     let value = read::read(&root, &unknown);
     problems.extend(unknown.into_inner());
     match value {
-        Ok(value) if problems.is_empty() => Ok(value),
+        Ok(value) if problems.is_empty() => Ok((value, warnings)),
         Ok(_) => Err(ConfigError::Invalid(problems)),
         Err(problem) => {
             problems.push(problem);

@@ -15,7 +15,7 @@
 mod account;
 mod cluster;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use coordination::Cluster;
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,12 @@ pub fn values(cluster: &Cluster) -> Vec<Option<f64>> {
 /// All values of an account, in the order of [`ACCOUNT_FEATURES`]; each is finite or `None`.
 pub fn account_values(account: &Account) -> Vec<Option<f64>> {
     account::TABLE.iter().map(|(_, value)| tidy(value(account))).collect()
+}
+
+/// Values that were written down by name, in the order of [`FEATURES`]. `None` where a feature's very name is missing: a version with
+/// another list wrote them, and no row that a model is trained on can be made of them. A name without a value is a value not known.
+pub fn values_by_name(named: &BTreeMap<String, Option<f64>>) -> Option<Vec<Option<f64>>> {
+    FEATURES.iter().map(|feature| named.get(feature.name).copied()).collect()
 }
 
 /// [`Subject::schema_hash`] of clusters.

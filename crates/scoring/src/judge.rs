@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn it_says_what_the_verdict_says_whatever_was_merged_into_a_cluster() {
-        let model = Arc::new(train(&rows(0.1), &Options { precision: 0.8, ..Options::new("cluster", "1") }).unwrap().model);
+        let model =
+            Arc::new(train(&rows(0.1), &Options { precision: 0.8, ..Options::new("cluster", "1") }).unwrap().model);
         let judge = ModelJudge(model.clone());
         let mut found = [0, 0];
         for seed in 0..60 {

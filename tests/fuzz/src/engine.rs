@@ -6,8 +6,8 @@ use coordination::{Engine, Limits, Millis, Params, Post};
 use xxhash_rust::xxh3::xxh3_64;
 
 fn fresh() -> Engine {
-    let limits = Limits { keys: 100, ties: 100, habits: 100, candidates: 10, accounts: 50 };
-    let params = Params { text_min_words: 2, limits, ..Params::default() };
+    let limits = Limits { uses: 400, ties: 100, texts: 50, candidates: 10, accounts: 50 };
+    let params = Params { text_nats: 2.0, limits, ..Params::default() };
     Engine::new(params).expect("the parameters are sound")
 }
 

@@ -59,6 +59,8 @@ pub struct Explanation {
     pub bar: Option<Bar>,
     /// How accounts were named.
     pub namings: Vec<Naming>,
+    /// How many accounts the message has.
+    pub accounts: usize,
     /// Accounts in the order of the message.
     pub members: Vec<Member>,
     /// What the model says; `None` where none has judged: near misses, and one text by many accounts.
@@ -107,6 +109,7 @@ impl Explanation {
             log_e_leave_one_source_out: test.log_e_leave_one_source_out,
             bar: test.bar,
             namings,
+            accounts: message.accounts.len(),
             members,
             score,
             contradictions,
@@ -162,7 +165,10 @@ fn check_shape(message: &ClusterMessage, contradictions: &mut Vec<String>) {
     let one_text = message.why == Some(Why::OneText);
     let judged = message.status != Status::NearMiss && !one_text;
     let verdict = [message.score.is_some(), message.probability.is_some(), message.model.is_some()];
-    wrong(verdict == [judged; 3], if judged { "but no model's verdict is recorded" } else { "but a verdict is recorded" });
+    wrong(
+        verdict == [judged; 3],
+        if judged { "but no model's verdict is recorded" } else { "but a verdict is recorded" },
+    );
     wrong(judged || message.namings.is_empty(), "but names accounts");
     if one_text {
         let nats = [message.log_e, message.log_e_leave_one_source_out];

@@ -1,6 +1,9 @@
 //! The models in service: taking new ones, and watching what they say.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use messages::cluster::Status;
 use scoring::Model;
@@ -8,7 +11,7 @@ use scoring::Model;
 use super::Service;
 use crate::{
     models::{News, Role},
-    pipeline::Judged,
+    pipeline::{Judged, Judgement},
 };
 
 /// How often drift is measured, which takes some milliseconds for a full window.
@@ -24,11 +27,10 @@ impl Service {
                 let before = match role {
                     Role::Active => {
                         self.measured.0 = true;
-                        Some(self.pipeline.set_model(*model))
+                        Some(self.pipeline.set_model(Arc::from(model)).full_name())
                     }
-                    Role::Shadow => self.pipeline.set_shadow(*model),
+                    Role::Shadow => self.pipeline.set_shadow(*model).map(|model| model.full_name()),
                 };
-                let before = before.map(|model| model.full_name());
                 let swap = began.elapsed();
                 self.metrics.models.taken(role, load, swap);
                 let before_it = before.as_ref().map_or_else(|| "none".to_owned(), |name| name.to_string());
@@ -60,21 +62,21 @@ impl Service {
     }
 
     /// Counts what was said of a cluster, by the shadow too, and remembers it for measuring drift.
-    pub(super) fn watch_judgement(&mut self, judged: &mut Judged) {
-        let Some(values) = judged.values.take() else { return };
+    pub(super) fn watch_judgement(&mut self, judged: &Judged) {
+        let Some(Judgement { values, probability, shadow }) = &judged.judgement else { return };
         let message = &judged.message;
         let inauthentic = message.status == Status::Flagged;
-        self.metrics.models.judged(message.probability, inauthentic, judged.shadow.as_ref());
-        if let Some(shadow) = judged.shadow.as_ref().filter(|shadow| shadow.inauthentic != inauthentic) {
+        self.metrics.models.judged(*probability, inauthentic, shadow.as_ref());
+        if let Some(shadow) = shadow.as_ref().filter(|shadow| shadow.inauthentic != inauthentic) {
             tracing::debug!(
                 cluster = %message.cluster_id,
                 version = message.version,
-                active = message.probability,
+                active = probability,
                 shadow = shadow.probability,
                 "the shadow model says otherwise"
             );
         }
-        self.window.tell(&message.cluster_id, values);
+        self.window.tell(&message.cluster_id, values.clone());
         self.measured.0 = true;
     }
 

@@ -1,12 +1,10 @@
 //! Back to where the last commit was.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use messages::{
-    cluster::Status,
-    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS},
-};
+use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS};
 use runtime::{Record, checkpoint::Checkpoint, shutdown::Shutdown};
+use scoring::{Model, ModelError, ModelName, Registry, Subject};
 
 use super::{GROUP, Service, ServiceError};
 use crate::state::{Note, State, StateError};
@@ -19,24 +17,29 @@ impl Service {
         let committed = self.log.committed_noted(GROUP, POSTS).await?;
         let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
         if ends.iter().all(|end| *end == 0) {
-            return Ok(());
+            // Where posts are read anew, versions go on all the same.
+            return self.recall().await;
         }
         let notes = committed.iter().flatten().filter_map(|end| Note::parse(&end.note));
         let note = notes.max_by_key(|note| note.now);
-        let restored = note.is_some_and(|note| {
+        let restored = note.as_ref().is_some_and(|note| {
             self.lineage = note.lineage;
             tokio::task::block_in_place(|| self.restore(&ends))
         });
-        self.clock.replay(note.map(|note| note.now), ends.len());
-        let (posts, mut found) = self.replay(&ends, shutdown).await?;
+        let judged_by = note.as_ref().and_then(|note| note.model.as_ref());
+        let in_service = judged_by.and_then(|name| tokio::task::block_in_place(|| self.judge_by(name)));
+        self.clock.replay(note.as_ref().map(|note| note.now), ends.len());
+        let posts = self.replay(&ends, shutdown).await?;
         if shutdown.is_stopping() {
             return Ok(());
         }
         self.clock.live();
         tokio::task::block_in_place(|| self.pipeline.time(self.clock.now()));
-        found.extend(self.pipeline.found().map(str::to_owned));
         self.pipeline.discard();
-        self.recall(&found).await?;
+        if let Some(model) = in_service {
+            self.pipeline.set_model(model);
+        }
+        self.recall().await?;
         self.shown = self.pipeline.stats();
         self.unsaved = (posts > 0).then(Instant::now);
         let (from, seconds) = (if restored { "checkpoint" } else { "log" }, began.elapsed().as_secs_f64());
@@ -79,12 +82,10 @@ impl Service {
                 Ok(state) => {
                     tracing::info!(%file, age_s, "restored from a checkpoint");
                     self.clock = state.clock.into_owned();
-                    self.flagged = state.flagged.into_owned();
-                    self.statuses = state.statuses.into_owned();
                     self.told = state.told.into_owned();
+                    self.ends = state.ends.into_owned();
                     self.window = state.window.into_owned().again();
                     self.measured.0 = true;
-                    self.statuses.values().for_each(|status| self.metrics.stands(*status));
                     return true;
                 }
                 Err(reason) => tracing::warn!(%file, age_s, %reason, "a checkpoint is not used"),
@@ -94,8 +95,29 @@ impl Service {
         false
     }
 
-    /// Reads what is committed again, from where the clock stands on; how many records that are, and which clusters are found in them.
-    async fn replay(&mut self, ends: &[i64], shutdown: &Shutdown) -> Result<(usize, BTreeSet<String>), ServiceError> {
+    /// Puts the model in service that judged what was committed; returns the one that it takes the place of, if that is another.
+    pub(super) fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
+        if self.pipeline.model().full_name() == *name {
+            return None;
+        }
+        let load = || Registry::open(&self.models)?.load(&name.name, &name.version)?.of(Subject::Cluster);
+        match load() {
+            Ok(model) => Some(self.pipeline.set_model(Arc::new(model))),
+            Err(error) => {
+                let error: &ModelError = &error;
+                tracing::warn!(
+                    model = %name,
+                    %error,
+                    "the model that judged before this start cannot be used: what is read again is judged by the one in service, and groups \
+                     that it sees otherwise may be told under other ids"
+                );
+                None
+            }
+        }
+    }
+
+    /// Reads what is committed again, from where the clock stands on; how many records that are.
+    async fn replay(&mut self, ends: &[i64], shutdown: &Shutdown) -> Result<usize, ServiceError> {
         let offsets = self.clock.offsets();
         let mut readers = Vec::new();
         for (partition, end) in (0..).zip(ends) {
@@ -106,7 +128,7 @@ impl Service {
                 self.clock.replayed(partition);
             }
         }
-        let (mut count, mut found) = (0, BTreeSet::new());
+        let mut count = 0;
         // In turns, a batch of each partition at a time, as they were read at first.
         while !readers.is_empty() && !shutdown.is_stopping() {
             let mut open = Vec::with_capacity(readers.len());
@@ -124,7 +146,6 @@ impl Service {
                 }
                 count += records.len();
                 tokio::task::block_in_place(|| self.take_in(&records, false));
-                found.extend(self.pipeline.found().map(str::to_owned));
                 self.pipeline.discard();
                 match more {
                     true => open.push((partition, stream)),
@@ -133,34 +154,28 @@ impl Service {
             }
             readers = open;
         }
-        Ok((count, found))
+        Ok(count)
     }
 
-    /// Reads what was told of the clusters that the replay has found. What was published counts, and not what would be published now:
-    /// since then, another model may have come into service.
-    async fn recall(&mut self, found: &BTreeSet<String>) -> Result<(), ServiceError> {
-        if found.is_empty() {
-            return Ok(());
-        }
-        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&self.told.flagged)).await?;
+    /// Reads what was told of clusters. That counts, and not what would be told now: since then, another model may have come into service.
+    async fn recall(&mut self) -> Result<(), ServiceError> {
+        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&self.ends.flagged)).await?;
         while let Some(record) = futures::StreamExt::next(&mut told).await {
-            let id = String::from_utf8_lossy(&record?.key).into_owned();
-            if found.contains(&id) {
-                self.flagged.insert(id);
-            }
+            self.told.flagged_before(String::from_utf8_lossy(&record?.key).into_owned());
         }
-        let mut told = self.log.read_all(CLUSTERS, &numbered(&self.told.clusters)).await?;
+        let mut told = self.log.read_all(CLUSTERS, &numbered(&self.ends.clusters)).await?;
         while let Some(record) = futures::StreamExt::next(&mut told).await {
-            let Record { key, value, .. } = record?;
+            let Record { key, value, offset, .. } = record?;
             let id = String::from_utf8_lossy(&key).into_owned();
-            let status =
-                value.and_then(|value| serde_json::from_slice::<Standing>(&value).ok()).map(|told| told.status);
-            let before = self.statuses.remove(&id);
-            self.metrics.gone(before);
-            if let Some(status) = status.filter(|_| before.is_some() || found.contains(&id)) {
-                self.metrics.stands(status);
-                self.statuses.insert(id, status);
+            match value.map(|value| serde_json::from_slice(&value)).transpose() {
+                Ok(word) => self.told.told_before(id, word),
+                Err(error) => {
+                    tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read")
+                }
             }
+        }
+        for (status, clusters) in self.told.by_status() {
+            self.metrics.stands(status, clusters);
         }
         Ok(())
     }
@@ -169,10 +184,4 @@ impl Service {
 /// A partition's number and where to read on.
 fn numbered(offsets: &[i64]) -> Vec<(i32, i64)> {
     (0..).zip(offsets.iter().copied()).collect()
-}
-
-/// Of a cluster's message, what it says of the cluster.
-#[derive(serde::Deserialize)]
-struct Standing {
-    status: Status,
 }

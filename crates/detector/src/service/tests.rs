@@ -1,7 +1,15 @@
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
+use coordination::{Cluster, Finding};
 use futures::TryStreamExt;
-use messages::post;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    fixtures, post,
+};
 use runtime::{admin::Readiness, metrics::Metrics};
 use scoring::{Registry, features::FEATURES};
 use simulator::World;
@@ -100,28 +108,35 @@ impl Stand {
         let mut versions: BTreeMap<&str, u32> = BTreeMap::new();
         let (mut flagged, mut judged_by) = (BTreeSet::new(), BTreeSet::new());
         let mut to_tell = Vec::new();
+        let mut lineages: BTreeMap<&str, &[String]> = BTreeMap::new();
         for state in &states {
             let id = state.cluster_id.as_str();
             let last = versions.insert(id, state.version).unwrap_or(0);
             assert_eq!(state.version, last + 1, "{id}: every state once and in order");
-            let model = models.iter().find(|model| model.version() == state.model.version).unwrap();
-            judged_by.insert(state.model.version.clone());
-            let values: Vec<Option<f64>> = FEATURES.iter().map(|feature| state.features[feature.name]).collect();
-            let verdict = model.verdict_on(&values);
-            assert!(
-                (verdict.probability - state.probability).abs() < 1e-6,
-                "{id} {}: one model's verdict",
-                state.version
-            );
-            match state.status {
-                Status::Flagged => assert!(verdict.inauthentic),
-                Status::Coordinated => assert!(!verdict.inauthentic),
-                Status::SingleSource | Status::Faded => {}
+            if let (Some(by), Some(probability)) = (&state.model, state.probability) {
+                let model = models.iter().find(|model| model.version() == by.version).unwrap();
+                judged_by.insert(by.version.clone());
+                let values: Vec<Option<f64>> = FEATURES.iter().map(|feature| state.features[feature.name]).collect();
+                let verdict = model.verdict_on(&values);
+                assert!(
+                    (verdict.probability - probability).abs() < 1e-6,
+                    "{id} {}: one model's verdict",
+                    state.version
+                );
+                match state.status {
+                    Status::Flagged => assert!(verdict.inauthentic),
+                    Status::Coordinated => assert!(!verdict.inauthentic),
+                    Status::SingleSource | Status::Faded | Status::NearMiss => {}
+                }
             }
-            if state.status == Status::Flagged {
+            let before = lineages.insert(id, &state.lineage);
+            let absorbed = before
+                .map_or(Vec::new(), |before| state.lineage.iter().filter(|other| !before.contains(other)).collect());
+            if state.status == Status::Flagged || absorbed.iter().any(|other| flagged.contains(other.as_str())) {
                 flagged.insert(id);
             }
             if flagged.contains(id) {
+                assert_ne!(state.status, Status::NearMiss, "{id}");
                 to_tell.push(state.clone());
             }
         }
@@ -260,7 +275,7 @@ async fn drift_is_shown_once_there_is_enough_to_measure_it_on() {
     let text = measure(0..99);
     assert!(text.contains("lockstep_drift_clusters 99\n") && text.contains("lockstep_drift_score_psi 0\n"), "{text}");
     let text = measure(99..100);
-    for name in ["lockstep_drift_score_psi", r#"lockstep_drift_feature_psi{feature="log_e"}"#] {
+    for name in ["lockstep_drift_score_psi", r#"lockstep_drift_feature_psi{feature="nats_per_trial"}"#] {
         let psi: f64 = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
         assert!(psi > 0.2 && psi.is_finite(), "{name} {psi}");
     }
@@ -300,7 +315,8 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
         let (mut service, metrics) = stand.service();
         service.recover(&Shutdown::new()).await.unwrap();
         assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
-        assert_eq!((&service.statuses, &service.flagged), (&statuses, &flagged), "{from}");
+        assert_eq!(service.told.words(), (statuses.clone(), flagged.clone()), "{from}");
+        assert_eq!(service.pipeline.model().version(), "2", "the model that judged before has only judged what is old");
         let living = format!("lockstep_clusters{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
         assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
     }
@@ -312,6 +328,98 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
     assert_eq!(stand.check().await, ["1".to_owned(), "2".to_owned()].into());
     let after = stand.states(CLUSTERS_FLAGGED).await;
     assert!(after.iter().any(|state| state.status == Status::Coordinated), "told that it is flagged no longer");
+}
+
+/// A group as the engine finds it.
+fn group(id: &str, finding: Finding, absorbed: &[&str]) -> Cluster {
+    let shape = fixtures::Shape::default();
+    let cluster = match finding {
+        Finding::SingleSource => fixtures::best_source(shape),
+        Finding::NearMiss => fixtures::near_miss(shape),
+        Finding::Coordinated | Finding::Faded => fixtures::coordinated(shape, false),
+    };
+    let absorbed: Vec<String> = absorbed.iter().map(|&id| id.to_owned()).collect();
+    Cluster { id: id.to_owned(), version: 1, finding, lineage: absorbed.clone(), absorbed, ..cluster }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_model() {
+    let mut stand = Stand::new().await;
+    let tell = async |stand: &Stand, service: &mut Service, found: Vec<Cluster>| {
+        let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
+        stand.log.append(stand.posts[..1].to_vec()).await.unwrap();
+        let records = consumer.poll(10, Duration::from_secs(5)).await.unwrap();
+        tokio::task::block_in_place(|| service.take_in(&records, true));
+        found.into_iter().for_each(|cluster| service.pipeline.find(cluster));
+        service.publish(&mut consumer, Vec::new()).await.unwrap();
+        consumer.close().await.unwrap();
+    };
+    // What a topic says, in order: cluster, version and status; "gone" where it was taken out.
+    let said = async |stand: &Stand, topic: &str| -> Vec<String> {
+        let line = |record: Record| match record.value {
+            None => format!("{} gone", String::from_utf8(record.key).unwrap()),
+            Some(value) => {
+                let told = ClusterMessage::decode(&value).unwrap();
+                format!("{} {} {}", told.cluster_id, told.version, told.status.name())
+            }
+        };
+        stand.read(topic).await.into_iter().map(line).collect()
+    };
+    use Finding::{Coordinated, Faded, NearMiss, SingleSource};
+    let (mut service, metrics) = stand.service();
+    tell(
+        &stand,
+        &mut service,
+        vec![group("a", Coordinated, &[]), group("n", NearMiss, &[]), group("s", SingleSource, &[])],
+    )
+    .await;
+    tell(&stand, &mut service, vec![group("a", Coordinated, &["s"])]).await;
+    tell(&stand, &mut service, vec![group("a", Coordinated, &[]), group("n", NearMiss, &[])]).await;
+    let before =
+        ["a 1 flagged", "n 1 near_miss", "s 1 single_source", "a 2 flagged", "s gone", "a 3 flagged", "n 2 near_miss"];
+    assert_eq!(said(&stand, CLUSTERS).await, before);
+    assert_eq!(said(&stand, CLUSTERS_FLAGGED).await, ["a 1 flagged", "a 2 flagged", "a 3 flagged"]);
+    for (status, clusters) in [("flagged", 1), ("near_miss", 1), ("single_source", 0)] {
+        let row = format!("lockstep_clusters{{status=\"{status}\"}} {clusters}\n");
+        assert!(metrics.text().contains(&row), "{row}{}", metrics.text());
+    }
+
+    promote(&stand.config.models, "2");
+    stand.config.checkpoint_every_s = 0;
+    let told = service.told.words();
+    let (mut service, _) = stand.service();
+    service.recover(&Shutdown::new()).await.unwrap();
+    assert_eq!(service.told.words(), told);
+    assert_eq!(service.pipeline.model().version(), "2");
+    assert_eq!(said(&stand, CLUSTERS).await, before, "a restart publishes nothing");
+    tell(&stand, &mut service, vec![group("a", Coordinated, &[])]).await;
+    tell(&stand, &mut service, vec![group("a", Faded, &[]), group("n", NearMiss, &[])]).await;
+    assert_eq!(said(&stand, CLUSTERS).await[before.len()..], ["a 4 coordinated", "a 5 faded", "n 3 near_miss"]);
+    assert_eq!(said(&stand, CLUSTERS_FLAGGED).await[3..], ["a 4 coordinated", "a 5 faded"]);
+    stand.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_again_is_judged_by_the_model_that_judged_it() {
+    let stand = Stand::new().await;
+    let (mut service, _) = stand.service();
+    assert!(service.judge_by(&"cluster/1".parse().unwrap()).is_none(), "it is in service");
+    let before = service.judge_by(&"cluster/2".parse().unwrap()).unwrap();
+    assert_eq!((before.version(), service.pipeline.model().version()), ("1", "2"));
+    assert!(service.judge_by(&"cluster/9".parse().unwrap()).is_none(), "it is gone");
+    assert_eq!(service.pipeline.model().version(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_too_large_for_a_message_is_counted_and_holds_up_no_other() {
+    let stand = Stand::new().await;
+    let (mut service, metrics) = stand.service();
+    let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
+    service.pipeline.find(fixtures::one_text(20_000));
+    service.pipeline.find(group("a", Finding::Coordinated, &[]));
+    service.publish(&mut consumer, Vec::new()).await.unwrap();
+    assert_eq!(stand.states(CLUSTERS).await.len(), 1);
+    assert!(metrics.text().contains("lockstep_clusters_untold_total 1\n"), "{}", metrics.text());
 }
 
 fn count(statuses: &BTreeMap<String, Status>, status: Status) -> usize {
@@ -338,6 +446,7 @@ async fn a_shadow_is_counted_and_changes_nothing() {
     let states = stand.states(CLUSTERS).await;
     let coordinated = states.iter().filter(|state| state.status == Status::Flagged).count();
     for row in [
+        "lockstep_clusters_untold_total 0".to_owned(),
         r#"lockstep_model_info{name="cluster",role="active",version="1"} 1"#.to_owned(),
         r#"lockstep_model_info{name="cluster",role="shadow",version="2"} 1"#.to_owned(),
         format!(r#"lockstep_shadow_verdicts_total{{active="inauthentic",shadow="organic"}} {coordinated}"#),
@@ -345,7 +454,7 @@ async fn a_shadow_is_counted_and_changes_nothing() {
         format!("lockstep_shadow_probability_difference_count {coordinated}"),
         format!("lockstep_cluster_probability_count {coordinated}"),
         "lockstep_drift_training_groups 20".to_owned(),
-        r#"lockstep_drift_feature_psi{feature="size"} 0"#.to_owned(),
+        r#"lockstep_drift_feature_psi{feature="own_words_share"} 0"#.to_owned(),
     ] {
         assert!(metrics.contains(&format!("{row}\n")), "no {row} in\n{metrics}");
     }

@@ -48,7 +48,7 @@ fn a_message_has_the_row_that_the_engine_has() {
     assert!(!messages.is_empty());
     for (id, message) in &messages {
         let origin = last(id).origin.clone();
-        let row = row_of(message, origin);
+        let row = row_of(message, origin).unwrap();
         assert_eq!((&row.platform, row.accounts, row.at_ms), (&last(id).platform, last(id).accounts, last(id).at_ms));
         for (a, b) in row.values.iter().zip(&last(id).values) {
             assert_eq!(a.is_some(), b.is_some());
@@ -93,6 +93,29 @@ fn voices_add_up_to_one_row_a_cluster() {
 }
 
 #[test]
+fn what_was_said_of_clusters_with_other_features_is_left_out_and_counted() {
+    let mut clusters = found();
+    let ids: Vec<String> = clusters.keys().take(3).cloned().collect();
+    let words: Vec<Feedback> = ids.iter().map(|id| word(id, "reviewer:ann", Verdict::Confirmed, None, 1)).collect();
+    let hear = |clusters: &BTreeMap<String, ClusterMessage>| {
+        of_feedback(clusters, &words, &Trust::default(), 100.0, "service")
+    };
+    assert_eq!((hear(&clusters).rows.len(), hear(&clusters).older.len()), (3, 0));
+    // As a version with other features wrote it: a name is missing, and another is there.
+    let older = &mut clusters.get_mut(&ids[0]).unwrap().features;
+    older.remove("own_words_share");
+    older.insert("key_entropy".to_owned(), Some(1.0));
+    // A value that is not known is no reason to leave a cluster out.
+    clusters.get_mut(&ids[1]).unwrap().features.insert("own_words_share".to_owned(), None);
+    // As a version wrote it that wrote no features.
+    clusters.get_mut(&ids[2]).unwrap().features.clear();
+    let heard = hear(&clusters);
+    assert_eq!(heard.rows.iter().map(|row| &row.cluster_id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(heard.older.into_iter().collect::<Vec<_>>(), [ids[0].clone()]);
+    assert_eq!(heard.unknown.into_iter().collect::<Vec<_>>(), [ids[2].clone()]);
+}
+
+#[test]
 fn one_partner_cannot_turn_a_model_round() {
     let worlds = ["training", "innocents"];
     let rows: Vec<Row> =
@@ -125,7 +148,7 @@ fn one_partner_cannot_turn_a_model_round() {
     let (uncapped_weight, uncapped) = train(1e9);
     assert!(uncapped_weight > others, "the test would prove nothing");
     let mean = |model: &scoring::Model| {
-        let scores = liar.values().map(|c| model.verdict_on(&row_of(c, rows[0].origin.clone()).values).score);
+        let scores = liar.values().map(|c| model.verdict_on(&row_of(c, rows[0].origin.clone()).unwrap().values).score);
         scores.sum::<f64>() / liar.len() as f64
     };
     // Without a cap the lie outweighs everything else: it is believed, or training refuses, since what was learned elsewhere

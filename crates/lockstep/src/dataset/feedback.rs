@@ -17,7 +17,6 @@ use messages::{
     topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK},
 };
 use runtime::Log;
-use scoring::features::FEATURES;
 use serde::Serialize;
 
 use crate::{
@@ -164,7 +163,7 @@ pub struct Summary {
     pub undecided: BTreeSet<String>,
     /// Clusters spoken of that are not on the log, were never coordinated there, or were written without their features.
     pub unknown: BTreeSet<String>,
-    /// Clusters whose features were written by a version with another list: what it did not have is not known.
+    /// Clusters left out because a version with another list of features wrote them.
     pub older_features: usize,
     /// Records that cannot be read.
     pub unreadable: usize,
@@ -176,10 +175,6 @@ impl Summary {
         for word in &told.feedback {
             *speakers.entry(word.partner.clone()).or_insert(0) += 1;
         }
-        let lacks = |row: &&scoring::Row| {
-            let cluster = told.clusters.get(&row.cluster_id);
-            cluster.is_some_and(|cluster| FEATURES.iter().any(|f| !cluster.features.contains_key(f.name)))
-        };
         Summary {
             words: told.feedback.len(),
             speakers,
@@ -189,7 +184,7 @@ impl Summary {
             capped: heard.capped.clone(),
             undecided: heard.undecided.clone(),
             unknown: heard.unknown.clone(),
-            older_features: heard.rows.iter().filter(lacks).count(),
+            older_features: heard.older.len(),
             unreadable: told.unreadable,
         }
     }
@@ -197,8 +192,9 @@ impl Summary {
     /// Why clusters spoken of are not among the rows.
     pub fn left_out(&self) -> String {
         format!(
-            "{} spoken of not on the log as coordinated, {} undecided",
+            "{} spoken of not on the log as coordinated, {} found by a version with other features, {} undecided",
             counted(self.unknown.len() as u64, "cluster"),
+            self.older_features,
             self.undecided.len()
         )
     }
@@ -210,10 +206,6 @@ impl fmt::Display for Summary {
         writeln!(f, "feedback: {} of {speakers}; {}", counted(self.words as u64, "verdict"), self.left_out())?;
         for (partner, factor) in &self.capped {
             writeln!(f, "  {partner} spoke so much that its words count {:.0} % only", 100.0 * factor)?;
-        }
-        if self.older_features > 0 {
-            let clusters = counted(self.older_features as u64, "cluster");
-            writeln!(f, "  {clusters} found by a version with other features: what it lacked is not known")?;
         }
         if self.unreadable > 0 {
             writeln!(f, "  warning: {} could not be read", counted(self.unreadable as u64, "record"))?;

@@ -66,6 +66,18 @@ impl Node {
             _ => Err(format!("{origin}: there is a value, not a section, above {key:?} (from {})", self.origin)),
         }
     }
+
+    /// Takes out what is at a path of keys, if anything is.
+    pub(super) fn take(&mut self, keys: &[&str]) -> Option<Node> {
+        let (last, way) = keys.split_last()?;
+        let mut node = self;
+        for key in way {
+            let Value::Table(table) = &mut node.value else { return None };
+            node = table.get_mut(*key)?;
+        }
+        let Value::Table(table) = &mut node.value else { return None };
+        table.remove(*last)
+    }
 }
 
 fn from_table(table: &DeTable<'_>, place: &impl Fn(usize) -> String) -> Result<Node, String> {

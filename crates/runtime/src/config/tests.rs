@@ -54,7 +54,8 @@ fn read_with(text: &str, env: &[(&str, &str)], set: &[(&str, &str)]) -> Result<S
     let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
-    load_from(Some(&path), "LOCKSTEP", owned(env), &owned(set))
+    load_from(Some(&path), "LOCKSTEP", owned(env), &owned(set), &[])
+        .map(|(settings, _)| settings)
         .map_err(|error| error.to_string().replace(&format!("{}/", dir.path().display()), ""))
 }
 
@@ -64,7 +65,8 @@ fn problem(text: &str) -> String {
 
 #[test]
 fn nothing_given_gives_defaults() {
-    let settings: Settings = load_from(None, "LOCKSTEP", [], &[]).unwrap();
+    let (settings, warnings): (Settings, _) = load_from(None, "LOCKSTEP", [], &[], &[]).unwrap();
+    assert!(warnings.is_empty());
     assert_eq!(settings.detector.window, 0);
     assert_eq!(settings.mode, Mode::Quiet);
 }
@@ -155,7 +157,7 @@ fn problems_from_outside_the_file_name_their_origin() {
     );
     let error = read_with("detector = 1", &[], &[("detector.window", "1")]).unwrap_err();
     assert!(error.starts_with("option detector.window: there is a value, not a section"), "{error}");
-    let error = load_from::<Settings>(Some("/nowhere.toml".as_ref()), "L", [], &[]).unwrap_err();
+    let error = load_from::<Settings>(Some("/nowhere.toml".as_ref()), "L", [], &[], &[]).unwrap_err();
     assert!(error.to_string().starts_with("cannot read the configuration /nowhere.toml"), "{error}");
 }
 
@@ -171,4 +173,36 @@ fn a_secret_does_not_print() {
     assert_eq!(serde_json::to_string(&settings.http.key).unwrap(), "\"***\"");
     let text = "[http]\nkey = { env = \"LOCKSTEP_TEST_NOT_SET\" }";
     assert_eq!(problem(text), "some.toml:2: http.key: the variable LOCKSTEP_TEST_NOT_SET for the secret is not set");
+}
+
+#[test]
+fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
+    let retired = [
+        Retired { path: "detector.span", instead: "`detector.window` bounds it" },
+        Retired { path: "detector.legs", instead: "nothing has taken its place" },
+        Retired { path: "cellar.door", instead: "nothing has taken its place" },
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("some.toml");
+    let read = |text: &str, env: &[(&str, &str)]| {
+        std::fs::write(&path, text).unwrap();
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load_from::<Settings>(Some(&path), "LOCKSTEP", env, &[], &retired)
+            .map(|(settings, warnings)| (settings.detector.window, warnings.join("\n")))
+            .map_err(|error| error.to_string())
+            .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
+    };
+    let place = path.display();
+    let (window, warnings) =
+        read("[detector]\nspan = [1, 2]\nwindow = 4", &[("LOCKSTEP__DETECTOR__LEGS", "6")]).unwrap();
+    assert_eq!(window, 4);
+    assert_eq!(
+        warnings,
+        format!(
+            "{place}:2: detector.span has no effect any more: `detector.window` bounds it\n\
+             environment variable LOCKSTEP__DETECTOR__LEGS: detector.legs has no effect any more: nothing has taken its place"
+        )
+    );
+    let error = read("[detector]\nspan = 1\nwindows = 4", &[]).unwrap_err();
+    assert_eq!(error, "some.toml:3: unknown key detector.windows, did you mean \"window\"?");
 }

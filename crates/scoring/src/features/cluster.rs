@@ -32,7 +32,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::{
-    AccountRef, Behaviour, Cluster, Manner, Member, Millis, PostRef, TraceKind, TrialOutcome, WindowSum,
+    AccountRef, Behaviour, Cluster, Manner, Member, Millis, PostRef, Tie, TraceKind, TrialOutcome, WindowSum,
 };
 
 use super::{
@@ -612,6 +612,7 @@ const MOST_LIFE_MS: f64 = 7.0 * DAY_MS;
 pub(super) struct Group<'c> {
     cluster: &'c Cluster,
     members: Vec<Own<'c>>,
+    accounts: BTreeSet<&'c AccountRef>,
     /// Members' posts on each key of the evidence.
     keys: Vec<Vec<&'c PostRef>>,
 }
@@ -626,7 +627,7 @@ impl<'c> Group<'c> {
         let accounts: BTreeSet<&AccountRef> = members.iter().map(|member| &member.0.account).collect();
         let own = |post: &&PostRef| accounts.contains(&post.account);
         let keys = cluster.evidence.iter().map(|key| key.posts.iter().filter(own).collect()).collect();
-        Group { cluster, members, keys }
+        Group { cluster, members, accounts, keys }
     }
 
     fn behaviours(&self) -> impl Iterator<Item = &'c Behaviour> {
@@ -795,8 +796,8 @@ fn rate(member: &Own<'_>) -> Option<f64> {
 fn tie_density(group: &Group<'_>) -> Option<f64> {
     let members = group.members.len();
     let pairs = members * members.saturating_sub(1) / 2;
-    let accounts: BTreeSet<&AccountRef> = group.members.iter().map(|member| &member.0.account).collect();
-    let own = group.cluster.ties.iter().filter(|tie| accounts.contains(&tie.a) && accounts.contains(&tie.b));
+    let own = |tie: &&Tie| group.accounts.contains(&tie.a) && group.accounts.contains(&tie.b);
+    let own = group.cluster.ties.iter().filter(own);
     let tied: BTreeSet<_> = own.map(|tie| (&tie.a, &tie.b)).collect();
     (pairs > 0).then(|| (tied.len() as f64 / pairs as f64).min(1.0))
 }

@@ -80,7 +80,8 @@ pub(super) fn members(message: &ClusterMessage, contradictions: &mut Vec<String>
             contradictions.push(format!("naming {}: ends before it begins", place + 1));
         }
         let of_it = message.accounts.iter().filter(|account| account.proposed && account.naming == Some(place));
-        let own = of_it.fold([0u64; 5], |sum, account| std::array::from_fn(|o| sum[o] + u64::from(account.outcomes[o])));
+        let own =
+            of_it.fold([0u64; 5], |sum, account| std::array::from_fn(|o| sum[o] + u64::from(account.outcomes[o])));
         if (0..5).any(|o| own[o] > naming.group[o]) {
             contradictions.push(format!(
                 "naming {}: its proposed accounts have outcomes {own:?}, but the group has {:?}",
@@ -186,11 +187,7 @@ fn member(
         dropped: account
             .dropped
             .iter()
-            .map(|dropped| Dropped {
-                kind: dropped.kind.clone(),
-                source: dropped.source.clone(),
-                nats: dropped.nats,
-            })
+            .map(|dropped| Dropped { kind: dropped.kind.clone(), source: dropped.source.clone(), nats: dropped.nats })
             .collect(),
         dropped_nats: account.dropped_nats,
         log_e,

@@ -181,7 +181,8 @@ fn key(
         let mut gains: Vec<Gained> = Vec::with_capacity(post.gains.len());
         for gain in &post.gains {
             let again = gains.iter().any(|known| known.window == gain.window);
-            let flaw = if again { Some("has two gains in one window".to_owned()) } else { flaw(gain, evidence, message) };
+            let flaw =
+                if again { Some("has two gains in one window".to_owned()) } else { flaw(gain, evidence, message) };
             contradictions.extend(flaw.map(|flaw| format!("{what}: post {}: {flaw}", place + 1)));
             let nats = (gain.g / gain.h).ln().min(4.0);
             if let Some(sum) = sums.get_mut(gain.window) {
@@ -223,7 +224,7 @@ fn flaw(gain: &Gain, evidence: &Evidence, message: &ClusterMessage) -> Option<St
     let outcome = gain.outcome as usize;
     let own_words = gain.outcome == Outcome::OwnWords;
     if gain.outcome == Outcome::Nothing || own_words != (evidence.kind == "text") {
-        return Some(format!("a {} cannot have the outcome {}", evidence.kind, words(gain.outcome)));
+        return Some(format!("{} is no outcome of a key of kind {}", words(gain.outcome), shown(&evidence.kind)));
     }
     // Written so that what is no number does not pass.
     let possible = gain.g > gain.h && gain.h > 0.0 && gain.g <= 1.0;
@@ -341,7 +342,13 @@ fn check_sources(
         let nats = Figure::new(recorded.nats, source.recorded.get(best).copied().unwrap_or_default());
         contradictions.extend(nats.contradiction(&what));
         for at in 0..message.windows.len() {
-            check_sum(&format!("{what} in window {}", at + 1), source.recorded[at], source.listed[at], message, contradictions);
+            check_sum(
+                &format!("{what} in window {}", at + 1),
+                source.recorded[at],
+                source.listed[at],
+                message,
+                contradictions,
+            );
         }
     }
     let known: usize = sources.iter().map(|source| source.keys).sum();
@@ -370,7 +377,8 @@ fn traces(message: &ClusterMessage, keys: &[Key], best: usize, contradictions: &
 fn check_sum(what: &str, recorded: f64, listed: f64, message: &ClusterMessage, contradictions: &mut Vec<String>) {
     let more = recorded - listed;
     if more < -TOLERANCE || (message.unlisted.trials == 0 && !same(more, 0.0)) {
-        contradictions.push(format!("{what}: {recorded:.9} nats are recorded, but its listed keys come to {listed:.9}"));
+        contradictions
+            .push(format!("{what}: {recorded:.9} nats are recorded, but its listed keys come to {listed:.9}"));
     }
 }
 

@@ -36,8 +36,9 @@ impl Explanation {
         if self.why == Some(Why::OneText) {
             return writeln!(
                 f,
-                "ONE TEXT BY MANY ACCOUNTS: so many accounts wrote nearly the same text. This is a count and not a test: it has no e-value and\n\
-                 no probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n"
+                "ONE TEXT BY MANY ACCOUNTS: {} accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no\n\
+                 probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n",
+                self.accounts
             );
         }
         if self.why == Some(Why::BestSource) {
@@ -54,7 +55,9 @@ impl Explanation {
                  reach: {:.4} are missing. Nothing is claimed of these accounts: they were proposed as a group, nobody is named, and no model\n\
                  has judged them. It passes if its members go on to repeat each other, on other sources than the best, so often that the\n\
                  missing nats come together; one post gives 4 at most.",
-                bar.statistic, self.bar.map_or(0.0, |bar| bar.bar.recorded), -bar.above
+                bar.statistic,
+                self.bar.map_or(0.0, |bar| bar.bar.recorded),
+                -bar.above
             )?;
         }
         if self.status == Status::Faded {
@@ -94,8 +97,8 @@ impl Explanation {
             writeln!(
                 f,
                 "  A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is {} times as often\n  \
-                 as others have it. A post without a line of its own came first, gave its gain to another key, or was made before the group\n  \
-                 was proposed.\n",
+                 as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the\n  \
+                 group was proposed.\n",
                 self.terms.map_or(0.0, |terms| terms.safety)
             )?;
         } else {
@@ -121,7 +124,8 @@ impl Explanation {
         let width = names.clone().map(|(_, source)| label(source).chars().count()).max().unwrap_or(0).clamp(24, WIDE);
         writeln!(f, "  {:width$}    keys      listed         all  log_e without it", "source")?;
         for (place, source) in names {
-            let (listed, all) = (in_window(source.listed, self.best_window), in_window(source.recorded, self.best_window));
+            let (listed, all) =
+                (in_window(source.listed, self.best_window), in_window(source.recorded, self.best_window));
             writeln!(
                 f,
                 "  {:width$} {:7} {:+11.4} {:+11.4} {:17.4}{}",
@@ -167,7 +171,9 @@ impl Explanation {
         let verdict = match (self.status, self.why) {
             _ if bar.above >= -TOLERANCE => "it is reached without the best source",
             (Status::NearMiss, _) => "it is NOT reached, so nothing is claimed",
-            (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => "it is reached with all sources only",
+            (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => {
+                "it is reached with all sources only"
+            }
             _ => "it is not reached now; it was when the group passed, and a group that passed once has passed",
         };
         writeln!(f, "  {verdict}\n")
@@ -225,7 +231,7 @@ impl Explanation {
     /// Accounts of which no naming speaks.
     fn unnamed(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let what = if self.why == Some(Why::OneText) { "wrote the text" } else { "are the group as it was proposed" };
-        writeln!(f, "ACCOUNTS: {} {what}", self.members.len())?;
+        writeln!(f, "ACCOUNTS: {} {what}", self.accounts)?;
         for member in &self.members {
             write!(f, "  {} {}", shown(&member.account), shown(&member.account_name))?;
             match member.log_e.agrees() {

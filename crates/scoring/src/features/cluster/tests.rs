@@ -2,7 +2,7 @@ use coordination::{AccountRef, Cluster, Finding, SourceNats};
 use proptest::prelude::*;
 
 use super::*;
-use crate::features::values;
+use crate::features::{values, values_by_name};
 use crate::sample::{Dice, cluster};
 
 fn value(cluster: &Cluster, name: &str) -> Option<f64> {
@@ -378,6 +378,23 @@ fn what_is_not_known_is_none_and_never_zero() {
     c.members.clear();
     c.ties.clear();
     assert_eq!(values(&c), vec![None; FEATURES.len()]);
+}
+
+#[test]
+fn values_written_by_another_version_are_no_values() {
+    let own = values(&cluster(true, 0.0, 3));
+    assert!(own.contains(&None), "what is not known is written down too");
+    let named: BTreeMap<String, Option<f64>> =
+        FEATURES.iter().map(|feature| feature.name.to_owned()).zip(own.iter().copied()).collect();
+    assert_eq!(values_by_name(&named), Some(own.clone()));
+    // A name of its own does no harm, a missing one does.
+    let more = named.iter().map(|(name, value)| (name.clone(), *value)).chain([("log_e".to_owned(), Some(4.0))]);
+    assert_eq!(values_by_name(&more.collect()), Some(own));
+    for feature in &FEATURES {
+        let mut older = named.clone();
+        older.remove(feature.name);
+        assert_eq!(values_by_name(&older), None, "{}", feature.name);
+    }
 }
 
 #[test]

@@ -1,0 +1,155 @@
+//! One campaign is told once: groups of one verdict whose named accounts overlap are one cluster.
+
+use crate::{accounts::AccountId, cluster::Finding, group::GroupId, hash::Map};
+
+/// A group that has passed, as it stands at a tick.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub group: GroupId,
+    pub finding: Finding,
+    pub flagged: bool,
+    /// Evidence without the best source, nats; the total for any other than a coordinated finding.
+    pub strength: f64,
+    /// Named accounts, in order.
+    pub members: Vec<AccountId>,
+}
+
+impl Standing {
+    /// The better verdict first.
+    fn rank(&self) -> (bool, Finding) {
+        (!self.flagged, self.finding)
+    }
+}
+
+/// One campaign.
+#[derive(Debug, Clone)]
+pub(crate) struct Campaign {
+    pub finding: Finding,
+    pub flagged: bool,
+    /// Groups behind it, the strongest first. All of one verdict.
+    pub groups: Vec<GroupId>,
+    /// Accounts that any of them names, in order.
+    pub members: Vec<AccountId>,
+    pub strength: f64,
+}
+
+/// Unites groups of one verdict whose named accounts overlap by `same` of the smaller one.
+///
+/// A group of which so much is already in a cluster of a better verdict is its shadow: it adds no name and is not told apart.
+pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign> {
+    standings.sort_by(|x, y| {
+        x.rank().cmp(&y.rank()).then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
+    });
+    let mut campaigns: Vec<Campaign> = Vec::new();
+    let mut of: Map<AccountId, Vec<u32>> = Map::default();
+    let mut start = 0;
+    while start < standings.len() {
+        let rank = standings[start].rank();
+        let end = start + standings[start..].iter().take_while(|standing| standing.rank() == rank).count();
+        let better = campaigns.len();
+        // Which groups of this verdict an account is named by.
+        let mut by: Map<AccountId, Vec<u32>> = Map::default();
+        let mut parent: Vec<u32> = Vec::new();
+        let mut kept: Vec<&Standing> = Vec::new();
+        for standing in &standings[start..end] {
+            let least = |other: usize| same * standing.members.len().min(other) as f64;
+            let mut shared: Map<u32, u32> = Map::default();
+            for member in &standing.members {
+                of.get(member).into_iter().flatten().for_each(|place| *shared.entry(*place).or_insert(0) += 1);
+            }
+            let inside: Vec<u32> = shared.values().copied().collect();
+            if inside.into_iter().any(|both| f64::from(both) >= same * standing.members.len() as f64) {
+                continue;
+            }
+            let place = kept.len() as u32;
+            parent.push(place);
+            let mut both: Map<u32, u32> = Map::default();
+            for member in &standing.members {
+                by.get(member).into_iter().flatten().for_each(|place| *both.entry(*place).or_insert(0) += 1);
+            }
+            let mut alike: Vec<u32> = both
+                .into_iter()
+                .filter(|(other, both)| f64::from(*both) >= least(kept[*other as usize].members.len()))
+                .map(|(other, _)| other)
+                .collect();
+            alike.sort_unstable();
+            for other in alike {
+                let (x, y) = (root(&parent, place), root(&parent, other));
+                parent[x.max(y) as usize] = x.min(y);
+            }
+            standing.members.iter().for_each(|member| by.entry(*member).or_default().push(place));
+            kept.push(standing);
+        }
+        let mut place_of: Map<u32, usize> = Map::default();
+        for (place, standing) in kept.iter().enumerate() {
+            let top = root(&parent, place as u32);
+            let at = *place_of.entry(top).or_insert_with(|| {
+                campaigns.push(Campaign {
+                    finding: standing.finding,
+                    flagged: standing.flagged,
+                    groups: Vec::new(),
+                    members: Vec::new(),
+                    strength: standing.strength,
+                });
+                campaigns.len() - 1
+            });
+            campaigns[at].groups.push(standing.group);
+            campaigns[at].members.extend(&standing.members);
+        }
+        for (place, campaign) in campaigns.iter_mut().enumerate().skip(better) {
+            campaign.members.sort_unstable();
+            campaign.members.dedup();
+            campaign.members.iter().for_each(|member| of.entry(*member).or_default().push(place as u32));
+        }
+        start = end;
+    }
+    campaigns
+}
+
+fn root(parent: &[u32], mut place: u32) -> u32 {
+    while parent[place as usize] != place {
+        place = parent[place as usize];
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(group: GroupId, finding: Finding, flagged: bool, strength: f64, members: &[u32]) -> Standing {
+        Standing { group, finding, flagged, strength, members: members.to_vec() }
+    }
+
+    #[test]
+    fn overlapping_groups_of_one_verdict_are_one_campaign() {
+        let found = campaigns(
+            vec![
+                standing(0, Finding::Coordinated, true, 20.0, &[1, 2, 3, 4]),
+                standing(1, Finding::Coordinated, true, 30.0, &[3, 4, 5]),
+                standing(2, Finding::Coordinated, true, 10.0, &[7, 8, 9]),
+                standing(3, Finding::SingleSource, false, 90.0, &[1, 2, 6]),
+            ],
+            0.5,
+        );
+        assert_eq!(found.len(), 2, "the shadow's account 6 is not named");
+        assert_eq!((&found[0].members[..], &found[0].groups[..]), (&[1, 2, 3, 4, 5][..], &[1, 0][..]));
+        assert_eq!(found[1].members, [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_coordinated_group_lends_no_names_to_a_flagged_one() {
+        let found = campaigns(
+            vec![
+                standing(0, Finding::Coordinated, true, 20.0, &[1, 2, 3, 4]),
+                standing(1, Finding::Coordinated, false, 90.0, &[3, 4, 5, 6]),
+                standing(2, Finding::Coordinated, false, 90.0, &[4, 7, 8, 9]),
+                standing(3, Finding::Faded, false, 1.0, &[1, 2, 3]),
+            ],
+            0.5,
+        );
+        let members: Vec<&[u32]> = found.iter().map(|campaign| &campaign.members[..]).collect();
+        assert_eq!(members, [&[1, 2, 3, 4][..], &[4, 7, 8, 9]]);
+        assert_eq!((found[0].flagged, found[1].flagged), (true, false));
+    }
+}

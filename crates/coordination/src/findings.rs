@@ -1,0 +1,646 @@
+//! What is found: which groups pass, whom they name, and what is told of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::{AccountId, Accounts},
+    campaigns::{Campaign, Standing, campaigns},
+    cluster::{
+        Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS, WindowSum,
+    },
+    engine::Judge,
+    error_control::e_lond_bar,
+    group::{Group, GroupId, KeyEvidence},
+    hash::{Map, hash_strs},
+    identity::{Identities, Identity},
+    naming::{Judged, Named, name},
+    network::{Edge, Network, Pair},
+    params::{DAY, Params},
+    post::Millis,
+    shard::{Groups, Members},
+    uses::{Spans, Uses},
+};
+
+/// A group is named again when it has so many times the trials of the last time, and after a week with any.
+const MORE_TRIALS: f64 = 1.25;
+/// The same of a group that is not flagged.
+const MORE_TRIALS_OF_OTHERS: f64 = 1.6;
+const WEEK: Millis = 7 * DAY;
+/// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
+const COVERED: f64 = 0.9;
+/// Near misses told at a tick, nats short of the bar from which they are told, and nats nearer from which they are told again.
+const MOST_NEAR_MISSES: usize = 100;
+const NEAR_MISS: f64 = 5.0;
+const NEARER: f64 = 1.0;
+
+/// A group that has passed.
+#[derive(Serialize, Deserialize)]
+struct Passed {
+    /// How far it has passed: coordinated or single source.
+    finding: Finding,
+    terms: Terms,
+    /// Accounts that it names, in order, each with the naming that it is from.
+    named: Vec<(u32, Judged)>,
+    namings: Vec<Naming>,
+    /// Others with evidence for them, by the last naming.
+    others: Vec<Judged>,
+    /// Trials and time when accounts were last named.
+    named_trials: u64,
+    named_at: Millis,
+    /// Evidence then, nats.
+    strength: f64,
+    /// What the judge said of it then.
+    flagged: bool,
+    /// Whether it no longer holds.
+    faded: bool,
+    /// Whether it has ever named anybody.
+    told: bool,
+}
+
+impl Passed {
+    /// Takes over a naming. Accounts that were named before and have posted nothing since stay named: silence changes nothing.
+    fn take(&mut self, now: Named, uses: &Uses) {
+        let from = now.terms.from;
+        let silent = |account: AccountId| {
+            uses.account(account).and_then(|known| known.posts.back()).is_none_or(|(last, _)| *last < from)
+        };
+        self.named.retain(|(_, judged)| {
+            silent(judged.account) && now.named.binary_search_by_key(&judged.account, |new| new.account).is_err()
+        });
+        let mut namings = vec![now.terms];
+        for (naming, _) in &mut self.named {
+            let terms = self.namings[*naming as usize];
+            let place = namings.iter().position(|known| *known == terms);
+            *naming = place.unwrap_or_else(|| {
+                namings.push(terms);
+                namings.len() - 1
+            }) as u32;
+        }
+        self.named.extend(now.named.into_iter().map(|judged| (0, judged)));
+        self.named.sort_unstable_by_key(|(_, judged)| judged.account);
+        (self.namings, self.others) = (namings, now.others);
+        (self.faded, self.told) = (false, true);
+    }
+
+    fn members(&self) -> Vec<AccountId> {
+        self.named.iter().map(|(_, judged)| judged.account).collect()
+    }
+}
+
+/// All findings.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    passed: BTreeMap<GroupId, Passed>,
+    /// Discoveries so far: as anything, and as coordinated.
+    discoveries: [u64; 2],
+    /// Accounts of the groups that have passed as anything, and as coordinated, dropped ones too, and which of them an account is in.
+    discovered: [Discovered; 2],
+    identities: Identities,
+    /// How near to the bar a near miss was when it was told.
+    near_misses: BTreeMap<GroupId, f64>,
+    near_misses_told: u64,
+    told: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Discovered {
+    sizes: Vec<u32>,
+    of: Map<AccountId, Vec<u32>>,
+}
+
+impl Discovered {
+    /// Whether these accounts share half of the smaller group's with one that has passed before.
+    fn knows(&self, members: &[AccountId], share: f64) -> bool {
+        let mut both: Map<u32, u32> = Map::default();
+        for member in members {
+            for place in self.of.get(member).into_iter().flatten() {
+                *both.entry(*place).or_insert(0) += 1;
+            }
+        }
+        both.into_iter().any(|(place, both)| {
+            let smaller = (self.sizes[place as usize] as usize).min(members.len());
+            f64::from(both) >= share * smaller as f64
+        })
+    }
+
+    fn add(&mut self, members: &[AccountId]) {
+        let place = self.sizes.len() as u32;
+        self.sizes.push(members.len() as u32);
+        members.iter().for_each(|member| self.of.entry(*member).or_default().push(place));
+    }
+}
+
+/// What a tick is told of.
+pub(crate) struct Moment<'e> {
+    pub at: Millis,
+    /// The stream has ended.
+    pub last: bool,
+    /// Groups proposed so far.
+    pub proposed: u64,
+    /// Groups that will be dropped, in order.
+    pub leaving: &'e [GroupId],
+    pub uses: &'e Uses,
+    pub network: &'e Network,
+    pub accounts: &'e Accounts,
+    pub judge: &'e dyn Judge,
+    pub params: &'e Params,
+}
+
+impl Findings {
+    /// Judges the groups with new trials, names the accounts of those that pass, and tells what is new.
+    pub(crate) fn tick(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>, clusters: &mut Vec<Cluster>) {
+        let fresh: Vec<GroupId> = groups.fresh();
+        let passed = self.judge(moment, &fresh, groups);
+        let named = self.name(moment, groups);
+        let leaving = moment.leaving.iter().any(|id| self.passed.contains_key(id));
+        if passed || named || leaving || moment.last {
+            self.tell(moment, groups, clusters);
+        }
+        self.tell_near_misses(moment, &fresh, groups, clusters);
+        for id in fresh {
+            if let Some(group) = groups.get_mut(id) {
+                group.fresh = false;
+            }
+        }
+    }
+
+    /// Which groups pass, by e-LOND: of all that is ever told at most a share of alpha is false on average.
+    fn judge(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &mut Groups<'_>) -> bool {
+        let params = moment.params;
+        let mut some = false;
+        for &id in fresh {
+            let Some(group) = groups.get_mut(id) else { continue };
+            let known = self.passed.get(&id).map(|passed| passed.finding);
+            if known == Some(Finding::Coordinated) {
+                continue;
+            }
+            let log_e = group.log_e();
+            for (place, finding) in [Finding::SingleSource, Finding::Coordinated].into_iter().enumerate() {
+                if known.is_some_and(|known| known <= finding) {
+                    continue;
+                }
+                let bar = e_lond_bar(id, self.discoveries[place], params.alpha);
+                if log_e < bar {
+                    continue;
+                }
+                group.settle();
+                if finding == Finding::Coordinated && group.leave_one_out() < bar {
+                    continue;
+                }
+                some = true;
+                let terms = Terms {
+                    alpha: params.alpha,
+                    safety: params.safety,
+                    proposed: group.members.len(),
+                    born: group.born,
+                    number: id,
+                    discoveries: self.discoveries[place],
+                    bar,
+                };
+                if !self.discovered[place].knows(&group.members, params.same_campaign) {
+                    self.discoveries[place] += 1;
+                }
+                self.discovered[place].add(&group.members);
+                let passed = self.passed.entry(id).or_insert_with(|| Passed {
+                    finding,
+                    terms,
+                    named: Vec::new(),
+                    namings: Vec::new(),
+                    others: Vec::new(),
+                    named_trials: 0,
+                    named_at: Millis::MIN,
+                    strength: 0.0,
+                    flagged: false,
+                    faded: false,
+                    told: false,
+                });
+                (passed.finding, passed.terms, passed.named_trials) = (finding, terms, 0);
+            }
+        }
+        some
+    }
+
+    /// Names the accounts of groups that have passed and have new posts.
+    fn name(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>) -> bool {
+        let params = moment.params;
+        let mut spans: Option<Spans> = None;
+        let mut some = false;
+        let due: Vec<GroupId> = self
+            .passed
+            .iter()
+            .filter(|(id, passed)| {
+                groups.get(**id).is_some_and(|group| {
+                    let factor = if passed.flagged { MORE_TRIALS } else { MORE_TRIALS_OF_OTHERS };
+                    let more = group.trials as f64 >= factor * passed.named_trials as f64;
+                    let quiet = moment.at - group.touched >= DAY || moment.at - passed.named_at >= WEEK;
+                    let leaving = moment.leaving.binary_search(id).is_ok();
+                    group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
+                })
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(group) = groups.get_mut(id) else { continue };
+            if !moment.last && self.is_covered(id) {
+                if let Some(passed) = self.passed.get_mut(&id) {
+                    (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+                }
+                continue;
+            }
+            group.settle();
+            let spans = spans.get_or_insert_with(|| moment.uses.spans());
+            let now = name(&group.members, moment.uses, spans, params).unwrap_or_default();
+            some = true;
+            let Some(passed) = self.passed.get_mut(&id) else { continue };
+            (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+            passed.strength = group.leave_one_out();
+            if now.named.len() < params.min_members {
+                passed.faded = passed.told && group.log_e_of_late(moment.at) < -params.alpha.ln();
+                // A group that is quiet goes on as it was last named.
+                continue;
+            }
+            passed.take(now, moment.uses);
+            if passed.finding == Finding::Coordinated {
+                let draft = groups.get(id).and_then(|group| self.draft(id, group, moment));
+                let flagged = draft.is_some_and(|cluster| moment.judge.inauthentic(&cluster));
+                if let Some(passed) = self.passed.get_mut(&id) {
+                    passed.flagged = flagged;
+                }
+            }
+        }
+        some
+    }
+
+    /// Whether a stronger group of the same verdict names nearly all that this one names.
+    fn is_covered(&self, id: GroupId) -> bool {
+        let Some(this) = self.passed.get(&id).filter(|this| this.told && !this.faded) else { return false };
+        self.passed.iter().any(|(other_id, other)| {
+            let same = (other.finding, other.flagged, other.told, other.faded) == (this.finding, this.flagged, true, false);
+            let stronger = (other.strength, *other_id) > (this.strength, id);
+            if !same || !stronger || other.named.len() < this.named.len() {
+                return false;
+            }
+            let named = |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
+            let both = this.named.iter().filter(|(_, judged)| named(judged.account)).count();
+            both as f64 >= COVERED * this.named.len() as f64
+        })
+    }
+
+    fn tell(&mut self, moment: &Moment<'_>, groups: &Groups<'_>, clusters: &mut Vec<Cluster>) {
+        let params = moment.params;
+        let mut standings: Vec<Standing> = Vec::new();
+        for (id, passed) in self.passed.iter().filter(|(_, passed)| passed.told) {
+            let Some(group) = groups.get(*id) else { continue };
+            let finding = if passed.faded { Finding::Faded } else { passed.finding };
+            let strength = match finding {
+                Finding::Coordinated => group.leave_one_out(),
+                _ => group.log_e(),
+            };
+            let members = passed.members();
+            standings.push(Standing {
+                group: *id,
+                finding,
+                flagged: passed.flagged && finding == Finding::Coordinated,
+                strength,
+                members,
+            });
+        }
+        let campaigns = campaigns(standings, params.same_campaign);
+        let called = |number: AccountId| {
+            let account = moment.accounts.name(number);
+            format!("{}:{}", account.platform, account.account_id)
+        };
+        let leaving =
+            |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
+        for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
+            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
+                self.told += 1;
+                clusters.push(cluster);
+            }
+        }
+    }
+
+    /// Groups that came close and are no part of what passed, the nearest first.
+    fn tell_near_misses(
+        &mut self,
+        moment: &Moment<'_>,
+        fresh: &[GroupId],
+        groups: &Groups<'_>,
+        clusters: &mut Vec<Cluster>,
+    ) {
+        let params = moment.params;
+        let mut near: Vec<(f64, GroupId)> = Vec::new();
+        let all = if moment.last { groups.ids() } else { fresh.to_vec() };
+        for id in all {
+            let Some(group) = groups.get(id) else { continue };
+            if self.passed.contains_key(&id) {
+                continue;
+            }
+            let bar = e_lond_bar(id, self.discoveries[1], params.alpha);
+            let log_e = group.log_e();
+            if log_e <= 0.0 || (!moment.last && bar - log_e > NEAR_MISS) {
+                continue;
+            }
+            let short = bar - group.leave_one_out();
+            let before = self.near_misses.get(&id);
+            let nearer = before.is_none_or(|before| before - short >= NEARER);
+            if (moment.last && short < bar) || (short <= NEAR_MISS && nearer) {
+                near.push((short, id));
+            }
+        }
+        near.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+        let mut told: Vec<Members> = Vec::new();
+        for (short, id) in near {
+            if told.len() == MOST_NEAR_MISSES {
+                break;
+            }
+            let Some(group) = groups.get(id) else { continue };
+            let shadow = self.discovered[0].knows(&group.members, params.same_campaign)
+                || told.iter().any(|other| overlap(other, &group.members) >= params.same_campaign);
+            if shadow {
+                continue;
+            }
+            told.push(group.members.clone());
+            self.near_misses.insert(id, short);
+            self.near_misses_told += 1;
+            let terms = Terms {
+                alpha: params.alpha,
+                safety: params.safety,
+                proposed: group.members.len(),
+                born: group.born,
+                number: id,
+                discoveries: self.discoveries[1],
+                bar: e_lond_bar(id, self.discoveries[1], params.alpha),
+            };
+            let mut cluster = numbers(group, terms, Finding::NearMiss, moment);
+            let names: Vec<String> = group
+                .members
+                .iter()
+                .map(|member| moment.accounts.name(*member))
+                .map(|account| format!("{}:{}", account.platform, account.account_id))
+                .collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            cluster.id = format!("n-{:016x}", hash_strs(group.born as u64, &names));
+            cluster.members = group
+                .members
+                .iter()
+                .filter_map(|account| member(&proposed(*account), 0, false, moment.accounts))
+                .collect();
+            cluster.members.sort_by(|x, y| x.account.cmp(&y.account));
+            cluster.ties = ties(&group.members, moment);
+            clusters.push(cluster);
+        }
+    }
+
+    /// The cluster of one group by itself, as the judge sees it.
+    fn draft(&self, id: GroupId, group: &Group, moment: &Moment<'_>) -> Option<Cluster> {
+        let passed = self.passed.get(&id)?;
+        let mut cluster = numbers(group, passed.terms, passed.finding, moment);
+        cluster.namings.clone_from(&passed.namings);
+        let named = passed.named.iter();
+        cluster.members =
+            named.filter_map(|(naming, judged)| member(judged, *naming as usize, false, moment.accounts)).collect();
+        cluster.members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
+        cluster.ties = ties(&passed.members(), moment);
+        Some(cluster)
+    }
+
+    /// A campaign: the numbers are those of its strongest group; what other groups name is added.
+    fn cluster(
+        &self,
+        campaign: &Campaign,
+        identity: Identity,
+        moment: &Moment<'_>,
+        groups: &Groups<'_>,
+    ) -> Option<Cluster> {
+        let (&best, others) = campaign.groups.split_first()?;
+        let mut cluster = self.draft(best, groups.get(best)?, moment)?;
+        let mut named: Map<AccountId, (usize, &Judged)> = Map::default();
+        let own: Vec<AccountId> = self.passed.get(&best)?.members();
+        for id in others {
+            let passed = self.passed.get(id)?;
+            let first = cluster.namings.len();
+            for (naming, judged) in &passed.named {
+                if own.binary_search(&judged.account).is_err() {
+                    let known = named.entry(judged.account).or_insert((first + *naming as usize, judged));
+                    if judged.nats > known.1.nats {
+                        *known = (first + *naming as usize, judged);
+                    }
+                }
+            }
+            cluster.namings.extend(&passed.namings);
+        }
+        let elsewhere = named.into_values().filter_map(|(naming, judged)| member(judged, naming, true, moment.accounts));
+        cluster.members.extend(elsewhere);
+        cluster.members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
+        if !others.is_empty() {
+            cluster.ties = ties(&campaign.members, moment);
+        }
+        keep_used_namings(&mut cluster);
+        cluster.id = identity.id;
+        cluster.version = identity.version;
+        cluster.lineage = identity.lineage;
+        cluster.absorbed = identity.absorbed;
+        cluster.finding = campaign.finding;
+        cluster.flagged = campaign.flagged;
+        cluster.single_source =
+            (campaign.finding == Finding::SingleSource).then_some(crate::cluster::SingleSource::BestSource);
+        Some(cluster)
+    }
+
+    /// What was last said of a group that is dropped stays said.
+    pub(crate) fn drop_group(&mut self, id: GroupId) {
+        self.passed.remove(&id);
+        self.near_misses.remove(&id);
+    }
+
+    pub(crate) fn has_passed(&self, id: GroupId) -> bool {
+        self.passed.contains_key(&id)
+    }
+
+    /// What namings say of an account, by account: of its strongest group, whether it names it or not.
+    pub(crate) fn judged(&self) -> BTreeMap<AccountId, (f64, f64)> {
+        let mut best: BTreeMap<AccountId, (f64, f64)> = BTreeMap::new();
+        for passed in self.passed.values().filter(|passed| !passed.faded) {
+            for judged in passed.named.iter().map(|(_, judged)| judged).chain(&passed.others) {
+                let known = best.entry(judged.account).or_insert((judged.nats, judged.posterior));
+                if (judged.posterior, judged.nats) > (known.1, known.0) {
+                    *known = (judged.nats, judged.posterior);
+                }
+            }
+        }
+        best
+    }
+
+    /// Accounts that flagged or coordinated clusters name, as last told.
+    pub(crate) fn is_named(&self, account: AccountId) -> bool {
+        self.identities.names(account)
+    }
+
+    pub(crate) fn discoveries(&self) -> u64 {
+        self.discoveries[1]
+    }
+
+    pub(crate) fn near_misses_told(&self) -> u64 {
+        self.near_misses_told
+    }
+
+    pub(crate) fn told(&self) -> u64 {
+        self.told
+    }
+}
+
+/// Namings that no member is from go; the first, of the cluster's own group, stays.
+fn keep_used_namings(cluster: &mut Cluster) {
+    let used = |place: usize| place == 0 || cluster.members.iter().any(|member| member.naming == place);
+    let kept: Vec<usize> = (0..cluster.namings.len()).filter(|place| used(*place)).collect();
+    cluster.namings = kept.iter().map(|place| cluster.namings[*place]).collect();
+    for member in &mut cluster.members {
+        member.naming = kept.binary_search(&member.naming).unwrap_or_default();
+    }
+}
+
+fn overlap(a: &[AccountId], b: &[AccountId]) -> f64 {
+    let both = a.iter().filter(|account| b.binary_search(account).is_ok()).count();
+    both as f64 / a.len().min(b.len()).max(1) as f64
+}
+
+/// An account of which nothing but its being proposed is said.
+pub(crate) fn proposed(account: AccountId) -> Judged {
+    Judged { account, nats: 0.0, posterior: 0.0, outcomes: [0; 5], dropped: Default::default(), proposed: true }
+}
+
+pub(crate) fn member(judged: &Judged, naming: usize, elsewhere: bool, accounts: &Accounts) -> Option<Member> {
+    let known = accounts.get(judged.account)?;
+    let mut behaviour = known.behaviour.clone();
+    behaviour.posts_on_cluster_keys = judged.outcomes[..4].iter().map(|n| u64::from(*n)).sum();
+    Some(Member {
+        account: accounts.name(judged.account),
+        account_name: known.name.to_string(),
+        log_e: judged.nats,
+        posterior: (judged.posterior > 0.0).then_some(judged.posterior),
+        outcomes: judged.outcomes,
+        dropped: judged
+            .dropped
+            .iter()
+            .map(|(name, nats)| DroppedSource { kind: name.source_kind, source: name.source().to_owned(), nats: *nats })
+            .collect(),
+        proposed: judged.proposed,
+        naming,
+        elsewhere,
+        behaviour,
+    })
+}
+
+/// A group's numbers, without members and identity.
+fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -> Cluster {
+    let trials = moment.uses.trials();
+    let windows: Vec<WindowSum> = (0..3)
+        .map(|at| {
+            let (crowd, near) = group.others(at, trials);
+            let (nats, losses) = (group.nats[at], group.losses[at]);
+            WindowSum { width: WINDOWS[at], nats, losses, group: group.outcomes[at], crowd, near }
+        })
+        .collect();
+    let best = (1..3).fold(0, |best, at| if group.nats[at] > group.nats[best] { at } else { best });
+    let mut sources: Vec<SourceNats> = group
+        .sources()
+        .map(|(_, source)| SourceNats {
+            kind: source.name.source_kind,
+            source: source.name.source().to_owned(),
+            nats: source.nats,
+        })
+        .collect();
+    sources.sort_by(|x, y| {
+        y.nats[best].total_cmp(&x.nats[best]).then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source)))
+    });
+    let mut evidence: Vec<Evidence> = group.evidence().map(|key| listed(key, moment.accounts)).collect();
+    evidence.sort_by(|x, y| {
+        let key = |e: &Evidence| (e.kind, e.source.clone(), e.key.clone());
+        y.nats[best].total_cmp(&x.nats[best]).then_with(|| key(x).cmp(&key(y)))
+    });
+    let times = || evidence.iter().flat_map(|e| e.posts.iter().map(|post| post.created_at));
+    let kinds = TraceKind::ALL.into_iter().zip(group.kinds).map(|(kind, nats)| (kind, nats[best]));
+    Cluster {
+        id: String::new(),
+        version: 1,
+        lineage: Vec::new(),
+        absorbed: Vec::new(),
+        finding,
+        single_source: None,
+        flagged: false,
+        members: Vec::new(),
+        first_seen: times().min().unwrap_or(group.born),
+        last_seen: times().max().unwrap_or(group.touched),
+        log_e: group.log_e(),
+        log_e_leave_one_source_out: group.leave_one_out(),
+        candidates_tested: moment.proposed,
+        terms,
+        history: group.history,
+        windows,
+        namings: Vec::new(),
+        nats_by_kind: kinds.filter(|(_, nats)| *nats != 0.0).collect(),
+        nats_by_source: sources,
+        unlisted: group.unlisted,
+        evidence,
+        ties: Vec::new(),
+    }
+}
+
+fn listed(key: &KeyEvidence, accounts: &Accounts) -> Evidence {
+    let mut posts: Vec<PostRef> = key
+        .posts
+        .iter()
+        .map(|post| PostRef {
+            created_at: post.at,
+            id: post.post.to_string(),
+            account: accounts.name(post.account),
+            manner: post.manner,
+            gains: post.gains,
+        })
+        .collect();
+    posts.sort_by(|x, y| (x.created_at, &x.id, &x.account).cmp(&(y.created_at, &y.id, &y.account)));
+    Evidence {
+        kind: key.name.kind,
+        key: key.name.key.to_string(),
+        source: key.name.source().to_owned(),
+        source_kind: key.name.source_kind,
+        nats: key.nats,
+        posts,
+    }
+}
+
+/// Ties among some accounts, in order, strongest first.
+fn ties(members: &[AccountId], moment: &Moment<'_>) -> Vec<Tie> {
+    let mut ties: Vec<Tie> = Vec::new();
+    for &one in members {
+        for &other in moment.network.neighbours(one) {
+            if one < other && members.binary_search(&other).is_ok() {
+                let edge = moment.network.edge((one, other));
+                ties.extend(edge.and_then(|edge| tie((one, other), edge, moment.accounts)));
+            }
+        }
+    }
+    sort_ties(&mut ties);
+    ties
+}
+
+pub(crate) fn tie((a, b): Pair, edge: &Edge, accounts: &Accounts) -> Option<Tie> {
+    accounts.get(a)?;
+    accounts.get(b)?;
+    let (a, b) = (accounts.name(a), accounts.name(b));
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    let Edge { keys, expected, nats, kind, lag } = *edge;
+    Some(Tie { a, b, kind, co_acts: keys, expected, nats, median_lag_s: lag })
+}
+
+pub(crate) fn sort_ties(ties: &mut [Tie]) {
+    ties.sort_by(|x, y| y.nats.total_cmp(&x.nats).then_with(|| (&x.a, &x.b).cmp(&(&y.a, &y.b))));
+}
+
+/// Accounts shared.
+pub(crate) fn shared(members: Vec<AccountId>) -> Members {
+    Arc::from(members)
+}

@@ -1,0 +1,587 @@
+//! The outcome test of one group: does it repeat itself more than everybody else does, and more than the people around it do?
+//!
+//! Each post has one outcome against a group, in each window: the rarest thing in it that *another* member used within the window before.
+//! The group bets on the outcomes that it has had more often than the null says. With g = (own earlier trials with the outcome + 1/2) / (all
+//! + 5/2), and h = 2 max(c, d), c the rate of everybody else's posts since the group's birth or in the last six hours, d that of the
+//! people near it, a member's post multiplies the window's e-value by g / h, at most e^4, if its outcome is bet on; else by
+//! (1 - sum g) / (1 - sum h) over the outcomes bet on, if that is less than 1. The bets are chosen before the post is seen. If every
+//! outcome's chance given the past is at most h, the expected factor is at most 1, so that the product is a test martingale.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::{
+    accounts::AccountId,
+    cluster::{Gain, Manner, TraceKind, TrialOutcome, Unlisted, WINDOWS},
+    hash::{Map, Set},
+    params::{DAY, HOUR, Params},
+    post::Millis,
+    uses::{KeyId, KeyName, RECENT, SourceId, Trial, Use, Uses},
+};
+
+/// Number of a group, in order of birth.
+pub(crate) type GroupId = u64;
+
+/// Rates of an imagined crowd, above those of most organic files: of own words, rare, middling and common keys, and nothing.
+pub(crate) const REFERENCE: [f64; 5] = [0.05, 0.03, 0.03, 0.1, 0.79];
+/// Posts of that crowd.
+const IMAGINED: f64 = 50.0;
+/// Posts of people near the group from which their rates count.
+const NEAR_POSTS: u64 = 50;
+/// A gain's bound, nats.
+pub(crate) const CAP: f64 = 4.0;
+/// Outcomes that can be bet on: all but nothing.
+const BETS: usize = 4;
+/// Live keys of a group, accounts near it, and sources that are told apart.
+const MOST_LIVE: usize = 4_096;
+const MOST_NEAR: usize = 10_000;
+const MOST_SOURCES: usize = 4_096;
+/// Days of a group's evidence that are kept apart.
+const DAYS: usize = 8;
+
+/// Which outcome a key gives, by how many accounts outside the group used it, of how many.
+pub(crate) fn rarity(kind: TraceKind, outside: usize, accounts: f64, popular: usize) -> TrialOutcome {
+    let outside_f = outside as f64;
+    if kind == TraceKind::Text {
+        TrialOutcome::OwnWords
+    } else if outside_f <= f64::max(2.0, f64::min(10.0, 0.001 * accounts)) {
+        TrialOutcome::Rare
+    } else if outside_f <= f64::min(100.0, 0.01 * accounts) {
+        TrialOutcome::Middling
+    } else if outside <= popular {
+        TrialOutcome::Common
+    } else {
+        TrialOutcome::Nothing
+    }
+}
+
+/// ln of the mean of exp.
+pub(crate) fn log_mean_exp(nats: [f64; 3]) -> f64 {
+    let most = nats.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    most + (nats.into_iter().map(|x| (x - most).exp()).sum::<f64>() / 3.0).ln()
+}
+
+/// A key that members used of late.
+#[derive(Serialize, Deserialize)]
+struct Live {
+    name: Arc<KeyName>,
+    /// The two newest uses by different members, the newest first.
+    newest: SmallVec<[MemberUse; 2]>,
+    /// Times of members' uses of the last six hours.
+    times: VecDeque<Millis>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct MemberUse {
+    at: Millis,
+    account: AccountId,
+    /// Not known for uses before the group's birth.
+    post: Option<Arc<str>>,
+    manner: Manner,
+}
+
+/// A post in the evidence.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct EvidencePost {
+    pub at: Millis,
+    pub account: AccountId,
+    pub post: Arc<str>,
+    pub manner: Manner,
+    pub gains: [Option<Gain>; 3],
+}
+
+/// What one key gave.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct KeyEvidence {
+    pub name: Arc<KeyName>,
+    pub nats: [f64; 3],
+    pub posts: Vec<EvidencePost>,
+}
+
+/// Gains of one source.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct SourceGains {
+    pub name: Arc<KeyName>,
+    pub nats: [f64; 3],
+}
+
+/// Counts as of one moment.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Rates {
+    crowd: [[u64; BETS]; 3],
+    crowd_posts: u64,
+    near: [[u64; BETS]; 3],
+    near_posts: u64,
+}
+
+/// A group of accounts, frozen at birth, and its test.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Group {
+    /// In order.
+    pub members: Arc<[AccountId]>,
+    pub born: Millis,
+    /// Event time from the stream's first use to its birth.
+    pub history: Millis,
+    /// Trials of everybody before its birth.
+    before: u64,
+    live: Map<KeyId, Live>,
+    next_sweep: usize,
+    near: Set<AccountId>,
+    rates: Rates,
+    /// The same at every tick of the last six hours.
+    past: VecDeque<(Millis, Rates)>,
+    /// What each outcome's chance is taken for, as of the last tick.
+    null: [[f64; BETS]; 3],
+    /// Outcomes of its own trials.
+    pub outcomes: [[u64; 5]; 3],
+    pub trials: u64,
+    /// Sum of gains and losses, and of losses, by window.
+    pub nats: [f64; 3],
+    pub losses: [f64; 3],
+    days: VecDeque<(i64, [f64; 3])>,
+    sources: Map<SourceId, SourceGains>,
+    /// The most that a source gave which is no longer told apart: it may come back.
+    forgotten: [f64; 3],
+    /// The statistic without its best source; none since the last trial.
+    without_best: Option<f64>,
+    pub kinds: [[f64; 3]; TraceKind::ALL.len()],
+    evidence: BTreeMap<KeyId, KeyEvidence>,
+    listed: usize,
+    pub unlisted: Unlisted,
+    /// The last trial.
+    pub touched: Millis,
+    /// Whether there is a trial that was not judged yet.
+    pub fresh: bool,
+    /// Components of the network that members are in, and when that was looked up.
+    components: Vec<u64>,
+    generation: u64,
+}
+
+/// What a post touches of a group, and what comes of it.
+pub(crate) struct Touched {
+    /// Keys that the group holds from now on.
+    pub held: SmallVec<[KeyId; 2]>,
+    /// Whether its account is near the group from now on.
+    pub near: bool,
+}
+
+/// Tells whether an account is tied to a group.
+pub(crate) trait Components {
+    fn components(&self, account: AccountId) -> [Option<u64>; 2];
+    fn generation(&self) -> u64;
+}
+
+impl Group {
+    pub(crate) fn new(members: Arc<[AccountId]>, born: Millis, start: Millis, uses: &Uses) -> Group {
+        let mut group = Group {
+            born,
+            history: (born - start).max(0),
+            before: uses.trials(),
+            live: Map::default(),
+            next_sweep: 64,
+            near: Set::default(),
+            rates: Rates::default(),
+            past: VecDeque::new(),
+            null: [[0.0; BETS]; 3],
+            outcomes: [[0; 5]; 3],
+            trials: 0,
+            nats: [0.0; 3],
+            losses: [0.0; 3],
+            days: VecDeque::new(),
+            sources: Map::default(),
+            forgotten: [0.0; 3],
+            without_best: None,
+            kinds: Default::default(),
+            evidence: BTreeMap::new(),
+            listed: 0,
+            unlisted: Unlisted::default(),
+            touched: born,
+            fresh: false,
+            components: Vec::new(),
+            generation: u64::MAX,
+            members: members.clone(),
+        };
+        let mut past: Vec<(Millis, AccountId, KeyId)> = Vec::new();
+        for member in members.iter() {
+            let posts = uses.account(*member).into_iter().flat_map(|account| &account.posts);
+            for (at, keys) in posts.filter(|(at, _)| born - at <= DAY) {
+                past.extend(keys.iter().map(|key| (*at, *member, *key)));
+            }
+        }
+        past.sort_unstable();
+        for (at, account, key) in past {
+            if let Some(known) = uses.key(key) {
+                group.remember(key, &known.name, MemberUse { at, account, post: None, manner: Manner::Plain });
+            }
+        }
+        group
+    }
+
+    /// Keys that members used of late.
+    pub(crate) fn held(&self) -> impl Iterator<Item = KeyId> {
+        self.live.keys().copied()
+    }
+
+    /// Accounts near the group.
+    pub(crate) fn near(&self) -> impl Iterator<Item = AccountId> {
+        self.near.iter().copied()
+    }
+
+    pub(crate) fn is_member(&self, account: AccountId) -> bool {
+        self.members.binary_search(&account).is_ok()
+    }
+
+    fn remember(&mut self, key: KeyId, name: &Arc<KeyName>, used: MemberUse) {
+        let live = self.live.entry(key).or_insert_with(|| Live {
+            name: name.clone(),
+            newest: SmallVec::new(),
+            times: VecDeque::new(),
+        });
+        while live.times.front().is_some_and(|at| used.at - at > RECENT) {
+            live.times.pop_front();
+        }
+        live.times.push_back(used.at);
+        live.newest.retain(|known| known.account != used.account);
+        let place = live.newest.iter().position(|known| known.at <= used.at).unwrap_or(live.newest.len());
+        live.newest.insert(place, used);
+        live.newest.truncate(2);
+    }
+
+    /// Takes in a post: of a member it is a trial, of anybody else a count.
+    pub(crate) fn post(&mut self, trial: &Trial, components: &impl Components, params: &Params) -> Touched {
+        let (at, account) = (trial.at, trial.account);
+        let member = self.is_member(account);
+        let found = self.found(trial, params);
+        let mut touched = Touched { held: SmallVec::new(), near: false };
+        if member {
+            self.bet(trial, &found, params);
+            self.touched = self.touched.max(at);
+            self.fresh = true;
+            for used in &trial.uses {
+                if !self.live.contains_key(&used.key) {
+                    touched.held.push(used.key);
+                }
+                let manner = manner(trial, used.name.kind);
+                self.remember(
+                    used.key,
+                    &used.name,
+                    MemberUse { at, account, post: Some(trial.post.clone()), manner },
+                );
+            }
+            return touched;
+        }
+        let near = self.near.contains(&account);
+        for (window, (outcome, _)) in found.iter().enumerate() {
+            if let Some(count) = self.rates.crowd[window].get_mut(*outcome as usize) {
+                *count += 1;
+                self.rates.near[window][*outcome as usize] += u64::from(near);
+            }
+        }
+        if !near
+            && found[2].0 == TrialOutcome::OwnWords
+            && self.near.len() < MOST_NEAR
+            && !self.tied(account, components)
+        {
+            self.near.insert(account);
+            touched.near = true;
+        }
+        touched
+    }
+
+    /// A post of an account near the group that used nothing of it counts, too.
+    pub(crate) fn near_post(&mut self) {
+        self.rates.near_posts += 1;
+    }
+
+    fn tied(&mut self, account: AccountId, network: &impl Components) -> bool {
+        if self.generation != network.generation() {
+            self.generation = network.generation();
+            self.components = self.members.iter().flat_map(|member| network.components(*member)).flatten().collect();
+            self.components.sort_unstable();
+            self.components.dedup();
+        }
+        network.components(account).into_iter().flatten().any(|of| self.components.binary_search(&of).is_ok())
+    }
+
+    /// The post's outcome in each window, with the use that gave it.
+    fn found<'t>(&self, trial: &'t Trial, params: &Params) -> [(TrialOutcome, Option<&'t Use>); 3] {
+        let mut best: [(TrialOutcome, Option<&Use>); 3] = [(TrialOutcome::Nothing, None); 3];
+        for used in &trial.uses {
+            let Some(live) = self.live.get(&used.key) else { continue };
+            let Some(newest) = live.newest.iter().find(|known| known.account != trial.account) else { continue };
+            let age = trial.at - newest.at;
+            if !(0..=WINDOWS[2]).contains(&age) {
+                continue;
+            }
+            let text = used.name.kind == TraceKind::Text;
+            let inside = live.times.iter().filter(|at| trial.at - **at <= RECENT).count();
+            // The account itself is in neither count, member or not.
+            let outside = (used.recent as usize).saturating_sub(inside);
+            let outcome = rarity(used.name.kind, outside, f64::from(trial.active), params.popular);
+            for (window, width) in WINDOWS.into_iter().enumerate() {
+                if age <= width && (text || width < DAY) && outcome < best[window].0 {
+                    best[window] = (outcome, Some(used));
+                }
+            }
+        }
+        best
+    }
+
+    fn bet(&mut self, trial: &Trial, found: &[(TrialOutcome, Option<&Use>); 3], params: &Params) {
+        let day = trial.at.div_euclid(DAY);
+        let mut gains: [Option<Gain>; 3] = [None; 3];
+        let mut moved = [0.0; 3];
+        for (window, (outcome, _)) in found.iter().enumerate() {
+            let (mut sum_g, mut sum_h, mut gain, mut bets) = (0.0, 0.0, None, false);
+            for bet in TrialOutcome::ALL.into_iter().take(BETS) {
+                let g = (self.outcomes[window][bet as usize] as f64 + 0.5) / (self.trials as f64 + 2.5);
+                let h = self.null[window][bet as usize];
+                if g > h {
+                    bets = true;
+                    (sum_g, sum_h) = (sum_g + g, sum_h + h);
+                    if bet == *outcome {
+                        gain = Some(Gain { outcome: bet, g, h });
+                    }
+                }
+            }
+            if let Some(gain) = gain {
+                moved[window] = gain.nats();
+                gains[window] = Some(gain);
+            } else if bets {
+                moved[window] = ((1.0 - sum_g).max(1e-9) / (1.0 - sum_h).max(1e-9)).ln().min(0.0);
+                self.losses[window] += moved[window];
+            }
+            self.nats[window] += moved[window];
+        }
+        for (window, (outcome, _)) in found.iter().enumerate() {
+            self.outcomes[window][*outcome as usize] += 1;
+        }
+        self.trials += 1;
+        self.without_best = None;
+        match self.days.back_mut().filter(|known| known.0 >= day) {
+            Some((_, nats)) => nats.iter_mut().zip(moved).for_each(|(sum, nats)| *sum += nats),
+            None => self.days.push_back((day, moved)),
+        }
+        if self.days.len() > DAYS {
+            self.days.pop_front();
+        }
+        // By use: one post may give through one key in one window and through another in another.
+        for used in &trial.uses {
+            let mut mine: [Option<Gain>; 3] = [None; 3];
+            for window in 0..3 {
+                if found[window].1.is_some_and(|by| by.key == used.key) {
+                    mine[window] = gains[window];
+                }
+            }
+            if mine.iter().any(Option::is_some) {
+                self.gained(trial, used, mine, params);
+            }
+        }
+    }
+
+    fn gained(&mut self, trial: &Trial, used: &Use, gains: [Option<Gain>; 3], params: &Params) {
+        let nats = gains.map(|gain| gain.map_or(0.0, Gain::nats));
+        let add = |sum: &mut [f64; 3]| sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats);
+        add(&mut self.kinds[used.name.kind as usize]);
+        if self.sources.len() >= MOST_SOURCES && !self.sources.contains_key(&used.name.source_id()) {
+            self.forget_sources();
+        }
+        let source = self
+            .sources
+            .entry(used.name.source_id())
+            .or_insert_with(|| SourceGains { name: used.name.clone(), nats: self.forgotten });
+        add(&mut source.nats);
+        let key = self
+            .evidence
+            .entry(used.key)
+            .or_insert_with(|| KeyEvidence { name: used.name.clone(), nats: [0.0; 3], posts: Vec::new() });
+        add(&mut key.nats);
+        let before = key.posts.len();
+        // Whom it repeats belongs to the evidence, too.
+        if let Some(live) = self.live.get(&used.key) {
+            for repeated in live.newest.iter().rev().filter(|known| known.account != trial.account) {
+                if let Some(post) = &repeated.post
+                    && key.posts.iter().all(|known| known.post != *post || known.account != repeated.account)
+                {
+                    let MemberUse { at, account, manner, .. } = repeated.clone();
+                    key.posts.push(EvidencePost { at, account, post: post.clone(), manner, gains: [None; 3] });
+                }
+            }
+        }
+        key.posts.push(EvidencePost {
+            at: trial.at,
+            account: trial.account,
+            post: trial.post.clone(),
+            manner: manner(trial, used.name.kind),
+            gains,
+        });
+        self.listed += key.posts.len() - before;
+        if self.listed > params.max_evidence + params.max_evidence / 4 {
+            self.cut_evidence(params.max_evidence);
+        }
+    }
+
+    /// Sources that gave least are no longer told apart: none of them is the best.
+    fn forget_sources(&mut self) {
+        let most = |source: &SourceGains| source.nats.into_iter().fold(0.0, f64::max);
+        let mut order: Vec<(f64, SourceId)> = self.sources.iter().map(|(id, source)| (most(source), *id)).collect();
+        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+        for (_, id) in &order[..order.len() / 4] {
+            if let Some(source) = self.sources.remove(id) {
+                self.forgotten.iter_mut().zip(source.nats).for_each(|(most, nats)| *most = most.max(nats));
+            }
+        }
+    }
+
+    /// Keeps the keys that gave most.
+    fn cut_evidence(&mut self, most: usize) {
+        let gave = |key: &KeyEvidence| key.nats.into_iter().fold(0.0, f64::max) / key.posts.len().max(1) as f64;
+        let mut order: Vec<(f64, KeyId)> = self.evidence.iter().map(|(id, key)| (gave(key), *id)).collect();
+        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(y.1.cmp(&x.1)));
+        for (_, id) in order {
+            if self.listed <= most {
+                return;
+            }
+            if let Some(key) = self.evidence.remove(&id) {
+                self.listed -= key.posts.len();
+                self.unlisted.trials += key.posts.iter().filter(|post| post.gains.iter().any(Option::is_some)).count() as u64;
+                self.unlisted.nats.iter_mut().zip(key.nats).for_each(|(sum, nats)| *sum += nats);
+            }
+        }
+    }
+
+    /// Whether a tick may be passed over: nothing happens to a group that is silent, so that once a day is enough.
+    pub(crate) fn rests(&self, now: Millis) -> bool {
+        now - self.touched > 2 * DAY && self.past.back().is_some_and(|(at, _)| now - at < DAY)
+    }
+
+    /// At a tick: what is expected of others is settled until the next one, and what is no longer live is forgotten. Returns the keys that
+    /// the group no longer holds.
+    pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) -> Vec<KeyId> {
+        self.rates.crowd_posts = (trials - self.before).saturating_sub(self.trials);
+        while self.past.front().is_some_and(|(at, _)| now - at > RECENT) && self.past.len() > 1 {
+            self.past.pop_front();
+        }
+        let of_late = self.past.front().map(|(_, rates)| *rates).unwrap_or_default();
+        for window in 0..3 {
+            for outcome in 0..BETS {
+                let rate = |since: &Rates| -> f64 {
+                    let x = (self.rates.crowd[window][outcome] - since.crowd[window][outcome]) as f64;
+                    let n = (self.rates.crowd_posts - since.crowd_posts) as f64;
+                    let crowd = (x + IMAGINED * REFERENCE[outcome]) / (n + IMAGINED);
+                    let (y, m) = (
+                        self.rates.near[window][outcome] - since.near[window][outcome],
+                        self.rates.near_posts - since.near_posts,
+                    );
+                    let near = if m >= NEAR_POSTS { (y as f64 + 1.0) / (m as f64 + 5.0) } else { 0.0 };
+                    crowd.max(near)
+                };
+                self.null[window][outcome] = params.safety * rate(&Rates::default()).max(rate(&of_late));
+            }
+        }
+        self.past.push_back((now, self.rates));
+        let mut gone: Vec<KeyId> = Vec::new();
+        // What is no longer live does no harm: it is looked for when the table has doubled.
+        if self.live.len() < self.next_sweep {
+            return gone;
+        }
+        self.live.retain(|id, live| {
+            let age = live.newest.first().map_or(Millis::MAX, |newest| now - newest.at);
+            let kept = age <= if live.name.kind == TraceKind::Text { DAY } else { RECENT };
+            if !kept {
+                gone.push(*id);
+            }
+            kept
+        });
+        if self.live.len() > MOST_LIVE {
+            let newest = |live: &Live| live.newest.first().map_or(Millis::MIN, |newest| newest.at);
+            let mut order: Vec<(Millis, KeyId)> = self.live.iter().map(|(id, live)| (newest(live), *id)).collect();
+            order.sort_unstable();
+            for (_, id) in &order[..self.live.len() - MOST_LIVE] {
+                self.live.remove(id);
+                gone.push(*id);
+            }
+        }
+        self.next_sweep = (2 * self.live.len()).clamp(64, MOST_LIVE);
+        gone.sort_unstable();
+        gone
+    }
+
+    /// ln of the e-value.
+    pub(crate) fn log_e(&self) -> f64 {
+        log_mean_exp(self.nats)
+    }
+
+    /// The least of the same with one source's gains left out.
+    pub(crate) fn leave_one_out(&self) -> f64 {
+        self.without_best.unwrap_or_else(|| self.work_out_without_best())
+    }
+
+    /// Works the statistic out after new trials.
+    pub(crate) fn settle(&mut self) {
+        self.without_best = Some(self.work_out_without_best());
+    }
+
+    fn work_out_without_best(&self) -> f64 {
+        let mut least: (f64, Option<SourceId>) = (self.log_e(), None);
+        let mut most = [0.0; 3];
+        for (id, source) in &self.sources {
+            if least.1.is_some() && source.nats.iter().zip(most).all(|(nats, most)| *nats < most) {
+                continue; // it leaves more than the one that leaves least so far
+            }
+            let mut nats = self.nats;
+            nats.iter_mut().zip(source.nats).for_each(|(sum, nats)| *sum -= nats);
+            let without = log_mean_exp(nats);
+            if without < least.0 || (without == least.0 && least.1.is_some_and(|known| *id < known)) {
+                least = (without, Some(*id));
+                most = source.nats;
+            }
+        }
+        least.0
+    }
+
+    /// ln of the e-value of the last seven days alone.
+    pub(crate) fn log_e_of_late(&self, now: Millis) -> f64 {
+        let first = (now - 7 * DAY).div_euclid(DAY);
+        let mut sum = [0.0; 3];
+        for (_, nats) in self.days.iter().filter(|(day, _)| *day > first) {
+            sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats);
+        }
+        log_mean_exp(sum)
+    }
+
+    /// Outcomes of everybody else's posts in a window, and of the posts of people near the group.
+    pub(crate) fn others(&self, window: usize, trials: u64) -> ([u64; 5], [u64; 5]) {
+        let full = |counts: [u64; BETS], posts: u64| {
+            let [t, a, b, c] = counts;
+            [t, a, b, c, posts.saturating_sub(t + a + b + c)]
+        };
+        let posts = (trials - self.before).saturating_sub(self.trials);
+        (full(self.rates.crowd[window], posts), full(self.rates.near[window], self.rates.near_posts))
+    }
+
+    /// Gains by source, in no order.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (SourceId, &SourceGains)> {
+        self.sources.iter().map(|(id, source)| (*id, source))
+    }
+
+    /// What each key gave, in order of their ids.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = &KeyEvidence> {
+        self.evidence.values()
+    }
+}
+
+fn manner(trial: &Trial, kind: TraceKind) -> Manner {
+    match kind {
+        TraceKind::Text => trial.text,
+        TraceKind::Repost => trial.repost,
+        _ => Manner::Plain,
+    }
+}
+
+const _: () = assert!(RECENT == 6 * HOUR);

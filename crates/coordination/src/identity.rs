@@ -1,0 +1,214 @@
+//! Cluster identity: the same campaign keeps its id while accounts come and go, and a change is told once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::AccountId,
+    campaigns::Campaign,
+    cluster::Finding,
+    hash::{Map, Set, hash_strs},
+    params::{DAY, Params},
+    post::Millis,
+};
+
+/// A cluster with about the same accounts is not told again at once, but after a day: Jaccard similarity to those last told.
+const SAME_MEMBERS: f64 = 0.8;
+
+/// What is told of a campaign beside its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Identity {
+    pub id: String,
+    pub version: u32,
+    /// Clusters that became part of this one or that it split from, in order.
+    pub lineage: Vec<String>,
+    /// Those that became part of it just now.
+    pub absorbed: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Known {
+    id: String,
+    version: u32,
+    lineage: Vec<String>,
+    finding: Finding,
+    flagged: bool,
+    members: Vec<AccountId>,
+    told_at: Millis,
+    /// Became part of another cluster.
+    absorbed: bool,
+}
+
+/// All identities ever given.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Identities {
+    known: Vec<Known>,
+    /// Identities by the accounts last told, absorbed ones not among them.
+    of: Map<AccountId, Vec<u32>>,
+    ids: Set<u64>,
+}
+
+impl Identities {
+    /// Gives each campaign its identity, and returns those of which there is something new to say, as places in `campaigns`; all of them
+    /// the `last` time. Any change is told of a campaign that is `leaving`, because there will be no other time.
+    pub(crate) fn update(
+        &mut self,
+        campaigns: &[Campaign],
+        params: &Params,
+        now: Millis,
+        last: bool,
+        leaving: impl Fn(&Campaign) -> bool,
+        name: impl Fn(AccountId) -> String,
+    ) -> Vec<(usize, Identity)> {
+        let mut taken: Set<u32> = Set::default();
+        let mut news = Vec::new();
+        for (place, campaign) in campaigns.iter().enumerate() {
+            let mut both: Map<u32, usize> = Map::default();
+            for member in &campaign.members {
+                self.of.get(member).into_iter().flatten().for_each(|known| *both.entry(*known).or_insert(0) += 1);
+            }
+            let mut alike: Vec<(u32, usize)> = both.into_iter().collect();
+            alike.retain(|(known, both)| {
+                let smaller = self.known[*known as usize].members.len().min(campaign.members.len());
+                *both as f64 >= params.same_campaign * smaller as f64
+            });
+            alike.sort_unstable();
+            // The oldest identity goes on, the others are absorbed; what another campaign goes on as, this one has split from.
+            let free: Vec<(u32, usize)> = alike.iter().filter(|(known, _)| !taken.contains(known)).copied().collect();
+            let Some((&(oldest, both), absorbed)) = free.split_first() else {
+                let split: Vec<String> = alike.iter().map(|(known, _)| self.known[*known as usize].id.clone()).collect();
+                let id = self.new_id(campaign, now, &name);
+                let known = Known {
+                    id,
+                    version: 1,
+                    lineage: split,
+                    finding: campaign.finding,
+                    flagged: campaign.flagged,
+                    members: Vec::new(),
+                    told_at: now,
+                    absorbed: false,
+                };
+                let number = self.known.len() as u32;
+                self.known.push(known);
+                taken.insert(number);
+                self.remember(number, &campaign.members);
+                news.push((place, self.identity(number, Vec::new())));
+                continue;
+            };
+            taken.insert(oldest);
+            let mut gone = Vec::new();
+            for &(other, _) in absorbed {
+                taken.insert(other);
+                gone.push(self.known[other as usize].id.clone());
+                self.forget(other);
+                self.known[other as usize].absorbed = true;
+            }
+            let known = &mut self.known[oldest as usize];
+            let either = known.members.len() + campaign.members.len() - both;
+            let due = now - known.told_at >= DAY || leaving(campaign);
+            let same = both == either || (both as f64 >= SAME_MEMBERS * either as f64 && !due);
+            let verdict = (known.finding, known.flagged) == (campaign.finding, campaign.flagged);
+            if same && verdict && gone.is_empty() && !last {
+                continue;
+            }
+            for id in &gone {
+                if !known.lineage.contains(id) {
+                    known.lineage.push(id.clone());
+                }
+            }
+            known.version += 1;
+            known.told_at = now;
+            (known.finding, known.flagged) = (campaign.finding, campaign.flagged);
+            self.remember(oldest, &campaign.members);
+            news.push((place, self.identity(oldest, gone)));
+        }
+        news
+    }
+
+    fn identity(&self, number: u32, absorbed: Vec<String>) -> Identity {
+        let Known { id, version, lineage, .. } = &self.known[number as usize];
+        Identity { id: id.clone(), version: *version, lineage: lineage.clone(), absorbed }
+    }
+
+    fn remember(&mut self, number: u32, members: &[AccountId]) {
+        self.forget(number);
+        members.iter().for_each(|member| self.of.entry(*member).or_default().push(number));
+        self.known[number as usize].members = members.to_vec();
+    }
+
+    fn forget(&mut self, number: u32) {
+        for member in std::mem::take(&mut self.known[number as usize].members) {
+            if let hashbrown::hash_map::Entry::Occupied(mut of) = self.of.entry(member) {
+                of.get_mut().retain(|known| *known != number);
+                if of.get().is_empty() {
+                    of.remove();
+                }
+            }
+        }
+    }
+
+    /// Whether a flagged or coordinated cluster names an account, as last told.
+    pub(crate) fn names(&self, account: AccountId) -> bool {
+        let of = self.of.get(&account).into_iter().flatten();
+        of.map(|number| &self.known[*number as usize]).any(|known| known.finding == Finding::Coordinated)
+    }
+
+    /// Named by what it was born with, so that the same posts always give the same id.
+    fn new_id(&mut self, campaign: &Campaign, now: Millis, name: impl Fn(AccountId) -> String) -> String {
+        let mut members: Vec<String> = campaign.members.iter().map(|member| name(*member)).collect();
+        members.sort_unstable();
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        let mut seed = now as u64;
+        loop {
+            let hash = hash_strs(seed, &members);
+            if self.ids.insert(hash) {
+                return format!("c-{hash:016x}");
+            }
+            seed = seed.wrapping_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn campaign(finding: Finding, members: &[u32]) -> Campaign {
+        Campaign { finding, flagged: false, groups: vec![0], members: members.to_vec(), strength: 20.0 }
+    }
+
+    #[test]
+    fn an_identity_lasts_while_accounts_come_and_go() {
+        let mut known = Identities::default();
+        let params = Params::default();
+        let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32, Vec<String>)> {
+            let all: Vec<Campaign> = sets.iter().map(|set| campaign(Finding::Coordinated, set)).collect();
+            let news = known.update(&all, &params, now, false, |_| false, |m| m.to_string());
+            news.into_iter().map(|(_, i)| (i.id, i.version, i.lineage)).collect()
+        };
+        let first = see(1, &[&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[11, 12, 13]]);
+        let (a, b) = (first[0].0.clone(), first[1].0.clone());
+        assert_ne!(a, b);
+        assert_eq!(see(2, &[&[1, 2, 3, 4, 5, 6, 7, 8, 10], &[11, 12, 13]]), [], "about the same accounts");
+        assert_eq!(see(3, &[&[2, 3, 4, 5, 20, 21], &[11, 12, 13]]), [(a.clone(), 2, vec![])]);
+        assert_eq!(see(4, &[&[2, 3, 4, 5, 11, 12, 13]]), [(a.clone(), 3, vec![b.clone()])]);
+        let split = see(5, &[&[2, 3, 4, 5], &[11, 12, 13]]);
+        assert_eq!((split[0].0.as_str(), split[0].1), (a.as_str(), 4));
+        assert_ne!(split[1].0, b);
+        assert_eq!(see(6, &[&[2, 3, 4, 5], &[11, 12, 13]]), [], "nothing new to say");
+    }
+
+    #[test]
+    fn a_changed_verdict_is_told_and_what_has_faded_is_told_once() {
+        let mut known = Identities::default();
+        let params = Params::default();
+        let mut see = |finding, flagged| {
+            let found = vec![Campaign { flagged, ..campaign(finding, &[1, 2, 3]) }];
+            known.update(&found, &params, 1, false, |_| false, |m| m.to_string()).into_iter().map(|(_, i)| i.version).collect::<Vec<_>>()
+        };
+        assert_eq!(see(Finding::Coordinated, false), [1]);
+        assert_eq!(see(Finding::Coordinated, true), [2]);
+        assert_eq!(see(Finding::Coordinated, true), [0u32; 0]);
+        assert_eq!(see(Finding::Faded, false), [3]);
+        assert_eq!(see(Finding::Faded, false), [0u32; 0]);
+    }
+}

@@ -1,0 +1,287 @@
+//! Naming: once a group has passed, which accounts belong to it?
+//!
+//! The posts of a day before to a day after the group's shared posts, as far back as naming looks, get an outcome again, looking both ways: own
+//! words within a day, other keys within two hours, before or after. An account's evidence is the likelihood ratio of its outcomes between
+//! the group's rates and the crowd's (doubled); [`crate::Naming`] states it. What its best source gave is dropped, of an account that was in the
+//! group as proposed, and so was chosen by two of its keys, what its two best gave. The share of real members is estimated by EM, among the
+//! proposed accounts and among all others, and accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at
+//! least 0.9. This is a model-based rate and no finite-sample guarantee.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::{
+    accounts::AccountId,
+    cluster::{Naming, TraceKind, TrialOutcome},
+    group::{CAP, REFERENCE, rarity},
+    hash::Map,
+    params::{DAY, HOUR, Params},
+    post::Millis,
+    uses::{Key, KeyId, KeyName, Spans, Uses},
+};
+
+/// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
+/// and one of thousands an hour a day.
+const MOST_POSTS: usize = 10_000;
+/// Accounts of the imagined crowd.
+const IMAGINED: f64 = 20.0;
+/// Rounds of EM, where it begins, and the bounds of its shares.
+const ROUNDS: usize = 30;
+const BEGIN: [f64; 2] = [0.5, 0.01];
+const SHARES: (f64, f64) = (0.0005, 0.99);
+/// Least posterior of an account that is named, and most nats that count for it.
+const LEAST_POSTERIOR: f64 = 0.9;
+const MOST_NATS: f64 = 30.0;
+
+/// What naming says of an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    pub account: AccountId,
+    pub nats: f64,
+    pub posterior: f64,
+    pub outcomes: [u32; 5],
+    /// Sources that were dropped, by the name of one of their keys, and what they would have added.
+    pub dropped: SmallVec<[(Arc<KeyName>, f64); 2]>,
+    pub proposed: bool,
+}
+
+/// The result of naming a group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub terms: Naming,
+    /// Accounts that are named, in order.
+    pub named: Vec<Judged>,
+    /// Others with evidence for them, in order.
+    pub others: Vec<Judged>,
+}
+
+fn width(kind: TraceKind) -> Millis {
+    if kind == TraceKind::Text { DAY } else { 2 * HOUR }
+}
+
+/// Members' uses of keys.
+struct Shared {
+    /// By key, then by time.
+    uses: Vec<(Millis, AccountId)>,
+    places: Map<KeyId, (u32, u32)>,
+    order: Vec<KeyId>,
+}
+
+impl Shared {
+    fn new(members: &[AccountId], uses: &Uses, since: Millis) -> Shared {
+        let mut all: Vec<(KeyId, Millis, AccountId)> = Vec::new();
+        for member in members {
+            for (at, keys) in uses.account(*member).into_iter().flat_map(|account| account.since(since)) {
+                all.extend(keys.iter().map(|key| (*key, *at, *member)));
+            }
+        }
+        all.sort_unstable();
+        let mut shared = Shared { uses: Vec::with_capacity(all.len()), places: Map::default(), order: Vec::new() };
+        for by in all.chunk_by(|x, y| x.0 == y.0) {
+            let first = shared.uses.len() as u32;
+            shared.uses.extend(by.iter().map(|(_, at, account)| (*at, *account)));
+            shared.places.insert(by[0].0, (first, shared.uses.len() as u32));
+            shared.order.push(by[0].0);
+        }
+        shared
+    }
+
+    fn of(&self, key: KeyId) -> &[(Millis, AccountId)] {
+        self.places.get(&key).map_or(&[], |(first, end)| &self.uses[*first as usize..*end as usize])
+    }
+
+    /// Every key with its uses, in order of their ids.
+    fn keys(&self) -> impl Iterator<Item = (KeyId, &[(Millis, AccountId)])> {
+        self.order.iter().map(|key| (*key, self.of(*key)))
+    }
+}
+
+/// Since when posts are judged.
+fn look_back(members: &[AccountId], uses: &Uses) -> Millis {
+    let newest = uses.newest();
+    let posts = |since: Millis| -> usize {
+        members.iter().filter_map(|member| uses.account(*member)).map(|account| account.since(since).count()).sum()
+    };
+    let mut since = newest - DAY;
+    for days in [2, 4, 8, 16, 32, 64, 128] {
+        let earlier = newest - days * DAY;
+        if posts(earlier) > MOST_POSTS {
+            break;
+        }
+        since = earlier;
+    }
+    since
+}
+
+/// Names the accounts of a group; `None` where its members share nothing in what is remembered.
+pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &Params) -> Option<Named> {
+    let is_member = |account: AccountId| members.binary_search(&account).is_ok();
+    let accounts = uses.accounts_len() as f64;
+    let since = look_back(members, uses);
+    let shared = Shared::new(members, uses, since);
+    let (mut from, mut until) = (Millis::MAX, Millis::MIN);
+    let mut todo: Vec<AccountId> = members.iter().copied().filter(|member| uses.account(*member).is_some()).collect();
+    for (id, by) in shared.keys() {
+        let Some(key) = uses.key(id) else { continue };
+        let width = width(key.name.kind);
+        for pair in by.windows(2).filter(|pair| pair[1].0 - pair[0].0 <= width) {
+            from = from.min(pair[0].0);
+            until = until.max(pair[1].0);
+        }
+        let mut done = Millis::MIN;
+        for &(at, _) in by {
+            if key.name.kind != TraceKind::Text && key.between(at - width, at + width) > params.popular + by.len() {
+                continue; // more accounts outside than can say anything
+            }
+            let first = key.uses.partition_point(|(then, _)| *then < (at - width).max(done));
+            let near = key.uses.range(first..).take_while(|(then, _)| *then <= at + width);
+            todo.extend(near.map(|(_, account)| *account));
+            done = at + width + 1;
+        }
+    }
+    todo.sort_unstable();
+    todo.dedup();
+    if from > until {
+        return None;
+    }
+    let (from, until) = (since.max(from - DAY), until + DAY);
+    let outcome = |by: &[(Millis, AccountId)], key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
+        let width = width(key.name.kind);
+        let (first, last) = (
+            by.partition_point(|(then, _)| *then < at - width),
+            by.partition_point(|(then, _)| *then <= at + width),
+        );
+        let own = by[first..last].iter().filter(|(_, member)| *member == account).count();
+        let inside = last - first - own;
+        if inside == 0 {
+            return TrialOutcome::Nothing;
+        }
+        let all = key.between(at - width, at + width) - 1;
+        rarity(key.name.kind, all.saturating_sub(inside), accounts, params.popular)
+    };
+    // Each judged account's posts: outcome and the key that gave it.
+    let mut posts: Vec<(AccountId, Vec<(TrialOutcome, KeyId)>)> = Vec::new();
+    for account in todo {
+        let Some(known) = uses.account(account) else { continue };
+        let mut found = Vec::new();
+        for (at, keys) in known.since(from).take_while(|(at, _)| *at <= until) {
+            let mut best = (TrialOutcome::Nothing, 0);
+            for id in keys {
+                let by = shared.of(*id);
+                if by.is_empty() {
+                    continue;
+                }
+                let Some(key) = uses.key(*id) else { continue };
+                let outcome = outcome(by, key, *at, account);
+                if outcome < best.0 {
+                    best = (outcome, *id);
+                }
+            }
+            found.push(best);
+        }
+        if !found.is_empty() {
+            posts.push((account, found));
+        }
+    }
+    let count = |found: &[(TrialOutcome, KeyId)]| {
+        let mut counts = [0u32; 5];
+        found.iter().for_each(|(outcome, _)| counts[*outcome as usize] += 1);
+        counts
+    };
+    let mut terms = Naming { from, until, ..Naming::default() };
+    let mut judged_others = 0;
+    for (account, found) in &posts {
+        let counts = count(found);
+        if is_member(*account) {
+            terms.group.iter_mut().zip(counts).for_each(|(sum, n)| *sum += u64::from(n));
+        } else {
+            judged_others += 1;
+            terms.crowd.iter_mut().zip(counts).for_each(|(sum, n)| *sum += f64::from(n) / found.len() as f64);
+        }
+    }
+    let active_members = posts.iter().filter(|(account, _)| is_member(*account)).count();
+    let others = spans.meeting(from, until).saturating_sub(active_members).max(judged_others);
+    terms.others = others as u64;
+    terms.crowd[TrialOutcome::Nothing as usize] += (others - judged_others) as f64;
+    let mut judged: Vec<Judged> = Vec::new();
+    for (account, found) in &posts {
+        let outcomes = count(found);
+        if outcomes[..4].iter().all(|n| *n == 0) {
+            continue;
+        }
+        let proposed = is_member(*account);
+        let ratios = ratios(&terms, if proposed { outcomes } else { [0; 5] }, params.safety);
+        let mut nats = 0.0;
+        let mut gave: BTreeMap<u64, (KeyId, f64)> = BTreeMap::new();
+        for (outcome, key) in found {
+            let ratio = ratios[*outcome as usize];
+            nats += ratio;
+            if ratio > 0.0
+                && let Some(known) = uses.key(*key)
+            {
+                gave.entry(known.name.source_id()).or_insert((*key, 0.0)).1 += ratio;
+            }
+        }
+        let mut gave: Vec<(KeyId, f64)> = gave.into_values().collect();
+        // Of equal ones, by the order in which the account used them.
+        let place = |key: KeyId| found.iter().position(|(_, known)| *known == key);
+        gave.sort_by(|x, y| y.1.total_cmp(&x.1).then(place(x.0).cmp(&place(y.0))));
+        gave.truncate(if proposed { 2 } else { 1 });
+        nats -= gave.iter().map(|(_, nats)| nats).sum::<f64>();
+        let dropped = gave.into_iter().filter_map(|(key, nats)| Some((uses.key(key)?.name.clone(), nats))).collect();
+        judged.push(Judged { account: *account, nats, posterior: 0.0, outcomes, dropped, proposed });
+    }
+    let shares = [true, false].map(|proposed| {
+        let of: Vec<f64> = judged.iter().filter(|j| j.proposed == proposed).map(|j| j.nats).collect();
+        let all = if proposed { of.len() } else { others };
+        let mut share = BEGIN[usize::from(!proposed)];
+        for _ in 0..ROUNDS {
+            let members: f64 = of.iter().map(|nats| posterior(*nats, share)).sum();
+            share = (members / all.max(1) as f64).clamp(SHARES.0, SHARES.1);
+        }
+        share
+    });
+    [terms.share_proposed, terms.share_others] = shares;
+    for judged in &mut judged {
+        judged.posterior = posterior(judged.nats, shares[usize::from(!judged.proposed)]);
+    }
+    judged.sort_by(|x, y| y.posterior.total_cmp(&x.posterior).then(y.nats.total_cmp(&x.nats)).then(x.account.cmp(&y.account)));
+    let (mut wrong, mut named) = (0.0, 0);
+    for judged in &judged {
+        wrong += 1.0 - judged.posterior;
+        if judged.posterior < LEAST_POSTERIOR || wrong / (named + 1) as f64 > params.naming_rate {
+            break;
+        }
+        named += 1;
+    }
+    if named < params.min_members {
+        named = 0;
+    }
+    let mut others = judged.split_off(named);
+    others.retain(|judged| judged.nats > 0.0);
+    judged.sort_unstable_by_key(|judged| judged.account);
+    others.sort_unstable_by_key(|judged| judged.account);
+    Some(Named { terms, named: judged, others })
+}
+
+/// What a post with each outcome adds to an account's evidence, nats; `own` are the account's counts if they are in the group's.
+pub(crate) fn ratios(terms: &Naming, own: [u32; 5], safety: f64) -> [f64; 5] {
+    let group = |o: usize| (terms.group[o] - u64::from(own[o])) as f64;
+    let all: f64 = (0..5).map(group).sum();
+    let crowd: f64 = terms.crowd.iter().sum();
+    std::array::from_fn(|o| {
+        let g = (group(o) + 0.5) / (all + 2.5);
+        let h = (terms.crowd[o] + IMAGINED * REFERENCE[o]) / (crowd + IMAGINED);
+        if o == TrialOutcome::Nothing as usize {
+            (g / h).ln().clamp(-CAP, 0.0)
+        } else {
+            (g / (safety * h)).ln().clamp(-CAP, CAP)
+        }
+    })
+}
+
+fn posterior(nats: f64, share: f64) -> f64 {
+    1.0 / (1.0 + (1.0 - share) / share * (-nats.clamp(-MOST_NATS, MOST_NATS)).exp())
+}

@@ -1,0 +1,199 @@
+//! Living groups, and which of them a post touches.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::{
+    accounts::AccountId,
+    group::{Components, Group, GroupId},
+    hash::Map,
+    network::Network,
+    params::Params,
+    post::Millis,
+    uses::{KeyId, Trial},
+};
+
+/// A part of the living groups. A post touches only groups that hold one of its keys, and those that its account is in or near.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Shard {
+    groups: BTreeMap<GroupId, Box<Group>>,
+    of: Map<AccountId, SmallVec<[GroupId; 2]>>,
+    holders: Map<KeyId, SmallVec<[GroupId; 2]>>,
+    near: Map<AccountId, SmallVec<[GroupId; 2]>>,
+    /// Accounts of the largest group.
+    largest: usize,
+}
+
+impl Components for Network {
+    fn components(&self, account: AccountId) -> [Option<u64>; 2] {
+        Network::components(self, account)
+    }
+
+    fn generation(&self) -> u64 {
+        Network::generation(self)
+    }
+}
+
+impl Shard {
+    /// Takes in posts in the order of their turns.
+    pub(crate) fn posts(&mut self, trials: &[Trial], network: &Network, params: &Params) {
+        if self.groups.is_empty() {
+            return;
+        }
+        let mut touched: Vec<GroupId> = Vec::new();
+        for trial in trials {
+            touched.clear();
+            touched.extend(self.of.get(&trial.account).into_iter().flatten());
+            for used in &trial.uses {
+                // More accounts outside any group than can say anything.
+                if used.recent as usize <= params.popular + self.largest {
+                    touched.extend(self.holders.get(&used.key).into_iter().flatten());
+                }
+            }
+            for id in self.near.get(&trial.account).into_iter().flatten() {
+                if let Some(group) = self.groups.get_mut(id) {
+                    group.near_post();
+                }
+            }
+            touched.sort_unstable();
+            touched.dedup();
+            for id in &touched {
+                let Some(group) = self.groups.get_mut(id) else { continue };
+                let changed = group.post(trial, network, params);
+                for key in changed.held {
+                    self.holders.entry(key).or_default().push(*id);
+                }
+                if changed.near {
+                    self.near.entry(trial.account).or_default().push(*id);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) {
+        for (id, group) in self.groups.iter_mut().filter(|(_, group)| !group.rests(now)) {
+            for key in group.tick(now, trials, params) {
+                release(&mut self.holders, key, *id);
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: GroupId, group: Group) {
+        for member in group.members.iter() {
+            self.of.entry(*member).or_default().push(id);
+        }
+        for key in group.held() {
+            self.holders.entry(key).or_default().push(id);
+        }
+        self.largest = self.largest.max(group.members.len());
+        self.groups.insert(id, Box::new(group));
+    }
+
+    pub(crate) fn remove(&mut self, id: GroupId) {
+        let Some(group) = self.groups.remove(&id) else { return };
+        for member in group.members.iter() {
+            release(&mut self.of, *member, id);
+        }
+        for key in group.held() {
+            release(&mut self.holders, key, id);
+        }
+        for account in group.near() {
+            release(&mut self.near, account, id);
+        }
+        self.largest = self.groups.values().map(|group| group.members.len()).max().unwrap_or(0);
+    }
+
+    pub(crate) fn groups(&self) -> &BTreeMap<GroupId, Box<Group>> {
+        &self.groups
+    }
+
+    pub(crate) fn group_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.get_mut(&id).map(|group| &mut **group)
+    }
+
+    /// Groups that an account is in.
+    pub(crate) fn of(&self, account: AccountId) -> &[GroupId] {
+        self.of.get(&account).map_or(&[], SmallVec::as_slice)
+    }
+}
+
+fn release<K: std::hash::Hash + Eq>(table: &mut Map<K, SmallVec<[GroupId; 2]>>, entry: K, id: GroupId) {
+    if let hashbrown::hash_map::Entry::Occupied(mut ids) = table.entry(entry) {
+        ids.get_mut().retain(|known| *known != id);
+        if ids.get().is_empty() {
+            ids.remove();
+        }
+    }
+}
+
+/// All shards' groups.
+pub(crate) struct Groups<'s>(pub &'s mut [Shard]);
+
+impl Groups<'_> {
+    fn shard(&self, id: GroupId) -> usize {
+        (id % self.0.len() as u64) as usize
+    }
+
+    pub(crate) fn get(&self, id: GroupId) -> Option<&Group> {
+        self.0[self.shard(id)].groups.get(&id).map(|group| &**group)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        let shard = self.shard(id);
+        self.0[shard].group_mut(id)
+    }
+
+    /// All numbers, in order.
+    pub(crate) fn ids(&self) -> Vec<GroupId> {
+        let mut ids: Vec<GroupId> = self.0.iter().flat_map(|shard| shard.groups().keys().copied()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Those with a new trial, in order.
+    pub(crate) fn fresh(&self) -> Vec<GroupId> {
+        let fresh = |shard: &Shard| -> Vec<GroupId> {
+            shard.groups().iter().filter(|(_, group)| group.fresh).map(|(id, _)| *id).collect()
+        };
+        let mut ids: Vec<GroupId> = self.0.iter().flat_map(fresh).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|shard| shard.groups().len()).sum()
+    }
+
+    pub(crate) fn insert(&mut self, id: GroupId, group: Group) {
+        let shard = self.shard(id);
+        self.0[shard].insert(id, group);
+    }
+
+    pub(crate) fn remove(&mut self, id: GroupId) {
+        let shard = self.shard(id);
+        self.0[shard].remove(id);
+    }
+
+    /// Whether there is a living group with about these accounts.
+    pub(crate) fn like(&self, members: &[AccountId], jaccard: f64) -> bool {
+        let mut both: Map<GroupId, usize> = Map::default();
+        for member in members {
+            for id in self.0.iter().flat_map(|shard| shard.of(*member)) {
+                *both.entry(*id).or_insert(0) += 1;
+            }
+        }
+        both.into_iter().any(|(id, both)| {
+            let size = self.get(id).map_or(0, |group| group.members.len());
+            both as f64 >= jaccard * (size + members.len() - both) as f64
+        })
+    }
+
+    pub(crate) fn is_member(&self, account: AccountId) -> bool {
+        self.0.iter().any(|shard| !shard.of(account).is_empty())
+    }
+}
+
+/// The members of a group, shared.
+pub(crate) type Members = Arc<[AccountId]>;
