@@ -107,7 +107,7 @@ impl TrialOutcome {
 }
 
 /// Windows of the test, in milliseconds: how long before a post another member must have used the same thing.
-pub const WINDOWS: [Millis; 3] = [600_000, 7_200_000, 86_400_000];
+pub const WINDOWS: [Millis; 3] = [60_000, 7_200_000, 86_400_000];
 
 /// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,8 +116,10 @@ pub struct Cluster {
     pub id: String,
     /// Counts the published states of this cluster, from 1.
     pub version: u32,
-    /// Ids of clusters that this one has absorbed or split from.
+    /// Ids of clusters that this one has absorbed or split from, each once.
     pub lineage: Vec<String>,
+    /// Those that became part of this one with this version: they are not told again.
+    pub absorbed: Vec<String>,
     /// How far the statistics go.
     pub finding: Finding,
     /// Why it is `SingleSource`; `None` for every other finding.
@@ -147,13 +149,13 @@ pub struct Cluster {
     pub namings: Vec<Naming>,
     /// Gains per trace kind in the best window (the one with the most nats); with that window's losses they sum to its nats.
     pub nats_by_kind: Vec<(TraceKind, f64)>,
-    /// Gains per source, largest in the best window first.
+    /// Gains per source, largest in the best window first: at most 100.
     pub nats_by_source: Vec<SourceNats>,
     /// One entry a key that gave the group a gain, most nats in the best window first.
     pub evidence: Vec<Evidence>,
     /// Gains that are not listed, for want of room.
     pub unlisted: Unlisted,
-    /// Ties among the members, strongest first.
+    /// Ties among the members, strongest first: at most 1,000.
     pub ties: Vec<Tie>,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::AccountId,
+    bursts::Bursts,
     cluster::{Cluster, Tie},
     findings::{Findings, Moment, shared, sort_ties, tie},
     floods::Floods,
@@ -82,6 +83,7 @@ struct State {
     tracer: Tracer,
     uses: Uses,
     network: Network,
+    bursts: Bursts,
     shards: Vec<Shard>,
     /// Posts that have had their turn and that the groups have yet to take in.
     gathered: Vec<Trial>,
@@ -110,6 +112,7 @@ impl Engine {
             tracer: Tracer::new(&params),
             uses: Uses::new(&params),
             network: Network::new(),
+            bursts: Bursts::default(),
             shards: (0..shards.max(1)).map(|_| Shard::default()).collect(),
             gathered: Vec::new(),
             findings: Findings::default(),
@@ -189,7 +192,7 @@ impl Engine {
 
     /// Counts and table sizes.
     pub fn stats(&self) -> Stats {
-        let State { tracer, uses, network, shards, findings, stats, .. } = &self.state;
+        let State { tracer, uses, network, bursts, shards, findings, stats, .. } = &self.state;
         let mut stats = stats.clone();
         stats.watermark = tracer.watermark();
         stats.sizes = Sizes {
@@ -265,6 +268,7 @@ impl Engine {
                     state.stats.uses[used.name.kind as usize] += 1;
                 }
                 state.network.trial(&trial, &state.uses, &self.params);
+                state.bursts.trial(&trial, &state.uses);
                 state.floods.trial(&trial, &state.uses, &self.params);
                 state.gathered.push(trial);
                 if state.gathered.len() >= BATCH {
@@ -311,17 +315,23 @@ impl Engine {
     fn tick(&mut self, at: Millis, last: bool, clusters: &mut Vec<Cluster>) {
         self.flush();
         let params = &self.params;
-        let State { tracer, uses, network, shards, findings, floods, proposed, start, stats, .. } = &mut self.state;
+        let State { tracer, uses, network, bursts, shards, findings, floods, proposed, start, stats, .. } = &mut self.state;
         let trials = uses.trials();
         if !last {
             let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.tick(at, trials, params)) });
             self.executor.run(jobs.collect());
         }
         let mut groups = Groups(shards);
+        let mut gone: Vec<GroupId> = groups
+            .ids()
+            .into_iter()
+            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
+            .collect();
         let moment = Moment {
             at,
             last,
             proposed: *proposed,
+            leaving: &gone,
             uses,
             network,
             accounts: &tracer.accounts,
@@ -333,12 +343,8 @@ impl Engine {
         if last {
             return;
         }
-        let mut gone: Vec<GroupId> = groups
-            .ids()
-            .into_iter()
-            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
-            .collect();
-        for members in network.propose(at, uses, params) {
+        let proposals = network.propose(at, uses, params).into_iter().chain(bursts.propose(at, uses, params));
+        for members in proposals {
             if groups.like(&members, params.same_candidate) {
                 continue;
             }

@@ -8,11 +8,11 @@ use crate::{
     accounts::{AccountId, Accounts},
     campaigns::{Campaign, Standing, campaigns},
     cluster::{
-        Cluster, DroppedSource, Evidence, Finding, Member, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS, WindowSum,
+        Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS, WindowSum,
     },
     engine::Judge,
     error_control::e_lond_bar,
-    group::{Group, GroupId, KeyEvidence},
+    group::{Group, GroupId, KeyEvidence, SourceGains},
     hash::{Map, hash_strs},
     identity::{Identities, Identity},
     naming::{Judged, Named, name},
@@ -23,8 +23,17 @@ use crate::{
     uses::{Spans, Uses},
 };
 
-/// A group is named again when it has so many times the trials of the last time.
-const MORE_TRIALS: f64 = 1.1;
+/// A group is named again when it has so many times the trials of the last time, after a day of silence, and after two weeks.
+const MORE_TRIALS: f64 = 1.25;
+/// The same of a group that is coordinated, and of one on a single source or that names nobody.
+const MORE_TRIALS_COORDINATED: f64 = 2.0;
+const MORE_TRIALS_OTHERS: f64 = 4.0;
+const TWO_WEEKS: Millis = 14 * DAY;
+/// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
+const COVERED: f64 = 0.9;
+/// Sources and ties told of a cluster, the strongest.
+const MOST_SOURCES: usize = 100;
+const MOST_TIES: usize = 1_000;
 /// Near misses told at a tick, nats short of the bar from which they are told, and nats nearer from which they are told again.
 const MOST_NEAR_MISSES: usize = 100;
 const NEAR_MISS: f64 = 5.0;
@@ -36,16 +45,52 @@ struct Passed {
     /// How far it has passed: coordinated or single source.
     finding: Finding,
     terms: Terms,
-    named: Named,
+    /// Accounts that it names, in order, each with the naming that it is from.
+    named: Vec<(u32, Judged)>,
+    namings: Vec<Naming>,
+    /// Others with evidence for them, by the last naming.
+    others: Vec<Judged>,
     /// Trials and time when accounts were last named.
     named_trials: u64,
     named_at: Millis,
+    /// Evidence then, nats.
+    strength: f64,
     /// What the judge said of it then.
     flagged: bool,
     /// Whether it no longer holds.
     faded: bool,
     /// Whether it has ever named anybody.
     told: bool,
+}
+
+impl Passed {
+    /// Takes over a naming. Accounts that were named before and have posted nothing since stay named: silence changes nothing.
+    fn take(&mut self, now: Named, uses: &Uses) {
+        let from = now.terms.from;
+        let silent = |account: AccountId| {
+            uses.account(account).and_then(|known| known.posts.back()).is_none_or(|(last, _)| *last < from)
+        };
+        self.named.retain(|(_, judged)| {
+            silent(judged.account) && now.named.binary_search_by_key(&judged.account, |new| new.account).is_err()
+        });
+        let mut namings = vec![now.terms];
+        for (naming, _) in &mut self.named {
+            let terms = self.namings[*naming as usize];
+            let place = namings.iter().position(|known| *known == terms);
+            *naming = place.unwrap_or_else(|| {
+                namings.push(terms);
+                namings.len() - 1
+            }) as u32;
+        }
+        self.named.extend(now.named.into_iter().map(|judged| (0, judged)));
+        self.named.sort_unstable_by_key(|(_, judged)| judged.account);
+        (self.namings, self.others) = (namings, now.others);
+        (self.faded, self.told) = (false, true);
+    }
+
+    fn members(&self) -> Vec<AccountId> {
+        self.named.iter().map(|(_, judged)| judged.account).collect()
+    }
 }
 
 /// All findings.
@@ -98,6 +143,8 @@ pub(crate) struct Moment<'e> {
     pub last: bool,
     /// Groups proposed so far.
     pub proposed: u64,
+    /// Groups that will be dropped, in order.
+    pub leaving: &'e [GroupId],
     pub uses: &'e Uses,
     pub network: &'e Network,
     pub accounts: &'e Accounts,
@@ -108,13 +155,15 @@ pub(crate) struct Moment<'e> {
 impl Findings {
     /// Judges the groups with new trials, names the accounts of those that pass, and tells what is new.
     pub(crate) fn tick(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>, clusters: &mut Vec<Cluster>) {
-        let passed = self.judge(moment, groups);
+        let fresh: Vec<GroupId> = groups.fresh();
+        let passed = self.judge(moment, &fresh, groups);
         let named = self.name(moment, groups);
-        if passed || named || moment.last {
+        let leaving = moment.leaving.iter().any(|id| self.passed.contains_key(id));
+        if passed || named || leaving || moment.last {
             self.tell(moment, groups, clusters);
         }
-        self.tell_near_misses(moment, groups, clusters);
-        for id in groups.ids() {
+        self.tell_near_misses(moment, &fresh, groups, clusters);
+        for id in fresh {
             if let Some(group) = groups.get_mut(id) {
                 group.fresh = false;
             }
@@ -122,11 +171,11 @@ impl Findings {
     }
 
     /// Which groups pass, by e-LOND: of all that is ever told at most a share of alpha is false on average.
-    fn judge(&mut self, moment: &Moment<'_>, groups: &Groups<'_>) -> bool {
+    fn judge(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &mut Groups<'_>) -> bool {
         let params = moment.params;
         let mut some = false;
-        for id in groups.ids() {
-            let Some(group) = groups.get(id).filter(|group| group.fresh) else { continue };
+        for &id in fresh {
+            let Some(group) = groups.get_mut(id) else { continue };
             let known = self.passed.get(&id).map(|passed| passed.finding);
             if known == Some(Finding::Coordinated) {
                 continue;
@@ -137,7 +186,11 @@ impl Findings {
                     continue;
                 }
                 let bar = e_lond_bar(id, self.discoveries[place], params.alpha);
-                if log_e < bar || (finding == Finding::Coordinated && group.leave_one_out().0 < bar) {
+                if log_e < bar {
+                    continue;
+                }
+                group.settle();
+                if finding == Finding::Coordinated && group.leave_one_out() < bar {
                     continue;
                 }
                 some = true;
@@ -157,9 +210,12 @@ impl Findings {
                 let passed = self.passed.entry(id).or_insert_with(|| Passed {
                     finding,
                     terms,
-                    named: Named::default(),
+                    named: Vec::new(),
+                    namings: Vec::new(),
+                    others: Vec::new(),
                     named_trials: 0,
                     named_at: Millis::MIN,
+                    strength: 0.0,
                     flagged: false,
                     faded: false,
                     told: false,
@@ -171,7 +227,7 @@ impl Findings {
     }
 
     /// Names the accounts of groups that have passed and have new posts.
-    fn name(&mut self, moment: &Moment<'_>, groups: &Groups<'_>) -> bool {
+    fn name(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>) -> bool {
         let params = moment.params;
         let mut spans: Option<Spans> = None;
         let mut some = false;
@@ -180,28 +236,44 @@ impl Findings {
             .iter()
             .filter(|(id, passed)| {
                 groups.get(**id).is_some_and(|group| {
-                    let more = group.trials as f64 >= MORE_TRIALS * passed.named_trials as f64;
-                    let day = moment.at - passed.named_at >= DAY || moment.last;
-                    group.trials > passed.named_trials && (more || day)
+                    let factor = match passed.finding {
+                        _ if passed.flagged => MORE_TRIALS,
+                        Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
+                        _ => MORE_TRIALS_OTHERS,
+                    };
+                    let more = group.trials as f64 >= factor * passed.named_trials as f64;
+                    let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
+                    let leaving = moment.leaving.binary_search(id).is_ok();
+                    group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
                 })
             })
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            let Some(group) = groups.get(id) else { continue };
+            let Some(group) = groups.get_mut(id) else { continue };
+            let members = group.members.clone();
+            if !moment.last && self.is_covered(id, &members) {
+                if let Some(passed) = self.passed.get_mut(&id) {
+                    (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+                }
+                continue;
+            }
+            group.settle();
             let spans = spans.get_or_insert_with(|| moment.uses.spans());
             let now = name(&group.members, moment.uses, spans, params).unwrap_or_default();
             some = true;
             let Some(passed) = self.passed.get_mut(&id) else { continue };
             (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+            let coordinated = passed.finding == Finding::Coordinated;
+            passed.strength = if coordinated { group.leave_one_out() } else { group.log_e() };
             if now.named.len() < params.min_members {
                 passed.faded = passed.told && group.log_e_of_late(moment.at) < -params.alpha.ln();
                 // A group that is quiet goes on as it was last named.
                 continue;
             }
-            (passed.named, passed.faded, passed.told) = (now, false, true);
+            passed.take(now, moment.uses);
             if passed.finding == Finding::Coordinated {
-                let draft = self.draft(id, group, moment);
+                let draft = groups.get(id).and_then(|group| self.draft(id, group, moment));
                 let flagged = draft.is_some_and(|cluster| moment.judge.inauthentic(&cluster));
                 if let Some(passed) = self.passed.get_mut(&id) {
                     passed.flagged = flagged;
@@ -211,22 +283,46 @@ impl Findings {
         some
     }
 
+    /// Whether a stronger group of the same verdict names nearly all that this one names. Of one that was never named, whether another names
+    /// nearly all of its accounts that is flagged, or that is at least as good where this one is on a single source.
+    fn is_covered(&self, id: GroupId, members: &[AccountId]) -> bool {
+        let Some(this) = self.passed.get(&id) else { return false };
+        let own: Vec<AccountId> = if this.told { this.members() } else { members.to_vec() };
+        self.passed.iter().any(|(other_id, other)| {
+            if *other_id == id || !other.told || other.faded || other.named.len() < own.len() / 2 {
+                return false;
+            }
+            let better = if this.told {
+                (other.finding, other.flagged) == (this.finding, this.flagged)
+                    && !this.faded
+                    && (other.strength, *other_id) > (this.strength, id)
+            } else {
+                other.flagged || (this.finding == Finding::SingleSource && other.finding <= this.finding)
+            };
+            if !better {
+                return false;
+            }
+            let named =
+                |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
+            let both = own.iter().filter(|account| named(**account)).count();
+            both as f64 >= COVERED * own.len() as f64
+        })
+    }
+
     fn tell(&mut self, moment: &Moment<'_>, groups: &Groups<'_>, clusters: &mut Vec<Cluster>) {
         let params = moment.params;
         let mut standings: Vec<Standing> = Vec::new();
         for (id, passed) in self.passed.iter().filter(|(_, passed)| passed.told) {
-            let Some(group) = groups.get(*id) else { continue };
+            if groups.get(*id).is_none() {
+                continue;
+            }
             let finding = if passed.faded { Finding::Faded } else { passed.finding };
-            let strength = match finding {
-                Finding::Coordinated => group.leave_one_out().0,
-                _ => group.log_e(),
-            };
-            let members = passed.named.named.iter().map(|judged| judged.account).collect();
+            let members = passed.members();
             standings.push(Standing {
                 group: *id,
                 finding,
                 flagged: passed.flagged && finding == Finding::Coordinated,
-                strength,
+                strength: passed.strength,
                 members,
             });
         }
@@ -235,7 +331,9 @@ impl Findings {
             let account = moment.accounts.name(number);
             format!("{}:{}", account.platform, account.account_id)
         };
-        for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, called) {
+        let leaving =
+            |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
+        for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
             if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
                 self.told += 1;
                 clusters.push(cluster);
@@ -244,12 +342,19 @@ impl Findings {
     }
 
     /// Groups that came close and are no part of what passed, the nearest first.
-    fn tell_near_misses(&mut self, moment: &Moment<'_>, groups: &Groups<'_>, clusters: &mut Vec<Cluster>) {
+    fn tell_near_misses(
+        &mut self,
+        moment: &Moment<'_>,
+        fresh: &[GroupId],
+        groups: &Groups<'_>,
+        clusters: &mut Vec<Cluster>,
+    ) {
         let params = moment.params;
         let mut near: Vec<(f64, GroupId)> = Vec::new();
-        for id in groups.ids() {
+        let all = if moment.last { groups.ids() } else { fresh.to_vec() };
+        for id in all {
             let Some(group) = groups.get(id) else { continue };
-            if !(group.fresh || moment.last) || self.passed.contains_key(&id) {
+            if self.passed.contains_key(&id) {
                 continue;
             }
             let bar = e_lond_bar(id, self.discoveries[1], params.alpha);
@@ -257,7 +362,7 @@ impl Findings {
             if log_e <= 0.0 || (!moment.last && bar - log_e > NEAR_MISS) {
                 continue;
             }
-            let short = bar - group.leave_one_out().0;
+            let short = bar - group.leave_one_out();
             let before = self.near_misses.get(&id);
             let nearer = before.is_none_or(|before| before - short >= NEARER);
             if (moment.last && short < bar) || (short <= NEAR_MISS && nearer) {
@@ -312,11 +417,12 @@ impl Findings {
     fn draft(&self, id: GroupId, group: &Group, moment: &Moment<'_>) -> Option<Cluster> {
         let passed = self.passed.get(&id)?;
         let mut cluster = numbers(group, passed.terms, passed.finding, moment);
-        cluster.namings = vec![passed.named.terms];
-        let named = passed.named.named.iter();
-        cluster.members = named.filter_map(|judged| member(judged, 0, false, moment.accounts)).collect();
-        let members: Vec<AccountId> = passed.named.named.iter().map(|judged| judged.account).collect();
-        cluster.ties = ties(&members, moment);
+        cluster.namings.clone_from(&passed.namings);
+        let named = passed.named.iter();
+        cluster.members =
+            named.filter_map(|(naming, judged)| member(judged, *naming as usize, false, moment.accounts)).collect();
+        cluster.members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
+        cluster.ties = ties(&passed.members(), moment);
         Some(cluster)
     }
 
@@ -331,24 +437,19 @@ impl Findings {
         let (&best, others) = campaign.groups.split_first()?;
         let mut cluster = self.draft(best, groups.get(best)?, moment)?;
         let mut named: Map<AccountId, (usize, &Judged)> = Map::default();
-        let own: Vec<AccountId> = self.passed.get(&best)?.named.named.iter().map(|judged| judged.account).collect();
+        let own: Vec<AccountId> = self.passed.get(&best)?.members();
         for id in others {
             let passed = self.passed.get(id)?;
-            let naming = cluster.namings.len();
-            let mut used = false;
-            for judged in &passed.named.named {
-                if own.binary_search(&judged.account).is_ok() {
-                    continue;
+            let first = cluster.namings.len();
+            for (naming, judged) in &passed.named {
+                if own.binary_search(&judged.account).is_err() {
+                    let known = named.entry(judged.account).or_insert((first + *naming as usize, judged));
+                    if judged.nats > known.1.nats {
+                        *known = (first + *naming as usize, judged);
+                    }
                 }
-                let known = named.entry(judged.account).or_insert((naming, judged));
-                if judged.nats > known.1.nats {
-                    *known = (naming, judged);
-                }
-                used |= known.0 == naming;
             }
-            if used {
-                cluster.namings.push(passed.named.terms);
-            }
+            cluster.namings.extend(&passed.namings);
         }
         let elsewhere = named.into_values().filter_map(|(naming, judged)| member(judged, naming, true, moment.accounts));
         cluster.members.extend(elsewhere);
@@ -356,9 +457,11 @@ impl Findings {
         if !others.is_empty() {
             cluster.ties = ties(&campaign.members, moment);
         }
+        keep_used_namings(&mut cluster);
         cluster.id = identity.id;
         cluster.version = identity.version;
         cluster.lineage = identity.lineage;
+        cluster.absorbed = identity.absorbed;
         cluster.finding = campaign.finding;
         cluster.flagged = campaign.flagged;
         cluster.single_source =
@@ -380,7 +483,7 @@ impl Findings {
     pub(crate) fn judged(&self) -> BTreeMap<AccountId, (f64, f64)> {
         let mut best: BTreeMap<AccountId, (f64, f64)> = BTreeMap::new();
         for passed in self.passed.values().filter(|passed| !passed.faded) {
-            for judged in passed.named.named.iter().chain(&passed.named.others) {
+            for judged in passed.named.iter().map(|(_, judged)| judged).chain(&passed.others) {
                 let known = best.entry(judged.account).or_insert((judged.nats, judged.posterior));
                 if (judged.posterior, judged.nats) > (known.1, known.0) {
                     *known = (judged.nats, judged.posterior);
@@ -405,6 +508,16 @@ impl Findings {
 
     pub(crate) fn told(&self) -> u64 {
         self.told
+    }
+}
+
+/// Namings that no member is from go; the first, of the cluster's own group, stays.
+fn keep_used_namings(cluster: &mut Cluster) {
+    let used = |place: usize| place == 0 || cluster.members.iter().any(|member| member.naming == place);
+    let kept: Vec<usize> = (0..cluster.namings.len()).filter(|place| used(*place)).collect();
+    cluster.namings = kept.iter().map(|place| cluster.namings[*place]).collect();
+    for member in &mut cluster.members {
+        member.naming = kept.binary_search(&member.naming).unwrap_or_default();
     }
 }
 
@@ -451,16 +564,16 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         })
         .collect();
     let best = (1..3).fold(0, |best, at| if group.nats[at] > group.nats[best] { at } else { best });
-    let mut sources: Vec<SourceNats> = group
-        .sources()
-        .map(|(_, source)| SourceNats {
-            kind: source.name.source_kind,
-            source: source.name.source().to_owned(),
-            nats: source.nats,
-        })
-        .collect();
+    let mut sources: Vec<&SourceGains> = group.sources().map(|(_, source)| source).collect();
     sources.sort_by(|x, y| {
-        y.nats[best].total_cmp(&x.nats[best]).then_with(|| (x.kind, &x.source).cmp(&(y.kind, &y.source)))
+        let name = |source: &SourceGains| (source.name.source_kind, source.name.source().to_owned());
+        y.nats[best].total_cmp(&x.nats[best]).then_with(|| name(x).cmp(&name(y)))
+    });
+    sources.truncate(MOST_SOURCES);
+    let sources = sources.into_iter().map(|source| SourceNats {
+        kind: source.name.source_kind,
+        source: source.name.source().to_owned(),
+        nats: source.nats,
     });
     let mut evidence: Vec<Evidence> = group.evidence().map(|key| listed(key, moment.accounts)).collect();
     evidence.sort_by(|x, y| {
@@ -473,6 +586,7 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         id: String::new(),
         version: 1,
         lineage: Vec::new(),
+        absorbed: Vec::new(),
         finding,
         single_source: None,
         flagged: false,
@@ -480,14 +594,14 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         first_seen: times().min().unwrap_or(group.born),
         last_seen: times().max().unwrap_or(group.touched),
         log_e: group.log_e(),
-        log_e_leave_one_source_out: group.leave_one_out().0,
+        log_e_leave_one_source_out: group.leave_one_out(),
         candidates_tested: moment.proposed,
         terms,
         history: group.history,
         windows,
         namings: Vec::new(),
         nats_by_kind: kinds.filter(|(_, nats)| *nats != 0.0).collect(),
-        nats_by_source: sources,
+        nats_by_source: sources.collect(),
         unlisted: group.unlisted,
         evidence,
         ties: Vec::new(),
@@ -517,17 +631,19 @@ fn listed(key: &KeyEvidence, accounts: &Accounts) -> Evidence {
     }
 }
 
-/// Ties among some accounts, in order, strongest first.
+/// The strongest ties among some accounts.
 fn ties(members: &[AccountId], moment: &Moment<'_>) -> Vec<Tie> {
-    let mut ties: Vec<Tie> = Vec::new();
+    let mut pairs: Vec<(Pair, &Edge)> = Vec::new();
     for &one in members {
         for &other in moment.network.neighbours(one) {
             if one < other && members.binary_search(&other).is_ok() {
-                let edge = moment.network.edge((one, other));
-                ties.extend(edge.and_then(|edge| tie((one, other), edge, moment.accounts)));
+                pairs.extend(moment.network.edge((one, other)).map(|edge| ((one, other), edge)));
             }
         }
     }
+    pairs.sort_by(|x, y| y.1.nats.total_cmp(&x.1.nats).then(x.0.cmp(&y.0)));
+    pairs.truncate(MOST_TIES);
+    let mut ties: Vec<Tie> = pairs.into_iter().filter_map(|(pair, edge)| tie(pair, edge, moment.accounts)).collect();
     sort_ties(&mut ties);
     ties
 }

@@ -124,6 +124,7 @@ impl Flood {
             id: format!("t-{:016x}", hash_strs(first_seen as u64, &[&self.name.key])),
             version: self.version,
             lineage: Vec::new(),
+            absorbed: Vec::new(),
             finding: Finding::SingleSource,
             single_source: Some(SingleSource::OneText),
             flagged: false,

@@ -130,6 +130,7 @@ pub(crate) struct Group {
     /// Trials of everybody before its birth.
     before: u64,
     live: Map<KeyId, Live>,
+    next_sweep: usize,
     near: Set<AccountId>,
     rates: Rates,
     /// The same at every tick of the last six hours.
@@ -146,6 +147,8 @@ pub(crate) struct Group {
     sources: Map<SourceId, SourceGains>,
     /// The most that a source gave which is no longer told apart: it may come back.
     forgotten: [f64; 3],
+    /// The statistic without its best source; none since the last trial.
+    without_best: Option<f64>,
     pub kinds: [[f64; 3]; TraceKind::ALL.len()],
     evidence: BTreeMap<KeyId, KeyEvidence>,
     listed: usize,
@@ -180,6 +183,7 @@ impl Group {
             history: (born - start).max(0),
             before: uses.trials(),
             live: Map::default(),
+            next_sweep: 64,
             near: Set::default(),
             rates: Rates::default(),
             past: VecDeque::new(),
@@ -191,6 +195,7 @@ impl Group {
             days: VecDeque::new(),
             sources: Map::default(),
             forgotten: [0.0; 3],
+            without_best: None,
             kinds: Default::default(),
             evidence: BTreeMap::new(),
             listed: 0,
@@ -357,6 +362,7 @@ impl Group {
             self.outcomes[window][*outcome as usize] += 1;
         }
         self.trials += 1;
+        self.without_best = None;
         match self.days.back_mut().filter(|known| known.0 >= day) {
             Some((_, nats)) => nats.iter_mut().zip(moved).for_each(|(sum, nats)| *sum += nats),
             None => self.days.push_back((day, moved)),
@@ -449,6 +455,11 @@ impl Group {
         }
     }
 
+    /// Whether a tick may be passed over: nothing happens to a group that is silent, so that once a day is enough.
+    pub(crate) fn rests(&self, now: Millis) -> bool {
+        now - self.touched > 2 * DAY && self.past.back().is_some_and(|(at, _)| now - at < DAY)
+    }
+
     /// At a tick: what is expected of others is settled until the next one, and what is no longer live is forgotten. Returns the keys that
     /// the group no longer holds.
     pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) -> Vec<KeyId> {
@@ -475,6 +486,10 @@ impl Group {
         }
         self.past.push_back((now, self.rates));
         let mut gone: Vec<KeyId> = Vec::new();
+        // What is no longer live does no harm: it is looked for when the table has doubled.
+        if self.live.len() < self.next_sweep {
+            return gone;
+        }
         self.live.retain(|id, live| {
             let age = live.newest.first().map_or(Millis::MAX, |newest| now - newest.at);
             let kept = age <= if live.name.kind == TraceKind::Text { DAY } else { RECENT };
@@ -492,6 +507,7 @@ impl Group {
                 gone.push(*id);
             }
         }
+        self.next_sweep = (2 * self.live.len()).clamp(64, MOST_LIVE);
         gone.sort_unstable();
         gone
     }
@@ -501,18 +517,32 @@ impl Group {
         log_mean_exp(self.nats)
     }
 
-    /// The least of the same with one source's gains left out, and which source that is.
-    pub(crate) fn leave_one_out(&self) -> (f64, Option<SourceId>) {
-        let mut least = (self.log_e(), None);
+    /// The least of the same with one source's gains left out.
+    pub(crate) fn leave_one_out(&self) -> f64 {
+        self.without_best.unwrap_or_else(|| self.work_out_without_best())
+    }
+
+    /// Works the statistic out after new trials.
+    pub(crate) fn settle(&mut self) {
+        self.without_best = Some(self.work_out_without_best());
+    }
+
+    fn work_out_without_best(&self) -> f64 {
+        let mut least: (f64, Option<SourceId>) = (self.log_e(), None);
+        let mut most = [0.0; 3];
         for (id, source) in &self.sources {
+            if least.1.is_some() && source.nats.iter().zip(most).all(|(nats, most)| *nats < most) {
+                continue; // it leaves more than the one that leaves least so far
+            }
             let mut nats = self.nats;
             nats.iter_mut().zip(source.nats).for_each(|(sum, nats)| *sum -= nats);
             let without = log_mean_exp(nats);
             if without < least.0 || (without == least.0 && least.1.is_some_and(|known| *id < known)) {
                 least = (without, Some(*id));
+                most = source.nats;
             }
         }
-        least
+        least.0
     }
 
     /// ln of the e-value of the last seven days alone.

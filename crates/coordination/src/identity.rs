@@ -7,11 +7,12 @@ use crate::{
     campaigns::Campaign,
     cluster::Finding,
     hash::{Map, Set, hash_strs},
-    params::Params,
+    params::{DAY, Params},
     post::Millis,
 };
 
-/// A cluster with about the same accounts is not told again: Jaccard similarity to those last told.
+/// A cluster with about the same accounts is not told again at once, but after a day, or a week where it is not flagged: Jaccard similarity to
+/// those last told.
 const SAME_MEMBERS: f64 = 0.8;
 
 /// What is told of a campaign beside its numbers.
@@ -21,6 +22,8 @@ pub(crate) struct Identity {
     pub version: u32,
     /// Clusters that became part of this one or that it split from, in order.
     pub lineage: Vec<String>,
+    /// Those that became part of it just now.
+    pub absorbed: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +34,7 @@ struct Known {
     finding: Finding,
     flagged: bool,
     members: Vec<AccountId>,
+    told_at: Millis,
     /// Became part of another cluster.
     absorbed: bool,
 }
@@ -46,13 +50,14 @@ pub(crate) struct Identities {
 
 impl Identities {
     /// Gives each campaign its identity, and returns those of which there is something new to say, as places in `campaigns`; all of them
-    /// the `last` time.
+    /// the `last` time. Any change is told of a campaign that is `leaving`, because there will be no other time.
     pub(crate) fn update(
         &mut self,
         campaigns: &[Campaign],
         params: &Params,
         now: Millis,
         last: bool,
+        leaving: impl Fn(&Campaign) -> bool,
         name: impl Fn(AccountId) -> String,
     ) -> Vec<(usize, Identity)> {
         let mut taken: Set<u32> = Set::default();
@@ -80,46 +85,50 @@ impl Identities {
                     finding: campaign.finding,
                     flagged: campaign.flagged,
                     members: Vec::new(),
+                    told_at: now,
                     absorbed: false,
                 };
                 let number = self.known.len() as u32;
                 self.known.push(known);
                 taken.insert(number);
                 self.remember(number, &campaign.members);
-                news.push((place, self.identity(number)));
+                news.push((place, self.identity(number, Vec::new())));
                 continue;
             };
             taken.insert(oldest);
-            let mut lineage = Vec::new();
+            let mut gone = Vec::new();
             for &(other, _) in absorbed {
                 taken.insert(other);
-                lineage.push(self.known[other as usize].id.clone());
+                gone.push(self.known[other as usize].id.clone());
                 self.forget(other);
                 self.known[other as usize].absorbed = true;
             }
             let known = &mut self.known[oldest as usize];
             let either = known.members.len() + campaign.members.len() - both;
-            let same = both as f64 >= SAME_MEMBERS * either as f64;
+            let wait = if campaign.flagged { DAY } else { 7 * DAY };
+            let due = now - known.told_at >= wait || leaving(campaign);
+            let same = both == either || (both as f64 >= SAME_MEMBERS * either as f64 && !due);
             let verdict = (known.finding, known.flagged) == (campaign.finding, campaign.flagged);
-            if same && verdict && lineage.is_empty() && !last {
+            if same && verdict && gone.is_empty() && !last {
                 continue;
             }
-            for id in lineage {
-                if !known.lineage.contains(&id) {
-                    known.lineage.push(id);
+            for id in &gone {
+                if !known.lineage.contains(id) {
+                    known.lineage.push(id.clone());
                 }
             }
             known.version += 1;
+            known.told_at = now;
             (known.finding, known.flagged) = (campaign.finding, campaign.flagged);
             self.remember(oldest, &campaign.members);
-            news.push((place, self.identity(oldest)));
+            news.push((place, self.identity(oldest, gone)));
         }
         news
     }
 
-    fn identity(&self, number: u32) -> Identity {
+    fn identity(&self, number: u32, absorbed: Vec<String>) -> Identity {
         let Known { id, version, lineage, .. } = &self.known[number as usize];
-        Identity { id: id.clone(), version: *version, lineage: lineage.clone() }
+        Identity { id: id.clone(), version: *version, lineage: lineage.clone(), absorbed }
     }
 
     fn remember(&mut self, number: u32, members: &[AccountId]) {
@@ -175,7 +184,7 @@ mod tests {
         let params = Params::default();
         let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32, Vec<String>)> {
             let all: Vec<Campaign> = sets.iter().map(|set| campaign(Finding::Coordinated, set)).collect();
-            let news = known.update(&all, &params, now, false, |m| m.to_string());
+            let news = known.update(&all, &params, now, false, |_| false, |m| m.to_string());
             news.into_iter().map(|(_, i)| (i.id, i.version, i.lineage)).collect()
         };
         let first = see(1, &[&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[11, 12, 13]]);
@@ -196,7 +205,7 @@ mod tests {
         let params = Params::default();
         let mut see = |finding, flagged| {
             let found = vec![Campaign { flagged, ..campaign(finding, &[1, 2, 3]) }];
-            known.update(&found, &params, 1, false, |m| m.to_string()).into_iter().map(|(_, i)| i.version).collect::<Vec<_>>()
+            known.update(&found, &params, 1, false, |_| false, |m| m.to_string()).into_iter().map(|(_, i)| i.version).collect::<Vec<_>>()
         };
         assert_eq!(see(Finding::Coordinated, false), [1]);
         assert_eq!(see(Finding::Coordinated, true), [2]);

@@ -1,6 +1,7 @@
 //! The pure detection engine (being rewritten).
 
 mod accounts;
+mod bursts;
 mod campaigns;
 mod cluster;
 mod communities;

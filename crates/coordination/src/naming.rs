@@ -1,16 +1,13 @@
 //! Naming: once a group has passed, which accounts belong to it?
 //!
-//! The posts of a day before to a day after the group's shared posts, of the last seven days, get an outcome again, looking both ways: own
+//! The posts of a day before to a day after the group's shared posts, as far back as naming looks, get an outcome again, looking both ways: own
 //! words within a day, other keys within two hours, before or after. An account's evidence is the likelihood ratio of its outcomes between
 //! the group's rates and the crowd's (doubled); [`crate::Naming`] states it. What its best source gave is dropped, of an account that was in the
 //! group as proposed, and so was chosen by two of its keys, what its two best gave. The share of real members is estimated by EM, among the
 //! proposed accounts and among all others, and accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at
 //! least 0.9. This is a model-based rate and no finite-sample guarantee.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -25,6 +22,9 @@ use crate::{
     uses::{Key, KeyId, KeyName, Spans, Uses},
 };
 
+/// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
+/// and one of thousands an hour a day.
+const MOST_POSTS: usize = 6_000;
 /// Accounts of the imagined crowd.
 const IMAGINED: f64 = 20.0;
 /// Rounds of EM, where it begins, and the bounds of its shares.
@@ -61,44 +61,93 @@ fn width(kind: TraceKind) -> Millis {
     if kind == TraceKind::Text { DAY } else { 2 * HOUR }
 }
 
+/// Members' uses of keys.
+struct Shared {
+    /// By key, then by time.
+    uses: Vec<(Millis, AccountId)>,
+    places: Map<KeyId, (u32, u32)>,
+    order: Vec<KeyId>,
+}
+
+impl Shared {
+    fn new(members: &[AccountId], uses: &Uses, since: Millis) -> Shared {
+        let mut all: Vec<(KeyId, Millis, AccountId)> = Vec::new();
+        for member in members {
+            for (at, keys) in uses.account(*member).into_iter().flat_map(|account| account.since(since)) {
+                all.extend(keys.iter().map(|key| (*key, *at, *member)));
+            }
+        }
+        all.sort_unstable();
+        let mut shared = Shared { uses: Vec::with_capacity(all.len()), places: Map::default(), order: Vec::new() };
+        for by in all.chunk_by(|x, y| x.0 == y.0) {
+            let first = shared.uses.len() as u32;
+            shared.uses.extend(by.iter().map(|(_, at, account)| (*at, *account)));
+            shared.places.insert(by[0].0, (first, shared.uses.len() as u32));
+            shared.order.push(by[0].0);
+        }
+        shared
+    }
+
+    fn of(&self, key: KeyId) -> &[(Millis, AccountId)] {
+        self.places.get(&key).map_or(&[], |(first, end)| &self.uses[*first as usize..*end as usize])
+    }
+
+    /// Every key with its uses, in order of their ids.
+    fn keys(&self) -> impl Iterator<Item = (KeyId, &[(Millis, AccountId)])> {
+        self.order.iter().map(|key| (*key, self.of(*key)))
+    }
+}
+
+/// Since when posts are judged.
+fn look_back(members: &[AccountId], uses: &Uses) -> Millis {
+    let newest = uses.newest();
+    let posts = |since: Millis| -> usize {
+        members.iter().filter_map(|member| uses.account(*member)).map(|account| account.since(since).count()).sum()
+    };
+    let mut since = newest - DAY;
+    for days in [2, 4, 8, 16, 32, 64, 128] {
+        let earlier = newest - days * DAY;
+        if posts(earlier) > MOST_POSTS {
+            break;
+        }
+        since = earlier;
+    }
+    since
+}
+
 /// Names the accounts of a group; `None` where its members share nothing in what is remembered.
 pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &Params) -> Option<Named> {
     let is_member = |account: AccountId| members.binary_search(&account).is_ok();
     let accounts = uses.accounts_len() as f64;
-    // Members' uses by key, by time: of keys that two of them used.
-    let mut shared: Map<KeyId, Vec<(Millis, AccountId)>> = Map::default();
-    for member in members {
-        for (at, keys) in uses.account(*member).into_iter().flat_map(|account| &account.posts) {
-            keys.iter().for_each(|key| shared.entry(*key).or_default().push((*at, *member)));
-        }
-    }
-    for uses in shared.values_mut() {
-        uses.sort_unstable();
-    }
+    let since = look_back(members, uses);
+    let shared = Shared::new(members, uses, since);
     let (mut from, mut until) = (Millis::MAX, Millis::MIN);
-    let mut todo: BTreeSet<AccountId> = members.iter().copied().filter(|member| uses.account(*member).is_some()).collect();
-    for (id, by) in &shared {
-        let Some(key) = uses.key(*id) else { continue };
+    let mut todo: Vec<AccountId> = members.iter().copied().filter(|member| uses.account(*member).is_some()).collect();
+    for (id, by) in shared.keys() {
+        let Some(key) = uses.key(id) else { continue };
         let width = width(key.name.kind);
         for pair in by.windows(2).filter(|pair| pair[1].0 - pair[0].0 <= width) {
             from = from.min(pair[0].0);
             until = until.max(pair[1].0);
         }
+        let mut done = Millis::MIN;
         for &(at, _) in by {
             if key.name.kind != TraceKind::Text && key.between(at - width, at + width) > params.popular + by.len() {
                 continue; // more accounts outside than can say anything
             }
-            let first = key.uses.partition_point(|(then, _)| *then < at - width);
+            let first = key.uses.partition_point(|(then, _)| *then < (at - width).max(done));
             let near = key.uses.range(first..).take_while(|(then, _)| *then <= at + width);
             todo.extend(near.map(|(_, account)| *account));
+            done = at + width + 1;
         }
     }
+    todo.sort_unstable();
+    todo.dedup();
     if from > until {
         return None;
     }
-    let (from, until) = (from - DAY, until + DAY);
-    let outcome = |id: KeyId, key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
-        let Some(by) = shared.get(&id) else { return TrialOutcome::Nothing };
+    let (from, until) = (since.max(from - DAY), until + DAY);
+    let outcome = |by: &[(Millis, AccountId)], key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
         let width = width(key.name.kind);
         let (first, last) = (
             by.partition_point(|(then, _)| *then < at - width),
@@ -113,15 +162,19 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
         rarity(key.name.kind, all.saturating_sub(inside), accounts, params.popular)
     };
     // Each judged account's posts: outcome and the key that gave it.
-    let mut posts: BTreeMap<AccountId, Vec<(TrialOutcome, KeyId)>> = BTreeMap::new();
+    let mut posts: Vec<(AccountId, Vec<(TrialOutcome, KeyId)>)> = Vec::new();
     for account in todo {
         let Some(known) = uses.account(account) else { continue };
         let mut found = Vec::new();
-        for (at, keys) in known.posts.iter().filter(|(at, _)| (from..=until).contains(at)) {
+        for (at, keys) in known.since(from).take_while(|(at, _)| *at <= until) {
             let mut best = (TrialOutcome::Nothing, 0);
             for id in keys {
+                let by = shared.of(*id);
+                if by.is_empty() {
+                    continue;
+                }
                 let Some(key) = uses.key(*id) else { continue };
-                let outcome = outcome(*id, key, *at, account);
+                let outcome = outcome(by, key, *at, account);
                 if outcome < best.0 {
                     best = (outcome, *id);
                 }
@@ -129,7 +182,7 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
             found.push(best);
         }
         if !found.is_empty() {
-            posts.insert(account, found);
+            posts.push((account, found));
         }
     }
     let count = |found: &[(TrialOutcome, KeyId)]| {
@@ -148,7 +201,7 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
             terms.crowd.iter_mut().zip(counts).for_each(|(sum, n)| *sum += f64::from(n) / found.len() as f64);
         }
     }
-    let active_members = posts.keys().filter(|account| is_member(**account)).count();
+    let active_members = posts.iter().filter(|(account, _)| is_member(*account)).count();
     let others = spans.meeting(from, until).saturating_sub(active_members).max(judged_others);
     terms.others = others as u64;
     terms.crowd[TrialOutcome::Nothing as usize] += (others - judged_others) as f64;

@@ -19,7 +19,7 @@ use crate::{
     cluster::TraceKind,
     communities::Graph,
     hash::{Map, Set},
-    params::{DAY, Params},
+    params::{DAY, HOUR, Params},
     post::Millis,
     uses::{KeyId, Trial, Uses},
 };
@@ -33,6 +33,11 @@ const MOST_KEYS: usize = 64;
 const MOST_LINKS: usize = 256;
 /// Least keys in common of a tie, and least copies of a copier.
 const LEAST: usize = 2;
+/// Strengths of ties, nats, whose components are groups too.
+const STRONG: [f64; 3] = [20.0, 40.0, 80.0];
+/// Accounts of a large component, and the part of it, one in so many, that must have changed for it to be looked at again.
+const LARGE: usize = 200;
+const WAITS: usize = 10;
 /// Neighbours that each account of a core has in it.
 const CORE: usize = 3;
 
@@ -94,6 +99,8 @@ pub(crate) struct Network {
     too_large: u64,
     evicted: u64,
     next_sweep: Millis,
+    /// When large components were last looked at whatever had changed of them.
+    looked_at: Millis,
 }
 
 impl Network {
@@ -113,6 +120,7 @@ impl Network {
             too_large: 0,
             evicted: 0,
             next_sweep: Millis::MIN,
+            looked_at: 0,
         }
     }
 
@@ -146,7 +154,10 @@ impl Network {
                         let known = pair.get_mut();
                         if known.len() < MOST_KEYS && known.iter().all(|known| known.key != used.key) {
                             known.push(common);
-                            self.fresh.insert(*pair.key());
+                            // A pair with many keys in common is tied: it is looked at again when their number has doubled.
+                            if known.len() < 8 || known.len().is_power_of_two() {
+                                self.fresh.insert(*pair.key());
+                            }
                         }
                     }
                 }
@@ -198,7 +209,12 @@ impl Network {
         let mut groups = Vec::new();
         // Components of ties with a changed account.
         let mut seen: Set<AccountId> = Set::default();
-        for start in std::mem::take(&mut self.changed) {
+        let changed = std::mem::take(&mut self.changed);
+        let long = now - self.looked_at >= 2 * HOUR;
+        if long {
+            self.looked_at = now;
+        }
+        for &start in &changed {
             if !self.neighbours.contains_key(&start) || !seen.insert(start) {
                 continue;
             }
@@ -212,6 +228,12 @@ impl Network {
                     }
                 }
             }
+            // A large component waits until a part of it has changed, or for two hours: most of what it proposes would not be new.
+            let moved: Vec<AccountId> = component.iter().filter(|account| changed.contains(account)).copied().collect();
+            if component.len() > LARGE && moved.len() * WAITS < component.len() && !long {
+                self.changed.extend(moved);
+                continue;
+            }
             self.next_component += 1;
             for account in &component {
                 self.tied.insert(*account, self.next_component);
@@ -220,10 +242,22 @@ impl Network {
                 let others = self.neighbours.get(account).into_iter().flatten();
                 others.filter(move |other| account < other).map(move |other| (*account, *other))
             });
-            let graph = Graph::new(pairs.map(|pair| (pair.0, pair.1, f64::from(self.edges.get(&pair).map_or(0, |e| e.keys)))));
+            let pairs: Vec<Pair> = pairs.collect();
+            let edge = |pair: &Pair| self.edges.get(pair).copied();
+            let weighted = |pair: &Pair| (pair.0, pair.1, edge(pair).map_or(0.0, |edge| f64::from(edge.keys)));
+            let graph = Graph::new(pairs.iter().map(weighted));
             let all: Vec<u32> = (0..graph.nodes.len() as u32).collect();
             let parts = graph.communities().into_iter().chain([all]).chain(graph.cores(CORE));
             groups.extend(parts.map(|part| graph.accounts(&part)));
+            // Who act together often are held together by their strongest ties, whatever weak ones chain them to.
+            for least in STRONG {
+                let strong = pairs.iter().filter(|pair| edge(pair).is_some_and(|edge| edge.nats >= least));
+                let graph = Graph::new(strong.map(weighted));
+                if graph.nodes.is_empty() {
+                    break;
+                }
+                groups.extend(graph.components().iter().map(|part| graph.accounts(part)));
+            }
         }
         // Components of copiers, all of them: the network is small.
         if std::mem::take(&mut self.changed_copiers) {
@@ -331,7 +365,7 @@ impl Network {
         if now < self.next_sweep && !full {
             return;
         }
-        self.next_sweep = now + DAY / 4;
+        self.next_sweep = now + params.retention / 8;
         let oldest = now - params.retention;
         let mut gone: Vec<Pair> = Vec::new();
         let edges = &self.edges;

@@ -18,7 +18,9 @@ pub struct Params {
     pub horizon: Millis,
     /// Event time between evaluations: groups are proposed, judged, named and told then.
     pub tick: Millis,
-    /// How long uses of keys are remembered: for ties, for naming, and so that an account's use of a key counts once.
+    /// An account's use of a key counts once in this time.
+    pub repeat: Millis,
+    /// How long uses of keys are remembered, for ties and for naming.
     pub retention: Millis,
     /// The newest users of a key with whom a further user is paired.
     pub ring: usize,
@@ -78,7 +80,8 @@ impl Default for Params {
             allowed_lateness: 5 * MINUTE,
             horizon: 2 * HOUR,
             tick: 15 * MINUTE,
-            retention: 7 * DAY,
+            repeat: 7 * DAY,
+            retention: 60 * DAY,
             ring: 64,
             popular: 400,
             tie_chance: 1e-5,
@@ -91,7 +94,7 @@ impl Default for Params {
             alpha: 0.05,
             naming_rate: 0.03,
             same_campaign: 0.5,
-            max_evidence: 500,
+            max_evidence: 200,
             text_nats: 22.0,
             one_text_accounts: 30,
             limits: Limits {
@@ -124,7 +127,8 @@ impl Params {
             ("allowed_lateness", self.allowed_lateness >= 0, "must not be negative"),
             ("horizon", self.horizon > 0, positive),
             ("tick", self.tick > 0, positive),
-            ("retention", self.retention >= DAY, "must be a day or more"),
+            ("repeat", self.repeat >= DAY, "must be a day or more"),
+            ("retention", self.retention >= self.repeat, "must be no less than repeat"),
             ("ring", (4..=4096).contains(&self.ring), "must lie in 4 to 4096"),
             ("popular", self.popular >= 1, "must be 1 or more"),
             ("tie_chance", self.tie_chance > 0.0 && self.tie_chance < 1.0, "must lie between 0 and 1"),

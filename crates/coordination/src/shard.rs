@@ -73,7 +73,7 @@ impl Shard {
     }
 
     pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) {
-        for (id, group) in &mut self.groups {
+        for (id, group) in self.groups.iter_mut().filter(|(_, group)| !group.rests(now)) {
             for key in group.tick(now, trials, params) {
                 release(&mut self.holders, key, *id);
             }
@@ -148,6 +148,16 @@ impl Groups<'_> {
     /// All numbers, in order.
     pub(crate) fn ids(&self) -> Vec<GroupId> {
         let mut ids: Vec<GroupId> = self.0.iter().flat_map(|shard| shard.groups().keys().copied()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Those with a new trial, in order.
+    pub(crate) fn fresh(&self) -> Vec<GroupId> {
+        let fresh = |shard: &Shard| -> Vec<GroupId> {
+            shard.groups().iter().filter(|(_, group)| group.fresh).map(|(id, _)| *id).collect()
+        };
+        let mut ids: Vec<GroupId> = self.0.iter().flat_map(fresh).collect();
         ids.sort_unstable();
         ids
     }

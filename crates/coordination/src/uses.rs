@@ -104,19 +104,29 @@ pub(crate) struct Account {
     recent: u32,
 }
 
+impl Account {
+    /// Its posts from a time on.
+    pub(crate) fn since(&self, at: Millis) -> std::collections::vec_deque::Iter<'_, (Millis, SmallVec<[KeyId; 2]>)> {
+        self.posts.range(self.posts.partition_point(|(posted, _)| *posted < at)..)
+    }
+}
+
 /// The memory of uses.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Uses {
     retention: Millis,
+    repeat: Millis,
     most: usize,
     keys: Map<KeyId, Key>,
     accounts: Map<AccountId, Account>,
     /// All uses in the order of their turns.
     line: VecDeque<(Millis, KeyId, AccountId)>,
-    /// How many at the line's front are older than six hours.
+    /// How many at the line's front are older than six hours, and how many so old that the same use counts again.
     old: usize,
-    /// Hashes of account and key of all of them.
+    again: usize,
+    /// Hashes of account and key of the others.
     once: Set<u64>,
+    habits: Map<u64, (Millis, Millis)>,
     /// Accounts with a use in the last six hours.
     active: u32,
     /// Sum over keys of the number of their accounts, and of its square.
@@ -139,7 +149,10 @@ impl Uses {
             accounts: Map::default(),
             line: VecDeque::new(),
             old: 0,
+            again: 0,
+            repeat: params.repeat,
             once: Set::default(),
+            habits: Map::default(),
             active: 0,
             sum: 0,
             squares: 0,
@@ -154,9 +167,14 @@ impl Uses {
         self.pass_time(at);
         let mut uses: SmallVec<[Use; 2]> = SmallVec::new();
         let (text, repost) = (turn.manner(TraceKind::Text), turn.manner(TraceKind::Repost));
-        for trace in turn.traces {
-            let id = hash_strs(trace.kind as u64, &[&trace.key]);
-            if !self.once.insert(pair(account, id)) {
+        // Whoever repeats its own words under another post does nothing new by that.
+        let ids: SmallVec<[KeyId; 4]> =
+            turn.traces.iter().map(|trace| hash_strs(trace.kind as u64, &[&trace.key])).collect();
+        let text_again = turn.traces.iter().zip(&ids).any(|(trace, id)| {
+            trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id))
+        });
+        for (trace, id) in turn.traces.into_iter().zip(ids) {
+            if (text_again && trace.kind == TraceKind::Reply) || self.habit(account, &trace, at) || !self.once.insert(pair(account, id)) {
                 continue;
             }
             let key = self.keys.entry(id).or_insert_with(|| {
@@ -191,6 +209,19 @@ impl Uses {
         Some(Trial { number: self.trials, at, account, post: turn.post, uses, text, repost, active: self.active })
     }
 
+    /// Whether habit explains a use: the account used two other keys of the same source a day before or earlier.
+    fn habit(&mut self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
+        if trace.source == trace.key {
+            return false;
+        }
+        let source = hash_strs(trace.source_kind as u64, &[&trace.source]);
+        let known = self.habits.entry(pair(account, source)).or_insert((at, Millis::MAX));
+        if known.1 == Millis::MAX && at > known.0 {
+            known.1 = at;
+        }
+        known.1 != Millis::MAX && at - known.1 >= crate::params::DAY
+    }
+
     /// Uses beyond retention go; those older than six hours make nobody active.
     fn pass_time(&mut self, now: Millis) {
         while self.line.get(self.old).is_some_and(|(at, ..)| now - at > RECENT) {
@@ -200,6 +231,12 @@ impl Uses {
                 known.recent -= 1;
                 self.active -= u32::from(known.recent == 0);
             }
+        }
+        while let Some(&(at, key, account)) = self.line.get(self.again)
+            && now - at > self.repeat
+        {
+            self.again += 1;
+            self.once.remove(&pair(account, key));
         }
         while self.line.front().is_some_and(|(at, ..)| now - at > self.retention) {
             self.forget_oldest();
@@ -214,7 +251,11 @@ impl Uses {
         let Some((at, key_id, account)) = self.line.pop_front() else { return };
         let was_old = self.old > 0;
         self.old = self.old.saturating_sub(1);
-        self.once.remove(&pair(account, key_id));
+        if self.again > 0 {
+            self.again -= 1;
+        } else {
+            self.once.remove(&pair(account, key_id));
+        }
         if let Some(key) = self.keys.get_mut(&key_id) {
             if let Some(place) = key.uses.iter().position(|used| *used == (at, account)) {
                 self.sum -= 1;
@@ -252,6 +293,11 @@ impl Uses {
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {
         self.accounts.get(&id)
+    }
+
+    /// The time of the newest turn.
+    pub(crate) fn newest(&self) -> Millis {
+        self.line.back().map_or(0, |(at, ..)| *at)
     }
 
     /// Uses of an account.

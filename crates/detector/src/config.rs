@@ -72,7 +72,9 @@ pub struct EngineConfig {
     pub horizon_s: u32,
     /// Minutes of event time between evaluations.
     pub tick_min: u32,
-    /// Days that uses of keys are remembered: for ties, for naming, and so that an account's use of a key counts once.
+    /// Days in which an account's use of a key counts once.
+    pub repeat_days: f64,
+    /// Days that uses of keys are remembered, for ties and for naming.
     pub retention_days: f64,
     /// Newest users of a key with whom a further user is paired.
     pub ring: usize,
@@ -114,10 +116,7 @@ pub struct EngineConfig {
 
 /// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is told, and nothing stops.
 pub const RETIRED: [Retired; 8] = [
-    Retired {
-        path: "detector.engine.windows_s",
-        instead: "the test's windows are fixed at 10 minutes, 2 hours and 24 hours",
-    },
+    Retired { path: "detector.engine.windows_s", instead: "the windows of the test are fixed, from minutes to a day" },
     Retired {
         path: "detector.engine.baseline_lag_h",
         instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
@@ -128,7 +127,7 @@ pub const RETIRED: [Retired; 8] = [
     },
     Retired {
         path: "detector.engine.credit_interval_min",
-        instead: "an account's use of a key counts once in detector.engine.retention_days",
+        instead: "an account's use of a key counts once in detector.engine.repeat_days",
     },
     Retired {
         path: "detector.engine.propose_nats",
@@ -154,6 +153,7 @@ impl Default for EngineConfig {
             allowed_lateness_s: whole(p.allowed_lateness, SECOND),
             horizon_s: whole(p.horizon, SECOND),
             tick_min: whole(p.tick, MINUTE),
+            repeat_days: p.repeat as f64 / DAY,
             retention_days: p.retention as f64 / DAY,
             ring: p.ring,
             popular: p.popular,
@@ -187,6 +187,7 @@ impl EngineConfig {
             allowed_lateness: seconds(self.allowed_lateness_s),
             horizon: seconds(self.horizon_s),
             tick: 60 * seconds(self.tick_min),
+            repeat: days(self.repeat_days),
             retention: days(self.retention_days),
             ring: self.ring,
             popular: self.popular,

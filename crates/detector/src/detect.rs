@@ -610,7 +610,8 @@ mod tests {
         );
         assert!(lines.next().unwrap().contains(",flagged,flagged,"), "{accounts}");
         assert_eq!(lines.next(), Some("x,loud,9,0.0000,,,,,3.0000,14.5000,6,4"));
-        for (file, clusters) in [("clusters.jsonl", &detection.clusters), ("near_misses.jsonl", &detection.near_misses)] {
+        for (file, clusters) in [("clusters.jsonl", &detection.clusters), ("near_misses.jsonl", &detection.near_misses)]
+        {
             let told: Vec<ClusterMessage> =
                 read(file).lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap()).collect();
             assert_eq!(ids(&told), ids(clusters), "{file}");

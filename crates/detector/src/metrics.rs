@@ -46,7 +46,7 @@ impl DetectorMetrics {
             bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of the posts taken from the log.")?,
             uses: metrics.counters(
                 "lockstep_uses_total",
-                "Uses of keys by accounts, by trace kind; an account's further uses of one key within the retention are not counted.",
+                "Uses of keys by accounts, by trace kind; an account's further uses of one key within detector.engine.repeat_days are not counted.",
                 &["kind"],
             )?,
             shared: metrics.clone(),

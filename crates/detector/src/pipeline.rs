@@ -31,6 +31,8 @@ pub struct Pipeline {
 /// A cluster's message with what it was made from.
 pub(crate) struct Judged {
     pub(crate) message: ClusterMessage,
+    /// Clusters that became part of it just now.
+    pub(crate) absorbed: Vec<String>,
     /// Where it is coordinated: of others no model's word counts.
     pub(crate) judgement: Option<Judgement>,
 }
@@ -129,7 +131,7 @@ impl Pipeline {
                 let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict_on(&values));
                 Judgement { values, probability: verdict.probability, shadow }
             });
-            Ok(Judged { message, judgement })
+            Ok(Judged { message, absorbed: cluster.absorbed.clone(), judgement })
         };
         found.iter().map(judge).collect()
     }
@@ -234,8 +236,7 @@ mod tests {
         let registry = scoring::Registry::open(&models).unwrap();
         let load = |version: &str| Arc::new(registry.load("cluster", version).unwrap());
         let both = ["1", "2"].map(load);
-        let mut pipeline = Pipeline::new(&Config { models: "no/such/folder".into(), ..Config::default() }).unwrap();
-        pipeline.set_model(both[0].clone());
+        let pipeline = Pipeline::new(&Config { models, model: "cluster/1".to_owned(), ..Config::default() }).unwrap();
         (pipeline, both)
     }
 
@@ -248,20 +249,29 @@ mod tests {
             let coordinated = fixtures::coordinated(shape, false);
             [coordinated, fixtures::best_source(shape), faded, fixtures::near_miss(shape), fixtures::one_text(40)]
         };
-        let mut told = |pipeline: &mut Pipeline| -> Vec<(Status, Option<String>)> {
+        let told = |pipeline: &mut Pipeline| -> Vec<(Status, Option<String>)> {
             all().into_iter().for_each(|cluster| pipeline.find(cluster));
             let judged = pipeline.judge().into_iter().map(Result::unwrap);
             judged
                 .map(|judged| {
                     let coordinated = matches!(judged.message.status, Status::Flagged | Status::Coordinated);
-                    assert_eq!(judged.judgement.is_some(), coordinated, "drift is measured on coordinated clusters only");
+                    assert_eq!(
+                        judged.judgement.is_some(),
+                        coordinated,
+                        "drift is measured on coordinated clusters only"
+                    );
                     (judged.message.status, judged.message.model.map(|model| model.version))
                 })
                 .collect()
         };
         let by = |status, version: &str| (status, Some(version.to_owned()));
         let rest = |version: &str| {
-            [by(Status::SingleSource, version), by(Status::Faded, version), (Status::NearMiss, None), (Status::SingleSource, None)]
+            [
+                by(Status::SingleSource, version),
+                by(Status::Faded, version),
+                (Status::NearMiss, None),
+                (Status::SingleSource, None),
+            ]
         };
         assert_eq!(told(&mut pipeline), [&[by(Status::Flagged, "1")][..], &rest("1")].concat());
         assert_eq!(pipeline.set_model(flags_none).full_name(), flags_all.full_name());

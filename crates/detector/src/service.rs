@@ -335,12 +335,12 @@ impl Service {
     /// Publishes what was found and commits what was read, in one piece.
     async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
         for judged in self.pipeline.judge() {
-            let message = judged.and_then(|judged| {
+            let judged = judged.and_then(|judged| {
                 self.watch_judgement(&judged);
-                judged.message.within(MOST_BYTES)
+                Ok((judged.message.within(MOST_BYTES)?, judged.absorbed))
             });
-            let message = match message {
-                Ok(message) => message,
+            let (message, absorbed) = match judged {
+                Ok(judged) => judged,
                 Err(error) => {
                     // It would come again after a restart: one that cannot be told must not hold up all others.
                     self.metrics.cannot_tell();
@@ -349,7 +349,7 @@ impl Service {
                 }
             };
             let (id, version) = (message.cluster_id.clone(), message.version);
-            match self.told.tell(message) {
+            match self.told.tell(message, &absorbed) {
                 Some(publication) => self.unpublished.push(publication),
                 None => {
                     tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before")

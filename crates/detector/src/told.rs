@@ -29,8 +29,6 @@ pub(crate) struct Told {
 struct Standing {
     status: Status,
     version: u32,
-    /// Those that it has absorbed or split from, as far as that was told.
-    lineage: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,16 +55,15 @@ pub(crate) struct Publication {
 pub(crate) struct Word {
     status: Status,
     version: u32,
-    #[serde(default)]
-    lineage: Vec<String>,
 }
 
 impl Told {
-    /// The next word on a cluster. Its version is one more than that of the last word, whatever the engine counts: after the engine was
-    /// rebuilt under another model, the two may differ, and consumers pass over a version that they had.
+    /// The next word on a cluster, into which those `absorbed` have just gone. Its version is one more than that of the last word, whatever
+    /// the engine counts: after the engine was rebuilt under another model, the two may differ, and consumers pass over a version that they
+    /// had.
     ///
     /// `None` for a near miss of which more was said before, as may be after such a rebuilding: that word stands.
-    pub(crate) fn tell(&mut self, mut message: ClusterMessage) -> Option<Publication> {
+    pub(crate) fn tell(&mut self, mut message: ClusterMessage, absorbed: &[String]) -> Option<Publication> {
         let id = message.cluster_id.clone();
         let near_miss = message.status == Status::NearMiss;
         let last = self.standing.get(&id);
@@ -78,19 +75,12 @@ impl Told {
             message.version = version + 1;
         }
         let before = last.map(|last| last.status).or(near.map(|_| Status::NearMiss));
-        // A cluster that is told for the first time and has a lineage has split off. Later on the oldest of several goes on and the others
-        // become part of it.
-        let absorbed: Vec<&String> = last.map_or_else(Vec::new, |last| {
-            message.lineage.iter().filter(|other| !last.lineage.contains(*other)).collect()
-        });
         let to_flagged = !near_miss
             && (message.status == Status::Flagged
                 || self.flagged.contains(&id)
-                || absorbed.iter().any(|other| self.flagged.contains(*other)));
-        let mut removed: Vec<(String, Status)> = absorbed
-            .into_iter()
-            .filter_map(|other| Some((other.clone(), self.standing.remove(other)?.status)))
-            .collect();
+                || absorbed.iter().any(|other| self.flagged.contains(other)));
+        let mut removed: Vec<(String, Status)> =
+            absorbed.iter().filter_map(|other| Some((other.clone(), self.standing.remove(other)?.status))).collect();
         if near_miss {
             self.remember_near_miss(id, message.version);
             while self.near.len() > NEAR_MISSES {
@@ -103,8 +93,7 @@ impl Told {
             if to_flagged {
                 self.flagged.insert(id.clone());
             }
-            let (status, version, lineage) = (message.status, message.version, message.lineage.clone());
-            self.standing.insert(id, Standing { status, version, lineage });
+            self.standing.insert(id, Standing { status: message.status, version: message.version });
         }
         Some(Publication { message, before, removed, to_flagged })
     }
@@ -121,8 +110,8 @@ impl Told {
         match word {
             None => {}
             Some(word) if word.status == Status::NearMiss => self.remember_near_miss(id, word.version),
-            Some(Word { status, version, lineage }) => {
-                self.standing.insert(id, Standing { status, version, lineage });
+            Some(Word { status, version }) => {
+                self.standing.insert(id, Standing { status, version });
             }
         }
     }
@@ -154,19 +143,24 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn message(id: &str, version: u32, status: Status, lineage: &[&str]) -> ClusterMessage {
+    fn message(id: &str, status: Status) -> ClusterMessage {
         let value = serde_json::json!({
-            "schema_version": messages::cluster::SCHEMA_VERSION, "cluster_id": id, "version": version, "status": status.name(),
-            "lineage": lineage, "accounts": [], "first_seen": "2026-09-14T00:00:00Z", "last_seen": "2026-09-14T01:00:00Z", "log_e": 20.0,
+            "schema_version": messages::cluster::SCHEMA_VERSION, "cluster_id": id, "version": 1, "status": status.name(),
+            "accounts": [], "first_seen": "2026-09-14T00:00:00Z", "last_seen": "2026-09-14T01:00:00Z", "log_e": 20.0,
             "log_e_leave_one_source_out": 12.0, "candidates_tested": 3, "history_hours": 1.0, "traces": {}, "sources": [], "evidence": [],
             "ties": [], "topics": [], "targets": []
         });
         ClusterMessage::decode(value.to_string().as_bytes()).unwrap()
     }
 
+    fn owned(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
     /// What comes of a message in a line: version, status before, where it goes, and what is removed.
-    fn tell(told: &mut Told, id: &str, status: Status, lineage: &[&str]) -> String {
-        let Some(Publication { message, before, removed, to_flagged }) = told.tell(message(id, 1, status, lineage))
+    fn tell(told: &mut Told, id: &str, status: Status, absorbed: &[&str]) -> String {
+        let Some(Publication { message, before, removed, to_flagged }) =
+            told.tell(message(id, status), &owned(absorbed))
         else {
             return "nothing".to_owned();
         };
@@ -199,24 +193,10 @@ mod tests {
             tell(&mut told, id, Coordinated, &[]);
         }
         assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v2 was coordinated, removes b coordinated");
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v3 was coordinated");
-        assert_eq!(
-            tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]),
-            "v4 was coordinated, removes c coordinated"
-        );
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]), "v5 was coordinated");
+        assert_eq!(tell(&mut told, "a", Coordinated, &[]), "v3 was coordinated");
+        let again = tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]);
+        assert_eq!(again, "v4 was coordinated, removes c coordinated", "what is gone is not removed again");
         assert_eq!(told.by_status()[&Coordinated], 1);
-    }
-
-    #[test]
-    fn a_cluster_that_split_off_removes_nothing() {
-        let mut told = Told::default();
-        tell(&mut told, "a", Coordinated, &[]);
-        assert_eq!(tell(&mut told, "b", Coordinated, &["a"]), "v1 was new");
-        assert_eq!(tell(&mut told, "b", Coordinated, &["a"]), "v2 was coordinated");
-        assert_eq!(tell(&mut told, "a", Coordinated, &[]), "v2 was coordinated");
-        // And comes back.
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v3 was coordinated, removes b coordinated");
     }
 
     #[test]
@@ -225,7 +205,7 @@ mod tests {
         tell(&mut told, "a", Coordinated, &[]);
         tell(&mut told, "b", Flagged, &[]);
         assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v2 was coordinated, flagged topic, removes b flagged");
-        assert_eq!(tell(&mut told, "a", Faded, &["b"]), "v3 was coordinated, flagged topic");
+        assert_eq!(tell(&mut told, "a", Faded, &[]), "v3 was coordinated, flagged topic");
     }
 
     #[test]
@@ -249,16 +229,16 @@ mod tests {
         let mut told = Told::default();
         let mut topic: Vec<(String, Option<ClusterMessage>)> = Vec::new();
         let mut flagged = Vec::new();
-        for (id, status, lineage) in [
+        for (id, status, absorbed) in [
             ("n", NearMiss, &[][..]),
             ("a", Coordinated, &[]),
             ("b", Flagged, &[]),
-            ("c", Coordinated, &["a"]),
+            ("c", Coordinated, &[]),
             ("m", NearMiss, &[]),
             ("a", Coordinated, &["b"]),
             ("n", NearMiss, &[]),
         ] {
-            let publication = told.tell(message(id, 1, status, lineage)).unwrap();
+            let publication = told.tell(message(id, status), &owned(absorbed)).unwrap();
             flagged.extend(publication.to_flagged.then(|| id.to_owned()));
             topic.push((id.to_owned(), Some(publication.message)));
             topic.extend(publication.removed.into_iter().map(|(id, _)| (id, None)));
@@ -277,9 +257,8 @@ mod tests {
             }
             assert_eq!((&again.standing, &again.flagged), (&told.standing, &told.flagged));
             assert_eq!(again.by_status(), told.by_status());
-            for (id, status, lineage) in [("a", Coordinated, &["b"][..]), ("c", Flagged, &["a"]), ("n", NearMiss, &[])]
-            {
-                assert_eq!(tell(&mut again, id, status, lineage), tell(&mut told.clone(), id, status, lineage));
+            for (id, status) in [("a", Coordinated), ("c", Flagged), ("n", NearMiss), ("m", NearMiss)] {
+                assert_eq!(tell(&mut again, id, status, &[]), tell(&mut told.clone(), id, status, &[]));
             }
         }
     }

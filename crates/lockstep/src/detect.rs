@@ -443,8 +443,10 @@ mod tests {
              accounts; 1,234 candidate groups tested"
         );
         assert!(lines[1].contains(&format!(" {} accounts, probability ", clusters[0].members.len())), "{}", lines[1]);
-        let close =
-            format!("2 groups came close; the closest: {} accounts, 3.1 nats short of 9.8; see near_misses.jsonl", near.members.len());
+        let close = format!(
+            "2 groups came close; the closest: {} accounts, 3.1 nats short of 9.8; see near_misses.jsonl",
+            near.members.len()
+        );
         assert_eq!(
             lines[2..],
             [

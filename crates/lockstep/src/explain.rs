@@ -3,12 +3,13 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use detector::explain::{Explanation, find};
+use detector::explain::{Explanation, FindError, find};
+use messages::cluster::AnyVersion;
 
 use crate::{detect::println_json, progress::counted};
 
@@ -33,7 +34,7 @@ Examples:
 pub struct Explain {
     /// A cluster's id, or as much of its beginning as no other has
     cluster: String,
-    /// What detect wrote: its folder, or a file of clusters; - is standard input
+    /// What detect wrote: its folder, or a file of clusters or near misses; - is standard input
     #[arg(long, value_name = "DIR|FILE|-", default_value = "lockstep-out")]
     from: PathBuf,
     /// Show only keys with KEY in them
@@ -49,17 +50,7 @@ pub struct Explain {
 
 impl Explain {
     pub fn run(self) -> Result<()> {
-        let path = if self.from.is_dir() { self.from.join("clusters.jsonl") } else { self.from.clone() };
-        let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(&path).with_context(|| {
-                format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
-            })?;
-            Box::new(BufReader::new(file))
-        };
-        let place = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
-        let message = find(lines, &self.cluster).map_err(|error| anyhow!("{place} {error}"))?;
+        let message = self.message()?;
         let mut explanation = Explanation::of(&message)?;
         explanation.narrow(self.key.as_deref(), self.account.as_deref())?;
         if self.json {
@@ -77,4 +68,39 @@ impl Explain {
             ),
         }
     }
+
+    /// The cluster, from the first of the files that has it.
+    fn message(&self) -> Result<AnyVersion> {
+        let mut not_there = Vec::new();
+        for path in self.files() {
+            let lines: Box<dyn BufRead> = if is_stdin(&path) {
+                Box::new(io::stdin().lock())
+            } else {
+                let file = File::open(&path).with_context(|| {
+                    format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
+                })?;
+                Box::new(BufReader::new(file))
+            };
+            let place = if is_stdin(&path) { "standard input".into() } else { path.display().to_string() };
+            match find(lines, &self.cluster) {
+                Err(error @ FindError::NotThere { .. }) => not_there.push(format!("{place} {error}")),
+                found => return found.map_err(|error| anyhow!("{place} {error}")),
+            }
+        }
+        bail!("{}", not_there.join("; "))
+    }
+
+    /// Of a folder, the clusters and then the near misses; versions before there were near misses wrote no file of them.
+    fn files(&self) -> Vec<PathBuf> {
+        if !self.from.is_dir() {
+            return vec![self.from.clone()];
+        }
+        let near_misses = self.from.join("near_misses.jsonl");
+        let clusters = self.from.join("clusters.jsonl");
+        if near_misses.exists() { vec![clusters, near_misses] } else { vec![clusters] }
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }

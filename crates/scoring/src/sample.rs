@@ -85,6 +85,7 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
         id: format!("cluster-{seed}"),
         version: 1,
         lineage: Vec::new(),
+        absorbed: Vec::new(),
         finding: Finding::Coordinated,
         single_source: None,
         flagged: false,

@@ -374,7 +374,7 @@ async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Bo
 #[utoipa::path(get, path = "/api/clusters", params(
     ("q" = Option<String>, Query, description = "words, each whole or its beginning: cluster, case, account, topic, key", max_length = 400),
     ("state" = Option<State>, Query, description = "where the case stands"),
-    ("status" = Option<String>, Query, description = "what the detector says", pattern = "^(flagged|single_source|coordinated|faded)$"),
+    ("status" = Option<String>, Query, description = "what the detector says", pattern = "^(flagged|single_source|coordinated|faded|near_miss)$"),
     ("platform" = Option<String>, Query, description = "a platform that has accounts in it"),
     ("attention" = Option<String>, Query, description = "1: only cases that wait for people", pattern = "^(0|1|true|false)$"),
     ("demo" = Option<String>, Query, description = "1: only cases of a demonstration; 0: none of them", pattern = "^(0|1|true|false)$"),

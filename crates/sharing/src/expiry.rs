@@ -248,6 +248,7 @@ fn status_words(status: Status) -> &'static str {
         Status::SingleSource => "of a single source",
         Status::Coordinated => "coordinated only",
         Status::Faded => "faded",
+        Status::NearMiss => "a near miss: it did not pass the test",
     }
 }
 

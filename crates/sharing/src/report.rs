@@ -15,6 +15,8 @@ use crate::{
 const DRAWN: usize = 40;
 /// Clusters with a section of their own.
 const SECTIONS: usize = 200;
+/// Near misses that are listed, nearest to their bar first.
+const NEAR: usize = 100;
 
 /// What a run of the detector found, and in what.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +37,7 @@ pub struct ReportInput {
     pub period: Option<(Timestamp, Timestamp)>,
     /// Posts over time.
     pub histogram: Histogram,
-    /// Clusters found, in any order.
+    /// Clusters found, and groups that came close, in any order.
     pub clusters: Vec<ClusterMessage>,
     /// Remarks for the reader, for example about the model.
     pub notes: Vec<String>,
@@ -67,6 +69,8 @@ struct Page {
     clusters_not_drawn: usize,
     nothing: String,
     entries: Vec<Entry>,
+    near: Vec<Near>,
+    more_near: usize,
     drawn: usize,
     files: String,
 }
@@ -80,15 +84,31 @@ struct Entry {
     drawn: bool,
 }
 
+/// A group that came close.
+struct Near {
+    number: usize,
+    anchor: String,
+    group: String,
+    accounts: String,
+    nats: String,
+    all_nats: String,
+    bar: String,
+    lacks: String,
+    first: String,
+    body: String,
+}
+
 /// The report as one HTML file that needs no network.
 pub fn render(input: &ReportInput) -> String {
-    let mut clusters = input.clusters.clone();
+    let (near, mut clusters): (Vec<_>, Vec<_>) =
+        input.clusters.iter().cloned().partition(|cluster| cluster.status == Status::NearMiss);
     // The order of clusters.jsonl, so that the numbers here are its lines.
     let place = |status| match status {
         Status::Flagged => 0,
         Status::Coordinated => 1,
         Status::SingleSource => 2,
         Status::Faded => 3,
+        Status::NearMiss => 4,
     };
     clusters.sort_by(|a, b| {
         place(a.status)
@@ -106,15 +126,15 @@ pub fn render(input: &ReportInput) -> String {
             let limits = Limits {
                 drawings: drawn,
                 dots: 800,
-                keys: if drawn { 40 } else { 10 },
-                posts: if drawn { 40 } else { 10 },
+                keys: if drawn { 40 } else { 6 },
+                posts: if drawn { 40 } else { 3 },
                 posts_in_all: usize::MAX,
-                accounts: 200,
+                accounts: if drawn { 200 } else { 50 },
                 graph: view::graph::Size { nodes: 60, edges: 600 },
             };
             Entry {
                 number: index + 1,
-                badge: view::badge(cluster.status),
+                badge: view::badge(cluster),
                 short: short(cluster),
                 body: view::body(cluster, &anchor, limits, None),
                 anchor,
@@ -145,6 +165,8 @@ pub fn render(input: &ReportInput) -> String {
         nothing: nothing(input),
         drawn: DRAWN,
         entries,
+        more_near: near.len().saturating_sub(NEAR),
+        near: near_misses(near),
         files: match (files.is_empty(), more) {
             (true, _) => "no file".to_owned(),
             (false, 0) => words::list(&files),
@@ -154,32 +176,71 @@ pub fn render(input: &ReportInput) -> String {
     page.render().unwrap_or_default()
 }
 
+/// The nearest to their bar first.
+fn near_misses(mut near: Vec<ClusterMessage>) -> Vec<Near> {
+    let lacks = |c: &ClusterMessage| view::near::lacks(c).unwrap_or(f64::INFINITY);
+    near.sort_by(|a, b| lacks(a).total_cmp(&lacks(b)).then(a.cluster_id.cmp(&b.cluster_id)));
+    let limits = Limits {
+        drawings: false,
+        dots: 0,
+        keys: 10,
+        posts: 10,
+        posts_in_all: usize::MAX,
+        accounts: 100,
+        graph: view::graph::Size { nodes: 0, edges: 0 },
+    };
+    let entry = |(index, c): (usize, &ClusterMessage)| {
+        let anchor = format!("n{}", index + 1);
+        Near {
+            number: index + 1,
+            group: words::shorten(&c.cluster_id, 80),
+            accounts: words::thousands(c.accounts.len() as u64),
+            nats: words::number(c.log_e_leave_one_source_out),
+            all_nats: words::number(c.log_e),
+            bar: c.test.map_or_else(|| "not known".to_owned(), |test| words::number(test.bar)),
+            lacks: view::near::lacks(c).map_or_else(|| "not known".to_owned(), words::number),
+            first: words::minute(c.first_seen),
+            body: view::body(c, &anchor, limits, None),
+            anchor,
+        }
+    };
+    near.iter().take(NEAR).enumerate().map(entry).collect()
+}
+
+/// Clusters that are told of as found; near misses are not.
+fn found(input: &ReportInput) -> usize {
+    input.clusters.len() - of(input, Status::NearMiss)
+}
+
 fn summary(input: &ReportInput) -> String {
     let flagged = of(input, Status::Flagged);
     let posts = words::count(input.posts, "post");
     let accounts = words::count(input.accounts, "account");
     let candidates = words::count(input.candidates_tested, "candidate group");
-    let found = match (flagged, input.clusters.len()) {
+    let found = match (flagged, found(input)) {
         (_, 0) if input.candidates_tested == 0 => {
             "No group of accounts acted together often enough to be tested.".to_owned()
         }
-        (_, 0) => format!("{candidates} tested; none acted in lockstep by the test."),
-        (0, n) => format!(
-            "{} of accounts acted in lockstep; none is flagged. {candidates} tested.",
-            words::count(n as u64, "group")
-        ),
+        (_, 0) => format!("{candidates} tested; none passed."),
+        (0, n) => {
+            format!("{} of accounts found; none is flagged. {candidates} tested.", words::count(n as u64, "group"))
+        }
         (flagged, n) => {
             let named: usize =
                 input.clusters.iter().filter(|c| c.status == Status::Flagged).map(|c| c.accounts.len()).sum();
             format!(
-                "{} of accounts acted in lockstep; {flagged} {} flagged as inauthentic, with {} in all. {candidates} tested.",
+                "{} of accounts found; {flagged} {} flagged as inauthentic, with {} in all. {candidates} tested.",
                 words::count(n as u64, "group"),
                 if flagged == 1 { "is" } else { "are" },
                 words::count(named as u64, "account"),
             )
         }
     };
-    format!("{posts} by {accounts} were read. {found}")
+    let near = match of(input, Status::NearMiss) {
+        0 => String::new(),
+        n => format!(" {} came close.", words::count(n as u64, "group")),
+    };
+    format!("{posts} by {accounts} were read. {found}{near}")
 }
 
 fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
@@ -218,8 +279,12 @@ fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
         (
             "Single source",
             words::thousands(of(input, Status::SingleSource) as u64),
-            "reported apart, never flagged".to_owned(),
+            match input.clusters.iter().filter(|c| words::is_count(c)).count() {
+                0 => "reported apart, never flagged".to_owned(),
+                n => format!("reported apart, never flagged; {n} of them one text by many accounts"),
+            },
         ),
+        ("Near misses", words::thousands(of(input, Status::NearMiss) as u64), "did not pass, but came close".to_owned()),
     ]
 }
 
@@ -228,8 +293,8 @@ fn nothing(input: &ReportInput) -> String {
         return "There was no post to look at. Check the files and the lines that could not be read.".to_owned();
     }
     format!(
-        "Looked for: accounts that share the same links, repost the same posts, use the same hashtags or write nearly the same \
-         texts, at nearly the same moments, more often than their habits explain. {}",
+        "Looked for: groups whose members repeat each other, with nearly the same texts, the same links, reposts, hashtags or \
+         mentions, far more often than everybody else and the people near them repeat the group. {}",
         match input.candidates_tested {
             0 => "No accounts did so often enough to be proposed as a group, so there was nothing to test.".to_owned(),
             1 => "1 candidate group was proposed and tested on what it did afterwards; it had not enough evidence."
@@ -243,11 +308,18 @@ fn nothing(input: &ReportInput) -> String {
 }
 
 fn short(cluster: &ClusterMessage) -> String {
+    let evidence = if words::is_count(cluster) {
+        "one text, counted and not tested".to_owned()
+    } else {
+        format!(
+            "{} nats ({} without the strongest source)",
+            words::number(cluster.log_e),
+            words::number(cluster.log_e_leave_one_source_out)
+        )
+    };
     format!(
-        "{}, {} nats ({} without the strongest source), {}, {}",
+        "{}, {evidence}, {}, {}",
         words::count(cluster.accounts.len() as u64, "account"),
-        words::number(cluster.log_e),
-        words::number(cluster.log_e_leave_one_source_out),
         words::list(&words::platforms(cluster)),
         words::day(cluster.first_seen),
     )
@@ -326,6 +398,42 @@ mod tests {
         for banned in ["http://", "<script", "src=", "@import", "url("] {
             assert!(!html.contains(banned), "{banned}");
         }
+    }
+
+    #[test]
+    fn near_misses_have_a_section_of_their_own() {
+        let mut nearer = fixtures::near_miss("nearer");
+        nearer.windows.iter_mut().for_each(|window| window.losses += 3.0);
+        fixtures::settle(&mut nearer);
+        let clusters = vec![fixtures::near_miss("farther"), fixtures::cluster("a", 1), nearer.clone()];
+        let html = render(&input(clusters));
+        look("near.html", &html);
+        assert!(html.contains("1 group of accounts found; 1 is flagged") && html.contains("2 groups came close."));
+        assert_eq!(html.matches("<article").count(), 1, "a near miss is no cluster found");
+        let section = html.split("id=\"near\"").nth(1).unwrap();
+        let (first, second) = (section.find(">nearer<").unwrap(), section.find(">farther<").unwrap());
+        assert!(first < second, "the nearest to its bar first");
+        for number in [nearer.log_e_leave_one_source_out, nearer.log_e, nearer.test.unwrap().bar] {
+            assert!(section.contains(&format!("<td class=\"n\">{}</td>", words::number(number))), "{number}");
+        }
+        assert_eq!(section.matches("What would have to be true for it to pass").count(), 2);
+        // Nobody is named in it, and no model spoke of it.
+        assert!(!section.contains("Belongs to it") && section.contains("no model has judged it"));
+
+        let nothing = render(&input(vec![fixtures::near_miss("n")]));
+        assert!(nothing.contains("No cluster was found") && nothing.contains("id=\"near\""));
+        assert!(!render(&input(vec![fixtures::cluster("a", 1)])).contains("id=\"near\""));
+    }
+
+    #[test]
+    fn findings_without_a_test_say_so() {
+        let html = render(&input(vec![fixtures::one_text("t", 34), fixtures::of_version_1()]));
+        look("counts.html", &html);
+        for part in ["badge single\">one text<", "a count is no test", "1 of them one text by many accounts", "An older test"] {
+            assert!(html.contains(part), "{part}");
+        }
+        // Neither was counted by outcomes, so no such table stands there.
+        assert!(!html.contains("Do they repeat each other") && !html.contains("not known nats"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, tz::TimeZone};
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, SourceNats, Status, Why, Window};
 
 /// Said to every platform that is told of an account.
 pub(crate) const VOLUNTARY: &str =
@@ -13,6 +13,7 @@ pub(crate) const VOLUNTARY: &str =
 pub(crate) fn headline(cluster: &ClusterMessage) -> String {
     let kinds = kinds_by_nats(cluster);
     let did = match kinds.as_slice() {
+        _ if is_count(cluster) => "wrote nearly the same text".to_owned(),
         [] => "acted together".to_owned(),
         kinds => list(&kinds.iter().map(|kind| did(kind)).collect::<Vec<_>>()),
     };
@@ -28,52 +29,223 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
     )
 }
 
-/// What the numbers mean, in two or three sentences.
+/// Whether the finding is one text by many accounts: a count, without a test.
+pub(crate) fn is_count(cluster: &ClusterMessage) -> bool {
+    cluster.why == Some(Why::OneText)
+}
+
+/// Whether the finding came in a message of version 1: its test knew no windows and no outcomes.
+pub(crate) fn is_old(cluster: &ClusterMessage) -> bool {
+    cluster.windows.is_empty() && !is_count(cluster)
+}
+
+/// The window in which the group repeats itself most clearly; `None` for a count and for findings of version 1.
+pub(crate) fn best_window(cluster: &ClusterMessage) -> Option<&Window> {
+    cluster.windows.get(cluster.best_window())
+}
+
+/// The source without which least is left.
+pub(crate) fn best_source(cluster: &ClusterMessage) -> Option<&SourceNats> {
+    if cluster.windows.is_empty() {
+        return cluster.sources.first();
+    }
+    let left = |source: &SourceNats| {
+        let nats = cluster.windows.iter().zip(source.by_window).map(|(window, gains)| window.nats - gains);
+        let most = nats.clone().fold(f64::NEG_INFINITY, f64::max);
+        // The mean's divisor is the same for every source.
+        most + nats.map(|nats| (nats - most).exp()).sum::<f64>().ln()
+    };
+    cluster.sources.iter().min_by(|a, b| left(a).total_cmp(&left(b)))
+}
+
+/// Posts that repeat another member, and all posts, of five counts of outcomes.
+pub(crate) fn repeats(counts: &[u64; 5]) -> (u64, u64) {
+    let all = counts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n));
+    (all.saturating_sub(counts[Outcome::Nothing as usize]), all)
+}
+
+/// A part of counted things as a percentage; nothing and everything are said as such.
+pub(crate) fn part(part: u64, whole: u64) -> String {
+    match part {
+        _ if whole == 0 => "none seen".to_owned(),
+        0 => "0 %".to_owned(),
+        part if part == whole => "100 %".to_owned(),
+        part => percent(part as f64 / whole as f64),
+    }
+}
+
+/// What became of a post, as a heading.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::OwnWords => "own words",
+        Outcome::Rare => "rare",
+        Outcome::Middling => "middling",
+        Outcome::Common => "common",
+        Outcome::Nothing => "nothing",
+    }
+}
+
+/// The same in full: what of another member the post repeats.
+pub(crate) fn outcome_in_full(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::OwnWords => "a text that another member wrote",
+        Outcome::Rare => "a link, tag, post or name that hardly anybody outside the group used",
+        Outcome::Middling => "one that up to 1 in 100 outside the group used",
+        Outcome::Common => "one that more people used",
+        Outcome::Nothing => "nothing that another member used",
+    }
+}
+
+/// How long before a post another member must have used the same thing.
+pub(crate) fn window(seconds: i64) -> String {
+    match seconds {
+        s if s >= 7_200 && s % 3_600 == 0 => format!("{} hours", s / 3_600),
+        3_600 => "1 hour".to_owned(),
+        60 => "1 minute".to_owned(),
+        s if s >= 120 && s % 60 == 0 => format!("{} minutes", s / 60),
+        s => count(s.max(0) as u64, "second"),
+    }
+}
+
+/// How often members, everybody else and the people near the group repeat a member, in the best window.
+pub(crate) fn rates(cluster: &ClusterMessage) -> Option<String> {
+    let best = best_window(cluster)?;
+    let [group, crowd, near] = [&best.group, &best.crowd, &best.near].map(repeats);
+    let others = match crowd.1 {
+        0 => "nobody else posted meanwhile".to_owned(),
+        all => format!("of everybody else's posts {} do", part(crowd.0, all)),
+    };
+    let near = match near.1 {
+        0 => String::new(),
+        all => format!(", and of those of people near the group {}", part(near.0, all)),
+    };
+    Some(format!(
+        "{} of the group's posts repeat what another member posted in the {} before; {others}{near}.",
+        part(group.0, group.1),
+        window(best.seconds),
+    ))
+}
+
+/// What the numbers mean, in a few sentences.
 pub(crate) fn strength(cluster: &ClusterMessage) -> String {
-    let mut text = format!(
-        "Over {} they acted together more often than their habits explain: the evidence is {} nats in total",
-        count(cluster.evidence.len() as u64, "key"),
-        number(cluster.log_e)
-    );
-    match cluster.sources.first() {
+    if is_count(cluster) {
+        return format!(
+            "This is a count and no test: {} wrote one text, or nearly that text. A count has no evidence in nats and no \
+             probability. {}",
+            count(cluster.accounts.len() as u64, "account"),
+            standing(cluster)
+        );
+    }
+    let mut text = match rates(cluster) {
+        Some(rates) => format!("{rates} The evidence is {} nats in total", number(cluster.log_e)),
+        None => format!(
+            "Over {} they acted together more often than their habits explain: the evidence is {} nats in total",
+            count(cluster.evidence.len() as u64, "key"),
+            number(cluster.log_e)
+        ),
+    };
+    match best_source(cluster) {
         Some(best) if cluster.sources.len() > 1 => text.push_str(&format!(
-            ", and {} without its strongest source ({} {}).",
+            ", and {} without its strongest source ({} {})",
             number(cluster.log_e_leave_one_source_out),
             shorten(&best.kind, 24),
             shorten(&best.source, 60),
         )),
-        _ => text.push_str(", all from one source."),
+        _ => text.push_str(", all from one source"),
     }
-    text.push(' ');
-    text.push_str(standing(cluster.status));
+    if let Some(test) = cluster.test {
+        text.push_str(&format!("; the bar for this group {} {}", was(cluster.status), number(test.bar)));
+    }
+    text.push_str(". ");
+    text.push_str(standing(cluster));
     text
 }
 
+/// The bar was passed once, but a near miss still has it before it.
+pub(crate) fn was(status: Status) -> &'static str {
+    if status == Status::NearMiss { "is" } else { "was" }
+}
+
 /// What the status means, in a sentence.
-pub(crate) fn standing(status: Status) -> &'static str {
-    match status {
+pub(crate) fn standing(cluster: &ClusterMessage) -> &'static str {
+    match cluster.status {
         Status::Flagged => "It stands on more than one source, and the model finds the coordination inauthentic.",
+        Status::SingleSource if is_count(cluster) => {
+            "Petitions, greetings, quotations and share buttons make many accounts write one text, and so does spam, so it is not flagged."
+        }
         Status::SingleSource => {
             "Without that source it does not pass the test, as with a fan club or the readers of one outlet, so it is not flagged."
         }
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."
         }
-        Status::Faded => "It passed the test once, but what the accounts did since then speaks against it.",
+        Status::Faded if is_old(cluster) => {
+            "It passed the test once, but what the accounts did since then speaks against it."
+        }
+        Status::Faded => {
+            "It passed the test once, but its last days alone would not pass, and fewer than three accounts can be named now."
+        }
+        Status::NearMiss => "It did not pass the test, so nothing is claimed of its accounts.",
     }
+}
+
+/// What the evidence is measured against.
+pub(crate) fn null(cluster: &ClusterMessage) -> String {
+    if is_old(cluster) {
+        return "If these accounts acted independently of each other, each by its own habits".to_owned();
+    }
+    let times = match cluster.test.map_or(2.0, |test| test.safety) {
+        2.0 => "twice".to_owned(),
+        safety => format!("{} times", number(safety)),
+    };
+    let near = if has_near(cluster) { ", and as the people near the group do" } else { "" };
+    format!("If these accounts repeated each other at most {times} as often as everybody else repeats them{near}")
+}
+
+/// What the accounts did more than that.
+pub(crate) fn more_than(cluster: &ClusterMessage) -> &'static str {
+    match cluster.status {
+        _ if is_old(cluster) => "more often than each account's own habits explain",
+        _ if is_count(cluster) => "in numbers that are counted and not tested",
+        Status::NearMiss => "too little to pass the test",
+        _ if has_near(cluster) => "far more often than everybody else and the people near them did",
+        _ => "far more often than everybody else did",
+    }
+}
+
+/// Posts of people near a group from which on it is compared with them.
+pub(crate) const FEWEST_NEAR: u64 = 50;
+
+/// Whether the group was compared with people near it, too.
+fn has_near(cluster: &ClusterMessage) -> bool {
+    best_window(cluster).is_some_and(|best| repeats(&best.near).1 >= FEWEST_NEAR)
 }
 
 /// How much history stood behind the verdict.
 pub(crate) fn history(cluster: &ClusterMessage) -> String {
     let hours = cluster.history_hours;
+    if is_count(cluster) {
+        return "A count needs no history.".to_owned();
+    }
     if hours < 24.0 {
         format!(
-            "Only {} of history stood behind this verdict when the group was first proposed; under 24 h there is no \
-             baseline per source, only how active each account was. Read it with more care.",
+            "Only {} of history stood behind this verdict when the group was first proposed; in under 24 h hardly anything is \
+             known of what is usual among these accounts. Read it with more care.",
             hours_in_words(hours)
         )
     } else {
         format!("{} of history stood behind this verdict when the group was first proposed.", hours_in_words(hours))
+    }
+}
+
+/// How an account came into the group.
+pub(crate) fn came(cluster: &ClusterMessage, account: &ClusterAccount) -> &'static str {
+    match account {
+        _ if is_count(cluster) => "wrote the text",
+        ClusterAccount { elsewhere: true, .. } => "named by a group that was merged",
+        _ if is_old(cluster) => "named by the test",
+        ClusterAccount { proposed: true, .. } => "in the group as proposed",
+        _ => "found afterwards",
     }
 }
 
@@ -104,6 +276,7 @@ pub(crate) fn status(status: Status) -> &'static str {
         Status::SingleSource => "single source",
         Status::Coordinated => "coordinated",
         Status::Faded => "faded",
+        Status::NearMiss => "near miss",
     }
 }
 
@@ -277,6 +450,7 @@ pub(crate) fn is_mark(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures;
 
     #[test]
     fn numbers_read_well() {
@@ -287,6 +461,36 @@ mod tests {
         assert_eq!(percent(0.99999), "> 99.9 %");
         assert_eq!(percent(0.87), "87 %");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!([part(0, 9), part(9, 9), part(1, 4), part(0, 0)], ["0 %", "100 %", "25 %", "none seen"]);
+        assert_eq!([60, 600, 7_200, 86_400, 3_600].map(window), ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]);
+    }
+
+    #[test]
+    fn every_kind_of_finding_says_what_it_is() {
+        let c = fixtures::cluster("a", 1);
+        let text = strength(&c);
+        assert!(text.contains("of the group's posts repeat what another member posted in the 2 hours before"), "{text}");
+        assert!(text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"), "{text}");
+        let near = strength(&fixtures::near_miss("n"));
+        assert!(near.contains("; the bar for this group is ") && near.contains("nothing is claimed"), "{near}");
+        let one = fixtures::one_text("t", 34);
+        assert!(headline(&one).starts_with("34 accounts on bluesky and twitter wrote nearly the same text"));
+        assert!(!strength(&one).contains(" nats in total"), "{}", strength(&one));
+        let old = strength(&fixtures::of_version_1());
+        assert!(old.contains("more often than their habits explain") && !old.contains("bar"), "{old}");
+    }
+
+    #[test]
+    fn the_best_source_is_the_one_whose_loss_costs_most() {
+        let mut c = fixtures::cluster("a", 1);
+        let best = best_source(&c).unwrap().clone();
+        // Largest in the best window is not the same as dearest: another window takes its place.
+        c.windows[0].nats = c.windows[1].nats - 0.1;
+        let other = c.sources.iter_mut().find(|source| source.source != best.source).unwrap();
+        (other.by_window, other.nats) = ([90.0, best.nats - 1.0, 0.0], best.nats - 1.0);
+        let dearest = other.source.clone();
+        c.sources.iter_mut().find(|source| source.source == best.source).unwrap().by_window[0] = 0.0;
+        assert_eq!(best_source(&c).unwrap().source, dearest);
     }
 
     #[test]

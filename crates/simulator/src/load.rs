@@ -205,6 +205,7 @@ impl World {
             ("media", c.media),
             ("meme", c.meme),
             ("focus", c.focus),
+            ("loose", c.loose),
         ] {
             rule((0.0..=1.0).contains(&value), format!("crowd.{name}"), value, SHARE)?;
         }
@@ -622,7 +623,7 @@ mod tests {
         check(
             "[crowd]\nacounts = 3\n",
             expect![[
-                r#"at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`"#
+                r#"at `crowd.acounts`: unknown field `acounts`, expected one of `accounts`, `communities`, `sources`, `items_per_day`, `loyalty`, `fame`, `item_life_s`, `posts_median`, `posts_sigma`, `posts_max`, `session_posts`, `gap_s`, `gap_sigma`, `repost`, `link`, `tail`, `reply`, `mention`, `hashtag`, `headline`, `saying`, `voice_links`, `tracking`, `delete`, `stranger_links`, `media`, `meme`, `evenings`, `focus`, `loose`"#
             ]],
         );
         check("[crowd]\nrepost = 1.5\n", expect![[r#"`crowd.repost` is 1.5: must be in 0 to 1"#]]);
@@ -656,6 +657,29 @@ mod tests {
             "[[campaign]]\nname = 'c'\nstart_day = 0.0\n",
             expect![[r#"`campaign[0].modes` is all zero: must give at least one mode a weight"#]],
         );
+        check(
+            "[[group]]\nname = 'g'\nkind = 'mob'\nsize = 5\nbout_h = 1\n",
+            expect![
+                "at `group[0].kind`: unknown variant `mob`, expected one of `flood`, `waves`, `spun`, `scheduled`, `parliament`, `supporters`, `newsroom`, `conference`, `share_button`, `prize_hunters`, `tweet_storm`, `fan_voting`, `fandom`"
+            ],
+        );
+        for (more, expected) in [
+            ("copied = [0.5, 1.5]", expect!["`group[0].copied` is 1.5: must be in 0 to 1"]),
+            ("posts = 0", expect!["`group[0].posts` is 0: must be in 1 to 10000"]),
+            ("bouts = 0", expect!["`group[0].bouts` is 0: must be in 1 to 10000"]),
+            ("text_life = 0", expect!["`group[0].text_life` is 0: must be in 0.001 to 1"]),
+            ("copies = 0", expect!["`group[0].copies` is 0: must be in 1 to 10000"]),
+            ("tags = 201", expect!["`group[0].tags` is 201: must be at most 200"]),
+            ("reposts = 0.5", expect!["`group[0].reposts` is 0.5: must be 0 without `voices`"]),
+            ("leaders = true", expect!["`group[0].leaders` is true: must be false without `voices`"]),
+            ("tag_per_bout = true", expect!["`group[0].tag_per_bout` is true: must be false without `tags`"]),
+            ("mentioned = 1.0", expect!["`group[0].mentioned` is 1: must be 0 without `mentions`"]),
+            ("habits = { repost = 2.0 }", expect!["`group[0].habits.repost` is 2: must be in 0 to 1"]),
+            ("posts = 9000\nbouts = 9000", expect!["`group[0].size` is 5: gives more than 50 million posts"]),
+            ("starts = 'clock'", expect!["ok: x"]),
+        ] {
+            check(&format!("[[group]]\nname = 'g'\nkind = 'flood'\nsize = 5\nbout_h = 1\n{more}\n"), expected);
+        }
         check(
             "days = 3\n",
             expect![[
@@ -721,7 +745,13 @@ mod tests {
         let table = include_str!("../PARAMETERS.md");
         let least = "[[campaign]]\nname = 'c'\nstart_day = 0.0\nmodes = { url = 1.0 }\n";
         let world = World::from_toml(&format!("{SMALL}{least}")).unwrap().to_table().unwrap();
-        let sections = [("`[crowd]`", &world["crowd"]), ("`[[campaign]]`", &world["campaign"][0])];
+        let group = "[[group]]\nname = 'g'\nkind = 'flood'\nsize = 5\nbout_h = 1\n";
+        let group = World::from_toml(&format!("{SMALL}{group}")).unwrap().to_table().unwrap();
+        let sections = [
+            ("`[crowd]`", &world["crowd"]),
+            ("`[[campaign]]`", &world["campaign"][0]),
+            ("`[[group]]`", &group["group"][0]),
+        ];
         for (section, keys) in sections {
             let rows = table.split(&format!("**{section}**")).nth(1).unwrap().split("\n**").next().unwrap();
             for (key, value) in keys.as_table().unwrap() {

@@ -337,7 +337,12 @@ impl Scene<'_> {
 
     fn sentence(&self, community: usize, draw: &mut Draw) -> Sentence<'_> {
         let home = &self.communities[community];
-        self.languages[home.language].post(draw, &home.topics)
+        let language = &self.languages[home.language];
+        let mut sentence = language.post(draw, &home.topics);
+        if self.world.crowd.loose > 0.0 {
+            language.loosen(&mut sentence, self.world.crowd.loose, draw);
+        }
+        sentence
     }
 }
 

@@ -153,6 +153,21 @@ impl Language {
         }
     }
 
+    /// Puts an adverb or an adjective between two fixed words, each time with the given probability.
+    pub(crate) fn loosen<'a>(&'a self, sentence: &mut Sentence<'a>, probability: f64, draw: &mut Draw) {
+        let mut loose: Vec<(Option<Class>, &'a str)> = Vec::with_capacity(sentence.words.len() + 4);
+        for &(class, word) in &sentence.words {
+            let fixed = |word: &str| word.starts_with(char::is_alphabetic);
+            let between = class.is_none() && loose.last().is_some_and(|(before, last)| before.is_none() && fixed(last));
+            if between && fixed(word) && draw.chance(probability) {
+                let class = if draw.chance(0.5) { Class::Adverb } else { Class::Adjective };
+                loose.push((Some(class), draw.pick(self.class(class))));
+            }
+            loose.push((class, word));
+        }
+        sentence.words = loose;
+    }
+
     /// Puts other words of their class in place of some words of a sentence, names apart; no more than half of those words.
     pub(crate) fn exchange<'a>(&'a self, sentence: &mut Sentence<'a>, words: usize, draw: &mut Draw) {
         let free = sentence.free();

@@ -1,4 +1,4 @@
-//! The built-in worlds of the first release, byte for byte: the bundled sample and the bundled model were made from them.
+//! Built-in worlds, byte for byte: the bundled sample and the bundled models were made from them.
 
 use sha2::{Digest, Sha256};
 use simulator::World;
@@ -31,4 +31,6 @@ golden! {
     prototype "f379980c23e1a71693cf4681d6540524c83f0d4af644ba2add58f6c2eb33686a"
     training "1af1ae211aa60d0fc0d63af723724dcd3cb98342d635b97c10554df06e391247"
     lookalikes "28b04906e218ef85454e8105db24d4ba043763b82c5c07f6d05246b5ac6bf847"
+    operations "31e1b6523c63f2347f4269b9702c0ee6a589bb9f91d5c335bd2c6cf99f21bf99"
+    openly "8221024d11efe4b36dd8e29de97edf4e9ed3eab1ee421917c38a48ca0da3c96f"
 }

@@ -450,7 +450,8 @@ fn bar(message: &ClusterMessage, terms: Terms) -> Bar {
         statistic: match message.status {
             Status::Flagged | Status::Coordinated => Some(message.log_e_leave_one_source_out),
             Status::SingleSource => Some(message.log_e),
-            Status::Faded => None,
+            // Version 1 told of no near misses.
+            Status::Faded | Status::NearMiss => None,
         },
         to_stand: -terms.alpha.ln(),
         to_be_told_at_most: (2.11 * m * m.ln().powi(2) / terms.alpha).ln(),

@@ -63,7 +63,8 @@ impl Service {
 
     /// Counts what was said of a cluster, by the shadow too, and remembers it for measuring drift.
     pub(super) fn watch_judgement(&mut self, judged: &Judged) {
-        let Judged { message, judgement: Some(Judgement { values, probability, shadow }) } = judged else { return };
+        let Some(Judgement { values, probability, shadow }) = &judged.judgement else { return };
+        let message = &judged.message;
         let inauthentic = message.status == Status::Flagged;
         self.metrics.models.judged(*probability, inauthentic, shadow.as_ref());
         if let Some(shadow) = shadow.as_ref().filter(|shadow| shadow.inauthentic != inauthentic) {

@@ -96,7 +96,7 @@ impl Service {
     }
 
     /// Puts the model in service that judged what was committed; returns the one that it takes the place of, if that is another.
-    fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
+    pub(super) fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
         if self.pipeline.model().full_name() == *name {
             return None;
         }

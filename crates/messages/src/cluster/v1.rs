@@ -165,7 +165,7 @@ impl From<ClusterMessage> for super::ClusterMessage {
 }
 
 /// What the tests of a cluster went by.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Rate of false discoveries, 0 to 1, among candidates and among the members of one.
     pub alpha: f64,

@@ -23,8 +23,13 @@ use crate::{
 
 /// Longest search, characters.
 const SEARCH: usize = 400;
-const STATUSES: [(&str, &str); 4] =
-    [("flagged", "flagged"), ("single_source", "single source"), ("coordinated", "coordinated"), ("faded", "faded")];
+const STATUSES: [(&str, &str); 5] = [
+    ("flagged", "flagged"),
+    ("single_source", "single source"),
+    ("coordinated", "coordinated"),
+    ("faded", "faded"),
+    ("near_miss", "near miss"),
+];
 /// How cases can be ordered: name in addresses, order, heading.
 const ORDERS: [(&str, Order, &str); 5] = [
     ("probability", Order::Probability, "Probability"),
@@ -270,7 +275,8 @@ fn address(query: &CaseQuery) -> String {
 }
 
 fn row_view(row: CaseRow) -> RowView {
-    let kinds: Vec<String> = row.kinds.split(", ").map(words::kind_label).collect();
+    let kinds: Vec<String> =
+        row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(words::kind_label).collect();
     RowView {
         href: format!("/clusters/{}", path_segment(&row.cluster_id)),
         title: format!(
@@ -278,11 +284,15 @@ fn row_view(row: CaseRow) -> RowView {
             words::count(row.accounts.max(0) as u64, "account"),
             words::shorten(&row.platforms.replace(", ", " and "), 60)
         ),
-        detail: format!("same {}", words::shorten(&words::list(&kinds), 80)),
+        detail: match kinds.is_empty() {
+            true => "no kind of trace speaks for it".to_owned(),
+            false => format!("same {}", words::shorten(&words::list(&kinds), 80)),
+        },
         id: words::shorten(&row.cluster_id, 24),
         badge: match row.status.as_str() {
             "flagged" => "flagged",
             "single_source" | "faded" => "single",
+            "near_miss" => "near",
             _ => "coordinated",
         },
         status: row.status.replace('_', " "),
@@ -290,7 +300,7 @@ fn row_view(row: CaseRow) -> RowView {
         state: row.state.replace('_', " "),
         attention: row.attention,
         demo: row.demo,
-        probability: words::percent(row.probability),
+        probability: row.probability.map_or_else(|| "none".to_owned(), words::percent),
         evidence: words::number(row.log_e),
         accounts: words::thousands(row.accounts.max(0) as u64),
         seen: words::minute(row.last_seen),

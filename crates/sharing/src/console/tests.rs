@@ -46,6 +46,9 @@ fn server_with(reviewers: Reviewers, ids: &[&str], change: impl FnOnce(&mut Conf
         .iter()
         .map(|id| match id.starts_with('<') {
             true => finite(fixtures::hostile(id)),
+            false if *id == "old" => {
+                ClusterMessage { cluster_id: "old".to_owned(), version: 1, ..fixtures::of_version_1() }
+            }
             false if *id == "great" => fixtures::sized(id, 1, 500, 200),
             false => fixtures::cluster(id, 1),
         })
@@ -207,6 +210,41 @@ fn the_description_is_openapi_and_complete() {
         assert!(schemas.contains_key(name), "{reference} leads nowhere");
     }
     assert!(schemas["Finding"]["properties"]["accounts"].is_object());
+}
+
+/// A finding of the older test, and one that is no longer what it was: the console shows what there is and claims no more.
+#[test]
+fn every_kind_of_finding_has_its_page() {
+    let s = server(Reviewers::People, &["a", "b", "c", "old"]);
+    let page = s.get("/clusters/a").1;
+    look("console-outcomes.html", &page);
+    for part in ["Do they repeat each other more than others do?", "scope=\"rowgroup\"", "Belongs to it", "found afterwards"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let old = s.get("/clusters/old").1;
+    look("console-old.html", &old);
+    assert!(old.contains("An older test") && !old.contains("Do they repeat each other") && !old.contains("Belongs to it"));
+
+    let next = |id: &str, cluster: ClusterMessage| ClusterMessage { cluster_id: id.to_owned(), version: 2, ..cluster };
+    let batch = vec![next("a", fixtures::near_miss("a")), next("b", fixtures::one_text("b", 34))];
+    s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap();
+    let near = s.get("/clusters/a").1;
+    look("console-near.html", &near);
+    assert!(near.contains("badge near\">near miss<") && near.contains("What would have to be true for it to pass"));
+    assert!(!near.contains("Why the model says so"));
+    let count = s.get("/clusters/b").1;
+    look("console-count.html", &count);
+    assert!(count.contains(">one text<") && count.contains("a count is no test"));
+    let list = s.get("/?sort=probability&dir=desc").1;
+    assert!(list.contains("near miss") && list.contains(">none<"), "{list}");
+    let listed: serde_json::Value = serde_json::from_str(&s.get("/api/clusters?status=near_miss").1).unwrap();
+    assert_eq!((&listed["total"], &listed["clusters"][0]["probability"]), (&1.into(), &serde_json::Value::Null));
+    let one: serde_json::Value = serde_json::from_str(&s.get("/api/clusters/old").1).unwrap();
+    assert_eq!((&one["cluster"]["schema_version"], &one["cluster"]["windows"]), (&2.into(), &serde_json::json!([])));
+    // Nobody opens a case about what never passed.
+    let batch = vec![fixtures::near_miss("d"), fixtures::one_text("e", 34)];
+    s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap();
+    assert_eq!((s.get("/clusters/d").0, s.get("/clusters/e").0), (404, 404));
 }
 
 /// A form of the case's page, as a browser would send it.

@@ -21,6 +21,8 @@ pub(super) struct Finding {
     pub total: String,
     pub who: String,
     pub named: bool,
+    /// Whether a model said who belongs to the group.
+    pub named_by_model: bool,
     pub accounts: Vec<Account>,
     /// Accounts that the recipient was told of before and that are no longer in the group.
     pub gone: Vec<Account>,
@@ -28,7 +30,11 @@ pub(super) struct Finding {
     pub handles: bool,
     pub platforms: bool,
     pub did: String,
+    /// How much more than what they were compared with.
+    pub more_than: &'static str,
     pub gap: Option<String>,
+    /// How often they, everybody else and the people near them repeat the group; absent where that was not counted.
+    pub rates: Option<String>,
     pub from: String,
     pub to: String,
     pub span: String,
@@ -44,6 +50,10 @@ pub(super) struct Finding {
     pub posts: Vec<Post>,
     pub more_posts: Option<String>,
     pub likelihood: String,
+    /// Whether it is a count, of which no chance can be said.
+    pub count: bool,
+    /// What the chances are under.
+    pub null: String,
     pub chance: String,
     pub chance_without_best: String,
     pub standing: &'static str,
@@ -58,6 +68,9 @@ pub(super) struct Account {
     pub platform: String,
     pub posts: String,
     pub nats: String,
+    /// How sure it is that the account belongs to the group.
+    pub belongs: String,
+    pub came: &'static str,
 }
 
 pub(super) struct Key {
@@ -82,6 +95,8 @@ pub(super) struct Internals {
     pub probability: String,
     pub log_e: String,
     pub without_best: String,
+    /// What it had to reach.
+    pub bar: Option<String>,
     pub tested: String,
     pub model: String,
     pub reasons: Vec<String>,
@@ -100,15 +115,17 @@ impl Finding {
             AccountIds::OwnPlatform => platform == Some(account_platform),
             AccountIds::None => false,
         };
-        let seen = |account: &ClusterAccount| Account {
+        let seen = |account: &ClusterAccount, of: &ClusterMessage| Account {
             id: safe(&account.account_id, 80),
             name: safe(&account.account_name, 80),
             platform: safe(&account.platform, 40),
             posts: words::thousands(account.posts),
             nats: words::number(account.log_e),
+            belongs: account.posterior.map_or_else(|| "not known".to_owned(), words::percent),
+            came: words::came(of, account),
         };
         let accounts: Vec<Account> =
-            cluster.accounts.iter().filter(|account| named(&account.platform)).map(seen).collect();
+            cluster.accounts.iter().filter(|account| named(&account.platform)).map(|one| seen(one, cluster)).collect();
         let still: HashSet<(&str, &str)> =
             cluster.accounts.iter().map(|account| (&*account.platform, &*account.account_id)).collect();
         let gone: Vec<&ClusterAccount> = before
@@ -141,11 +158,18 @@ impl Finding {
             total: words::count(cluster.accounts.len() as u64, "account"),
             who: who(cluster, &named, shows),
             named: !accounts.is_empty(),
+            named_by_model: !cluster.namings.is_empty(),
             accounts,
-            gone: gone.into_iter().filter(|account| named(&account.platform)).map(seen).collect(),
+            gone: gone
+                .into_iter()
+                .filter(|account| named(&account.platform))
+                .map(|account| seen(account, before.unwrap_or(cluster)))
+                .collect(),
             handles: shows.handles,
             platforms: shows.account_ids == AccountIds::All,
             did: if did.is_empty() { "acted together".to_owned() } else { words::list(&did) },
+            more_than: words::more_than(cluster),
+            rates: words::rates(cluster),
             gap: words::typical_gap_s(cluster).map(words::seconds_in_words),
             from: format!("{} UTC", words::minute(cluster.first_seen)),
             to: format!("{} UTC", words::minute(cluster.last_seen)),
@@ -174,16 +198,22 @@ impl Finding {
                 })
                 .collect(),
             likelihood: likelihood(cluster.probability),
+            count: words::is_count(cluster),
+            null: words::null(cluster),
             chance: chance(cluster.log_e),
             chance_without_best: chance(cluster.log_e_leave_one_source_out),
-            standing: words::standing(cluster.status),
+            standing: words::standing(cluster),
             history: words::history(cluster),
             internals: shows.model_internals.then(|| Internals {
-                probability: words::percent(cluster.probability),
+                probability: cluster.probability.map_or_else(|| "not known".to_owned(), words::percent),
                 log_e: words::number(cluster.log_e),
                 without_best: words::number(cluster.log_e_leave_one_source_out),
+                bar: cluster.test.map(|test| words::number(test.bar)),
                 tested: words::thousands(cluster.candidates_tested),
-                model: format!("“{}”, version {}", safe(&cluster.model.name, 60), safe(&cluster.model.version, 40)),
+                model: match &cluster.model {
+                    Some(model) => format!("“{}”, version {}", safe(&model.name, 60), safe(&model.version, 40)),
+                    None => "none".to_owned(),
+                },
                 reasons: cluster.reasons.iter().take(REASONS).map(|reason| safe(&reason.text, 240)).collect(),
             }),
             left_out: shows.left_out(),
@@ -303,7 +333,7 @@ impl<'a> Hidden<'a> {
         };
         // Keys of other kinds are what people wrote, or made from it: told of by kind, never quoted.
         let address = |kind: &str| matches!(kind, "url" | "repost" | "reply" | "mention" | "media");
-        let source_kind = evidence.source_kind.as_deref().unwrap_or(&evidence.kind);
+        let source_kind = &*evidence.source_kind;
         let accounts: BTreeSet<(&str, &str)> =
             evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
         Key {
@@ -382,8 +412,8 @@ fn months(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// A probability in the words of US intelligence products (Intelligence Community Directive 203, 2015, D.6.e.2.a).
-fn likelihood(probability: f64) -> String {
-    match probability {
+fn likelihood(probability: Option<f64>) -> String {
+    match probability.unwrap_or(f64::NAN) {
         p if !p.is_finite() => "it is not known how likely it is",
         p if p >= 0.95 => "it is almost certain (95 % or more)",
         p if p >= 0.80 => "it is very likely (80 to 95 %)",
@@ -396,8 +426,8 @@ fn likelihood(probability: f64) -> String {
     .to_owned()
 }
 
-/// Evidence in words. An e-value above e comes up with a chance of at most 1/e where accounts act independently (Markov's
-/// inequality); beyond one in a billion the assumptions are less sure than the number.
+/// Evidence in words. An e-value above e comes up with a chance of at most 1/e under what it is measured against, [`words::null`]
+/// (Markov's inequality); beyond one in a billion the assumptions are less sure than the number.
 fn chance(log_e: f64) -> String {
     const WORDS: [(f64, &str); 7] = [
         (9.0, "less than once in a billion"),
@@ -421,9 +451,10 @@ mod tests {
 
     #[test]
     fn likelihood_and_chance_are_said_in_words() {
-        assert_eq!(likelihood(0.957), "it is almost certain (95 % or more)");
-        assert_eq!(likelihood(0.5), "chances are roughly even (45 to 55 %)");
-        assert_eq!(likelihood(f64::NAN), "it is not known how likely it is");
+        assert_eq!(likelihood(Some(0.957)), "it is almost certain (95 % or more)");
+        assert_eq!(likelihood(Some(0.5)), "chances are roughly even (45 to 55 %)");
+        assert_eq!(likelihood(Some(f64::NAN)), "it is not known how likely it is");
+        assert_eq!(likelihood(None), "it is not known how likely it is");
         assert_eq!(chance(1000f64.ln() + 1e-9), "less than once in 1,000");
         assert_eq!(chance(400.0), "less than once in a billion");
         assert_eq!(chance(1.0), "often");

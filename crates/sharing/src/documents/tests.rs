@@ -263,6 +263,7 @@ fn labelled() -> ClusterMessage {
             _ => ("hashtags", "HASHTAGfive".to_owned(), "HASHTAGsource".to_owned()),
         };
         evidence.kind = kind.to_owned();
+        evidence.source_kind = kind.to_owned();
         let time = cluster.first_seen;
         evidence.posts = ids
             .iter()
@@ -272,10 +273,13 @@ fn labelled() -> ClusterMessage {
                 platform: platform.clone(),
                 account_id: id.clone(),
                 created_at: time,
+                gains: Vec::new(),
             })
             .collect();
     }
-    cluster.model.name = "MODELname".to_owned();
+    cluster.model.as_mut().unwrap().name = "MODELname".to_owned();
+    // Sources that do not count for an account may name others.
+    cluster.accounts.iter_mut().for_each(|account| account.dropped[0].source = "SOURCEthree".to_owned());
     cluster.reasons[0].text = "REASONtext".to_owned();
     cluster.topics = vec!["TOPICone".to_owned()];
     cluster.targets = vec!["TARGETsuggested".to_owned()];
@@ -471,13 +475,36 @@ fn without_evidence_there_is_still_a_document() {
     cluster.sources.clear();
     cluster.reasons.clear();
     cluster.accounts.clear();
-    (cluster.log_e, cluster.log_e_leave_one_source_out, cluster.probability) = (0.0, f64::NAN, f64::NAN);
+    (cluster.log_e, cluster.log_e_leave_one_source_out, cluster.probability) = (0.0, f64::NAN, Some(f64::NAN));
+    cluster.windows.iter_mut().for_each(|w| (w.group, w.crowd, w.near) = ([0; 5], [0; 5], [0; 5]));
     let case = case(&cluster);
     for class in Class::ALL {
         let document = shown(&cluster, &case, class, EVERYTHING);
         look(&format!("bare-{}", class.name()), &document);
         assert!(document.html.contains("0 accounts"), "{class}");
         assert!(!document.html.contains("NaN") && !document.html.contains("inf "), "{class}");
+    }
+}
+
+/// What was stored when the wire had version 1, and what is a count, have documents that claim no more than they know.
+#[test]
+fn findings_without_a_test_have_documents() {
+    let old = fixtures::of_version_1();
+    for class in Class::ALL {
+        let to = Recipient { platform: Some("chirp".to_owned()), ..recipient(class) };
+        let document = render(&request(&old, &case(&old), &to, EVERYTHING)).unwrap();
+        look(&format!("old-{}", class.name()), &document);
+        assert!(document.html.contains("habits"), "{class}");
+        assert!(!document.html.contains("people near"), "{class}");
+    }
+    let mut count = fixtures::one_text("t", 34);
+    count.accounts.truncate(30);
+    for class in Class::ALL {
+        let document = shown(&count, &case(&count), class, EVERYTHING);
+        look(&format!("count-{}", class.name()), &document);
+        assert!(document.html.contains("it is not known how likely it is"), "{class}");
+        assert!(!document.html.contains("evidence as strong as this"), "{class}");
+        assert!(document.html.contains("in numbers that are counted and not tested"), "{class}");
     }
 }
 
@@ -543,8 +570,12 @@ fn what_cannot_be_made_is_refused_with_what_to_do() {
 fn who_has_left_the_group_is_cleared_by_name_where_it_was_named() {
     let before = fixtures::cluster("a", 2);
     let mut cluster = fixtures::cluster("a", 3);
-    let gone: Vec<_> = cluster.accounts.drain(4..6).collect();
-    assert_eq!((&*gone[0].platform, &*gone[1].platform), ("twitter", "bluesky"));
+    let gone: Vec<_> = ["twitter", "bluesky"]
+        .map(|platform| {
+            let place = cluster.accounts.iter().position(|account| account.platform == platform).unwrap();
+            cluster.accounts.remove(place)
+        })
+        .into();
     let case = case(&cluster);
     for (class, names) in
         [(Class::Platform, [true, false]), (Class::SecretService, [true, true]), (Class::Congress, [false; 2])]

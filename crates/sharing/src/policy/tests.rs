@@ -174,8 +174,8 @@ fn rules_of(decision: &Decision) -> Vec<u8> {
 fn rule_1_nominate_then_decide() {
     // However sure the score is, a person decides.
     let mut desk = Desk::ready(recipients(), vec![]);
-    desk.cluster.probability = 1.0;
-    desk.cluster.score = 1e6;
+    desk.cluster.probability = Some(1.0);
+    desk.cluster.score = Some(1e6);
     assert_eq!(desk.blocked(), BTreeSet::from([1]));
     assert!(desk.take(Step::Release, "bob").is_err());
     assert_eq!(desk.case.told, None);
@@ -191,7 +191,7 @@ fn rule_1_nominate_then_decide() {
     let told: Vec<&String> = desk.case.told.as_ref().unwrap().keys().collect();
     assert_eq!(told, ["birds", "house"], "skies was left out by name, the others nobody chose");
     // A score that falls changes nothing about what people decided.
-    desk.cluster.probability = 0.0;
+    desk.cluster.probability = Some(0.0);
     assert_eq!(desk.told(), ["birds", "house"]);
 }
 

@@ -84,14 +84,14 @@ impl Technique {
     pub fn rule(self) -> &'static str {
         match self {
             Technique::BotsRepost => {
-                "The accounts repost the same posts more often than their habits explain, and at a machine's pace: at least half of \
+                "The accounts repost the same posts far more often than others do, and at a machine's pace: at least half of \
                  the pairs tied by reposts did so three times or more, in the median no more than ten seconds apart."
             }
             Technique::Copypasta => {
-                "The accounts post the same text, but for small edits, more often than their habits explain."
+                "The accounts post the same text, but for small edits, far more often than others do."
             }
             Technique::Amplify => {
-                "The accounts repost the same posts more often than their habits explain: what they spread was there before. What it \
+                "The accounts repost the same posts far more often than others do: what they spread was there before. What it \
                  says is not read."
             }
             Technique::AutomatedAccount => {

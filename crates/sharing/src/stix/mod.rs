@@ -31,7 +31,7 @@ use uuid::Uuid;
 use crate::{audit::hex, case::Case, config::Tlp, demo, store::NewObject, words};
 use disarm::Technique;
 pub(crate) use finding::EXTENSION;
-use finding::{Elsewhere, Finding};
+use finding::{Elsewhere, Finding, TestWindow};
 
 /// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
 const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);
@@ -166,13 +166,14 @@ impl Publication<'_> {
             "id": EXTENSION,
             "created_by_ref": PROJECT,
             "created": EPOCH,
-            "modified": EPOCH,
+            "modified": finding::DEFINED,
             "name": "Lockstep finding",
-            "description": "How a detector of coordinated accounts came to a finding: evidence in nats, calibrated \
-                            probability, model, review state; and, on a campaign, how much of it lies on other platforms. \
-                            Its JSON Schema is crates/sharing/schemas/stix-finding.v1.json in Lockstep's source.",
+            "description": "How a detector of coordinated accounts came to a finding: how often members repeat each other, beside \
+                            everybody else and the people near them; evidence in nats, calibrated probability, model, review \
+                            state; and, on a campaign, how much of it lies on other platforms. Its JSON Schema is \
+                            crates/sharing/schemas/stix-finding.v2.json in Lockstep's source.",
             "schema": finding::SCHEMA,
-            "version": "1.0.0",
+            "version": finding::VERSION,
             "extension_types": ["property-extension"],
             "object_marking_refs": [id_of(&clear)],
         });
@@ -231,14 +232,13 @@ impl Publication<'_> {
                 "pattern_type": "stix",
                 "valid_from": millis(from),
                 "valid_until": millis(until),
-                "confidence": (self.cluster.probability.clamp(0.0, 1.0) * 100.0).round() as i64,
             }),
         );
-        let finding = Finding {
-            account_log_e_nats: finite(account.log_e),
-            account_posts_seen: Some(account.posts),
-            ..self.finding()
-        };
+        // No number stands in for one that is not known.
+        if let Some(probability) = self.cluster.probability.and_then(finite) {
+            indicator["confidence"] = json!((probability.clamp(0.0, 1.0) * 100.0).round() as i64);
+        }
+        let finding = self.finding().of_account(account);
         indicator["extensions"] = json!({ EXTENSION: finding });
         let mut relationship = self.object(
             "relationship",
@@ -315,7 +315,8 @@ impl Publication<'_> {
             let name = objects.iter().find(|o| o["id"] == technique.stix_id()).map(|o| o["name"].clone());
             let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
             let number = technique.number();
-            let seed = format!("note\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, disarm::RELEASE);
+            // The number counts changes of what the note says: its id and its time never change, so neither may its content.
+            let seed = format!("note 2\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, disarm::RELEASE);
             objects.push(json!({
                 "type": "note",
                 "spec_version": "2.1",
@@ -395,15 +396,23 @@ impl Publication<'_> {
             cluster_version: c.version,
             log_e_nats: finite(c.log_e),
             log_e_leave_one_source_out_nats: finite(c.log_e_leave_one_source_out),
+            bar_nats: c.test.and_then(|test| finite(test.bar)),
+            alpha: c.test.and_then(|test| finite(test.alpha)),
+            safety_factor: c.test.and_then(|test| finite(test.safety)),
+            windows: c.windows.iter().map(TestWindow::new).collect(),
             q_value_upper_bound: finite(q),
             candidates_tested: c.candidates_tested,
             history_hours: finite(c.history_hours),
-            score_nats: finite(c.score),
-            probability: finite(c.probability),
-            model: c.model.name.clone(),
-            model_version: c.model.version.clone(),
+            score_nats: c.score.and_then(finite),
+            probability: c.probability.and_then(finite),
+            model: c.model.as_ref().map(|model| model.name.clone()),
+            model_version: c.model.as_ref().map(|model| model.version.clone()),
             review_state: state.to_owned(),
             account_log_e_nats: None,
+            account_probability: None,
+            account_came: None,
+            account_outcomes: None,
+            account_left_out_nats: None,
             account_posts_seen: None,
             accounts_total: None,
             accounts_on_your_platform: None,
@@ -418,11 +427,18 @@ impl Publication<'_> {
             0 | 1 => "all from one source".to_owned(),
             n => format!("and {} without the strongest of {n} sources", words::number(c.log_e_leave_one_source_out)),
         };
-        format!(
-            "Over {} they acted together more often than their habits explain: the evidence is {} nats in total, {rest}.",
-            words::count(c.evidence.len() as u64, "key"),
-            words::number(c.log_e),
-        )
+        let compared = match words::rates(c) {
+            Some(rates) => format!("{rates} The"),
+            None => {
+                let keys = words::count(c.evidence.len() as u64, "key");
+                format!("Over {keys} they acted together more often than their habits explain: the")
+            }
+        };
+        let bar = match c.test {
+            Some(test) => format!("; the bar was {}", words::number(test.bar)),
+            None => String::new(),
+        };
+        format!("{compared} evidence is {} nats in total, {rest}{bar}.", words::number(c.log_e))
     }
 
     fn why(&self, own: usize) -> String {
@@ -440,18 +456,26 @@ impl Publication<'_> {
             if own == 1 { "is" } else { "are" },
             words::shorten(self.platform, 40)
         ));
-        text.push_str(&format!(
-            "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
-            words::shorten(&c.model.name, 80),
-            words::shorten(&c.model.version, 40),
-            words::percent(c.probability)
-        ));
+        if let Some(model) = &c.model {
+            text.push_str(&format!(
+                "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
+                words::shorten(&model.name, 80),
+                words::shorten(&model.version, 40),
+                c.probability.map_or_else(|| "not known".to_owned(), words::percent)
+            ));
+        }
         for reason in c.reasons.iter().take(8) {
             text.push_str(&format!(
                 "- {} ({} nats)\n",
                 words::shorten(&reason.text, 200),
                 words::number(reason.contribution)
             ));
+        }
+        if !c.namings.is_empty() {
+            text.push_str(
+                "\nThe group passed a test; each account is named by a model, and its probability of belonging to the group is on its \
+                 indicator, with whether it was in the group that was tested or was found afterwards.\n",
+            );
         }
         text.push_str(&format!("\n{}\n\n{}", words::history(c), words::VOLUNTARY));
         if !disarm::techniques(c).is_empty() {

@@ -289,6 +289,49 @@ fn objects_are_marked_and_say_that_action_is_voluntary() {
     assert!(finding["q_value_upper_bound"].as_f64().unwrap() < 1e-6);
 }
 
+/// What the test counted is carried, and what is said of one account beside it.
+#[test]
+fn an_indicator_carries_the_test_and_the_account() {
+    let mut cluster = fixtures::cluster("c", 1);
+    cluster.accounts[1].elsewhere = true;
+    let case = released(&cluster);
+    let publication = publication(&case, &cluster, "twitter");
+    let finding = |account: &ClusterAccount| {
+        let [indicator, _] = publication.indicator(account, false);
+        serde_json::from_value::<Finding>(indicator["extensions"][EXTENSION].clone()).unwrap()
+    };
+    let (first, test) = (&cluster.accounts[0], cluster.test.unwrap());
+    let found = finding(first);
+    assert_eq!((found.bar_nats, found.alpha, found.safety_factor), (Some(test.bar), Some(0.05), Some(2.0)));
+    assert_eq!(found.windows.len(), 3);
+    let window = &found.windows[1];
+    assert_eq!((window.seconds, window.group.own_words), (7_200, cluster.windows[1].group[0]));
+    assert_eq!((window.everybody_else.nothing, window.people_near.common), (137_859, 61));
+    assert_eq!(found.account_probability, first.posterior);
+    assert_eq!(found.account_outcomes.unwrap().own_words, u64::from(first.outcomes[0]));
+    assert_eq!(found.account_left_out_nats, Some(1.25));
+    let came = |account: &ClusterAccount| finding(account).account_came.unwrap();
+    let afterwards = cluster.accounts.iter().find(|account| !account.proposed).unwrap();
+    let proposed = cluster.accounts.iter().find(|account| account.proposed && !account.elsewhere).unwrap();
+    assert_eq!([came(proposed), came(afterwards), came(&cluster.accounts[1])], ["proposed", "found_afterwards", "merged"]);
+}
+
+/// A finding that was stored as version 1 wrote it can still be published and withdrawn.
+#[test]
+fn a_finding_of_version_1_says_no_more_than_it_knows() {
+    let cluster = fixtures::of_version_1();
+    let case = released(&cluster);
+    let publication = publication(&case, &cluster, "chirp");
+    let objects = values(&publication.objects());
+    let indicator = of(&objects, "indicator")[0];
+    let finding = &indicator["extensions"][EXTENSION];
+    for absent in ["bar_nats", "windows", "account_probability", "account_outcomes", "account_left_out_nats"] {
+        assert!(finding.get(absent).is_none(), "{absent}");
+    }
+    assert!(finding["log_e_nats"].as_f64().unwrap() > 0.0 && indicator["confidence"].is_number());
+    assert!(!Publication { before: Some(&cluster), ..publication }.retraction().is_empty());
+}
+
 #[test]
 fn every_object_of_ours_has_one_tlp_marking_and_those_of_disarm_are_as_published() {
     let cluster = with_all_techniques(fixtures::cluster("c", 1));
@@ -301,7 +344,7 @@ fn every_object_of_ours_has_one_tlp_marking_and_those_of_disarm_are_as_published
                     assert_eq!(object, original, "only DISARM may change its objects");
                     published += 1;
                 } else if object["type"] != "marking-definition" {
-                    let fixed = object["modified"] == EPOCH;
+                    let fixed = object["created"] == EPOCH;
                     let marks = if fixed { Tlp::Clear } else { tlp };
                     assert_eq!(object["object_marking_refs"], json!([id_of(&marking(marks))]), "{what} {object}");
                 }
@@ -440,7 +483,9 @@ fn the_extension_has_the_properties_that_its_schema_names() {
     let objects =
         values(&publication(&released(&fixtures::cluster("c", 1)), &fixtures::cluster("c", 1), "twitter").objects());
     let definition = of(&objects, "extension-definition")[0];
-    assert_eq!(definition["schema"], finding::SCHEMA);
+    assert_eq!((&definition["schema"], &definition["version"]), (&json!(finding::SCHEMA), &json!("2.0.0")));
+    // Partners have version 1 of it: a definition of the same id is newer.
+    assert!(definition["modified"].as_str() > definition["created"].as_str());
 }
 
 /// Another producer's feed has the same definition of the extension: it is Lockstep's, not the producer's.
@@ -478,7 +523,7 @@ fn an_update_keeps_ids_renews_versions_and_withdraws_who_left() {
             assert_eq!(object["user_id"], *left.account_id, "{object}");
             continue;
         };
-        if object.get("modified").is_none() || object["modified"] == EPOCH || object == renewed {
+        if object.get("modified").is_none() || object["created"] == EPOCH || object == renewed {
             assert_eq!(object, renewed, "what has no new version has no new content");
             continue;
         }
@@ -610,11 +655,15 @@ proptest! {
                     platform: PLATFORMS[*platform].to_owned(),
                     account_id: id.clone(),
                     created_at: time(-100),
+                    gains: Vec::new(),
                 }],
                 ..evidence.clone()
             })
             .collect();
         first.sources.iter_mut().enumerate().for_each(|(n, source)| source.source = words(n)[n % 2].clone());
+        // So may the sources that do not count for an account.
+        let dropped = first.accounts.iter_mut().flat_map(|account| &mut account.dropped);
+        dropped.enumerate().for_each(|(n, source)| source.source = words(n + 1)[n % 2].clone());
         first.topics = vec![words(0)[0].clone()];
         first.targets = vec![words(1)[1].clone()];
         first.lineage = vec![words(2)[2].clone()];
@@ -702,7 +751,7 @@ fn outside_readers_take_every_publication() {
     let list = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(list.path(), Value::Object(expected).to_string()).unwrap();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let schema = root.join("schemas/stix-finding.v1.json");
+    let schema = root.join("schemas/stix-finding.v2.json");
     for script in ["objects.py", "misp.py"] {
         let script = root.join("../../tests/stix").join(script);
         let arguments = [script.as_os_str(), folder.path().as_os_str(), list.path().as_os_str(), schema.as_os_str()];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::ClusterMessage;
 
 use super::{
     CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
@@ -53,8 +53,8 @@ impl Store {
             let released: Option<String> = row.take(3)?;
             Ok(Some(StoredCase {
                 case: from_json("a case", &row.take::<String>(1)?)?,
-                cluster: from_json("a cluster", &row.take::<String>(2)?)?,
-                released: released.map(|text| from_json("a cluster", &text)).transpose()?,
+                cluster: cluster_of(&row.take::<String>(2)?)?,
+                released: released.map(|text| cluster_of(&text)).transpose()?,
                 revision: row.take(0)?,
             }))
         })
@@ -131,7 +131,7 @@ impl Store {
                 let n = rows.len();
                 for mut row in rows {
                     let case: Case = from_json("a case", &row.take::<String>(0)?)?;
-                    let cluster: ClusterMessage = from_json("a cluster", &row.take::<String>(1)?)?;
+                    let cluster = cluster_of(&row.take::<String>(1)?)?;
                     put_terms(tx, &case, &cluster)?;
                     let sql = "update cases set attention = ?2 where cluster_id = ?1";
                     tx.run(sql, values![&case.cluster_id, case.needs_attention()])?;
@@ -228,7 +228,8 @@ fn order_by(order: Order, ascending: bool) -> String {
         Order::Probability => "probability",
         Order::Accounts => "accounts",
     };
-    format!("{column} {}, cluster_id", if ascending { "asc" } else { "desc" })
+    // What is not known comes last, whichever way: the databases do not agree on where it belongs.
+    format!("{column} {} nulls last, cluster_id", if ascending { "asc" } else { "desc" })
 }
 
 fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError> {
@@ -251,9 +252,9 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             &case.id,
             *revision,
             case.state.name(),
-            status_name(cluster.status),
+            cluster.status.name(),
             case.demo,
-            cluster.probability,
+            cluster.probability.filter(|probability| probability.is_finite()),
             cluster.log_e,
             cluster.accounts.len(),
             platforms.join(", "),
@@ -358,13 +359,10 @@ impl Case {
     }
 }
 
-pub(crate) fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Flagged => "flagged",
-        Status::SingleSource => "single_source",
-        Status::Coordinated => "coordinated",
-        Status::Faded => "faded",
-    }
+/// A stored finding; one of an older version of the schema as one of today's.
+fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
+    ClusterMessage::decode(text.as_bytes())
+        .map_err(|error| StoreError::Unreadable { what: "a cluster", why: error.to_string() })
 }
 
 #[cfg(test)]
@@ -439,7 +437,7 @@ mod tests {
             for account in &mut cases[2].cluster.accounts {
                 account.platform = "mastodon".to_owned();
             }
-            cases[3].cluster.probability = 0.5;
+            cases[3].cluster.probability = Some(0.5);
             filled(&store, cases);
             let all = CaseQuery { limit: 10, ..CaseQuery::default() };
             assert_eq!(found(&store, &all), ["c3", "c2", "c1", "c0"]);
@@ -457,6 +455,48 @@ mod tests {
             let counted = store.counted(&CaseQuery { state: Some(State::Dismissed), ..all }).unwrap();
             assert_eq!(counted.iter().map(|(_, n)| n).sum::<i64>(), 4);
             assert_eq!(store.case_platforms().unwrap(), ["bluesky", "mastodon", "twitter"]);
+        }
+    }
+
+    /// Cases from before the schema's version 2 are there after an update of the program, to be read, found and changed.
+    #[test]
+    fn a_case_with_a_finding_of_version_1_opens_on_postgres_too() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            filled(&store, vec![stored("old", 0)]);
+            let text = std::str::from_utf8(fixtures::V1).unwrap();
+            let sql = "update cases set cluster = ?1, released = ?1, indexed = null where cluster_id = 'old'";
+            store.write(|tx| tx.run(sql, values![text])).unwrap();
+            let mut case = store.case("old").unwrap().unwrap();
+            assert_eq!((&case.cluster, case.released.as_ref()), (&fixtures::of_version_1(), Some(&case.cluster)));
+            store.index_cases().unwrap();
+            let name = case.cluster.accounts[0].account_name.clone();
+            assert_eq!(found(&store, &query(&name)), ["old"]);
+            case.revision = 1;
+            filled(&store, vec![case]);
+            let again = store.case("old").unwrap().unwrap().cluster;
+            assert_eq!((again.schema_version, again), (2, fixtures::of_version_1()));
+
+            let sql = "update cases set cluster = ?1 where cluster_id = 'old'";
+            store.write(|tx| tx.run(sql, values![r#"{"schema_version":3}"#])).unwrap();
+            let refused = store.case("old").unwrap_err().to_string();
+            assert!(refused.contains("a cluster that cannot be read"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_finding_without_a_probability_is_last_in_either_order_on_postgres_too() {
+        for (_folder, place) in places() {
+            let store = Store::open(&place).unwrap();
+            let mut cases: Vec<StoredCase> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
+            cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
+            cases[1].cluster.probability = Some(0.4);
+            filled(&store, cases);
+            let all = CaseQuery { limit: 10, order: Order::Probability, ..CaseQuery::default() };
+            assert_eq!(found(&store, &all), ["c2", "c1", "c0"]);
+            assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c1", "c2", "c0"]);
+            let rows = store.cases(&all).unwrap().0;
+            assert_eq!((rows[0].probability, rows[2].probability), (Some(0.957), None));
         }
     }
 

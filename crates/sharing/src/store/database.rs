@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
     include_str!("migrations/6.sql"),
+    include_str!("migrations/7.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -336,6 +337,30 @@ pub(crate) mod tests {
             let of_partner = [Value::Int(1), Value::Int(7), text("o"), text("birds"), text("9"), text("seen")];
             let of_reviewer = [Value::Int(2), Value::Null, Value::Null, text("reviewer:ann"), Value::Null, Value::Null];
             assert_eq!(after, [Row(of_partner.to_vec()), Row(of_reviewer.to_vec())]);
+        }
+    }
+
+    #[test]
+    fn probabilities_outlive_the_column_they_were_in_on_postgres_too() {
+        for (_folder, place) in places() {
+            let database = open(&place).unwrap();
+            let mut after = Vec::new();
+            database
+                .write(&mut |tx| {
+                    let dialect = tx.dialect();
+                    tx.script("drop table cases")?;
+                    let table = MIGRATIONS[0].split("create table collections").next().unwrap_or_default();
+                    tx.script(&part_for(dialect, table))?;
+                    let case = "insert into cases values
+                        ('c', 'case-c', 1, 'released', 'flagged', 0, 0.75, 12.5, 3, 'x', 'url', 1, 2, 3, '{}', '{}', null)";
+                    tx.run(case, values![])?;
+                    tx.script(&part_for(dialect, MIGRATIONS[6]))?;
+                    tx.run("update cases set log_e = 0.0, probability = null where probability = 0.75", values![])?;
+                    after = tx.rows("select cluster_id, probability, log_e, accounts from cases", values![])?;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(after, [Row(vec![Value::Text("c".to_owned()), Value::Null, Value::Real(0.0), Value::Int(3)])]);
         }
     }
 

@@ -92,7 +92,8 @@ pub(crate) struct CaseRow {
     pub demo: bool,
     /// Whether it waits for people.
     pub attention: bool,
-    pub probability: f64,
+    /// That the coordination is inauthentic, 0 to 1; null where no model has judged the finding.
+    pub probability: Option<f64>,
     pub log_e: f64,
     pub accounts: i64,
     pub platforms: String,

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status};
 
-use super::{against, graph, svg, timeline};
+use super::{against, graph, near, outcomes, svg, timeline};
 use crate::words;
 
 /// How much of a cluster is shown.
@@ -99,19 +99,33 @@ pub(crate) struct ClusterView {
     tools: Option<Tools>,
     badge: Badge,
     figures: Vec<(&'static str, String, String)>,
+    /// What a near miss would need to pass.
+    wanting: Vec<String>,
+    /// One text by many accounts: no test, no evidence in nats.
+    count: bool,
+    /// By the test of version 1: no windows, no outcomes.
+    old: bool,
+    rates: String,
+    windows: Vec<outcomes::WindowView>,
+    /// Whether the longest window counts own words and nothing else.
+    own_words_only: bool,
+    legend: Vec<outcomes::Legend>,
+    headings: [&'static str; 4],
     reasons: Vec<ReasonView>,
     lesser_reasons: Vec<ReasonView>,
-    model: String,
+    model: Option<String>,
     kinds: Vec<BarView>,
     sources: Vec<BarView>,
     more_sources: usize,
-    without_best: Vec<BarView>,
+    test: Vec<BarView>,
+    best_window: String,
     overview: Option<timeline::Drawing>,
     zoom: Option<timeline::Drawing>,
     graph: Option<timeline::Drawing>,
     keys: Vec<KeyView>,
     more_keys: usize,
     unlisted: Option<(String, String)>,
+    naming: Option<String>,
     accounts: Vec<AccountView>,
     more_accounts: usize,
     accounts_open: bool,
@@ -157,8 +171,11 @@ struct KeyView {
     colour: String,
     kind: String,
     key: String,
-    source: String,
+    /// Absent where the key is a source of its own.
+    source: Option<String>,
     nats: String,
+    /// What it gave in every window, in words; empty for what is not by windows.
+    by_window: String,
     accounts: usize,
     count: String,
     span: String,
@@ -167,6 +184,7 @@ struct KeyView {
 }
 
 struct PostView {
+    gave: Gave,
     place: Option<usize>,
     link: Option<String>,
     time: String,
@@ -176,24 +194,40 @@ struct PostView {
     id: String,
 }
 
+/// What a post did and what that gave; empty where it gave nothing.
+#[derive(Default)]
+struct Gave {
+    what: String,
+    /// How often the group did so before, and how often it happens without coordination.
+    odds: String,
+    nats: String,
+}
+
 struct AccountView {
     place: usize,
     on: bool,
     name: String,
     id: String,
     platform: String,
+    posterior: String,
     nats: String,
     posts: String,
+    /// Its own posts, as a bar and in words.
     bar: String,
+    outcomes: String,
+    came: &'static str,
+    /// Its best sources, which do not count for it.
+    dropped: String,
 }
 
-pub(crate) fn badge(status: Status) -> Badge {
-    let class = match status {
+pub(crate) fn badge(c: &ClusterMessage) -> Badge {
+    let class = match c.status {
         Status::Flagged => "flagged",
         Status::SingleSource | Status::Faded => "single",
         Status::Coordinated => "coordinated",
+        Status::NearMiss => "near",
     };
-    Badge { class, label: words::status(status) }
+    Badge { class, label: if words::is_count(c) { "one text" } else { words::status(c.status) } }
 }
 
 /// The body of a page about one cluster. With `shown` it is the console's, with choices.
@@ -235,25 +269,30 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
     // The largest always, others where they are more than a rounded zero.
     let telling = c.sources.iter().enumerate().filter(|(index, s)| *index == 0 || s.nats.abs() >= 0.005);
     let telling: Vec<_> = telling.map(|(_, s)| s).take(SOURCES).collect();
-    let total = c.log_e.abs().max(c.log_e_leave_one_source_out.abs());
     ClusterView {
         anchor: anchor.to_owned(),
         headline: words::headline(c),
         strength: words::strength(c),
         history: words::history(c),
-        little_history: c.history_hours < 24.0,
+        little_history: c.history_hours < 24.0 && !words::is_count(c),
         doubts: against::doubts(c),
         innocents: against::innocents(c),
         tools: shown.map(|shown| tools(c, limits, shown)),
-        badge: badge(c.status),
+        badge: badge(c),
         figures: figures(c),
+        wanting: near::wanting(c),
+        count: words::is_count(c),
+        old: words::is_old(c),
+        rates: words::rates(c).unwrap_or_default(),
+        windows: outcomes::windows(c),
+        own_words_only: outcomes::only_own_words(c),
+        legend: outcomes::legend(),
+        headings: outcomes::headings(),
         reasons,
         lesser_reasons,
-        model: format!(
-            "the model “{}”, version {}",
-            words::shorten(&c.model.name, 60),
-            words::shorten(&c.model.version, 40)
-        ),
+        model: c.model.as_ref().map(|model| {
+            format!("the model “{}”, version {}", words::shorten(&model.name, 60), words::shorten(&model.version, 40))
+        }),
         kinds: kinds
             .into_iter()
             .take(12)
@@ -266,17 +305,16 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
                 bar(label, s.nats, largest_source)
             })
             .collect(),
-        more_sources: c.sources.len() - telling.len(),
-        without_best: vec![
-            bar("All sources".to_owned(), c.log_e, total),
-            bar("Without the strongest source".to_owned(), c.log_e_leave_one_source_out, total),
-        ],
+        more_sources: c.sources.len() - telling.len() + usize::try_from(c.unlisted.sources).unwrap_or(usize::MAX),
+        test: test(c),
+        best_window: words::best_window(c).map_or_else(String::new, |window| words::window(window.seconds)),
         overview: limits.drawings.then(|| timeline::overview(c, limits.dots, asked.account)).flatten(),
         zoom: limits.drawings.then(|| timeline::zoom(c, asked.key, asked.account)).flatten(),
         graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
         keys,
         more_keys,
-        unlisted: (c.unlisted.keys > 0).then(|| (words::count(c.unlisted.keys, "more key"), signed(c.unlisted.nats))),
+        unlisted: unlisted(c),
+        naming: naming(c),
         accounts: accounts(c, limits, asked),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
         accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
@@ -288,21 +326,93 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
     }
 }
 
+/// What the test came to: each window, all of them, without the strongest source, and the bar.
+fn test(c: &ClusterMessage) -> Vec<BarView> {
+    let mut rows: Vec<(String, f64)> =
+        c.windows.iter().map(|window| (format!("Within {}", words::window(window.seconds)), window.nats)).collect();
+    let all = if rows.is_empty() { "All sources" } else { "All windows together" };
+    rows.push((all.to_owned(), c.log_e));
+    rows.push(("Without the strongest source".to_owned(), c.log_e_leave_one_source_out));
+    rows.extend(c.test.map(|test| ("The bar for this group".to_owned(), test.bar)));
+    let most = largest(rows.iter().map(|(_, nats)| *nats));
+    rows.into_iter()
+        .map(|(label, nats)| BarView { label, nats: words::number(nats), bar: svg::bar(nats, most, false) })
+        .collect()
+}
+
+fn unlisted(c: &ClusterMessage) -> Option<(String, String)> {
+    let nats = c.unlisted.nats.get(c.best_window()).copied().unwrap_or_default();
+    (c.unlisted.trials > 0).then(|| (words::count(c.unlisted.trials, "post"), signed(nats)))
+}
+
+/// How accounts were named, in words; `None` where nobody was.
+fn naming(c: &ClusterMessage) -> Option<String> {
+    let naming = c.namings.first()?;
+    let more = match c.namings.len() {
+        1 => String::new(),
+        n => format!(" {} of merged groups were named in the same way.", words::count(n as u64 - 1, "further set")),
+    };
+    Some(format!(
+        "Accounts are named after the group has passed, by a model that looks at every account's posts from {} to {} UTC and asks \
+         whether they are like the group's or like those of {} active meanwhile. It takes {} of the proposed accounts for members, and \
+         {} of the others. Each account's best sources are left out first. This is a model's probability, not a guarantee.{more}",
+        words::minute(naming.from),
+        words::minute(naming.until),
+        words::count(naming.others, "other account"),
+        words::percent(naming.share_proposed),
+        words::percent(naming.share_others),
+    ))
+}
+
 fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     let posts: usize = c.evidence.iter().map(|e| e.posts.len()).sum();
-    vec![
-        ("Probability", words::percent(c.probability), "that the coordination is inauthentic, by the model".to_owned()),
+    let none = || "none".to_owned();
+    let mut figures = vec![match c.probability {
+        Some(probability) => {
+            ("Probability", words::percent(probability), "that the coordination is inauthentic, by the model".to_owned())
+        }
+        None if words::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
+        None => ("Probability", none(), "no model has judged it".to_owned()),
+    }];
+    figures.push(if words::is_count(c) {
+        ("Evidence", none(), "a count is no test".to_owned())
+    } else {
+        let without = format!("{} without the strongest source", words::number(c.log_e_leave_one_source_out));
+        let note = match c.test {
+            Some(test) => format!("{without}; the bar {} {}", words::was(c.status), words::number(test.bar)),
+            None => without,
+        };
+        ("Evidence", format!("{} nats", words::number(c.log_e)), note)
+    });
+    if let Some(best) = words::best_window(c) {
+        let [group, crowd] = [&best.group, &best.crowd].map(words::repeats);
+        figures.push((
+            "Repeat each other",
+            words::part(group.0, group.1),
+            format!(
+                "of their posts, within {}; everybody else: {}",
+                words::window(best.seconds),
+                words::part(crowd.0, crowd.1)
+            ),
+        ));
+    }
+    let afterwards = c.accounts.iter().filter(|account| !account.proposed && !account.elsewhere).count();
+    let found = if afterwards > 0 { format!("; {afterwards} found afterwards") } else { String::new() };
+    figures.extend([
         (
-            "Evidence",
-            format!("{} nats", words::number(c.log_e)),
-            format!("{} without the strongest source", words::number(c.log_e_leave_one_source_out)),
+            if c.status == Status::NearMiss { "Accounts proposed" } else { "Accounts" },
+            words::thousands(c.accounts.len() as u64),
+            format!("on {}{found}", words::list(&words::platforms(c))),
         ),
-        ("Accounts", words::thousands(c.accounts.len() as u64), format!("on {}", words::list(&words::platforms(c)))),
-        (
-            "Acted together on",
-            words::count(c.evidence.len() as u64, "key"),
-            format!("in {}", words::count(posts as u64, "post")),
-        ),
+        if words::is_count(c) {
+            ("Wrote", "one text".to_owned(), format!("in {}", words::count(posts as u64, "post")))
+        } else {
+            (
+                "Acted together on",
+                words::count(c.evidence.len() as u64, "key"),
+                format!("in {}", words::count(posts as u64, "post")),
+            )
+        },
         (
             "Seen",
             words::span_in_words(c.first_seen, c.last_seen),
@@ -311,9 +421,14 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
         (
             "One of",
             words::thousands(c.candidates_tested),
-            format!("candidate groups tested so far, with {} of history", words::hours_in_words(c.history_hours)),
+            if words::is_count(c) {
+                "groups proposed so far; it was not one of them".to_owned()
+            } else {
+                format!("groups proposed so far, with {} of history", words::hours_in_words(c.history_hours))
+            },
         ),
-    ]
+    ]);
+    figures
 }
 
 fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
@@ -340,7 +455,7 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
 }
 
 /// A key by its place, with the accounts that acted on it.
-type Key<'a> = (usize, &'a messages::cluster::Evidence, BTreeSet<(&'a str, &'a str)>);
+type Key<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
 
 /// The keys to show, and how many more there are.
 fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usize) {
@@ -362,7 +477,7 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
             shown.account.is_none_or(by) || shown.key == Some(*index)
         })
         .collect();
-    let first = |evidence: &messages::cluster::Evidence| evidence.posts.iter().map(|post| post.created_at).min();
+    let first = |evidence: &Evidence| evidence.posts.iter().map(|post| post.created_at).min();
     match shown.sort {
         Sort::Nats => {}
         Sort::Accounts => wanted.sort_by_key(|(index, _, accounts)| (std::cmp::Reverse(accounts.len()), *index)),
@@ -392,8 +507,9 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                 colour: timeline::colour(index),
                 kind: words::shorten(&evidence.kind, 24),
                 key: words::shorten(&evidence.key, 160),
-                source: words::shorten(&evidence.source, 80),
+                source: (evidence.source != evidence.key).then(|| words::shorten(&evidence.source, 80)),
                 nats: words::number(evidence.nats),
+                by_window: by_window(c, evidence),
                 accounts: accounts.len(),
                 count: words::count(evidence.posts.len() as u64, "post"),
                 span: match (first, last) {
@@ -413,6 +529,7 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                         let lag = first.map_or(0, |first| post.created_at.as_millisecond() - first.as_millisecond());
                         PostView {
                             place,
+                            gave: gave(c, post),
                             link: shown.links.then(|| super::links::post(&post.platform, &post.id)).flatten(),
                             time: words::second(post.created_at),
                             lag: format!("+{}", words::seconds_in_words(lag as f64 / 1000.0)),
@@ -429,21 +546,71 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
     (views, more)
 }
 
+fn by_window(c: &ClusterMessage, evidence: &Evidence) -> String {
+    let each: Vec<String> = c
+        .windows
+        .iter()
+        .zip(evidence.by_window)
+        .map(|(window, nats)| format!("{} within {}", words::number(nats), words::window(window.seconds)))
+        .collect();
+    words::list(&each)
+}
+
+/// What a post gave in the best window, or else in the one where it gave most.
+fn gave(c: &ClusterMessage, post: &PostRef) -> Gave {
+    let best = c.best_window();
+    let most = || post.gains.iter().max_by(|a, b| a.nats().total_cmp(&b.nats()));
+    let Some(gain) = post.gains.iter().find(|gain| gain.window == best).or_else(most) else {
+        return Gave::default();
+    };
+    let elsewhere = match c.windows.get(gain.window).filter(|_| gain.window != best) {
+        Some(window) => format!(" (only within {})", words::window(window.seconds)),
+        None => String::new(),
+    };
+    Gave {
+        what: format!("{}{elsewhere}", words::outcome(gain.outcome)),
+        odds: format!("{} : {}", words::percent(gain.g), words::percent(gain.h)),
+        nats: signed(gain.nats()),
+    }
+}
+
 fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountView> {
-    let most = largest(c.accounts.iter().map(|account| account.log_e));
+    let dropped = |account: &ClusterAccount| {
+        let mut all: Vec<String> = account
+            .dropped
+            .iter()
+            .map(|source| {
+                format!(
+                    "{} {} ({})",
+                    words::shorten(&source.kind, 24),
+                    words::shorten(&source.source, 40),
+                    words::number(source.nats)
+                )
+            })
+            .collect();
+        all.extend(account.dropped_nats.map(|nats| format!("others ({})", words::number(nats))));
+        words::list(&all)
+    };
     c.accounts
         .iter()
         .enumerate()
         .filter(|(place, _)| *place < limits.accounts || shown.account == Some(*place))
-        .map(|(place, account)| AccountView {
-            place,
-            on: shown.account == Some(place),
-            name: words::shorten(&account.account_name, 40),
-            id: words::shorten(&account.account_id, 48),
-            platform: words::shorten(&account.platform, 24),
-            nats: words::number(account.log_e),
-            posts: words::thousands(account.posts),
-            bar: svg::bar(account.log_e, most, false),
+        .map(|(place, account)| {
+            let (bar, outcomes) = outcomes::of_account(account).unwrap_or_default();
+            AccountView {
+                place,
+                on: shown.account == Some(place),
+                name: words::shorten(&account.account_name, 40),
+                id: words::shorten(&account.account_id, 48),
+                platform: words::shorten(&account.platform, 24),
+                posterior: account.posterior.map(words::percent).unwrap_or_default(),
+                nats: words::number(account.log_e),
+                posts: words::thousands(account.posts),
+                bar,
+                outcomes,
+                came: words::came(c, account),
+                dropped: dropped(account),
+            }
         })
         .collect()
 }

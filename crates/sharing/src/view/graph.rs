@@ -14,8 +14,27 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
 const ROUNDS: usize = 240;
 
-/// Two accounts, by their places in the list, with their evidence in nats and their acts together.
-type Edge = ((usize, usize), (f64, u64));
+/// Two accounts, by their places in the list, with how tied they are.
+type Edge = ((usize, usize), Tied);
+
+/// How strongly two accounts are tied.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tied {
+    nats: f64,
+    /// Keys in common, and how many of them chance explains; `None` where that is not known.
+    keys: u64,
+    expected: Option<f64>,
+}
+
+impl Tied {
+    fn words(self) -> String {
+        let chance = match self.expected {
+            Some(expected) => format!(", {} by chance", words::number(expected)),
+            None => String::new(),
+        };
+        format!("{} nats, {} in common{chance}", words::number(self.nats), words::count(self.keys, "key"))
+    }
+}
 
 /// How much is drawn: the layout costs the square of the nodes.
 #[derive(Debug, Clone, Copy)]
@@ -29,13 +48,14 @@ pub(crate) struct Size {
 pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) -> Option<super::timeline::Drawing> {
     let members = cluster.accounts.len();
     let chosen = chosen.filter(|place| *place < members);
-    let mut pairs: BTreeMap<(usize, usize), (f64, u64)> = BTreeMap::new();
+    let mut pairs: BTreeMap<(usize, usize), Tied> = BTreeMap::new();
     for tie in &cluster.ties {
         let (a, b) = (tie.a.min(tie.b), tie.a.max(tie.b));
         if a != b && b < members && tie.nats.is_finite() {
             let pair = pairs.entry((a, b)).or_default();
-            pair.0 += tie.nats;
-            pair.1 += u64::from(tie.co_acts);
+            pair.nats += tie.nats;
+            pair.keys += u64::from(tie.co_acts);
+            pair.expected = tie.expected.map(|expected| expected + pair.expected.unwrap_or(0.0));
         }
     }
     let beside = |place: usize| {
@@ -49,8 +69,8 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
     let node_of: BTreeMap<usize, usize> = shown.iter().enumerate().map(|(node, place)| (*place, node)).collect();
     let mut edges: Vec<Edge> =
         pairs.iter().filter_map(|((a, b), weight)| Some(((*node_of.get(a)?, *node_of.get(b)?), *weight))).collect();
-    edges.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
-    let strongest = edges.first()?.1.0.max(f64::MIN_POSITIVE);
+    edges.sort_by(|a, b| b.1.nats.total_cmp(&a.1.nats).then(a.0.cmp(&b.0)));
+    let strongest = edges.first()?.1.nats.max(f64::MIN_POSITIVE);
     let chosen_node = chosen.and_then(|place| node_of.get(&place).copied());
     let of_chosen = |edge: &Edge| chosen_node.is_some_and(|node| edge.0.0 == node || edge.0.1 == node);
     let tied = edges.len();
@@ -68,8 +88,8 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
         words::shorten(name, 18)
     };
     for edge in edges.iter().rev() {
-        let ((a, b), (nats, co_acts)) = edge;
-        let share = (nats / strongest).clamp(0.0, 1.0);
+        let ((a, b), tied) = edge;
+        let share = (tied.nats / strongest).clamp(0.0, 1.0);
         let on = if of_chosen(edge) { " on" } else { "" };
         svg.tie(
             &format!("{on}\" data-a=\"{}\" data-b=\"{}\"", shown[*a], shown[*b]),
@@ -77,13 +97,7 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
             places[*b],
             0.8 + 5.2 * share,
             0.16 + 0.44 * share,
-            &format!(
-                "{} and {}: {} nats, {}",
-                name(*a),
-                name(*b),
-                words::number(*nats),
-                words::count(*co_acts, "act") + " together"
-            ),
+            &format!("{} and {}: {}", name(*a), name(*b), tied.words()),
         );
     }
     let most = cluster
@@ -108,10 +122,13 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
             *place,
             5.0 + 7.0 * if share.is_finite() { share.sqrt() } else { 0.0 },
             &format!(
-                "{} ({}): {} nats, {}",
+                "{} ({}): {}, {}",
                 name(node),
                 words::shorten(&account.platform, 20),
-                words::number(account.log_e),
+                match account.posterior {
+                    Some(posterior) => format!("belongs to it with {}", words::percent(posterior)),
+                    None => format!("{} nats", words::number(account.log_e)),
+                },
                 words::count(account.posts, "post")
             ),
         );
@@ -174,9 +191,9 @@ fn layout(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
                 moves[b].1 -= dy * push;
             }
         }
-        for ((a, b), (nats, _)) in edges {
+        for ((a, b), tied) in edges {
             let (dx, dy) = (places[*a].0 - places[*b].0, places[*a].1 - places[*b].1);
-            let pull = dx.hypot(dy) / ideal * (0.05 + 0.95 * (nats / strongest).clamp(0.0, 1.0)) * 0.6;
+            let pull = dx.hypot(dy) / ideal * (0.05 + 0.95 * (tied.nats / strongest).clamp(0.0, 1.0)) * 0.6;
             moves[*a].0 -= dx * pull;
             moves[*a].1 -= dy * pull;
             moves[*b].0 += dx * pull;

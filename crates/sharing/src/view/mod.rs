@@ -6,6 +6,8 @@ mod against;
 pub(crate) mod cluster;
 pub(crate) mod graph;
 mod links;
+pub(crate) mod near;
+mod outcomes;
 mod periods;
 mod redaction;
 mod svg;

@@ -64,7 +64,7 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
         let title = format!("Cluster {}: {}", index + 1, words::headline(cluster));
         let at = (start, base + 10.0 + lane as f64 * 10.0);
         svg.link(&format!("c{}", index + 1), |svg| {
-            let class = format!("span {}", super::badge(cluster.status).class);
+            let class = format!("span {}", super::badge(cluster).class);
             svg.rect(&class, at, (end - start, 6.0), &title);
         });
     }

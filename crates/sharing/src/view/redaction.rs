@@ -109,8 +109,11 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     rows.push(switch(
         "Model",
         format!(
-            "probability {}, {} nats, {}",
-            words::percent(c.probability),
+            "{}, {} nats, {}",
+            match c.probability {
+                Some(probability) => format!("probability {}", words::percent(probability)),
+                None => "no probability".to_owned(),
+            },
             words::number(c.log_e),
             words::count(c.reasons.len() as u64, "reason")
         ),

@@ -139,6 +139,25 @@ pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
     if diverging {
         svg.line("zero", (zero, 0.0), (zero, 10.0));
     }
+    beside_its_number(svg)
+}
+
+/// Parts of a whole, one after another; what is left of it stays empty. Each part has a class and a share of 0 to 1.
+pub(crate) fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
+    let mut svg = Svg::new(200.0, 10.0);
+    svg.rect("track", (0.0, 0.0), (200.0, 10.0), "");
+    let mut from: f64 = 0.0;
+    for (class, share) in parts.into_iter().filter(|(_, share)| *share > 0.0) {
+        // Something is never drawn as nothing.
+        let length = (share * 200.0).max(1.0).min(200.0 - from);
+        svg.rect(class, (from, 0.0), (length, 10.0), "");
+        from += length;
+    }
+    beside_its_number(svg)
+}
+
+/// A bar for the eye only: what it shows stands beside it.
+fn beside_its_number(svg: Svg) -> String {
     svg.finish("bar", "").replace("role=\"img\" aria-label=\"\"", "aria-hidden=\"true\" preserveAspectRatio=\"none\"")
 }
 

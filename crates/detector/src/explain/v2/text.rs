@@ -36,8 +36,9 @@ impl Explanation {
         if self.why == Some(Why::OneText) {
             return writeln!(
                 f,
-                "ONE TEXT BY MANY ACCOUNTS: so many accounts wrote nearly the same text. This is a count and not a test: it has no e-value and\n\
-                 no probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n"
+                "ONE TEXT BY MANY ACCOUNTS: {} accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no\n\
+                 probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n",
+                self.accounts as u64 + self.unlisted.accounts
             );
         }
         if self.why == Some(Why::BestSource) {
@@ -50,12 +51,23 @@ impl Explanation {
         if let (Status::NearMiss, Some(bar)) = (self.status, self.bar) {
             writeln!(
                 f,
-                "NEAR MISS: this group did NOT pass the test. Its evidence without the best source is {:.4} nats of the {:.4} that it had to\n\
-                 reach: {:.4} are missing. Nothing is claimed of these accounts: they were proposed as a group, nobody is named, and no model\n\
-                 has judged them. It passes if its members go on to repeat each other, on other sources than the best, so often that the\n\
-                 missing nats come together; one post gives 4 at most.",
-                bar.statistic, self.bar.map_or(0.0, |bar| bar.bar.recorded), -bar.above
+                "NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,\n\
+                 and no model has judged them. Its evidence without the best source is {:.4} nats, and the bar is {:.4}.",
+                bar.statistic, bar.bar.recorded
             )?;
+            if bar.above < 0.0 {
+                writeln!(
+                    f,
+                    "{:.4} nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that\n\
+                     these come together; one post gives 4 at most.",
+                    -bar.above
+                )?;
+            } else {
+                writeln!(
+                    f,
+                    "The bar fell so low after the group was last judged; it is judged again when a member posts."
+                )?;
+            }
         }
         if self.status == Status::Faded {
             writeln!(
@@ -94,8 +106,8 @@ impl Explanation {
             writeln!(
                 f,
                 "  A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is {} times as often\n  \
-                 as others have it. A post without a line of its own came first, gave its gain to another key, or was made before the group\n  \
-                 was proposed.\n",
+                 as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the\n  \
+                 group was proposed.\n",
                 self.terms.map_or(0.0, |terms| terms.safety)
             )?;
         } else {
@@ -121,7 +133,8 @@ impl Explanation {
         let width = names.clone().map(|(_, source)| label(source).chars().count()).max().unwrap_or(0).clamp(24, WIDE);
         writeln!(f, "  {:width$}    keys      listed         all  log_e without it", "source")?;
         for (place, source) in names {
-            let (listed, all) = (in_window(source.listed, self.best_window), in_window(source.recorded, self.best_window));
+            let (listed, all) =
+                (in_window(source.listed, self.best_window), in_window(source.recorded, self.best_window));
             writeln!(
                 f,
                 "  {:width$} {:7} {:+11.4} {:+11.4} {:17.4}{}",
@@ -165,9 +178,11 @@ impl Explanation {
             Compared(bar.bar)
         )?;
         let verdict = match (self.status, self.why) {
+            (Status::NearMiss, _) if bar.above < 0.0 => "it is NOT reached, so nothing is claimed",
             _ if bar.above >= -TOLERANCE => "it is reached without the best source",
-            (Status::NearMiss, _) => "it is NOT reached, so nothing is claimed",
-            (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => "it is reached with all sources only",
+            (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => {
+                "it is reached with all sources only"
+            }
             _ => "it is not reached now; it was when the group passed, and a group that passed once has passed",
         };
         writeln!(f, "  {verdict}\n")
@@ -180,16 +195,21 @@ impl Explanation {
         writeln!(f, "MEMBERS: how much likelier is what an account did if it belongs to the group?")?;
         writeln!(
             f,
-            "  A post adds ln(g / 2h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts\n  \
+            "  A post adds ln(g / {} h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts\n  \
              have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave\n  \
-             is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence)."
+             is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).",
+            self.terms.map_or(2.0, |terms| terms.safety)
         )?;
         for (place, naming) in self.namings.iter().enumerate() {
             writeln!(
                 f,
                 "  naming {}{}: posts from {} to {}; {:.4} of the proposed are members, {:.4} of {} others",
                 place + 1,
-                if place == 0 { ", by the cluster's own group" } else { ", by a group that was merged into it" },
+                if self.is_own(place) {
+                    ", by the cluster's own group"
+                } else {
+                    ", by a group that was merged into it"
+                },
                 naming.from,
                 naming.until,
                 naming.share_proposed,
@@ -222,10 +242,18 @@ impl Explanation {
         writeln!(f)
     }
 
+    /// Whether a naming is of the cluster's own group: the first is, and those of its members that are not from elsewhere.
+    fn is_own(&self, naming: usize) -> bool {
+        naming == 0 || self.own_namings.contains(&naming)
+    }
+
     /// Accounts of which no naming speaks.
     fn unnamed(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let what = if self.why == Some(Why::OneText) { "wrote the text" } else { "are the group as it was proposed" };
-        writeln!(f, "ACCOUNTS: {} {what}", self.members.len())?;
+        writeln!(f, "ACCOUNTS: {} {what}", self.accounts as u64 + self.unlisted.accounts)?;
+        if self.unlisted.accounts > 0 {
+            writeln!(f, "  {} of them are more than the engine remembers by name", self.unlisted.accounts)?;
+        }
         for member in &self.members {
             write!(f, "  {} {}", shown(&member.account), shown(&member.account_name))?;
             match member.log_e.agrees() {
@@ -376,6 +404,8 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
 fn within(window: Option<&Window>) -> String {
     match window.map(|window| window.seconds) {
         Some(86_400) => "within a day".to_owned(),
+        Some(3_600) => "within an hour".to_owned(),
+        Some(60) => "within a minute".to_owned(),
         Some(seconds) if seconds % 3_600 == 0 => format!("within {} hours", seconds / 3_600),
         Some(seconds) if seconds % 60 == 0 => format!("within {} minutes", seconds / 60),
         Some(seconds) => format!("within {seconds} s"),

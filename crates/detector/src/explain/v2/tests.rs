@@ -1,0 +1,533 @@
+use coordination::{Cluster, Finding};
+use expect_test::expect;
+use messages::fixtures::{self, Shape};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Three accounts were proposed and one was found afterwards. One text, one link and one tag were repeated.
+///
+/// By hand: gains are ln 4 and ln 9 of the text within 10 minutes and 2 hours, ln 8 and ln 9 within a day, ln 10 of the link, and 4 of the
+/// tag, for ln 90 is more. So the windows have 9.886104, 9.886104 and 4.276666 of gains, and with their losses 8.386104, 7.886104 and
+/// 3.776666 nats; ln of the mean of e^nats is 7.767748. Without the tag the windows have 4.386104, 3.886104 and 3.776666, which gives
+/// 4.053047: less than without the text. The bar of the first group is ln(2.11 x 2 x ln(2)^2 / 0.05) = 3.702542.
+///
+/// Everybody else's rates, with 20 imagined accounts, are 1, 0.6, 0.6, 22 and 975.8 of 1,000. To account d, which was found afterwards, own
+/// words add ln(0.2 / 0.002), which is more than 4, a common thing ln(0.102439 / 0.044) = 0.845078, and nothing ln(0.492683 / 0.9758) =
+/// -0.683392. With 2, 1 and 1 of them, less 4 of a dropped text, it has 4.161686 nats, and 1 / (1 + 99 e^-4.161686) is 0.393307. Without the
+/// own posts of account a, the group has 15, 8, 9, 9 and 47 of 88: own words, rare and middling things add 4 each, a common one
+/// ln(9.5 / 90.5 / 0.044) = 0.869508 and nothing ln(47.5 / 90.5 / 0.9758) = -0.620123. With 5, 2, 1, 1 and 3 of them, less 8, it has 23.009140.
+fn by_hand() -> Value {
+    let gain =
+        |window: usize, outcome: &str, g: f64, h: f64| json!({ "window": window, "outcome": outcome, "g": g, "h": h });
+    let post = |account: &str, second: u32, gains: Value| {
+        json!({ "id": format!("{account}{second}"), "platform": "chirp", "account_id": account,
+            "created_at": format!("2026-11-02T10:00:0{second}Z"), "gains": gains })
+    };
+    let key = |kind: &str, key: &str, source: &str, by_window: [f64; 3], posts: Value| {
+        json!({ "kind": kind, "key": key, "source": source, "source_kind": kind, "nats": by_window[0], "by_window": by_window,
+            "posts": posts })
+    };
+    #[allow(clippy::approx_constant, reason = "written to 1e-9, as a message is")]
+    let (text, link, tag) = ([3.583518938, 3.583518938, 4.276666119], [2.302585093, 2.302585093, 0.0], [4.0, 4.0, 0.0]);
+    let source = |kind: &str, source: &str, nats: [f64; 3]| json!({ "kind": kind, "source": source, "nats": nats[0], "by_window": nats });
+    let account = |id: &str| {
+        json!({ "platform": "chirp", "account_id": id, "account_name": id, "log_e": 23.009140069, "posterior": 1.0,
+            "outcomes": [5, 2, 1, 1, 3], "proposed": true, "naming": 0, "posts": 20,
+            "dropped": [{ "kind": "text", "source": "t-1", "nats": 4.0 }, { "kind": "hashtags", "source": "#x", "nats": 4.0 }] })
+    };
+    let found = json!({ "platform": "chirp", "account_id": "d", "account_name": "d", "log_e": 4.161686273,
+        "posterior": 0.393306724, "outcomes": [2, 0, 0, 1, 1], "proposed": false, "naming": 0, "posts": 9,
+        "dropped": [{ "kind": "text", "source": "t-1", "nats": 4.0 }] });
+    let window = |seconds: u32, nats: f64, losses: f64, group: [u32; 5]| {
+        json!({ "seconds": seconds, "nats": nats, "losses": losses, "group": group,
+            "crowd": [10, 10, 10, 20, 1_900], "near": [5, 0, 0, 0, 45] })
+    };
+    json!({
+        "schema_version": 2, "cluster_id": "c-01", "version": 1, "status": "coordinated",
+        "accounts": [account("a"), account("b"), account("c"), found],
+        "first_seen": "2026-11-02T10:00:00Z", "last_seen": "2026-11-02T10:00:07Z",
+        "log_e": 7.767747683, "log_e_leave_one_source_out": 4.053046570, "candidates_tested": 4,
+        "test": { "alpha": 0.05, "safety": 2.0, "proposed": 3, "born": "2026-11-02T09:45:00Z", "number": 0, "discoveries": 0,
+            "bar": 3.702541560 },
+        "history_hours": 30.0,
+        "windows": [window(600, 8.386104031, -1.5, [20, 20, 20, 0, 40]), window(7_200, 7.886104031, -2.0, [20, 20, 20, 0, 40]),
+            window(86_400, 3.776666119, -0.5, [20, 0, 0, 0, 80])],
+        "namings": [{ "from": "2026-11-01T10:00:00Z", "until": "2026-11-03T10:00:07Z", "group": [20, 10, 10, 10, 50],
+            "crowd": [0.0, 0.0, 0.0, 20.0, 960.0], "share_proposed": 0.95, "share_others": 0.01, "others": 980 }],
+        "traces": { "hashtags": 4.0, "text": text[0], "url": link[0] },
+        "sources": [source("hashtags", "#x", tag), source("text", "t-1", text), source("url", "x.example", link)],
+        "score": 0.25, "intercept": -1.0, "probability": 0.562176501,
+        "reasons": [{ "feature": "own_words_share", "value": 0.2, "contribution": 1.5, "text": "" },
+            { "feature": "repost_lag", "value": null, "contribution": 0.0, "text": "" },
+            { "feature": "size", "value": 2.0, "contribution": -0.25, "text": "" }], "model": { "name": "none", "version": "0" },
+        "evidence": [
+            key("hashtags", "#x", "#x", tag, json!([post("a", 0, json!([])),
+                post("c", 7, json!([gain(0, "rare", 0.9, 0.01), gain(1, "rare", 0.9, 0.01)]))])),
+            key("text", "t-1", "t-1", text, json!([post("a", 1, json!([])),
+                post("b", 2, json!([gain(0, "own_words", 0.5, 0.125), gain(1, "own_words", 0.5, 0.125), gain(2, "own_words", 0.8, 0.1)])),
+                post("c", 3, json!([gain(0, "own_words", 0.9, 0.1), gain(1, "own_words", 0.9, 0.1), gain(2, "own_words", 0.9, 0.1)]))])),
+            key("url", "https://x.example/1", "x.example", link, json!([post("b", 4, json!([])),
+                post("a", 5, json!([gain(0, "middling", 0.6, 0.06), gain(1, "middling", 0.6, 0.06)]))])),
+        ],
+        "unlisted": { "trials": 0, "nats": [0.0, 0.0, 0.0] },
+        "ties": [{ "a": 0, "b": 1, "kind": "text", "co_acts": 2, "expected": 0.1, "nats": 5.364705029, "median_lag_s": 3.0 }],
+        "topics": [], "targets": []
+    })
+}
+
+fn message(value: &Value) -> ClusterMessage {
+    ClusterMessage::decode(value.to_string().as_bytes()).unwrap()
+}
+
+fn explained(value: &Value) -> Explanation {
+    Explanation::of(&message(value)).unwrap()
+}
+
+/// What the engine might say, as it is written.
+fn written(cluster: &Cluster) -> ClusterMessage {
+    let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
+    ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
+}
+
+#[test]
+fn what_was_reckoned_by_hand_is_what_comes_out() {
+    let explained = explained(&by_hand());
+    assert_eq!(explained.contradictions, [""; 0]);
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    close(explained.keys[0].posts[1].gains[0].nats, 4.0);
+    close(explained.keys[1].posts[2].gains[2].nats, 9f64.ln());
+    close(explained.windows[2].nats.recomputed.unwrap(), 3.776_666_119);
+    close(explained.log_e.recomputed.unwrap(), 7.767_747_683);
+    assert_eq!((explained.best_window, explained.left_out), (0, Some(0)));
+    close(explained.log_e_leave_one_source_out.recomputed.unwrap(), 4.053_046_570);
+    close(explained.sources[1].without, 4.181_144_039);
+    let bar = explained.bar.unwrap();
+    close(bar.bar.recomputed.unwrap(), 3.702_541_560);
+    close(bar.above, 0.350_505_010);
+    close(explained.members[3].log_e.recomputed.unwrap(), 4.161_686_273);
+    close(explained.members[3].posterior.unwrap().recomputed.unwrap(), 0.393_306_724);
+    close(explained.members[0].log_e.recomputed.unwrap(), 23.009_140_069);
+    close(explained.members[0].adds[3], 0.869_507_593);
+    let json = serde_json::to_value(&explained).unwrap();
+    assert_eq!((&json["log_e"]["recorded"], &json["intercept"]), (&json!(7.767747683), &json!(-1.0)));
+}
+
+#[test]
+fn people_can_follow_it() {
+    let mut whole = explained(&by_hand());
+    whole.narrow(Some("t-1"), Some("b")).unwrap();
+    expect![[r#"
+        Cluster c-01, version 1: coordinated, 2026-11-02T10:00:00Z to 2026-11-02T10:00:07Z
+        Evidence is in nats: ln of an e-value against "these accounts repeat each other no more than twice as often as everybody else
+        does, and as the people around them do". Each number is worked out again from the cluster's own line, and is the same as the
+        one recorded there to 0.000001 nats unless it says otherwise.
+
+        TEST: how often do posts repeat what a member of the group did shortly before?
+          Of each post since the group was proposed (2026-11-02T09:45:00Z, 3 accounts) the rarest thing counts that another member used within the window
+          before it: own words, or a tag, link, repost or mention that is rare, middling or common outside the group. The people around
+          the group are accounts that repeated its words before and are not tied to it.
+
+          within 10 minutes                     members       everybody else        people around
+            own words                     20    20.00 %        10     0.51 %         5    10.00 %
+            rare                          20    20.00 %        10     0.51 %         0     0.00 %
+            middling                      20    20.00 %        10     0.51 %         0     0.00 %
+            common                         0     0.00 %        20     1.03 %         0     0.00 %
+            nothing                       40    40.00 %      1900    97.44 %        45    90.00 %
+            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            gains +9.8861, losses -1.5000: 8.3861 nats, the best window
+
+          within 2 hours                        members       everybody else        people around
+            own words                     20    20.00 %        10     0.51 %         5    10.00 %
+            rare                          20    20.00 %        10     0.51 %         0     0.00 %
+            middling                      20    20.00 %        10     0.51 %         0     0.00 %
+            common                         0     0.00 %        20     1.03 %         0     0.00 %
+            nothing                       40    40.00 %      1900    97.44 %        45    90.00 %
+            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            gains +9.8861, losses -2.0000: 7.8861 nats
+
+          within a day                          members       everybody else        people around
+            own words                     20    20.00 %        10     0.51 %         5    10.00 %
+            rare                           0     0.00 %        10     0.51 %         0     0.00 %
+            middling                       0     0.00 %        10     0.51 %         0     0.00 %
+            common                         0     0.00 %        20     1.03 %         0     0.00 %
+            nothing                       80    80.00 %      1900    97.44 %        45    90.00 %
+            Members repeat each other in 20.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            gains +4.2767, losses -0.5000: 3.7767 nats
+
+        KEYS: which posts repeated what?
+          A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is 2 times as often
+          as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the
+          group was proposed.
+
+        2. text t-1, itself its source
+           post by  at                                          outcome            g         h      nats
+           chirp:a  2026-11-02T10:00:01Z
+           chirp:b  2026-11-02T10:00:02Z     within 10 minutes  own words     0.5000    0.1250   +1.3863
+                                             within 2 hours     own words     0.5000    0.1250   +1.3863
+                                             within a day       own words     0.8000    0.1000   +2.0794
+           chirp:c  2026-11-02T10:00:03Z     within 10 minutes  own words     0.9000    0.1000   +2.1972
+                                             within 2 hours     own words     0.9000    0.1000   +2.1972
+                                             within a day       own words     0.9000    0.1000   +2.1972
+           within 10 minutes (the best): 3.5835; within 2 hours: 3.5835; within a day: 4.2767
+
+        SUMS, nats in the best window (within 10 minutes)
+          source                      keys      listed         all  log_e without it
+          hashtags #x                    1     +4.0000     +4.0000            4.0530  the best: left out
+          text t-1                       1     +3.5835     +3.5835            4.1811
+          url x.example                  1     +2.3026     +2.3026            5.5191
+          trace                       keys      listed         all
+          hashtags                       1     +4.0000     +4.0000
+          text                           1     +3.5835     +3.5835
+          url                            1     +2.3026     +2.3026
+          all evidence (log_e), ln of the mean of e^nats over the windows: 7.7677
+          without the best source (log_e_leave_one_source_out): 4.0530
+          the bar for group number 0 (from 0), after 0 discoveries, at a false discovery rate of 0.05: 3.7025
+          it is reached without the best source
+
+        MEMBERS: how much likelier is what an account did if it belongs to the group?
+          A post adds ln(g / 2 h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts
+          have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave
+          is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).
+          naming 1, by the cluster's own group: posts from 2026-11-01T10:00:00Z to 2026-11-03T10:00:07Z; 0.9500 of the proposed are members, 0.0100 of 980 others
+            outcome        posts         g         h        adds
+            own words         20    0.2000    0.0010     +4.0000
+            rare              10    0.1024    0.0006     +4.0000
+            middling          10    0.1024    0.0006     +4.0000
+            common            10    0.1024    0.0220     +0.8451
+            nothing           50    0.4927    0.9758     -0.6834
+          account own words   rare middl.   common   none  naming   dropped  evidence, nats; probability
+          chirp:b         5      2      1        1      3       1    8.0000  23.0091; 1.0000
+            own words       5 x +4.0000 = +20.0000
+            rare            2 x +4.0000 = +8.0000
+            middling        1 x +4.0000 = +4.0000
+            common          1 x +0.8695 = +0.8695
+            nothing         3 x -0.6201 = -1.8604
+            dropped: text t-1, -4.0000
+            dropped: hashtags #x, -4.0000
+
+        SCORE: is the coordination inauthentic? The model's log-odds, nats
+          intercept                          -1.0000
+          own_words_share       0.200000     +1.5000
+          repost_lag           not known     +0.0000
+          size                  2.000000     -0.2500
+          score, their sum: 0.2500
+          probability, 1 / (1 + e^-score): 0.5622
+
+        Every number that can be worked out from this line is the one recorded.
+    "#]].assert_eq(&whole.to_string());
+    let error = whole.narrow(None, Some("z")).unwrap_err();
+    expect![[r#"cluster c-01 has no account "z""#]].assert_eq(&error.to_string());
+    let error = whole.narrow(Some("z.example"), None).unwrap_err();
+    expect![[r#"cluster c-01 has no key with "z.example" in it"#]].assert_eq(&error.to_string());
+    // All accounts: one line each, and no more.
+    let whole = explained(&by_hand()).to_string();
+    assert!(whole.contains("chirp:d ") && whole.contains("; found afterwards"), "{whole}");
+}
+
+#[test]
+fn a_near_miss_and_one_text_are_called_what_they_are() {
+    let text = |cluster: &Cluster| {
+        let explained = Explanation::of(&written(cluster)).unwrap();
+        assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        explained.to_string()
+    };
+    expect![[r#"
+        Cluster c-02, version 1: single_source, 2026-11-02T10:00:00Z to 2026-11-02T10:14:00Z
+        ONE TEXT BY MANY ACCOUNTS: 3 accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no
+        probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.
+
+        POSTS
+
+        1. text subscribe to my channel, itself its source
+           chirp:1000  2026-11-02T10:00:00Z
+           chirp:1001  2026-11-02T10:07:00Z
+           chirp:1002  2026-11-02T10:14:00Z
+
+        ACCOUNTS: 3 wrote the text
+          chirp:1000 Account No. 0
+          chirp:1001 Account No. 1
+          chirp:1002 Account No. 2
+
+        Every number that can be worked out from this line is the one recorded.
+    "#]].assert_eq(&text(&fixtures::one_text(3)));
+    let shape = Shape { seed: 1, members: 6, keys: 16 };
+    let near_miss = text(&fixtures::near_miss(shape));
+    expect![[r#"
+        Cluster c-01, version 2: near_miss, 2026-11-02T10:01:06Z to 2026-11-02T21:01:55Z
+        NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,
+        and no model has judged them. Its evidence without the best source is 5.4981 nats, and the bar is 7.7481.
+        2.2500 nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that
+        these come together; one post gives 4 at most.
+        Evidence is in nats: ln of an e-value against "these accounts repeat each other no more than twice as often as everybody else
+        does, and as the people around them do". Each number is worked out again from the cluster's own line, and is the same as the
+        one recorded there to 0.000001 nats unless it says otherwise.
+
+    "#]].assert_eq(near_miss.split("TEST:").next().unwrap());
+    expect![[r#"
+          all evidence (log_e), ln of the mean of e^nats over the windows: 20.4574
+          without the best source (log_e_leave_one_source_out): 5.4981
+          the bar for group number 17 (from 0), after 2 discoveries, at a false discovery rate of 0.05: 7.7481
+          it is NOT reached, so nothing is claimed
+
+        ACCOUNTS: 5 are the group as it was proposed
+          chirp:1004 Account No. 4
+          chirp:1003 Account No. 3
+          chirp:1002 Account No. 2
+          chirp:1001 Account No. 1
+          chirp:1000 Account No. 0
+
+        Every number that can be worked out from this line is the one recorded.
+    "#]]
+    .assert_eq(&near_miss[near_miss.find("  all evidence (log_e)").unwrap()..]);
+    let best_source = text(&fixtures::best_source(shape));
+    assert!(
+        best_source.contains("ON ITS BEST SOURCE ONLY") && best_source.contains("it is reached with all sources only")
+    );
+    let faded = text(&Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) });
+    assert!(faded.contains("FADED: the group passed once"), "{faded}");
+}
+
+#[test]
+fn every_number_of_every_kind_of_cluster_comes_out_again() {
+    for seed in 0..20 {
+        let shape = Shape { seed, members: 3 + seed as usize, keys: 1 + 3 * seed as usize };
+        for cluster in [
+            fixtures::coordinated(shape, true),
+            fixtures::coordinated(shape, false),
+            fixtures::best_source(shape),
+            fixtures::near_miss(shape),
+            fixtures::one_text(30),
+        ] {
+            let message = written(&cluster);
+            let explained = Explanation::of(&message).unwrap();
+            assert_eq!(explained.contradictions, [""; 0], "{explained}");
+            // As tight as it gets, it still adds up.
+            let size = message.encode().unwrap().len();
+            for percent in [99, 90, 70, 50, 40] {
+                let Ok(cut) = message.clone().within(size * percent / 100) else { continue };
+                let explained = Explanation::of(&cut).unwrap();
+                assert_eq!(explained.contradictions, [""; 0], "{percent} %: {explained}");
+                assert_eq!(explained.left_out.is_some(), !explained.windows.is_empty());
+            }
+        }
+    }
+}
+
+/// Paths of all numbers of a value.
+fn numbers(value: &Value, path: String, found: &mut Vec<String>) {
+    match value {
+        Value::Number(_) => found.push(path),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| numbers(item, format!("{path}/{at}"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, item)| numbers(item, format!("{path}/{name}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// Numbers that follow from no others: what was seen, not reckoned.
+fn is_free(path: &str) -> bool {
+    let steps: Vec<&str> = path.split('/').skip(1).collect();
+    matches!(
+        steps.as_slice(),
+        ["schema_version" | "version" | "candidates_tested" | "history_hours"]
+            | ["test", "proposed" | "safety"]
+            | ["windows", _, "seconds"]
+            | ["unlisted", "trials"]
+            | ["namings", _, "others"]
+            | ["accounts", _, "posts"]
+            // Which accounts a tie is between.
+            | ["ties", _, "a" | "b" | "median_lag_s"]
+            | ["reasons", _, "value"]
+            | ["features", _]
+    )
+}
+
+#[test]
+fn whatever_number_is_changed_is_found() {
+    for cluster in [
+        fixtures::coordinated(Shape { seed: 5, members: 12, keys: 12 }, true),
+        fixtures::near_miss(Shape { seed: 6, members: 4, keys: 9 }),
+    ] {
+        let line = serde_json::to_value(written(&cluster)).unwrap();
+        let mut paths = Vec::new();
+        numbers(&line, String::new(), &mut paths);
+        let (mut changed, mut missed) = (0, Vec::new());
+        for path in paths.iter().filter(|path| !is_free(path)) {
+            let mut line = line.clone();
+            let number = line.pointer_mut(path).unwrap();
+            *number = match number.as_u64() {
+                Some(count) => json!(count + 1),
+                None => json!(number.as_f64().unwrap() + 0.001),
+            };
+            changed += 1;
+            // What is no cluster any more has been found, too.
+            if let Ok(message) = ClusterMessage::decode(line.to_string().as_bytes()) {
+                let found = Explanation::of(&message).unwrap();
+                if found.contradictions.is_empty() || !found.to_string().contains("NOT AS RECORDED") {
+                    missed.push(path);
+                }
+            }
+        }
+        assert!(missed.is_empty(), "{missed:#?}");
+        assert!(changed > 150, "{changed} of {}", paths.len());
+    }
+}
+
+/// Puts a value where there is one, or where one may be.
+fn set(line: &mut Value, pointer: &str, value: Value) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match line.pointer_mut(parent).unwrap() {
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
+        object => object[name] = value,
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (pointer, tampered, names) in [
+        ("/log_e", json!(12.3), "log_e: 12.3"),
+        ("/log_e_leave_one_source_out", json!(4.1), "log_e_leave_one_source_out: 4.1"),
+        ("/windows/1/nats", json!(8.0), "window 2: 8.0"),
+        ("/windows/1/nats", json!(8.0), "window 2 as the sum of sources"),
+        ("/windows/0/losses", json!(0.5), "window 1: losses of 0.5"),
+        ("/windows/1/seconds", json!(600), "window 2: is 600 s wide, and the one before it 600 s"),
+        ("/windows/2/crowd/4", json!(1_901), "window 3: crowd has 1951 posts, and 1950 in the first window"),
+        ("/windows/0/group", json!([1, 20, 20, 0, 59]), "window 1: 2 posts gained with own words, but the group has 1"),
+        ("/evidence/1/nats", json!(2.46), "key 2 (text t-1): 2.46"),
+        ("/evidence/1/by_window/2", json!(2.46), "key 2 (text t-1) in window 3: 2.46"),
+        ("/evidence/1/posts/1/gains/0/g", json!(0.6), "key 2 (text t-1) in window 1"),
+        ("/evidence/1/posts/1/gains/0/g", json!(0.1), "key 2 (text t-1): post 2: g 0.1 and h 0.125"),
+        ("/evidence/1/posts/1/gains/0/g", json!(0.99), "is more than 20 such posts of the group give"),
+        ("/evidence/1/posts/1/gains/0/h", json!(0.001), "is less than the imagined crowd alone gives"),
+        ("/evidence/1/posts/1/gains/0/window", json!(1), "post 2: has two gains in one window"),
+        ("/evidence/1/posts/1/gains/0/window", json!(u64::MAX), "post 2: there is no window"),
+        ("/evidence/1/posts/1/gains/0/outcome", json!("rare"), "rare is no outcome of a key of kind text"),
+        ("/evidence/0/posts/1/gains/0/outcome", json!("nothing"), "nothing is no outcome of a key of kind hashtags"),
+        ("/evidence/0/source", json!("#y"), "source hashtags #x in window 1: 4.0"),
+        ("/sources/2/nats", json!(2.0), "source url x.example: 2.0"),
+        ("/sources/2/by_window/0", json!(2.0), "window 1 as the sum of sources"),
+        ("/traces/url", json!(2.4), "traces: url: 2.4"),
+        ("/unlisted/nats/1", json!(0.5), "unlisted.nats: 0.5"),
+        ("/unlisted/source_nats", json!([0.5, 0.0, 0.0]), "unlisted.source_nats: 0.5"),
+        ("/test/bar", json!(3.6), "test.bar: 3.6"),
+        ("/test/number", json!(9), "test.bar: 3.7"),
+        ("/test/alpha", json!(0.01), "test.bar: 3.7"),
+        ("/test/discoveries", json!(5), "test.discoveries: are 5"),
+        ("/test/safety", json!(0.5), "test.safety: is 0.5"),
+        ("/test/proposed", json!(2), "test.proposed: is 2, but 3 of the accounts"),
+        ("/test", json!(null), "but its test has no three windows or no terms"),
+        ("/candidates_tested", json!(0), "candidates_tested: is 0"),
+        ("/accounts/1/log_e", json!(23.1), "account chirp:b: 23.1"),
+        ("/accounts/3/posterior", json!(0.9), "account chirp:d: a posterior of 0.9"),
+        ("/accounts/3/posterior", json!(null), "account chirp:d: has a posterior without a naming"),
+        ("/accounts/3/proposed", json!(true), "account chirp:d: 4.1"),
+        ("/accounts/3/outcomes/0", json!(3), "account chirp:d: 4.1"),
+        ("/accounts/0/outcomes/0", json!(15), "naming 1: its proposed accounts have outcomes [25"),
+        ("/accounts/3/dropped", json!([]), "account chirp:d: 4.1"),
+        ("/accounts/3/dropped_nats", json!(0.5), "account chirp:d: 4.1"),
+        ("/accounts/3/dropped/0/nats", json!(-4.0), "a source that speaks against it is dropped"),
+        ("/accounts/1/naming", json!(1), "account chirp:b: there is no naming 2"),
+        ("/accounts/1/naming", json!(null), "account chirp:b: has no naming"),
+        ("/accounts/1/elsewhere", json!(true), "and yet from elsewhere"),
+        ("/namings/0/share_others", json!(0.02), "account chirp:d: a posterior"),
+        ("/namings/0/share_proposed", json!(1.5), "naming 1: shares of"),
+        ("/namings/0/group/0", json!(21), "account chirp:a: 23.0"),
+        ("/namings/0/from", json!("2026-12-01T10:00:00Z"), "naming 1: ends before it begins"),
+        ("/ties/0/nats", json!(5.4), "tie 1: 5.4"),
+        ("/ties/0/co_acts", json!(3), "tie 1: 5.3"),
+        ("/ties/0/a", json!(9), "tie 1: is between accounts 9 and 1"),
+        ("/first_seen", json!("2026-11-02T10:00:01Z"), "first_seen: 2026-11-02T10:00:01Z is recorded"),
+        ("/last_seen", json!("2026-11-02T15:00:00Z"), "the last post was made at 2026-11-02T10:00:07Z"),
+        ("/score", json!(0.26), "score: 0.26"),
+        ("/reasons/2/contribution", json!(-0.5), "score: 0.25"),
+        ("/probability", json!(0.6), "probability: 0.6"),
+        ("/score", json!(null), "status: is coordinated, but no model's verdict is recorded"),
+        ("/status", json!("near_miss"), "status: is near_miss, but a verdict is recorded"),
+        ("/status", json!("single_source"), "which does not go with its `why`"),
+        ("/why", json!("one_text"), "a count of one text, but has an e-value"),
+    ] {
+        let mut line = by_hand();
+        set(&mut line, pointer, tampered);
+        let found = explained(&line);
+        assert!(found.contradictions.iter().any(|c| c.contains(names)), "{pointer}: {:#?}", found.contradictions);
+        assert!(found.to_string().contains("NOT AS RECORDED"));
+    }
+}
+
+#[test]
+fn a_group_that_passed_has_passed_whatever_it_comes_to_later() {
+    let mut later = by_hand();
+    for window in 0..3 {
+        for number in ["nats", "losses"] {
+            let at = format!("/windows/{window}/{number}");
+            let less = later.pointer(&at).unwrap().as_f64().unwrap() - 1.0;
+            set(&mut later, &at, json!(less));
+        }
+    }
+    set(&mut later, "/log_e", json!(6.767747683));
+    set(&mut later, "/log_e_leave_one_source_out", json!(3.053046570));
+    let explained = explained(&later);
+    assert_eq!(explained.contradictions, [""; 0]);
+    let text = explained.to_string();
+    assert!(text.contains("it is not reached now; it was when the group passed"), "{text}");
+}
+
+#[test]
+fn a_message_that_came_from_version_1_has_no_arithmetic_left() {
+    let mut line = by_hand();
+    for field in ["windows", "namings"] {
+        set(&mut line, &format!("/{field}"), json!([]));
+    }
+    set(&mut line, "/test", json!(null));
+    let error = Explanation::of(&message(&line)).unwrap_err().to_string();
+    assert!(error.contains("older version of Lockstep; run `lockstep detect` again"), "{error}");
+}
+
+#[test]
+fn the_chance_of_a_tie_is_poisson() {
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{a} is not {b}");
+    close(log_tail(0.1, 1), (1.0 - (-0.1f64).exp()).ln());
+    close(log_tail(3.0, 2), (1.0 - 4.0 * (-3.0f64).exp()).ln());
+    close(log_tail(0.1, 0), 0.0);
+    // So great a number of keys by Stirling's series and one by one.
+    let one_by_one: f64 = (2..=100).map(|k| f64::from(k).ln()).sum();
+    close(log_factorial(100.0), one_by_one);
+    close(
+        log_tail(1.0, 100),
+        -1.0 - one_by_one + (1.0 + 1.0 / 101.0 + 1.0 / (101.0 * 102.0) + 1.0 / (101.0 * 102.0 * 103.0f64)).ln(),
+    );
+    assert!(log_tail(2.0, u32::MAX).is_finite());
+}
+
+/// The engine's numbers are no fixture's.
+#[test]
+fn every_number_of_what_the_engine_tells_comes_out_again() {
+    // So few posts are kept as evidence that most gains are told as their sum.
+    let params = coordination::Params { max_evidence: 20, one_text_accounts: 10, ..coordination::Params::default() };
+    let mut engine = coordination::Engine::new(params).unwrap();
+    let mut clusters = Vec::new();
+    for post in simulator::World::named("demo").unwrap().generate(7).posts {
+        let post = post.as_post();
+        engine.on_post(post.created_at, &post, &mut clusters);
+    }
+    engine.finish(&mut clusters);
+    let (mut coordinated, mut unlisted, mut elsewhere) = (0, 0, 0);
+    for cluster in &clusters {
+        let message = ClusterMessage::decode(&written(cluster).encode().unwrap()).unwrap();
+        let explained = Explanation::of(&message).unwrap();
+        assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        coordinated += usize::from(message.status == Status::Coordinated);
+        unlisted += message.unlisted.trials;
+        elsewhere += message.accounts.iter().filter(|account| account.elsewhere).count();
+        let size = message.encode().unwrap().len();
+        if let Ok(half) = message.within(size / 2) {
+            let explained = Explanation::of(&half).unwrap();
+            assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        }
+    }
+    assert!(coordinated > 5 && unlisted > 100 && elsewhere > 0, "{coordinated} {unlisted} {elsewhere}");
+}

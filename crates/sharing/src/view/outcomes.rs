@@ -1,0 +1,164 @@
+//! What the test counted: how often members repeat each other, beside everybody else and the people near the group, window by window;
+//! and the same of one account.
+
+use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, Window};
+
+use super::svg;
+use crate::words;
+
+/// One window of the test.
+pub(crate) struct WindowView {
+    pub name: String,
+    pub best: bool,
+    pub nats: String,
+    pub losses: String,
+    pub rows: Vec<Row>,
+}
+
+/// Whose posts, and what became of them.
+pub(crate) struct Row {
+    pub who: &'static str,
+    pub posts: String,
+    /// Part of them that repeats another member.
+    pub repeats: String,
+    pub bar: String,
+    /// Parts by outcome, the rarest first; without *nothing*.
+    pub parts: Vec<String>,
+}
+
+/// What a colour of the bars stands for.
+pub(crate) struct Legend {
+    pub class: &'static str,
+    pub name: &'static str,
+    pub means: &'static str,
+}
+
+/// Outcomes that are a repetition of another member, the rarest first.
+const REPETITIONS: [Outcome; 4] = [Outcome::OwnWords, Outcome::Rare, Outcome::Middling, Outcome::Common];
+
+fn class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::OwnWords => "o-own",
+        Outcome::Rare => "o-rare",
+        Outcome::Middling => "o-middling",
+        Outcome::Common => "o-common",
+        Outcome::Nothing => "track",
+    }
+}
+
+pub(crate) fn legend() -> Vec<Legend> {
+    let entry = |outcome| Legend {
+        class: class(outcome),
+        name: words::outcome(outcome),
+        means: words::outcome_in_full(outcome),
+    };
+    REPETITIONS.map(entry).into()
+}
+
+/// Names of the columns of [`Row::parts`].
+pub(crate) fn headings() -> [&'static str; 4] {
+    REPETITIONS.map(words::outcome)
+}
+
+/// Empty where the finding is not by this test.
+pub(crate) fn windows(c: &ClusterMessage) -> Vec<WindowView> {
+    let best = c.best_window();
+    let view = |(place, window): (usize, &Window)| WindowView {
+        name: words::window(window.seconds),
+        best: place == best,
+        nats: words::number(window.nats),
+        losses: words::number(window.losses),
+        rows: vec![
+            row("the group", &window.group),
+            row("people near it", &window.near),
+            row("everybody else", &window.crowd),
+        ],
+    };
+    c.windows.iter().enumerate().map(view).collect()
+}
+
+/// Whether nobody's posts have anything but own words in the longest window, but have in another: it counts nothing else.
+pub(crate) fn only_own_words(c: &ClusterMessage) -> bool {
+    let others = |window: &Window| {
+        let counts = [&window.group, &window.crowd, &window.near];
+        counts.iter().any(|counts| words::repeats(counts).0 > counts[Outcome::OwnWords as usize])
+    };
+    let longest = c.windows.iter().max_by_key(|window| window.seconds);
+    longest.is_some_and(|longest| !others(longest)) && c.windows.iter().any(others)
+}
+
+fn row(who: &'static str, counts: &[u64; 5]) -> Row {
+    let (repeats, all) = words::repeats(counts);
+    Row {
+        who,
+        posts: words::thousands(all),
+        repeats: words::part(repeats, all),
+        bar: bar(counts),
+        parts: REPETITIONS
+            .map(|outcome| match all {
+                0 => "\u{2013}".to_owned(),
+                all => words::part(counts[outcome as usize], all),
+            })
+            .into(),
+    }
+}
+
+fn bar(counts: &[u64; 5]) -> String {
+    let all = words::repeats(counts).1.max(1) as f64;
+    svg::parts(REPETITIONS.map(|outcome| (class(outcome), counts[outcome as usize] as f64 / all)))
+}
+
+/// An account's own posts: a bar, and the same in words. `None` where none was judged.
+pub(crate) fn of_account(account: &ClusterAccount) -> Option<(String, String)> {
+    let counts = account.outcomes.map(u64::from);
+    let (repeats, all) = words::repeats(&counts);
+    let parts: Vec<String> = REPETITIONS
+        .into_iter()
+        .filter(|outcome| counts[*outcome as usize] > 0)
+        .map(|outcome| format!("{} {}", words::thousands(counts[outcome as usize]), words::outcome(outcome)))
+        .collect();
+    let text = match parts.is_empty() {
+        true => format!("none of {}", words::thousands(all)),
+        false => format!("{} of {}: {}", words::thousands(repeats), words::thousands(all), words::list(&parts)),
+    };
+    (all > 0).then(|| (bar(&counts), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_table_shows_the_group_beside_the_others() {
+        let mut c = fixtures::cluster("a", 1);
+        c.windows[1].group = [10, 5, 0, 5, 80];
+        c.windows[1].crowd = [0, 0, 0, 0, 1_200];
+        c.windows[1].near = [0; 5];
+        let views = windows(&c);
+        assert_eq!(views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["10 minutes", "2 hours", "24 hours"]);
+        let rows = &views[1].rows;
+        assert_eq!((&*rows[0].posts, &*rows[0].repeats), ("100", "20 %"));
+        assert_eq!(rows[0].parts, ["10 %", "5 %", "0 %", "5 %"]);
+        assert_eq!((&*rows[1].repeats, &*rows[1].parts[0]), ("none seen", "\u{2013}"));
+        assert_eq!((&*rows[2].posts, &*rows[2].repeats), ("1,200", "0 %"));
+        assert!(only_own_words(&c));
+        c.windows[2].crowd[Outcome::Common as usize] = 1;
+        assert!(!only_own_words(&c));
+        // The bar: a tenth, a twentieth and a twentieth of 200.
+        for part in ["o-own\" x=\"0.0\"", "width=\"20.0\"", "o-rare\" x=\"20.0\"", "o-common\" x=\"30.0\""] {
+            assert!(rows[0].bar.contains(part), "{part}: {}", rows[0].bar);
+        }
+    }
+
+    #[test]
+    fn an_account_has_its_own_outcomes() {
+        let mut account = fixtures::cluster("a", 1).accounts[0].clone();
+        account.outcomes = [3, 0, 1, 0, 6];
+        assert_eq!(of_account(&account).unwrap().1, "4 of 10: 3 own words and 1 middling");
+        account.outcomes = [0, 0, 0, 0, 2];
+        assert_eq!(of_account(&account).unwrap().1, "none of 2");
+        account.outcomes = [0; 5];
+        assert!(of_account(&account).is_none());
+    }
+}
