@@ -462,15 +462,24 @@ mod tests {
         assert_eq!(percent(0.87), "87 %");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!([part(0, 9), part(9, 9), part(1, 4), part(0, 0)], ["0 %", "100 %", "25 %", "none seen"]);
-        assert_eq!([60, 600, 7_200, 86_400, 3_600].map(window), ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]);
+        assert_eq!(
+            [60, 600, 7_200, 86_400, 3_600].map(window),
+            ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]
+        );
     }
 
     #[test]
     fn every_kind_of_finding_says_what_it_is() {
         let c = fixtures::cluster("a", 1);
         let text = strength(&c);
-        assert!(text.contains("of the group's posts repeat what another member posted in the 2 hours before"), "{text}");
-        assert!(text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"), "{text}");
+        assert!(
+            text.contains("of the group's posts repeat what another member posted in the 2 hours before"),
+            "{text}"
+        );
+        assert!(
+            text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"),
+            "{text}"
+        );
         let near = strength(&fixtures::near_miss("n"));
         assert!(near.contains("; the bar for this group is ") && near.contains("nothing is claimed"), "{near}");
         let one = fixtures::one_text("t", 34);

@@ -368,9 +368,11 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     let posts: usize = c.evidence.iter().map(|e| e.posts.len()).sum();
     let none = || "none".to_owned();
     let mut figures = vec![match c.probability {
-        Some(probability) => {
-            ("Probability", words::percent(probability), "that the coordination is inauthentic, by the model".to_owned())
-        }
+        Some(probability) => (
+            "Probability",
+            words::percent(probability),
+            "that the coordination is inauthentic, by the model".to_owned(),
+        ),
         None if words::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
         None => ("Probability", none(), "no model has judged it".to_owned()),
     }];

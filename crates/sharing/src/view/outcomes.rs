@@ -136,7 +136,10 @@ mod tests {
         c.windows[1].crowd = [0, 0, 0, 0, 1_200];
         c.windows[1].near = [0; 5];
         let views = windows(&c);
-        assert_eq!(views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["10 minutes", "2 hours", "24 hours"]);
+        assert_eq!(
+            views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(),
+            ["10 minutes", "2 hours", "24 hours"]
+        );
         let rows = &views[1].rows;
         assert_eq!((&*rows[0].posts, &*rows[0].repeats), ("100", "20 %"));
         assert_eq!(rows[0].parts, ["10 %", "5 %", "0 %", "5 %"]);
