@@ -3,12 +3,12 @@
 //! Evidence is in nats: the natural logarithm of an e-value against "these accounts repeat each other no more than twice as often as
 //! everybody else does, and as the people around them do". A message holds all that its numbers can be worked out again from, without the
 //! posts and without Lockstep. Outcomes are in the order own words, rare, middling, common, nothing ([`Outcome`]); windows in that of
-//! `windows`: 10 minutes, 2 hours, a day.
+//! `windows`, the narrowest first; in a window of a day or more, only own words count.
 //!
 //! - **A gain**: each of a post's `gains` is ln(g / h) nats, or 4 if that is more, in its window. A key's `by_window` is the sum over its
 //!   `posts`.
 //! - **A window**: its `nats` are its `losses`, the gains of all `evidence` and those in `unlisted`; and also its `losses`, the gains of
-//!   all `sources` and `unlisted.source_nats`.
+//!   all `sources` and `unlisted.source_nats`, unless there are more than 3,072 of them: of so many, the engine does not tell all apart.
 //! - **The best window** is the one with the most `nats`, the first of equal ones. Of sources and keys, `nats` is what they gave in it.
 //!   `traces` are its gains by kind: with its `losses` they sum to its `nats`.
 //! - `log_e` is ln of the mean of exp(`nats`) over the windows.
@@ -387,6 +387,11 @@ impl ClusterMessage {
             unlisted: Unlisted {
                 trials: cluster.unlisted.trials,
                 nats: cluster.unlisted.nats.map(tidy),
+                accounts: match cluster.single_source {
+                    // Of one text, the terms hold nothing but how many wrote it.
+                    Some(SingleSource::OneText) => cluster.terms.proposed.saturating_sub(cluster.members.len()) as u64,
+                    _ => 0,
+                },
                 ..Unlisted::default()
             },
             ties: cluster.ties.iter().map(tie).collect::<Result<_, _>>()?,
@@ -579,7 +584,7 @@ pub struct Window {
 /// How the accounts of a group were named.
 ///
 /// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20
-/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o adds ln(g / (2h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
+/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o adds ln(g / (safety h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
 /// held at -4 or more. There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the sum over
 /// its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added.
 ///
@@ -742,6 +747,9 @@ pub struct Unlisted {
     /// Their nats in each window.
     #[serde(default, skip_serializing_if = "are_nothing")]
     pub source_nats: [f64; 3],
+    /// Of one text by many accounts, accounts that wrote it and are not in `accounts`: the engine does not remember so many by name.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accounts: u64,
     /// Ties that this message had no room for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ties: u64,

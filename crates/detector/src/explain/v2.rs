@@ -10,6 +10,8 @@ mod members;
 mod test;
 mod text;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use messages::cluster::{ClusterMessage, Outcome, Status, Terms, Unlisted, Why};
 use serde::Serialize;
@@ -59,6 +61,9 @@ pub struct Explanation {
     pub bar: Option<Bar>,
     /// How accounts were named.
     pub namings: Vec<Naming>,
+    /// Indexes of the namings that members are from whom the cluster's own group names.
+    #[serde(skip)]
+    own_namings: BTreeSet<usize>,
     /// How many accounts the message has.
     pub accounts: usize,
     /// Accounts in the order of the message.
@@ -109,6 +114,7 @@ impl Explanation {
             log_e_leave_one_source_out: test.log_e_leave_one_source_out,
             bar: test.bar,
             namings,
+            own_namings: members.iter().filter(|member| !member.elsewhere).filter_map(|member| member.naming).collect(),
             accounts: message.accounts.len(),
             members,
             score,
@@ -179,8 +185,7 @@ fn check_shape(message: &ClusterMessage, contradictions: &mut Vec<String>) {
     }
 }
 
-/// The cluster was seen while its posts were made: from the first to the last of them, where all that it was told with are there. A post
-/// is a trial only after the group was proposed.
+/// The cluster was seen while its posts were made: from the first to the last of them, where all that it was told with are there.
 fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
     let posts = || message.evidence.iter().flat_map(|evidence| &evidence.posts);
     let times = || posts().map(|post| post.created_at);
@@ -192,15 +197,6 @@ fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
     }
     if seen_last < last || (all && seen_last != last) {
         contradictions.push(format!("last_seen: {seen_last} is recorded, but the last post was made at {last}"));
-    }
-    let early = |terms: Terms| posts().find(|post| !post.gains.is_empty() && post.created_at < terms.born);
-    if let Some((post, terms)) = message.test.and_then(|terms| Some((early(terms)?, terms))) {
-        contradictions.push(format!(
-            "post {}: has a gain, but was made at {}, before the group was proposed at {}",
-            shown(&post.id),
-            post.created_at,
-            terms.born
-        ));
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use coordination::{AccountRef, Cluster, Finding, SingleSource, TraceKind, WINDOWS};
+use coordination::{AccountRef, Cluster, Finding, SingleSource, TraceKind};
 use expect_test::expect;
 use messages::{
     cluster::{AnyVersion, ClusterError, ClusterMessage, Outcome, Status, Tie, Why},
@@ -229,7 +229,7 @@ fn a_gain_is_of_its_window_and_the_best_window_is_the_one_of_nats() {
         }
     }
     let seconds: Vec<i64> = message.windows.iter().map(|window| window.seconds).collect();
-    assert_eq!(seconds, WINDOWS.map(|width| width / 1_000));
+    assert_eq!(seconds, [600, 7_200, 86_400]);
 }
 
 /// How far a sum of numbers that are rounded to 1e-9 may be off.
@@ -418,4 +418,12 @@ fn a_newer_version_is_refused_in_plain_words() {
         let error = ClusterMessage::decode(format!(r#"{{"schema_version":{version}}}"#).as_bytes()).unwrap_err();
         assert!(error.reason.contains("missing field `cluster_id`"), "{error}");
     }
+}
+
+#[test]
+fn a_text_by_more_accounts_than_are_known_by_name_is_counted_in_full() {
+    let mut cluster = fixtures::one_text(3);
+    assert_eq!(written(&cluster).unwrap().unlisted.accounts, 0);
+    cluster.terms.proposed = 7_000;
+    assert_eq!(written(&cluster).unwrap().unlisted.accounts, 6_997);
 }

@@ -70,7 +70,8 @@ pub struct Dropped {
 
 /// The namings, and the accounts with what they make of them.
 pub(super) fn members(message: &ClusterMessage, contradictions: &mut Vec<String>) -> (Vec<Naming>, Vec<Member>) {
-    let namings: Vec<Naming> = message.namings.iter().map(naming).collect();
+    let safety = message.test.map_or(2.0, |terms| terms.safety);
+    let namings: Vec<Naming> = message.namings.iter().map(|recorded| naming(recorded, safety)).collect();
     for (place, naming) in namings.iter().enumerate() {
         let shares = [naming.share_proposed, naming.share_others];
         if !shares.iter().all(|share| (0.0005 - TOLERANCE..=0.99 + TOLERANCE).contains(share)) {
@@ -94,7 +95,7 @@ pub(super) fn members(message: &ClusterMessage, contradictions: &mut Vec<String>
     (namings, members)
 }
 
-fn naming(naming: &messages::cluster::Naming) -> Naming {
+fn naming(naming: &messages::cluster::Naming, safety: f64) -> Naming {
     let (g, h) = (group_rates(naming.group, [0; 5]), crowd_rates(naming.crowd));
     Naming {
         from: naming.from,
@@ -102,7 +103,7 @@ fn naming(naming: &messages::cluster::Naming) -> Naming {
         group: naming.group,
         g,
         h,
-        adds: adds(g, h),
+        adds: adds(g, h, safety),
         share_proposed: naming.share_proposed,
         share_others: naming.share_others,
         others: naming.others,
@@ -121,11 +122,11 @@ fn crowd_rates(crowd: [f64; 5]) -> [f64; 5] {
     std::array::from_fn(|o| (crowd[o] + 20.0 * IMAGINED[o]) / (all + 20.0))
 }
 
-/// What a post with each outcome adds: ln(g / (2h)) held in -4 to 4, and for nothing ln(g / h) held in -4 to 0.
-fn adds(g: [f64; 5], h: [f64; 5]) -> [f64; 5] {
+/// What a post with each outcome adds: ln(g / (safety h)) held in -4 to 4, and for nothing ln(g / h) held in -4 to 0.
+fn adds(g: [f64; 5], h: [f64; 5], safety: f64) -> [f64; 5] {
     std::array::from_fn(|o| match o {
         4 => (g[o] / h[o]).ln().clamp(-4.0, 0.0),
-        _ => (g[o] / (2.0 * h[o])).ln().clamp(-4.0, 4.0),
+        _ => (g[o] / (safety * h[o])).ln().clamp(-4.0, 4.0),
     })
 }
 
@@ -138,9 +139,10 @@ fn member(
     let name = format!("{}:{}", account.platform, account.account_id);
     let what = format!("account {}", shown(&name));
     let mut wrong = |flaw: String| contradictions.push(format!("{what}: {flaw}"));
+    let safety = message.test.map_or(2.0, |terms| terms.safety);
     let by = account.naming.and_then(|place| Some((message.namings.get(place)?, namings.get(place)?)));
     let own = account.outcomes.map(|count| if account.proposed { u64::from(count) } else { 0 });
-    let adds = by.map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h));
+    let adds = by.map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h, safety));
     let all: f64 = adds.iter().zip(account.outcomes).map(|(nats, count)| nats * f64::from(count)).sum();
     let listed = account.dropped.iter().map(|dropped| dropped.nats);
     let dropped: f64 = listed.clone().sum::<f64>() + account.dropped_nats.unwrap_or_default();
@@ -162,6 +164,9 @@ fn member(
         Some(place) if place >= namings.len() => wrong(format!("there is no naming {}", place.saturating_add(1))),
         Some(0) if account.elsewhere => wrong("is named by the cluster's own group, and yet from elsewhere".to_owned()),
         None if !namings.is_empty() => wrong("has no naming".to_owned()),
+        None if account.outcomes != [0; 5] || !account.dropped.is_empty() => {
+            wrong("has outcomes, but nobody was named".to_owned());
+        }
         _ => {}
     }
     let most = if account.proposed { 2 } else { 1 };

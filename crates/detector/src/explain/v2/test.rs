@@ -1,7 +1,7 @@
 //! The test: windows, keys, sources, the source that is left out, and the bar.
 
 use jiff::Timestamp;
-use messages::cluster::{ClusterMessage, Evidence, Gain, Outcome, Status, Terms};
+use messages::cluster::{ClusterMessage, Evidence, Gain, Outcome, Terms};
 use serde::Serialize;
 
 use super::{Figure, IMAGINED, TOLERANCE, log_mean_exp, same, shown, words};
@@ -116,6 +116,9 @@ pub struct Bar {
     /// How far the statistic is above the bar; negative if it is below.
     pub above: f64,
 }
+
+/// Of a group with more sources than this, the engine does not tell all apart, and those that it tells need not sum to the gains.
+const TOLD_APART: u64 = 3_072;
 
 pub(super) struct Test {
     pub(super) windows: Vec<Window>,
@@ -260,9 +263,9 @@ fn window(at: usize, message: &ClusterMessage, keys: &[Key], contradictions: &mu
             message.unlisted.trials
         ));
     }
-    let expected = [600, 7_200, 86_400].get(at).copied();
-    if expected != Some(recorded.seconds) {
-        contradictions.push(format!("{what}: is {} s wide", recorded.seconds));
+    let narrower = at.checked_sub(1).map_or(0, |before| message.windows[before].seconds);
+    if recorded.seconds <= narrower {
+        contradictions.push(format!("{what}: is {} s wide, and the one before it {narrower} s", recorded.seconds));
     }
     // Each post has an outcome in every window, so all have as many.
     let total = |counts: [u64; 5]| counts.into_iter().fold(0, u64::saturating_add);
@@ -327,11 +330,14 @@ fn check_sources(
     best: usize,
     contradictions: &mut Vec<String>,
 ) {
+    let told_apart = sources.len() as u64 + message.unlisted.sources < TOLD_APART;
     for (at, window) in message.windows.iter().enumerate() {
         let cut = message.unlisted.source_nats[at];
         let sum = window.losses + sources.iter().map(|source| source.recorded[at]).sum::<f64>() + cut;
         let figure = Figure::new(window.nats, sum);
-        contradictions.extend(figure.contradiction(&format!("window {} as the sum of sources", at + 1)));
+        if told_apart {
+            contradictions.extend(figure.contradiction(&format!("window {} as the sum of sources", at + 1)));
+        }
         if cut < -TOLERANCE || (message.unlisted.sources == 0 && !same(cut, 0.0)) {
             let sources = message.unlisted.sources;
             contradictions.push(format!("unlisted.source_nats: {cut:.9} nats are recorded for {sources} sources"));
@@ -353,7 +359,7 @@ fn check_sources(
     }
     let known: usize = sources.iter().map(|source| source.keys).sum();
     let gained = keys.iter().filter(|key| key.by_window.iter().any(|figure| figure.recorded != 0.0)).count();
-    if message.unlisted.sources == 0 && known < gained {
+    if told_apart && message.unlisted.sources == 0 && known < gained {
         contradictions.push("sources: a listed key has none of them".to_owned());
     }
 }
@@ -390,13 +396,6 @@ fn bar(message: &ClusterMessage, terms: Terms, contradictions: &mut Vec<String>)
     contradictions.extend(bar.contradiction("test.bar"));
     let statistic = message.log_e_leave_one_source_out;
     let above = statistic - terms.bar;
-    // A group that passed keeps that; one that has not passed cannot have reached the bar.
-    if message.status == Status::NearMiss && above >= TOLERANCE {
-        contradictions.push(format!(
-            "status: is near_miss, but {statistic:.9} nats are not less than the {:.9} nats that it had to reach",
-            terms.bar
-        ));
-    }
     if message.candidates_tested <= terms.number {
         let (tested, number) = (message.candidates_tested, terms.number);
         contradictions.push(format!("candidates_tested: is {tested}, but this is number {number}, counted from 0"));

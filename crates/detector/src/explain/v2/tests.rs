@@ -28,6 +28,7 @@ fn by_hand() -> Value {
         json!({ "kind": kind, "key": key, "source": source, "source_kind": kind, "nats": by_window[0], "by_window": by_window,
             "posts": posts })
     };
+    #[allow(clippy::approx_constant, reason = "written to 1e-9, as a message is")]
     let (text, link, tag) = ([3.583518938, 3.583518938, 4.276666119], [2.302585093, 2.302585093, 0.0], [4.0, 4.0, 0.0]);
     let source = |kind: &str, source: &str, nats: [f64; 3]| json!({ "kind": kind, "source": source, "nats": nats[0], "by_window": nats });
     let account = |id: &str| {
@@ -185,7 +186,7 @@ fn people_can_follow_it() {
           it is reached without the best source
 
         MEMBERS: how much likelier is what an account did if it belongs to the group?
-          A post adds ln(g / 2h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts
+          A post adds ln(g / 2 h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts
           have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave
           is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).
           naming 1, by the cluster's own group: posts from 2026-11-01T10:00:00Z to 2026-11-03T10:00:07Z; 0.9500 of the proposed are members, 0.0100 of 980 others
@@ -254,10 +255,10 @@ fn a_near_miss_and_one_text_are_called_what_they_are() {
     let near_miss = text(&fixtures::near_miss(shape));
     expect![[r#"
         Cluster c-01, version 2: near_miss, 2026-11-02T10:01:06Z to 2026-11-02T21:01:55Z
-        NEAR MISS: this group did NOT pass the test. Its evidence without the best source is 5.4981 nats of the 7.7481 that it had to
-        reach: 2.2500 are missing. Nothing is claimed of these accounts: they were proposed as a group, nobody is named, and no model
-        has judged them. It passes if its members go on to repeat each other, on other sources than the best, so often that the
-        missing nats come together; one post gives 4 at most.
+        NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,
+        and no model has judged them. Its evidence without the best source is 5.4981 nats, and the bar is 7.7481.
+        2.2500 nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that
+        these come together; one post gives 4 at most.
         Evidence is in nats: ln of an e-value against "these accounts repeat each other no more than twice as often as everybody else
         does, and as the people around them do". Each number is worked out again from the cluster's own line, and is the same as the
         one recorded there to 0.000001 nats unless it says otherwise.
@@ -334,6 +335,7 @@ fn is_free(path: &str) -> bool {
         steps.as_slice(),
         ["schema_version" | "version" | "candidates_tested" | "history_hours"]
             | ["test", "proposed" | "safety"]
+            | ["windows", _, "seconds"]
             | ["unlisted", "trials"]
             | ["namings", _, "others"]
             | ["accounts", _, "posts"]
@@ -392,7 +394,7 @@ fn what_is_wrong_is_named() {
         ("/windows/1/nats", json!(8.0), "window 2: 8.0"),
         ("/windows/1/nats", json!(8.0), "window 2 as the sum of sources"),
         ("/windows/0/losses", json!(0.5), "window 1: losses of 0.5"),
-        ("/windows/0/seconds", json!(60), "window 1: is 60 s wide"),
+        ("/windows/1/seconds", json!(600), "window 2: is 600 s wide, and the one before it 600 s"),
         ("/windows/2/crowd/4", json!(1_901), "window 3: crowd has 1951 posts, and 1950 in the first window"),
         ("/windows/0/group", json!([1, 20, 20, 0, 59]), "window 1: 2 posts gained with own words, but the group has 1"),
         ("/evidence/1/nats", json!(2.46), "key 2 (text t-1): 2.46"),
@@ -417,11 +419,6 @@ fn what_is_wrong_is_named() {
         ("/test/discoveries", json!(5), "test.discoveries: are 5"),
         ("/test/safety", json!(0.5), "test.safety: is 0.5"),
         ("/test/proposed", json!(2), "test.proposed: is 2, but 3 of the accounts"),
-        (
-            "/test/born",
-            json!("2026-11-02T10:00:03Z"),
-            "was made at 2026-11-02T10:00:02Z, before the group was proposed",
-        ),
         ("/test", json!(null), "but its test has no three windows or no terms"),
         ("/candidates_tested", json!(0), "candidates_tested: is 0"),
         ("/accounts/1/log_e", json!(23.1), "account chirp:b: 23.1"),
@@ -450,7 +447,6 @@ fn what_is_wrong_is_named() {
         ("/probability", json!(0.6), "probability: 0.6"),
         ("/score", json!(null), "status: is coordinated, but no model's verdict is recorded"),
         ("/status", json!("near_miss"), "status: is near_miss, but a verdict is recorded"),
-        ("/status", json!("near_miss"), "status: is near_miss, but 4.05"),
         ("/status", json!("single_source"), "which does not go with its `why`"),
         ("/why", json!("one_text"), "a count of one text, but has an e-value"),
     ] {
@@ -505,4 +501,33 @@ fn the_chance_of_a_tie_is_poisson() {
         -1.0 - one_by_one + (1.0 + 1.0 / 101.0 + 1.0 / (101.0 * 102.0) + 1.0 / (101.0 * 102.0 * 103.0f64)).ln(),
     );
     assert!(log_tail(2.0, u32::MAX).is_finite());
+}
+
+/// The engine's numbers are no fixture's.
+#[test]
+fn every_number_of_what_the_engine_tells_comes_out_again() {
+    // So few posts are kept as evidence that most gains are told as their sum.
+    let params = coordination::Params { max_evidence: 20, one_text_accounts: 10, ..coordination::Params::default() };
+    let mut engine = coordination::Engine::new(params).unwrap();
+    let mut clusters = Vec::new();
+    for post in simulator::World::named("demo").unwrap().generate(7).posts {
+        let post = post.as_post();
+        engine.on_post(post.created_at, &post, &mut clusters);
+    }
+    engine.finish(&mut clusters);
+    let (mut coordinated, mut unlisted, mut elsewhere) = (0, 0, 0);
+    for cluster in &clusters {
+        let message = ClusterMessage::decode(&written(cluster).encode().unwrap()).unwrap();
+        let explained = Explanation::of(&message).unwrap();
+        assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        coordinated += usize::from(message.status == Status::Coordinated);
+        unlisted += message.unlisted.trials;
+        elsewhere += message.accounts.iter().filter(|account| account.elsewhere).count();
+        let size = message.encode().unwrap().len();
+        if let Ok(half) = message.within(size / 2) {
+            let explained = Explanation::of(&half).unwrap();
+            assert_eq!(explained.contradictions, [""; 0], "{explained}");
+        }
+    }
+    assert!(coordinated > 5 && unlisted > 100 && elsewhere > 0, "{coordinated} {unlisted} {elsewhere}");
 }

@@ -38,7 +38,7 @@ impl Explanation {
                 f,
                 "ONE TEXT BY MANY ACCOUNTS: {} accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no\n\
                  probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n",
-                self.accounts
+                self.accounts as u64 + self.unlisted.accounts
             );
         }
         if self.why == Some(Why::BestSource) {
@@ -51,14 +51,23 @@ impl Explanation {
         if let (Status::NearMiss, Some(bar)) = (self.status, self.bar) {
             writeln!(
                 f,
-                "NEAR MISS: this group did NOT pass the test. Its evidence without the best source is {:.4} nats of the {:.4} that it had to\n\
-                 reach: {:.4} are missing. Nothing is claimed of these accounts: they were proposed as a group, nobody is named, and no model\n\
-                 has judged them. It passes if its members go on to repeat each other, on other sources than the best, so often that the\n\
-                 missing nats come together; one post gives 4 at most.",
-                bar.statistic,
-                self.bar.map_or(0.0, |bar| bar.bar.recorded),
-                -bar.above
+                "NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,\n\
+                 and no model has judged them. Its evidence without the best source is {:.4} nats, and the bar is {:.4}.",
+                bar.statistic, bar.bar.recorded
             )?;
+            if bar.above < 0.0 {
+                writeln!(
+                    f,
+                    "{:.4} nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that\n\
+                     these come together; one post gives 4 at most.",
+                    -bar.above
+                )?;
+            } else {
+                writeln!(
+                    f,
+                    "The bar fell so low after the group was last judged; it is judged again when a member posts."
+                )?;
+            }
         }
         if self.status == Status::Faded {
             writeln!(
@@ -169,8 +178,8 @@ impl Explanation {
             Compared(bar.bar)
         )?;
         let verdict = match (self.status, self.why) {
+            (Status::NearMiss, _) if bar.above < 0.0 => "it is NOT reached, so nothing is claimed",
             _ if bar.above >= -TOLERANCE => "it is reached without the best source",
-            (Status::NearMiss, _) => "it is NOT reached, so nothing is claimed",
             (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => {
                 "it is reached with all sources only"
             }
@@ -186,16 +195,21 @@ impl Explanation {
         writeln!(f, "MEMBERS: how much likelier is what an account did if it belongs to the group?")?;
         writeln!(
             f,
-            "  A post adds ln(g / 2h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts\n  \
+            "  A post adds ln(g / {} h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts\n  \
              have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave\n  \
-             is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence)."
+             is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).",
+            self.terms.map_or(2.0, |terms| terms.safety)
         )?;
         for (place, naming) in self.namings.iter().enumerate() {
             writeln!(
                 f,
                 "  naming {}{}: posts from {} to {}; {:.4} of the proposed are members, {:.4} of {} others",
                 place + 1,
-                if place == 0 { ", by the cluster's own group" } else { ", by a group that was merged into it" },
+                if self.is_own(place) {
+                    ", by the cluster's own group"
+                } else {
+                    ", by a group that was merged into it"
+                },
                 naming.from,
                 naming.until,
                 naming.share_proposed,
@@ -228,10 +242,18 @@ impl Explanation {
         writeln!(f)
     }
 
+    /// Whether a naming is of the cluster's own group: the first is, and those of its members that are not from elsewhere.
+    fn is_own(&self, naming: usize) -> bool {
+        naming == 0 || self.own_namings.contains(&naming)
+    }
+
     /// Accounts of which no naming speaks.
     fn unnamed(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let what = if self.why == Some(Why::OneText) { "wrote the text" } else { "are the group as it was proposed" };
-        writeln!(f, "ACCOUNTS: {} {what}", self.accounts)?;
+        writeln!(f, "ACCOUNTS: {} {what}", self.accounts as u64 + self.unlisted.accounts)?;
+        if self.unlisted.accounts > 0 {
+            writeln!(f, "  {} of them are more than the engine remembers by name", self.unlisted.accounts)?;
+        }
         for member in &self.members {
             write!(f, "  {} {}", shown(&member.account), shown(&member.account_name))?;
             match member.log_e.agrees() {
@@ -382,6 +404,8 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
 fn within(window: Option<&Window>) -> String {
     match window.map(|window| window.seconds) {
         Some(86_400) => "within a day".to_owned(),
+        Some(3_600) => "within an hour".to_owned(),
+        Some(60) => "within a minute".to_owned(),
         Some(seconds) if seconds % 3_600 == 0 => format!("within {} hours", seconds / 3_600),
         Some(seconds) if seconds % 60 == 0 => format!("within {} minutes", seconds / 60),
         Some(seconds) => format!("within {seconds} s"),
