@@ -323,7 +323,7 @@ fn short(cluster: &ClusterMessage) -> String {
     };
     format!(
         "{}, {evidence}, {}, {}",
-        words::count(cluster.accounts.len() as u64, "account"),
+        words::count(words::size(cluster), "account"),
         words::list(&words::platforms(cluster)),
         words::day(cluster.first_seen),
     )

@@ -23,7 +23,7 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
     };
     format!(
         "{} on {} {did}{gap}, over {}.",
-        count(cluster.accounts.len() as u64, "account"),
+        count(size(cluster), "account"),
         list(&platforms(cluster)),
         span_in_words(cluster.first_seen, cluster.last_seen),
     )
@@ -32,6 +32,11 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
 /// Whether the finding is one text by many accounts: a count, without a test.
 pub(crate) fn is_count(cluster: &ClusterMessage) -> bool {
     cluster.why == Some(Why::OneText)
+}
+
+/// Accounts of the finding. Of one text by many accounts, some are not in the list: so many are not remembered by name.
+pub(crate) fn size(cluster: &ClusterMessage) -> u64 {
+    (cluster.accounts.len() as u64).saturating_add(cluster.unlisted.accounts)
 }
 
 /// Whether the finding came in a message of version 1: its test knew no windows and no outcomes.
@@ -132,7 +137,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         return format!(
             "This is a count and no test: {} wrote one text, or nearly that text. A count has no evidence in nats and no \
              probability. {}",
-            count(cluster.accounts.len() as u64, "account"),
+            count(size(cluster), "account"),
             standing(cluster)
         );
     }
@@ -485,6 +490,9 @@ mod tests {
         let one = fixtures::one_text("t", 34);
         assert!(headline(&one).starts_with("34 accounts on bluesky and twitter wrote nearly the same text"));
         assert!(!strength(&one).contains(" nats in total"), "{}", strength(&one));
+        let mut many = one;
+        many.unlisted.accounts = 1_200;
+        assert!(headline(&many).starts_with("1,234 accounts") && strength(&many).contains("1,234 accounts"));
         let old = strength(&fixtures::of_version_1());
         assert!(old.contains("more often than their habits explain") && !old.contains("bar"), "{old}");
     }

@@ -275,7 +275,7 @@ fn case_page(
 }
 
 fn title(cluster: &ClusterMessage) -> String {
-    let accounts = words::count(cluster.accounts.len() as u64, "account");
+    let accounts = words::count(words::size(cluster), "account");
     let what = match cluster.status {
         _ if words::is_count(cluster) => "with one text",
         Status::NearMiss => "that came close",

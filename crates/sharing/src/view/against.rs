@@ -13,7 +13,7 @@ const UNLISTED: f64 = 0.25;
 /// Seconds: a human group that follows one source rarely acts as close together.
 const HUMAN_GAP_S: f64 = 120.0;
 /// Groups as small as this are found on little.
-const SMALL: usize = 5;
+const SMALL: u64 = 5;
 /// Posts of others below which rates measured elsewhere, which weigh as much as 50 posts, are a tenth of the comparison or more.
 const LITTLE_CROWD: u64 = 450;
 /// Posts of a group on which its rates are rough.
@@ -109,11 +109,11 @@ fn say(doubts: &mut Vec<Doubt>, what: &str, detail: String) {
 }
 
 fn small(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
-    if c.accounts.len() <= SMALL {
+    if words::size(c) <= SMALL {
         say(
             doubts,
             "A small group",
-            format!("{}: chance and friendship go a long way", words::count(c.accounts.len() as u64, "account")),
+            format!("{}: chance and friendship go a long way", words::count(words::size(c), "account")),
         );
     }
 }
@@ -348,8 +348,7 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         share if share > 0.0 => format!("{} of the gains", words::percent(share)),
         _ => "no part of the gains".to_owned(),
     };
-    let members =
-        || format!("{} on {}", words::count(c.accounts.len() as u64, "account"), words::list(&words::platforms(c)));
+    let members = || format!("{} on {}", words::count(words::size(c), "account"), words::list(&words::platforms(c)));
     let mut out = Vec::new();
     if words::is_count(c) {
         out.push(Innocent {
