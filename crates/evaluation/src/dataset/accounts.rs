@@ -74,7 +74,11 @@ impl Seen {
     pub fn accounts(&self, model: &Model) -> Result<Accounts, EvaluationError> {
         let stands = self.found[self.before_the_end..].iter();
         let message = |cluster| {
-            let verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
+            // The engine ran without a judge: what it merged and told, it told as coordinated.
+            let mut verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
+            if let Some(verdict) = &mut verdict {
+                verdict.inauthentic = cluster.flagged;
+            }
             ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new())
         };
         let clusters: Result<Vec<ClusterMessage>, _> = stands.map(message).collect();
