@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use coordination::{Cluster, Finding};
 use detector::detect::{RankedAccount, ranked};
 use messages::cluster::ClusterMessage;
 use scoring::{LabelSource, Model, Origin, Row, Subject};
@@ -73,13 +74,12 @@ impl Seen {
     /// The accounts with any evidence against them, as they are ranked with what this model says of clusters.
     pub fn accounts(&self, model: &Model) -> Result<Accounts, EvaluationError> {
         let stands = self.found[self.before_the_end..].iter();
-        let message = |cluster| {
-            // The engine ran without a judge: what it merged and told, it told as coordinated.
-            let mut verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
-            if let Some(verdict) = &mut verdict {
-                verdict.inauthentic = cluster.flagged;
-            }
-            ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new())
+        let message = |cluster: &Cluster| {
+            let verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
+            // The engine ran without a judge, so that one run serves any model.
+            let flagged = cluster.finding == Finding::Coordinated && verdict.as_ref().is_some_and(|v| v.inauthentic);
+            let cluster = Cluster { flagged, ..cluster.clone() };
+            ClusterMessage::new(&cluster, verdict.as_ref(), Vec::new(), Vec::new())
         };
         let clusters: Result<Vec<ClusterMessage>, _> = stands.map(message).collect();
         let (_, accounts) = ranked(clusters?, self.accounts.clone(), None);

@@ -7,13 +7,15 @@ use super::*;
 fn found() -> BTreeMap<String, ClusterMessage> {
     let world = World::named("demo").unwrap();
     let posts = world.stream(1).0;
+    let models = tempfile::tempdir().unwrap();
+    let model = std::sync::Arc::new(crate::truth::config_for_tests(models.path()).model().unwrap());
     let mut engine = Engine::new(Params::default()).unwrap();
+    engine.set_judge(Box::new(scoring::ModelJudge(model.clone())));
     let mut found = Vec::new();
     for post in posts {
         engine.on_post(post.created_at, &post.as_post(), &mut found);
     }
     engine.finish(&mut found);
-    let model = detector::Config::default().model().unwrap();
     let coordinated = found.iter().filter(|cluster| cluster.finding == Finding::Coordinated);
     coordinated
         .map(|cluster| {

@@ -60,8 +60,11 @@ const SOURCES: usize = 3;
 /// Our own.
 const LOCKSTEP: &str = "Lockstep";
 
+/// What a method says of posts.
+type Method = fn(&[Post<'_>]) -> Verdicts;
+
 /// The other methods, each over the posts of a whole file.
-const OTHERS: [(&str, fn(&[Post<'_>]) -> Verdicts); 7] = [
+const OTHERS: [(&str, Method); 7] = [
     ("CooRTweet, hashtags, 10 s", |posts| coortweet(posts, &[Object::Hashtag], CO_HASHTAG_S)),
     ("CooRTweet, reposts and links, 300 s", |posts| coortweet(posts, &[Object::Repost, Object::Link], CO_SHARE_S)),
     ("coordination-network-toolkit, same text, repost or link, 300 s", |posts| {
