@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// The models that come with the program.
-const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/2/model.json");
-const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/1/model.json");
+const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/3/model.json");
+const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/model.json");
 
 /// The `[detector]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]

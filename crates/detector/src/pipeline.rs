@@ -128,7 +128,7 @@ impl Pipeline {
             let coordinated = verdict.filter(|_| cluster.finding == Finding::Coordinated);
             let judgement = coordinated.map(|verdict| {
                 let values = features::values(cluster);
-                let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict_on(&values));
+                let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict(cluster));
                 Judgement { values, probability: verdict.probability, shadow }
             });
             Ok(Judged { message, absorbed: cluster.absorbed.clone(), judgement })

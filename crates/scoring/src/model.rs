@@ -268,6 +268,21 @@ pub enum ModelError {
     NameVersion(String),
 }
 
+/// Least share of posts that repeat members' own words, and most seconds between members' uses of a thing in half of all cases: one of them
+/// must hold of a group that is called inauthentic.
+const LEAST_OWN_WORDS: f64 = 0.4;
+const MOST_DELAY_S: f64 = 60.0;
+
+/// Whether a group's behaviour is plain; see [`Model::verdict`].
+fn is_plain(values: &[Option<f64>]) -> bool {
+    let value = |name: &str| {
+        let place = features::FEATURES.iter().position(|feature| feature.name == name)?;
+        values.get(place).copied().flatten()
+    };
+    value("own_words_share").is_some_and(|share| share >= LEAST_OWN_WORDS)
+        || value("delay_p50").is_some_and(|log| log <= (1.0 + MOST_DELAY_S).log10())
+}
+
 impl Model {
     /// Reads and verifies the model in a version's folder, `models/<name>/<version>/`.
     ///
@@ -332,9 +347,18 @@ impl Model {
     ///
     /// The verdict is about inauthenticity alone: whether the finding stands on more than one source is not for the model
     /// to say, and a single-source cluster must not be flagged whatever its verdict.
+    ///
+    /// A model has seen simulated groups only, and is surest where it is furthest from them. So a group is called inauthentic only where its
+    /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or half of the members who use a thing do so
+    /// within a minute of one another. Of the real groups measured, operations with copied texts have a share of own words of .40 to .86, and
+    /// newsrooms of .29 at most. Every other group stays coordinated, whatever its probability.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
         match self.subject {
-            Subject::Cluster => self.verdict_on(&features::values(cluster)),
+            Subject::Cluster => {
+                let values = features::values(cluster);
+                let verdict = self.verdict_on(&values);
+                Verdict { inauthentic: verdict.inauthentic && is_plain(&values), ..verdict }
+            }
             Subject::Account => self.verdict_on(&[]),
         }
     }
