@@ -79,7 +79,8 @@ impl Bursts {
                 let size = self.series.get(series).map_or(0, |series| series.accounts.len());
                 *both >= 2 && *both as f64 >= SHARED * burst.len().min(size) as f64
             });
-            let series = alike.max_by_key(|(series, both)| (*both, std::cmp::Reverse(*series))).map(|(series, _)| series);
+            let series =
+                alike.max_by_key(|(series, both)| (*both, std::cmp::Reverse(*series))).map(|(series, _)| series);
             let number = series.unwrap_or_else(|| {
                 self.next += 1;
                 self.next

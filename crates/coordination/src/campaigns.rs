@@ -30,16 +30,14 @@ pub(crate) struct Campaign {
     pub groups: Vec<GroupId>,
     /// Accounts that any of them names, in order.
     pub members: Vec<AccountId>,
-    pub strength: f64,
 }
 
 /// Unites groups of one verdict whose named accounts overlap by `same` of the smaller one.
 ///
 /// A group of which so much is already in a cluster of a better verdict is its shadow: it adds no name and is not told apart.
 pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign> {
-    standings.sort_by(|x, y| {
-        x.rank().cmp(&y.rank()).then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
-    });
+    standings
+        .sort_by(|x, y| x.rank().cmp(&y.rank()).then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group)));
     let mut campaigns: Vec<Campaign> = Vec::new();
     let mut of: Map<AccountId, Vec<u32>> = Map::default();
     let mut start = 0;
@@ -89,7 +87,6 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
                     flagged: standing.flagged,
                     groups: Vec::new(),
                     members: Vec::new(),
-                    strength: standing.strength,
                 });
                 campaigns.len() - 1
             });

@@ -59,7 +59,7 @@ impl fmt::Display for TraceKind {
 }
 
 /// An account, as named by its platform.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountRef {
     /// Lower-case platform name.
     pub platform: String,
@@ -110,13 +110,13 @@ impl TrialOutcome {
 pub const WINDOWS: [Millis; 3] = [60_000, 7_200_000, 86_400_000];
 
 /// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Stable over the cluster's life, whatever happens to its membership.
     pub id: String,
     /// Counts the published states of this cluster, from 1.
     pub version: u32,
-    /// Ids of clusters that this one has absorbed or split from, each once.
+    /// Ids of clusters that this one has absorbed, each once.
     pub lineage: Vec<String>,
     /// Those that became part of this one with this version: they are not told again.
     pub absorbed: Vec<String>,
@@ -229,7 +229,7 @@ pub struct WindowSum {
 /// How the accounts of a group were named: what a reader needs to work every account's evidence out again.
 ///
 /// With o an outcome, own the account's counts if it was proposed, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) /
-/// (sum of `crowd` + 20), an account's post with outcome o adds ln(g/(2h)), held in -4 to 4, and for nothing min(ln(g/h), 0), held at -4 or
+/// (sum of `crowd` + 20), an account's post with outcome o adds ln(g/(s h)), held in -4 to 4, s being [`Terms::safety`], and for nothing min(ln(g/h), 0), held at -4 or
 /// more, where g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). What its best source gave is dropped (of a proposed
 /// account, its two best): [`Member::dropped`]. With L the sum, posterior = 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being
 /// `share_proposed` for a proposed account and `share_others` for another.
@@ -252,7 +252,7 @@ pub struct Naming {
 }
 
 /// A member of a cluster.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Who.
     pub account: AccountRef,
@@ -278,7 +278,7 @@ pub struct Member {
 }
 
 /// A source whose gains are not counted for an account.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DroppedSource {
     /// Whose kind of source: see [`SourceNats`].
     pub kind: TraceKind,
@@ -322,7 +322,7 @@ pub struct Behaviour {
 }
 
 /// Nats that one source gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceNats {
     /// Whose kind of source: sources of different kinds are different sources. Of a link, the registrable domain; of a repost, the author of
     /// the original, or where that is not known the original itself; of a tag, a text and anything else, the key itself.
@@ -334,7 +334,7 @@ pub struct SourceNats {
 }
 
 /// One key on which members acted, and the posts that did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The kind of trace.
     pub kind: TraceKind,
@@ -360,7 +360,7 @@ pub struct Unlisted {
 }
 
 /// Names one post.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PostRef {
     /// When it was posted.
     pub created_at: Millis,
@@ -407,7 +407,7 @@ pub enum Manner {
 }
 
 /// Two accounts that used more keys in common than chance explains.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tie {
     /// The lesser account.
     pub a: AccountRef,

@@ -81,8 +81,11 @@ impl Graph {
         let mut edges: Vec<Vec<(u32, f64)>> = self.edges.clone();
         let mut inner: Vec<f64> = vec![0.0; edges.len()];
         loop {
-            let strength: Vec<f64> =
-                edges.iter().zip(&inner).map(|(edges, inner)| edges.iter().map(|(_, w)| w).sum::<f64>() + 2.0 * inner).collect();
+            let strength: Vec<f64> = edges
+                .iter()
+                .zip(&inner)
+                .map(|(edges, inner)| edges.iter().map(|(_, w)| w).sum::<f64>() + 2.0 * inner)
+                .collect();
             let twice: f64 = strength.iter().sum();
             if twice == 0.0 {
                 break;
@@ -109,7 +112,9 @@ impl Graph {
                     let mut best = (own, stay);
                     for &candidate in &near[1..] {
                         let gained = gain(candidate);
-                        if gained > best.1 + 1e-12 || (gained > stay + 1e-12 && gained >= best.1 - 1e-12 && candidate.0 < best.0) {
+                        if gained > best.1 + 1e-12
+                            || (gained > stay + 1e-12 && gained >= best.1 - 1e-12 && candidate.0 < best.0)
+                        {
                             best = (candidate.0, gained);
                         }
                     }
@@ -167,18 +172,6 @@ impl Graph {
     pub(crate) fn accounts(&self, places: &[u32]) -> Vec<AccountId> {
         places.iter().map(|place| self.nodes[*place as usize]).collect()
     }
-
-    /// The part of the network at these places.
-    pub(crate) fn part(&self, places: &[u32]) -> Graph {
-        let of = |place: &u32| places.binary_search(place).ok().map(|at| at as u32);
-        let edges = places
-            .iter()
-            .map(|place| {
-                self.edges[*place as usize].iter().filter_map(|(other, weight)| Some((of(other)?, *weight))).collect()
-            })
-            .collect();
-        Graph { nodes: self.accounts(places), edges }
-    }
 }
 
 #[cfg(test)]
@@ -209,7 +202,5 @@ mod tests {
     fn components_are_apart() {
         let graph = graph(&[(1, 2), (5, 4), (2, 3)]);
         assert_eq!(found(&graph, graph.components()), [vec![1, 2, 3], vec![4, 5]]);
-        let part = graph.part(&graph.components()[1]);
-        assert_eq!((part.nodes, part.edges[0].as_slice()), (vec![4, 5], &[(1, 1.0)][..]));
     }
 }

@@ -123,18 +123,14 @@ impl Engine {
             next_tick: None,
             stats: Stats::default(),
         };
-        Ok(Engine {
-            reader: Reader::new(&params),
-            params,
-            executor,
-            judge: Box::new(NoJudge),
-            state,
-        })
+        Ok(Engine { reader: Reader::new(&params), params, executor, judge: Box::new(NoJudge), state })
     }
 
-    /// Puts a judge in service, from the next tick on. Without one nothing is flagged. A snapshot does not hold it.
+    /// Puts a judge in service: groups that stand are judged again, and what changes is told at the next tick that has news. Without a judge
+    /// nothing is flagged. A snapshot does not hold it.
     pub fn set_judge(&mut self, judge: Box<dyn Judge>) {
         self.judge = judge;
+        self.state.findings.judge_again(&*self.judge);
     }
 
     /// The state as bytes, for [`restore`](Self::restore); see there. May be taken after any post.
@@ -146,6 +142,7 @@ impl Engine {
     /// snapshot's number of shards.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
         self.state = snapshot::read(&self.params, snapshot)?;
+        self.state.findings.judge_again(&*self.judge);
         Ok(())
     }
 
@@ -192,7 +189,7 @@ impl Engine {
 
     /// Counts and table sizes.
     pub fn stats(&self) -> Stats {
-        let State { tracer, uses, network, bursts, shards, findings, stats, .. } = &self.state;
+        let State { tracer, uses, network, shards, findings, stats, .. } = &self.state;
         let mut stats = stats.clone();
         stats.watermark = tracer.watermark();
         stats.sizes = Sizes {
@@ -315,7 +312,8 @@ impl Engine {
     fn tick(&mut self, at: Millis, last: bool, clusters: &mut Vec<Cluster>) {
         self.flush();
         let params = &self.params;
-        let State { tracer, uses, network, bursts, shards, findings, floods, proposed, start, stats, .. } = &mut self.state;
+        let State { tracer, uses, network, bursts, shards, findings, floods, proposed, start, stats, .. } =
+            &mut self.state;
         let trials = uses.trials();
         if !last {
             let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.tick(at, trials, params)) });

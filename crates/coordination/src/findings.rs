@@ -8,7 +8,8 @@ use crate::{
     accounts::{AccountId, Accounts},
     campaigns::{Campaign, Standing, campaigns},
     cluster::{
-        Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS, WindowSum,
+        Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS,
+        WindowSum,
     },
     engine::Judge,
     error_control::e_lond_bar,
@@ -55,7 +56,9 @@ struct Passed {
     named_at: Millis,
     /// Evidence then, nats.
     strength: f64,
-    /// What the judge said of it then.
+    /// Its cluster as of then, by itself: what the judge saw, and what is told of it.
+    draft: Option<Box<Cluster>>,
+    /// What the judge said of that.
     flagged: bool,
     /// Whether it no longer holds.
     faded: bool,
@@ -86,6 +89,11 @@ impl Passed {
         self.named.sort_unstable_by_key(|(_, judged)| judged.account);
         (self.namings, self.others) = (namings, now.others);
         (self.faded, self.told) = (false, true);
+    }
+
+    fn judge(&mut self, judge: &dyn Judge) {
+        let coordinated = self.finding == Finding::Coordinated;
+        self.flagged = coordinated && self.draft.as_ref().is_some_and(|draft| judge.inauthentic(draft));
     }
 
     fn members(&self) -> Vec<AccountId> {
@@ -216,6 +224,7 @@ impl Findings {
                     named_trials: 0,
                     named_at: Millis::MIN,
                     strength: 0.0,
+                    draft: None,
                     flagged: false,
                     faded: false,
                     told: false,
@@ -242,7 +251,8 @@ impl Findings {
                         _ => MORE_TRIALS_OTHERS,
                     };
                     let more = group.trials as f64 >= factor * passed.named_trials as f64;
-                    let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
+                    let quiet =
+                        moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
                     let leaving = moment.leaving.binary_search(id).is_ok();
                     group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
                 })
@@ -272,12 +282,10 @@ impl Findings {
                 continue;
             }
             passed.take(now, moment.uses);
-            if passed.finding == Finding::Coordinated {
-                let draft = groups.get(id).and_then(|group| self.draft(id, group, moment));
-                let flagged = draft.is_some_and(|cluster| moment.judge.inauthentic(&cluster));
-                if let Some(passed) = self.passed.get_mut(&id) {
-                    passed.flagged = flagged;
-                }
+            let draft = groups.get(id).and_then(|group| self.draft(id, group, moment));
+            if let Some(passed) = self.passed.get_mut(&id) {
+                passed.draft = draft.map(Box::new);
+                passed.judge(moment.judge);
             }
         }
         some
@@ -331,10 +339,9 @@ impl Findings {
             let account = moment.accounts.name(number);
             format!("{}:{}", account.platform, account.account_id)
         };
-        let leaving =
-            |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
+        let leaving = |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
         for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
-            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
+            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment) {
                 self.told += 1;
                 clusters.push(cluster);
             }
@@ -413,6 +420,11 @@ impl Findings {
         }
     }
 
+    /// Judges again what was judged by another judge.
+    pub(crate) fn judge_again(&mut self, judge: &dyn Judge) {
+        self.passed.values_mut().for_each(|passed| passed.judge(judge));
+    }
+
     /// The cluster of one group by itself, as the judge sees it.
     fn draft(&self, id: GroupId, group: &Group, moment: &Moment<'_>) -> Option<Cluster> {
         let passed = self.passed.get(&id)?;
@@ -427,15 +439,10 @@ impl Findings {
     }
 
     /// A campaign: the numbers are those of its strongest group; what other groups name is added.
-    fn cluster(
-        &self,
-        campaign: &Campaign,
-        identity: Identity,
-        moment: &Moment<'_>,
-        groups: &Groups<'_>,
-    ) -> Option<Cluster> {
+    fn cluster(&self, campaign: &Campaign, identity: Identity, moment: &Moment<'_>) -> Option<Cluster> {
         let (&best, others) = campaign.groups.split_first()?;
-        let mut cluster = self.draft(best, groups.get(best)?, moment)?;
+        let mut cluster = Cluster::clone(self.passed.get(&best)?.draft.as_ref()?);
+        cluster.candidates_tested = moment.proposed;
         let mut named: Map<AccountId, (usize, &Judged)> = Map::default();
         let own: Vec<AccountId> = self.passed.get(&best)?.members();
         for id in others {
@@ -451,7 +458,8 @@ impl Findings {
             }
             cluster.namings.extend(&passed.namings);
         }
-        let elsewhere = named.into_values().filter_map(|(naming, judged)| member(judged, naming, true, moment.accounts));
+        let elsewhere =
+            named.into_values().filter_map(|(naming, judged)| member(judged, naming, true, moment.accounts));
         cluster.members.extend(elsewhere);
         cluster.members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
         if !others.is_empty() {

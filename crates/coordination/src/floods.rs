@@ -118,8 +118,10 @@ impl Flood {
         let mut members: Vec<_> =
             self.accounts.keys().filter_map(|account| member(&proposed(*account), 0, false, accounts)).collect();
         members.sort_by(|x, y| x.account.cmp(&y.account));
-        let (first_seen, last_seen) =
-            (posts.first().map_or(self.last, |post| post.created_at), posts.last().map_or(self.last, |post| post.created_at));
+        let (first_seen, last_seen) = (
+            posts.first().map_or(self.last, |post| post.created_at),
+            posts.last().map_or(self.last, |post| post.created_at),
+        );
         Cluster {
             id: format!("t-{:016x}", hash_strs(first_seen as u64, &[&self.name.key])),
             version: self.version,

@@ -267,11 +267,7 @@ impl Group {
                     touched.held.push(used.key);
                 }
                 let manner = manner(trial, used.name.kind);
-                self.remember(
-                    used.key,
-                    &used.name,
-                    MemberUse { at, account, post: Some(trial.post.clone()), manner },
-                );
+                self.remember(used.key, &used.name, MemberUse { at, account, post: Some(trial.post.clone()), manner });
             }
             return touched;
         }
@@ -396,10 +392,11 @@ impl Group {
             .entry(used.name.source_id())
             .or_insert_with(|| SourceGains { name: used.name.clone(), nats: self.forgotten });
         add(&mut source.nats);
-        let key = self
-            .evidence
-            .entry(used.key)
-            .or_insert_with(|| KeyEvidence { name: used.name.clone(), nats: [0.0; 3], posts: Vec::new() });
+        let key = self.evidence.entry(used.key).or_insert_with(|| KeyEvidence {
+            name: used.name.clone(),
+            nats: [0.0; 3],
+            posts: Vec::new(),
+        });
         add(&mut key.nats);
         let before = key.posts.len();
         // Whom it repeats belongs to the evidence, too.
@@ -449,7 +446,8 @@ impl Group {
             }
             if let Some(key) = self.evidence.remove(&id) {
                 self.listed -= key.posts.len();
-                self.unlisted.trials += key.posts.iter().filter(|post| post.gains.iter().any(Option::is_some)).count() as u64;
+                self.unlisted.trials +=
+                    key.posts.iter().filter(|post| post.gains.iter().any(Option::is_some)).count() as u64;
                 self.unlisted.nats.iter_mut().zip(key.nats).for_each(|(sum, nats)| *sum += nats);
             }
         }

@@ -20,7 +20,7 @@ const SAME_MEMBERS: f64 = 0.8;
 pub(crate) struct Identity {
     pub id: String,
     pub version: u32,
-    /// Clusters that became part of this one or that it split from, in order.
+    /// Clusters that became part of this one, in order.
     pub lineage: Vec<String>,
     /// Those that became part of it just now.
     pub absorbed: Vec<String>,
@@ -73,15 +73,14 @@ impl Identities {
                 *both as f64 >= params.same_campaign * smaller as f64
             });
             alike.sort_unstable();
-            // The oldest identity goes on, the others are absorbed; what another campaign goes on as, this one has split from.
+            // The oldest identity goes on, the others are absorbed; what split from one that goes on elsewhere is a new one.
             let free: Vec<(u32, usize)> = alike.iter().filter(|(known, _)| !taken.contains(known)).copied().collect();
             let Some((&(oldest, both), absorbed)) = free.split_first() else {
-                let split: Vec<String> = alike.iter().map(|(known, _)| self.known[*known as usize].id.clone()).collect();
                 let id = self.new_id(campaign, now, &name);
                 let known = Known {
                     id,
                     version: 1,
-                    lineage: split,
+                    lineage: Vec::new(),
                     finding: campaign.finding,
                     flagged: campaign.flagged,
                     members: Vec::new(),
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
 
     fn campaign(finding: Finding, members: &[u32]) -> Campaign {
-        Campaign { finding, flagged: false, groups: vec![0], members: members.to_vec(), strength: 20.0 }
+        Campaign { finding, flagged: false, groups: vec![0], members: members.to_vec() }
     }
 
     #[test]
@@ -205,7 +204,11 @@ mod tests {
         let params = Params::default();
         let mut see = |finding, flagged| {
             let found = vec![Campaign { flagged, ..campaign(finding, &[1, 2, 3]) }];
-            known.update(&found, &params, 1, false, |_| false, |m| m.to_string()).into_iter().map(|(_, i)| i.version).collect::<Vec<_>>()
+            known
+                .update(&found, &params, 1, false, |_| false, |m| m.to_string())
+                .into_iter()
+                .map(|(_, i)| i.version)
+                .collect::<Vec<_>>()
         };
         assert_eq!(see(Finding::Coordinated, false), [1]);
         assert_eq!(see(Finding::Coordinated, true), [2]);

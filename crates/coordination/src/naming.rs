@@ -149,10 +149,8 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
     let (from, until) = (since.max(from - DAY), until + DAY);
     let outcome = |by: &[(Millis, AccountId)], key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
         let width = width(key.name.kind);
-        let (first, last) = (
-            by.partition_point(|(then, _)| *then < at - width),
-            by.partition_point(|(then, _)| *then <= at + width),
-        );
+        let (first, last) =
+            (by.partition_point(|(then, _)| *then < at - width), by.partition_point(|(then, _)| *then <= at + width));
         let own = by[first..last].iter().filter(|(_, member)| *member == account).count();
         let inside = last - first - own;
         if inside == 0 {
@@ -247,7 +245,9 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
     for judged in &mut judged {
         judged.posterior = posterior(judged.nats, shares[usize::from(!judged.proposed)]);
     }
-    judged.sort_by(|x, y| y.posterior.total_cmp(&x.posterior).then(y.nats.total_cmp(&x.nats)).then(x.account.cmp(&y.account)));
+    judged.sort_by(|x, y| {
+        y.posterior.total_cmp(&x.posterior).then(y.nats.total_cmp(&x.nats)).then(x.account.cmp(&y.account))
+    });
     let (mut wrong, mut named) = (0.0, 0);
     for judged in &judged {
         wrong += 1.0 - judged.posterior;

@@ -1,7 +1,7 @@
 //! The engine's state as bytes: what is needed to go on as if nothing had happened.
 //!
-//! A header (magic, version, a hash of the parameters, a checksum), then the three machines one after the other in postcard. A
-//! snapshot is taken between two posts and holds everything: posts that wait, rings, habits, tests, ties, candidates, identities.
+//! A header (magic, version, a hash of the parameters, a checksum), then the state in postcard. A
+//! snapshot is taken between two posts and holds everything: posts that wait, uses, texts, ties, groups, findings, identities.
 
 use serde::{Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -10,7 +10,7 @@ use crate::params::Params;
 
 const MAGIC: &[u8; 8] = b"lockstep";
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER: usize = MAGIC.len() + 4 + 8 + 8;
 
 /// Why a snapshot cannot be used. Whoever has the posts can always start anew from them.

@@ -101,8 +101,7 @@ pub(crate) struct Turn {
     pub lag: Option<Millis>,
     /// What it did, its own words included.
     pub traces: Vec<Trace>,
-    /// Whether it has own words, and of a copy how many thousandths.
-    pub own_text: bool,
+    /// Of own words that repeat an earlier text, how many thousandths.
     pub copied: Option<u16>,
 }
 
@@ -172,7 +171,7 @@ impl Tracer {
             traces.push(Trace::of_itself(TraceKind::Text, format!("{:016x}", text.class)));
         }
         let copied = found.as_ref().and_then(|text| text.copied);
-        Some(Turn { at, account, post: post.id, lag, traces, own_text: found.is_some_and(|text| text.own), copied })
+        Some(Turn { at, account, post: post.id, lag, traces, copied })
     }
 
     /// Forgets what is older than it can matter.

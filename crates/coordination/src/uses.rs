@@ -84,12 +84,17 @@ pub(crate) struct Key {
 impl Key {
     /// Accounts that used it from a time to another, both included.
     pub(crate) fn between(&self, from: Millis, until: Millis) -> usize {
-        self.uses.partition_point(|(at, _)| *at <= until).saturating_sub(self.uses.partition_point(|(at, _)| *at < from))
+        self.uses
+            .partition_point(|(at, _)| *at <= until)
+            .saturating_sub(self.uses.partition_point(|(at, _)| *at < from))
     }
 
     /// Who used it, and with which post, where that is known.
     pub(crate) fn posts(&self) -> impl Iterator<Item = (Millis, AccountId, &Arc<str>)> {
-        self.uses.iter().zip(self.posts.iter().flat_map(|posts| posts.iter())).map(|(&(at, account), post)| (at, account, post))
+        self.uses
+            .iter()
+            .zip(self.posts.iter().flat_map(|posts| posts.iter()))
+            .map(|(&(at, account), post)| (at, account, post))
     }
 }
 
@@ -170,15 +175,21 @@ impl Uses {
         // Whoever repeats its own words under another post does nothing new by that.
         let ids: SmallVec<[KeyId; 4]> =
             turn.traces.iter().map(|trace| hash_strs(trace.kind as u64, &[&trace.key])).collect();
-        let text_again = turn.traces.iter().zip(&ids).any(|(trace, id)| {
-            trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id))
-        });
+        let text_again = turn
+            .traces
+            .iter()
+            .zip(&ids)
+            .any(|(trace, id)| trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id)));
         for (trace, id) in turn.traces.into_iter().zip(ids) {
-            if (text_again && trace.kind == TraceKind::Reply) || self.habit(account, &trace, at) || !self.once.insert(pair(account, id)) {
+            if (text_again && trace.kind == TraceKind::Reply)
+                || self.habit(account, &trace, at)
+                || !self.once.insert(pair(account, id))
+            {
                 continue;
             }
             let key = self.keys.entry(id).or_insert_with(|| {
-                let source = (trace.source != trace.key || trace.source_kind != trace.kind).then(|| trace.source.into());
+                let source =
+                    (trace.source != trace.key || trace.source_kind != trace.kind).then(|| trace.source.into());
                 let name = KeyName { kind: trace.kind, key: trace.key.into(), source, source_kind: trace.source_kind };
                 let posts = (trace.kind == TraceKind::Text).then(Box::default);
                 Key { name: Arc::new(name), uses: VecDeque::with_capacity(1), posts }

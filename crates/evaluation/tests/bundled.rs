@@ -20,7 +20,8 @@ use evaluation::dataset::{accounts::Accounts, of_worlds};
 use scoring::{Learner, Options, Registry, Row, train};
 use simulator::World;
 
-const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
+const WORLDS: [&str; 7] =
+    ["training", "lookalikes", "innocents", "operations", "openly", "operations-fortnight", "openly-fortnight"];
 const SEEDS: u64 = 12;
 
 fn models() -> PathBuf {

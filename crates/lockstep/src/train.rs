@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Worlds that are trained on where nothing else is said.
-const WORLDS: [&str; 3] = ["training", "lookalikes", "innocents"];
+const WORLDS: [&str; 7] =
+    ["training", "lookalikes", "innocents", "operations", "openly", "operations-fortnight", "openly-fortnight"];
 
 /// Trains the model that says whether coordination is inauthentic
 ///

@@ -355,7 +355,8 @@
         for (const other of all("th[aria-sort]", table)) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const text = (row) => row.cells[column].textContent.trim().replace(/\u2212/g, "-");
-        const number = (row) => (/^[-+]?[\d,]+(\.\d+)?$/.test(text(row)) ? Number(text(row).replace(/,/g, "")) : NaN);
+        const bare = (row) => text(row).replace(/^[<>] /, "").replace(/ %$/, "");
+        const number = (row) => (/^[-+]?[\d,]+(\.\d+)?$/.test(bare(row)) ? Number(bare(row).replace(/,/g, "")) : NaN);
         const rows = all("tbody tr", table);
         rows.sort((x, y) => {
           const [a, b] = [number(x), number(y)];

@@ -10,8 +10,8 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use messages::cluster::{
-    ClusterAccount, ClusterMessage, Dropped, Evidence, Gain, ModelRef, Naming, Outcome, PostRef, Reason, SCHEMA_VERSION,
-    SourceNats, Status, Terms as Tested, Tie, Unlisted, Why, Window,
+    ClusterAccount, ClusterMessage, Dropped, Evidence, Gain, ModelRef, Naming, Outcome, PostRef, Reason,
+    SCHEMA_VERSION, SourceNats, Status, Terms as Tested, Tie, Unlisted, Why, Window,
 };
 
 /// What the policy asks for of every case, of one that is directed against nobody.
@@ -76,8 +76,18 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                 account_name: format!("patriot_{}{:02}", ["anna", "news", "tex", "liberty"][n % 4], n * 7 % 89),
                 log_e: 0.0,
                 posterior: None,
-                outcomes: [some(if afterwards { 9 } else { 5 }, 6.0), some(0, 5.0), some(0, 4.0), some(0, 6.0), some(2, 8.0)],
-                dropped: vec![Dropped { kind: "url".to_owned(), source: "dailyheadline.example".to_owned(), nats: 1.25 }],
+                outcomes: [
+                    some(if afterwards { 9 } else { 5 }, 6.0),
+                    some(0, 5.0),
+                    some(0, 4.0),
+                    some(0, 6.0),
+                    some(2, 8.0),
+                ],
+                dropped: vec![Dropped {
+                    kind: "url".to_owned(),
+                    source: "dailyheadline.example".to_owned(),
+                    nats: 1.25,
+                }],
                 dropped_nats: None,
                 proposed: !afterwards,
                 naming: Some(0),
@@ -255,7 +265,7 @@ fn name(cluster: &mut ClusterMessage) {
         let of = |o: usize| {
             let g = ((naming.group[o] - own[o]) as f64 + 0.5) / (trials as f64 + 2.5);
             let h = (naming.crowd[o] + 20.0 * RATES[o]) / (of_crowd + 20.0);
-            let one = if o == 4 { (g / h).ln().min(0.0).max(-4.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) };
+            let one = if o == 4 { (g / h).ln().clamp(-4.0, 0.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) };
             f64::from(account.outcomes[o]) * one
         };
         account.log_e = (0..5).map(of).sum::<f64>() - account.dropped.iter().map(|dropped| dropped.nats).sum::<f64>();
@@ -271,7 +281,8 @@ pub(crate) fn settle(cluster: &mut ClusterMessage) {
     let mut sources: BTreeMap<(String, String), [f64; 3]> = BTreeMap::new();
     let mut kinds: BTreeMap<String, [f64; 3]> = BTreeMap::new();
     let unlisted = [("url".to_owned(), "url".to_owned(), "elsewhere.example".to_owned(), cluster.unlisted.nats)];
-    let listed = cluster.evidence.iter().map(|e| (e.kind.clone(), e.source_kind.clone(), e.source.clone(), e.by_window));
+    let listed =
+        cluster.evidence.iter().map(|e| (e.kind.clone(), e.source_kind.clone(), e.source.clone(), e.by_window));
     for (kind, source_kind, source, nats) in listed.chain(unlisted) {
         let sums = [kinds.entry(kind).or_default(), sources.entry((source_kind, source)).or_default()];
         sums.into_iter().for_each(|sum| sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats));

@@ -284,7 +284,11 @@ fn figures(input: &ReportInput) -> Vec<(&'static str, String, String)> {
                 n => format!("reported apart, never flagged; {n} of them one text by many accounts"),
             },
         ),
-        ("Near misses", words::thousands(of(input, Status::NearMiss) as u64), "did not pass, but came close".to_owned()),
+        (
+            "Near misses",
+            words::thousands(of(input, Status::NearMiss) as u64),
+            "did not pass, but came close".to_owned(),
+        ),
     ]
 }
 
@@ -319,7 +323,7 @@ fn short(cluster: &ClusterMessage) -> String {
     };
     format!(
         "{}, {evidence}, {}, {}",
-        words::count(cluster.accounts.len() as u64, "account"),
+        words::count(words::size(cluster), "account"),
         words::list(&words::platforms(cluster)),
         words::day(cluster.first_seen),
     )
@@ -429,7 +433,9 @@ mod tests {
     fn findings_without_a_test_say_so() {
         let html = render(&input(vec![fixtures::one_text("t", 34), fixtures::of_version_1()]));
         look("counts.html", &html);
-        for part in ["badge single\">one text<", "a count is no test", "1 of them one text by many accounts", "An older test"] {
+        for part in
+            ["badge single\">one text<", "a count is no test", "1 of them one text by many accounts", "An older test"]
+        {
             assert!(html.contains(part), "{part}");
         }
         // Neither was counted by outcomes, so no such table stands there.

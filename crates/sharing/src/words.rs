@@ -23,7 +23,7 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
     };
     format!(
         "{} on {} {did}{gap}, over {}.",
-        count(cluster.accounts.len() as u64, "account"),
+        count(size(cluster), "account"),
         list(&platforms(cluster)),
         span_in_words(cluster.first_seen, cluster.last_seen),
     )
@@ -32,6 +32,11 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
 /// Whether the finding is one text by many accounts: a count, without a test.
 pub(crate) fn is_count(cluster: &ClusterMessage) -> bool {
     cluster.why == Some(Why::OneText)
+}
+
+/// Accounts of the finding. Of one text by many accounts, some are not in the list: so many are not remembered by name.
+pub(crate) fn size(cluster: &ClusterMessage) -> u64 {
+    (cluster.accounts.len() as u64).saturating_add(cluster.unlisted.accounts)
 }
 
 /// Whether the finding came in a message of version 1: its test knew no windows and no outcomes.
@@ -132,7 +137,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         return format!(
             "This is a count and no test: {} wrote one text, or nearly that text. A count has no evidence in nats and no \
              probability. {}",
-            count(cluster.accounts.len() as u64, "account"),
+            count(size(cluster), "account"),
             standing(cluster)
         );
     }
@@ -462,20 +467,32 @@ mod tests {
         assert_eq!(percent(0.87), "87 %");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!([part(0, 9), part(9, 9), part(1, 4), part(0, 0)], ["0 %", "100 %", "25 %", "none seen"]);
-        assert_eq!([60, 600, 7_200, 86_400, 3_600].map(window), ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]);
+        assert_eq!(
+            [60, 600, 7_200, 86_400, 3_600].map(window),
+            ["1 minute", "10 minutes", "2 hours", "24 hours", "1 hour"]
+        );
     }
 
     #[test]
     fn every_kind_of_finding_says_what_it_is() {
         let c = fixtures::cluster("a", 1);
         let text = strength(&c);
-        assert!(text.contains("of the group's posts repeat what another member posted in the 2 hours before"), "{text}");
-        assert!(text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"), "{text}");
+        assert!(
+            text.contains("of the group's posts repeat what another member posted in the 2 hours before"),
+            "{text}"
+        );
+        assert!(
+            text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"),
+            "{text}"
+        );
         let near = strength(&fixtures::near_miss("n"));
         assert!(near.contains("; the bar for this group is ") && near.contains("nothing is claimed"), "{near}");
         let one = fixtures::one_text("t", 34);
         assert!(headline(&one).starts_with("34 accounts on bluesky and twitter wrote nearly the same text"));
         assert!(!strength(&one).contains(" nats in total"), "{}", strength(&one));
+        let mut many = one;
+        many.unlisted.accounts = 1_200;
+        assert!(headline(&many).starts_with("1,234 accounts") && strength(&many).contains("1,234 accounts"));
         let old = strength(&fixtures::of_version_1());
         assert!(old.contains("more often than their habits explain") && !old.contains("bar"), "{old}");
     }

@@ -15,12 +15,7 @@ use std::{cell::OnceCell, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cluster::TraceKind,
-    hash::hash_strs,
-    params::Params,
-    post::Post,
-};
+use crate::{cluster::TraceKind, hash::hash_strs, params::Params, post::Post};
 
 pub(crate) use text::{Classes, Words};
 

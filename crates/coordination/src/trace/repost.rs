@@ -68,10 +68,7 @@ mod tests {
             },
             &[("x:7", "x:@ann_b")],
         );
-        check(
-            Post { platform: "x".into(), repost_of: Some("7".into()), ..Post::default() },
-            &[("x:7", "x:7")],
-        );
+        check(Post { platform: "x".into(), repost_of: Some("7".into()), ..Post::default() }, &[("x:7", "x:7")]);
     }
 
     #[test]

@@ -88,7 +88,8 @@ fn attributed(text: &str) -> bool {
         }
     }
     let quoted = text.trim_start().strip_prefix(['"', '\u{201c}', '\u{201d}', '\u{ab}', '\u{201e}']);
-    let handle = |rest: &str| rest.trim_start().strip_prefix(['@', '\u{ff20}']).is_some_and(|name| name.starts_with(is_word));
+    let handle =
+        |rest: &str| rest.trim_start().strip_prefix(['@', '\u{ff20}']).is_some_and(|name| name.starts_with(is_word));
     if quoted.is_some_and(handle) {
         return true;
     }
@@ -99,8 +100,13 @@ fn attributed(text: &str) -> bool {
 
 /// Quoted passages of eight characters or more become spaces.
 fn without_quotes(text: &str) -> std::borrow::Cow<'_, str> {
-    const QUOTES: [(char, char); 5] =
-        [('"', '"'), ('\u{201c}', '\u{201d}'), ('\u{ab}', '\u{bb}'), ('\u{201e}', '\u{201c}'), ('\u{201e}', '\u{201d}')];
+    const QUOTES: [(char, char); 5] = [
+        ('"', '"'),
+        ('\u{201c}', '\u{201d}'),
+        ('\u{ab}', '\u{bb}'),
+        ('\u{201e}', '\u{201c}'),
+        ('\u{201e}', '\u{201d}'),
+    ];
     if !text.contains(['"', '\u{201c}', '\u{ab}', '\u{201e}']) {
         return text.into();
     }
@@ -157,7 +163,9 @@ impl WordReader<'_> {
                         let mut bytes = [0; 4];
                         self.push(xxh3_64(c.encode_utf8(&mut bytes).as_bytes()) | 1);
                     }
-                    _ if c.is_alphabetic() => c.to_lowercase().filter(|c| !is_combining_mark(*c)).for_each(|c| self.letter(c)),
+                    _ if c.is_alphabetic() => {
+                        c.to_lowercase().filter(|c| !is_combining_mark(*c)).for_each(|c| self.letter(c))
+                    }
                     _ => self.end(),
                 }
             }
@@ -219,18 +227,15 @@ fn link(token: &str) -> usize {
         return at;
     }
     // A bare address: letters, digits and hyphens in labels, the last of them one that addresses end in.
-    const ENDINGS: [&str; 13] =
-        ["com", "net", "org", "info", "ly", "co", "tv", "me", "us", "eu", "uk", "ru", "de"];
+    const ENDINGS: [&str; 13] = ["com", "net", "org", "info", "ly", "co", "tv", "me", "us", "eu", "uk", "ru", "de"];
     let host_end = token.find(['/', '\\']).unwrap_or(token.len());
     let host = token[..host_end].trim_end_matches(|c: char| !c.is_alphanumeric());
-    let start = host.rfind(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).map_or(0, |at| {
-        at + host[at..].chars().next().map_or(1, char::len_utf8)
+    let start = host
+        .rfind(|c: char| !(c.is_alphanumeric() || "_-.".contains(c)))
+        .map_or(0, |at| at + host[at..].chars().next().map_or(1, char::len_utf8));
+    let is_address = host[start..].rsplit_once('.').is_some_and(|(labels, ending)| {
+        ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) && !labels.is_empty() && !labels.ends_with('.')
     });
-    let is_address = host[start..]
-        .rsplit_once('.')
-        .is_some_and(|(labels, ending)| {
-            ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) && !labels.is_empty() && !labels.ends_with('.')
-        });
     if is_address { start } else { token.len() }
 }
 
@@ -313,8 +318,7 @@ impl Frequency {
     }
 
     fn nats(&self, gram: &Gram) -> f64 {
-        let chance =
-            if gram.opening { self.word(gram.word, 0) } else { self.after(gram.before, gram.word, 0) };
+        let chance = if gram.opening { self.word(gram.word, 0) } else { self.after(gram.before, gram.word, 0) };
         -chance.ln()
     }
 }

@@ -178,7 +178,8 @@ fn usage<T>(words: impl Display) -> Result<T> {
 }
 
 /// What the methods write, or Lockstep's own does: none of an earlier run may be taken for one of this.
-const OTHERS: [&str; 6] = ["clusters.jsonl", "report.html", "pairs.csv", "ties.csv", "accounts.csv", "summary.json"];
+const OTHERS: [&str; 7] =
+    ["clusters.jsonl", "near_misses.jsonl", "report.html", "pairs.csv", "ties.csv", "accounts.csv", "summary.json"];
 
 pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>) -> Result<()> {
     if detect.report {

@@ -9,7 +9,10 @@ use axum::{
     http::{Response, StatusCode},
 };
 use jiff::Timestamp;
-use messages::feedback::Verdict;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    feedback::Verdict,
+};
 use serde::Deserialize;
 
 use super::{
@@ -72,6 +75,9 @@ struct CasePage {
     done: Option<&'static str>,
     refused: bool,
     body: String,
+    /// Whether there is a part on what the test counted, and one on what the model says.
+    counted: bool,
+    judged: bool,
     desk: String,
     over: bool,
     recipients: Vec<RecipientView>,
@@ -226,7 +232,7 @@ fn case_page(
     let desk = desk.render().map_err(|error| SharingError::Config(format!("the desk of a case: {error}")))?;
     Ok(Some(CasePage {
         shell: Shell::new(inner, person, "case")?,
-        title: words::count(cluster.accounts.len() as u64, "account") + " in lockstep",
+        title: title(cluster),
         state: case.state.to_string(),
         state_class: case.state.name(),
         demo_case: is_demo,
@@ -234,6 +240,8 @@ fn case_page(
         done: asked.done.as_deref().filter(|_| !is_refused).and_then(done),
         refused: is_refused,
         body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo))),
+        counted: !cluster.windows.is_empty(),
+        judged: cluster.model.is_some(),
         desk,
         over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
         recipients: recipients(&stored, &outcome, &inner.policy),
@@ -264,6 +272,16 @@ fn case_page(
         history: history.into_iter().rev().map(step_view).collect(),
         earlier,
     }))
+}
+
+fn title(cluster: &ClusterMessage) -> String {
+    let accounts = words::count(words::size(cluster), "account");
+    let what = match cluster.status {
+        _ if words::is_count(cluster) => "with one text",
+        Status::NearMiss => "that came close",
+        _ => "in lockstep",
+    };
+    format!("{accounts} {what}")
 }
 
 fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {

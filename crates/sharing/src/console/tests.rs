@@ -218,12 +218,16 @@ fn every_kind_of_finding_has_its_page() {
     let s = server(Reviewers::People, &["a", "b", "c", "old"]);
     let page = s.get("/clusters/a").1;
     look("console-outcomes.html", &page);
-    for part in ["Do they repeat each other more than others do?", "scope=\"rowgroup\"", "Belongs to it", "found afterwards"] {
+    for part in
+        ["Do they repeat each other more than others do?", "scope=\"rowgroup\"", "Belongs to it", "found afterwards"]
+    {
         assert!(page.contains(part), "{part}");
     }
     let old = s.get("/clusters/old").1;
     look("console-old.html", &old);
-    assert!(old.contains("An older test") && !old.contains("Do they repeat each other") && !old.contains("Belongs to it"));
+    assert!(
+        old.contains("An older test") && !old.contains("Do they repeat each other") && !old.contains("Belongs to it")
+    );
 
     let next = |id: &str, cluster: ClusterMessage| ClusterMessage { cluster_id: id.to_owned(), version: 2, ..cluster };
     let batch = vec![next("a", fixtures::near_miss("a")), next("b", fixtures::one_text("b", 34))];
@@ -231,7 +235,8 @@ fn every_kind_of_finding_has_its_page() {
     let near = s.get("/clusters/a").1;
     look("console-near.html", &near);
     assert!(near.contains("badge near\">near miss<") && near.contains("What would have to be true for it to pass"));
-    assert!(!near.contains("Why the model says so"));
+    assert!(!near.contains("Why the model says so") && !near.contains("#reasons"));
+    assert!(near.contains("5 accounts that came close") && near.contains("<a href=\"#outcomes\">"));
     let count = s.get("/clusters/b").1;
     look("console-count.html", &count);
     assert!(count.contains(">one text<") && count.contains("a count is no test"));

@@ -155,7 +155,7 @@ impl Finding {
             all.checked_sub(shown).filter(|left| *left > 0).map(|left| words::count(left as u64, noun))
         };
         Finding {
-            total: words::count(cluster.accounts.len() as u64, "account"),
+            total: words::count(words::size(cluster), "account"),
             who: who(cluster, &named, shows),
             named: !accounts.is_empty(),
             named_by_model: !cluster.namings.is_empty(),
@@ -235,7 +235,14 @@ fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction
             counts.iter().map(|(name, count)| format!("{} on {}", words::thousands(*count), safe(name, 40))).collect();
         words::list(&parts)
     };
-    let total = words::count(cluster.accounts.len() as u64, "account");
+    let total = match cluster.unlisted.accounts {
+        0 => words::count(words::size(cluster), "account"),
+        nameless => format!(
+            "{} ({} of them not known by name)",
+            words::count(words::size(cluster), "account"),
+            words::thousands(nameless)
+        ),
+    };
     let (ours, others) = (counts(true), counts(false));
     let rest: u64 = others.values().sum();
     match (ours.is_empty(), others.is_empty(), shows.elsewhere) {

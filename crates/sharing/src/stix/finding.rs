@@ -175,8 +175,7 @@ impl Finding {
     /// With what is said of one account.
     pub(super) fn of_account(self, account: &ClusterAccount) -> Finding {
         let named = account.naming.is_some();
-        let dropped: f64 =
-            account.dropped.iter().map(|source| source.nats).chain(account.dropped_nats).sum();
+        let dropped: f64 = account.dropped.iter().map(|source| source.nats).chain(account.dropped_nats).sum();
         let came = match account {
             ClusterAccount { elsewhere: true, .. } => CAME[2],
             ClusterAccount { proposed: true, .. } => CAME[0],

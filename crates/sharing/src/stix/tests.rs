@@ -313,7 +313,10 @@ fn an_indicator_carries_the_test_and_the_account() {
     let came = |account: &ClusterAccount| finding(account).account_came.unwrap();
     let afterwards = cluster.accounts.iter().find(|account| !account.proposed).unwrap();
     let proposed = cluster.accounts.iter().find(|account| account.proposed && !account.elsewhere).unwrap();
-    assert_eq!([came(proposed), came(afterwards), came(&cluster.accounts[1])], ["proposed", "found_afterwards", "merged"]);
+    assert_eq!(
+        [came(proposed), came(afterwards), came(&cluster.accounts[1])],
+        ["proposed", "found_afterwards", "merged"]
+    );
 }
 
 /// A finding that was stored as version 1 wrote it can still be published and withdrawn.

@@ -256,7 +256,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             case.demo,
             cluster.probability.filter(|probability| probability.is_finite()),
             cluster.log_e,
-            cluster.accounts.len(),
+            i64::try_from(crate::words::size(cluster)).unwrap_or(i64::MAX),
             platforms.join(", "),
             kinds.join(", "),
             cluster.first_seen,

@@ -13,7 +13,7 @@ const UNLISTED: f64 = 0.25;
 /// Seconds: a human group that follows one source rarely acts as close together.
 const HUMAN_GAP_S: f64 = 120.0;
 /// Groups as small as this are found on little.
-const SMALL: usize = 5;
+const SMALL: u64 = 5;
 /// Posts of others below which rates measured elsewhere, which weigh as much as 50 posts, are a tenth of the comparison or more.
 const LITTLE_CROWD: u64 = 450;
 /// Posts of a group on which its rates are rough.
@@ -48,12 +48,20 @@ pub(crate) struct Innocent {
 pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     if words::is_count(c) {
-        say(&mut doubts, "A count is no test", "it says how many wrote the text, not how likely that is by chance".to_owned());
+        say(
+            &mut doubts,
+            "A count is no test",
+            "it says how many wrote the text, not how likely that is by chance".to_owned(),
+        );
         small(c, &mut doubts);
         return doubts;
     }
     if c.status == Status::NearMiss {
-        say(&mut doubts, "It did not pass", "by the test this may be chance; the accounts are those proposed, nobody is named".to_owned());
+        say(
+            &mut doubts,
+            "It did not pass",
+            "by the test this may be chance; the accounts are those proposed, nobody is named".to_owned(),
+        );
     }
     if let Some(probability) = c.probability.filter(|probability| probability.is_finite()) {
         let error = words::percent(1.0 - probability);
@@ -101,11 +109,11 @@ fn say(doubts: &mut Vec<Doubt>, what: &str, detail: String) {
 }
 
 fn small(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
-    if c.accounts.len() <= SMALL {
+    if words::size(c) <= SMALL {
         say(
             doubts,
             "A small group",
-            format!("{}: chance and friendship go a long way", words::count(c.accounts.len() as u64, "account")),
+            format!("{}: chance and friendship go a long way", words::count(words::size(c), "account")),
         );
     }
 }
@@ -118,7 +126,8 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         say(
             doubts,
             "Nobody to compare with",
-            "no post of anybody else was seen meanwhile: rates measured on ordinary posts elsewhere stand in".to_owned(),
+            "no post of anybody else was seen meanwhile: rates measured on ordinary posts elsewhere stand in"
+                .to_owned(),
         );
     } else if crowd.1 < LITTLE_CROWD {
         say(
@@ -339,7 +348,7 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         share if share > 0.0 => format!("{} of the gains", words::percent(share)),
         _ => "no part of the gains".to_owned(),
     };
-    let members = || format!("{} on {}", words::count(c.accounts.len() as u64, "account"), words::list(&words::platforms(c)));
+    let members = || format!("{} on {}", words::count(words::size(c), "account"), words::list(&words::platforms(c)));
     let mut out = Vec::new();
     if words::is_count(c) {
         out.push(Innocent {
@@ -425,7 +434,8 @@ mod tests {
     #[test]
     fn what_the_numbers_say_against_a_finding_is_said() {
         let c = fixtures::cluster("a", 1);
-        let always = ["The model may be wrong", "Posts that speak against it", "Accounts found afterwards", "Not known"];
+        let always =
+            ["The model may be wrong", "Posts that speak against it", "Accounts found afterwards", "Not known"];
         assert!(always.iter().all(|what| has(&c, what)), "{:?}", whats(&c));
         type Change = fn(&mut ClusterMessage);
         let cases: [(&str, Change); 14] = [

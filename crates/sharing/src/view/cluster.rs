@@ -128,6 +128,8 @@ pub(crate) struct ClusterView {
     naming: Option<String>,
     accounts: Vec<AccountView>,
     more_accounts: usize,
+    /// Accounts that are not known by name.
+    nameless: u64,
     accounts_open: bool,
     cluster_id: String,
     version: u32,
@@ -317,6 +319,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
         naming: naming(c),
         accounts: accounts(c, limits, asked),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
+        nameless: c.unlisted.accounts,
         accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
         cluster_id: words::shorten(&c.cluster_id, 80),
         version: c.version,
@@ -368,9 +371,11 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     let posts: usize = c.evidence.iter().map(|e| e.posts.len()).sum();
     let none = || "none".to_owned();
     let mut figures = vec![match c.probability {
-        Some(probability) => {
-            ("Probability", words::percent(probability), "that the coordination is inauthentic, by the model".to_owned())
-        }
+        Some(probability) => (
+            "Probability",
+            words::percent(probability),
+            "that the coordination is inauthentic, by the model".to_owned(),
+        ),
         None if words::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
         None => ("Probability", none(), "no model has judged it".to_owned()),
     }];
@@ -401,7 +406,7 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     figures.extend([
         (
             if c.status == Status::NearMiss { "Accounts proposed" } else { "Accounts" },
-            words::thousands(c.accounts.len() as u64),
+            words::thousands(words::size(c)),
             format!("on {}{found}", words::list(&words::platforms(c))),
         ),
         if words::is_count(c) {

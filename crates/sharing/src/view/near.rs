@@ -27,20 +27,21 @@ pub(crate) fn wanting(c: &ClusterMessage) -> Vec<String> {
         words::number(test.bar)
     )];
     let (_, posts) = words::repeats(&best.group);
-    let pace = best.nats / posts.max(1) as f64;
+    // What must reach the bar is what is left without the strongest source, so that is the pace which counts.
+    let pace = c.log_e_leave_one_source_out / posts.max(1) as f64;
     let more = (lacks / pace).ceil();
     if pace > 0.0 && more.max(1.0) <= MOST_POSTS {
         wanting.push(format!(
-            "It would pass after {} if they were like its {} so far, which gave {} nats each.",
+            "It would pass after {} if they were like its {} so far, which gave {} nats each without that source.",
             words::count(more.max(1.0) as u64, "more post"),
             words::thousands(posts),
             words::number(pace)
         ));
     } else {
         wanting.push(format!(
-            "More of the same would not do: its {} so far gave {} nats in all in its best window.",
+            "More of the same would not do: its {} so far gave {} nats without that source.",
             words::count(posts, "post"),
-            words::number(best.nats)
+            words::number(c.log_e_leave_one_source_out)
         ));
     }
     if let Some(source) = words::best_source(c).filter(|_| c.log_e - c.log_e_leave_one_source_out > lacks) {
@@ -79,6 +80,9 @@ mod tests {
         let lack = c.test.unwrap().bar - c.log_e_leave_one_source_out;
         let all = wanting(&c).join("\n");
         assert!(all.starts_with(&format!("It lacks {} nats", words::number(lack))), "{all}");
+        let posts: u64 = c.windows[1].group.iter().sum();
+        let more = (lack * posts as f64 / c.log_e_leave_one_source_out).ceil() as u64;
+        assert!(all.contains(&format!("after {more} more posts if they were like its {posts} so far")), "{all}");
         assert!(all.contains("more posts if they were like its") && all.contains("number 182"), "{all}");
         assert!(all.contains("people near it repeat it in 12 % of their posts"), "{all}");
         c.windows.iter_mut().for_each(|window| window.losses -= 20.0);

@@ -1,0 +1,309 @@
+//! The engine as a whole, on small invented streams: a crowd that goes its own ways, and groups that repeat one another.
+
+mod hostile;
+
+use coordination::{
+    AccountEvidence, Cluster, Engine, Executor, Finding, Job, Judge, Millis, Outcome, Params, Post, SingleSource, Tie,
+    TrialOutcome,
+};
+use proptest::prelude::*;
+
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+
+/// A small generator with a fixed seed (SplitMix64); what matters is only that it is the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    /// Words that nobody writes by chance: of letters only, one after another.
+    fn words(&mut self, count: usize) -> String {
+        let mut word = || (0..6).map(|_| char::from(b'a' + self.below(26) as u8)).collect::<String>();
+        let words: Vec<String> = (0..count).map(|_| word()).collect();
+        words.join(" ")
+    }
+}
+
+fn post(id: String, account: String, at: Millis, url: String) -> Post<'static> {
+    Post {
+        id: id.into(),
+        platform: "x".into(),
+        account_id: account.into(),
+        created_at: at,
+        urls: vec![url.into()],
+        ..Post::default()
+    }
+}
+
+/// 1,500 accounts share fresh articles of 40 sites over three days, and write something of their own.
+fn crowd(dice: &mut Dice) -> Vec<Post<'static>> {
+    (0..20_000)
+        .map(|i| {
+            let at = dice.below(3 * DAY as u64) as Millis;
+            let account = dice.below(1_500);
+            let site = if dice.below(3) > 0 { account % 40 } else { dice.below(40) };
+            // A site's article of the hour: readers who come by in the same hour share the same one.
+            let url = format!("https://site{site}.example/{}", at / HOUR);
+            let text = dice.words(8).into();
+            Post { text, ..post(format!("crowd-{i:05}"), format!("reader-{account:04}"), at, url) }
+        })
+        .collect()
+}
+
+/// `members` accounts write each of `texts` texts, one after another within an hour, on the third day; each writes much else.
+fn copiers(name: &str, members: u64, texts: u64, dice: &mut Dice) -> Vec<Post<'static>> {
+    let mut posts = Vec::new();
+    for n in 0..texts {
+        let at = 2 * DAY + HOUR + n as Millis * (12 * HOUR / texts as Millis);
+        let words = dice.words(12);
+        for member in 0..members {
+            let link = |kind: &str| format!("https://{name}-{kind}{n}-{member}.example/");
+            let account = format!("{name}-{member:02}");
+            let mut say = |kind: &str, text: String| {
+                let at = at + dice.below(HOUR as u64) as Millis;
+                posts.push(Post {
+                    text: text.into(),
+                    ..post(format!("{name}-{kind}-{n}-{member:02}"), account.clone(), at, link(kind))
+                });
+            };
+            say("copy", words.clone());
+        }
+    }
+    posts
+}
+
+fn sorted(mut posts: Vec<Post<'static>>) -> Vec<Post<'static>> {
+    posts.sort_by(|x, y| (x.created_at, &x.id).cmp(&(y.created_at, &y.id)));
+    posts
+}
+
+/// Takes every group whose members' own words are repeated in four of ten posts for inauthentic.
+struct OwnWords;
+
+impl Judge for OwnWords {
+    fn inauthentic(&self, cluster: &Cluster) -> bool {
+        cluster.windows.iter().any(|window| {
+            let trials: u64 = window.group.iter().sum();
+            10 * window.group[TrialOutcome::OwnWords as usize] >= 4 * trials.max(1)
+        })
+    }
+}
+
+fn engine(params: Params) -> Engine {
+    let mut engine = Engine::new(params).unwrap();
+    engine.set_judge(Box::new(OwnWords));
+    engine
+}
+
+/// The last state of every cluster, near misses not among them.
+fn run(posts: &[Post<'_>]) -> Vec<Cluster> {
+    let mut engine = engine(Params::default());
+    let mut told = Vec::new();
+    let mut now = Millis::MIN;
+    for post in posts {
+        now = now.max(post.created_at);
+        engine.on_post(now, post, &mut told);
+    }
+    engine.finish(&mut told);
+    let mut last: Vec<Cluster> = Vec::new();
+    for cluster in told.into_iter().filter(|cluster| cluster.finding != Finding::NearMiss) {
+        last.retain(|known| known.id != cluster.id && !cluster.absorbed.contains(&known.id));
+        last.push(cluster);
+    }
+    last
+}
+
+fn names(cluster: &Cluster) -> Vec<&str> {
+    let mut names: Vec<&str> = cluster.members.iter().map(|m| m.account.account_id.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_crowd_that_goes_its_own_ways_is_no_cluster() {
+    assert_eq!(run(&sorted(crowd(&mut Dice(1)))), []);
+}
+
+#[test]
+fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
+    let mut dice = Dice(2);
+    let mut posts = crowd(&mut dice);
+    posts.extend(copiers("op", 10, 12, &mut dice));
+    let found = run(&sorted(posts));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let cluster = &found[0];
+    assert!(cluster.finding == Finding::Coordinated && cluster.flagged);
+    assert_eq!(names(cluster).len(), 10);
+    assert!(names(cluster).iter().all(|name| name.starts_with("op-")));
+    assert!(cluster.history > 2 * DAY - HOUR);
+    assert!(cluster.log_e_leave_one_source_out >= cluster.terms.bar);
+}
+
+#[test]
+fn a_text_of_many_accounts_is_told_as_a_count() {
+    let mut dice = Dice(3);
+    let mut posts = crowd(&mut dice);
+    posts.extend(copiers("flood", 40, 1, &mut dice));
+    let found = run(&sorted(posts));
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].finding, found[0].single_source), (Finding::SingleSource, Some(SingleSource::OneText)));
+    // The first text carries the only link so far: until a second one comes, it may be a page's.
+    assert_eq!((found[0].members.len(), found[0].log_e, found[0].windows.len()), (39, 0.0, 0));
+}
+
+/// What an engine without a judge calls coordinated, one with it may flag; nothing else changes.
+#[test]
+fn without_a_judge_nothing_is_flagged() {
+    let mut dice = Dice(2);
+    let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
+    let mut engine = Engine::new(Params::default()).unwrap();
+    let mut told = Vec::new();
+    posts.iter().for_each(|post| assert_eq!(engine.on_post(post.created_at, post, &mut told), Outcome::Accepted));
+    engine.finish(&mut told);
+    assert!(!told.is_empty() && told.iter().all(|cluster| !cluster.flagged));
+}
+
+#[test]
+fn the_test_adds_up() {
+    let mut dice = Dice(4);
+    let posts = sorted([crowd(&mut dice), copiers("op", 12, 14, &mut dice)].concat());
+    let cluster = run(&posts).remove(0);
+    let log_mean_exp = |nats: [f64; 3]| (nats.map(f64::exp).iter().sum::<f64>() / 3.0).ln();
+    let nats: [f64; 3] = std::array::from_fn(|at| cluster.windows[at].nats);
+    assert!((log_mean_exp(nats) - cluster.log_e).abs() < 1e-9);
+    for (at, window) in cluster.windows.iter().enumerate() {
+        let listed: f64 = cluster.evidence.iter().map(|key| key.nats[at]).sum();
+        let gains = listed + cluster.unlisted.nats[at];
+        assert!((window.losses + gains - window.nats).abs() < 1e-9, "{window:?}");
+        for key in &cluster.evidence {
+            let posts: f64 = key.posts.iter().filter_map(|post| post.gains[at]).map(|gain| gain.nats()).sum();
+            assert!((posts - key.nats[at]).abs() < 1e-9);
+        }
+    }
+    let without =
+        cluster.nats_by_source.iter().map(|source| log_mean_exp(std::array::from_fn(|at| nats[at] - source.nats[at])));
+    let least = without.fold(f64::INFINITY, f64::min);
+    assert!((least - cluster.log_e_leave_one_source_out).abs() < 1e-9);
+}
+
+/// No post that helped to propose a group is a trial of it.
+#[test]
+fn only_what_came_after_the_birth_is_evidence() {
+    let mut dice = Dice(5);
+    let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
+    for cluster in run(&posts) {
+        let gains =
+            cluster.evidence.iter().flat_map(|key| &key.posts).filter(|post| post.gains.iter().any(Option::is_some));
+        assert!(gains.clone().count() > 0);
+        gains.for_each(|post| assert!(post.created_at >= cluster.terms.born));
+    }
+}
+
+#[test]
+fn each_post_has_one_outcome() {
+    let mut engine = engine(Params::default());
+    let mut told = Vec::new();
+    let one = |id: &str, at| post(id.to_owned(), "ann".to_owned(), at, "https://e.example/1".to_owned());
+    let now = DAY;
+    assert_eq!(engine.on_post(now, &one("a", now), &mut told), Outcome::Accepted);
+    assert_eq!(engine.on_post(now, &one("a", now), &mut told), Outcome::Duplicate);
+    assert_eq!(engine.on_post(now, &one("b", now - HOUR), &mut told), Outcome::Late);
+    assert_eq!(engine.on_post(now, &one("c", now - 3 * HOUR), &mut told), Outcome::TooLate);
+    let stats = engine.stats();
+    assert_eq!((stats.accepted, stats.late, stats.too_late, stats.duplicate), (1, 1, 1, 1));
+}
+
+/// A one-to-one replacement of words changes neither groups nor members nor verdicts.
+#[test]
+fn other_words_give_the_same_groups() {
+    let mut dice = Dice(6);
+    let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
+    let other = |word: &str| -> String {
+        word.chars().map(|c| char::from_u32('а' as u32 + (c as u32 - 97)).unwrap_or(c)).collect()
+    };
+    let replaced: Vec<Post<'_>> = posts
+        .iter()
+        .map(|post| Post { text: post.text.split(' ').map(other).collect::<Vec<_>>().join(" ").into(), ..post.clone() })
+        .collect();
+    let of = |posts: &[Post<'_>]| -> Vec<(String, Finding, bool, Vec<String>)> {
+        let owned = |cluster: &Cluster| names(cluster).into_iter().map(str::to_owned).collect();
+        run(posts).iter().map(|c| (c.id.clone(), c.finding, c.flagged, owned(c))).collect()
+    };
+    assert_eq!(of(&posts), of(&replaced));
+}
+
+#[test]
+fn being_told_the_time_more_often_changes_nothing() {
+    let mut dice = Dice(7);
+    let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
+    let mut often = engine(Params::default());
+    let mut told = Vec::new();
+    for post in &posts {
+        often.on_time(post.created_at - 1, &mut told);
+        often.on_post(post.created_at, post, &mut told);
+    }
+    often.finish(&mut told);
+    let mut seldom = Vec::new();
+    let mut engine = engine(Params::default());
+    posts.iter().for_each(|post| assert_eq!(engine.on_post(post.created_at, post, &mut seldom), Outcome::Accepted));
+    engine.finish(&mut seldom);
+    assert_eq!(told, seldom);
+}
+
+/// Every shard on a thread of its own.
+struct Threads;
+
+impl Executor for Threads {
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        std::thread::scope(|scope| jobs.into_iter().for_each(|job| drop(scope.spawn(job))));
+    }
+}
+
+fn all_of(engine: &mut Engine, posts: &[Post<'_>]) -> (Vec<Cluster>, Vec<Tie>, Vec<AccountEvidence>) {
+    let mut told = Vec::new();
+    let mut now = Millis::MIN;
+    for post in posts {
+        now = now.max(post.created_at);
+        engine.on_post(now, post, &mut told);
+    }
+    engine.finish(&mut told);
+    (told, engine.ties(), engine.accounts())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+    #[test]
+    fn order_of_arrival_shards_and_snapshots_make_no_difference(seed in 0u64..1_000, shards in 2u16..5, cut in 0usize..20_000) {
+        let mut dice = Dice(seed);
+        let posts = sorted([crowd(&mut dice), copiers("op", 8, 10, &mut dice)].concat());
+        let want = all_of(&mut engine(Params::default()), &posts);
+        prop_assert!(!want.0.is_empty());
+
+        let mut sharded = Engine::sharded(Params::default(), shards, Box::new(Threads)).unwrap();
+        sharded.set_judge(Box::new(OwnWords));
+        prop_assert_eq!(&all_of(&mut sharded, &posts), &want);
+
+        // Posts within the lateness come in any order; ids part those of one time.
+        let mut shuffled: Vec<&Post<'_>> = posts.iter().collect();
+        shuffled.sort_by_cached_key(|post| (post.created_at + dice.below(4 * MINUTE as u64) as Millis, post.id.clone()));
+        let shuffled: Vec<Post<'_>> = shuffled.into_iter().cloned().collect();
+        prop_assert_eq!(&all_of(&mut engine(Params::default()), &shuffled), &want);
+
+        let mut before = engine(Params::default());
+        let mut told = Vec::new();
+        posts[..cut].iter().for_each(|post| assert_eq!(before.on_post(post.created_at, post, &mut told), Outcome::Accepted));
+        let mut after = engine(Params::default());
+        after.restore(&before.snapshot().unwrap()).unwrap();
+        let (rest, ties, accounts) = all_of(&mut after, &posts[cut..]);
+        told.extend(rest);
+        prop_assert_eq!((told, ties, accounts), want);
+    }
+}
