@@ -14,7 +14,8 @@
 //! **Ranking.** Lockstep's is the order of `accounts.csv`; accounts that a method says nothing of come last, all equal. Accounts of unknown
 //! label are left out. Average precision by chance is the share of inauthentic accounts, ROC AUC by chance 0.5. Intervals are of 95 %, from a
 //! bootstrap that draws whole operations, since accounts of one operation resemble each other; an account of no operation is drawn by
-//! itself. Where fewer than three could be drawn so, single accounts are.
+//! itself. Where fewer than three could be drawn so, single accounts are. Every resample is weighted to the file's own share of inauthentic
+//! accounts, since average precision depends on it.
 //! **CPU.** Seconds of processor time of all threads, the reading of the file included.
 
 mod page;
@@ -383,10 +384,12 @@ impl RankingReport {
         let inauthentic = scored.iter().filter(|(_, inauthentic)| *inauthentic).count();
         let accounts = scored.len();
         let ranking = Ranking::new(scored);
-        let [average_precision, roc_auc] = units.resamples.estimates(|weights| match ranking.weighted(weights) {
-            Some((precision, auc)) => [Some(precision), Some(auc)],
-            None => [None, None],
-        });
+        let share = inauthentic as f64 / accounts as f64;
+        let [average_precision, roc_auc] =
+            units.resamples.estimates(|weights| match ranking.weighted_at(share, weights) {
+                Some((precision, auc)) => [Some(precision), Some(auc)],
+                None => [None, None],
+            });
         let at = |most: f64| {
             let (hits, taken) = ranking.top(most, &vec![1; accounts]);
             hits / taken
@@ -398,7 +401,7 @@ impl RankingReport {
             accounts: accounts as u64,
             inauthentic: inauthentic as u64,
             average_precision: average_precision?,
-            average_precision_by_chance: inauthentic as f64 / accounts as f64,
+            average_precision_by_chance: share,
             roc_auc: roc_auc?,
             precision_at_50: at(50.0),
             precision_at_100: at(100.0),

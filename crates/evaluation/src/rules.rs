@@ -48,8 +48,8 @@ pub(crate) fn same_text(posts: &[Post<'_>]) -> Verdicts {
     }
 }
 
-/// *Co-hashtag*: how many posts of an account have a hashtag that another account used within five minutes, hashtags of more than 200
-/// accounts left out. Only ranks.
+/// *Co-hashtag*: how often an account used a hashtag, once a post, that another account used within five minutes, hashtags of more than
+/// 200 accounts left out. Only ranks.
 pub(crate) fn co_hashtag(posts: &[Post<'_>]) -> Verdicts {
     let mut accounts = Accounts::default();
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
@@ -60,14 +60,14 @@ pub(crate) fn co_hashtag(posts: &[Post<'_>]) -> Verdicts {
             uses.entry(tag).or_default().push(Use { at: at.created_at, account, post });
         }
     }
-    let mut together: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut together = Vec::new();
     for uses in uses.into_values() {
         let by: BTreeSet<u32> = uses.iter().map(|one| one.account).collect();
         if by.len() <= MOST_ACCOUNTS {
-            together.extend(met(uses, CO_HASHTAG).iter().map(|one| (one.post, one.account)));
+            together.extend(met(uses, CO_HASHTAG).iter().map(|one| one.account));
         }
     }
-    ranking(&accounts, together.into_values())
+    ranking(&accounts, together.into_iter())
 }
 
 /// *Activity*: how many posts an account has. Only ranks.
@@ -195,7 +195,7 @@ mod tests {
             post(3, "c", 11, "", &["one"]),
             post(4, "d", 0, "", &[]),
         ];
-        assert_eq!(scores(&co_hashtag(&posts)), [("a", 1.0), ("b", 2.0)]);
+        assert_eq!(scores(&co_hashtag(&posts)), [("a", 2.0), ("b", 2.0)], "twice in one post is one use");
         assert_eq!(co_hashtag(&posts).flagged, None);
         let crowd: Vec<String> = (0..MOST_ACCOUNTS).map(|n| format!("crowd{n}")).collect();
         for (n, account) in crowd.into_iter().enumerate() {

@@ -205,7 +205,13 @@ impl Ranking {
     /// Average precision and ROC AUC where what stood at a place before it was sorted counts so many times; `None` unless both labels
     /// count.
     pub(crate) fn weighted(&self, weights: &[u32]) -> Option<(f64, f64)> {
-        self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>())
+        self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>(), None)
+    }
+
+    /// The same, as if so large a share of all were inauthentic: average precision depends on that share, and resamples that draw whole
+    /// campaigns have ever other ones.
+    pub(crate) fn weighted_at(&self, share: f64, weights: &[u32]) -> Option<(f64, f64)> {
+        self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>(), Some(share))
     }
 
     /// Of those that stand first, at most so many: how many are inauthentic, and how many were taken. Of equal scores that do not all
@@ -239,13 +245,13 @@ impl Ranking {
     /// The figures, with bootstrap intervals over accounts; `None` unless both labels occur.
     pub fn figures(&self) -> Option<RankingFigures> {
         let n = self.sorted.len();
-        let (precision, auc) = self.sweep(&vec![1; n])?;
+        let (precision, auc) = self.sweep(&vec![1; n], None)?;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let resampled: Vec<(f64, f64)> = (0..RESAMPLES)
             .filter_map(|_| {
                 let mut weights = vec![0; n];
                 (0..n).for_each(|_| weights[draw(&mut rng, n)] += 1);
-                self.sweep(&weights)
+                self.sweep(&weights, None)
             })
             .collect();
         let estimate = |value: f64, of: fn(&(f64, f64)) -> f64| {
@@ -260,8 +266,8 @@ impl Ranking {
         })
     }
 
-    /// Average precision and ROC AUC where each account counts so many times.
-    fn sweep(&self, weights: &[u32]) -> Option<(f64, f64)> {
+    /// Average precision and ROC AUC where each account counts so many times, at the share of inauthentic ones that follows or at another.
+    fn sweep(&self, weights: &[u32], share: Option<f64>) -> Option<(f64, f64)> {
         let count = |label: bool| -> f64 {
             self.sorted.iter().zip(weights).filter(|(s, _)| s.1 == label).map(|(_, w)| f64::from(*w)).sum()
         };
@@ -269,6 +275,8 @@ impl Ranking {
         if positives == 0.0 || negatives == 0.0 {
             return None;
         }
+        // What an inauthentic account counts for an organic one.
+        let odds = share.map_or(1.0, |share| share / (1.0 - share) * negatives / positives);
         let (mut hits, mut misses, mut precision, mut auc) = (0.0, 0.0, 0.0, 0.0);
         let mut at = 0;
         for group in self.sorted.chunk_by(|a, b| a.0 == b.0) {
@@ -281,7 +289,7 @@ impl Ranking {
             hits += new_hits;
             misses += new_misses;
             if new_hits > 0.0 {
-                precision += new_hits * hits / (hits + misses);
+                precision += new_hits * odds * hits / (odds * hits + misses);
             }
         }
         Some((precision / positives, auc / (positives * negatives)))
@@ -363,6 +371,10 @@ mod tests {
         near(precision, 0.75);
         near(auc, 4.0 / 6.0);
         assert_eq!(ranking.weighted(&[1, 0, 1, 0]), None);
+        // The row at 0.1 twice, so that two of five are inauthentic: for one half, each of them counts one and a half. At two fifths, nothing
+        // changes.
+        near(ranking.weighted_at(0.5, &[2, 1, 1, 1]).unwrap().0, (1.0 + 0.75) / 2.0);
+        near(ranking.weighted_at(0.4, &[1, 1, 2, 1]).unwrap().0, precision);
         assert_eq!(ranking.curve(), vec![(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
     }
 

@@ -8,9 +8,8 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let world = World::named("demo").unwrap();
     let posts = world.stream(1).0;
     let models = tempfile::tempdir().unwrap();
-    let model = std::sync::Arc::new(crate::truth::config_for_tests(models.path()).model().unwrap());
+    let model = crate::truth::config_for_tests(models.path()).model().unwrap();
     let mut engine = Engine::new(Params::default()).unwrap();
-    engine.set_judge(Box::new(scoring::ModelJudge(model.clone())));
     let mut found = Vec::new();
     for post in posts {
         engine.on_post(post.created_at, &post.as_post(), &mut found);
@@ -19,7 +18,10 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let coordinated = found.iter().filter(|cluster| cluster.finding == Finding::Coordinated);
     coordinated
         .map(|cluster| {
-            let message = ClusterMessage::new(cluster, Some(&model.verdict(cluster)), Vec::new(), Vec::new()).unwrap();
+            // As datasets of worlds have them: no judge took part.
+            let verdict = model.verdict(cluster);
+            let cluster = Cluster { flagged: verdict.inauthentic, ..cluster.clone() };
+            let message = ClusterMessage::new(&cluster, Some(&verdict), Vec::new(), Vec::new()).unwrap();
             (message.cluster_id.clone(), message)
         })
         .collect()

@@ -98,7 +98,7 @@ fn named(report: &FileReport) -> String {
         let accounts = told.accounts;
         let part = |n: u64, label: &str, place| Part { place, n, title: format!("{name}: {n} {label}") };
         Stack {
-            name: format!("{name}: {} in {} groups", accounts.total(), told.groups),
+            name: format!("{name}: {}", counted(told)),
             of: most,
             parts: vec![
                 part(accounts.inauthentic, "inauthentic", INAUTHENTIC),
@@ -111,6 +111,11 @@ fn named(report: &FileReport) -> String {
     stacks(&format!("{}: accounts by status and label", report.file), &rows)
 }
 
+fn counted(told: super::Told) -> String {
+    let group = if told.groups == 1 { "group" } else { "groups" };
+    format!("{} accounts in {} {group}", told.accounts.total(), told.groups)
+}
+
 /// Of each operation, how its accounts are told.
 fn operations(report: &FileReport) -> String {
     let stack = |one: &super::Operation| {
@@ -121,7 +126,7 @@ fn operations(report: &FileReport) -> String {
             title: format!("{}: {n} of {} {status}", one.name, one.accounts),
         };
         Stack {
-            name: format!("{}: {} of {} flagged or coordinated", one.name, one.flagged + one.coordinated, one.accounts),
+            name: format!("{}: {} of {}", one.name, counts[..3].iter().sum::<u64>(), one.accounts),
             of: one.accounts,
             parts: counts.into_iter().zip(STATUSES).map(part).collect(),
         }

@@ -63,16 +63,16 @@ const LOCKSTEP: &str = "Lockstep";
 /// What a method says of posts.
 type Method = fn(&[Post<'_>]) -> Verdicts;
 
-/// The other methods, each over the posts of a whole file.
+/// The other methods, each over the posts of a whole file; CNT is coordination-network-toolkit.
 const OTHERS: [(&str, Method); 7] = [
     ("CooRTweet, hashtags, 10 s", |posts| coortweet(posts, &[Object::Hashtag], CO_HASHTAG_S)),
     ("CooRTweet, reposts and links, 300 s", |posts| coortweet(posts, &[Object::Repost, Object::Link], CO_SHARE_S)),
-    ("coordination-network-toolkit, same text, repost or link, 300 s", |posts| {
+    ("CNT, same text, repost or link, 300 s", |posts| {
         let mut tool = Cooccurrence::default();
         posts.iter().for_each(|post| tool.post(post));
         tool.verdicts(CO_SHARE_S)
     }),
-    ("coordination-network-toolkit, similar texts, 300 s", |posts| {
+    ("CNT, similar texts, 300 s", |posts| {
         let mut tool = Similar::default();
         posts.iter().for_each(|post| tool.post(post));
         tool.verdicts(CO_SHARE_S)

@@ -67,8 +67,9 @@ impl RealReport {
             },
             Table {
                 title: "Beside other methods",
-                about: "Flagged accounts by label: inauthentic/organic/unknown. AP: average precision of the ranking of accounts, P@: \
-                        precision of its first. An operation is drawn whole for intervals; a star says that single accounts were.",
+                about: "Flagged accounts by label: inauthentic/organic/unknown. CNT: coordination-network-toolkit. AP: average \
+                        precision of the ranking of accounts, P@: precision of its first. Intervals draw whole operations; a star says \
+                        that single accounts were drawn.",
                 header: vec![
                     "file",
                     "method",

@@ -216,7 +216,7 @@ fn a_file_is_measured_beside_other_methods() {
     assert_eq!(rule.ranking.as_ref().unwrap().roc_auc.value, 1.0);
     assert_eq!(rule.ranking.as_ref().unwrap().drawn, Drawn::Accounts, "one operation alone cannot be drawn");
     assert_eq!(of("activity").named, None);
-    assert_eq!(of("toolkit, same text").flagged, Some(counts(2, 0, 0)));
+    assert_eq!(of("CNT, same text").flagged, Some(counts(2, 0, 0)));
     // The clock ticks once when it is read: reading takes one second, and so does each method.
     assert_eq!((report.reading_cpu_seconds, report.methods[0].cpu_seconds, rule.cpu_seconds), (1.0, 1.0, 2.0));
     assert_eq!(steps[..2], [Step::Labels, Step::Method("Lockstep")]);

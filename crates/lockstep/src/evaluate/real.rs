@@ -76,7 +76,7 @@ impl EvaluateReal {
             match self.file(file, &measuring) {
                 Ok(figures) => report.files.push(figures),
                 Err(error) => {
-                    let (file, error) = (file.display().to_string(), format!("{error:#}"));
+                    let (file, error) = (file.display().to_string(), error.to_string());
                     // What cannot be opened says so by itself.
                     let named = error.contains(&file);
                     eprintln!("{}{error}", if named { String::new() } else { format!("{file}: ") });
