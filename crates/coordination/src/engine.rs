@@ -20,6 +20,8 @@ use crate::{
     uses::{Trial, Uses},
 };
 
+/// A group that has passed stays without a post so many times as long as one that has not.
+const PASSED_STAY: Millis = 26;
 /// Posts that are gathered before the shards are put to work.
 const BATCH: usize = 4_096;
 
@@ -323,7 +325,13 @@ impl Engine {
         let mut gone: Vec<GroupId> = groups
             .ids()
             .into_iter()
-            .filter(|id| groups.get(*id).is_some_and(|group| at - group.touched > params.candidate_retention))
+            .filter(|id| {
+                groups.get(*id).is_some_and(|group| {
+                    // Silence changes nothing of what was told: such a group stays for the end of the stream, within a year.
+                    let times = if findings.has_passed(*id) { PASSED_STAY } else { 1 };
+                    at - group.touched > params.candidate_retention.saturating_mul(times)
+                })
+            })
             .collect();
         let moment = Moment {
             at,
