@@ -272,10 +272,11 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Opti
                     Status::Faded => Finding::Faded,
                     Status::NearMiss => Finding::NearMiss,
                 },
-                single_source: cluster.why.map(|why| match why {
-                    Why::BestSource => SingleSource::BestSource,
-                    Why::OneText => SingleSource::OneText,
-                }),
+                single_source: match cluster.why {
+                    Some(Why::BestSource) => Some(SingleSource::BestSource),
+                    Some(Why::OneText) => Some(SingleSource::OneText),
+                    Some(Why::NotPlain) | None => None,
+                },
                 // Only coordinated clusters have a score that is read, and all of them have one.
                 score: cluster.score.unwrap_or_default(),
             });

@@ -245,8 +245,8 @@ mod tests {
         let (mut pipeline, [flags_all, flags_none]) = pipeline();
         let shape = fixtures::Shape::default();
         let all = || {
-            let faded = Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) };
-            let coordinated = fixtures::coordinated(shape, false);
+            let faded = Cluster { finding: Finding::Faded, ..fixtures::plain(shape) };
+            let coordinated = fixtures::plain(shape);
             [coordinated, fixtures::best_source(shape), faded, fixtures::near_miss(shape), fixtures::one_text(40)]
         };
         let told = |pipeline: &mut Pipeline| -> Vec<(Status, Option<String>)> {

@@ -290,7 +290,7 @@ fn findings(detection: &Detection) -> Vec<String> {
     } else {
         let parts = [
             (detection.count(Status::Flagged), "flagged as inauthentic"),
-            (detection.count(Status::Coordinated), "coordinated but not inauthentic by the model"),
+            (detection.count(Status::Coordinated), "coordinated and not flagged"),
             (detection.count_single_source(Why::BestSource), "on one source only"),
             (detection.count_single_source(Why::OneText), "of one text by many accounts"),
         ];
@@ -439,7 +439,7 @@ mod tests {
         let lines = findings(&detection(&clusters, &[near.clone(), near.clone()], stats));
         assert_eq!(
             lines[0],
-            "3 groups: 1 flagged as inauthentic, 0 coordinated but not inauthentic by the model, 1 on one source only, 1 of one text by many \
+            "3 groups: 1 flagged as inauthentic, 0 coordinated and not flagged, 1 on one source only, 1 of one text by many \
              accounts; 1,234 candidate groups tested"
         );
         assert!(lines[1].contains(&format!(" {} accounts, probability ", clusters[0].members.len())), "{}", lines[1]);

@@ -80,7 +80,7 @@ impl Status {
     }
 }
 
-/// Why a cluster has the status `single_source`.
+/// Why a cluster has no higher status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -88,6 +88,8 @@ pub enum Why {
     BestSource,
     /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
     OneText,
+    /// Coordinated, and inauthentic by the model's threshold; but the group's behaviour is not plain enough to call it so.
+    NotPlain,
 }
 
 /// One cluster at one moment of its life.
@@ -104,7 +106,7 @@ pub struct ClusterMessage {
     pub lineage: Vec<String>,
     /// What is said of it.
     pub status: Status,
-    /// Why it is `single_source`; absent for every other status.
+    /// Why it is `single_source`, or `coordinated` in spite of its probability; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// Named accounts, strongest first; of a near miss the proposed ones.
@@ -247,6 +249,7 @@ impl ClusterMessage {
     ) -> Result<ClusterMessage, ClusterError> {
         let status = status(cluster, verdict)
             .map_err(|problem| ClusterError::Inconsistent { cluster_id: cluster.id.clone(), problem })?;
+        let held_back = status == Status::Coordinated && verdict.is_some_and(|verdict| verdict.held_back);
         let time = |path: &'static str, millis: Millis| {
             Timestamp::from_millisecond(millis).map_err(|_| ClusterError::Time {
                 cluster_id: cluster.id.clone(),
@@ -348,7 +351,7 @@ impl ClusterMessage {
             version: cluster.version,
             lineage: cluster.lineage.clone(),
             status,
-            why: cluster.single_source.map(Why::from),
+            why: cluster.single_source.map(Why::from).or(held_back.then_some(Why::NotPlain)),
             accounts: cluster.members.iter().map(account).collect(),
             first_seen: time("first_seen", cluster.first_seen)?,
             last_seen: time("last_seen", cluster.last_seen)?,

@@ -41,6 +41,14 @@ pub fn coordinated(shape: Shape, flagged: bool) -> Cluster {
     Cluster { flagged, ..played(shape) }
 }
 
+/// The same as a group whose behaviour is plain, so that a model that finds everybody inauthentic flags it: its members repeat their own
+/// words in nearly every post. Its nats stay those of [`coordinated`] and do not follow from the counts.
+pub fn plain(shape: Shape) -> Cluster {
+    let mut cluster = coordinated(shape, false);
+    cluster.windows.iter_mut().for_each(|window| window.group[0] += 400);
+    cluster
+}
+
 /// A group that passes with its best source only, if it has a dozen keys or more; smaller ones have too little evidence even so.
 pub fn best_source(shape: Shape) -> Cluster {
     let mut cluster = lowered(played(shape), 0.5);
@@ -122,6 +130,7 @@ pub fn verdict(inauthentic: bool) -> Verdict {
         intercept,
         probability: 1.0 / (1.0 + (-score).exp()),
         inauthentic,
+        held_back: false,
         reasons,
         model: "cluster".into(),
         version: "3".into(),

@@ -49,8 +49,10 @@ pub struct Verdict {
     pub intercept: f64,
     /// Calibrated probability that the coordination is inauthentic: 1 / (1 + exp(-score)).
     pub probability: f64,
-    /// At or above the model's threshold.
+    /// At or above the model's threshold, and of a group: its behaviour is plain, see [`Model::verdict`].
     pub inauthentic: bool,
+    /// At or above the model's threshold, and not inauthentic all the same: the group's behaviour is not plain.
+    pub held_back: bool,
     /// Every feature that moved the score, largest absolute contribution first; then those that were not known.
     pub reasons: Vec<Reason>,
     /// Name of the model, as in the registry.

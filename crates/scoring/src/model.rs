@@ -361,7 +361,8 @@ impl Model {
             Subject::Cluster => {
                 let values = features::values(cluster);
                 let verdict = self.verdict_on(&values);
-                Verdict { inauthentic: verdict.inauthentic && is_plain(cluster, &values), ..verdict }
+                let held_back = verdict.inauthentic && !is_plain(cluster, &values);
+                Verdict { inauthentic: verdict.inauthentic && !held_back, held_back, ..verdict }
             }
             Subject::Account => self.verdict_on(&[]),
         }
@@ -395,6 +396,7 @@ impl Model {
             intercept,
             probability,
             inauthentic: probability >= self.threshold,
+            held_back: false,
             reasons,
             model: self.name.clone(),
             version: self.version.clone(),

@@ -181,6 +181,11 @@ pub(crate) fn standing(cluster: &ClusterMessage) -> &'static str {
         Status::SingleSource => {
             "Without that source it does not pass the test, as with a fan club or the readers of one outlet, so it is not flagged."
         }
+        Status::Coordinated if cluster.why == Some(Why::NotPlain) => {
+            "The accounts are coordinated, and the model finds it likely that they are inauthentic. But simulated groups have taught the model, \
+             and what these accounts do is not plain: fewer than two in five of their posts repeat their own words, and they do not follow one \
+             another within a minute. So they are not flagged."
+        }
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."
         }

@@ -7,7 +7,7 @@ use std::{
 use coordination::{Cluster, Finding};
 use futures::TryStreamExt;
 use messages::{
-    cluster::{ClusterMessage, Status},
+    cluster::{ClusterMessage, Status, Why},
     fixtures, post,
 };
 use runtime::{admin::Readiness, metrics::Metrics};
@@ -125,7 +125,7 @@ impl Stand {
                 );
                 match state.status {
                     Status::Flagged => assert!(verdict.inauthentic),
-                    Status::Coordinated => assert!(!verdict.inauthentic),
+                    Status::Coordinated => assert_eq!(verdict.inauthentic, state.why == Some(Why::NotPlain)),
                     Status::SingleSource | Status::Faded | Status::NearMiss => {}
                 }
             }
@@ -347,7 +347,7 @@ fn group(id: &str, finding: Finding, absorbed: &[&str]) -> Cluster {
     let cluster = match finding {
         Finding::SingleSource => fixtures::best_source(shape),
         Finding::NearMiss => fixtures::near_miss(shape),
-        Finding::Coordinated | Finding::Faded => fixtures::coordinated(shape, false),
+        Finding::Coordinated | Finding::Faded => fixtures::plain(shape),
     };
     let absorbed: Vec<String> = absorbed.iter().map(|&id| id.to_owned()).collect();
     Cluster { id: id.to_owned(), version: 1, finding, lineage: absorbed.clone(), absorbed, ..cluster }
@@ -455,21 +455,24 @@ async fn a_shadow_is_counted_and_changes_nothing() {
     let metrics = running.finish().await.text();
     assert_eq!(stand.check().await, ["1".to_owned()].into());
     let states = stand.states(CLUSTERS).await;
-    let coordinated = states.iter().filter(|state| state.status == Status::Flagged).count();
+    let of = |status| states.iter().filter(|state| state.status == status).count();
+    let (flagged, organic) = (of(Status::Flagged), of(Status::Coordinated));
+    let judged = flagged + organic;
     for row in [
         "lockstep_clusters_untold_total 0".to_owned(),
         r#"lockstep_model_info{name="cluster",role="active",version="1"} 1"#.to_owned(),
         r#"lockstep_model_info{name="cluster",role="shadow",version="2"} 1"#.to_owned(),
-        format!(r#"lockstep_shadow_verdicts_total{{active="inauthentic",shadow="organic"}} {coordinated}"#),
+        format!(r#"lockstep_shadow_verdicts_total{{active="inauthentic",shadow="organic"}} {flagged}"#),
+        format!(r#"lockstep_shadow_verdicts_total{{active="organic",shadow="organic"}} {organic}"#),
         r#"lockstep_shadow_verdicts_total{active="inauthentic",shadow="inauthentic"} 0"#.to_owned(),
-        format!("lockstep_shadow_probability_difference_count {coordinated}"),
-        format!("lockstep_cluster_probability_count {coordinated}"),
+        format!("lockstep_shadow_probability_difference_count {judged}"),
+        format!("lockstep_cluster_probability_count {judged}"),
         "lockstep_drift_training_groups 20".to_owned(),
         r#"lockstep_drift_feature_psi{feature="own_words_share"} 0"#.to_owned(),
     ] {
         assert!(metrics.contains(&format!("{row}\n")), "no {row} in\n{metrics}");
     }
-    assert!(coordinated > 0);
+    assert!(flagged > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

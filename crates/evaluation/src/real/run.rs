@@ -239,6 +239,7 @@ fn why(one: &ClusterMessage) -> String {
         parts.push(match why {
             Why::BestSource => "passes only with its best source".to_owned(),
             Why::OneText => "one text by many accounts".to_owned(),
+            Why::NotPlain => "probable by the model, but its behaviour is not plain".to_owned(),
         });
     }
     if let Some(window) = one.windows.get(one.best_window()) {
