@@ -1,7 +1,9 @@
-use coordination::{AccountRef, Cluster, Finding, SourceNats};
+use std::collections::{BTreeMap, BTreeSet};
+
+use coordination::{AccountRef, Cluster, Finding, Manner, PostRef, SourceNats};
 use proptest::prelude::*;
 
-use super::*;
+use super::{values::handle_shape, *};
 use crate::features::{values, values_by_name};
 use crate::sample::{Dice, cluster};
 
