@@ -9,14 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coordination::{AccountEvidence, Millis, Post};
+use coordination::{Millis, Post};
 use detector::{
     detect::{Detection, RankedAccount},
     input::{Input, Options},
 };
 use messages::cluster::Status;
 use serde::{Deserialize, Serialize};
-use simulator::AccountKey;
+use simulator::{AccountKey, Label};
 
 use crate::{
     EvaluationError,
@@ -184,6 +184,11 @@ impl Account {
                 self.inauthentic.get_or_insert(false);
             }
             "unknown" | "" => {}
+            // The simulator says what kind of innocent group an account is in; that group is no campaign.
+            other if Label::ALL.iter().any(|known| known.as_str() == other) => {
+                self.inauthentic.get_or_insert(false);
+                return Ok(());
+            }
             other => return Err(other.to_owned()),
         }
         if !campaign.is_empty() {
@@ -398,8 +403,7 @@ impl Labels {
     }
 }
 
-/// The order of accounts.csv as scores: equal evidence is an equal score. Accounts without any evidence have none: they come last, all
-/// equal.
+/// The order of accounts.csv as scores: equal evidence is an equal score.
 pub(crate) fn scores(accounts: &[RankedAccount]) -> BTreeMap<AccountKey, f64> {
     let mut rank = 0.0;
     let mut before: Option<&RankedAccount> = None;
@@ -465,18 +469,16 @@ impl fmt::Display for FileTally {
 /// Whether two neighbours of the ranking differ in name only.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
     // What the ranking looks at.
-    let rank = |account: &RankedAccount| {
-        let AccountEvidence { log_e, suspicion, .. } = account.account.evidence;
-        let status = account.cluster.as_ref().map(|(_, status)| *status);
-        (account.probability, status, log_e.unwrap_or(0.0), suspicion)
-    };
+    let flagged =
+        |account: &RankedAccount| account.cluster.as_ref().is_some_and(|(_, status)| *status == Status::Flagged);
+    let rank = |account: &RankedAccount| (flagged(account), account.account.evidence.suspicion);
     rank(x) == rank(y)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coordination::AccountRef;
+    use coordination::{AccountEvidence, AccountRef};
     use scoring::Account;
 
     fn key(id: &str) -> AccountKey {

@@ -76,6 +76,26 @@ pub enum Label {
 }
 
 impl Label {
+    /// All labels.
+    pub const ALL: [Label; 16] = [
+        Self::Organic,
+        Self::Inauthentic,
+        Self::Fandom,
+        Self::Mirror,
+        Self::Giveaway,
+        Self::ShareButton,
+        Self::BreakingNews,
+        Self::LiveEvent,
+        Self::Sport,
+        Self::Newsroom,
+        Self::Legislature,
+        Self::Supporters,
+        Self::Conference,
+        Self::TweetStorm,
+        Self::FanVoting,
+        Self::Cascade,
+    ];
+
     /// The label in lower case, as files have it.
     pub fn as_str(self) -> &'static str {
         match self {
