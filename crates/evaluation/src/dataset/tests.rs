@@ -1,4 +1,7 @@
-use messages::feedback::{Account, SCHEMA_VERSION, Verdict};
+use messages::{
+    cluster::Status,
+    feedback::{Account, SCHEMA_VERSION, Verdict},
+};
 use scoring::Dataset;
 
 use super::*;
@@ -121,15 +124,15 @@ fn what_was_said_of_clusters_with_other_features_is_left_out_and_counted() {
 
 #[test]
 fn one_partner_cannot_turn_a_model_round() {
-    let worlds = ["training", "innocents"];
-    let rows: Vec<Row> =
-        worlds.iter().flat_map(|name| of_world(&World::named(name).unwrap(), name, 1).unwrap()).collect();
-    let rows: Vec<Row> =
-        rows.into_iter().chain(of_world(&World::named("training").unwrap(), "training", 2).unwrap()).collect();
+    let worlds = [("operations", 1), ("openly", 1), ("operations", 2)];
+    let of = |(name, seed)| of_world(&World::named(name).unwrap(), name, seed).unwrap();
+    let rows: Vec<Row> = worlds.into_iter().flat_map(of).collect();
     let options = scoring::Options::new("cluster", "1");
     let honest = scoring::train(&Dataset::split(&rows).rows, &options).unwrap();
     // The poisoner says of everything that is inauthentic that it is not, hundreds of times over in clusters that look the same.
-    let liar = found();
+    let mut liar = found();
+    liar.retain(|_, cluster| cluster.status == Status::Flagged);
+    assert!(!liar.is_empty(), "the test would prove nothing");
     let many: BTreeMap<String, ClusterMessage> = liar
         .values()
         .flat_map(|cluster| {
