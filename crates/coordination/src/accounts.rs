@@ -137,6 +137,11 @@ impl Accounts {
         self.seen.get(&number)
     }
 
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.seen.iter().map(|(number, account)| (*number, account))
+    }
+
     /// What an account is called; nothing for one that was forgotten.
     pub(crate) fn name(&self, number: AccountId) -> AccountRef {
         let account = self.get(number);

@@ -93,19 +93,28 @@ impl Graph {
             let mut community: Vec<u32> = (0..edges.len() as u32).collect();
             let mut total = strength.clone();
             let mut moved_ever = false;
+            // The communities around a node, with the weight of its ties to each, and the place of each there.
+            let mut near: Vec<(u32, f64)> = Vec::new();
+            let mut place: Vec<u32> = vec![u32::MAX; edges.len()];
             // Modularity rises with every move, so this ends; the bound is for sums that differ in the last bit only.
             for _ in 0..100 {
                 let mut moved = false;
                 for node in 0..edges.len() {
                     let own = community[node];
-                    let mut near: Vec<(u32, f64)> = vec![(own, 0.0)];
+                    near.clear();
+                    near.push((own, 0.0));
+                    place[own as usize] = 0;
                     for &(other, weight) in &edges[node] {
                         let of = community[other as usize];
-                        match near.iter_mut().find(|(known, _)| *known == of) {
+                        match near.get_mut(place[of as usize] as usize) {
                             Some((_, sum)) => *sum += weight,
-                            None => near.push((of, weight)),
+                            None => {
+                                place[of as usize] = near.len() as u32;
+                                near.push((of, weight));
+                            }
                         }
                     }
+                    near.iter().for_each(|(of, _)| place[*of as usize] = u32::MAX);
                     total[own as usize] -= strength[node];
                     let gain = |(of, weight): (u32, f64)| weight - total[of as usize] * strength[node] / twice;
                     let stay = gain(near[0]);

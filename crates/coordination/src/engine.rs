@@ -227,28 +227,27 @@ impl Engine {
         ties
     }
 
-    /// Every account with any evidence, in order of platform and id.
+    /// Every account, in order of platform and id.
     pub fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.flush();
-        let State { tracer, uses, network, findings, .. } = &self.state;
+        let State { tracer, network, findings, .. } = &self.state;
         let judged = findings.judged();
-        let suspicion = suspicion(network, uses);
-        let mut all: Vec<AccountEvidence> = suspicion
+        let suspects = suspicion(&tracer.accounts, network, |account| judged.get(&account).map(|(nats, _)| *nats));
+        let mut all: Vec<AccountEvidence> = suspects
             .into_iter()
-            .filter_map(|(number, known)| {
-                let behaviour = &tracer.accounts.get(number)?.behaviour;
+            .map(|(number, known)| {
                 let judged = judged.get(&number);
-                Some(AccountEvidence {
+                AccountEvidence {
                     account: tracer.accounts.name(number),
-                    posts: behaviour.posts,
-                    last_post: behaviour.last_post,
+                    posts: known.posts,
+                    last_post: known.last_post,
                     tie_nats: known.tie_nats,
                     texts: known.texts,
                     copies: known.copies,
                     suspicion: known.suspicion,
                     log_e: judged.map(|(nats, _)| *nats),
                     posterior: judged.map(|(_, posterior)| *posterior),
-                })
+                }
             })
             .collect();
         all.sort_by(|x, y| x.account.cmp(&y.account));

@@ -24,11 +24,13 @@ use crate::{
     uses::{Spans, Uses},
 };
 
-/// A group is named again when it has so many times the trials of the last time, after a day of silence, and after two weeks.
+/// A group is named again when it has so many times the trials of the last time.
 const MORE_TRIALS: f64 = 1.25;
 /// The same of a group that is coordinated, and of one on a single source or that names nobody.
 const MORE_TRIALS_COORDINATED: f64 = 2.0;
 const MORE_TRIALS_OTHERS: f64 = 4.0;
+/// The same after a day of silence, and after two weeks.
+const MORE_TRIALS_LATER: f64 = 1.1;
 const TWO_WEEKS: Millis = 14 * DAY;
 /// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
 const COVERED: f64 = 0.9;
@@ -250,11 +252,12 @@ impl Findings {
                         Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
                         _ => MORE_TRIALS_OTHERS,
                     };
-                    let more = group.trials as f64 >= factor * passed.named_trials as f64;
+                    let more = |factor: f64| group.trials as f64 >= factor * passed.named_trials as f64;
                     let quiet =
                         moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
                     let leaving = moment.leaving.binary_search(id).is_ok();
-                    group.trials > passed.named_trials && (more || quiet || leaving || moment.last)
+                    group.trials > passed.named_trials
+                        && (more(factor) || (quiet && more(MORE_TRIALS_LATER)) || leaving || moment.last)
                 })
             })
             .map(|(id, _)| *id)
@@ -262,7 +265,7 @@ impl Findings {
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
-            if !moment.last && self.is_covered(id, &members) {
+            if self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
                     (passed.named_trials, passed.named_at) = (group.trials, moment.at);
                 }

@@ -34,7 +34,9 @@
 //! # Choices that measurements made
 //!
 //! On real labelled operations the windows of ten minutes and of one minute for the shortest gave the same accounts; a minute also sees simulated
-//! campaigns. A memory of seven days lost paid waves and spun spam that sixty days finds. Habit by source took 17 coordinated innocents of a
+//! campaigns. Ties with another null were tried on the simulated world `proto` (seed 401, 12 campaigns, 20,000 accounts): with popular keys left
+//! out of the chance of a coincidence, 10 campaigns were coordinated and 7,061 innocents with them; with the margins of each source besides,
+//! 4 and 2,551; as it is, 3 and 456. Ties by how soon one account follows another, and bursts by their surprise, found no more. A memory of seven days lost paid waves and spun spam that sixty days finds. Habit by source took 17 coordinated innocents of a
 //! parliament's half year to 6 and left every operation as it was. A reply under which an account repeats its own words counts for nothing: such
 //! posts hid a spam campaign. Dense simulated worlds are this engine's weak side: the first design's test, which this one replaces, found
 //! nearly all campaigns there and this one a third.

@@ -19,7 +19,7 @@ use crate::{
     hash::Map,
     params::{DAY, HOUR, Params},
     post::Millis,
-    uses::{Key, KeyId, KeyName, Spans, Uses},
+    uses::{KeyId, KeyName, Spans, Uses},
 };
 
 /// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
@@ -98,6 +98,26 @@ impl Shared {
     }
 }
 
+/// Uses in order of time that lie within a width of a moment.
+#[derive(Default)]
+struct Window {
+    first: usize,
+    end: usize,
+}
+
+impl Window {
+    /// How many lie around a moment that is no earlier than the last.
+    fn move_to(&mut self, at: Millis, width: Millis, time: impl Fn(usize) -> Option<Millis>) -> usize {
+        while time(self.end).is_some_and(|then| then <= at + width) {
+            self.end += 1;
+        }
+        while self.first < self.end && time(self.first).is_some_and(|then| then < at - width) {
+            self.first += 1;
+        }
+        self.end - self.first
+    }
+}
+
 /// Since when posts are judged.
 fn look_back(members: &[AccountId], uses: &Uses) -> Millis {
     let newest = uses.newest();
@@ -122,7 +142,6 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
     let since = look_back(members, uses);
     let shared = Shared::new(members, uses, since);
     let (mut from, mut until) = (Millis::MAX, Millis::MIN);
-    let mut todo: Vec<AccountId> = members.iter().copied().filter(|member| uses.account(*member).is_some()).collect();
     for (id, by) in shared.keys() {
         let Some(key) = uses.key(id) else { continue };
         let width = width(key.name.kind);
@@ -130,59 +149,76 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
             from = from.min(pair[0].0);
             until = until.max(pair[1].0);
         }
-        let mut done = Millis::MIN;
-        for &(at, _) in by {
-            if key.name.kind != TraceKind::Text && key.between(at - width, at + width) > params.popular + by.len() {
-                continue; // more accounts outside than can say anything
-            }
-            let first = key.uses.partition_point(|(then, _)| *then < (at - width).max(done));
-            let near = key.uses.range(first..).take_while(|(then, _)| *then <= at + width);
-            todo.extend(near.map(|(_, account)| *account));
-            done = at + width + 1;
-        }
     }
-    todo.sort_unstable();
-    todo.dedup();
     if from > until {
         return None;
     }
     let (from, until) = (since.max(from - DAY), until + DAY);
-    let outcome = |by: &[(Millis, AccountId)], key: &Key, at: Millis, account: AccountId| -> TrialOutcome {
+    // What everybody's uses of the members' keys gave.
+    let mut gave: Vec<(AccountId, Millis, TrialOutcome, KeyId)> = Vec::new();
+    for (id, by) in shared.keys() {
+        let Some(key) = uses.key(id) else { continue };
         let width = width(key.name.kind);
-        let (first, last) =
-            (by.partition_point(|(then, _)| *then < at - width), by.partition_point(|(then, _)| *then <= at + width));
-        let own = by[first..last].iter().filter(|(_, member)| *member == account).count();
-        let inside = last - first - own;
-        if inside == 0 {
-            return TrialOutcome::Nothing;
-        }
-        let all = key.between(at - width, at + width) - 1;
-        rarity(key.name.kind, all.saturating_sub(inside), accounts, params.popular)
-    };
-    // Each judged account's posts: outcome and the key that gave it.
-    let mut posts: Vec<(AccountId, Vec<(TrialOutcome, KeyId)>)> = Vec::new();
-    for account in todo {
-        let Some(known) = uses.account(account) else { continue };
-        let mut found = Vec::new();
-        for (at, keys) in known.since(from).take_while(|(at, _)| *at <= until) {
-            let mut best = (TrialOutcome::Nothing, 0);
-            for id in keys {
-                let by = shared.of(*id);
-                if by.is_empty() {
+        // All windows move forward: over the key's uses, and over the members' among them.
+        let mut next = key.uses.partition_point(|(then, _)| *then < from);
+        let before = key.uses.partition_point(|(then, _)| *then < from - width);
+        let (mut all, mut inside) = (Window { first: before, end: before }, Window::default());
+        for &(at, _) in by {
+            if key.name.kind != TraceKind::Text && key.between(at - width, at + width) > params.popular + by.len() {
+                continue; // more accounts outside than can say anything
+            }
+            next += key.uses.range(next..).take_while(|(then, _)| *then < at - width).count();
+            let end = (at + width).min(until);
+            for &(then, account) in key.uses.range(next..).take_while(|(then, _)| *then <= end) {
+                next += 1;
+                let inside = inside.move_to(then, width, |place| by.get(place).map(|(at, _)| *at));
+                // An account uses a key once in a window, so that only a member's use is itself among the members'.
+                let inside = inside.saturating_sub(usize::from(is_member(account)));
+                if inside == 0 {
                     continue;
                 }
-                let Some(key) = uses.key(*id) else { continue };
-                let outcome = outcome(by, key, *at, account);
-                if outcome < best.0 {
-                    best = (outcome, *id);
+                let all = all.move_to(then, width, |place| key.uses.get(place).map(|(at, _)| *at)) - 1;
+                let outcome = rarity(key.name.kind, all.saturating_sub(inside), accounts, params.popular);
+                if outcome != TrialOutcome::Nothing {
+                    gave.push((account, then, outcome, id));
                 }
             }
-            found.push(best);
-        }
-        if !found.is_empty() {
-            posts.push((account, found));
         }
     }
+    gave.sort_unstable();
+    // Each judged account's posts: outcome and the key that gave it.
+    let mut posts: Vec<(AccountId, Vec<(TrialOutcome, KeyId)>)> = Vec::new();
+    let mut judge = |account: AccountId, gave: &[(AccountId, Millis, TrialOutcome, KeyId)]| {
+        let Some(known) = uses.account(account) else { return };
+        let first = known.posts.partition_point(|(at, _)| *at < from);
+        let end = known.posts.partition_point(|(at, _)| *at <= until);
+        let mut found = vec![(TrialOutcome::Nothing, 0, 0); end.saturating_sub(first)];
+        for &(_, at, outcome, key) in gave {
+            let start = known.posts.partition_point(|(posted, _)| *posted < at);
+            // More than one post may bear the same time, but an account's use of a key is remembered of one of them at any time.
+            let same = known.posts.range(start..).take_while(|(posted, _)| *posted == at).zip(start..);
+            let of = same.filter_map(|((_, keys), post)| Some((post, keys.iter().position(|known| *known == key)?)));
+            let Some((post, place)) = of.map(|(post, place)| (post.wrapping_sub(first), place)).next() else {
+                continue;
+            };
+            // Of equal ones the first in the post.
+            if let Some(best) = found.get_mut(post).filter(|best| (outcome, place) < (best.0, best.1)) {
+                *best = (outcome, place, key);
+            }
+        }
+        if !found.is_empty() {
+            posts.push((account, found.into_iter().map(|(outcome, _, key)| (outcome, key)).collect()));
+        }
+    };
+    let mut by_account = gave.chunk_by(|x, y| x.0 == y.0).peekable();
+    for &member in members {
+        // Members count whatever they did.
+        while let Some(one) = by_account.next_if(|one| one[0].0 < member) {
+            judge(one[0].0, one);
+        }
+        judge(member, by_account.next_if(|one| one[0].0 == member).unwrap_or_default());
+    }
+    by_account.for_each(|one| judge(one[0].0, one));
     let count = |found: &[(TrialOutcome, KeyId)]| {
         let mut counts = [0u32; 5];
         found.iter().for_each(|(outcome, _)| counts[*outcome as usize] += 1);

@@ -313,7 +313,11 @@ impl Network {
                         self.neighbours.entry(pair.0).or_default().push(pair.1);
                         self.neighbours.entry(pair.1).or_default().push(pair.0);
                     }
-                    if before.is_none_or(|before| before.keys != edge.keys) {
+                    // A tie that is only a little stronger changes no group.
+                    let class = |edge: &Edge| {
+                        (edge.keys.ilog2(), STRONG.iter().take_while(|least| edge.nats >= **least).count())
+                    };
+                    if before.is_none_or(|before| class(&before) != class(&edge)) {
                         self.changed.extend([pair.0, pair.1]);
                     }
                 }

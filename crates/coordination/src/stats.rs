@@ -113,13 +113,21 @@ pub struct AccountEvidence {
     pub texts: u32,
     /// See `texts`.
     pub copies: u32,
-    /// How much it acts like others for one so active: it ranks the accounts of one stream, and is neither nats nor a probability. The
-    /// engine's `ranking` has the formula.
+    /// What speaks for it, less what accounts as active have on average: the evidence of naming, its strongest ties and its copies. It
+    /// ranks the accounts of one stream, and is neither nats nor a probability; it may be negative. The engine's `ranking` has the
+    /// formula.
     pub suspicion: f64,
     /// Evidence, in nats, that it belongs to the group that names it most strongly; `None` where none judged it.
     pub log_e: Option<f64>,
     /// The probability, by that naming, that it belongs to the group.
     pub posterior: Option<f64>,
+}
+
+impl AccountEvidence {
+    /// Whether there is anything to say of the account beside its number of posts.
+    pub fn any(&self) -> bool {
+        self.tie_nats > 0.0 || self.copies > 0 || self.log_e.is_some()
+    }
 }
 
 impl Stats {

@@ -55,7 +55,7 @@ pub struct Detection {
     pub tellings: Vec<Telling>,
     /// All ties, strongest first.
     pub ties: Vec<Tie>,
-    /// Every account with any evidence, the most suspect first.
+    /// Every account: those of flagged clusters first, then the most suspect.
     pub accounts: Vec<RankedAccount>,
     /// What was read.
     pub counts: Counts,
@@ -204,7 +204,7 @@ pub fn detect(
 }
 
 /// What was found at the end of a stream, in order: the clusters that stand, flagged first and the strongest first, then near misses, nearest
-/// to their bar first; and every account with any evidence, the most suspect first. With a model of accounts, each has a probability.
+/// to their bar first; and every account, those of flagged clusters first, then the most suspect.
 pub fn ranked(
     mut clusters: Vec<ClusterMessage>,
     accounts: Vec<AccountEvidence>,
@@ -248,8 +248,8 @@ pub fn without_crowd(cluster: &ClusterMessage) -> bool {
     cluster.windows.iter().any(|window| window.crowd.iter().sum::<u64>() < CROWD)
 }
 
-/// By probability, where there is a model of accounts. Of equals, and without a model: those in a cluster first, by status, then by the
-/// evidence of naming, and by suspicion.
+/// Those that a flagged cluster names first, then by suspicion, from which activity is divided out. A model of accounts gives those a
+/// probability of which there is anything to say.
 fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Option<&Model>) -> Vec<RankedAccount> {
     let mut named = HashMap::new();
     for cluster in clusters {
@@ -283,21 +283,17 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Opti
             let account = Account { evidence, cluster };
             let names = found.filter(|(cluster, _)| cluster.status != Status::NearMiss);
             let cluster = names.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
+            let model = model.filter(|_| account.evidence.any() || account.cluster.is_some());
             let probability = model.map(|model| model.verdict_on_account(&account).probability);
             RankedAccount { account, cluster, probability }
         })
         .collect();
     ranked.sort_by(|x, y| {
-        let probability = y.probability.unwrap_or(0.0).total_cmp(&x.probability.unwrap_or(0.0));
-        let status = |ranked: &RankedAccount| ranked.cluster.as_ref().map_or(usize::MAX, |(_, status)| class(*status));
-        let status = status(x).cmp(&status(y));
+        let flagged =
+            |ranked: &RankedAccount| ranked.cluster.as_ref().is_some_and(|(_, status)| *status == Status::Flagged);
+        let flagged = flagged(y).cmp(&flagged(x));
         let (x, y) = (&x.account.evidence, &y.account.evidence);
-        let log_e = |account: &AccountEvidence| account.log_e.unwrap_or(0.0);
-        probability
-            .then(status)
-            .then(log_e(y).total_cmp(&log_e(x)))
-            .then(y.suspicion.total_cmp(&x.suspicion))
-            .then_with(|| x.account.cmp(&y.account))
+        flagged.then(y.suspicion.total_cmp(&x.suspicion)).then_with(|| x.account.cmp(&y.account))
     });
     ranked
 }

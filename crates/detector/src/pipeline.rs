@@ -186,7 +186,7 @@ impl Pipeline {
         self.engine.ties()
     }
 
-    /// Accounts with any evidence, in order of platform and id.
+    /// Every account, in order of platform and id.
     pub(crate) fn accounts(&mut self) -> Vec<AccountEvidence> {
         self.engine.accounts()
     }

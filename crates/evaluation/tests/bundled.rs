@@ -8,7 +8,8 @@
 //! lockstep models promote account 2 --models models
 //! ```
 //!
-//! The worlds run through the engine once for all three, on as many threads as there are cores.
+//! The worlds run through the engine once for all three, on as many threads as there are cores. With `UPDATE_MODELS=1` they are written
+//! instead of compared; run it twice then, because the model of accounts is trained with the scores of the model of clusters.
 
 use std::{
     fs,
@@ -51,7 +52,14 @@ fn found() -> (Vec<Row>, Accounts) {
 /// Trains again and holds the files against those that are bundled.
 fn again(rows: &[Row], options: &Options) {
     let dir = tempfile::tempdir().unwrap();
-    let made = train(rows, options).unwrap().save(dir.path()).unwrap();
+    let trained = train(rows, options).unwrap();
+    if std::env::var_os("UPDATE_MODELS").is_some() {
+        let old = models().join(&options.name).join(&options.version);
+        fs::remove_dir_all(&old).unwrap();
+        trained.save(&models()).unwrap();
+        return;
+    }
+    let made = trained.save(dir.path()).unwrap();
     let bundled = models().join(&options.name).join(&options.version);
     for file in ["model.json", "manifest.json", "card.md"] {
         let (made, bundled) = (fs::read_to_string(made.join(file)).unwrap(), bundled.join(file));

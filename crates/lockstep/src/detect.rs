@@ -34,9 +34,10 @@ const SHOWN: u64 = 5;
 ///   clusters.jsonl     one cluster a line, with its evidence and verdict
 ///   near_misses.jsonl  groups that did not pass the test and came close, nearest to their bar first; they name nobody
 ///   ties.csv           pairs of accounts that have more in common than chance explains
-///   accounts.csv       every account with any evidence, the most suspect first; probability is what the model of accounts
-///                      says of the account itself (of its group: clusters.jsonl), from its evidence and its group alone;
-///                      log_e and posterior are of the group that names it, suspicion ranks accounts of one file only
+///   accounts.csv       every account: those of flagged groups first, then by suspicion, which is the evidence less what
+///                      accounts as active have on average, and ranks accounts of one file only; probability is what the
+///                      model of accounts says of the account itself (of its group: clusters.jsonl), from its evidence and
+///                      its group alone; log_e and posterior are of the group that names it
 ///   report.html        the same to look at; one file, needs no network
 ///   summary.json       the numbers
 ///   rejected.jsonl     lines that could not be read, with the reason (only where there are some)

@@ -86,6 +86,9 @@ impl Seen {
         let truth: HashMap<&AccountKey, &AccountTruth> =
             self.truth.accounts.iter().map(|known| (&known.account, known)).collect();
         let row = |ranked: &RankedAccount| {
+            if !ranked.account.evidence.any() && ranked.account.cluster.is_none() {
+                return None;
+            }
             let account = key(&ranked.account.evidence.account);
             let known = truth.get(&account)?;
             let origin = Origin {
