@@ -265,7 +265,7 @@ impl Findings {
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
-            if self.is_covered(id, &members) {
+            if !moment.last && self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
                     (passed.named_trials, passed.named_at) = (group.trials, moment.at);
                 }

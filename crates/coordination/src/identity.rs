@@ -60,21 +60,31 @@ impl Identities {
         leaving: impl Fn(&Campaign) -> bool,
         name: impl Fn(AccountId) -> String,
     ) -> Vec<(usize, Identity)> {
+        let alike: Vec<Vec<(u32, usize)>> = campaigns.iter().map(|campaign| self.alike(campaign, params)).collect();
+        // Each identity goes to the campaign that it resembles most, so that campaigns that overlap do not take theirs from each other.
+        let mut pairs: Vec<(f64, u32, usize)> = Vec::new();
+        for (place, alike) in alike.iter().enumerate() {
+            let size = campaigns[place].members.len();
+            pairs.extend(alike.iter().map(|&(known, both)| {
+                let either = self.known[known as usize].members.len() + size - both;
+                (both as f64 / either as f64, known, place)
+            }));
+        }
+        pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)).then(x.2.cmp(&y.2)));
+        let mut owner: Map<u32, usize> = Map::default();
+        let mut has: Set<usize> = Set::default();
+        for (_, known, place) in pairs {
+            if !owner.contains_key(&known) && has.insert(place) {
+                owner.insert(known, place);
+            }
+        }
         let mut taken: Set<u32> = Set::default();
         let mut news = Vec::new();
         for (place, campaign) in campaigns.iter().enumerate() {
-            let mut both: Map<u32, usize> = Map::default();
-            for member in &campaign.members {
-                self.of.get(member).into_iter().flatten().for_each(|known| *both.entry(*known).or_insert(0) += 1);
-            }
-            let mut alike: Vec<(u32, usize)> = both.into_iter().collect();
-            alike.retain(|(known, both)| {
-                let smaller = self.known[*known as usize].members.len().min(campaign.members.len());
-                *both as f64 >= params.same_campaign * smaller as f64
-            });
-            alike.sort_unstable();
-            // The oldest identity goes on, the others are absorbed; what split from one that goes on elsewhere is a new one.
-            let free: Vec<(u32, usize)> = alike.iter().filter(|(known, _)| !taken.contains(known)).copied().collect();
+            // Of those that are its own or nobody's the oldest goes on, the others are absorbed; what split from one that goes on elsewhere
+            // is a new one.
+            let mine = |known: &u32| owner.get(known).is_none_or(|of| *of == place) && !taken.contains(known);
+            let free: Vec<(u32, usize)> = alike[place].iter().filter(|(known, _)| mine(known)).copied().collect();
             let Some((&(oldest, both), absorbed)) = free.split_first() else {
                 let id = self.new_id(campaign, now, &name);
                 let known = Known {
@@ -123,6 +133,21 @@ impl Identities {
             news.push((place, self.identity(oldest, gone)));
         }
         news
+    }
+
+    /// Identities whose accounts are half of the smaller's in common with a campaign's, and how many those are; the oldest first.
+    fn alike(&self, campaign: &Campaign, params: &Params) -> Vec<(u32, usize)> {
+        let mut both: Map<u32, usize> = Map::default();
+        for member in &campaign.members {
+            self.of.get(member).into_iter().flatten().for_each(|known| *both.entry(*known).or_insert(0) += 1);
+        }
+        let mut alike: Vec<(u32, usize)> = both.into_iter().collect();
+        alike.retain(|(known, both)| {
+            let smaller = self.known[*known as usize].members.len().min(campaign.members.len());
+            *both as f64 >= params.same_campaign * smaller as f64
+        });
+        alike.sort_unstable();
+        alike
     }
 
     fn identity(&self, number: u32, absorbed: Vec<String>) -> Identity {
@@ -196,6 +221,28 @@ mod tests {
         assert_eq!((split[0].0.as_str(), split[0].1), (a.as_str(), 4));
         assert_ne!(split[1].0, b);
         assert_eq!(see(6, &[&[2, 3, 4, 5], &[11, 12, 13]]), [], "nothing new to say");
+    }
+
+    #[test]
+    fn campaigns_that_overlap_keep_their_identities() {
+        let mut known = Identities::default();
+        let params = Params::default();
+        let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32)> {
+            let all: Vec<Campaign> = sets.iter().map(|set| campaign(Finding::Coordinated, set)).collect();
+            let news = known.update(&all, &params, now, false, |_| false, |m| m.to_string());
+            news.into_iter().map(|(_, i)| (i.id, i.version)).collect()
+        };
+        let (part, whole): (&[u32], &[u32]) = (&[1, 2, 3, 4], &[1, 2, 3, 4, 5, 6, 7, 8]);
+        let first = see(1, &[part]);
+        let both = see(2, &[part, whole]);
+        assert_eq!(both.len(), 1, "the whole is new beside its part");
+        assert_ne!(both[0].0, first[0].0);
+        for now in 3..6 {
+            assert_eq!(see(now, &[part, whole]), [], "neither takes the other's");
+            assert_eq!(see(now, &[whole, part]), [], "in whatever order they come");
+        }
+        // Once one of them is gone, the oldest goes on.
+        assert_eq!(see(6, &[whole]), [(first[0].0.clone(), 2)]);
     }
 
     #[test]

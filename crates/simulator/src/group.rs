@@ -96,7 +96,9 @@ struct Taken {
 impl<'w> Concert<'w> {
     fn prepare(scene: &mut Scene<'_>, plan: &'w Group, name: String, mut draw: Draw) -> Self {
         let shares: Vec<f64> = scene.world.platforms.iter().map(|platform| platform.share).collect();
-        let platform = draw.weighted(&shares).unwrap_or(0);
+        let drawn = draw.weighted(&shares).unwrap_or(0);
+        let named = |name: &String| scene.world.platforms.iter().position(|platform| platform.name == *name);
+        let platform = plan.platform.as_ref().and_then(named).unwrap_or(drawn);
         let community = draw.below(scene.communities.len());
         let voices: Vec<u32> = (0..plan.voices).map(|_| scene.source(&mut draw, community, true)).collect();
         let leaders: Vec<u32> = match plan.leaders {

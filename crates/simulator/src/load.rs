@@ -395,6 +395,10 @@ impl World {
     /// Checks a group in concert.
     fn check_group(&self, group: &Group, place: usize) -> Result<(), WorldError> {
         let key = |name: &str| format!("group[{place}].{name}");
+        if let Some(name) = &group.platform {
+            let known = self.platforms.iter().any(|platform| platform.name == *name);
+            rule(known, key("platform"), name, "must name a platform of this world")?;
+        }
         let within = |name: &str, range: Range, least: f64, most: f64, says: &'static str| {
             rule(range.low >= least, key(name), range.low, says)?;
             rule(range.high <= most, key(name), range.high, says)

@@ -334,6 +334,9 @@ pub struct Group {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// Where it acts; drawn by the platforms' shares where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Copies.
     #[serde(default = "one_copy")]
     pub copies: usize,

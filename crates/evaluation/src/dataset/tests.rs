@@ -124,7 +124,8 @@ fn what_was_said_of_clusters_with_other_features_is_left_out_and_counted() {
 
 #[test]
 fn one_partner_cannot_turn_a_model_round() {
-    let worlds = [("operations", 1), ("openly", 1), ("operations", 2)];
+    let worlds =
+        [("training", 1), ("operations", 1), ("openly", 1), ("innocents", 1), ("training", 2), ("operations", 2)];
     let of = |(name, seed)| of_world(&World::named(name).unwrap(), name, seed).unwrap();
     let rows: Vec<Row> = worlds.into_iter().flat_map(of).collect();
     let options = scoring::Options::new("cluster", "1");
