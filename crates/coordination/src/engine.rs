@@ -20,8 +20,6 @@ use crate::{
     uses::{Trial, Uses},
 };
 
-/// A group that has passed stays without a post so many times as long as one that has not.
-const PASSED_STAY: Millis = 26;
 /// Posts that are gathered before the shards are put to work.
 const BATCH: usize = 4_096;
 
@@ -321,17 +319,19 @@ impl Engine {
             self.executor.run(jobs.collect());
         }
         let mut groups = Groups(shards);
-        let mut gone: Vec<GroupId> = groups
-            .ids()
-            .into_iter()
-            .filter(|id| {
-                groups.get(*id).is_some_and(|group| {
-                    // Silence changes nothing of what was told: such a group stays for the end of the stream, within a year.
-                    let times = if findings.has_passed(*id) { PASSED_STAY } else { 1 };
-                    at - group.touched > params.candidate_retention.saturating_mul(times)
-                })
-            })
-            .collect();
+        let silent = |groups: &Groups<'_>, id: GroupId| groups.get(id).map_or(0, |group| at - group.touched);
+        let (mut passed, others): (Vec<GroupId>, Vec<GroupId>) =
+            groups.ids().into_iter().partition(|id| findings.has_passed(*id));
+        let mut gone = others;
+        gone.retain(|id| silent(&groups, *id) > params.candidate_retention);
+        // Silence changes nothing of what was told: groups that have passed stay to the end of the stream, unless they are too many.
+        let surplus = passed.len().saturating_sub(params.limits.candidates);
+        if surplus > 0 {
+            passed.sort_by_key(|id| (std::cmp::Reverse(silent(&groups, *id)), *id));
+            stats.evicted.candidates += surplus as u64;
+            gone.extend(passed.into_iter().take(surplus));
+            gone.sort_unstable();
+        }
         let moment = Moment {
             at,
             last,

@@ -68,7 +68,8 @@ pub struct Limits {
     pub ties: usize,
     /// Texts that can be found repeated; the oldest go first.
     pub texts: usize,
-    /// Living candidates; of those that have not passed, those with the least evidence go first.
+    /// Living candidates; of those that have not passed, those with the least evidence go first. So many that have passed may stay besides;
+    /// of them the longest silent go first.
     pub candidates: usize,
     /// Accounts; of those in no living candidate, the longest silent go first.
     pub accounts: usize,

@@ -148,6 +148,22 @@ fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
 }
 
 #[test]
+fn years_of_silence_change_nothing_of_what_was_told() {
+    let mut dice = Dice(2);
+    let mut posts = crowd(&mut dice);
+    posts.extend(copiers("op", 10, 12, &mut dice));
+    let before = run(&sorted(posts.clone()));
+    let late = |n: Millis| {
+        post(format!("late-{n}"), "stranger".into(), 3 * 365 * DAY + n * 40 * DAY, format!("https://late{n}.example/"))
+    };
+    posts.extend((0..3).map(late));
+    let after = run(&sorted(posts));
+    assert_eq!(after.len(), 1, "{after:#?}");
+    assert_eq!((after[0].finding, after[0].flagged, &after[0].id), (Finding::Coordinated, true, &before[0].id));
+    assert_eq!(names(&after[0]), names(&before[0]));
+}
+
+#[test]
 fn a_text_of_many_accounts_is_told_as_a_count() {
     let mut dice = Dice(3);
     let mut posts = crowd(&mut dice);

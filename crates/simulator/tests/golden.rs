@@ -27,7 +27,7 @@ macro_rules! golden {
 }
 
 golden! {
-    demo "cef58f1b08c86aa77a08a3adc6dfcdeb09b6edd1e4db13a688e3ceb4d1f5f09f"
+    demo "948f768a61169b821bb3cfc8d469c958bf6be92386ffa4468483206e9c7bbd30"
     prototype "f379980c23e1a71693cf4681d6540524c83f0d4af644ba2add58f6c2eb33686a"
     training "1af1ae211aa60d0fc0d63af723724dcd3cb98342d635b97c10554df06e391247"
     lookalikes "28b04906e218ef85454e8105db24d4ba043763b82c5c07f6d05246b5ac6bf847"

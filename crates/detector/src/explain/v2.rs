@@ -167,7 +167,12 @@ fn check_shape(message: &ClusterMessage, contradictions: &mut Vec<String>) {
             contradictions.push(format!("status: is {status}, {what}"));
         }
     };
-    wrong(message.why.is_some() == (message.status == Status::SingleSource), "which does not go with its `why`");
+    let goes = match message.why {
+        None => message.status != Status::SingleSource,
+        Some(Why::BestSource | Why::OneText) => message.status == Status::SingleSource,
+        Some(Why::NotPlain) => message.status == Status::Coordinated,
+    };
+    wrong(goes, "which does not go with its `why`");
     let one_text = message.why == Some(Why::OneText);
     let judged = message.status != Status::NearMiss && !one_text;
     let verdict = [message.score.is_some(), message.probability.is_some(), message.model.is_some()];

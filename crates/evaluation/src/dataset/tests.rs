@@ -124,8 +124,7 @@ fn what_was_said_of_clusters_with_other_features_is_left_out_and_counted() {
 
 #[test]
 fn one_partner_cannot_turn_a_model_round() {
-    let worlds =
-        [("training", 1), ("operations", 1), ("openly", 1), ("innocents", 1), ("training", 2), ("operations", 2)];
+    let worlds = [("training", 1), ("operations", 1), ("innocents", 1), ("operations", 2)];
     let of = |(name, seed)| of_world(&World::named(name).unwrap(), name, seed).unwrap();
     let rows: Vec<Row> = worlds.into_iter().flat_map(of).collect();
     let options = scoring::Options::new("cluster", "1");
@@ -134,17 +133,19 @@ fn one_partner_cannot_turn_a_model_round() {
     let mut liar = found();
     liar.retain(|_, cluster| cluster.status == Status::Flagged);
     assert!(!liar.is_empty(), "the test would prove nothing");
+    let others = rows.iter().map(|row| row.origin.weight).sum::<f64>();
+    let copies = (4.0 * others) as usize / liar.len() + 1;
     let many: BTreeMap<String, ClusterMessage> = liar
         .values()
+        .map(|cluster| ClusterMessage { evidence: Vec::new(), ties: Vec::new(), ..cluster.clone() })
         .flat_map(|cluster| {
-            (0..120).map(|n| {
+            (0..copies).map(move |n| {
                 let id = format!("{}-{n}", cluster.cluster_id);
                 (id.clone(), ClusterMessage { cluster_id: id, ..cluster.clone() })
             })
         })
         .collect();
     let words: Vec<Feedback> = many.keys().map(|id| word(id, "poisoner", Verdict::Rejected, None, 1)).collect();
-    let others = rows.iter().map(|row| row.origin.weight).sum::<f64>();
     let train = |cap: f64| {
         let heard = of_feedback(&many, &words, &Trust { cap, ..Trust::default() }, others, "service");
         let weight: f64 = heard.rows.iter().map(|row| row.origin.weight).sum();

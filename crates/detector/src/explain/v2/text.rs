@@ -41,6 +41,13 @@ impl Explanation {
                 self.accounts as u64 + self.unlisted.accounts
             );
         }
+        if self.why == Some(Why::NotPlain) {
+            writeln!(
+                f,
+                "NOT PLAIN: by the model's probability the group is inauthentic, but what it does is not plain: fewer than two in five of its posts\n\
+                 repeat members' own words, and half of those who use a thing take longer than a minute. So it is coordinated and not flagged."
+            )?;
+        }
         if self.why == Some(Why::BestSource) {
             writeln!(
                 f,
