@@ -87,7 +87,7 @@ fn run(case: &str, method: &str) {
                 engine.on_post(at, &post, &mut clusters);
             }
             engine.finish(&mut clusters);
-            ties += engine.ties(1).len() as u64;
+            ties += engine.ties().len() as u64;
         }
         "coortweet" => {
             let mut shares = Shares::default();

@@ -1,9 +1,9 @@
 //! The outcome test of one group: does it repeat itself more than everybody else does, and more than the people around it do?
 //!
 //! Each post has one outcome against a group, in each window: the rarest thing in it that *another* member used within the window before.
-//! The group bets on the outcomes that it has had more often than the null says. With g = (own earlier trials with the outcome + 1/2) / (all
-//! + 5/2), and h = 2 max(c, d), c the rate of everybody else's posts since the group's birth or in the last six hours, d that of the
-//! people near it, a member's post multiplies the window's e-value by g / h, at most e^4, if its outcome is bet on; else by
+//! The group bets on the outcomes that it has had more often than the null says. g is (own earlier trials with the outcome, and 1/2, of all,
+//! and 5/2), and h is 2 max(c, d): c the rate of everybody else's posts since the group's birth or in the last six hours, d that of the
+//! people near it. A member's post multiplies the window's e-value by g / h, at most e^4, if its outcome is bet on; else by
 //! (1 - sum g) / (1 - sum h) over the outcomes bet on, if that is less than 1. The bets are chosen before the post is seen. If every
 //! outcome's chance given the past is at most h, the expected factor is at most 1, so that the product is a test martingale.
 
@@ -49,7 +49,7 @@ pub(crate) fn rarity(kind: TraceKind, outside: usize, accounts: f64, popular: us
     let outside_f = outside as f64;
     if kind == TraceKind::Text {
         TrialOutcome::OwnWords
-    } else if outside_f <= f64::max(2.0, f64::min(10.0, 0.001 * accounts)) {
+    } else if outside_f <= (0.001 * accounts).clamp(2.0, 10.0) {
         TrialOutcome::Rare
     } else if outside_f <= f64::min(100.0, 0.01 * accounts) {
         TrialOutcome::Middling
@@ -467,11 +467,11 @@ impl Group {
         }
         let of_late = self.past.front().map(|(_, rates)| *rates).unwrap_or_default();
         for window in 0..3 {
-            for outcome in 0..BETS {
+            for (outcome, reference) in REFERENCE.into_iter().enumerate().take(BETS) {
                 let rate = |since: &Rates| -> f64 {
                     let x = (self.rates.crowd[window][outcome] - since.crowd[window][outcome]) as f64;
                     let n = (self.rates.crowd_posts - since.crowd_posts) as f64;
-                    let crowd = (x + IMAGINED * REFERENCE[outcome]) / (n + IMAGINED);
+                    let crowd = (x + IMAGINED * reference) / (n + IMAGINED);
                     let (y, m) = (
                         self.rates.near[window][outcome] - since.near[window][outcome],
                         self.rates.near_posts - since.near_posts,

@@ -77,7 +77,8 @@ pub(crate) struct Key {
     pub name: Arc<KeyName>,
     /// By time; every account is in it once.
     pub uses: VecDeque<(Millis, AccountId)>,
-    /// The posts of these uses, for texts only.
+    /// The posts of these uses, for texts only; in a box, because most keys are no texts.
+    #[expect(clippy::box_collection, reason = "a key without posts is smaller so")]
     posts: Option<Box<VecDeque<Arc<str>>>>,
 }
 
