@@ -1,6 +1,9 @@
 //! What is found: which groups pass, whom they name, and what is told of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +11,8 @@ use crate::{
     accounts::{AccountId, Accounts},
     campaigns::{Campaign, Standing, campaigns},
     cluster::{
-        Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie, TraceKind, WINDOWS,
-        WindowSum,
+        AccountRef, Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie,
+        TraceKind, WINDOWS, WindowSum,
     },
     engine::Judge,
     error_control::e_lond_bar,
@@ -232,6 +235,8 @@ impl Findings {
                     told: false,
                 });
                 (passed.finding, passed.terms, passed.named_trials) = (finding, terms, 0);
+                // It may not be named again at once, and what is told of it must have been judged as what it is now.
+                passed.judge(moment.judge);
             }
         }
         some
@@ -448,6 +453,7 @@ impl Findings {
         cluster.candidates_tested = moment.proposed;
         let mut named: Map<AccountId, (usize, &Judged)> = Map::default();
         let own: Vec<AccountId> = self.passed.get(&best)?.members();
+        let own_names: BTreeSet<AccountRef> = cluster.members.iter().map(|member| member.account.clone()).collect();
         for id in others {
             let passed = self.passed.get(id)?;
             let first = cluster.namings.len();
@@ -466,7 +472,11 @@ impl Findings {
         cluster.members.extend(elsewhere);
         cluster.members.sort_by(|x, y| y.log_e.total_cmp(&x.log_e).then_with(|| x.account.cmp(&y.account)));
         if !others.is_empty() {
-            cluster.ties = ties(&campaign.members, moment);
+            // The ties of its own group are those that the judge saw.
+            let mut more = ties(&campaign.members, moment);
+            more.retain(|tie| !own_names.contains(&tie.a) || !own_names.contains(&tie.b));
+            cluster.ties.extend(more);
+            sort_ties(&mut cluster.ties);
         }
         keep_used_namings(&mut cluster);
         cluster.id = identity.id;
