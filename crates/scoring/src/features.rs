@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 pub use account::{ACCOUNT_FEATURES, Account, Named};
 pub use cluster::FEATURES;
+pub(crate) use cluster::half_span_s;
 
 /// One property of behaviour.
 #[derive(Debug, Clone, Copy)]

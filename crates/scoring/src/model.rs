@@ -272,19 +272,17 @@ pub enum ModelError {
 /// on a few posts.
 const LEAST_OWN_WORDS: f64 = 0.4;
 const IMAGINED: [f64; 2] = [10.0, 50.0];
-/// Most seconds between members' uses of a thing, in half of all cases.
-const MOST_DELAY_S: f64 = 60.0;
+/// Most seconds until half of the members who use a thing have used it, for half of the things.
+const MOST_HALF_SPAN_S: f64 = 60.0;
 
 /// Whether a group's behaviour is plain; see [`Model::verdict`].
-fn is_plain(cluster: &Cluster, values: &[Option<f64>]) -> bool {
-    let delay = features::FEATURES.iter().position(|feature| feature.name == "delay_p50");
-    let delay = delay.and_then(|place| values.get(place).copied().flatten());
+fn is_plain(cluster: &Cluster) -> bool {
     let own_words = |window: &coordination::WindowSum| {
         let posts: u64 = window.group.iter().sum();
         (window.group[0] as f64 + IMAGINED[0]) / (posts as f64 + IMAGINED[1])
     };
     cluster.windows.iter().any(|window| own_words(window) >= LEAST_OWN_WORDS)
-        || delay.is_some_and(|log| log <= (1.0 + MOST_DELAY_S).log10())
+        || features::half_span_s(cluster).is_some_and(|seconds| seconds <= MOST_HALF_SPAN_S)
 }
 
 impl Model {
@@ -353,15 +351,15 @@ impl Model {
     /// to say, and a single-source cluster must not be flagged whatever its verdict.
     ///
     /// A model has seen simulated groups only, and is surest where it is furthest from them. So a group is called inauthentic only where its
-    /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or half of the members who use a thing do so
-    /// within a minute of one another. Of the real groups measured, operations with copied texts have a share of own words of .40 to .86, and
+    /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or, of half of the things that three
+    /// members or more used, half of those members had used them within a minute of the first. Of the real groups measured, operations with copied texts have a share of own words of .40 to .86, and
     /// newsrooms of .29 at most. Every other group stays coordinated, whatever its probability.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
         match self.subject {
             Subject::Cluster => {
                 let values = features::values(cluster);
                 let verdict = self.verdict_on(&values);
-                let held_back = verdict.inauthentic && !is_plain(cluster, &values);
+                let held_back = verdict.inauthentic && !is_plain(cluster);
                 Verdict { inauthentic: verdict.inauthentic && !held_back, held_back, ..verdict }
             }
             Subject::Account => self.verdict_on(&[]),

@@ -34,6 +34,7 @@ mod values;
 use coordination::{TraceKind, TrialOutcome};
 
 pub(super) use self::values::Group;
+pub(crate) use self::values::half_span_s;
 use self::values::{
     account_life_share, best_source_share, client_homogeneity, copy_coverage, creation_burst, creation_spread,
     cross_platform_share, default_profile_share, delay_quantile, deletion_rate, fast_repost_share, found_share,
