@@ -352,8 +352,8 @@ impl Model {
     ///
     /// A model has seen simulated groups only, and is surest where it is furthest from them. So a group is called inauthentic only where its
     /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or, of half of the things that three
-    /// members or more used, half of those members had used them within a minute of the first. Of the real groups measured, operations with copied texts have a share of own words of .40 to .86, and
-    /// newsrooms of .29 at most. Every other group stays coordinated, whatever its probability.
+    /// members or more used, half of those members had used them within a minute of the first. Of the real groups measured, operations with
+    /// copied texts have a share of own words of .40 to .86, and newsrooms of .29 at most. Every other group stays coordinated, whatever its probability.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
         match self.subject {
             Subject::Cluster => {

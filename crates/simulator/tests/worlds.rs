@@ -56,14 +56,17 @@ fn a_line_is_in_the_native_dialect() {
 #[test]
 fn the_demo_crowd_is_like_a_measured_one() {
     for seed in 1..=3 {
-        let figures = stats(&World::named("demo").unwrap().generate(seed));
+        // Without the onlookers of groups in concert, who are of the crowd only for an evening.
+        let mut world = World::named("demo").unwrap();
+        world.groups.clear();
+        let figures = stats(&world.generate(seed));
         let crowd = &figures.organic;
         let bands = [
             ("posts per account p50: 3", crowd.posts_per_account[0] as f64, 2.0, 5.0),
             ("posts per account p90: 25", crowd.posts_per_account[1] as f64, 18.0, 32.0),
             ("posts per account p99: 129", crowd.posts_per_account[2] as f64, 80.0, 200.0),
             ("inter-arrival p50: 99 s", crowd.inter_arrival_s[0], 80.0, 125.0),
-            ("inter-arrival p90: 1440 s", crowd.inter_arrival_s[1], 900.0, 2_800.0),
+            ("inter-arrival p90: 1440 s", crowd.inter_arrival_s[1], 900.0, 2_700.0),
             ("repost share: 51 %", crowd.reposts, 0.46, 0.56),
             ("reposts together: 7 %", crowd.reposts_together, 0.025, 0.11),
             ("viral reposts together: 63 %", crowd.viral_reposts_together, 0.5, 0.75),
@@ -178,7 +181,13 @@ fn the_truth_is_what_the_posts_show() {
     }
     assert_eq!(simulation.truth.campaigns.len(), 9);
     for campaign in &simulation.truth.campaigns {
-        assert!(campaign.actions.len() >= 5, "{}: {}", campaign.name, campaign.actions.len());
+        let in_concert = simulation.truth.kinds.contains_key(&campaign.name);
+        assert!(
+            campaign.actions.len() >= if in_concert { 5 } else { 10 },
+            "{}: {}",
+            campaign.name,
+            campaign.actions.len()
+        );
         assert!(campaign.actions.is_sorted_by_key(|action| action.at));
         for member in &campaign.members {
             assert_eq!(labels.get(member).copied().unwrap_or(Label::Inauthentic), Label::Inauthentic);
