@@ -243,6 +243,8 @@ pub struct Naming {
     pub group: [u64; 5],
     /// Outcomes of everybody else's posts; each account weighs one.
     pub crowd: [f64; 5],
+    /// Share of real members' posts that is taken to be cover, like everybody else's.
+    pub cover: f64,
     /// Share of real members among the proposed accounts, by EM.
     pub share_proposed: f64,
     /// Share of real members among all other accounts, by EM.

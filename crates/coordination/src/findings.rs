@@ -261,8 +261,10 @@ impl Findings {
                     let quiet =
                         moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
                     let leaving = moment.leaving.binary_search(id).is_ok();
+                    // Before what it did is forgotten, of its very last posts too.
+                    let silent = moment.at - group.touched >= params.retention / 2;
                     group.trials > passed.named_trials
-                        && (more(factor) || (quiet && more(MORE_TRIALS_LATER)) || leaving || moment.last)
+                        && (more(factor) || (quiet && more(MORE_TRIALS_LATER)) || silent || leaving || moment.last)
                 })
             })
             .map(|(id, _)| *id)
@@ -278,7 +280,7 @@ impl Findings {
             }
             group.settle();
             let spans = spans.get_or_insert_with(|| moment.uses.spans());
-            let now = name(&group.members, moment.uses, spans, params).unwrap_or_default();
+            let now = name(&group.members, group.born, moment.uses, spans, params).unwrap_or_default();
             some = true;
             let Some(passed) = self.passed.get_mut(&id) else { continue };
             (passed.named_trials, passed.named_at) = (group.trials, moment.at);

@@ -2,12 +2,12 @@
 //!
 //! The posts of a day before to a day after the group's shared posts, as far back as naming looks, get an outcome again, looking both ways: own
 //! words within a day, other keys within two hours, before or after. An account's evidence is the likelihood ratio of its outcomes between
-//! the group's rates and the crowd's (doubled); [`crate::Naming`] states it. What its best source gave is dropped, of an account that was in the
-//! group as proposed, and so was chosen by two of its keys, what its two best gave. The share of real members is estimated by EM, among the
-//! proposed accounts and among all others, and accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at
+//! the group's rates and the crowd's (doubled), a share of real members' posts being cover; [`crate::Naming`] states it. What its best source
+//! gave is dropped. An account that was in the group as proposed was chosen by two of its keys: of it what a second source gave before
+//! the proposal is dropped, too. The share of real members is estimated by EM, among the proposed accounts and among all others, and accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at
 //! least 0.9. This is a model-based rate and no finite-sample guarantee.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -31,9 +31,36 @@ const IMAGINED: f64 = 20.0;
 const ROUNDS: usize = 30;
 const BEGIN: [f64; 2] = [0.5, 0.01];
 const SHARES: (f64, f64) = (0.0005, 0.99);
+/// Shares of real members' posts that may be cover, the likeliest of which is taken.
+const COVERS: [f64; 4] = [0.0, 0.5, 0.75, 0.9];
 /// Least posterior of an account that is named, and most nats that count for it.
 const LEAST_POSTERIOR: f64 = 0.9;
 const MOST_NATS: f64 = 30.0;
+
+/// What a use of a member's key gave: who, when, outcome and key.
+type Gave = (AccountId, Millis, TrialOutcome, KeyId);
+
+/// A judged post that repeats something: the key that gave its outcome, and whether it was there when the group was proposed.
+struct Gain {
+    outcome: TrialOutcome,
+    key: KeyId,
+    chosen: bool,
+}
+
+/// The judged posts of an account.
+struct Acts {
+    account: AccountId,
+    outcomes: [u32; 5],
+    /// By time.
+    gains: SmallVec<[Gain; 2]>,
+}
+
+/// What a source adds to an account's evidence, and what of that by posts from before the proposal, nats.
+struct Source<'u> {
+    name: &'u Arc<KeyName>,
+    nats: f64,
+    chosen: f64,
+}
 
 /// What naming says of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,7 +163,13 @@ fn look_back(members: &[AccountId], uses: &Uses) -> Millis {
 }
 
 /// Names the accounts of a group; `None` where its members share nothing in what is remembered.
-pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &Params) -> Option<Named> {
+pub(crate) fn name(
+    members: &[AccountId],
+    born: Millis,
+    uses: &Uses,
+    spans: &Spans,
+    params: &Params,
+) -> Option<Named> {
     let is_member = |account: AccountId| members.binary_search(&account).is_ok();
     let accounts = uses.accounts_len() as f64;
     let since = look_back(members, uses);
@@ -155,7 +188,7 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
     }
     let (from, until) = (since.max(from - DAY), until + DAY);
     // What everybody's uses of the members' keys gave.
-    let mut gave: Vec<(AccountId, Millis, TrialOutcome, KeyId)> = Vec::new();
+    let mut gave: Vec<Gave> = Vec::new();
     for (id, by) in shared.keys() {
         let Some(key) = uses.key(id) else { continue };
         let width = width(key.name.kind);
@@ -186,101 +219,69 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
         }
     }
     gave.sort_unstable();
-    // Each judged account's posts: outcome and the key that gave it.
-    let mut posts: Vec<(AccountId, Vec<(TrialOutcome, KeyId)>)> = Vec::new();
-    let mut judge = |account: AccountId, gave: &[(AccountId, Millis, TrialOutcome, KeyId)]| {
+    // Each judged account's posts.
+    let mut all: Vec<Acts> = Vec::new();
+    let mut acts = |account: AccountId, gave: &[Gave]| {
         let Some(known) = uses.account(account) else { return };
         let first = known.posts.partition_point(|(at, _)| *at < from);
         let end = known.posts.partition_point(|(at, _)| *at <= until);
-        let mut found = vec![(TrialOutcome::Nothing, 0, 0); end.saturating_sub(first)];
-        for &(_, at, outcome, key) in gave {
+        if first >= end {
+            return;
+        }
+        let mut gains: SmallVec<[Gain; 2]> = SmallVec::new();
+        for same in gave.chunk_by(|x, y| x.1 == y.1) {
+            let at = same[0].1;
             let start = known.posts.partition_point(|(posted, _)| *posted < at);
             // More than one post may bear the same time, but an account's use of a key is remembered of one of them at any time.
-            let same = known.posts.range(start..).take_while(|(posted, _)| *posted == at).zip(start..);
-            let of = same.filter_map(|((_, keys), post)| Some((post, keys.iter().position(|known| *known == key)?)));
-            let Some((post, place)) = of.map(|(post, place)| (post.wrapping_sub(first), place)).next() else {
-                continue;
-            };
-            // Of equal ones the first in the post.
-            if let Some(best) = found.get_mut(post).filter(|best| (outcome, place) < (best.0, best.1)) {
-                *best = (outcome, place, key);
+            let posts = known.posts.range(start..end.max(start)).take_while(|(posted, _)| *posted == at).enumerate();
+            for (_, (_, keys)) in posts.filter(|(post, _)| start + post >= first) {
+                let of = same.iter().filter_map(|&(_, _, outcome, key)| {
+                    Some((outcome, keys.iter().position(|known| *known == key)?, key))
+                });
+                // Of equal ones the first in the post.
+                let best = of.min_by_key(|(outcome, place, _)| (*outcome, *place));
+                gains.extend(best.map(|(outcome, _, key)| Gain { outcome, key, chosen: at <= born }));
             }
         }
-        if !found.is_empty() {
-            posts.push((account, found.into_iter().map(|(outcome, _, key)| (outcome, key)).collect()));
-        }
+        let mut outcomes = [0u32; 5];
+        gains.iter().for_each(|gain| outcomes[gain.outcome as usize] += 1);
+        outcomes[TrialOutcome::Nothing as usize] = (end - first - gains.len()) as u32;
+        all.push(Acts { account, outcomes, gains });
     };
     let mut by_account = gave.chunk_by(|x, y| x.0 == y.0).peekable();
     for &member in members {
         // Members count whatever they did.
         while let Some(one) = by_account.next_if(|one| one[0].0 < member) {
-            judge(one[0].0, one);
+            acts(one[0].0, one);
         }
-        judge(member, by_account.next_if(|one| one[0].0 == member).unwrap_or_default());
+        acts(member, by_account.next_if(|one| one[0].0 == member).unwrap_or_default());
     }
-    by_account.for_each(|one| judge(one[0].0, one));
-    let count = |found: &[(TrialOutcome, KeyId)]| {
-        let mut counts = [0u32; 5];
-        found.iter().for_each(|(outcome, _)| counts[*outcome as usize] += 1);
-        counts
-    };
+    by_account.for_each(|one| acts(one[0].0, one));
     let mut terms = Naming { from, until, ..Naming::default() };
     let mut judged_others = 0;
-    for (account, found) in &posts {
-        let counts = count(found);
-        if is_member(*account) {
-            terms.group.iter_mut().zip(counts).for_each(|(sum, n)| *sum += u64::from(n));
+    for of in &all {
+        if is_member(of.account) {
+            terms.group.iter_mut().zip(of.outcomes).for_each(|(sum, n)| *sum += u64::from(n));
         } else {
             judged_others += 1;
-            terms.crowd.iter_mut().zip(counts).for_each(|(sum, n)| *sum += f64::from(n) / found.len() as f64);
+            let posts = f64::from(of.outcomes.iter().sum::<u32>());
+            terms.crowd.iter_mut().zip(of.outcomes).for_each(|(sum, n)| *sum += f64::from(n) / posts);
         }
     }
-    let active_members = posts.iter().filter(|(account, _)| is_member(*account)).count();
-    let others = spans.meeting(from, until).saturating_sub(active_members).max(judged_others);
+    let others = spans.meeting(from, until).saturating_sub(all.len() - judged_others).max(judged_others);
     terms.others = others as u64;
     terms.crowd[TrialOutcome::Nothing as usize] += (others - judged_others) as f64;
-    let mut judged: Vec<Judged> = Vec::new();
-    for (account, found) in &posts {
-        let outcomes = count(found);
-        if outcomes[..4].iter().all(|n| *n == 0) {
-            continue;
+    all.retain(|of| !of.gains.is_empty());
+    // Of all that was tried for the cover of real members, what makes the proposed accounts likeliest; the least of equal ones.
+    let mut best: Option<(f64, Naming, Vec<Judged>)> = None;
+    for cover in COVERS {
+        terms.cover = cover;
+        let (likelihood, judged) = judge(&mut terms, &all, members, uses, params);
+        if best.as_ref().is_none_or(|(most, ..)| likelihood > *most) {
+            best = Some((likelihood, terms, judged));
         }
-        let proposed = is_member(*account);
-        let ratios = ratios(&terms, if proposed { outcomes } else { [0; 5] }, params.safety);
-        let mut nats = 0.0;
-        let mut gave: BTreeMap<u64, (KeyId, f64)> = BTreeMap::new();
-        for (outcome, key) in found {
-            let ratio = ratios[*outcome as usize];
-            nats += ratio;
-            if ratio > 0.0
-                && let Some(known) = uses.key(*key)
-            {
-                gave.entry(known.name.source_id()).or_insert((*key, 0.0)).1 += ratio;
-            }
-        }
-        let mut gave: Vec<(KeyId, f64)> = gave.into_values().collect();
-        // Of equal ones, by the order in which the account used them.
-        let place = |key: KeyId| found.iter().position(|(_, known)| *known == key);
-        gave.sort_by(|x, y| y.1.total_cmp(&x.1).then(place(x.0).cmp(&place(y.0))));
-        gave.truncate(if proposed { 2 } else { 1 });
-        nats -= gave.iter().map(|(_, nats)| nats).sum::<f64>();
-        let dropped = gave.into_iter().filter_map(|(key, nats)| Some((uses.key(key)?.name.clone(), nats))).collect();
-        judged.push(Judged { account: *account, nats, posterior: 0.0, outcomes, dropped, proposed });
     }
-    let shares = [true, false].map(|proposed| {
-        let of: Vec<f64> = judged.iter().filter(|j| j.proposed == proposed).map(|j| j.nats).collect();
-        let all = if proposed { of.len() } else { others };
-        let mut share = BEGIN[usize::from(!proposed)];
-        for _ in 0..ROUNDS {
-            let members: f64 = of.iter().map(|nats| posterior(*nats, share)).sum();
-            share = (members / all.max(1) as f64).clamp(SHARES.0, SHARES.1);
-        }
-        share
-    });
-    [terms.share_proposed, terms.share_others] = shares;
-    for judged in &mut judged {
-        judged.posterior = posterior(judged.nats, shares[usize::from(!judged.proposed)]);
-    }
+    let (_, terms, mut judged) = best?;
     judged.sort_by(|x, y| {
         y.posterior.total_cmp(&x.posterior).then(y.nats.total_cmp(&x.nats)).then(x.account.cmp(&y.account))
     });
@@ -302,6 +303,65 @@ pub(crate) fn name(members: &[AccountId], uses: &Uses, spans: &Spans, params: &P
     Some(Named { terms, named: judged, others })
 }
 
+/// Everybody's evidence, by a share of cover, and the shares of real members: ln of the likelihood of the proposed accounts (over that of their
+/// being like everybody else), and the accounts.
+fn judge(terms: &mut Naming, all: &[Acts], members: &[AccountId], uses: &Uses, params: &Params) -> (f64, Vec<Judged>) {
+    let of_others = ratios(terms, [0; 5], params.safety);
+    let mut judged: Vec<Judged> = Vec::with_capacity(all.len());
+    let mut gave: Vec<Source> = Vec::new();
+    for of in all {
+        let proposed = members.binary_search(&of.account).is_ok();
+        let ratios = if proposed { ratios(terms, of.outcomes, params.safety) } else { of_others };
+        let mut nats: f64 = ratios.iter().zip(of.outcomes).map(|(ratio, n)| ratio * f64::from(n)).sum();
+        gave.clear();
+        for gain in &of.gains {
+            let ratio = ratios[gain.outcome as usize];
+            let Some(known) = uses.key(gain.key).filter(|_| ratio > 0.0) else { continue };
+            let chosen = if gain.chosen { ratio } else { 0.0 };
+            match gave.iter_mut().find(|source| source.name.same_source(&known.name)) {
+                Some(source) => (source.nats, source.chosen) = (source.nats + ratio, source.chosen + chosen),
+                None => gave.push(Source { name: &known.name, nats: ratio, chosen }),
+            }
+        }
+        let mut dropped: SmallVec<[(Arc<KeyName>, f64); 2]> = SmallVec::new();
+        let mut drop_best = |of: fn(&Source) -> f64| {
+            // Of equal ones, the first that the account used.
+            let Some(best) = (0..gave.len()).rev().max_by(|x, y| of(&gave[*x]).total_cmp(&of(&gave[*y]))) else { return };
+            let best = gave.remove(best);
+            if of(&best) > 0.0 {
+                nats -= of(&best);
+                dropped.push((best.name.clone(), of(&best)));
+            }
+        };
+        drop_best(|source| source.nats);
+        if proposed {
+            drop_best(|source| source.chosen);
+        }
+        judged.push(Judged { account: of.account, nats, posterior: 0.0, outcomes: of.outcomes, dropped, proposed });
+    }
+    let shares = [true, false].map(|proposed| {
+        let odds: Vec<f64> = judged.iter().filter(|j| j.proposed == proposed).map(|j| odds(j.nats)).collect();
+        let all = if proposed { odds.len() as u64 } else { terms.others };
+        let mut share = BEGIN[usize::from(!proposed)];
+        for _ in 0..ROUNDS {
+            let members: f64 = odds.iter().map(|odds| posterior(*odds, share)).sum();
+            share = (members / all.max(1) as f64).clamp(SHARES.0, SHARES.1);
+        }
+        share
+    });
+    [terms.share_proposed, terms.share_others] = shares;
+    let mut likelihood = 0.0;
+    for judged in &mut judged {
+        let share = shares[usize::from(!judged.proposed)];
+        let odds = odds(judged.nats);
+        judged.posterior = posterior(odds, share);
+        if judged.proposed {
+            likelihood += (1.0 - share + share * odds).ln();
+        }
+    }
+    (likelihood, judged)
+}
+
 /// What a post with each outcome adds to an account's evidence, nats; `own` are the account's counts if they are in the group's.
 pub(crate) fn ratios(terms: &Naming, own: [u32; 5], safety: f64) -> [f64; 5] {
     let group = |o: usize| (terms.group[o] - u64::from(own[o])) as f64;
@@ -310,14 +370,20 @@ pub(crate) fn ratios(terms: &Naming, own: [u32; 5], safety: f64) -> [f64; 5] {
     std::array::from_fn(|o| {
         let g = (group(o) + 0.5) / (all + 2.5);
         let h = (terms.crowd[o] + IMAGINED * REFERENCE[o]) / (crowd + IMAGINED);
-        if o == TrialOutcome::Nothing as usize {
+        let alone = if o == TrialOutcome::Nothing as usize {
             (g / h).ln().clamp(-CAP, 0.0)
         } else {
             (g / (safety * h)).ln().clamp(-CAP, CAP)
-        }
+        };
+        ((1.0 - terms.cover) * alone.exp() + terms.cover).ln()
     })
 }
 
-fn posterior(nats: f64, share: f64) -> f64 {
-    1.0 / (1.0 + (1.0 - share) / share * (-nats.clamp(-MOST_NATS, MOST_NATS)).exp())
+/// How much likelier what an account did is if it belongs to the group.
+fn odds(nats: f64) -> f64 {
+    nats.clamp(-MOST_NATS, MOST_NATS).exp()
+}
+
+fn posterior(odds: f64, share: f64) -> f64 {
+    share * odds / (share * odds + 1.0 - share)
 }

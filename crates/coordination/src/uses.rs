@@ -41,6 +41,11 @@ impl KeyName {
         self.source.as_deref().unwrap_or(&self.key)
     }
 
+    /// Whether both come from one source.
+    pub(crate) fn same_source(&self, other: &KeyName) -> bool {
+        self.source_kind == other.source_kind && self.source() == other.source()
+    }
+
     pub(crate) fn source_id(&self) -> SourceId {
         hash_strs(self.source_kind as u64, &[self.source()])
     }
@@ -181,8 +186,12 @@ impl Uses {
             .iter()
             .zip(&ids)
             .any(|(trace, id)| trace.kind == TraceKind::Text && self.once.contains(&pair(account, *id)));
+        // What a repost carries is its author's. Whoever has repeated that author before does nothing new by it.
+        let author_again =
+            turn.traces.iter().any(|trace| trace.kind == TraceKind::Repost && self.knows_source(account, trace, at));
         for (trace, id) in turn.traces.into_iter().zip(ids) {
             if (text_again && trace.kind == TraceKind::Reply)
+                || (author_again && trace.kind != TraceKind::Repost)
                 || self.habit(account, &trace, at)
                 || !self.once.insert(pair(account, id))
             {
@@ -221,6 +230,12 @@ impl Uses {
         Some(Trial { number: self.trials, at, account, post: turn.post, uses, text, repost, active: self.active })
     }
 
+    /// Whether the account used a key of the same source before.
+    fn knows_source(&self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
+        let source = hash_strs(trace.source_kind as u64, &[&trace.source]);
+        trace.source != trace.key && self.habits.get(&pair(account, source)).is_some_and(|(first, _)| at > *first)
+    }
+
     /// Whether habit explains a use: the account used two other keys of the same source a day before or earlier.
     fn habit(&mut self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
         if trace.source == trace.key {
@@ -231,7 +246,7 @@ impl Uses {
         if known.1 == Millis::MAX && at > known.0 {
             known.1 = at;
         }
-        known.1 != Millis::MAX && at - known.1 >= crate::params::DAY
+        known.1 != Millis::MAX && at - known.1 >= crate::params::HOUR
     }
 
     /// Uses beyond retention go; those older than six hours make nobody active.

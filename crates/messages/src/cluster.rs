@@ -277,6 +277,7 @@ impl ClusterMessage {
                 until: time("namings.until", naming.until)?,
                 group: naming.group,
                 crowd: naming.crowd,
+                cover: naming.cover,
                 share_proposed: naming.share_proposed,
                 share_others: naming.share_others,
                 others: naming.others,
@@ -587,8 +588,8 @@ pub struct Window {
 /// How the accounts of a group were named.
 ///
 /// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20
-/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o adds ln(g / (safety h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
-/// held at -4 or more. There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the sum over
+/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g / (safety h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
+/// held at -4 or more; with the share `cover` of real members' posts like everybody else's it adds ln((1 - cover) exp(v) + cover). There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the sum over
 /// its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added.
 ///
 /// Its `posterior` is 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed account and
@@ -605,6 +606,9 @@ pub struct Naming {
     pub group: [u64; 5],
     /// Outcomes of everybody else's posts; each account weighs one.
     pub crowd: [f64; 5],
+    /// Share of real members' posts that is taken to be cover, like everybody else's: 0 to 1.
+    #[serde(default)]
+    pub cover: f64,
     /// Share of real members among the proposed accounts, 0 to 1, by EM.
     pub share_proposed: f64,
     /// Share of real members among all other accounts, 0 to 1, by EM.

@@ -348,6 +348,7 @@ fn naming(dice: &mut Dice, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5
         until: START + 2_880 * MINUTE,
         group: std::array::from_fn(|o| accounts.iter().map(|outcomes| u64::from(outcomes[o])).sum()),
         crowd: [1.25 + salt as f64 / 3.0, 3.5, 10.0, 20.0 + 1.0 / 3.0, 950.0],
+        cover: [0.0, 0.5][salt % 2],
         share_proposed: 0.96,
         share_others: 0.004,
         others: 985,
@@ -368,7 +369,8 @@ fn named(dice: &mut Dice, n: usize, at: usize, namings: &[(Naming, Vec<[u32; 5]>
     let nats: [f64; 5] = std::array::from_fn(|o| {
         let g = ((naming.group[o] - own[o]) as f64 + 0.5) / ((group - own.iter().sum::<u64>()) as f64 + 2.5);
         let h = (naming.crowd[o] + 20.0 * RATES[o]) / (crowd + 20.0);
-        if o == 4 { (g / h).ln().clamp(-4.0, 0.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) }
+        let alone = if o == 4 { (g / h).ln().clamp(-4.0, 0.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) };
+        ((1.0 - naming.cover) * alone.exp() + naming.cover).ln()
     });
     // Two own words came from one text, and of a proposed account a tag is dropped, too.
     let dropped = [(TraceKind::Text, "text 0", 2.0 * nats[0]), (TraceKind::Hashtags, "hashtags 1", nats[1])];

@@ -251,6 +251,7 @@ fn name(cluster: &mut ClusterMessage) {
         until: cluster.last_seen,
         group: [0; 5],
         crowd: [61.5, 117.25, 201.0, 640.5, 7_311.75],
+        cover: 0.5,
         share_proposed: 0.97,
         share_others: 0.004,
         others: 8_332,
@@ -266,7 +267,7 @@ fn name(cluster: &mut ClusterMessage) {
             let g = ((naming.group[o] - own[o]) as f64 + 0.5) / (trials as f64 + 2.5);
             let h = (naming.crowd[o] + 20.0 * RATES[o]) / (of_crowd + 20.0);
             let one = if o == 4 { (g / h).ln().clamp(-4.0, 0.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) };
-            f64::from(account.outcomes[o]) * one
+            f64::from(account.outcomes[o]) * ((1.0 - naming.cover) * one.exp() + naming.cover).ln()
         };
         account.log_e = (0..5).map(of).sum::<f64>() - account.dropped.iter().map(|dropped| dropped.nats).sum::<f64>();
         let pi: f64 = if account.proposed { naming.share_proposed } else { naming.share_others };

@@ -38,7 +38,7 @@ impl ClusterMessage {
             all(&[window.nats, window.losses], &|| format!("windows[{at}]"))?;
         }
         for (at, naming) in self.namings.iter().enumerate() {
-            all(&[naming.share_proposed, naming.share_others], &|| format!("namings[{at}]"))?;
+            all(&[naming.cover, naming.share_proposed, naming.share_others], &|| format!("namings[{at}]"))?;
             all(&naming.crowd, &|| format!("namings[{at}].crowd"))?;
         }
         for (at, account) in self.accounts.iter().enumerate() {

@@ -21,6 +21,8 @@ pub struct Naming {
     pub h: [f64; 5],
     /// What a post with each outcome adds to an account that was not proposed, nats.
     pub adds: [f64; 5],
+    /// Share of real members' posts that is taken to be cover.
+    pub cover: f64,
     /// Share of real members among the proposed accounts.
     pub share_proposed: f64,
     /// The same among all other accounts.
@@ -77,6 +79,9 @@ pub(super) fn members(message: &ClusterMessage, contradictions: &mut Vec<String>
         if !shares.iter().all(|share| (0.0005 - TOLERANCE..=0.99 + TOLERANCE).contains(share)) {
             contradictions.push(format!("naming {}: shares of {shares:?} are not held in 0.0005 to 0.99", place + 1));
         }
+        if !(0.0..=1.0).contains(&naming.cover) {
+            contradictions.push(format!("naming {}: a cover of {} is no share", place + 1, naming.cover));
+        }
         if naming.from > naming.until {
             contradictions.push(format!("naming {}: ends before it begins", place + 1));
         }
@@ -103,7 +108,8 @@ fn naming(naming: &messages::cluster::Naming, safety: f64) -> Naming {
         group: naming.group,
         g,
         h,
-        adds: adds(g, h, safety),
+        adds: adds(g, h, safety, naming.cover),
+        cover: naming.cover,
         share_proposed: naming.share_proposed,
         share_others: naming.share_others,
         others: naming.others,
@@ -122,11 +128,15 @@ fn crowd_rates(crowd: [f64; 5]) -> [f64; 5] {
     std::array::from_fn(|o| (crowd[o] + 20.0 * IMAGINED[o]) / (all + 20.0))
 }
 
-/// What a post with each outcome adds: ln(g / (safety h)) held in -4 to 4, and for nothing ln(g / h) held in -4 to 0.
-fn adds(g: [f64; 5], h: [f64; 5], safety: f64) -> [f64; 5] {
-    std::array::from_fn(|o| match o {
-        4 => (g[o] / h[o]).ln().clamp(-4.0, 0.0),
-        _ => (g[o] / (safety * h[o])).ln().clamp(-4.0, 4.0),
+/// What a post with each outcome adds: ln((1 - cover) e^v + cover), with v = ln(g / (safety h)) held in -4 to 4, and for nothing ln(g / h) held in
+/// -4 to 0.
+fn adds(g: [f64; 5], h: [f64; 5], safety: f64, cover: f64) -> [f64; 5] {
+    std::array::from_fn(|o| {
+        let alone = match o {
+            4 => (g[o] / h[o]).ln().clamp(-4.0, 0.0),
+            _ => (g[o] / (safety * h[o])).ln().clamp(-4.0, 4.0),
+        };
+        ((1.0 - cover) * alone.exp() + cover).ln()
     })
 }
 
@@ -142,7 +152,7 @@ fn member(
     let safety = message.test.map_or(2.0, |terms| terms.safety);
     let by = account.naming.and_then(|place| Some((message.namings.get(place)?, namings.get(place)?)));
     let own = account.outcomes.map(|count| if account.proposed { u64::from(count) } else { 0 });
-    let adds = by.map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h, safety));
+    let adds = by.map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h, safety, naming.cover));
     let all: f64 = adds.iter().zip(account.outcomes).map(|(nats, count)| nats * f64::from(count)).sum();
     let listed = account.dropped.iter().map(|dropped| dropped.nats);
     let dropped: f64 = listed.clone().sum::<f64>() + account.dropped_nats.unwrap_or_default();
