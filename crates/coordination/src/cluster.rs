@@ -229,10 +229,12 @@ pub struct WindowSum {
 /// How the accounts of a group were named: what a reader needs to work every account's evidence out again.
 ///
 /// With o an outcome, own the account's counts if it was proposed, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) /
-/// (sum of `crowd` + 20), an account's post with outcome o adds ln(g/(s h)), held in -4 to 4, s being [`Terms::safety`], and for nothing min(ln(g/h), 0), held at -4 or
-/// more, where g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). What its best source gave is dropped (of a proposed
-/// account, its two best): [`Member::dropped`]. With L the sum, posterior = 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being
-/// `share_proposed` for a proposed account and `share_others` for another.
+/// (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g/(s h)), held in -4 to 4, s being [`Terms::safety`], and for nothing
+/// min(ln(g/h), 0), held at -4 or more, where g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). Real members post other
+/// things, too: with the share `cover` of their posts like everybody else's, the post adds ln((1 - `cover`) exp(v) + `cover`). What its best source
+/// gave is dropped, and of a proposed account what a second source gave before the proposal, for by that it was chosen:
+/// [`Member::dropped`]. With L the sum, posterior = 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed
+/// account and `share_others` for another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Naming {
     /// First and last moment of the posts that were judged.
@@ -243,7 +245,8 @@ pub struct Naming {
     pub group: [u64; 5],
     /// Outcomes of everybody else's posts; each account weighs one.
     pub crowd: [f64; 5],
-    /// Share of real members' posts that is taken to be cover, like everybody else's.
+    /// Share of real members' posts that is taken to be cover, like everybody else's: of 0, 1/2, 3/4 and 9/10 the one under which the proposed
+    /// accounts' posts are likeliest.
     pub cover: f64,
     /// Share of real members among the proposed accounts, by EM.
     pub share_proposed: f64,
@@ -266,7 +269,7 @@ pub struct Member {
     pub posterior: Option<f64>,
     /// Outcomes of its judged posts, in the order of [`TrialOutcome::ALL`].
     pub outcomes: [u32; 5],
-    /// Its best sources, whose gains are not in `log_e`: at most two.
+    /// Sources whose gains are not in `log_e`, at most two: see [`Naming`].
     pub dropped: Vec<DroppedSource>,
     /// Whether it was in the group as it was proposed, or was found afterwards.
     pub proposed: bool,

@@ -1,7 +1,8 @@
 //! Which account used which key when, over the last seven days.
 //!
-//! An account's use of a key counts once in that time: sessions clump. A post without a use that counts is no trial, and part of no
-//! denominator.
+//! An account's use of a key counts once in that time: sessions clump. Uses that habit explains do not count: a reader of a site, or a fan, has
+//! used two keys of that source an hour before or earlier. What a repost carries (tags, links) is its author's: it counts only the first
+//! time that an account repeats that author. A post without a use that counts is no trial, and part of no denominator.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,6 +16,7 @@ use crate::{
     hash::{Map, Set, hash_strs},
     params::{HOUR, Params},
     post::Millis,
+    trace::Trace,
     tracer::Turn,
 };
 
@@ -25,6 +27,11 @@ pub(crate) type SourceId = u64;
 
 /// Rarity looks back so far.
 pub(crate) const RECENT: Millis = 6 * HOUR;
+
+/// Uses of one source are habit so long after the second one.
+const HABIT: Millis = HOUR;
+/// Habits that are remembered without a look at whether they have lapsed.
+const FEW_HABITS: usize = 100_000;
 
 /// What a key is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,6 +129,15 @@ impl Account {
     }
 }
 
+/// An account's uses of a source.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Habit {
+    first: Millis,
+    /// [`Millis::MAX`] before there was a second one.
+    second: Millis,
+    last: Millis,
+}
+
 /// The memory of uses.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Uses {
@@ -137,7 +153,10 @@ pub(crate) struct Uses {
     again: usize,
     /// Hashes of account and key of the others.
     once: Set<u64>,
-    habits: Map<u64, (Millis, Millis)>,
+    /// By account and source: what the account has used of it.
+    habits: Map<u64, Habit>,
+    /// Habits from which on those that have lapsed are looked for.
+    next_sweep: usize,
     /// Accounts with a use in the last six hours.
     active: u32,
     /// Sum over keys of the number of their accounts, and of its square.
@@ -145,6 +164,10 @@ pub(crate) struct Uses {
     squares: u64,
     trials: u64,
     evicted: u64,
+}
+
+fn source_id(trace: &Trace) -> SourceId {
+    hash_strs(trace.source_kind as u64, &[&trace.source])
 }
 
 fn pair(account: AccountId, key: KeyId) -> u64 {
@@ -164,6 +187,7 @@ impl Uses {
             repeat: params.repeat,
             once: Set::default(),
             habits: Map::default(),
+            next_sweep: FEW_HABITS,
             active: 0,
             sum: 0,
             squares: 0,
@@ -231,22 +255,28 @@ impl Uses {
     }
 
     /// Whether the account used a key of the same source before.
-    fn knows_source(&self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
-        let source = hash_strs(trace.source_kind as u64, &[&trace.source]);
-        trace.source != trace.key && self.habits.get(&pair(account, source)).is_some_and(|(first, _)| at > *first)
+    fn knows_source(&self, account: AccountId, trace: &Trace, at: Millis) -> bool {
+        trace.source != trace.key
+            && self.habits.get(&pair(account, source_id(trace))).is_some_and(|habit| at > habit.first)
     }
 
-    /// Whether habit explains a use: the account used two other keys of the same source a day before or earlier.
-    fn habit(&mut self, account: AccountId, trace: &crate::trace::Trace, at: Millis) -> bool {
+    /// Whether habit explains a use: the account used two keys of the same source an hour before or earlier. Takes note of the use.
+    fn habit(&mut self, account: AccountId, trace: &Trace, at: Millis) -> bool {
         if trace.source == trace.key {
             return false;
         }
-        let source = hash_strs(trace.source_kind as u64, &[&trace.source]);
-        let known = self.habits.entry(pair(account, source)).or_insert((at, Millis::MAX));
-        if known.1 == Millis::MAX && at > known.0 {
-            known.1 = at;
+        if self.habits.len() >= self.next_sweep {
+            let oldest = at - self.retention;
+            self.habits.retain(|_, habit| habit.last >= oldest);
+            self.next_sweep = FEW_HABITS.max(2 * self.habits.len());
         }
-        known.1 != Millis::MAX && at - known.1 >= crate::params::HOUR
+        let new = Habit { first: at, second: Millis::MAX, last: at };
+        let habit = self.habits.entry(pair(account, source_id(trace))).or_insert(new);
+        habit.last = habit.last.max(at);
+        if habit.second == Millis::MAX && at > habit.first {
+            habit.second = at;
+        }
+        habit.second != Millis::MAX && at - habit.second >= HABIT
     }
 
     /// Uses beyond retention go; those older than six hours make nobody active.

@@ -147,6 +147,61 @@ fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
     assert!(cluster.log_e_leave_one_source_out >= cluster.terms.bar);
 }
 
+/// Ten accounts share eight fresh articles, seven of them at a time and within a minute; five of the articles are on a site of their own. What
+/// else they share is what everybody shares.
+fn cell(dice: &mut Dice) -> Vec<Post<'static>> {
+    let mut posts = Vec::new();
+    for member in 0..10 {
+        for n in 0..15 {
+            let at = dice.below(3 * DAY as u64) as Millis;
+            let url = format!("https://site{}.example/{}", dice.below(40), at / HOUR);
+            posts.push(post(format!("cover-{member}-{n:02}"), format!("cell-{member}"), at, url));
+        }
+    }
+    for n in 0..8 {
+        let site = if [2, 4, 7].contains(&n) { format!("borrowed{n}") } else { "own".to_owned() };
+        let first = dice.below(10);
+        for place in 0..7 {
+            let member = (first + place) % 10;
+            let at = 2 * DAY + n * 2 * HOUR + dice.below(MINUTE as u64) as Millis;
+            posts.push(post(format!("cell-{n}-{member}"), format!("cell-{member}"), at, format!("https://{site}.example/{n}")));
+        }
+    }
+    posts
+}
+
+#[test]
+fn members_with_cover_and_a_site_of_their_own_are_named() {
+    let mut dice = Dice(5);
+    let found = run(&sorted([crowd(&mut dice), cell(&mut dice)].concat()));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].finding, Finding::Coordinated);
+    let known = names(&found[0]);
+    assert!(known.len() >= 8 && known.iter().all(|name| name.starts_with("cell-")), "{known:?}");
+    assert!(found[0].namings[0].cover > 0.0);
+}
+
+/// Sixty fans repeat what their idol says, and with it tags that nobody else uses.
+#[test]
+fn what_a_repost_carries_is_its_authors() {
+    let mut dice = Dice(6);
+    let mut posts = crowd(&mut dice);
+    for n in 0..40 {
+        let first = dice.below(3 * DAY as u64 - HOUR as u64) as Millis;
+        for fan in (0..60).filter(|_| dice.below(5) < 2).collect::<Vec<_>>() {
+            let at = first + dice.below(10 * MINUTE as u64) as Millis;
+            posts.push(Post {
+                repost_of: Some(format!("idol-{n}").into()),
+                repost_of_account: Some("idol".into()),
+                hashtags: vec![format!("tour{n}").into(), format!("night{n}").into()],
+                ..post(format!("fan-{n}-{fan}"), format!("fan-{fan:02}"), at, format!("https://idol{n}.example/"))
+            });
+        }
+    }
+    let found = run(&sorted(posts));
+    assert!(found.iter().all(|cluster| cluster.finding != Finding::Coordinated), "{found:#?}");
+}
+
 #[test]
 fn years_of_silence_change_nothing_of_what_was_told() {
     let mut dice = Dice(2);

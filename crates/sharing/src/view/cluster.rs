@@ -358,12 +358,14 @@ fn naming(c: &ClusterMessage) -> Option<String> {
     Some(format!(
         "Accounts are named after the group has passed, by a model that looks at every account's posts from {} to {} UTC and asks \
          whether they are like the group's or like those of {} active meanwhile. It takes {} of the proposed accounts for members, and \
-         {} of the others. Each account's best sources are left out first. This is a model's probability, not a guarantee.{more}",
+         {} of the others, and {} of real members' posts for cover, like everybody else's. Each account's best sources are left out first. \
+         This is a model's probability, not a guarantee.{more}",
         words::minute(naming.from),
         words::minute(naming.until),
         words::count(naming.others, "other account"),
         words::percent(naming.share_proposed),
         words::percent(naming.share_others),
+        words::percent(naming.cover),
     ))
 }
 

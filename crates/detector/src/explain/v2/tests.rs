@@ -113,6 +113,24 @@ fn what_was_reckoned_by_hand_is_what_comes_out() {
     assert_eq!((&json["log_e"]["recorded"], &json["intercept"]), (&json!(7.767747683), &json!(-1.0)));
 }
 
+/// By hand, with half of the posts cover: own words add ln(e^4 / 2 + 1/2) = 3.325003 to account d, a common thing ln(e^0.845078 / 2 + 1/2) =
+/// 0.509272 and nothing ln(e^-0.683392 / 2 + 1/2) = -0.284420. With 2, 1 and 1 of them, less one text, it has 3.549855 nats.
+#[test]
+fn cover_takes_weight_from_every_post() {
+    let mut value = by_hand();
+    value["namings"][0]["cover"] = json!(0.5);
+    let explained = explained(&value);
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    close(explained.namings[0].adds[0], 3.325_002_747);
+    close(explained.members[3].adds[4], -0.284_419_704);
+    // The text was dropped at 4 nats, which is 0.674997 more than with cover.
+    close(explained.members[3].log_e.recomputed.unwrap(), 3.549_855_355 - 0.674_997_253);
+    assert!(explained.contradictions.iter().any(|line| line.contains("account chirp:d")));
+    value["namings"][0]["cover"] = json!(1.5);
+    let explained = self::explained(&value);
+    assert!(explained.contradictions.iter().any(|line| line == "naming 1: a cover of 1.5 is no share"));
+}
+
 #[test]
 fn people_can_follow_it() {
     let mut whole = explained(&by_hand());

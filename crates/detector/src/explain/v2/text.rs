@@ -202,15 +202,17 @@ impl Explanation {
         writeln!(f, "MEMBERS: how much likelier is what an account did if it belongs to the group?")?;
         writeln!(
             f,
-            "  A post adds ln(g / {} h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts\n  \
-             have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave\n  \
-             is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).",
+            "  A post by itself says v = ln(g / {} h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the\n  \
+             proposed accounts have the outcome, the account's own posts left out, h how often everybody else has it. Real members post other\n  \
+             things, too: with a share of cover a post adds ln((1 - cover) x e^v + cover). What the best source of an account gave is dropped, and\n  \
+             of a proposed one what a second source gave before the proposal. The probability is a model's: 1 / (1 + (1 - share) / share x\n  \
+             e^-evidence).",
             self.terms.map_or(2.0, |terms| terms.safety)
         )?;
         for (place, naming) in self.namings.iter().enumerate() {
             writeln!(
                 f,
-                "  naming {}{}: posts from {} to {}; {:.4} of the proposed are members, {:.4} of {} others",
+                "  naming {}{}: posts from {} to {}; {:.4} of the proposed are members, {:.4} of {} others; cover {:.2}",
                 place + 1,
                 if self.is_own(place) {
                     ", by the cluster's own group"
@@ -221,7 +223,8 @@ impl Explanation {
                 naming.until,
                 naming.share_proposed,
                 naming.share_others,
-                naming.others
+                naming.others,
+                naming.cover
             )?;
             writeln!(f, "    {:10} {:>9} {:>9} {:>9} {:>11}", "outcome", "posts", "g", "h", "adds")?;
             for outcome in Outcome::ALL {
