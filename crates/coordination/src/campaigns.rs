@@ -10,6 +10,8 @@ pub(crate) struct Standing {
     pub flagged: bool,
     /// Evidence without the best source, nats; the total for any other than a coordinated finding.
     pub strength: f64,
+    /// Whether it is mixed: naming takes fewer of its proposed accounts for real members than would let it speak for others.
+    pub mixed: bool,
     /// Named accounts, in order.
     pub members: Vec<AccountId>,
 }
@@ -34,10 +36,14 @@ pub(crate) struct Campaign {
 
 /// Unites groups of one verdict whose named accounts overlap by `same` of the smaller one.
 ///
-/// A group of which so much is already in a cluster of a better verdict is its shadow: it adds no name and is not told apart.
+/// A group of which so much is already in a cluster of a better verdict is its shadow: it adds no name and is not told apart. So is a mixed
+/// group that overlaps with another of its verdict: a campaign and bystanders together may pass as a group, and bystanders must not
+/// join the campaign by it.
 pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign> {
-    standings
-        .sort_by(|x, y| x.rank().cmp(&y.rank()).then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group)));
+    standings.sort_by(|x, y| {
+        let by_verdict = x.rank().cmp(&y.rank()).then(x.mixed.cmp(&y.mixed));
+        by_verdict.then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
+    });
     let mut campaigns: Vec<Campaign> = Vec::new();
     let mut of: Map<AccountId, Vec<u32>> = Map::default();
     let mut start = 0;
@@ -59,8 +65,6 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
             if inside.into_iter().any(|both| f64::from(both) >= same * standing.members.len() as f64) {
                 continue;
             }
-            let place = kept.len() as u32;
-            parent.push(place);
             let mut both: Map<u32, u32> = Map::default();
             for member in &standing.members {
                 by.get(member).into_iter().flatten().for_each(|place| *both.entry(*place).or_insert(0) += 1);
@@ -70,7 +74,12 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
                 .filter(|(other, both)| f64::from(*both) >= least(kept[*other as usize].members.len()))
                 .map(|(other, _)| other)
                 .collect();
+            if standing.mixed && !alike.is_empty() {
+                continue;
+            }
             alike.sort_unstable();
+            let place = kept.len() as u32;
+            parent.push(place);
             for other in alike {
                 let (x, y) = (root(&parent, place), root(&parent, other));
                 parent[x.max(y) as usize] = x.min(y);
@@ -115,7 +124,7 @@ mod tests {
     use super::*;
 
     fn standing(group: GroupId, finding: Finding, flagged: bool, strength: f64, members: &[u32]) -> Standing {
-        Standing { group, finding, flagged, strength, members: members.to_vec() }
+        Standing { group, finding, flagged, strength, mixed: false, members: members.to_vec() }
     }
 
     #[test]
@@ -132,6 +141,23 @@ mod tests {
         assert_eq!(found.len(), 2, "the shadow's account 6 is not named");
         assert_eq!((&found[0].members[..], &found[0].groups[..]), (&[1, 2, 3, 4, 5][..], &[1, 0][..]));
         assert_eq!(found[1].members, [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_mixed_group_adds_no_bystanders_and_joins_no_campaigns() {
+        let of = |mixed: bool| {
+            campaigns(
+                vec![
+                    Standing { mixed, ..standing(0, Finding::Coordinated, true, 90.0, &[1, 2, 3, 4, 5, 6, 7, 8]) },
+                    standing(1, Finding::Coordinated, true, 20.0, &[1, 2, 3]),
+                    standing(2, Finding::Coordinated, true, 10.0, &[4, 5, 6]),
+                ],
+                0.5,
+            )
+        };
+        let members = |mixed: bool| of(mixed).into_iter().map(|campaign| campaign.members).collect::<Vec<_>>();
+        assert_eq!(members(false), [[1, 2, 3, 4, 5, 6, 7, 8]]);
+        assert_eq!(members(true), [[1, 2, 3], [4, 5, 6]]);
     }
 
     #[test]

@@ -37,6 +37,8 @@ const MORE_TRIALS_LATER: f64 = 1.1;
 const TWO_WEEKS: Millis = 14 * DAY;
 /// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
 const COVERED: f64 = 0.9;
+/// A group is mixed if naming takes a smaller part of its proposed accounts for real members.
+const MIXED: f64 = 0.9;
 /// Sources and ties told of a cluster, the strongest.
 const MOST_SOURCES: usize = 100;
 const MOST_TIES: usize = 1_000;
@@ -341,6 +343,7 @@ impl Findings {
                 finding,
                 flagged: passed.flagged && finding == Finding::Coordinated,
                 strength: passed.strength,
+                mixed: passed.namings.first().is_some_and(|naming| naming.share_proposed < MIXED),
                 members,
             });
         }

@@ -204,10 +204,12 @@ fn people_can_follow_it() {
           it is reached without the best source
 
         MEMBERS: how much likelier is what an account did if it belongs to the group?
-          A post adds ln(g / 2 h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the proposed accounts
-          have the outcome, the account's own posts left out, h how often everybody else has it. What the best source of an account gave
-          is dropped, and of a proposed one that of the best two. The probability is a model's: 1 / (1 + (1 - share) / share x e^-evidence).
-          naming 1, by the cluster's own group: posts from 2026-11-01T10:00:00Z to 2026-11-03T10:00:07Z; 0.9500 of the proposed are members, 0.0100 of 980 others
+          A post by itself says v = ln(g / 2 h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the
+          proposed accounts have the outcome, the account's own posts left out, h how often everybody else has it. Real members post other
+          things, too: with a share of cover a post adds ln((1 - cover) x e^v + cover). What the best source of an account gave is dropped, and
+          of a proposed one what a second source gave before the proposal. The probability is a model's: 1 / (1 + (1 - share) / share x
+          e^-evidence).
+          naming 1, by the cluster's own group: posts from 2026-11-01T10:00:00Z to 2026-11-03T10:00:07Z; 0.9500 of the proposed are members, 0.0100 of 980 others; cover 0.00
             outcome        posts         g         h        adds
             own words         20    0.2000    0.0010     +4.0000
             rare              10    0.1024    0.0006     +4.0000
