@@ -1,11 +1,12 @@
 //! Naming: once a group has passed, which accounts belong to it?
 //!
-//! The posts of a day before to a day after the group's shared posts, as far back as naming looks, get an outcome again, looking both ways: own
-//! words within a day, other keys within two hours, before or after. An account's evidence is the likelihood ratio of its outcomes between
-//! the group's rates and the crowd's (doubled), a share of real members' posts being cover; [`crate::Naming`] states it. What its best source
-//! gave is dropped. An account that was in the group as proposed was chosen by two of its keys: of it what a second source gave before
-//! the proposal is dropped, too. The share of real members is estimated by EM, among the proposed accounts and among all others, and accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at
-//! least 0.9. This is a model-based rate and no finite-sample guarantee.
+//! The posts of a day before to a day after the group's shared posts, as far back as naming looks, get an outcome again, looking both ways:
+//! own words within a day, other keys within two hours, before or after. An account's evidence is the likelihood ratio of its outcomes
+//! between the group's rates and the crowd's (doubled), a share of real members' posts being cover; [`crate::Naming`] states it. What its
+//! best source gave is dropped. An account that was in the group as proposed was chosen by two of its keys: of it what a second source gave
+//! before the proposal is dropped, too. The share of real members is estimated by EM, among the proposed accounts and among all others, and
+//! accounts are named while the mean of (1 - posterior) is at most 0.03 and each posterior is at least 0.9. This is a model-based rate and
+//! no finite-sample guarantee.
 
 use std::sync::Arc;
 
@@ -163,13 +164,7 @@ fn look_back(members: &[AccountId], uses: &Uses) -> Millis {
 }
 
 /// Names the accounts of a group; `None` where its members share nothing in what is remembered.
-pub(crate) fn name(
-    members: &[AccountId],
-    born: Millis,
-    uses: &Uses,
-    spans: &Spans,
-    params: &Params,
-) -> Option<Named> {
+pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spans, params: &Params) -> Option<Named> {
     let is_member = |account: AccountId| members.binary_search(&account).is_ok();
     let accounts = uses.accounts_len() as f64;
     let since = look_back(members, uses);
@@ -326,7 +321,9 @@ fn judge(terms: &mut Naming, all: &[Acts], members: &[AccountId], uses: &Uses, p
         let mut dropped: SmallVec<[(Arc<KeyName>, f64); 2]> = SmallVec::new();
         let mut drop_best = |of: fn(&Source) -> f64| {
             // Of equal ones, the first that the account used.
-            let Some(best) = (0..gave.len()).rev().max_by(|x, y| of(&gave[*x]).total_cmp(&of(&gave[*y]))) else { return };
+            let Some(best) = (0..gave.len()).rev().max_by(|x, y| of(&gave[*x]).total_cmp(&of(&gave[*y]))) else {
+                return;
+            };
             let best = gave.remove(best);
             if of(&best) > 0.0 {
                 nats -= of(&best);

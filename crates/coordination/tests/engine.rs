@@ -164,7 +164,12 @@ fn cell(dice: &mut Dice) -> Vec<Post<'static>> {
         for place in 0..7 {
             let member = (first + place) % 10;
             let at = 2 * DAY + n * 2 * HOUR + dice.below(MINUTE as u64) as Millis;
-            posts.push(post(format!("cell-{n}-{member}"), format!("cell-{member}"), at, format!("https://{site}.example/{n}")));
+            posts.push(post(
+                format!("cell-{n}-{member}"),
+                format!("cell-{member}"),
+                at,
+                format!("https://{site}.example/{n}"),
+            ));
         }
     }
     posts

@@ -587,11 +587,12 @@ pub struct Window {
 
 /// How the accounts of a group were named.
 ///
-/// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20
-/// r(o)) / (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g / (safety h)), held in -4 to 4, and for *nothing* min(ln(g / h), 0),
-/// held at -4 or more; with the share `cover` of real members' posts like everybody else's it adds ln((1 - cover) exp(v) + cover). There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the sum over
-/// its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added: the best one, and of a proposed account what a second
-/// one gave before the proposal, for by that it was chosen.
+/// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) +
+/// 20 r(o)) / (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g / (safety h)), held in -4 to 4, and for
+/// *nothing* min(ln(g / h), 0), held at -4 or more; with the share `cover` of real members' posts like everybody else's it adds ln((1 -
+/// cover) exp(v) + cover). There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the
+/// sum over its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added: the best one, and of a proposed
+/// account what a second one gave before the proposal, for by that it was chosen.
 ///
 /// Its `posterior` is 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed account and
 /// `share_others` for another. This is a model's probability, not a guarantee.

@@ -507,7 +507,8 @@ fn documents_are_what_the_policy_lets_a_recipient_have() {
     let recipients = desk.read("d/sharing.toml");
     // Of the demo's platforms, one that the case concerns.
     let policy = desk.run(&["policy", "explain", &case, "--config", "c.toml"]).ends(0).out;
-    let told = policy.lines().find_map(|line| line.split(" (platform): told").next().filter(|name| name.len() < line.len()));
+    let told =
+        policy.lines().find_map(|line| line.split(" (platform): told").next().filter(|name| name.len() < line.len()));
     let platform = told.unwrap().trim();
     documents(&case, platform, &[]).ends(1).says(&["gets platform feed", "classes.platform.products"]);
 

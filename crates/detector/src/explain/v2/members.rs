@@ -152,7 +152,8 @@ fn member(
     let safety = message.test.map_or(2.0, |terms| terms.safety);
     let by = account.naming.and_then(|place| Some((message.namings.get(place)?, namings.get(place)?)));
     let own = account.outcomes.map(|count| if account.proposed { u64::from(count) } else { 0 });
-    let adds = by.map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h, safety, naming.cover));
+    let adds = by
+        .map_or([0.0; 5], |(recorded, naming)| adds(group_rates(recorded.group, own), naming.h, safety, naming.cover));
     let all: f64 = adds.iter().zip(account.outcomes).map(|(nats, count)| nats * f64::from(count)).sum();
     let listed = account.dropped.iter().map(|dropped| dropped.nats);
     let dropped: f64 = listed.clone().sum::<f64>() + account.dropped_nats.unwrap_or_default();
