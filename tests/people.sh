@@ -76,7 +76,8 @@ END
         fi
         sleep 0.2
     done
-    "$lockstep" simulate --world demo --seed 1 >"$dir/posts.jsonl"
+    # A seed whose campaigns give three cases before the stream ends.
+    "$lockstep" simulate --world demo --seed 2 >"$dir/posts.jsonl"
     "$lockstep" ingest "$dir/posts.jsonl" --to "http://$intake" 2>"$dir/ingest.log" || { cat "$dir/ingest.log" >&2; return 1; }
     tries=0
     until curl --silent --fail "http://$admin/metrics" | grep -Eq '^lockstep_sharing_cases\{state="nominated"\} [1-9]'; do
