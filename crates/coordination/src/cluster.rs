@@ -362,6 +362,10 @@ pub struct Unlisted {
     pub trials: u64,
     /// Their nats in each window, in the order of [`WINDOWS`].
     pub nats: [f64; 3],
+    /// Sources that are not in `nats_by_source`.
+    pub sources: u64,
+    /// Their nats in each window.
+    pub source_nats: [f64; 3],
 }
 
 /// Names one post.

@@ -595,6 +595,11 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         let name = |source: &SourceGains| (source.name.source_kind, source.name.source().to_owned());
         y.nats[best].total_cmp(&x.nats[best]).then_with(|| name(x).cmp(&name(y)))
     });
+    let mut unlisted = group.unlisted;
+    for source in sources.iter().skip(MOST_SOURCES) {
+        unlisted.sources += 1;
+        unlisted.source_nats.iter_mut().zip(source.nats).for_each(|(sum, nats)| *sum += nats);
+    }
     sources.truncate(MOST_SOURCES);
     let sources = sources.into_iter().map(|source| SourceNats {
         kind: source.name.source_kind,
@@ -628,7 +633,7 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         namings: Vec::new(),
         nats_by_kind: kinds.filter(|(_, nats)| *nats != 0.0).collect(),
         nats_by_source: sources.collect(),
-        unlisted: group.unlisted,
+        unlisted,
         evidence,
         ties: Vec::new(),
     }

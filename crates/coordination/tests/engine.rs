@@ -235,6 +235,19 @@ fn a_text_of_many_accounts_is_told_as_a_count() {
     assert_eq!((found[0].members.len(), found[0].log_e, found[0].windows.len()), (39, 0.0, 0));
 }
 
+/// Every text is a source, and only the 100 that gave most are told one by one.
+#[test]
+fn what_sources_gave_adds_up_however_many_there_are() {
+    let mut dice = Dice(7);
+    let cluster = run(&sorted([crowd(&mut dice), copiers("op", 10, 150, &mut dice)].concat())).remove(0);
+    assert_eq!(cluster.nats_by_source.len(), 100);
+    assert!(cluster.unlisted.sources > 20, "{}", cluster.unlisted.sources);
+    for (at, window) in cluster.windows.iter().enumerate() {
+        let told: f64 = cluster.nats_by_source.iter().map(|source| source.nats[at]).sum();
+        assert!((window.losses + told + cluster.unlisted.source_nats[at] - window.nats).abs() < 1e-6, "{at}");
+    }
+}
+
 /// What an engine without a judge calls coordinated, one with it may flag; nothing else changes.
 #[test]
 fn without_a_judge_nothing_is_flagged() {

@@ -391,6 +391,8 @@ impl ClusterMessage {
             unlisted: Unlisted {
                 trials: cluster.unlisted.trials,
                 nats: cluster.unlisted.nats.map(tidy),
+                sources: cluster.unlisted.sources,
+                source_nats: cluster.unlisted.source_nats.map(tidy),
                 accounts: match cluster.single_source {
                     // Of one text, the terms hold nothing but how many wrote it.
                     Some(SingleSource::OneText) => cluster.terms.proposed.saturating_sub(cluster.members.len()) as u64,
@@ -750,7 +752,7 @@ pub struct Unlisted {
     /// Posts without a gain that this message had no room for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub posts: u64,
-    /// Sources that this message had no room for; the one that `log_e_leave_one_source_out` leaves out is never among them.
+    /// Sources that are not in `sources`: the engine tells the 100 that gave most, and a message may have no room for all of these; the one that `log_e_leave_one_source_out` leaves out is never among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sources: u64,
     /// Their nats in each window.
