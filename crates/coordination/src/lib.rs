@@ -36,7 +36,9 @@
 //!
 //! On real labelled operations the windows of ten minutes and of one minute for the shortest gave the same accounts; a minute also sees simulated
 //! campaigns. A memory of seven days lost paid waves and spun spam that sixty days finds. A reply under which an account repeats its own words
-//! counts for nothing: such posts hid a spam campaign.
+//! counts for nothing: such posts hid a spam campaign. Ties with another null were tried on `proto` 401 before what follows: with popular keys left
+//! out of the chance of a coincidence 7,061 innocents were coordinated where 456 were without it, with the margins of each source besides 2,551. Ties
+//! by how soon one account follows another, and bursts by their surprise, found no more.
 //!
 //! Habit after a day, six hours and an hour gives the same accounts on every real file. On the simulated world `proto` (12 campaigns in
 //! 20,000 accounts; seeds 401 and 402) it leaves 626, 625 and 582 innocents coordinated of the one and 1,132, 835 and 782 of the other. There a

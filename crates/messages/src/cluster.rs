@@ -752,7 +752,8 @@ pub struct Unlisted {
     /// Posts without a gain that this message had no room for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub posts: u64,
-    /// Sources that are not in `sources`: the engine tells the 100 that gave most, and a message may have no room for all of these; the one that `log_e_leave_one_source_out` leaves out is never among them.
+    /// Sources that are not in `sources`: the engine tells the 100 that gave most, and a message may have no room for all of these. The one
+    /// that `log_e_leave_one_source_out` leaves out is not among those for which there was no room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sources: u64,
     /// Their nats in each window.
