@@ -10,12 +10,13 @@ use crate::{
     floods::Floods,
     group::{Group, GroupId},
     network::Network,
-    params::{Params, ParamsError},
+    params::{HOUR, Params, ParamsError},
     post::{Millis, Post},
     ranking::suspicion,
     shard::{Groups, Shard},
     snapshot::{self, SnapshotError},
     stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
+    ticks::Ticks,
     tracer::{ReadPost, Reader, Tracer},
     uses::{Trial, Uses},
 };
@@ -96,6 +97,9 @@ struct State {
     newest: Millis,
     /// `None` before the first post.
     next_tick: Option<Millis>,
+    ticks: Ticks,
+    /// When silent groups are next looked for.
+    next_look: Millis,
     stats: Stats,
 }
 
@@ -121,6 +125,8 @@ impl Engine {
             start: None,
             newest: Millis::MIN,
             next_tick: None,
+            ticks: Ticks::default(),
+            next_look: Millis::MIN,
             stats: Stats::default(),
         };
         Ok(Engine { reader: Reader::new(&params), params, executor, judge: Box::new(NoJudge), state })
@@ -298,12 +304,13 @@ impl Engine {
     /// The groups take in what has been gathered.
     fn flush(&mut self) {
         let params = &self.params;
-        let State { network, shards, gathered, .. } = &mut self.state;
+        let State { network, shards, gathered, ticks, .. } = &mut self.state;
         if gathered.is_empty() {
             return;
         }
-        let (network, trials) = (&*network, &**gathered);
-        let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.posts(trials, network, params)) });
+        let (network, trials, ticks) = (&*network, &**gathered, &*ticks);
+        let jobs =
+            shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.posts(trials, ticks, network, params)) });
         self.executor.run(jobs.collect());
         gathered.clear();
     }
@@ -311,26 +318,41 @@ impl Engine {
     fn tick(&mut self, at: Millis, last: bool, clusters: &mut Vec<Cluster>) {
         self.flush();
         let params = &self.params;
-        let State { tracer, uses, network, bursts, shards, findings, floods, proposed, start, stats, .. } =
-            &mut self.state;
-        let trials = uses.trials();
+        let State {
+            tracer,
+            uses,
+            network,
+            bursts,
+            shards,
+            findings,
+            floods,
+            proposed,
+            start,
+            ticks,
+            next_look,
+            stats,
+            ..
+        } = &mut self.state;
         if !last {
-            let jobs = shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.tick(at, trials, params)) });
-            self.executor.run(jobs.collect());
+            ticks.push(at, uses.trials());
         }
         let mut groups = Groups(shards);
-        let silent = |groups: &Groups<'_>, id: GroupId| groups.get(id).map_or(0, |group| at - group.touched);
-        let (mut passed, others): (Vec<GroupId>, Vec<GroupId>) =
-            groups.ids().into_iter().partition(|id| findings.has_passed(*id));
-        let mut gone = others;
-        gone.retain(|id| silent(&groups, *id) > params.candidate_retention);
-        // Silence changes nothing of what was told: groups that have passed stay to the end of the stream, unless they are too many.
-        let surplus = passed.len().saturating_sub(params.limits.candidates);
-        if surplus > 0 {
-            passed.sort_by_key(|id| (std::cmp::Reverse(silent(&groups, *id)), *id));
-            stats.evicted.candidates += surplus as u64;
-            gone.extend(passed.into_iter().take(surplus));
-            gone.sort_unstable();
+        let mut gone: Vec<GroupId> = Vec::new();
+        if last || at >= *next_look {
+            *next_look = at.saturating_add(HOUR);
+            let silent = |groups: &Groups<'_>, id: GroupId| groups.get(id).map_or(0, |group| at - group.touched);
+            let (mut passed, others): (Vec<GroupId>, Vec<GroupId>) =
+                groups.ids().into_iter().partition(|id| findings.has_passed(*id));
+            gone = others;
+            gone.retain(|id| silent(&groups, *id) > params.candidate_retention);
+            // Silence changes nothing of what was told: groups that have passed stay to the end of the stream, unless they are too many.
+            let surplus = passed.len().saturating_sub(params.limits.candidates);
+            if surplus > 0 {
+                passed.sort_by_key(|id| (std::cmp::Reverse(silent(&groups, *id)), *id));
+                stats.evicted.candidates += surplus as u64;
+                gone.extend(passed.into_iter().take(surplus));
+                gone.sort_unstable();
+            }
         }
         let moment = Moment {
             at,
@@ -353,9 +375,7 @@ impl Engine {
             if groups.like(&members, params.same_candidate) {
                 continue;
             }
-            let mut group = Group::new(shared(members), at, start.unwrap_or(at), uses);
-            group.tick(at, trials, params);
-            groups.insert(*proposed, group);
+            groups.insert(*proposed, Group::new(shared(members), ticks, start.unwrap_or(at), uses));
             *proposed += 1;
         }
         let most = params.limits.candidates;

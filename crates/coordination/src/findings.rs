@@ -112,6 +112,8 @@ impl Passed {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
     passed: BTreeMap<GroupId, Passed>,
+    /// Those of them with trials since their accounts were last named.
+    pending: BTreeSet<GroupId>,
     /// Discoveries so far: as anything, and as coordinated.
     discoveries: [u64; 2],
     /// Accounts of the groups that have passed as anything, and as coordinated, dropped ones too, and which of them an account is in.
@@ -170,19 +172,15 @@ pub(crate) struct Moment<'e> {
 impl Findings {
     /// Judges the groups with new trials, names the accounts of those that pass, and tells what is new.
     pub(crate) fn tick(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>, clusters: &mut Vec<Cluster>) {
-        let fresh: Vec<GroupId> = groups.fresh();
+        let fresh: Vec<GroupId> = groups.take_fresh();
         let passed = self.judge(moment, &fresh, groups);
+        self.pending.extend(fresh.iter().filter(|id| self.passed.contains_key(*id)));
         let named = self.name(moment, groups);
         let leaving = moment.leaving.iter().any(|id| self.passed.contains_key(id));
         if passed || named || leaving || moment.last {
             self.tell(moment, groups, clusters);
         }
         self.tell_near_misses(moment, &fresh, groups, clusters);
-        for id in fresh {
-            if let Some(group) = groups.get_mut(id) {
-                group.fresh = false;
-            }
-        }
     }
 
     /// Which groups pass, by e-LOND: of all that is ever told at most a share of alpha is false on average.
@@ -250,33 +248,31 @@ impl Findings {
         let mut spans: Option<Spans> = None;
         let mut some = false;
         let due: Vec<GroupId> = self
-            .passed
+            .pending
             .iter()
-            .filter(|(id, passed)| {
-                groups.get(**id).is_some_and(|group| {
-                    let factor = match passed.finding {
-                        _ if passed.flagged => MORE_TRIALS,
-                        Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
-                        _ => MORE_TRIALS_OTHERS,
-                    };
-                    let more = |factor: f64| group.trials as f64 >= factor * passed.named_trials as f64;
-                    let quiet =
-                        moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
-                    let leaving = moment.leaving.binary_search(id).is_ok();
-                    // Before what it did is forgotten, of its very last posts too.
-                    let silent = moment.at - group.touched >= params.retention / 2;
-                    group.trials > passed.named_trials
-                        && (more(factor) || (quiet && more(MORE_TRIALS_LATER)) || silent || leaving || moment.last)
-                })
+            .filter(|id| {
+                let (Some(passed), Some(group)) = (self.passed.get(id), groups.get(**id)) else { return false };
+                let factor = match passed.finding {
+                    _ if passed.flagged => MORE_TRIALS,
+                    Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
+                    _ => MORE_TRIALS_OTHERS,
+                };
+                let more = |factor: f64| group.trials() as f64 >= factor * passed.named_trials as f64;
+                let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
+                let leaving = moment.leaving.binary_search(id).is_ok();
+                // Before what it did is forgotten, of its very last posts too.
+                let silent = moment.at - group.touched >= params.retention / 2;
+                more(factor) || (quiet && more(MORE_TRIALS_LATER)) || silent || leaving || moment.last
             })
-            .map(|(id, _)| *id)
+            .copied()
             .collect();
         for id in due {
+            self.pending.remove(&id);
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
             if !moment.last && self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
-                    (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+                    (passed.named_trials, passed.named_at) = (group.trials(), moment.at);
                 }
                 continue;
             }
@@ -285,7 +281,7 @@ impl Findings {
             let now = name(&group.members, group.born, moment.uses, spans, params).unwrap_or_default();
             some = true;
             let Some(passed) = self.passed.get_mut(&id) else { continue };
-            (passed.named_trials, passed.named_at) = (group.trials, moment.at);
+            (passed.named_trials, passed.named_at) = (group.trials(), moment.at);
             let coordinated = passed.finding == Finding::Coordinated;
             passed.strength = if coordinated { group.leave_one_out() } else { group.log_e() };
             if now.named.len() < params.min_members {
@@ -498,6 +494,7 @@ impl Findings {
     /// What was last said of a group that is dropped stays said.
     pub(crate) fn drop_group(&mut self, id: GroupId) {
         self.passed.remove(&id);
+        self.pending.remove(&id);
         self.near_misses.remove(&id);
     }
 

@@ -21,6 +21,7 @@ use crate::{
     hash::{Map, Set},
     params::{DAY, HOUR, Params},
     post::Millis,
+    ticks::{Tick, Ticks},
     uses::{KeyId, KeyName, RECENT, SourceId, Trial, Use, Uses},
 };
 
@@ -72,7 +73,7 @@ struct Live {
     name: Arc<KeyName>,
     /// The two newest uses by different members, the newest first.
     newest: SmallVec<[MemberUse; 2]>,
-    /// Times of members' uses of the last six hours.
+    /// Times of members' uses of the last six hours, in order.
     times: VecDeque<Millis>,
 }
 
@@ -114,9 +115,10 @@ pub(crate) struct SourceGains {
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Rates {
     crowd: [[u64; BETS]; 3],
-    crowd_posts: u64,
     near: [[u64; BETS]; 3],
     near_posts: u64,
+    /// The group's own trials.
+    trials: u64,
 }
 
 /// A group of accounts, frozen at birth, and its test.
@@ -133,13 +135,15 @@ pub(crate) struct Group {
     next_sweep: usize,
     near: Set<AccountId>,
     rates: Rates,
-    /// The same at every tick of the last six hours.
-    past: VecDeque<(Millis, Rates)>,
-    /// What each outcome's chance is taken for, as of the last tick.
+    /// The same as they stood at the ticks of the last six hours, each from the tick of this number to the next of them.
+    past: VecDeque<(u64, Rates)>,
+    /// The last tick before the last post that touched it.
+    period: u64,
+    /// What each outcome's chance is taken for, as of the tick of this number.
     null: [[f64; BETS]; 3],
+    settled: u64,
     /// Outcomes of its own trials.
     pub outcomes: [[u64; 5]; 3],
-    pub trials: u64,
     /// Sum of gains and losses, and of losses, by window.
     pub nats: [f64; 3],
     pub losses: [f64; 3],
@@ -166,6 +170,8 @@ pub(crate) struct Group {
 pub(crate) struct Touched {
     /// Keys that the group holds from now on.
     pub held: SmallVec<[KeyId; 2]>,
+    /// Keys that it no longer holds, in order.
+    pub gone: Vec<KeyId>,
     /// Whether its account is near the group from now on.
     pub near: bool,
 }
@@ -177,19 +183,22 @@ pub(crate) trait Components {
 }
 
 impl Group {
-    pub(crate) fn new(members: Arc<[AccountId]>, born: Millis, start: Millis, uses: &Uses) -> Group {
+    /// A group that is born at the last tick.
+    pub(crate) fn new(members: Arc<[AccountId]>, ticks: &Ticks, start: Millis, uses: &Uses) -> Group {
+        let Tick { number, at: born, trials } = ticks.last();
         let mut group = Group {
             born,
             history: (born - start).max(0),
-            before: uses.trials(),
+            before: trials,
             live: Map::default(),
             next_sweep: 64,
             near: Set::default(),
             rates: Rates::default(),
-            past: VecDeque::new(),
+            past: VecDeque::from([(number, Rates::default())]),
+            period: number,
             null: [[0.0; BETS]; 3],
+            settled: 0,
             outcomes: [[0; 5]; 3],
-            trials: 0,
             nats: [0.0; 3],
             losses: [0.0; 3],
             days: VecDeque::new(),
@@ -245,7 +254,9 @@ impl Group {
         while live.times.front().is_some_and(|at| used.at - at > RECENT) {
             live.times.pop_front();
         }
-        live.times.push_back(used.at);
+        // Late posts come out of their turn.
+        let place = live.times.iter().rposition(|known| *known <= used.at).map_or(0, |place| place + 1);
+        live.times.insert(place, used.at);
         live.newest.retain(|known| known.account != used.account);
         let place = live.newest.iter().position(|known| known.at <= used.at).unwrap_or(live.newest.len());
         live.newest.insert(place, used);
@@ -253,12 +264,19 @@ impl Group {
     }
 
     /// Takes in a post: of a member it is a trial, of anybody else a count.
-    pub(crate) fn post(&mut self, trial: &Trial, components: &impl Components, params: &Params) -> Touched {
+    pub(crate) fn post(
+        &mut self,
+        trial: &Trial,
+        ticks: &Ticks,
+        components: &impl Components,
+        params: &Params,
+    ) -> Touched {
         let (at, account) = (trial.at, trial.account);
         let member = self.is_member(account);
         let found = self.found(trial, params);
-        let mut touched = Touched { held: SmallVec::new(), near: false };
+        let mut touched = Touched { held: SmallVec::new(), gone: self.pass_ticks(ticks), near: false };
         if member {
+            self.settle_null(ticks, params);
             self.bet(trial, &found, params);
             self.touched = self.touched.max(at);
             self.fresh = true;
@@ -289,9 +307,11 @@ impl Group {
         touched
     }
 
-    /// A post of an account near the group that used nothing of it counts, too.
-    pub(crate) fn near_post(&mut self) {
+    /// A post of an account near the group that used nothing of it counts, too. Returns the keys that the group no longer holds.
+    pub(crate) fn near_post(&mut self, ticks: &Ticks) -> Vec<KeyId> {
+        let gone = self.pass_ticks(ticks);
         self.rates.near_posts += 1;
+        gone
     }
 
     fn tied(&mut self, account: AccountId, network: &impl Components) -> bool {
@@ -315,7 +335,7 @@ impl Group {
                 continue;
             }
             let text = used.name.kind == TraceKind::Text;
-            let inside = live.times.iter().filter(|at| trial.at - **at <= RECENT).count();
+            let inside = live.times.len() - live.times.partition_point(|at| trial.at - *at > RECENT);
             // The account itself is in neither count, member or not.
             let outside = (used.recent as usize).saturating_sub(inside);
             let outcome = rarity(used.name.kind, outside, f64::from(trial.active), params.popular);
@@ -335,7 +355,7 @@ impl Group {
         for (window, (outcome, _)) in found.iter().enumerate() {
             let (mut sum_g, mut sum_h, mut gain, mut bets) = (0.0, 0.0, None, false);
             for bet in TrialOutcome::ALL.into_iter().take(BETS) {
-                let g = (self.outcomes[window][bet as usize] as f64 + 0.5) / (self.trials as f64 + 2.5);
+                let g = (self.outcomes[window][bet as usize] as f64 + 0.5) / (self.rates.trials as f64 + 2.5);
                 let h = self.null[window][bet as usize];
                 if g > h {
                     bets = true;
@@ -357,7 +377,7 @@ impl Group {
         for (window, (outcome, _)) in found.iter().enumerate() {
             self.outcomes[window][*outcome as usize] += 1;
         }
-        self.trials += 1;
+        self.rates.trials += 1;
         self.without_best = None;
         match self.days.back_mut().filter(|known| known.0 >= day) {
             Some((_, nats)) => nats.iter_mut().zip(moved).for_each(|(sum, nats)| *sum += nats),
@@ -453,38 +473,66 @@ impl Group {
         }
     }
 
-    /// Whether a tick may be passed over: nothing happens to a group that is silent, so that once a day is enough.
-    pub(crate) fn rests(&self, now: Millis) -> bool {
-        now - self.touched > 2 * DAY && self.past.back().is_some_and(|(at, _)| now - at < DAY)
+    /// The group's trials.
+    pub(crate) fn trials(&self) -> u64 {
+        self.rates.trials
     }
 
-    /// At a tick: what is expected of others is settled until the next one, and what is no longer live is forgotten. Returns the keys that
-    /// the group no longer holds.
-    pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) -> Vec<KeyId> {
-        self.rates.crowd_posts = (trials - self.before).saturating_sub(self.trials);
-        while self.past.front().is_some_and(|(at, _)| now - at > RECENT) && self.past.len() > 1 {
+    /// Takes note of the ticks since the last post that touched the group, before anything changes. Returns the keys that it no longer
+    /// holds, in order.
+    fn pass_ticks(&mut self, ticks: &Ticks) -> Vec<KeyId> {
+        let now = ticks.last();
+        if self.period == now.number {
+            return Vec::new();
+        }
+        // So the counts have stood since the tick after that post.
+        self.past.push_back((self.period + 1, self.rates));
+        self.period = now.number;
+        while self.past.get(1).is_some_and(|(number, _)| *number <= ticks.oldest()) {
             self.past.pop_front();
         }
-        let of_late = self.past.front().map(|(_, rates)| *rates).unwrap_or_default();
+        self.sweep(now.at)
+    }
+
+    /// Settles what is expected of others as of the last tick, until the next one.
+    fn settle_null(&mut self, ticks: &Ticks, params: &Params) {
+        let now = ticks.last();
+        if self.settled == now.number {
+            return;
+        }
+        self.settled = now.number;
+        let of = |tick: Tick| {
+            let known = self.past.iter().rev().find(|(number, _)| *number <= tick.number);
+            let rates = known.map(|(_, rates)| *rates).unwrap_or_default();
+            (rates, tick.trials.saturating_sub(self.before + rates.trials))
+        };
+        let born = self.past.front().map_or(0, |(number, _)| *number);
+        let (rates, posts) = of(now);
+        let late = ticks.first_since(born);
+        // A group that was born at this tick has no past.
+        let (of_late, posts_of_late) = if late == now { Default::default() } else { of(late) };
         for window in 0..3 {
             for (outcome, reference) in REFERENCE.into_iter().enumerate().take(BETS) {
-                let rate = |since: &Rates| -> f64 {
-                    let x = (self.rates.crowd[window][outcome] - since.crowd[window][outcome]) as f64;
-                    let n = (self.rates.crowd_posts - since.crowd_posts) as f64;
+                let rate = |since: &Rates, posts_since: u64| -> f64 {
+                    let x = (rates.crowd[window][outcome] - since.crowd[window][outcome]) as f64;
+                    let n = (posts - posts_since) as f64;
                     let crowd = (x + IMAGINED * reference) / (n + IMAGINED);
                     let (y, m) = (
-                        self.rates.near[window][outcome] - since.near[window][outcome],
-                        self.rates.near_posts - since.near_posts,
+                        rates.near[window][outcome] - since.near[window][outcome],
+                        rates.near_posts - since.near_posts,
                     );
                     let near = if m >= NEAR_POSTS { (y as f64 + 1.0) / (m as f64 + 5.0) } else { 0.0 };
                     crowd.max(near)
                 };
-                self.null[window][outcome] = params.safety * rate(&Rates::default()).max(rate(&of_late));
+                self.null[window][outcome] =
+                    params.safety * rate(&Rates::default(), 0).max(rate(&of_late, posts_of_late));
             }
         }
-        self.past.push_back((now, self.rates));
+    }
+
+    /// Forgets keys that are no longer live. They do no harm: they are looked for when the table has doubled.
+    fn sweep(&mut self, now: Millis) -> Vec<KeyId> {
         let mut gone: Vec<KeyId> = Vec::new();
-        // What is no longer live does no harm: it is looked for when the table has doubled.
         if self.live.len() < self.next_sweep {
             return gone;
         }
@@ -559,7 +607,7 @@ impl Group {
             let [t, a, b, c] = counts;
             [t, a, b, c, posts.saturating_sub(t + a + b + c)]
         };
-        let posts = (trials - self.before).saturating_sub(self.trials);
+        let posts = (trials - self.before).saturating_sub(self.rates.trials);
         (full(self.rates.crowd[window], posts), full(self.rates.near[window], self.rates.near_posts))
     }
 

@@ -73,6 +73,7 @@ mod ranking;
 mod shard;
 mod snapshot;
 mod stats;
+mod ticks;
 mod trace;
 mod tracer;
 mod uses;

@@ -20,7 +20,7 @@ use crate::{
     hash::Map,
     params::{DAY, HOUR, Params},
     post::Millis,
-    uses::{KeyId, KeyName, Spans, Uses},
+    uses::{KeyId, KeyName, SourceId, Spans, Uses},
 };
 
 /// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
@@ -41,24 +41,29 @@ const MOST_NATS: f64 = 30.0;
 /// What a use of a member's key gave: who, when, outcome and key.
 type Gave = (AccountId, Millis, TrialOutcome, KeyId);
 
-/// A judged post that repeats something: the key that gave its outcome, and whether it was there when the group was proposed.
+/// A judged post that repeats something: its outcome, the account's source that gave it, and whether it was there when the group was
+/// proposed.
 struct Gain {
     outcome: TrialOutcome,
-    key: KeyId,
+    /// Place in the account's sources.
+    source: u32,
     chosen: bool,
 }
 
 /// The judged posts of an account.
-struct Acts {
+struct Acts<'u> {
     account: AccountId,
     outcomes: [u32; 5],
     /// By time.
     gains: SmallVec<[Gain; 2]>,
+    /// The sources of its gains, each by the name of one of its keys.
+    sources: SmallVec<[&'u Arc<KeyName>; 2]>,
 }
 
 /// What a source adds to an account's evidence, and what of that by posts from before the proposal, nats.
-struct Source<'u> {
-    name: &'u Arc<KeyName>,
+struct Source {
+    /// Place in the account's sources.
+    of: u32,
     nats: f64,
     chosen: f64,
 }
@@ -215,7 +220,8 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
     }
     gave.sort_unstable();
     // Each judged account's posts.
-    let mut all: Vec<Acts> = Vec::new();
+    let mut all: Vec<Acts<'_>> = Vec::new();
+    let mut places: Map<SourceId, u32> = Map::default();
     let mut acts = |account: AccountId, gave: &[Gave]| {
         let Some(known) = uses.account(account) else { return };
         let first = known.posts.partition_point(|(at, _)| *at < from);
@@ -224,6 +230,8 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
             return;
         }
         let mut gains: SmallVec<[Gain; 2]> = SmallVec::new();
+        let mut sources: SmallVec<[&Arc<KeyName>; 2]> = SmallVec::new();
+        places.clear();
         for same in gave.chunk_by(|x, y| x.1 == y.1) {
             let at = same[0].1;
             let start = known.posts.partition_point(|(posted, _)| *posted < at);
@@ -235,13 +243,19 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
                 });
                 // Of equal ones the first in the post.
                 let best = of.min_by_key(|(outcome, place, _)| (*outcome, *place));
-                gains.extend(best.map(|(outcome, _, key)| Gain { outcome, key, chosen: at <= born }));
+                let Some((outcome, _, key)) = best else { continue };
+                let Some(name) = uses.key(key).map(|key| &key.name) else { continue };
+                let source = *places.entry(name.source_id()).or_insert_with(|| {
+                    sources.push(name);
+                    sources.len() as u32 - 1
+                });
+                gains.push(Gain { outcome, source, chosen: at <= born });
             }
         }
         let mut outcomes = [0u32; 5];
         gains.iter().for_each(|gain| outcomes[gain.outcome as usize] += 1);
         outcomes[TrialOutcome::Nothing as usize] = (end - first - gains.len()) as u32;
-        all.push(Acts { account, outcomes, gains });
+        all.push(Acts { account, outcomes, gains, sources });
     };
     let mut by_account = gave.chunk_by(|x, y| x.0 == y.0).peekable();
     for &member in members {
@@ -271,7 +285,7 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
     let mut best: Option<(f64, Naming, Vec<Judged>)> = None;
     for cover in COVERS {
         terms.cover = cover;
-        let (likelihood, judged) = judge(&mut terms, &all, members, uses, params);
+        let (likelihood, judged) = judge(&mut terms, &all, members, params);
         if best.as_ref().is_none_or(|(most, ..)| likelihood > *most) {
             best = Some((likelihood, terms, judged));
         }
@@ -300,25 +314,33 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
 
 /// Everybody's evidence, by a share of cover, and the shares of real members: ln of the likelihood of the proposed accounts (over that of their
 /// being like everybody else), and the accounts.
-fn judge(terms: &mut Naming, all: &[Acts], members: &[AccountId], uses: &Uses, params: &Params) -> (f64, Vec<Judged>) {
+fn judge(terms: &mut Naming, all: &[Acts<'_>], members: &[AccountId], params: &Params) -> (f64, Vec<Judged>) {
     let of_others = ratios(terms, [0; 5], params.safety);
     let mut judged: Vec<Judged> = Vec::with_capacity(all.len());
     let mut gave: Vec<Source> = Vec::new();
+    let mut places: Vec<Option<usize>> = Vec::new();
     for of in all {
         let proposed = members.binary_search(&of.account).is_ok();
         let ratios = if proposed { ratios(terms, of.outcomes, params.safety) } else { of_others };
         let mut nats: f64 = ratios.iter().zip(of.outcomes).map(|(ratio, n)| ratio * f64::from(n)).sum();
         gave.clear();
+        places.clear();
+        places.resize(of.sources.len(), None);
         for gain in &of.gains {
             let ratio = ratios[gain.outcome as usize];
-            let Some(known) = uses.key(gain.key).filter(|_| ratio > 0.0) else { continue };
-            let chosen = if gain.chosen { ratio } else { 0.0 };
-            match gave.iter_mut().find(|source| source.name.same_source(&known.name)) {
-                Some(source) => (source.nats, source.chosen) = (source.nats + ratio, source.chosen + chosen),
-                None => gave.push(Source { name: &known.name, nats: ratio, chosen }),
+            if ratio <= 0.0 {
+                continue;
             }
+            let chosen = if gain.chosen { ratio } else { 0.0 };
+            let place = *places[gain.source as usize].get_or_insert_with(|| {
+                gave.push(Source { of: gain.source, nats: 0.0, chosen: 0.0 });
+                gave.len() - 1
+            });
+            gave[place].nats += ratio;
+            gave[place].chosen += chosen;
         }
         let mut dropped: SmallVec<[(Arc<KeyName>, f64); 2]> = SmallVec::new();
+        let names = &of.sources;
         let mut drop_best = |of: fn(&Source) -> f64| {
             // Of equal ones, the first that the account used.
             let Some(best) = (0..gave.len()).rev().max_by(|x, y| of(&gave[*x]).total_cmp(&of(&gave[*y]))) else {
@@ -327,7 +349,7 @@ fn judge(terms: &mut Naming, all: &[Acts], members: &[AccountId], uses: &Uses, p
             let best = gave.remove(best);
             if of(&best) > 0.0 {
                 nats -= of(&best);
-                dropped.push((best.name.clone(), of(&best)));
+                dropped.push((names[best.of as usize].clone(), of(&best)));
             }
         };
         drop_best(|source| source.nats);

@@ -11,7 +11,7 @@ use crate::{
     hash::Map,
     network::Network,
     params::Params,
-    post::Millis,
+    ticks::Ticks,
     uses::{KeyId, Trial},
 };
 
@@ -22,6 +22,8 @@ pub(crate) struct Shard {
     of: Map<AccountId, SmallVec<[GroupId; 2]>>,
     holders: Map<KeyId, SmallVec<[GroupId; 2]>>,
     near: Map<AccountId, SmallVec<[GroupId; 2]>>,
+    /// Groups with a trial that was not judged yet.
+    fresh: Vec<GroupId>,
     /// Accounts of the largest group.
     largest: usize,
 }
@@ -38,44 +40,42 @@ impl Components for Network {
 
 impl Shard {
     /// Takes in posts in the order of their turns.
-    pub(crate) fn posts(&mut self, trials: &[Trial], network: &Network, params: &Params) {
+    pub(crate) fn posts(&mut self, trials: &[Trial], ticks: &Ticks, network: &Network, params: &Params) {
         if self.groups.is_empty() {
             return;
         }
+        let Shard { groups, of, holders, near, fresh, largest } = self;
         let mut touched: Vec<GroupId> = Vec::new();
         for trial in trials {
             touched.clear();
-            touched.extend(self.of.get(&trial.account).into_iter().flatten());
+            touched.extend(of.get(&trial.account).into_iter().flatten());
             for used in &trial.uses {
                 // More accounts outside any group than can say anything.
-                if used.recent as usize <= params.popular + self.largest {
-                    touched.extend(self.holders.get(&used.key).into_iter().flatten());
+                if used.recent as usize <= params.popular + *largest {
+                    touched.extend(holders.get(&used.key).into_iter().flatten());
                 }
             }
-            for id in self.near.get(&trial.account).into_iter().flatten() {
-                if let Some(group) = self.groups.get_mut(id) {
-                    group.near_post();
+            for id in near.get(&trial.account).into_iter().flatten() {
+                if let Some(group) = groups.get_mut(id) {
+                    group.near_post(ticks).into_iter().for_each(|key| release(holders, key, *id));
                 }
             }
             touched.sort_unstable();
             touched.dedup();
             for id in &touched {
-                let Some(group) = self.groups.get_mut(id) else { continue };
-                let changed = group.post(trial, network, params);
+                let Some(group) = groups.get_mut(id) else { continue };
+                let was_fresh = group.fresh;
+                let changed = group.post(trial, ticks, network, params);
+                if group.fresh && !was_fresh {
+                    fresh.push(*id);
+                }
+                changed.gone.into_iter().for_each(|key| release(holders, key, *id));
                 for key in changed.held {
-                    self.holders.entry(key).or_default().push(*id);
+                    holders.entry(key).or_default().push(*id);
                 }
                 if changed.near {
-                    self.near.entry(trial.account).or_default().push(*id);
+                    near.entry(trial.account).or_default().push(*id);
                 }
-            }
-        }
-    }
-
-    pub(crate) fn tick(&mut self, now: Millis, trials: u64, params: &Params) {
-        for (id, group) in self.groups.iter_mut().filter(|(_, group)| !group.rests(now)) {
-            for key in group.tick(now, trials, params) {
-                release(&mut self.holders, key, *id);
             }
         }
     }
@@ -152,13 +152,14 @@ impl Groups<'_> {
         ids
     }
 
-    /// Those with a new trial, in order.
-    pub(crate) fn fresh(&self) -> Vec<GroupId> {
-        let fresh = |shard: &Shard| -> Vec<GroupId> {
-            shard.groups().iter().filter(|(_, group)| group.fresh).map(|(id, _)| *id).collect()
-        };
-        let mut ids: Vec<GroupId> = self.0.iter().flat_map(fresh).collect();
+    /// Those with a new trial since this was last asked, in order.
+    pub(crate) fn take_fresh(&mut self) -> Vec<GroupId> {
+        let mut ids: Vec<GroupId> = self.0.iter_mut().flat_map(|shard| std::mem::take(&mut shard.fresh)).collect();
         ids.sort_unstable();
+        ids.retain(|id| match self.get_mut(*id) {
+            Some(group) => std::mem::take(&mut group.fresh),
+            None => false,
+        });
         ids
     }
 

@@ -48,11 +48,6 @@ impl KeyName {
         self.source.as_deref().unwrap_or(&self.key)
     }
 
-    /// Whether both come from one source.
-    pub(crate) fn same_source(&self, other: &KeyName) -> bool {
-        self.source_kind == other.source_kind && self.source() == other.source()
-    }
-
     pub(crate) fn source_id(&self) -> SourceId {
         hash_strs(self.source_kind as u64, &[self.source()])
     }
