@@ -12,7 +12,7 @@ use clap::Args;
 use coordination::Millis;
 use detector::input::{Input, Options};
 use messages::{post, topics::POSTS};
-use runtime::{Log, NewRecord, shutdown::Shutdown, telemetry};
+use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
 use sharing::{
     Reviewers, Tlp,
     policy::{Class, Recipient},
@@ -29,6 +29,8 @@ use crate::{
 const SAMPLE: &[u8] = include_bytes!("../sample/demo.jsonl.zst");
 /// Replayed in one piece.
 const BATCH: usize = 500;
+/// Posts that go ahead of the detector before the first case is there.
+const AHEAD: usize = 2 * BATCH;
 /// The longest wait between two pieces, however long nobody posted.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 const REFRESH: Duration = Duration::from_millis(250);
@@ -41,7 +43,7 @@ const REFRESH: Duration = Duration::from_millis(250);
 #[command(after_help = "\
 Examples:
   lockstep demo
-  lockstep demo --once                    run through, print a summary, end
+  lockstep demo --once                    run through, print a summary, end; no port is used
   lockstep demo --posts posts.jsonl.gz    with your own posts")]
 pub struct Demo {
     /// End when all posts have gone through, with a summary
@@ -53,15 +55,15 @@ pub struct Demo {
     /// Hours of event time a second; the default shows the sample in about half a minute, --once does not wait at all
     #[arg(long, value_name = "HOURS")]
     speed: Option<f64>,
-    /// Where the console and the partners' feed are
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// Where /metrics, /live and /ready are
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464")]
-    admin: SocketAddr,
-    /// Where POST /v1/posts is
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
-    intake: SocketAddr,
+    /// Where the console and the partners' feed are: 127.0.0.1:8080 if not given, or the next free port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where /metrics, /live and /ready are: 127.0.0.1:9464 if not given, or the next free port
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Where POST /v1/posts is: 127.0.0.1:8081 if not given, or the next free port
+    #[arg(long, value_name = "ADDR")]
+    intake: Option<SocketAddr>,
     /// Keep the log and the cases in this folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -88,9 +90,14 @@ impl Demo {
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
         config.log.dir = data.join("log");
-        config.admin.listen = self.admin;
-        config.intake.listen = self.intake;
-        config.sharing.listen = self.listen;
+        // With --once nobody looks, unless somebody says where.
+        let ports = !self.once || self.listen.is_some() || self.admin.is_some() || self.intake.is_some();
+        if ports {
+            let mut taken = Vec::new();
+            config.sharing.listen = port("--listen", self.listen, config.sharing.listen, &mut taken)?;
+            config.intake.listen = port("--intake", self.intake, config.intake.listen, &mut taken)?;
+            config.admin.listen = port("--admin", self.admin, config.admin.listen, &mut taken)?;
+        }
         config.sharing.database = data.join("sharing.sqlite").display().to_string();
         config.detector.checkpoint_every_s = 0;
         config.sharing.reviewers = Reviewers::Demo;
@@ -99,10 +106,17 @@ impl Demo {
             config.telemetry.filter = "warn".to_owned();
         }
         telemetry::init(&config.telemetry)?;
-        tokio::runtime::Runtime::new().context("cannot start")?.block_on(self.play(config, &data, input, sample))
+        tokio::runtime::Runtime::new().context("cannot start")?.block_on(self.play(config, &data, input, sample, ports))
     }
 
-    async fn play(self, mut config: Config, data: &Path, input: Input, sample: Option<&str>) -> Result<()> {
+    async fn play(
+        self,
+        mut config: Config,
+        data: &Path,
+        input: Input,
+        sample: Option<&str>,
+        ports: bool,
+    ) -> Result<()> {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
         // Everything is read before anything starts: a file that cannot be read should not leave half a demo running.
         let mut bad = 0u64;
@@ -138,24 +152,31 @@ impl Demo {
         write_recipients(&recipients, &partners)?;
         config.sharing.recipients = Some(recipients);
         let log = Log::open_embedded(&config.log.dir).await?;
-        let services = Services::start(&config, Role::All, log.clone(), shutdown.clone()).await?;
+        let services = if ports {
+            Services::start(&config, Role::All, log.clone(), shutdown.clone()).await?
+        } else {
+            Services::start_without_ports(&config, Role::All, log.clone(), shutdown.clone()).await?
+        };
         let sharing = services.sharing.clone().context("sharing does not run")?;
+        let console = config.sharing.listen;
 
         eprintln!("Lockstep demo: {} posts from {}", progress::count(total), sample.unwrap_or("your files"));
         if bad > 0 {
             eprintln!("  {} lines could not be read and were left out", progress::count(bad));
         }
-        eprintln!("  console   http://{}", self.listen);
-        eprintln!("  metrics   http://{}/metrics", self.admin);
-        eprintln!("  intake    http://{}/v1/posts", self.intake);
-        for partner in &partners {
-            // For a demonstration a day is enough.
-            let key = sharing.extra_key(&partner.name, Some(jiff::SignedDuration::from_hours(24)), "demo").await?;
-            eprintln!("  {}'s feed (TAXII 2.1):", partner.name);
-            eprintln!(
-                "    curl -s -u {}:{key} -H 'Accept: application/taxii+json;version=2.1' http://{}/taxii2/",
-                partner.name, self.listen
-            );
+        if ports {
+            eprintln!("  console   http://{console}    no login is needed; cases appear there within seconds");
+            eprintln!("  metrics   http://{}/metrics", config.admin.listen);
+            eprintln!("  intake    http://{}/v1/posts", config.intake.listen);
+            for partner in &partners {
+                // For a demonstration a day is enough.
+                let key = sharing.extra_key(&partner.name, Some(jiff::SignedDuration::from_hours(24)), "demo").await?;
+                eprintln!("  {}'s feed (TAXII 2.1):", partner.name);
+                eprintln!(
+                    "    curl -s -u {}:{key} -H 'Accept: application/taxii+json;version=2.1' http://{console}/taxii2/",
+                    partner.name
+                );
+            }
         }
         eprintln!("  Cases are approved by the demo's own automatic reviewers: no person looked.");
 
@@ -168,7 +189,8 @@ impl Demo {
         let began = Instant::now();
         let told =
             tokio::spawn(tell(services.metrics.clone(), total, began, shutdown.clone(), services.detected.clone()));
-        replay(&log, all, speed, &shutdown).await?;
+        let metrics = services.metrics.clone();
+        replay(&log, all, speed, || Figures::read(&metrics.text()), &shutdown).await?;
         services.ended.send_replace(true);
         let mut detected = services.detected.clone();
         tokio::select! {
@@ -184,7 +206,7 @@ impl Demo {
         if self.once {
             shutdown.stop();
         } else if !shutdown.is_stopping() {
-            eprintln!("All posts have gone through. The console stays at http://{}; end with ctrl-c.", self.listen);
+            eprintln!("All posts have gone through. The console stays at http://{console}; end with ctrl-c.");
         }
         services.join().await?;
         log.shutdown().await?;
@@ -272,22 +294,67 @@ fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Appends the posts, at so many hours of event time a second.
-async fn replay(log: &Log, posts: Vec<(Millis, NewRecord)>, speed: Option<f64>, shutdown: &Shutdown) -> Result<()> {
+/// An address to listen on: the one that was asked for, or the usual one, or where that is in use the next free one.
+fn port(
+    option: &str,
+    asked: Option<SocketAddr>,
+    usual: SocketAddr,
+    taken: &mut Vec<SocketAddr>,
+) -> Result<SocketAddr> {
+    let wanted = asked.unwrap_or(usual);
+    let is_free = |address: SocketAddr| address.port() == 0 || (!taken.contains(&address) && http::is_free(address));
+    let address = match (is_free(wanted), asked) {
+        (true, _) => wanted,
+        (false, asked) => {
+            let free = http::next_free(wanted, taken);
+            let free = free.with_context(|| format!("{wanted} is in use and the next ports are, too: give {option}"))?;
+            if asked.is_some() {
+                anyhow::bail!("{option} {wanted} cannot be listened on: it is in use, or no address of this machine; {free} is free");
+            }
+            eprintln!("note: {wanted} is in use, {free} is taken instead ({option})");
+            free
+        }
+    };
+    taken.push(address);
+    Ok(address)
+}
+
+/// Appends the posts: as fast as they are read until there is a case to look at, then at so many hours of event time a second.
+async fn replay(
+    log: &Log,
+    posts: Vec<(Millis, NewRecord)>,
+    speed: Option<f64>,
+    figures: impl Fn() -> Figures,
+    shutdown: &Shutdown,
+) -> Result<()> {
     let mut piece: Vec<NewRecord> = Vec::new();
     let mut from = posts.first().map_or(0, |(at, _)| *at);
     let count = posts.len();
+    let mut waits_for_case = speed.is_some();
     for (i, (at, record)) in posts.into_iter().enumerate() {
         piece.push(record);
-        let wait = speed.map_or(Duration::ZERO, |speed| {
-            Duration::from_secs_f64(((at - from).max(0) as f64 / 3_600_000.0 / speed).min(LONGEST_WAIT.as_secs_f64()))
-        });
+        let wait = match speed.filter(|_| !waits_for_case) {
+            Some(speed) => {
+                let hours = (at - from).max(0) as f64 / 3_600_000.0;
+                Duration::from_secs_f64((hours / speed).min(LONGEST_WAIT.as_secs_f64()))
+            }
+            None => Duration::ZERO,
+        };
         if piece.len() >= BATCH || wait >= Duration::from_millis(40) || i + 1 == count {
             log.append(std::mem::take(&mut piece)).await?;
             from = at;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.stopping() => return Ok(()),
+            }
+            // Not far ahead of the detector: else all would have gone by before its first case is there.
+            while waits_for_case && !shutdown.is_stopping() {
+                let now = figures();
+                waits_for_case = now.cases == 0;
+                if now.accepted + AHEAD as u64 > i as u64 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
     }

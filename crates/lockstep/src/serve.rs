@@ -130,13 +130,33 @@ pub struct Services {
 impl Services {
     /// Starts the services of a role. All addresses are taken before anything runs, so that a wrong one fails at once.
     pub async fn start(config: &Config, role: Role, log: Log, shutdown: Shutdown) -> Result<Services> {
+        Services::start_with(config, role, log, shutdown, true).await
+    }
+
+    /// The same without any port: nobody can ask these services for anything.
+    pub async fn start_without_ports(config: &Config, role: Role, log: Log, shutdown: Shutdown) -> Result<Services> {
+        Services::start_with(config, role, log, shutdown, false).await
+    }
+
+    async fn start_with(config: &Config, role: Role, log: Log, shutdown: Shutdown, ports: bool) -> Result<Services> {
         let metrics = Metrics::new()?;
         let build = metrics.gauges("lockstep_build_info", "Always 1; the version is in the label.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let readiness = Readiness::new();
         let log_check = readiness.check("log");
-        let admin = http::listen(config.admin.listen).await?;
-        let intake = if role.has(Role::Intake) { Some(http::listen(config.intake.listen).await?) } else { None };
+        let admin = if ports {
+            let listener = http::listen(config.admin.listen).await;
+            Some(listener.context("metrics and health: admin.listen in the configuration, or --admin")?)
+        } else {
+            None
+        };
+        let intake = if ports && role.has(Role::Intake) {
+            let option = if role == Role::Intake { "--listen" } else { "the environment's LOCKSTEP__INTAKE__LISTEN" };
+            let listener = http::listen(config.intake.listen).await;
+            Some(listener.with_context(|| format!("posts over HTTP: intake.listen in the configuration, or {option}"))?)
+        } else {
+            None
+        };
         let sharing = if role.has(Role::Share) {
             let (config, metrics) = (config.sharing.clone(), metrics.clone());
             Some(tokio::task::spawn_blocking(move || Sharing::open(config, &metrics)).await??)
@@ -144,16 +164,20 @@ impl Services {
             None
         };
         let console = match &sharing {
-            Some(sharing) => Some(sharing.bind().await?),
-            None => None,
+            Some(sharing) if ports => {
+                let listener = sharing.bind().await;
+                Some(listener.context("console and feeds: sharing.listen in the configuration, or --listen")?)
+            }
+            _ => None,
         };
         detector::create_topics(&log).await?;
         log_check.ready();
 
         let mut tasks = JoinSet::new();
-        let stop = shutdown.clone();
-        let router = admin::router(metrics.clone(), readiness.clone());
-        tasks.spawn(async move { Ok(http::serve(router, admin, stop).await?) });
+        if let Some(listener) = admin {
+            let (router, stop) = (admin::router(metrics.clone(), readiness.clone()), shutdown.clone());
+            tasks.spawn(async move { Ok(http::serve(router, listener, stop).await?) });
+        }
         let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
         tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
@@ -170,9 +194,11 @@ impl Services {
             tasks.spawn(async move { Ok(service.run(check, stop, ended_seen, done).await?) });
         }
         if let (Some(sharing), Some(listener)) = (&sharing, console) {
-            let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move { Ok(service.serve(listener, stop).await?) });
+        }
+        if let Some(sharing) = &sharing {
+            let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {
                 check.ready();

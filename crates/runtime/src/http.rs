@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum HttpError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {}", listen_advice(.source))]
+    #[error("cannot listen on {address}: {}", listen_advice(*.address, .source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -37,9 +37,12 @@ pub enum HttpError {
     },
 }
 
-fn listen_advice(error: &io::Error) -> String {
+fn listen_advice(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "the address is in use; stop what listens there or choose another port".to_owned(),
+        io::ErrorKind::AddrInUse => match next_free(address, &[]) {
+            Some(free) => format!("the address is in use; stop what listens there, or choose another port: {free} is free"),
+            None => "the address is in use; stop what listens there or choose another port".to_owned(),
+        },
         io::ErrorKind::PermissionDenied => {
             format!("{error}; ports below 1024 need a privilege, choose a higher one")
         }
@@ -48,6 +51,19 @@ fn listen_advice(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Whether an address could be listened on just now.
+pub fn is_free(address: SocketAddr) -> bool {
+    std::net::TcpListener::bind(address).is_ok()
+}
+
+/// The next address with a higher port that is free and none of those `taken`, of the next hundred.
+pub fn next_free(address: SocketAddr, taken: &[SocketAddr]) -> Option<SocketAddr> {
+    let ports = address.port().checked_add(1)?..=address.port().saturating_add(100);
+    ports
+        .map(|port| SocketAddr::new(address.ip(), port))
+        .find(|candidate| !taken.contains(candidate) && is_free(*candidate))
 }
 
 /// Listens on an address; port 0 takes a free one (ask the listener's `local_addr`).

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{
     body::Body,
     extract::{Query, State as Shared, rejection::QueryRejection},
-    http::{Response, StatusCode},
+    http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::Deserialize;
 
@@ -171,7 +171,15 @@ pub(super) async fn page(
     let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
     let (query, _) = wanted.query(sharing.config().console_page);
     let response = match sharing.blocking(move |inner| queue(inner, &person, &query)).await {
-        Ok(page) => html(StatusCode::OK, &page),
+        Ok(page) => {
+            let refreshes = !page.people && !page.filtered;
+            let mut response = html(StatusCode::OK, &page);
+            if refreshes {
+                // A demonstration's cases come while one looks. Who searches is left alone.
+                response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("5"));
+            }
+            response
+        }
         Err(error) => failed(&sharing, &error),
     };
     counted(&sharing, "console", "list", began, response)
