@@ -62,6 +62,32 @@ try:
         b.show(width, scheme, scripts)
         b.get(report)
         b.look(name)
+        if scripts:
+            b.accessible(name)
+        for part in ["#overview", "#network", "#clusters", "#reading"]:
+            b.expect(b.all(f"header nav a[href='{part}']") and b.all(part), f"{name}: the table of contents lacks {part}")
+        b.expect(b.all("tr.said q"), f"{name}: no post is quoted")
+    b.show(WIDE)
+    b.get(report)
+    b.focus_is_seen("report", 12)
+    whole = b.one("svg.network").get_dom_attribute("viewBox")
+    b.one(".zoom button").click()
+    b.expect(b.one("svg.network").get_dom_attribute("viewBox") != whole, "the network does not zoom by its button")
+    b.driver.execute_script("document.querySelector('#network-stage').focus()")
+    b.key("0")
+    b.expect(b.one("svg.network").get_dom_attribute("viewBox") == whole, "the key 0 does not show the whole network")
+    groups = b.all("svg.network a")
+    b.expect(groups, "no cluster is linked from the network")
+    if groups:
+        target = groups[0].get_attribute("href").split("#")[-1] if groups[0].get_attribute("href") else ""
+        target = target or b.driver.execute_script("return arguments[0].getAttribute('href').slice(1)", groups[0])
+        b.expect(b.all(f"article#{target}"), f"the network leads to {target!r}, which is not there")
+    closed = len(b.all("details:not([open])"))
+    b.expect(closed > 0, "nothing of the report is closed, so that printing opens nothing")
+    b.driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    b.expect(not b.all("details:not([open])"), "parts are closed on paper")
+    b.driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    b.expect(len(b.all("details:not([open])")) == closed, "parts stay open after printing")
     other = [url for url in b.requests() if not url.startswith((report, "data:", "about:", "chrome"))]
     b.expect(not other, f"the report asks for {other}")
 finally:

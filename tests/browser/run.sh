@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The console and the report as people see them, in Debian's Chromium, screenshots in target/browser: pages.py for the demo and the
-# report, people.py for two people who take cases from nominated to retracted.
+# report, people.py for two people who take cases from nominated to retracted, open.py for somebody with a file of posts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -33,6 +33,29 @@ fi
 start_demo
 "$lockstep" simulate --world demo --seed 1 >"$work/posts.jsonl"
 "$lockstep" detect "$work/posts.jsonl" --out "$work/out" 2>"$work/detect.log"
+# A table with a column that nobody can recognise.
+python3 - "$work/posts.jsonl" "$work/posts.csv" <<'END'
+import csv, json, sys
+fields = ["id", "platform", "account_id", "account_name", "created_at", "text", "urls", "hashtags", "repost_of", "repost_of_account"]
+with open(sys.argv[1]) as posts, open(sys.argv[2], "w", newline="") as table:
+    rows = csv.writer(table)
+    rows.writerow(["wording" if field == "text" else field for field in fields])
+    for post in map(json.loads, posts):
+        cells = (post.get(field) for field in fields)
+        rows.writerow([json.dumps(cell) if isinstance(cell, list) else cell for cell in cells])
+END
+: >"$work/open.log"
+"$lockstep" open "$work/posts.csv" --out "$work/opened" --no-browser 2>"$work/open.log" &
+started+=($!)
+tries=0
+until open_at=$(grep -o 'http://[0-9.:]*/' "$work/open.log"); do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ]; then
+        cat "$work/open.log" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
 start_people
 shots=${CARGO_TARGET_DIR:-target}/browser
 mkdir -p "$shots"
@@ -40,5 +63,6 @@ mkdir -p "$shots"
 failed=0
 /usr/bin/python3 tests/browser/pages.py "http://$console/" "file://$work/out/report.html" "$work/profile" "$shots" "$tools/axe-$axe.js" || failed=1
 /usr/bin/python3 tests/browser/people.py "http://$people/" "$password" "$work/profile2" "$shots" "$tools/axe-$axe.js" || failed=1
+/usr/bin/python3 tests/browser/open.py "$open_at" "$work/profile3" "$shots" "$tools/axe-$axe.js" || failed=1
 echo "screenshots in $shots"
 exit $failed

@@ -8,6 +8,7 @@ use crate::post::Millis;
 
 /// A kind of [trace](crate): what accounts can do in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum TraceKind {
     /// Shared the same canonical URL.

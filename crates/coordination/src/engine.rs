@@ -10,6 +10,7 @@ use crate::{
     floods::Floods,
     group::{Group, GroupId},
     network::Network,
+    objects::{Object, Objects},
     params::{HOUR, Params, ParamsError},
     post::{Millis, Post},
     ranking::suspicion,
@@ -76,6 +77,7 @@ pub struct Engine {
     executor: Box<dyn Executor>,
     judge: Box<dyn Judge>,
     state: State,
+    objects: Option<Objects>,
 }
 
 /// All that a snapshot holds.
@@ -129,7 +131,7 @@ impl Engine {
             next_look: Millis::MIN,
             stats: Stats::default(),
         };
-        Ok(Engine { reader: Reader::new(&params), params, executor, judge: Box::new(NoJudge), state })
+        Ok(Engine { reader: Reader::new(&params), params, executor, judge: Box::new(NoJudge), state, objects: None })
     }
 
     /// Puts a judge in service: groups that stand are judged again, and what changes is told at the next tick that has news. Without a judge
@@ -137,6 +139,28 @@ impl Engine {
     pub fn set_judge(&mut self, judge: Box<dyn Judge>) {
         self.judge = judge;
         self.state.findings.judge_again(&*self.judge);
+    }
+
+    /// From here on, ties and copies older than `retention` stay in [`ties`](Self::ties) and [`accounts`](Self::accounts), each tie as it
+    /// was at its strongest: for a stream with an end, of which all is told. The past proposes nothing and tests nothing, takes at most
+    /// `limits.ties` ties, and is no part of a snapshot.
+    pub fn keep_past(&mut self) {
+        self.state.network.keep_past();
+    }
+
+    /// From here on, counts the accounts and posts of every thing that is used, for [`objects`](Self::objects); of at most so many things:
+    /// beyond that, those of the fewest accounts go, and are counted. No part of a snapshot.
+    pub fn count_objects(&mut self, most: usize) {
+        self.objects.get_or_insert_with(|| Objects::new(most));
+    }
+
+    /// Things that two accounts or more used since [`count_objects`](Self::count_objects), those of the most accounts first; and how many
+    /// things were dropped for want of room. Nothing where they are not counted.
+    pub fn objects(&self) -> (Vec<Object>, u64) {
+        match &self.objects {
+            Some(objects) => (objects.shared(&self.state.tracer.accounts), objects.dropped()),
+            None => (Vec::new(), 0),
+        }
     }
 
     /// The state as bytes, for [`restore`](Self::restore); see there. May be taken after any post.
@@ -243,6 +267,7 @@ impl Engine {
                 let judged = judged.get(&number);
                 AccountEvidence {
                     account: tracer.accounts.name(number),
+                    account_name: tracer.accounts.get(number).map_or(String::new(), |known| known.name.to_string()),
                     posts: known.posts,
                     last_post: known.last_post,
                     tie_nats: known.tie_nats,
@@ -263,6 +288,9 @@ impl Engine {
             self.ticks(at, clusters);
             let state = &mut self.state;
             let Some(turn) = state.tracer.turn() else { return };
+            if let Some(objects) = &mut self.objects {
+                objects.turn(&turn);
+            }
             state.newest = state.newest.max(turn.at);
             if let Some(trial) = state.uses.turn(turn) {
                 state.start.get_or_insert(trial.at);

@@ -285,7 +285,11 @@ impl Findings {
             let coordinated = passed.finding == Finding::Coordinated;
             passed.strength = if coordinated { group.leave_one_out() } else { group.log_e() };
             if now.named.len() < params.min_members {
-                passed.faded = passed.told && group.log_e_of_late(moment.at) < -params.alpha.ln();
+                // Silence contradicts nothing: its last days are those up to its last post, and what it did when it was last named must be
+                // remembered still, or naming finds nobody for want of memory.
+                let remembered =
+                    passed.namings.first().is_some_and(|naming| moment.at - naming.until <= params.retention);
+                passed.faded = passed.told && remembered && group.log_e_of_late(group.touched) < -params.alpha.ln();
                 // A group that is quiet goes on as it was last named.
                 continue;
             }

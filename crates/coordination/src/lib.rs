@@ -65,6 +65,7 @@ mod hash;
 mod identity;
 mod naming;
 mod network;
+mod objects;
 mod order;
 mod params;
 pub mod peers;
@@ -83,6 +84,7 @@ pub use cluster::{
     SingleSource, SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
 pub use engine::{Engine, Executor, Job, Judge};
+pub use objects::Object;
 pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Post};
 pub use snapshot::SnapshotError;

@@ -8,7 +8,7 @@
 //! **Copiers.** An account at least two and at least a fifth of whose own texts repeat another account's of the day before is a copier.
 //! Copiers are linked where they used one text; components are groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,41 @@ pub(crate) struct Network {
     next_sweep: Millis,
     /// When large components were last looked at whatever had changed of them.
     looked_at: Millis,
+    /// `None` where the past is forgotten, as in service. No part of a snapshot.
+    #[serde(skip)]
+    past: Option<Past>,
+}
+
+/// What is older than retention, kept for whoever tells of a whole stream at its end.
+#[derive(Default)]
+struct Past {
+    /// Ties whose accounts have had too few keys in common since, each as it was at its strongest.
+    ties: Map<Pair, Edge>,
+    /// Own texts of accounts, and those that repeat another's.
+    copies: Map<AccountId, (u32, u32)>,
+}
+
+impl Past {
+    fn keep(&mut self, pair: Pair, edge: Edge) {
+        let known = self.ties.entry(pair).or_insert(edge);
+        if edge.nats > known.nats {
+            *known = edge;
+        }
+    }
+
+    /// Drops the weakest ties where there are too many; returns how many.
+    fn bound(&mut self, most: usize) -> u64 {
+        if self.ties.len() <= most {
+            return 0;
+        }
+        let surplus = self.ties.len() - (most - most / 10);
+        let mut order: Vec<(f64, Pair)> = self.ties.iter().map(|(pair, edge)| (edge.nats, *pair)).collect();
+        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
+        for (_, pair) in order.iter().take(surplus) {
+            self.ties.remove(pair);
+        }
+        surplus as u64
+    }
 }
 
 impl Network {
@@ -121,7 +156,13 @@ impl Network {
             evicted: 0,
             next_sweep: Millis::MIN,
             looked_at: 0,
+            past: None,
         }
+    }
+
+    /// Keeps ties and counts of copies that are older than retention from here on.
+    pub(crate) fn keep_past(&mut self) {
+        self.past.get_or_insert_default();
     }
 
     /// Takes in a post that [`Uses`] has just taken in. Costs time in proportion to the rings of its keys.
@@ -291,7 +332,13 @@ impl Network {
         let oldest = now - params.retention;
         for pair in fresh {
             let edge = self.pairs.get_mut(&pair).and_then(|common| {
+                let before = common.len();
                 common.retain(|common| common.at >= oldest);
+                if let (Some(past), Some(edge)) = (&mut self.past, self.edges.get(&pair))
+                    && common.len() < before
+                {
+                    past.keep(pair, *edge);
+                }
                 let counted = || common.iter().filter(|common| uses.degree(common.key) <= params.popular);
                 let keys = counted().count();
                 let expected = f64::from(uses.activity(pair.0)) * f64::from(uses.activity(pair.1)) * coincidence;
@@ -343,6 +390,14 @@ impl Network {
         }
     }
 
+    /// Two accounts have had too few keys in common of late.
+    fn leave(&mut self, pair: Pair) {
+        if let (Some(past), Some(edge)) = (&mut self.past, self.edges.get(&pair)) {
+            past.keep(pair, *edge);
+        }
+        self.cut(pair);
+    }
+
     fn settle_copiers(&mut self, params: &Params) {
         for account in &self.changed {
             let (texts, copies) = self.copying.get(account).map_or((0, 0), Copying::counts);
@@ -382,7 +437,7 @@ impl Network {
             kept
         });
         gone.sort_unstable();
-        gone.into_iter().for_each(|pair| self.cut(pair));
+        gone.into_iter().for_each(|pair| self.leave(pair));
         if self.pairs.len() > params.limits.ties {
             let age = |common: &SmallVec<[Common; 1]>| common.last().map_or(Millis::MIN, |common| common.at);
             let mut order: Vec<(bool, Millis, Pair)> =
@@ -394,12 +449,20 @@ impl Network {
             self.evicted += gone.len() as u64;
             for pair in gone {
                 self.pairs.remove(&pair);
-                self.cut(pair);
+                self.leave(pair);
             }
         }
+        self.evicted += self.past.as_mut().map_or(0, |past| past.bound(params.limits.ties));
         let day = oldest.div_euclid(DAY);
         let mut quiet: Vec<AccountId> = Vec::new();
+        let past = &mut self.past;
         self.copying.retain(|account, known| {
+            if let Some(past) = past {
+                for (_, texts, copies) in known.days.iter().filter(|known| known.0 < day) {
+                    let sum = past.copies.entry(*account).or_default();
+                    *sum = (sum.0 + texts, sum.1 + copies);
+                }
+            }
             known.days.retain(|known| known.0 >= day);
             known.links.retain(|(_, last)| *last >= oldest);
             if known.days.is_empty() {
@@ -437,9 +500,16 @@ impl Network {
         }
     }
 
-    /// All ties, by pair.
+    /// All ties, by pair; with those of the [past](Self::keep_past) where it is kept, each as it was at its strongest.
     pub(crate) fn edges(&self) -> Vec<(Pair, Edge)> {
-        let mut edges: Vec<(Pair, Edge)> = self.edges.iter().map(|(pair, edge)| (*pair, *edge)).collect();
+        let past = self.past.iter().flat_map(|past| &past.ties);
+        let stronger = |pair: &Pair, edge: &Edge| self.edges.get(pair).is_none_or(|now| edge.nats > now.nats);
+        let past = past.filter(|(pair, edge)| stronger(pair, edge)).map(|(pair, edge)| (*pair, *edge));
+        let weaker = |pair: &Pair, edge: &Edge| {
+            self.past.iter().any(|past| past.ties.get(pair).is_some_and(|then| then.nats > edge.nats))
+        };
+        let now = self.edges.iter().filter(|(pair, edge)| !weaker(pair, edge)).map(|(pair, edge)| (*pair, *edge));
+        let mut edges: Vec<(Pair, Edge)> = now.chain(past).collect();
         edges.sort_unstable_by_key(|(pair, _)| *pair);
         edges
     }
@@ -456,13 +526,13 @@ impl Network {
 
     /// Own texts of every account, and how many of them repeat another's, by account.
     pub(crate) fn copying(&self) -> Vec<(AccountId, u32, u32)> {
-        let counts = |(account, known): (&AccountId, &Copying)| {
-            let (texts, copies) = known.counts();
-            (*account, texts, copies)
-        };
-        let mut all: Vec<(AccountId, u32, u32)> = self.copying.iter().map(counts).collect();
-        all.sort_unstable();
-        all
+        let mut all: BTreeMap<AccountId, (u32, u32)> =
+            self.copying.iter().map(|(account, known)| (*account, known.counts())).collect();
+        for (account, (texts, copies)) in self.past.iter().flat_map(|past| &past.copies) {
+            let sum = all.entry(*account).or_default();
+            *sum = (sum.0 + texts, sum.1 + copies);
+        }
+        all.into_iter().map(|(account, (texts, copies))| (account, texts, copies)).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::post::Millis;
+use crate::{cluster::TraceKind, post::Millis};
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
@@ -12,6 +12,8 @@ pub(crate) const DAY: Millis = 24 * HOUR;
 /// All parameters of the engine. `Params::default()` is what the accuracy figures are measured with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
+    /// Kinds of traces that count. What a post did by others is as if it had not been done.
+    pub traces: Vec<TraceKind>,
     /// How far behind the newest post a post may come and still be put in its place.
     pub allowed_lateness: Millis,
     /// Later posts than this are too late to count; for as long a post's id is remembered, so that none counts twice.
@@ -78,6 +80,7 @@ pub struct Limits {
 impl Default for Params {
     fn default() -> Params {
         Params {
+            traces: TraceKind::ALL.to_vec(),
             allowed_lateness: 5 * MINUTE,
             horizon: 2 * HOUR,
             tick: 15 * MINUTE,
@@ -125,6 +128,7 @@ impl Params {
     pub fn validate(&self) -> Result<(), ParamsError> {
         let positive = "must be greater than zero";
         let rules = [
+            ("traces", !self.traces.is_empty(), "must name a kind or more"),
             ("allowed_lateness", self.allowed_lateness >= 0, "must not be negative"),
             ("horizon", self.horizon > 0, positive),
             ("tick", self.tick > 0, positive),

@@ -103,6 +103,8 @@ pub struct Sizes {
 pub struct AccountEvidence {
     /// Who.
     pub account: AccountRef,
+    /// Handle or display name last seen; empty where there is none.
+    pub account_name: String,
     /// Posts seen.
     pub posts: u64,
     /// Last post seen.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use coordination::{Engine, Limits, Params, ParamsError};
+use coordination::{Engine, Limits, Params, ParamsError, TraceKind};
 use runtime::config::Retired;
 use scoring::{Model, ModelError, Registry, Subject};
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ impl Default for Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
+    /// Kinds of traces that count: url, repost, hashtags, text, media, reply, mention.
+    pub traces: Vec<TraceKind>,
     /// Seconds that a post may come behind the newest one and still have its turn.
     pub allowed_lateness_s: u32,
     /// Seconds behind the newest post from which on a post is too late to count.
@@ -150,6 +152,7 @@ impl Default for EngineConfig {
         let p = Params::default();
         let whole = |ms: i64, unit: f64| (ms as f64 / unit) as u32;
         EngineConfig {
+            traces: p.traces,
             allowed_lateness_s: whole(p.allowed_lateness, SECOND),
             horizon_s: whole(p.horizon, SECOND),
             tick_min: whole(p.tick, MINUTE),
@@ -184,6 +187,7 @@ impl EngineConfig {
         // No span of time is longer than a thousand years: what adds to it cannot overflow.
         let days = |days: f64| (days * DAY).min(365_000.0 * DAY) as i64;
         Params {
+            traces: self.traces.clone(),
             allowed_lateness: seconds(self.allowed_lateness_s),
             horizon: seconds(self.horizon_s),
             tick: 60 * seconds(self.tick_min),

@@ -1,16 +1,21 @@
 //! Posts over HTTP, for processes that do not speak Kafka: `POST /v1/posts` with one post a line.
 //!
 //! Every line is answered for: the good ones are in the log when the answer comes, the bad ones are in `posts.dead-letter` and
-//! listed in the answer with line, field and reason. When as many requests are under way as the intake takes, the answer is 429
+//! listed in the answer with line, field and reason. Optional fields that cannot be read cost no post, and are counted in the answer
+//! by name. A body may be packed with gzip or Zstandard (`Content-Encoding`); one packed in another way is refused with 415, one
+//! that unpacks to more than [`MAX_UNPACKED`] bytes with 413, a damaged one with 400, and nothing of them is taken. When as many requests are under way as the intake takes, the answer is 429
 //! with `Retry-After`: try again, nothing was taken.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::Read, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_ENCODING, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -28,6 +33,8 @@ use tokio::sync::Semaphore;
 
 /// Largest request, in bytes.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
+/// Largest request once it is unpacked, in bytes.
+pub const MAX_UNPACKED: usize = 4 * MAX_BODY;
 /// Requests under way before the intake says 429.
 const AT_ONCE: usize = 4;
 /// Seconds after which a client may try again.
@@ -44,6 +51,9 @@ pub struct Taken {
     pub rejected: u64,
     /// The first hundred of them.
     pub errors: Vec<Rejected>,
+    /// Optional fields that could not be read, by name, and in how many accepted posts. The posts count without them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreadable_fields: BTreeMap<String, u64>,
 }
 
 /// A line that is no post.
@@ -92,10 +102,14 @@ pub fn router(log: Log, metrics: IntakeMetrics) -> Router {
     runtime::http::bounded(routes, AT_ONCE * 8, Duration::from_secs(60))
 }
 
-async fn take(State(intake): State<Intake>, body: Bytes) -> Response {
+async fn take(State(intake): State<Intake>, headers: HeaderMap, body: Bytes) -> Response {
     let Ok(_room) = intake.room.try_acquire() else {
         let headers = [(RETRY_AFTER, RETRY_S)];
         return (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests at once, try again\n").into_response();
+    };
+    let body = match unpacked(&headers, body).await {
+        Ok(body) => body,
+        Err((status, why)) => return (status, format!("{why}\n")).into_response(),
     };
     let (records, taken) = read(&body);
     match intake.log.append(records).await {
@@ -113,6 +127,49 @@ async fn take(State(intake): State<Intake>, body: Bytes) -> Response {
     }
 }
 
+/// The body as it was before it was packed, or why it cannot be had.
+async fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, (StatusCode, String)> {
+    let codings: Vec<String> = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>())
+        .map(|coding| coding.trim().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != "identity")
+        .collect();
+    let zstd = match codings.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => return Ok(body),
+        ["gzip" | "x-gzip"] => false,
+        ["zstd"] => true,
+        _ => {
+            let why = format!(
+                "a body with Content-Encoding: {} is not taken: send it as it is, or packed once with gzip or zstd",
+                messages::excerpt(codings.join(", ").as_bytes())
+            );
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        }
+    };
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let mut out = Vec::new();
+        let most = MAX_UNPACKED as u64 + 1;
+        let read = if zstd {
+            zstd::stream::read::Decoder::with_buffer(&body[..])
+                .and_then(|decoder| decoder.take(most).read_to_end(&mut out))
+        } else {
+            flate2::bufread::MultiGzDecoder::new(&body[..]).take(most).read_to_end(&mut out)
+        };
+        read.map(|_| out)
+    });
+    let damaged =
+        |why: String| (StatusCode::BAD_REQUEST, format!("the body cannot be unpacked, nothing was taken: {why}"));
+    let out =
+        unpacking.await.map_err(|error| damaged(error.to_string()))?.map_err(|error| damaged(error.to_string()))?;
+    if out.len() > MAX_UNPACKED {
+        let why = format!("the body unpacks to more than {MAX_UNPACKED} bytes, nothing was taken: send it in parts");
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
+    }
+    Ok(out.into())
+}
+
 /// One record a line that is not blank, and what to answer.
 fn read(body: &[u8]) -> (Vec<NewRecord>, Taken) {
     let (mut records, mut taken) = (Vec::new(), Taken::default());
@@ -121,9 +178,12 @@ fn read(body: &[u8]) -> (Vec<NewRecord>, Taken) {
         if value.is_empty() {
             continue;
         }
-        match messages::post::decode(value) {
-            Ok(post) => {
+        match messages::post::read(value) {
+            Ok((post, unreadable)) => {
                 taken.accepted += 1;
+                for error in unreadable {
+                    *taken.unreadable_fields.entry(error.field()).or_default() += 1;
+                }
                 records.push(NewRecord::new(POSTS, messages::post::key(&post), value));
             }
             Err(error) => {
@@ -132,29 +192,82 @@ fn read(body: &[u8]) -> (Vec<NewRecord>, Taken) {
                     let (field, reason) = (error.path.clone(), error.reason.to_string());
                     taken.errors.push(Rejected { line, field, reason });
                 }
-                records.push(rejected(value, &error, "POST /v1/posts", line));
+                records.push(rejected(value, value.len() as u64, &error, "POST /v1/posts", line));
             }
         }
     }
     (records, taken)
 }
 
-/// A line that is no post, as a record of the dead letters.
-pub fn rejected(value: &[u8], error: &messages::DecodeError, file: &str, line: u64) -> NewRecord {
+/// A line that is no post, as a record of the dead letters; `value` may be the start of a line of `length` bytes.
+pub fn rejected(value: &[u8], length: u64, error: &messages::DecodeError, file: &str, line: u64) -> NewRecord {
     let source = Source::Line { file: file.to_owned(), line };
-    let letter = DeadLetter::new(value, error, source, Timestamp::now());
+    let letter = DeadLetter::of_start(value, length, error, source, Timestamp::now());
     let headers = letter.headers();
     NewRecord { topic: Arc::from(POSTS_DEAD_LETTER), key: Vec::new(), value: Some(letter.value), headers }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
+
+    const GOOD: &str =
+        r#"{"id":"1","platform":"x","account_id":"a","account_name":"a","created_at":"2026-01-01T00:00:00Z"}"#;
+
+    fn encoded(coding: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))])
+    }
+
+    #[tokio::test]
+    async fn a_packed_body_is_unpacked_within_bounds() {
+        let gzip = |bytes: &[u8]| {
+            let mut packed = Vec::new();
+            flate2::read::GzEncoder::new(bytes, flate2::Compression::default()).read_to_end(&mut packed).unwrap();
+            Bytes::from(packed)
+        };
+        let zstd = |bytes: &[u8]| Bytes::from(zstd::encode_all(bytes, 1).unwrap());
+        let same = Bytes::from(GOOD);
+        for (coding, body) in [
+            ("gzip", gzip(GOOD.as_bytes())),
+            ("X-GZip", gzip(GOOD.as_bytes())),
+            ("zstd", zstd(GOOD.as_bytes())),
+            ("identity", same.clone()),
+        ] {
+            assert_eq!(unpacked(&encoded(coding), body).await, Ok(same.clone()), "{coding}");
+        }
+        assert_eq!(unpacked(&HeaderMap::new(), same.clone()).await, Ok(same.clone()));
+        let bomb = vec![b' '; MAX_UNPACKED + 1];
+        for (coding, body, status, word) in [
+            ("br", same.clone(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "gzip or zstd"),
+            ("gzip, gzip", same.clone(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "gzip, gzip"),
+            ("gzip", same.clone(), StatusCode::BAD_REQUEST, "nothing was taken"),
+            ("zstd", same.clone(), StatusCode::BAD_REQUEST, "nothing was taken"),
+            ("gzip", gzip(&bomb), StatusCode::PAYLOAD_TOO_LARGE, "67108864"),
+            ("zstd", zstd(&bomb), StatusCode::PAYLOAD_TOO_LARGE, "67108864"),
+        ] {
+            let (found, why) = unpacked(&encoded(coding), body).await.unwrap_err();
+            assert_eq!(found, status, "{coding}");
+            assert!(why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_line_too_long_for_the_log_is_cut_and_fields_that_cannot_be_read_are_counted() {
+        let long = format!("{{\"id\":\"{}\"}}", "x".repeat(3 << 20));
+        let odd = GOOD.replace('}', r#","followers":"many","lang":[1]}"#);
+        let (records, taken) = read(format!("{long}\n{odd}").as_bytes());
+        assert_eq!((taken.accepted, taken.rejected), (1, 1));
+        assert_eq!(taken.unreadable_fields, [("followers".to_owned(), 1), ("lang".to_owned(), 1)].into());
+        assert!(records.iter().all(|record| record.size() < runtime::MAX_RECORD_BYTES / 2));
+        let cut = records[0].headers.iter().find(|(name, _)| name == "lockstep-cut-from").unwrap();
+        assert_eq!(cut.1, long.len().to_string().into_bytes());
+    }
 
     #[test]
     fn every_line_is_answered_for() {
-        let good =
-            r#"{"id":"1","platform":"x","account_id":"a","account_name":"a","created_at":"2026-01-01T00:00:00Z"}"#;
+        let good = GOOD;
         let bad = r#"{"id":"2","platform":"x","account_id":"a","account_name":"a","created_at":"yesterday"}"#;
         let (records, taken) = read(format!("{good}\r\n\n{bad}\nnot json").as_bytes());
         assert_eq!((taken.accepted, taken.rejected), (1, 2));

@@ -13,6 +13,7 @@ use crate::{model_metrics::ModelMetrics, told::Publication};
 pub struct DetectorMetrics {
     posts: IntCounterVec,
     bytes: IntCounter,
+    unreadable: IntCounterVec,
     uses: IntCounterVec,
     shared: Metrics,
     delay: Histogram,
@@ -44,6 +45,11 @@ impl DetectorMetrics {
                 &["outcome"],
             )?,
             bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of the posts taken from the log.")?,
+            unreadable: metrics.counters(
+                "lockstep_unreadable_fields_total",
+                "Optional fields of posts that could not be read, by name; the posts count without them.",
+                &["field"],
+            )?,
             uses: metrics.counters(
                 "lockstep_uses_total",
                 "Uses of keys by accounts, by trace kind; an account's further uses of one key within detector.engine.repeat_days are not counted.",
@@ -126,6 +132,11 @@ impl DetectorMetrics {
         self.posts.with_label_values(&[name(outcome)]).inc();
         self.bytes.inc_by(bytes as u64);
         self.delay.observe(delay_s.max(0.0));
+    }
+
+    /// An optional field of a post could not be read.
+    pub(crate) fn unreadable(&self, field: &str) {
+        self.unreadable.with_label_values(&[field]).inc();
     }
 
     pub(crate) fn dead_letter(&self, bytes: usize) {

@@ -21,6 +21,8 @@
 //! **Copied all the same.** Messages of coordination-network-toolkit's layout that hold nothing but mentions, or nothing at all, have the
 //! same text. A post of another layout without a text has no such trace.
 
+mod view;
+
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -42,6 +44,8 @@ use coordination::{
 };
 use serde_json::{Value, json};
 
+pub(crate) use self::view::views;
+pub use self::view::{MOST_POSTS as MOST_POSTS_VIEWED, PeerView};
 use crate::{
     detect::{DetectError, create},
     input::{BadLine, Counts, Input, InputError, Layout, PeerRow, Progress},
@@ -244,7 +248,12 @@ pub fn detect(
         "method": method.name(),
         "trace": outcome.kind,
         "posts": outcome.counts.posts,
+        "rows": outcome.counts.rows,
         "rejected_lines": outcome.counts.bad,
+        "passed_over": outcome.counts.not_posts + outcome.counts.passed_over,
+        "columns": outcome.counts.column_entries(),
+        "unreadable_fields": outcome.counts.unreadable_fields(),
+        "local_times": outcome.counts.local_times,
         "shares": outcome.shares,
         "accounts": accounts.len(),
         "objects": objects,

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use coordination::{AccountEvidence, Cluster, Engine, Finding, Millis, Outcome, Post, ReadPost, Reader, Stats, Tie};
+use coordination::{
+    AccountEvidence, Cluster, Engine, Finding, Millis, Object, Outcome, Post, ReadPost, Reader, Stats, Tie,
+};
 use messages::cluster::{ClusterError, ClusterMessage};
 use scoring::{Model, ModelJudge, Verdict, features};
 
@@ -174,6 +176,20 @@ impl Pipeline {
     /// Forgets the clusters found since the last [`take`](Self::take).
     pub(crate) fn discard(&mut self) {
         self.found.clear();
+    }
+
+    /// From here on nothing is forgotten that a stream with an end is to tell of: ties and copies of the past. Of at most so many things
+    /// that are used, it is counted how many accounts used them; of none at 0.
+    pub(crate) fn tell_all(&mut self, objects: usize) {
+        self.engine.keep_past();
+        if objects > 0 {
+            self.engine.count_objects(objects);
+        }
+    }
+
+    /// Things that two accounts or more used, and how many things were dropped.
+    pub(crate) fn objects(&self) -> (Vec<Object>, u64) {
+        self.engine.objects()
     }
 
     /// The engine's counts and table sizes.

@@ -298,7 +298,7 @@ impl Service {
             let value = record.value.as_deref().unwrap_or_default();
             // By the time of its coming, not of its reading: a post that was refused is refused again in a replay.
             let came = if record.timestamp > 0 { wall.min(record.timestamp) } else { wall };
-            let post = post::decode(value).and_then(|post| {
+            let post = post::read(value).and_then(|(post, unreadable)| {
                 if post.created_at > came.saturating_add(self.future_tolerance) {
                     let reason = format!(
                         "lies more than {} s in the future; check the clock it comes from",
@@ -306,10 +306,13 @@ impl Service {
                     );
                     return Err(messages::DecodeError::new("created_at", reason, value));
                 }
-                Ok(post)
+                Ok((post, unreadable))
             });
             match post {
-                Ok(post) => {
+                Ok((post, unreadable)) => {
+                    if live {
+                        unreadable.iter().for_each(|error| self.metrics.unreadable(&error.field()));
+                    }
                     self.clock.see(record.partition, post.created_at);
                     let outcome = self.pipeline.post(now, &post);
                     if live {
@@ -417,7 +420,14 @@ fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> 
     let letter = DeadLetter::new(value, error, source, Timestamp::now());
     let mut headers = record.headers.clone();
     headers.extend(letter.headers());
-    NewRecord { topic: Arc::from(POSTS_DEAD_LETTER), key: record.key.clone(), value: Some(letter.value), headers }
+    let topic = Arc::from(POSTS_DEAD_LETTER);
+    let whole = NewRecord { topic, key: record.key.clone(), value: Some(letter.value.clone()), headers };
+    if whole.size() <= runtime::MAX_RECORD_BYTES {
+        return whole;
+    }
+    // Somebody's own headers fill a record, and one record must not stop the detector: they still stand where it came from.
+    tracing::warn!(offset = record.offset, "the headers of a dead letter were too large and are left out");
+    NewRecord { key: Vec::new(), headers: letter.headers(), ..whole }
 }
 
 /// Where the topics end that clusters are told in.

@@ -545,6 +545,7 @@ mod tests {
             account: Account {
                 evidence: AccountEvidence {
                     account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
+                    account_name: String::new(),
                     posts: 1,
                     last_post: 0,
                     tie_nats: 0.0,

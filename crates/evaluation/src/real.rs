@@ -166,7 +166,7 @@ pub struct Operation {
     pub flagged_after_minutes: Option<f64>,
 }
 
-/// One group that stands at the end.
+/// One group that was reported, in its last state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
     /// Its id.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use coordination::Millis;
-use detector::input::{Input, Options};
+use detector::input::{Input, NoticeSink, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
 use sharing::{
@@ -85,7 +85,10 @@ impl Demo {
         } else {
             self.posts.clone()
         };
-        let input = Input::open(&files, Options::default())?;
+        let notices = NoticeSink::new(|notice| {
+            eprintln!("{}{notice}", if notice.warning { "warning: " } else { "" });
+        });
+        let input = Input::open(&files, Options { notices, ..Options::default() })?;
         let (mut config, warnings) = Config::load(None)?;
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
@@ -135,6 +138,7 @@ impl Demo {
         if total == 0 {
             anyhow::bail!("no post could be read; {} lines were rejected", posts.counts().bad);
         }
+        crate::input::tell(posts.counts());
         for damage in &posts.counts().damaged {
             eprintln!("warning: {damage}");
         }
@@ -295,21 +299,19 @@ fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
 }
 
 /// An address to listen on: the one that was asked for, or the usual one, or where that is in use the next free one.
-fn port(
-    option: &str,
-    asked: Option<SocketAddr>,
-    usual: SocketAddr,
-    taken: &mut Vec<SocketAddr>,
-) -> Result<SocketAddr> {
+fn port(option: &str, asked: Option<SocketAddr>, usual: SocketAddr, taken: &mut Vec<SocketAddr>) -> Result<SocketAddr> {
     let wanted = asked.unwrap_or(usual);
     let is_free = |address: SocketAddr| address.port() == 0 || (!taken.contains(&address) && http::is_free(address));
     let address = match (is_free(wanted), asked) {
         (true, _) => wanted,
         (false, asked) => {
             let free = http::next_free(wanted, taken);
-            let free = free.with_context(|| format!("{wanted} is in use and the next ports are, too: give {option}"))?;
+            let free =
+                free.with_context(|| format!("{wanted} is in use and the next ports are, too: give {option}"))?;
             if asked.is_some() {
-                anyhow::bail!("{option} {wanted} cannot be listened on: it is in use, or no address of this machine; {free} is free");
+                anyhow::bail!(
+                    "{option} {wanted} cannot be listened on: it is in use, or no address of this machine; {free} is free"
+                );
             }
             eprintln!("note: {wanted} is in use, {free} is taken instead ({option})");
             free

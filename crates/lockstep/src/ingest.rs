@@ -5,15 +5,16 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use detector::{
-    input::{BadLine, Input, InputError, Options},
+    input::{BadLine, Input, InputError},
     intake::{MAX_BODY, Taken},
 };
-use messages::{dialect::Dialect, post, topics::POSTS};
+use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord};
 
 use crate::{
     Usage,
     config::ConfigFile,
+    input::{self, InputOptions},
     progress::{self, counted},
 };
 
@@ -31,40 +32,44 @@ const ANSWER: usize = 200;
 /// Puts posts from files onto the log, from where the services read them.
 ///
 /// Every post is translated into the native dialect and keyed by its account. Lines that are no posts go to
-/// posts.dead-letter with file, line and reason (through --to, with the line in the request); nothing is lost.
+/// posts.dead-letter with file, line and reason (through --to, with the line in the request); of a document, the
+/// record does, and of what is too long for any post its first 64 KiB. Optional fields that cannot be read cost no
+/// post; they are counted by name.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  lockstep ingest tweets.jsonl.gz --dialect x --brokers localhost:9092
+  lockstep ingest tweets.jsonl.gz --brokers localhost:9092
+  lockstep ingest result.json --dialect telegram --timezone Europe/Berlin --brokers localhost:9092
+  lockstep ingest posts.csv --map columns.toml --to http://127.0.0.1:8081
   lockstep ingest posts.jsonl --to http://127.0.0.1:8081")]
 pub struct Ingest {
     /// Files of posts; - is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// What the files are written in: lockstep, x, bluesky, mastodon, telegram or csv
-    #[arg(long, default_value = "lockstep")]
-    dialect: Dialect,
+    #[command(flatten)]
+    input: InputOptions,
     /// Apache Kafka's addresses, host:port,host:port
     #[arg(long, conflicts_with = "to")]
     brokers: Option<String>,
     /// A running intake, for example http://127.0.0.1:8081
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// The platform of rows that name none
-    #[arg(long, value_name = "NAME")]
-    platform: Option<String>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
 impl Ingest {
     pub fn run(self) -> Result<()> {
+        if self.input.show_mapping {
+            return self.input.show_mapping(&self.files);
+        }
         let mut config = self.config.load()?;
         if let Some(brokers) = &self.brokers {
             config.log.brokers.clone_from(brokers);
         }
-        let options = Options { dialect: self.dialect, platform: self.platform.clone(), ..Options::default() };
-        let input = Input::open(&self.files, options)?;
+        let template = "ingesting {bar:30} {bytes}/{total_bytes} {msg}";
+        let bar = progress::bar(None, template);
+        let input = Input::open(&self.files, self.input.options(&bar)?)?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
         let mut target = match &self.to {
             Some(url) => Target::Intake(Intake::new(url)?),
@@ -82,7 +87,9 @@ impl Ingest {
                 anyhow::Ok(log)
             })?)),
         };
-        let bar = progress::bar(input.total_bytes(), "ingesting {bar:30} {bytes}/{total_bytes} {msg}");
+        if let Some(total) = input.total_bytes() {
+            bar.set_length(total);
+        }
         let outbox = std::cell::RefCell::new(Outbox::default());
         let mut bad_lines = 0;
         let counts = input.each::<IngestError>(
@@ -97,7 +104,7 @@ impl Ingest {
                     bar.suspend(|| eprintln!("warning: {bad}"));
                 }
                 let file = bad.file.display().to_string();
-                let record = detector::intake::rejected(&bad.raw, &bad.error, &file, bad.line);
+                let record = detector::intake::rejected(&bad.raw, bad.length, &bad.error, &file, bad.line);
                 outbox.borrow_mut().put(record);
             },
             &mut |now| {
@@ -122,8 +129,9 @@ impl Ingest {
             counted(counts.posts, "post"),
             counted(counts.bad, "line"),
             counted(counts.duplicates, "duplicate"),
-            counted(counts.not_posts, "other value")
+            counted(counts.not_posts + counts.passed_over, "other value")
         );
+        input::tell(&counts);
         for damage in &counts.damaged {
             eprintln!("error: {damage}");
         }
@@ -131,7 +139,7 @@ impl Ingest {
             bail!("part of the input could not be read; what could be read was ingested");
         }
         if counts.posts == 0 {
-            bail!("no post could be read; are the files written in the dialect {}? See --dialect", self.dialect);
+            bail!("no post could be read; {}", self.input.way_out());
         }
         if let Some(taken) = taken.filter(|taken| *taken != counts.posts) {
             bail!(

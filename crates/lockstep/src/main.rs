@@ -12,7 +12,9 @@ mod documents;
 mod evaluate;
 mod explain;
 mod ingest;
+mod input;
 mod models;
+mod open;
 mod partners;
 mod policy;
 mod progress;
@@ -41,6 +43,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     after_help = "\
 Start here:
   lockstep demo                              the whole chain on a simulated sample
+  lockstep open posts.csv                    your own file, in the browser
   lockstep detect posts.jsonl.gz --out out   groups, ties, accounts and a report
 "
 )]
@@ -53,6 +56,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Detect(detect::Detect),
+    Open(open::Open),
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Detect(detect) => detect.run(),
+        Command::Open(open) => open.run(),
         Command::Explain(explain) => explain.run(),
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),

@@ -153,7 +153,10 @@ impl Services {
         let intake = if ports && role.has(Role::Intake) {
             let option = if role == Role::Intake { "--listen" } else { "the environment's LOCKSTEP__INTAKE__LISTEN" };
             let listener = http::listen(config.intake.listen).await;
-            Some(listener.with_context(|| format!("posts over HTTP: intake.listen in the configuration, or {option}"))?)
+            Some(
+                listener
+                    .with_context(|| format!("posts over HTTP: intake.listen in the configuration, or {option}"))?,
+            )
         } else {
             None
         };

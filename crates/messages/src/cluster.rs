@@ -31,7 +31,10 @@
 
 mod cut;
 mod finite;
+mod tally;
 pub mod v1;
+
+pub use tally::{StatusTally, Tally};
 
 use std::collections::BTreeMap;
 
@@ -117,6 +120,19 @@ pub struct ClusterMessage {
     /// Time of the last post in the evidence.
     #[schemars(with = "String")]
     pub last_seen: Timestamp,
+    /// Event time at which a run over files first reported the group. Absent on the topics of the services, where each message is a report
+    /// of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub first_reported: Option<Timestamp>,
+    /// Event time at which a run over files last had something new to say of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub last_reported: Option<Timestamp>,
+    /// Of a run over files, whether an account of the group posted in the last `retention_days` before the last post. A group that is not
+    /// active keeps its status: silence contradicts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
     /// Evidence, nats; 0 for one text by many accounts.
     pub log_e: f64,
     /// Evidence without the source whose loss costs most, nats: the statistic of the test.
@@ -356,6 +372,9 @@ impl ClusterMessage {
             accounts: cluster.members.iter().map(account).collect(),
             first_seen: time("first_seen", cluster.first_seen)?,
             last_seen: time("last_seen", cluster.last_seen)?,
+            first_reported: None,
+            last_reported: None,
+            active: None,
             log_e: tidy(cluster.log_e),
             log_e_leave_one_source_out: tidy(cluster.log_e_leave_one_source_out),
             candidates_tested: cluster.candidates_tested,

@@ -1,20 +1,30 @@
-//! Topic `posts.dead-letter`: what could not be read, exactly as it was, with the reason in the record's headers.
+//! Topic `posts.dead-letter`: what could not be read, as it was, with the reason in the record's headers.
 //!
 //! | header | value |
 //! | --- | --- |
 //! | `lockstep-reason` | what is wrong, in words |
 //! | `lockstep-field` | JSON path or column of the offending field; empty where the whole value is meant |
+//! | `lockstep-cut-from` | only where the value is the start of a longer one: how many bytes that had |
 //! | `lockstep-at` | when it was put here, RFC 3339 UTC |
 //! | `lockstep-source-topic`, `lockstep-source-partition`, `lockstep-source-offset` | where a record came from |
 //! | `lockstep-source-file`, `lockstep-source-line` | where a line came from, counted from 1 |
 //!
 //! The record's value is the original value, byte for byte, and its key the original key, so that a dead letter can be put back onto
-//! `posts` as it is once its cause is gone. Headers of other names are the original record's own.
+//! `posts` as it is once its cause is gone. A value of more than [`MAX_LETTER_BYTES`] could never be a post and may be more than the log
+//! takes: its start is kept. Headers of other names are the original record's own.
 
 use jiff::Timestamp;
 
 use crate::error::DecodeError;
+use crate::post::MAX_VALUE_BYTES;
 
+/// The longest value that is kept whole, in bytes: the longest that could be a post. One bad value never makes a record that the log
+/// does not take.
+pub const MAX_LETTER_BYTES: usize = MAX_VALUE_BYTES;
+/// What is kept of a longer one.
+const KEPT_BYTES: usize = 64 * 1024;
+
+const CUT_FROM: &str = "lockstep-cut-from";
 const REASON: &str = "lockstep-reason";
 const FIELD: &str = "lockstep-field";
 const AT: &str = "lockstep-at";
@@ -27,8 +37,10 @@ const LINE: &str = "lockstep-source-line";
 /// A value that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// As it was read.
+    /// As it was read, or the start of it.
     pub value: Vec<u8>,
+    /// Bytes of the whole, where the value is the start of it only.
+    pub cut_from: Option<u64>,
     /// What is wrong, in words.
     pub reason: String,
     /// JSON path or column; empty where the whole value is meant.
@@ -61,9 +73,22 @@ pub enum Source {
 }
 
 impl DeadLetter {
-    /// Puts an error and what it is about together.
+    /// Puts an error and what it is about together; of a value that is too long, its start.
     pub fn new(value: &[u8], error: &DecodeError, source: Source, at: Timestamp) -> Self {
-        DeadLetter { value: value.to_vec(), reason: error.reason.to_string(), field: error.path.clone(), source, at }
+        DeadLetter::of_start(value, value.len() as u64, error, source, at)
+    }
+
+    /// As [`DeadLetter::new`], where `start` is all that was kept of a value of `length` bytes.
+    pub fn of_start(start: &[u8], length: u64, error: &DecodeError, source: Source, at: Timestamp) -> Self {
+        let kept = if start.len() > MAX_LETTER_BYTES { &start[..KEPT_BYTES] } else { start };
+        DeadLetter {
+            value: kept.to_vec(),
+            cut_from: (length > kept.len() as u64).then_some(length),
+            reason: error.reason.to_string(),
+            field: error.path.clone(),
+            source,
+            at,
+        }
     }
 
     /// The record's headers.
@@ -74,6 +99,7 @@ impl DeadLetter {
             header(FIELD, self.field.clone()),
             header(AT, self.at.to_string()),
         ];
+        headers.extend(self.cut_from.map(|length| header(CUT_FROM, length.to_string())));
         match &self.source {
             Source::Record { topic, partition, offset } => headers.extend([
                 header(TOPIC, topic.clone()),
@@ -98,6 +124,7 @@ impl DeadLetter {
         };
         Ok(DeadLetter {
             value: value.to_vec(),
+            cut_from: optional(headers, CUT_FROM).map(|_| parsed(headers, CUT_FROM)).transpose()?,
             reason: required(headers, REASON)?,
             field: required(headers, FIELD)?,
             source,
@@ -159,6 +186,19 @@ mod tests {
             lockstep-source-offset: 9
         "#]]
         .assert_eq(&text.concat());
+    }
+
+    #[test]
+    fn of_a_value_that_could_be_no_post_the_start_is_kept() {
+        let long = vec![b'x'; MAX_LETTER_BYTES + 1];
+        let error = DecodeError::new("", "is too long", &long);
+        let source = || Source::Line { file: "a".into(), line: 1 };
+        let letter = DeadLetter::new(&long, &error, source(), Timestamp::UNIX_EPOCH);
+        assert_eq!((letter.value.len(), letter.cut_from), (KEPT_BYTES, Some(MAX_LETTER_BYTES as u64 + 1)));
+        assert!(letter.headers().iter().any(|(name, value)| name == CUT_FROM && value == b"1000001"));
+        assert_eq!(DeadLetter::from_record(&letter.value, &letter.headers()), Ok(letter));
+        let whole = DeadLetter::new(&long[1..], &error, source(), Timestamp::UNIX_EPOCH);
+        assert_eq!((whole.value.len(), whole.cut_from), (MAX_LETTER_BYTES, None));
     }
 
     #[test]

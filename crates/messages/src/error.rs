@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 /// Longest excerpt kept, in characters.
 const EXCERPT_CHARS: usize = 80;
+/// Longest reason of a parser's own, in characters.
+const LONGEST_REASON: usize = 400;
 
 /// Why a value could not be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +26,27 @@ impl DecodeError {
         DecodeError { path: path.into(), reason: reason.into(), excerpt: excerpt(near) }
     }
 
+    /// The field's name without the numbers of elements, to count by: `urls[]` for `urls[2]`.
+    pub fn field(&self) -> String {
+        let mut out = String::with_capacity(self.path.len());
+        let mut inside = false;
+        for c in self.path.chars() {
+            match c {
+                ']' => inside = false,
+                _ if inside => continue,
+                '[' => inside = true,
+                _ => {}
+            }
+            out.push(c);
+        }
+        out
+    }
+
     /// The same error, seen from the value that holds this one at `parent`.
     pub(crate) fn inside(mut self, parent: &str) -> Self {
+        if parent.is_empty() {
+            return self;
+        }
         self.path = match self.path.as_str() {
             "" => parent.to_owned(),
             child if child.starts_with('[') => format!("{parent}{child}"),
@@ -85,10 +106,84 @@ fn locate<'de, T: serde::Deserialize<'de>>(json: &'de [u8], error: serde_json::E
     let reason = if json.iter().all(u8::is_ascii_whitespace) {
         "is empty: expected a JSON object".to_owned()
     } else {
-        // Of a value in one line, the line is always 1, and would be taken for the line of its file.
-        error.to_string().replace(" at line 1 column ", " at column ")
+        plain(&error, json)
     };
     DecodeError::new(path, reason, near)
+}
+
+/// What serde_json says, in words for somebody who does not write Rust.
+fn plain(error: &serde_json::Error, json: &[u8]) -> String {
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let said = said.strip_suffix(&place).unwrap_or(&said);
+    // Of a value in one line, the line is always 1, and would be taken for the line of its file.
+    let place = match (error.line(), error.column()) {
+        (0, _) => String::new(),
+        (1, column) => format!(" at column {column}"),
+        (line, column) => format!(" at column {column} of its line {line}"),
+    };
+    if error.is_eof() {
+        return format!("is not JSON: it ends too early,{place}");
+    }
+    if error.is_syntax() {
+        let why = match said {
+            // Only a string that is kept is checked.
+            "invalid unicode code point" => return format!("is not UTF-8{place}"),
+            "control character (\\u0000-\\u001F) found while parsing a string" => {
+                "a string holds a control character or a line end"
+            }
+            "recursion limit exceeded" => "it is nested more than 128 levels deep",
+            other => other,
+        };
+        return match json.first() {
+            Some(b'{' | b'[') => format!("is not JSON: {why}{place}"),
+            _ => format!("is not JSON: {why}"),
+        };
+    }
+    let (kind, rest) = match said.split_once(", expected ") {
+        Some((found, expected)) => (found, Some(expected)),
+        None => (said, None),
+    };
+    let found =
+        ["invalid type: ", "invalid value: ", "invalid length "].iter().find_map(|start| kind.strip_prefix(start));
+    match (found, rest) {
+        (Some(found), Some(expected)) => {
+            format!("is {}; expected {}{place}", found_in_words(found), expected_in_words(expected))
+        }
+        _ => match said.strip_prefix("missing field ") {
+            Some(field) => format!("the field {} is required, but missing{place}", field.replace('`', "\"")),
+            // A value may be quoted in it, however long.
+            None => format!("{}{place}", said.chars().take(LONGEST_REASON).collect::<String>()),
+        },
+    }
+}
+
+fn found_in_words(found: &str) -> String {
+    match found.split_once(' ').unwrap_or((found, "")) {
+        ("null", _) | ("unit", _) => "null".to_owned(),
+        ("map", _) => "an object".to_owned(),
+        ("sequence", _) => "a list".to_owned(),
+        ("boolean", value) => value.trim_matches('`').to_owned(),
+        ("integer", value) => format!("the number {}", value.trim_matches('`')),
+        ("floating", value) => format!("the number {}", value.trim_start_matches("point ").trim_matches('`')),
+        // It may be a megabyte long.
+        ("string", value) => format!("the text {}", excerpt(value.as_bytes())),
+        _ => excerpt(found.as_bytes()),
+    }
+}
+
+fn expected_in_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a string" | "a borrowed string" | "str" => "text",
+        "a boolean" => "true or false",
+        "f64" | "f32" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        other if other.starts_with("struct ") => "an object",
+        other if other.starts_with("tuple ") => "a list",
+        other => other,
+    }
 }
 
 struct Prefix<'a>(&'a str);

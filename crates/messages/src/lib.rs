@@ -19,6 +19,7 @@ pub mod feedback;
 pub mod fixtures;
 pub mod post;
 pub mod schema;
+mod times;
 mod values;
 mod version;
 

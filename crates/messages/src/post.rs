@@ -9,6 +9,10 @@
 //! Everything else is optional: null, an absent field, and an empty text all mean "not known". Unknown fields are ignored, whatever
 //! they hold and however deep they are nested.
 //!
+//! **An optional field that cannot be read does not cost the post.** It is not known then, and [`read`] tells which it was and why. Of a
+//! list, the elements that can be read stay. A repost whose original cannot be read keeps none of its words: they are the original's,
+//! and would be taken for the account's own.
+//!
 //! - Ids given as whole numbers are taken as their decimal text.
 //! - `created_at`, `account_created_at`, `deleted_at`: RFC 3339 with any offset, or an epoch number, whose size tells its unit (below
 //!   1e11 seconds, below 1e14 milliseconds, else microseconds).
@@ -32,6 +36,7 @@ use std::borrow::Cow;
 use coordination::Post;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::document::{Notes, Reader};
 use crate::error::{DecodeError, from_json};
 use crate::extract;
 use crate::values::{Count, Moment, Text, Texts, timestamp};
@@ -39,8 +44,13 @@ use crate::values::{Count, Moment, Text, Texts, timestamp};
 /// The longest value that is read, in bytes: what Apache Kafka takes by default, less its own overhead.
 pub const MAX_VALUE_BYTES: usize = 1_000_000;
 
-/// Reads one post in the native dialect.
+/// Reads one post in the native dialect, without what [`read`] tells of fields that cannot be read.
 pub fn decode(value: &[u8]) -> Result<Post<'_>, DecodeError> {
+    read(value).map(|(post, _)| post)
+}
+
+/// Reads one post in the native dialect; with it come the optional fields that are there and cannot be read, one error each.
+pub fn read(value: &[u8]) -> Result<(Post<'_>, Vec<DecodeError>), DecodeError> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(too_long(value));
     }
@@ -48,7 +58,53 @@ pub fn decode(value: &[u8]) -> Result<Post<'_>, DecodeError> {
     if !value.trim_ascii_start().starts_with(b"{") {
         return Err(DecodeError::new("", "is not a JSON object", value));
     }
-    from_json::<WirePost<'_>>(value)?.into_post(value)
+    match from_json::<WirePost<'_>>(value) {
+        Ok(post) => post.into_post(value).map(|post| (post, Vec::new())),
+        Err(error) => by_field(value, error),
+    }
+}
+
+/// Reads a post one field after the other, where reading it in one go gave an error.
+#[cold]
+fn by_field(value: &[u8], error: DecodeError) -> Result<(Post<'static>, Vec<DecodeError>), DecodeError> {
+    // What is no JSON, or not UTF-8 in what is kept, is wrong as a whole.
+    let Ok(document) = from_json::<serde_json::Value>(value) else { return Err(error) };
+    let notes = Notes::default();
+    let post = fields(&Reader::new(&document, &notes))?;
+    Ok((post, notes.into_inner()))
+}
+
+fn fields(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
+    let repost_of = from.text("repost_of");
+    let lost = repost_of.is_none() && from.get("repost_of").is_some_and(|id| id.as_str() != Some(""));
+    let post = Post {
+        id: from.id(&["id"])?,
+        platform: from.id(&["platform"])?,
+        account_id: from.id(&["account_id"])?,
+        account_name: from.text("account_name").unwrap_or_default(),
+        created_at: from.time(&["created_at"])?,
+        text: from.text("text").unwrap_or_default(),
+        lang: from.text("lang"),
+        media: from.texts("media", &["hash"]).unwrap_or_default(),
+        repost_of,
+        repost_of_account: from.text("repost_of_account"),
+        reply_to: from.text("reply_to"),
+        reply_to_account: from.text("reply_to_account"),
+        client: from.text("client"),
+        followers: from.count("followers"),
+        following: from.count("following"),
+        account_created_at: from.moment("account_created_at"),
+        account_posts: from.count("account_posts"),
+        default_profile: from.flag("default_profile"),
+        deleted_at: from.moment("deleted_at"),
+        ..Post::default()
+    };
+    let entities = Entities {
+        urls: from.texts("urls", &["expanded_url", "url"]),
+        hashtags: from.texts("hashtags", &["tag", "text", "name"]),
+        mentions: from.texts("mentions", &["username", "screen_name", "acct"]),
+    };
+    from.post(post, entities, lost)
 }
 
 /// Writes one post in the native dialect, without a line end. `decode` gives the same post back, provided that its required

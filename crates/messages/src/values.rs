@@ -6,7 +6,6 @@ use std::fmt;
 use coordination::Millis;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
@@ -39,18 +38,6 @@ pub(crate) fn parse_moment(text: &str) -> Result<Millis, String> {
         "has no offset from UTC: expected for example 2026-11-02T10:00:00Z".to_owned()
     } else {
         "is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z".to_owned()
-    })
-}
-
-/// As [`parse_moment`]; a time without an offset is taken as UTC, for sources that are known to write UTC.
-pub(crate) fn parse_moment_or_utc(text: &str) -> Result<Millis, String> {
-    parse_moment(text).or_else(|reason| {
-        text.trim()
-            .parse::<DateTime>()
-            .ok()
-            .and_then(|naive| naive.to_zoned(TimeZone::UTC).ok())
-            .map(|zoned| zoned.timestamp().as_millisecond())
-            .ok_or(reason)
     })
 }
 

@@ -40,7 +40,9 @@ pub enum HttpError {
 fn listen_advice(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => match next_free(address, &[]) {
-            Some(free) => format!("the address is in use; stop what listens there, or choose another port: {free} is free"),
+            Some(free) => {
+                format!("the address is in use; stop what listens there, or choose another port: {free} is free")
+            }
             None => "the address is in use; stop what listens there or choose another port".to_owned(),
         },
         io::ErrorKind::PermissionDenied => {

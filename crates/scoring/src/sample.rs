@@ -184,6 +184,7 @@ pub fn account_rows() -> Vec<Row> {
         let log_e = n.is_multiple_of(4).then(|| 9.0 * dice.unit());
         let evidence = AccountEvidence {
             account: AccountRef { platform: "x".into(), account_id: format!("a{n}") },
+            account_name: String::new(),
             posts: 9,
             last_post: n as i64 * HOUR,
             tie_nats: 5.0,

@@ -407,6 +407,19 @@
     act();
   });
 
+  // --- a demonstration's cases appear by themselves ------------------------------------------------------------------
+  async function refresh() {
+    const cases = one("#cases[data-refresh]");
+    // Whoever is at work in the list keeps it as it is.
+    if (!cases || document.hidden || cases.contains(document.activeElement)) return;
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const now = one("#cases", new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (now && now.textContent !== cases.textContent) cases.replaceWith(now);
+  }
+  // A service that has ended is no error of the page: the next look may find it again.
+  if (one("#cases[data-refresh]")) setInterval(() => refresh().catch(() => undefined), 5000);
+
   // --- what is typed is not lost, and links into a closed part open it ----------------------------------------------
   const opened = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));

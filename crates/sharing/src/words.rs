@@ -248,6 +248,22 @@ pub(crate) fn history(cluster: &ClusterMessage) -> String {
     }
 }
 
+/// When a run over files reported the group, and whether it is active; `None` for findings of the services.
+pub(crate) fn reported(cluster: &ClusterMessage) -> Option<String> {
+    let (first, last) = (cluster.first_reported?, cluster.last_reported?);
+    let when = if first == last {
+        format!("First reported at {} UTC.", minute(first))
+    } else {
+        format!("First reported at {} and last at {} UTC.", minute(first), minute(last))
+    };
+    Some(match cluster.active {
+        Some(false) => format!(
+            "{when} None of its accounts posted at the end of the period: silence does not change what was found."
+        ),
+        _ => when,
+    })
+}
+
 /// How an account came into the group.
 pub(crate) fn came(cluster: &ClusterMessage, account: &ClusterAccount) -> &'static str {
     match account {
@@ -392,17 +408,17 @@ pub(crate) fn hours_in_words(hours: f64) -> String {
         h if !h.is_finite() => "an unknown time".to_owned(),
         h if h < 2.0 => format!("{:.0} min", h * 60.0),
         h if h < 72.0 => format!("{h:.0} h"),
-        h => format!("{:.0} days", h / 24.0),
+        h => count((h / 24.0).round() as u64, "day"),
     }
 }
 
 pub(crate) fn span_in_words(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.as_millisecond() - from.as_millisecond()).max(0) as f64 / 1000.0;
     match seconds {
-        s if s < 120.0 => format!("{s:.0} seconds"),
-        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
-        s if s < 172_800.0 => format!("{:.0} hours", s / 3600.0),
-        s => format!("{:.0} days", s / 86_400.0),
+        s if s < 120.0 => count(s.round() as u64, "second"),
+        s if s < 7200.0 => count((s / 60.0).round() as u64, "minute"),
+        s if s < 172_800.0 => count((s / 3600.0).round() as u64, "hour"),
+        s => count((s / 86_400.0).round() as u64, "day"),
     }
 }
 

@@ -15,15 +15,17 @@ pub(crate) fn files(data: &[u8]) {
     };
     // A kilobyte of a compressed file may stand for a megabyte; more would only make the search slow.
     let content = &content[..content.len().min(64 << 10)];
-    let name = ["posts", "posts.jsonl", "posts.json", "posts.csv"][usize::from(choice / 6) % 4];
+    let dialects = Dialect::ALL.len() + 1;
+    let name = ["posts", "posts.jsonl", "posts.json", "posts.csv"][usize::from(*choice) / dialects % 4];
     let file = scratch().join(name);
     std::fs::File::create(&file).and_then(|mut file| file.write_all(content)).expect("a scratch file can be written");
     let options = Options {
-        dialect: Dialect::ALL[usize::from(choice % 6)],
+        dialect: Dialect::ALL.get(usize::from(*choice) % dialects).copied(),
         platform: (choice & 0x40 != 0).then(|| "x".to_owned()),
         memory_mib: 1,
         keep_duplicates: choice & 0x80 != 0,
         spill_dir: Some(scratch().to_owned()),
+        ..Options::default()
     };
     let (posts, bad) = (Cell::new(0), Cell::new(0));
     let Ok(input) = Input::open(std::slice::from_ref(&file), options.clone()) else {

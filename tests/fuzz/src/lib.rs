@@ -14,7 +14,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by name.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("posts", posts::posts),
+    ("dialects", posts::dialects),
     ("rows", posts::rows),
     ("messages", posts::messages),
     ("files", files::files),

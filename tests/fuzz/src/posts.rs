@@ -1,23 +1,55 @@
 //! The wire: decoders of posts in every dialect, and of the other topics' messages.
 
+use std::ops::ControlFlow;
+
 use coordination::Post;
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use messages::dead_letter::{DeadLetter, Source};
-use messages::dialect::Dialect;
 use messages::dialect::csv::Columns;
+use messages::dialect::{Account, Context, Dialect, Layering};
 use messages::feedback::Feedback;
 use messages::{DecodeError, post};
 
-/// A value, or one a line, in every dialect.
-pub(crate) fn posts(data: &[u8]) {
-    let lines = data.split(|byte| *byte == b'\n').filter(|line| line.len() < data.len());
-    for value in std::iter::once(data).chain(lines) {
-        for dialect in Dialect::ALL {
-            dialect.decode(value).iter().for_each(sound);
-        }
+/// The first byte chooses the dialect (`A` the first of [`Dialect::ALL`], and after the last the one that is recognised), the rest is
+/// a document, and each of its lines a value.
+pub(crate) fn dialects(data: &[u8]) {
+    let Some((choice, rest)) = data.split_first() else {
+        return;
+    };
+    let _ = Account::of_archive(rest);
+    let recognised = Dialect::recognise(rest);
+    let chosen = usize::from(choice.wrapping_sub(b'A')) % (Dialect::ALL.len() + 1);
+    let Some(dialect) = Dialect::ALL.get(chosen).copied().or(recognised) else {
+        return;
+    };
+    let context =
+        Context { account: (choice & 0x80 == 0).then(|| "7:ann".parse().expect("an account")), ..Context::default() };
+    Layering::of(rest, choice & 1 == 0);
+    let lines = rest.split(|byte| *byte == b'\n').filter(|line| line.len() < rest.len());
+    for value in messages::dialect::values(rest).chain(lines) {
+        let (mut records, mut bytes) = (0_usize, 0);
+        let _ = dialect.decode(value, &context, &mut |record| {
+            let within = value.as_ptr_range();
+            let part = record.raw.as_ptr_range();
+            assert!(within.start <= part.start && part.end <= within.end, "a record is a part of its value");
+            records += 1;
+            bytes += record.raw.len();
+            record.unreadable.iter().for_each(told);
+            match record.outcome {
+                Ok(Some(post)) => sound(&Ok(post)),
+                Ok(None) => {}
+                Err(error) => told(&error),
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(records > 0, "every value has an outcome");
+        assert!(bytes <= value.len().max(1) * THREADS, "records do not overlap");
     }
 }
+
+/// The only records that hold others are the posts of a thread, which are as deep as it is.
+const THREADS: usize = 110;
 
 /// A table: the first line is the header, commas part its cells.
 pub(crate) fn rows(data: &[u8]) {
@@ -44,12 +76,15 @@ fn sound(outcome: &Result<Post<'_>, DecodeError>) {
                 assert_eq!(post::decode(&bytes).as_ref(), Ok(decoded), "the native dialect holds all of a post");
             }
         }
-        Err(error) => {
-            // Eighty characters, each at most `\u{10ffff}` where it was escaped, and an ellipsis.
-            assert!(error.excerpt.chars().count() <= 801, "an excerpt is short");
-            assert!(!error.to_string().is_empty());
-        }
+        Err(error) => told(error),
     }
+}
+
+fn told(error: &DecodeError) {
+    // Eighty characters, each at most `\u{10ffff}` where it was escaped, and an ellipsis.
+    assert!(error.excerpt.chars().count() <= 801, "an excerpt is short");
+    assert!(error.reason.chars().count() <= 1_200, "a reason is short: {}", error.reason.len());
+    assert!(!error.to_string().is_empty() && !error.field().contains("[0"));
 }
 
 /// Messages of the other topics.

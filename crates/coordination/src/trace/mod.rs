@@ -64,6 +64,8 @@ pub(crate) trait Reader: Send + Sync {
 /// The readers of what reposts leave too, then of what only own posts leave. A text's trace is settled later.
 #[derive(Clone)]
 pub(crate) struct Readers {
+    /// Whether a kind counts, by its number.
+    wanted: [bool; TraceKind::ALL.len()],
     any: Arc<[Box<dyn Reader>]>,
     own: Arc<[Box<dyn Reader>]>,
 }
@@ -71,6 +73,7 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(params: &Params) -> Readers {
         Readers {
+            wanted: TraceKind::ALL.map(|kind| params.traces.contains(&kind)),
             any: Arc::new([Box::new(repost::Reposts), Box::new(hashtags::Hashtags), Box::new(url::Urls::new(params))]),
             own: Arc::new([Box::new(media::Media), Box::new(reply::Replies), Box::new(mention::Mentions)]),
         }
@@ -86,8 +89,11 @@ impl Readers {
         let mut words = Words::default();
         if !repost {
             self.own.iter().for_each(|reader| reader.read(&reading, &mut traces));
-            words = text::words(&post.text);
+            if self.wanted[TraceKind::Text as usize] {
+                words = text::words(&post.text);
+            }
         }
+        traces.retain(|trace| self.wanted[trace.kind as usize]);
         for trace in &mut traces {
             bound(&mut trace.key);
             bound(&mut trace.source);
@@ -146,6 +152,16 @@ mod tests {
         assert_eq!(kinds(&post), own, "a shortener's link says nothing");
         post.repost_of = Some("7".into());
         assert_eq!(kinds(&post), ["repost", "hashtags", "hashtags", "url"]);
+        let only = |wanted: &[TraceKind]| -> Vec<&'static str> {
+            let (traces, words) = Readers::new(&Params { traces: wanted.to_vec(), ..Params::default() }).read(&post);
+            assert!(words.is_empty());
+            traces.iter().map(|trace| trace.kind.name()).collect()
+        };
+        assert_eq!(
+            only(&[TraceKind::Url, TraceKind::Text, TraceKind::Mention]),
+            ["url"],
+            "it is a repost all the same"
+        );
         post.repost_of = None;
         post.text = "RT @ann: five words are in here".into();
         assert_eq!(kinds(&post), ["repost", "hashtags", "hashtags", "url"]);

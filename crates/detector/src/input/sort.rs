@@ -105,6 +105,37 @@ impl SortedPosts {
         }
     }
 
+    /// Id and platform of the post that [`advance`](Self::advance) gave last, with a zero between; empty before the first.
+    pub fn key(&self) -> &[u8] {
+        match &self.order {
+            Order::Memory { run, next } => {
+                next.checked_sub(1).and_then(|last| run.entries.get(last)).map_or(&[], |entry| run.key(entry))
+            }
+            Order::Merge(merge) => merge.given.as_ref().map_or(&[], |(run, _)| merge.runs[*run].key()),
+        }
+    }
+
+    /// The bytes of the post that [`advance`](Self::advance) gave last; empty before the first.
+    pub fn raw(&self) -> &[u8] {
+        match &self.order {
+            Order::Memory { run, next } => {
+                next.checked_sub(1).and_then(|last| run.entries.get(last)).map_or(&[], |entry| run.raw(entry))
+            }
+            Order::Merge(merge) => merge.given.as_ref().map_or(&[], |(run, _)| merge.runs[*run].raw()),
+        }
+    }
+
+    /// Goes back before the first post, so that all come again in the same order.
+    pub fn rewind(&mut self) -> Result<(), InputError> {
+        match &mut self.order {
+            Order::Memory { next, .. } => {
+                *next = 0;
+                Ok(())
+            }
+            Order::Merge(merge) => merge.rewind(),
+        }
+    }
+
     /// What was read of the files; the posts given are [`Counts::posts`].
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -222,6 +253,7 @@ impl Merge {
         for end in spill.ends {
             runs.push(RunReader {
                 file: Arc::clone(&file),
+                start,
                 next: start,
                 end,
                 buffer: Vec::new(),
@@ -232,10 +264,21 @@ impl Merge {
             start = end;
         }
         let mut merge = Merge { heads: BinaryHeap::with_capacity(runs.len()), runs, given: None, dir: spill.dir };
-        for run in 0..merge.runs.len() {
-            merge.step(run, Vec::new())?;
-        }
+        merge.rewind()?;
         Ok(merge)
+    }
+
+    fn rewind(&mut self) -> Result<(), InputError> {
+        self.heads.clear();
+        self.given = None;
+        for run in 0..self.runs.len() {
+            let reader = &mut self.runs[run];
+            reader.next = reader.start;
+            reader.buffer.clear();
+            (reader.at, reader.record, reader.key) = (0, 0, 0);
+            self.step(run, Vec::new())?;
+        }
+        Ok(())
     }
 
     fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
@@ -264,6 +307,7 @@ impl Merge {
 
 struct RunReader {
     file: Arc<Mutex<File>>,
+    start: u64,
     next: u64,
     end: u64,
     buffer: Vec<u8>,

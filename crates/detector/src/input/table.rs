@@ -1,210 +1,386 @@
-//! CSV and Parquet.
+//! Tables: from rows to posts, whatever stores the rows.
+//!
+//! The first rows are looked at before any is read: they settle how dates are written and whether the header is whole, and what is
+//! doubtful is told or refused while nothing was handed over yet.
 
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use jiff::Timestamp;
 use messages::DecodeError;
-use messages::dialect::csv::Columns;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
-use serde_json::Value;
+use messages::dialect::csv::{CellCounts, Columns, Field, RowError, Taken};
+use messages::post;
 
+use super::notice::{ColumnCount, TableCounts, description};
 use super::read::Reading;
-use super::{InputError, PeerRow};
+use super::rows::{Rows, TableRow, TextRows};
+use super::source::TableSource;
+use super::{InputError, PeerRow, Preview, PreviewColumn};
+
+/// Rows that are looked at before any is read, at most.
+const SAMPLE: usize = 5_000;
+/// Their bytes, at most.
+const SAMPLE_BYTES: usize = 4 << 20;
 
 impl Reading<'_> {
-    pub(super) fn table(&mut self, content: Box<dyn BufRead>, delimiter: u8) -> Result<(), InputError> {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .has_headers(false)
-            .from_reader(Kept { inner: content, bytes: Vec::new(), start: 0 });
-        let mut row = csv::ByteRecord::new();
-        let mut columns = None;
-        let mut next_line = 1;
-        loop {
-            let start = reader.position().byte();
-            reader.get_mut().forget(start);
-            let outcome = reader.read_byte_record(&mut row);
-            let end = reader.position().byte();
-            // What the row before left of its line end, and blank lines, come before the row proper.
-            let bytes = reader.get_ref().until(end);
-            let raw = bytes.trim_ascii_start();
-            let line = next_line + newlines(&bytes[..bytes.len() - raw.len()]);
-            next_line += newlines(bytes);
-            match outcome {
-                Ok(false) => return Ok(()),
-                Ok(true) => {}
-                Err(error) => {
-                    let rest = reader.get_ref().bytes.trim_ascii();
-                    if !rest.is_empty() {
-                        self.bad(line, DecodeError::new("", "breaks off with its file", rest), rest);
-                    }
-                    self.damaged(line, into_io(error));
-                    return Ok(());
-                }
+    /// A table of text.
+    pub(super) fn text_table(&mut self, source: TableSource<'_>) -> Result<(), InputError> {
+        let mut rows = TextRows::new(source.content, source.delimiter);
+        let mut header = TableRow::default();
+        let first = rows.pass_over(source.preamble).and_then(|()| rows.next(&mut header, &|_| false));
+        match first {
+            Err(error) => {
+                self.damaged(1, error);
+                return Ok(());
             }
-            let Some(columns) = &columns else {
-                let header: Vec<String> = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                columns = Some(self.columns(&header)?);
-                continue;
-            };
-            let cells: Result<Vec<&str>, _> = row.iter().map(std::str::from_utf8).collect();
-            let outcome = match &cells {
-                Ok(cells) => columns.post(cells).map(|post| (post, PeerRow::new(columns, cells))),
-                Err(_) => Err(DecodeError::new("", "is not UTF-8", raw)),
-            };
-            match outcome {
-                Ok((post, row)) => self.foreign(&post, row.as_ref(), line, || raw.trim_ascii_end().to_vec())?,
-                Err(error) => self.bad(line, error, raw.trim_ascii_end()),
-            }
-            self.count_towards_progress();
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
         }
+        if let Some(error) = header.fault.take() {
+            self.bad(header.line, error, &header.raw);
+            return Ok(());
+        }
+        let names: Vec<String> = header.bytes().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        rows.width(names.len());
+        let line = header.line;
+        let separator = match source.delimiter {
+            b'\t' => "tab".to_owned(),
+            other => char::from(other).to_string(),
+        };
+        if source.preamble > 0 {
+            self.passed_over(source.preamble);
+            self.notice(false, format!("the header is line {line}; {} before it passed over", lines(source.preamble)));
+        }
+        self.table(&mut rows, names, Some(&separator), &mut |rows, width| rows.width(width))
     }
 
-    pub(super) fn parquet(&mut self, content: File) -> Result<(), InputError> {
-        let size = content.metadata().map_or(0, |about| about.len());
-        let reader = match guarded(|| SerializedFileReader::new(content)) {
-            Ok(reader) => reader,
-            Err(error) => {
-                self.damaged(1, io::Error::from(error));
-                return Ok(());
-            }
-        };
-        let about = reader.metadata().file_metadata();
-        let rows = about.num_rows().max(1) as u64;
-        let header: Vec<String> = about.schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
-        let columns = self.columns(&header)?;
-        let iterator = match guarded(|| reader.get_row_iter(None)) {
-            Ok(iterator) => iterator,
-            Err(error) => {
-                self.damaged(1, io::Error::from(error));
-                return Ok(());
-            }
-        };
-        let mut iterator = iterator;
-        for number in 1_u64.. {
-            let row = match guarded(|| iterator.next().transpose()) {
-                Ok(Some(row)) => row,
-                Ok(None) => break,
-                Err(error) => {
-                    self.damaged(number, io::Error::from(error));
-                    return Ok(());
+    /// A table of which the header was read. `width` tells the rows how many cells they have, where that matters.
+    pub(super) fn table<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        mut header: Vec<String>,
+        separator: Option<&str>,
+        width: &mut dyn FnMut(&mut R, usize),
+    ) -> Result<(), InputError> {
+        // The header may have to grow, and whether a line is a row of the table takes its columns: so they are found twice.
+        let known = self.columns(&header, separator)?;
+        let mut sample = Vec::new();
+        let mut size = 0;
+        let mut failed = None;
+        while sample.len() < SAMPLE && size < SAMPLE_BYTES {
+            let mut row = TableRow::default();
+            match rows.next(&mut row, &|cells| known.is_timed(cells)) {
+                Ok(true) => {
+                    size += row.size();
+                    sample.push(row);
                 }
-            };
-            let cells: Vec<Cow<'_, str>> = row.get_column_iter().map(|(_, field)| cell(field)).collect();
-            let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
-            let raw = || Value::from(cells.clone()).to_string().into_bytes();
-            match columns.post(&cells) {
-                Ok(post) => self.foreign(&post, PeerRow::new(&columns, &cells).as_ref(), number, raw)?,
-                Err(error) => self.bad(number, error, &raw()),
+                Ok(false) => break,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
             }
-            if number % 1024 == 0 {
-                // Columns are not read front to back: rows tell the progress.
-                self.took((u128::from(size) * u128::from(number) / u128::from(rows)) as u64);
-            }
-            self.count_towards_progress();
         }
-        self.took(size);
+        let mut columns = known;
+        if let Some(whole) = whole_header(&header, &sample) {
+            header = whole;
+            columns = self.columns(&header, separator)?;
+            width(rows, header.len());
+        }
+        let cells: Vec<Vec<&str>> =
+            sample.iter().filter(|row| row.fault.is_none()).filter_map(|row| row.cells().ok()).collect();
+        let filled = |place: usize| {
+            cells.is_empty()
+                || cells
+                    .iter()
+                    .any(|cells| cells.get(place).is_some_and(|cell| !self.options.mapping.missing.holds(cell)))
+        };
+        let concerns = columns.concerns(&filled);
+        let settled = columns.settle_times(&cells);
+        if let Some(rows_shown) = self.preview_rows {
+            let preview = self.preview(&columns, &cells, rows_shown);
+            let mut concerns = concerns;
+            concerns.warnings.extend(settled.err().map(|error| error.to_string()));
+            self.previews.push(Preview { concerns, ..preview });
+            return Ok(());
+        }
+        self.notice(false, description(&columns));
+        for warning in concerns.warnings {
+            self.notice(true, warning);
+        }
+        if let Some(reason) = concerns.refusal {
+            return Err(InputError::Columns { file: self.path(), reason });
+        }
+        settled.map_err(|error| InputError::Columns { file: self.path(), reason: format!("column {error}") })?;
+        if let Some((column, example)) = shortened_ids(&columns, &cells) {
+            return Err(InputError::Columns {
+                file: self.path(),
+                reason: format!(
+                    "column `{column}`: all long ids end in zeros, as {example:?} does: a spreadsheet rounded them to 15 digits, so that other \
+                     ids have become the same one; export the ids as text"
+                ),
+            });
+        }
+        // Before anything is handed over: a reader that passes posts on could not take them back.
+        let mut scratch = CellCounts::new(columns.len());
+        for (row, cells) in sample.iter().filter_map(|row| Some((row, row.cells().ok()?))) {
+            if let Err(RowError::Table(error)) = columns.read(&cells, &mut scratch)
+                && row.fault.is_none()
+            {
+                return Err(InputError::Rounded { file: self.path(), line: row.line, error: error.into() });
+            }
+        }
+        drop(cells);
+
+        let mut counting = Counting::new(columns.len());
+        for row in sample {
+            self.row(&row, &columns, &mut counting)?;
+        }
+        let mut row = TableRow::default();
+        while failed.is_none() {
+            match rows.next(&mut row, &|cells| columns.is_timed(cells)) {
+                Ok(true) => {
+                    self.row(&row, &columns, &mut counting)?;
+                    if counting.rows.is_multiple_of(1024)
+                        && let Some(thousandths) = rows.progress()
+                    {
+                        self.took_part(thousandths);
+                    }
+                }
+                Ok(false) => break,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            self.damaged(counting.last_line + u64::from(!counting.broken), error);
+        }
+        self.ended(&columns, counting, rows.stray_quotes())
+    }
+
+    fn row(&mut self, row: &TableRow, columns: &Columns, counting: &mut Counting) -> Result<(), InputError> {
+        counting.rows += 1;
+        (counting.last_line, counting.broken) = (row.line, row.broken);
+        self.count_row();
+        if let Some(error) = &row.fault {
+            self.bad(row.line, error.clone(), &row.raw);
+            return Ok(());
+        }
+        let raw = || if row.raw.is_empty() { cells_as_json(row) } else { row.raw.clone() };
+        let Ok(cells) = row.cells() else {
+            counting.not_utf8 += 1;
+            if counting.first_not_utf8 == 0 {
+                counting.first_not_utf8 = row.line;
+            }
+            let column = row.bytes().position(|cell| std::str::from_utf8(cell).is_err());
+            let column = column.and_then(|place| columns.header().get(place).cloned()).unwrap_or_default();
+            let reason =
+                "is not UTF-8: if the file is in another encoding, name it with --encoding, for example windows-1252";
+            self.bad(row.line, DecodeError::new(column, reason, &row.raw), &row.raw);
+            return Ok(());
+        };
+        if columns.repeats(cells.iter().copied()) {
+            counting.headers += 1;
+            self.passed_over_row();
+            return Ok(());
+        }
+        match columns.read(&cells, &mut counting.counts) {
+            Ok(post) => self.foreign(&post, PeerRow::new(columns, &cells).as_ref(), row.line, raw)?,
+            Err(RowError::Row(error)) => self.bad(row.line, error, &raw()),
+            Err(RowError::Table(error)) => {
+                return Err(InputError::Rounded { file: self.path(), line: row.line, error: error.into() });
+            }
+        }
+        self.count_towards_progress();
         Ok(())
     }
 
-    fn columns(&self, header: &[String]) -> Result<Columns, InputError> {
-        Columns::new(header.iter().map(String::as_str), self.options.platform.as_deref())
-            .map_err(|error| InputError::Header { file: self.path(), error })
-    }
-}
-
-/// The library panics on some damaged files; that is one more way for a file to be damaged. Nothing is used after a panic.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict each other".to_owned())))
-}
-
-/// The longest row: beyond it, a quote was opened and never closed.
-const MAX_ROW: usize = 64 << 20;
-
-/// Keeps the bytes of the row that is being read, so that a bad one can be shown as it was, and its lines counted.
-struct Kept<R> {
-    inner: R,
-    bytes: Vec<u8>,
-    /// Place of the first kept byte in the content.
-    start: u64,
-}
-
-impl<R> Kept<R> {
-    fn forget(&mut self, before: u64) {
-        self.bytes.drain(..(before - self.start) as usize);
-        self.start = before;
-    }
-
-    fn until(&self, end: u64) -> &[u8] {
-        &self.bytes[..(end - self.start) as usize]
-    }
-}
-
-impl<R: Read> Read for Kept<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.bytes.len() > MAX_ROW {
-            return Err(io::Error::other(format!(
-                "one row has more than {MAX_ROW} bytes: a quote is opened and not closed"
-            )));
+    /// Tells what is to be told of a table as a whole.
+    fn ended(&mut self, columns: &Columns, counting: Counting, stray_quotes: u64) -> Result<(), InputError> {
+        let Counting { counts, rows, not_utf8, first_not_utf8, headers, .. } = counting;
+        if not_utf8 * 2 > rows {
+            return Err(InputError::Encoding { file: self.path() });
         }
-        let read = self.inner.read(buffer)?;
-        self.bytes.extend_from_slice(&buffer[..read]);
-        Ok(read)
+        if not_utf8 > 0 {
+            self.notice(true, format!("{} not UTF-8, the first is line {first_not_utf8}", are(not_utf8, "line")));
+        }
+        if headers > 0 {
+            self.notice(
+                false,
+                format!(
+                    "{} passed over",
+                    are(headers, "repeated header").replace(" is", " was").replace(" are", " were")
+                ),
+            );
+        }
+        if stray_quotes > 0 {
+            let text =
+                format!("{} a quotation mark that is not closed; read as they stand", have(stray_quotes, "line"));
+            self.notice(true, text);
+        }
+        if counts.times_without_zone > 0 && !self.zone_is_known() {
+            let text = format!(
+                "{} without a zone, taken as UTC; --timezone names another",
+                are(counts.times_without_zone, "time")
+            );
+            self.notice(false, text);
+        }
+        let cells = columns.taken().zip(&counts.columns);
+        let columns: Vec<ColumnCount> = cells
+            .map(|((column, taken), cells)| ColumnCount { column: column.to_owned(), taken, cells: *cells })
+            .collect();
+        for column in &columns {
+            let Taken::For(field, _) = column.taken else { continue };
+            let required = matches!(field, Field::Id | Field::AccountId | Field::CreatedAt | Field::Object);
+            if column.cells.unreadable > 0 && !required {
+                let text = format!(
+                    "column {}: {} not be read, and {field} is not known there",
+                    column.column,
+                    could(column.cells.unreadable, "cell"),
+                );
+                self.notice(true, text);
+            }
+            if column.cells.repaired > 0 {
+                let text = format!(
+                    "column {}: {} read without what stood around it (blanks, .0, =\"…\")",
+                    column.column,
+                    are(column.cells.repaired, "id"),
+                );
+                self.notice(false, text);
+            }
+        }
+        let layout = self.layout_name;
+        self.table_ended(TableCounts { file: self.file(), layout, rows, columns });
+        Ok(())
+    }
+
+    fn columns(&mut self, header: &[String], separator: Option<&str>) -> Result<Columns, InputError> {
+        let mapping = self.options.mapping_with_platform();
+        let columns = Columns::mapped(header.iter().map(String::as_str), &mapping, self.latest);
+        let columns = columns.map_err(|error| match looks_like_a_row(header) {
+            true => InputError::Format {
+                file: self.path(),
+                reason: format!(
+                    "has no header: its first line is {:?}; put a line with the names of the columns before it",
+                    messages::excerpt(header.join(separator.filter(|s| s.len() == 1).unwrap_or(",")).as_bytes())
+                ),
+            },
+            false => {
+                InputError::Header { file: self.path(), error: error.into(), separator: separator.map(str::to_owned) }
+            }
+        })?;
+        self.layout_name = columns.layout().name();
+        Ok(columns)
+    }
+
+    fn preview(&self, columns: &Columns, cells: &[Vec<&str>], rows: usize) -> Preview {
+        let first = |place: usize| {
+            cells.iter().take(rows).map(|cells| cells.get(place).copied().unwrap_or_default().to_owned()).collect()
+        };
+        let shown = columns
+            .taken()
+            .enumerate()
+            .map(|(place, (column, taken))| PreviewColumn { column: column.to_owned(), taken, cells: first(place) })
+            .collect();
+        let mut counts = CellCounts::new(columns.len());
+        let posts = cells.iter().take(rows).map(|cells| match columns.read(cells, &mut counts) {
+            Ok(post) => Ok(String::from_utf8_lossy(&post::encode(&post)).into_owned()),
+            Err(RowError::Row(error) | RowError::Table(error)) => Err(error.to_string()),
+        });
+        Preview {
+            file: self.file(),
+            layout: columns.layout().name().to_owned(),
+            platform: columns.platform().map(str::to_owned),
+            columns: shown,
+            posts: posts.collect(),
+            concerns: Default::default(),
+        }
     }
 }
 
-fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| **b == b'\n').count() as u64
+/// What is counted of a table while it is read.
+struct Counting {
+    counts: CellCounts,
+    rows: u64,
+    headers: u64,
+    not_utf8: u64,
+    first_not_utf8: u64,
+    last_line: u64,
+    /// Whether the file broke off in that line.
+    broken: bool,
 }
 
-fn into_io(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
+impl Counting {
+    fn new(columns: usize) -> Counting {
+        Counting {
+            counts: CellCounts::new(columns),
+            rows: 0,
+            headers: 0,
+            not_utf8: 0,
+            first_not_utf8: 0,
+            last_line: 0,
+            broken: false,
+        }
     }
 }
 
-/// A value as the cell of a table: nothing for null, lists as JSON.
-fn cell(field: &Field) -> Cow<'_, str> {
-    match field {
-        Field::Null => "".into(),
-        Field::Str(text) => text.into(),
-        scalar => match json(scalar) {
-            Value::String(text) => text.into(),
-            value => value.to_string().into(),
-        },
+/// R's `write.table` names one column less than there are, and some programs end each row with a separator: what the header lacks.
+fn whole_header(header: &[String], sample: &[TableRow]) -> Option<Vec<String>> {
+    let rows: Vec<Vec<&str>> =
+        sample.iter().filter(|row| row.fault.is_none()).filter_map(|row| row.cells().ok()).collect();
+    if rows.is_empty() || rows.iter().any(|row| row.len() != header.len() + 1) {
+        return None;
     }
+    let mut whole = header.to_vec();
+    match rows.iter().all(|row| row.last().is_some_and(|cell| cell.is_empty())) {
+        true => whole.push(String::new()),
+        false => whole.insert(0, String::new()),
+    }
+    Some(whole)
 }
 
-fn json(field: &Field) -> Value {
-    let time = |time: Result<Timestamp, jiff::Error>| time.map_or(Value::Null, |time| time.to_string().into());
-    match field {
-        Field::Null => Value::Null,
-        Field::Bool(v) => (*v).into(),
-        Field::Byte(v) => (*v).into(),
-        Field::Short(v) => (*v).into(),
-        Field::Int(v) => (*v).into(),
-        Field::Long(v) => (*v).into(),
-        Field::UByte(v) => (*v).into(),
-        Field::UShort(v) => (*v).into(),
-        Field::UInt(v) => (*v).into(),
-        Field::ULong(v) => (*v).into(),
-        Field::Float(v) => f64::from(*v).into(),
-        Field::Double(v) => (*v).into(),
-        Field::Str(v) => v.as_str().into(),
-        Field::Bytes(v) => String::from_utf8_lossy(v.data()).into(),
-        Field::TimestampMillis(v) => time(Timestamp::from_millisecond(*v)),
-        Field::TimestampMicros(v) => time(Timestamp::from_microsecond(*v)),
-        Field::Date(v) => time(Timestamp::from_second(i64::from(*v) * 86_400)),
-        Field::ListInternal(list) => list.elements().iter().map(json).collect(),
-        // No column of a post is of any other kind: its text is an answer to whoever looks for one in a bad row.
-        other => other.to_string().into(),
-    }
+/// Whether a first line is a row already: no name is known in it, and one of its cells is a number or a time.
+fn looks_like_a_row(header: &[String]) -> bool {
+    header.len() > 1
+        && header.iter().any(|cell| {
+            let cell = cell.trim();
+            let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+            digits >= 8 || cell.contains("://")
+        })
+}
+
+/// The column of ids that a spreadsheet has cut to 15 digits: all long ones end in zeros. With one of them.
+fn shortened_ids<'c>(columns: &'c Columns, cells: &[Vec<&'c str>]) -> Option<(&'c str, &'c str)> {
+    [Field::Id, Field::AccountId, Field::RepostOf, Field::ReplyTo].into_iter().find_map(|field| {
+        let mut long: Vec<&str> = cells
+            .iter()
+            .filter_map(|cells| columns.cell_of(cells, field))
+            .map(str::trim)
+            .filter(|id| id.len() > 15 && id.bytes().all(|b| b.is_ascii_digit()))
+            .collect();
+        long.sort_unstable();
+        long.dedup();
+        let cut = |id: &&str| id[15..].bytes().all(|b| b == b'0');
+        if long.len() < 3 || !long.iter().all(cut) {
+            return None;
+        }
+        let place = columns.taken().find(|(_, taken)| matches!(taken, Taken::For(known, _) if *known == field))?;
+        Some((place.0, long[0]))
+    })
+}
+
+fn cells_as_json(row: &TableRow) -> Vec<u8> {
+    let cells: Vec<String> = row.bytes().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    serde_json::Value::from(cells).to_string().into_bytes()
+}
+
+fn lines(number: u64) -> String {
+    if number == 1 { "1 line".to_owned() } else { format!("{number} lines") }
+}
+
+fn are(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what} is") } else { format!("{number} {what}s are") }
+}
+
+fn have(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what} has") } else { format!("{number} {what}s have") }
+}
+
+fn could(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what} could") } else { format!("{number} {what}s could") }
 }

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -8,6 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod formats;
+mod tables;
+
 /// Everything that came of reading some files.
 struct Outcome {
     posts: Vec<Vec<u8>>,
@@ -15,6 +19,7 @@ struct Outcome {
     counts: Counts,
     spilled_runs: usize,
     last_progress: Option<Progress>,
+    notices: Vec<Notice>,
 }
 
 impl Outcome {
@@ -29,6 +34,10 @@ impl Outcome {
 }
 
 fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notices = Arc::clone(&told);
+    let options =
+        Options { notices: NoticeSink::new(move |notice| notices.lock().unwrap().push(notice.clone())), ..options };
     let mut bad = Vec::new();
     let mut last_progress = None;
     let input = Input::open(files, options)?;
@@ -41,7 +50,10 @@ fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> 
     let counts = sorted.into_counts();
     assert_eq!(counts.posts, posts.len() as u64, "the count of posts is that of those given");
     assert_eq!(counts.bad, bad.len() as u64);
-    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress })
+    let accounted = counts.posts + counts.duplicates + counts.bad + counts.not_posts + counts.passed_over;
+    assert_eq!(counts.rows, accounted, "every row is a post, a duplicate, bad or passed over");
+    let notices = told.lock().unwrap().clone();
+    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress, notices })
 }
 
 fn read(files: &[PathBuf]) -> Outcome {
@@ -74,12 +86,53 @@ fn gz(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn bz2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// As `xz` packs it; the library here only unpacks.
+fn xz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6)).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn long_window(content: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(30).unwrap();
+    encoder.long_distance_matching(true).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn utf16(content: &str) -> Vec<u8> {
+    std::iter::once(0xFEFF).chain(content.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+fn zipped(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, content) in members {
+        if name.ends_with('/') {
+            archive.add_directory(*name, options).unwrap();
+        } else {
+            archive.start_file(*name, options).unwrap();
+            archive.write_all(content).unwrap();
+        }
+    }
+    archive.finish().unwrap().into_inner()
+}
+
 #[test]
 fn one_content_in_every_compression_and_layout() {
     let folder = Folder::new();
     let lines = format!("{}\n\n{}\r\n{}", line("b", 20), line("a", 20), line("c", 10));
     let array = format!("\u{feff}[{},\n {},{}]\n", line("b", 20), line("a", 20), line("c", 10));
-    let csv = "id,platform,account_id,created_at\nb,twitter,7,20\na,twitter,7,20\nc,twitter,7,10\n";
+    let csv =
+        "id,platform,account_id,created_at\nb,twitter,7,1400000020\na,twitter,7,1400000020\nc,twitter,7,1400000010\n";
     let (first, second) = lines.split_at(line("b", 20).len() + 5);
     for (name, content) in [
         ("plain.jsonl", lines.clone().into_bytes()),
@@ -95,6 +148,21 @@ fn one_content_in_every_compression_and_layout() {
         ("table.csv", csv.as_bytes().to_vec()),
         ("tabs.tsv.gz", gz(csv.replace(',', "\t").as_bytes())),
         ("semicolons.txt", csv.replace(',', ";").into_bytes()),
+        ("bars.csv", csv.replace(',', "|").into_bytes()),
+        ("told.csv", format!("sep=;\r\n{}", csv.replace(',', ";")).into_bytes()),
+        ("plain.bz2", bz2(lines.as_bytes())),
+        ("plain.xz", xz(lines.as_bytes())),
+        ("long.zst", long_window(lines.as_bytes())),
+        ("utf16.csv", utf16(csv)),
+        ("one.zip", zipped(&[("posts.csv", csv.as_bytes())])),
+        (
+            "two.zip",
+            zipped(&[
+                ("a/first.jsonl", line("b", 20).as_bytes()),
+                ("a/", b""),
+                ("b.jsonl.gz", &gz(&lines.as_bytes()[line("b", 20).len()..])),
+            ]),
+        ),
     ] {
         let file = folder.file(name, &content);
         let size = content.len() as u64;
@@ -102,7 +170,8 @@ fn one_content_in_every_compression_and_layout() {
         assert_eq!(outcome.ids(), ["c", "a", "b"], "{name}");
         assert_eq!(outcome.bad(), [""; 0], "{name}");
         let progress = outcome.last_progress.unwrap();
-        assert_eq!((progress.bytes, progress.total, progress.posts), (size, Some(size), 3), "{name}");
+        assert_eq!((progress.total, progress.posts), (Some(size), 3), "{name}");
+        assert_eq!(progress.bytes, size, "{name}");
     }
 }
 
@@ -113,22 +182,22 @@ fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
     let outcome = read(&[folder.file("posts.jsonl", content.replace('\u{0}', "\u{1}").as_bytes())]);
     assert_eq!(outcome.ids(), ["a", "b"]);
     expect_test::expect![[r#"
-        2: EOF while parsing an object at column 7, near "{\"id\":1"
+        2: is not JSON: it ends too early, at column 7, near "{\"id\":1"
         3: is not a JSON object, near "not json"
         6: `id`: is required, but missing or null, near "{}"
         7: is not a JSON object, near "\\u{1}""#]]
     .assert_eq(&outcome.bad().join("\n"));
     assert_eq!(outcome.bad[1].raw, b"not json");
-    let csv = b"id,platform,account_id,created_at\na,twitter,7,20\nb,twitter,7\n\n\"c\nc\",twitter,,3\nd,twitter,7,never\n\xFF,twitter,7,1\ne,twitter,7,4\n";
+    let csv = b"id,platform,account_id,created_at\na,twitter,7,1400000020\nb,twitter,7\n\n\"c\nc\",twitter,,1400000003\nd,twitter,7,never\n\xFF,twitter,7,1400000001\ne,twitter,7,1400000004\n";
     let outcome = read(&[folder.file("posts.csv", csv)]);
     assert_eq!(outcome.ids(), ["e", "a"]);
     expect_test::expect![[r#"
         3: has 3 cells, but the header has 4 columns, near "b,twitter,7"
-        5: `account_id`: is required, but empty, near "c\\nc,twitter,,3"
-        7: `created_at`: is not a time: expected RFC 3339 with an offset, for example 2026-11-02T10:00:00Z, near "never"
-        8: is not UTF-8, near "�,twitter,7,1\\n""#]]
+        5: `account_id`: is required, but empty, near "c\\nc,twitter,,1400000003"
+        7: `created_at`: is not a time; taken are: 2026-11-02T10:00:00Z (also with a blank or / in it, with +01:00, [Europe/Berlin], UTC or EST at its end, or without a zone), 20261102100000, Mon Nov 02 10:00:00 +0000 2026, Mon, 02 Nov 2026 10:00:00 GMT, Nov 2, 2026 10:00 AM, 2 Nov 2026 10:00, 02.11.2026 10:00, 2/11/2026 10:00 (with --time-format day-first or month-first where that is open), an epoch number in seconds, milliseconds, microseconds or nanoseconds, a spreadsheet's day number with --time-format excel, and any other form with --time-format and a pattern such as "%d.%m.%Y %Hh%M", near "never"
+        8: `id`: is not UTF-8: if the file is in another encoding, name it with --encoding, for example windows-1252, near "�,twitter,7,1400000001""#]]
     .assert_eq(&outcome.bad().join("\n"));
-    assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,3");
+    assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,1400000003");
     let windows = String::from_utf8_lossy(csv).replace('\n', "\r\n");
     let outcome = read(&[folder.file("windows.csv", windows.as_bytes())]);
     let lines: Vec<u64> = outcome.bad.iter().map(|bad| bad.line).collect();
@@ -173,7 +242,7 @@ fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
 fn what_cannot_be_read_at_all_is_said_clearly() {
     let folder = Folder::new();
     let check = |file: PathBuf, dialect, expected: &str| {
-        let options = Options { dialect, ..Options::default() };
+        let options = Options { dialect: Some(dialect), ..Options::default() };
         let name = file.display().to_string();
         let error = try_read(&[file], options).err().unwrap().to_string();
         assert_eq!(error.replace(&name, "FILE"), expected);
@@ -181,18 +250,17 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
     use Dialect::{Bluesky, Csv, Lockstep};
     check(folder.0.path().join("nowhere.jsonl"), Lockstep, "cannot open FILE: No such file or directory (os error 2)");
     check(folder.0.path().to_owned(), Lockstep, "FILE is a folder: name the files in it");
-    let empty = "FILE is empty: expected posts as NDJSON, CSV or Parquet";
+    let empty = "FILE is empty: expected posts as NDJSON, CSV, Excel or Parquet";
     check(folder.file("empty", b""), Lockstep, empty);
     check(folder.file("empty.gz", &gz(b"")), Lockstep, empty);
-    let binary = "FILE is a binary file of an unknown kind: expected NDJSON, CSV or Parquet, plain, .gz or .zst";
+    let binary = "FILE is a binary file of an unknown kind: expected NDJSON, CSV, Excel or Parquet, plain, .gz, .zst, .xz, .bz2 or .zip";
     check(folder.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), Lockstep, binary);
-    check(folder.file("sheet.csv", b"\xFF\xFEi\0d\0"), Lockstep, "FILE is UTF-16: save it as UTF-8");
     check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
-        "FILE: column `id`: is required, but the header has no such column, near \"once upon a time\"; a table of posts has the \
-         columns id, platform, account_id, account_name and created_at, or those of CooRTweet or of \
-         coordination-network-toolkit",
+        "FILE: column `id`: is required, but the header has no such column, near \"Once upon a time\"; its cells are parted by \",\"; a table \
+         of posts has the columns id, platform, account_id and created_at, or those of a tool that is known: say which column it is with \
+         --column id=NAME, or see --show-mapping",
     );
     check(
         folder.file("a.csv", b"id,x\n"),
@@ -218,7 +286,8 @@ fn duplicates_are_dropped_and_counted_over_all_files() {
     let keep = Options { keep_duplicates: true, ..Options::default() };
     let outcome = try_read(&files, keep).unwrap();
     assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (4, 0));
-    let rows = b"object_id,account_id,content_id,timestamp_share\n#a,7,1,10\n#b,7,1,10\n#a,7,1,10\n";
+    let rows =
+        b"object_id,account_id,content_id,timestamp_share\n#a,7,1,1400000010\n#b,7,1,1400000010\n#a,7,1,1400000010\n";
     let outcome = read(&[folder.file("coortweet.csv", rows)]);
     assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (2, 1), "two objects of one content");
 }
@@ -226,12 +295,19 @@ fn duplicates_are_dropped_and_counted_over_all_files() {
 #[test]
 fn dialects_that_are_documents_or_pages() {
     let folder = Folder::new();
-    let options = |dialect| Options { dialect, ..Options::default() };
+    let options = |dialect| Options { dialect: Some(dialect), ..Options::default() };
     let export = "{\n \"id\": 1, \"type\": \"public_channel\",\n \"messages\": [\n  {\"id\":2,\"date_unixtime\":\"20\",\"text\":\"x\"},\n  \
                   {\"id\":3,\"type\":\"service\"},\n  {\"id\":4,\"text\":\"no date\"}]}\n";
     let outcome = try_read(&[folder.file("result.json", export.as_bytes())], options(Dialect::Telegram)).unwrap();
     assert_eq!(outcome.ids(), ["-1001/2"]);
-    assert_eq!(outcome.bad[0].error.path, "messages[2].date");
+    let bad = &outcome.bad[0];
+    assert_eq!((bad.error.path.as_str(), bad.line), ("messages[2].date", 6));
+    assert_eq!(bad.raw, b"{\"id\":4,\"text\":\"no date\"}", "the record, not the document");
+    assert_eq!(
+        (outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts),
+        (1, 1, 1),
+        "every record counts once"
+    );
     let statuses =
         "[\n{\"id\":\"1\",\"created_at\":\"2023-12-05T11:35:00Z\",\"account\":{\"id\":\"3\"}},\n\n{\"id\":\"2\"}\n]";
     let outcome = try_read(&[folder.file("statuses.json", statuses.as_bytes())], options(Dialect::Mastodon)).unwrap();
@@ -241,6 +317,137 @@ fn dialects_that_are_documents_or_pages() {
     assert_eq!((outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts), (0, 0, 2));
 }
 
+/// A Telegram export in which every tenth message has no date.
+fn export(messages: u64) -> String {
+    let mut out = String::from(
+        "{\n \"name\": \"Group\",\n \"type\": \"private_supergroup\",\n \"id\": 1465826763,\n \"messages\": [",
+    );
+    for n in 0..messages {
+        let date =
+            if n % 10 == 9 { String::new() } else { format!("   \"date_unixtime\": \"{}\",\n", 1_691_690_045 + n) };
+        out += if n == 0 { "\n" } else { ",\n" };
+        out += &format!(
+            "  {{\n   \"id\": {n},\n   \"type\": \"message\",\n{date}   \"from\": \"User {}\",\n   \"from_id\": \"user{}\",\n   \
+             \"text\": \"message {n} {}\"\n  }}",
+            n % 50,
+            n % 50,
+            "word ".repeat(40)
+        );
+    }
+    out + "\n ]\n}"
+}
+
+#[test]
+fn bad_records_of_a_document_are_put_aside_alone() {
+    let folder = Folder::new();
+    let path = folder.file("result.json", export(2_000).as_bytes());
+    let outcome = read(std::slice::from_ref(&path));
+    assert_eq!((outcome.counts.posts, outcome.counts.bad), (1_800, 200));
+    let bytes: usize = outcome.bad.iter().map(|bad| bad.raw.len()).sum();
+    assert!(
+        bytes < 100_000,
+        "{bytes} bytes for 200 records of a document of {}",
+        std::fs::metadata(&path).unwrap().len()
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for bad in &outcome.bad {
+        assert_eq!(lines[bad.line as usize - 1], "  {", "where the record begins");
+        let id = lines[bad.line as usize].trim();
+        assert!(String::from_utf8_lossy(&bad.raw).contains(id), "{id}");
+    }
+}
+
+#[test]
+fn a_broken_record_costs_itself_in_every_layout() {
+    let folder = Folder::new();
+    let flush = format!("[\n{},\n{{\"id\":\"x\n,\n{}\n]", line("a", 1), line("b", 2));
+    let printed =
+        export(30).replacen("\"message 7 ", "message 7 ", 1).replacen("\"message 11 word", "\"message 11 \\q", 1);
+    let cut = export(30);
+    let wiped = format!("{}\n{}\n{}\n", line("a", 1), "\0".repeat(90), line("b", 2));
+    let wiped_first = format!("{}\n{}\n{}", "\0".repeat(90), line("a", 1), line("b", 2));
+    let holed = format!("{}\n{}\n", line("a", 1), line("b", 2).replace("\"label\":\"x\"", "\"text\":\"x\0y\""));
+    for (name, content, posts, bad) in [
+        ("flush.json", flush.as_str(), 2, 1),
+        ("printed.json", &printed, 25, 5),
+        ("cut.json", &cut[..cut.len() - 100], 27, 3),
+        ("wiped.jsonl", &wiped, 2, 1),
+        ("wiped_first", &wiped_first, 2, 1),
+        ("holed.jsonl", &holed, 1, 1),
+    ] {
+        let outcome = read(&[folder.file(name, content.as_bytes())]);
+        assert_eq!((outcome.counts.posts, outcome.counts.bad), (posts, bad), "{name}: {:?}", outcome.bad());
+    }
+    let outcome = read(&[folder.file("wiped.jsonl", wiped.as_bytes()), folder.file("holed.jsonl", holed.as_bytes())]);
+    let told = outcome.bad().join("\n");
+    assert!(told.contains("2: holds nothing but NUL bytes") && told.contains("2: `text`: holds NUL bytes"), "{told}");
+}
+
+#[test]
+fn what_a_file_is_written_in_is_recognised_and_told() {
+    let folder = Folder::new();
+    let mut told: Vec<String> = Vec::new();
+    let options = Options::default;
+    let printed =
+        "{\n \"id\": \"1\",\n \"text\": \"a\",\n \"author_id\": \"7\",\n \"created_at\": \"2023-03-01T10:00:00Z\"\n}\n";
+    let printed = format!("{printed}{}", printed.replace("\"1\"", "\"2\""));
+    let outcome = try_read(&[folder.file("printed", printed.as_bytes())], options()).unwrap();
+    assert_eq!(outcome.ids(), ["1", "2"]);
+    told.extend(outcome.notices.iter().map(ToString::to_string));
+    let archive = "window.YTD.tweets.part0 = [ {\"tweet\": {\"id_str\": \"5\", \"full_text\": \"x\", \"created_at\": \
+                   \"Wed Oct 12 01:00:00 +0000 2022\"}} ]";
+    let without = try_read(&[folder.file("tweets.js", archive.as_bytes())], options()).err().unwrap().to_string();
+    assert!(without.contains("put account.js beside the file"), "{without}");
+    folder.file(
+        "account.js",
+        b"window.YTD.account.part0 = [{\"account\": {\"accountId\": \"77\", \"username\": \"ann\"}}]",
+    );
+    let outcome = try_read(&[folder.file("tweets.js", archive.as_bytes())], options()).unwrap();
+    assert_eq!(post::decode(&outcome.posts[0]).unwrap().account_name, "ann");
+    told.extend(outcome.notices.iter().map(ToString::to_string));
+    let other = Options { account: Some("9:bea".parse().unwrap()), ..options() };
+    let outcome = try_read(&[folder.file("tweets.js", archive.as_bytes())], other).unwrap();
+    assert_eq!(post::decode(&outcome.posts[0]).unwrap().account_id, "9");
+    let told = told.join("\n");
+    for sentence in ["posts of the X (Twitter) API (--dialect x)", "(--dialect twitter-archive)", "posts of ann (77)"] {
+        assert!(told.contains(sentence), "{sentence} in {told}");
+    }
+}
+
+#[test]
+fn the_page_of_formats_has_a_row_for_every_dialect() {
+    let page = include_str!("../../FORMATS.md");
+    let json = page.split_once("\n## JSON\n").expect("the section").1;
+    let json = json.split("\n## ").next().unwrap();
+    let rows = json.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows: Vec<&str> = rows.filter(|name| *name != "--dialect").collect();
+    let json = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Csv);
+    assert_eq!(rows, json.map(Dialect::name).collect::<Vec<_>>());
+}
+
+#[test]
+fn fields_that_cannot_be_read_and_times_of_no_zone_are_counted() {
+    let folder = Folder::new();
+    let odd = |id: &str| line(id, 1).replace("\"label\":\"x\"", "\"followers\":\"many\",\"lang\":{}");
+    let content = format!("{}\n{}\n{}\n", line("a", 1), odd("b"), odd("c"));
+    let outcome = read(&[folder.file("odd.jsonl", content.as_bytes())]);
+    assert_eq!(outcome.ids(), ["a", "b", "c"]);
+    assert_eq!(outcome.counts.unreadable_fields(), [("followers", 2), ("lang", 2)].into());
+    let first = &outcome.counts.unreadable["followers"].first;
+    assert!(first.contains("odd.jsonl:2: `followers`: is not a whole number"), "{first}");
+    let old = r#"{"id":1,"type":"personal_chat","messages":[{"id":2,"date":"2020-08-10T20:54:05","from_id":"user1","text":"x"}]}"#;
+    let file = folder.file("old.json", old.as_bytes());
+    let outcome = read(std::slice::from_ref(&file));
+    assert_eq!((outcome.counts.local_times, outcome.counts.posts), (1, 1));
+    let mut told = Options::default();
+    told.mapping.set("timezone", vec!["Europe/Moscow".to_owned()]).unwrap();
+    let outcome = try_read(&[file], told).unwrap();
+    assert_eq!(outcome.counts.local_times, 0);
+    let at = post::decode(&outcome.posts[0]).unwrap().created_at;
+    assert_eq!(at, "2020-08-10T17:54:05Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+}
+
 #[test]
 fn a_line_without_end_does_not_fill_the_memory() {
     let folder = Folder::new();
@@ -248,10 +455,12 @@ fn a_line_without_end_does_not_fill_the_memory() {
     let content = format!("{}\n{long}\n{}\n{{\"a\":\"{}", line("a", 1), line("b", 2), "y".repeat(1_100_000));
     let outcome = read(&[folder.file("long.jsonl", content.as_bytes())]);
     assert_eq!(outcome.ids(), ["a", "b"]);
-    assert_eq!((outcome.bad[0].line, outcome.bad[0].raw.len()), (2, 64 * 1024));
-    assert_eq!((outcome.bad[1].line, outcome.bad[1].raw.len()), (4, 1_100_006));
+    let kept = |bad: &BadLine| (bad.line, bad.raw.len(), bad.length);
+    assert_eq!(kept(&outcome.bad[0]), (2, 64 * 1024, 5_000_001));
+    assert_eq!(kept(&outcome.bad[1]), (4, 64 * 1024, 1_100_006));
+    assert!(outcome.bad[1].to_string().ends_with("(of 1100006 bytes, the first 65536 are kept)"));
     assert!(outcome.bad.iter().all(|bad| bad.error.to_string().len() < 500));
-    let csv = format!("id,platform,account_id,created_at,text\n1,x,7,1,{}\n", "a\\".repeat(400_000));
+    let csv = format!("id,platform,account_id,created_at,text\n1,x,7,1400000001,{}\n", "a\\".repeat(400_000));
     let outcome = read(&[folder.file("long.csv", csv.as_bytes())]);
     assert_eq!((outcome.counts.posts, outcome.bad[0].line), (0, 2), "backslashes take two bytes each in JSON");
 }
@@ -319,7 +528,9 @@ fn parquet_with_lists_times_and_nulls() {
             0 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["b", "a", ""]), None, None).unwrap()),
             1 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["X", "X", "X"]), None, None).unwrap()),
             2 => drop(open.typed::<Int64Type>().write_batch(&[7, 8, 9], None, None).unwrap()),
-            3 => drop(open.typed::<Int64Type>().write_batch(&[20_000, 10_500, 1], None, None).unwrap()),
+            3 => drop(
+                open.typed::<Int64Type>().write_batch(&[1_400_000_020_000, 1_400_000_010_500, 1], None, None).unwrap(),
+            ),
             4 => drop(
                 open.typed::<ByteArrayType>().write_batch(&text(&["see #t", "#u"]), Some(&[1, 1, 0]), None).unwrap(),
             ),
@@ -338,8 +549,8 @@ fn parquet_with_lists_times_and_nulls() {
     let outcome = read(std::slice::from_ref(&path));
     let posts: Vec<String> = outcome.posts.iter().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect();
     expect_test::expect![[r##"
-        {"id":"a","platform":"x","account_id":"8","account_name":"8","created_at":"1970-01-01T00:00:10.5Z","text":"#u","urls":[],"hashtags":["u"],"mentions":[]}
-        {"id":"b","platform":"x","account_id":"7","account_name":"7","created_at":"1970-01-01T00:00:20Z","text":"see #t","urls":[],"hashtags":["v","w"],"mentions":[]}"##]].assert_eq(&posts.join("\n"));
+        {"id":"a","platform":"x","account_id":"8","account_name":"8","created_at":"2014-05-13T16:53:30.5Z","text":"#u","urls":[],"hashtags":["u"],"mentions":[]}
+        {"id":"b","platform":"x","account_id":"7","account_name":"7","created_at":"2014-05-13T16:53:40Z","text":"see #t","urls":[],"hashtags":["v","w"],"mentions":[]}"##]].assert_eq(&posts.join("\n"));
     assert_eq!((outcome.bad[0].line, outcome.bad[0].error.path.as_str()), (3, "id"));
     assert!(outcome.last_progress.unwrap().bytes >= std::fs::metadata(&path).unwrap().len());
     let bytes = std::fs::read(&path).unwrap();
@@ -404,8 +615,9 @@ proptest! {
         ] {
             let file = folder.file(name, &content);
             for dialect in Dialect::ALL {
-                let _ = try_read(std::slice::from_ref(&file), Options { dialect, ..Options::default() });
+                let _ = try_read(std::slice::from_ref(&file), Options { dialect: Some(dialect), ..Options::default() });
             }
+            let _ = try_read(std::slice::from_ref(&file), Options::default());
         }
     }
 }

@@ -81,6 +81,8 @@ impl Seen {
             let cluster = Cluster { flagged, ..cluster.clone() };
             ClusterMessage::new(&cluster, verdict.as_ref(), Vec::new(), Vec::new())
         };
+        // What has faded is no finding to learn from.
+        let stands = stands.filter(|cluster| cluster.finding != Finding::Faded);
         let clusters: Result<Vec<ClusterMessage>, _> = stands.map(message).collect();
         let (_, accounts) = ranked(clusters?, self.accounts.clone(), None);
         let truth: HashMap<&AccountKey, &AccountTruth> =

@@ -303,19 +303,7 @@ fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
 
 /// A detection that has nothing but what is given.
 fn detection(tellings: Vec<Telling>) -> Detection {
-    Detection {
-        clusters: Vec::new(),
-        near_misses: Vec::new(),
-        tellings,
-        ties: Vec::new(),
-        accounts: Vec::new(),
-        counts: detector::input::Counts::default(),
-        accounts_seen: 0,
-        period: None,
-        histogram: Vec::new(),
-        stats: coordination::Stats::default(),
-        took: std::time::Duration::ZERO,
-    }
+    Detection { tellings, ..Detection::default() }
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::{fmt::Display, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use coordination::peers::coortweet::Subgraph;
+use coordination::{Millis, peers::coortweet::Subgraph};
 use detector::{
     input::{Input, Options},
     peers::{Method, Outcome, PeersError, Trace},
 };
 
-use super::{Detect, Rejects, prepare, println_json, remove};
+use super::{Detect, Rejects, nothing, prepare, println_json, remove};
 use crate::{
     Usage,
     progress::{self, count, counted},
@@ -31,10 +31,6 @@ pub enum MethodName {
 #[derive(Args)]
 #[command(next_help_heading = "Parameters of --method coortweet and cooccurrence")]
 pub struct PeerArgs {
-    /// What two accounts have in common: url, repost, hashtags, mentions, media, reply or text; for cooccurrence also similar
-    /// or post. May be left out where the posts have but one
-    #[arg(long, value_name = "KIND")]
-    trace: Option<Trace>,
     /// Seconds within which two posts are together [default: coortweet 10, cooccurrence 1]
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     time_window: Option<f64>,
@@ -78,7 +74,7 @@ fn fast(text: &str) -> Result<f64, String> {
     seconds(text).map_err(|reason| format!("{reason}; name files before --fast"))
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+pub fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(fraction),
         _ => Err("is no number from 0 to 1".to_owned()),
@@ -87,11 +83,10 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 impl PeerArgs {
     /// The method and the trace; `None` if it is Lockstep's own. What does not go together is an error of usage.
-    pub fn method(&self, name: MethodName) -> Result<Option<(Method, Option<Trace>)>> {
+    pub fn method(&self, name: MethodName, traces: &[Trace]) -> Result<Option<(Method, Option<Trace>)>> {
         use MethodName::{Cooccurrence, Coortweet, Lockstep};
         let given = [
-            ("--trace", self.trace.is_some(), &[Coortweet, Cooccurrence][..]),
-            ("--time-window", self.time_window.is_some(), &[Coortweet, Cooccurrence]),
+            ("--time-window", self.time_window.is_some(), &[Coortweet, Cooccurrence][..]),
             ("--min-participation", self.min_participation.is_some(), &[Coortweet]),
             ("--edge-weight", self.edge_weight.is_some(), &[Coortweet]),
             ("--fast", self.fast.is_some(), &[Coortweet]),
@@ -107,7 +102,10 @@ impl PeerArgs {
             let names: Vec<String> = methods.iter().map(|m| format!("--method {}", m.shown())).collect();
             return usage(format!("{flag} belongs to {}, not to {}", names.join(" and "), name.shown()));
         }
-        let trace = match (self.trace, self.similarity) {
+        if name != Lockstep && traces.len() > 1 {
+            return usage(format!("--trace may be given once with {}: its ties are of one kind", name.shown()));
+        }
+        let trace = match (traces.first().copied(), self.similarity) {
             (None | Some(Trace::Text), Some(_)) => Some(Trace::Similar),
             (trace, _) => trace,
         };
@@ -164,7 +162,7 @@ impl PeerArgs {
 }
 
 impl MethodName {
-    fn shown(self) -> &'static str {
+    pub fn shown(self) -> &'static str {
         match self {
             MethodName::Lockstep => "lockstep",
             MethodName::Coortweet => "coortweet",
@@ -173,28 +171,36 @@ impl MethodName {
     }
 }
 
-fn usage<T>(words: impl Display) -> Result<T> {
+pub fn usage<T>(words: impl Display) -> Result<T> {
     Err(Usage(words.to_string()).into())
 }
 
 /// What the methods write, or Lockstep's own does: none of an earlier run may be taken for one of this.
-const OTHERS: [&str; 7] =
-    ["clusters.jsonl", "near_misses.jsonl", "report.html", "pairs.csv", "ties.csv", "accounts.csv", "summary.json"];
+const OTHERS: [&str; 10] = [
+    "clusters.jsonl",
+    "near_misses.jsonl",
+    "objects.csv",
+    "network.graphml",
+    "network.gexf",
+    "report.html",
+    "pairs.csv",
+    "ties.csv",
+    "accounts.csv",
+    "summary.json",
+];
 
-pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>) -> Result<()> {
+pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Millis) -> Result<()> {
     if detect.report {
         return usage("--report is of --method lockstep: the other methods write tables only");
     }
-    let options = Options {
-        dialect: detect.dialect,
-        platform: detect.platform.clone(),
-        keep_duplicates: true,
-        ..Options::default()
-    };
+    let bar = progress::bar(None, "reading   {bar:30} {bytes}/{total_bytes} {msg}");
+    let options = Options { keep_duplicates: true, latest: Some(latest), ..detect.input.options(&bar)? };
     let input = Input::open(&detect.files, options)?;
     prepare(&detect.out)?;
     OTHERS.iter().try_for_each(|name| remove(&detect.out.join(name)))?;
-    let bar = progress::bar(input.total_bytes(), "reading   {bar:30} {bytes}/{total_bytes} {msg}");
+    if let Some(total) = input.total_bytes() {
+        bar.set_length(total);
+    }
     let mut rejects = Rejects::new(detect.out.join("rejected.jsonl"));
     let found = detector::peers::detect(
         input,
@@ -215,11 +221,12 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>) -> Result<()>
         found => found?,
     };
     let counts = &found.counts;
+    crate::input::tell(counts);
     if counts.posts == 0 {
         if let Some(damage) = counts.damaged.first() {
             bail!("no post could be read: {damage}");
         }
-        bail!("no post could be read: {}", detect.nothing(counts.bad, counts.not_posts));
+        bail!("no post could be read: {}", nothing(&detect.out, &detect.input, counts.bad, counts.not_posts));
     }
     if found.shares == 0 {
         let what = if found.kind.is_empty() { "url, repost, hashtags or reply" } else { found.kind };

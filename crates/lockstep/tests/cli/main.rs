@@ -11,7 +11,11 @@ use std::{
 use serde_json::Value;
 
 mod models;
+mod open;
 mod real;
+mod tables;
+mod told;
+mod vignette;
 
 /// A folder of a test's own, in which the program runs.
 struct Desk {
@@ -116,8 +120,17 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 /// Everything that a run promises byte for byte.
-fn results(desk: &Desk, out: &str) -> [String; 3] {
-    ["clusters.jsonl", "ties.csv", "accounts.csv"].map(|file| desk.read(&format!("{out}/{file}")))
+fn results(desk: &Desk, out: &str) -> [String; 7] {
+    let files = [
+        "clusters.jsonl",
+        "near_misses.jsonl",
+        "ties.csv",
+        "accounts.csv",
+        "objects.csv",
+        "network.graphml",
+        "network.gexf",
+    ];
+    files.map(|file| desk.read(&format!("{out}/{file}")))
 }
 
 /// A small and quick sort in which every line lands somewhere else.
@@ -134,7 +147,7 @@ fn near(a: f64, b: f64) {
 
 /// What `clusters.jsonl`, `ties.csv` and `accounts.csv` promise, for any input. Gives back how many clusters there are.
 fn check_contract(desk: &Desk, out: &str) -> usize {
-    let [clusters, ties, accounts] = results(desk, out);
+    let [clusters, _, ties, accounts, ..] = results(desk, out);
     let clusters = lines(&clusters);
     for cluster in &clusters {
         for field in ["cluster_id", "status", "accounts", "first_seen", "last_seen", "evidence", "topics", "targets"] {
@@ -190,7 +203,10 @@ fn check_contract(desk: &Desk, out: &str) -> usize {
         let most = cluster["test"]["proposed"].as_u64().unwrap_or(proposed as u64);
         assert!((others.len() + proposed) as u64 <= most, "{others:?} are of no group");
     }
-    assert_eq!(ties.lines().next(), Some("account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s,expected"));
+    assert_eq!(
+        ties.lines().next(),
+        Some("account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s,expected,account_a_name,account_b_name")
+    );
     let header = accounts.lines().next().unwrap();
     assert!(header.starts_with("platform,account_id,posts,log_e,probability,cluster_id,status"), "{header}");
     let named: BTreeSet<&str> = accounts.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
@@ -301,14 +317,14 @@ fn a_file_that_is_no_posts_says_which_and_why() {
     desk.write("empty.jsonl", "");
     desk.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
     desk.write("table.csv", "a,b\n1,2\n");
-    desk.write("pairs.csv", "object_id,account_id,content_id,time\n");
+    desk.write("pairs.csv", "id,account_id,created_at\n");
     desk.write("wrong.jsonl", "{\"foo\":1}\n");
     desk.write("blank.jsonl", "\n\n");
     desk.write("cut.parquet", b"PAR1 and nothing that would be a footer");
     fs::create_dir(desk.path("folder")).unwrap();
     for (file, words) in [
         ("missing.jsonl", "cannot open missing.jsonl: No such file"),
-        ("empty.jsonl", "empty.jsonl is empty: expected posts as NDJSON, CSV or Parquet"),
+        ("empty.jsonl", "empty.jsonl is empty: expected posts as NDJSON, CSV, Excel or Parquet"),
         ("-", "standard input is empty"),
         ("picture.png", "picture.png is a binary file of an unknown kind"),
         ("folder", "folder is a folder: name the files in it"),
@@ -316,7 +332,8 @@ fn a_file_that_is_no_posts_says_which_and_why() {
         ("pairs.csv", "--platform"),
         (
             "wrong.jsonl",
-            "see out/rejected.jsonl; if the posts are written as a platform gives them, name it with --dialect",
+            "see out/rejected.jsonl for the reasons; of a table, --show-mapping shows what its columns are taken for; if the posts are written as \
+             a platform gives them, name it with --dialect",
         ),
         ("cut.parquet", "no post could be read: cut.parquet breaks off"),
         ("blank.jsonl", "nothing but blank lines or a header"),
@@ -640,6 +657,43 @@ fn models_and_worlds_that_are_not_there_name_those_that_are() {
     desk.run(&["simulate"]).ends(2).says(&["--world"]);
     desk.run(&["simulate", "--world", "dmeo"]).ends(1).says(&["did you mean `demo`?"]);
     desk.run(&["simulate", "--world", "no.toml"]).ends(1).says(&["cannot read the world no.toml"]);
+}
+
+/// Pages of the X API as a collector stores them, with fields that are not what they should be.
+fn pages() -> String {
+    let mut lines = String::new();
+    for n in 0..3 {
+        let at = jiff::Timestamp::from_second(1_677_664_800 + n).unwrap();
+        let good = format!(
+            "{{\"id\":\"{n}\",\"text\":\"a\",\"author_id\":\"7\",\"created_at\":\"{at}\",\"lang\":[],\"author\":{{\"id\":\"7\",\
+             \"public_metrics\":{{\"followers_count\":\"many\"}}}}}}"
+        );
+        lines += &format!("{{\"data\":[{good},{{\"id\":\"x{n}\",\"text\":\"no author\"}}],\"meta\":{{}}}}\n");
+    }
+    lines + "{\"data\":null,\"meta\":{\"result_count\":0}}\n"
+}
+
+#[test]
+fn detect_tells_what_it_took_a_file_for_and_what_of_it_it_could_not_read() {
+    let desk = Desk::new();
+    desk.write("pages.jsonl", pages());
+    desk.run(&["detect", "pages.jsonl", "--out", "out"]).ends(0).prints_nothing().says(&[
+        "pages.jsonl: taken for posts of the X (Twitter) API (--dialect x)",
+        "pages.jsonl:1: `data[1].author_id`: is required, but missing or null",
+        "warning: `lang` cannot be read in 3 posts, which count without it; the first: pages.jsonl:1:",
+        "`author.public_metrics.followers_count`",
+    ]);
+    let summary: Value = serde_json::from_str(&desk.read("out/summary.json")).unwrap();
+    let counts = ["posts", "rejected_lines", "duplicates", "passed_over"].map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 3, 0, 1], "every record counts once");
+    assert_eq!(summary["unreadable_fields"]["lang"], 3);
+    assert_eq!(lines(&desk.read("out/rejected.jsonl"))[2]["raw"], "{\"id\":\"x2\",\"text\":\"no author\"}");
+    let old = "{\"id\":1,\"type\":\"personal_chat\",\"messages\":[{\"id\":2,\"date\":\"2020-08-10T20:54:05\",\"from_id\":\"user1\",\"text\":\"x\"}]}";
+    desk.write("result.json", old);
+    desk.run(&["detect", "result.json", "--out", "out"]).ends(0).says(&["were taken as UTC", "--timezone"]);
+    desk.run(&["detect", "result.json", "--timezone", "Nowhere", "--out", "out"]).ends(2).says(&["Europe/Berlin"]);
+    let told = desk.run(&["detect", "result.json", "--timezone", "Europe/Moscow", "--json", "--out", "out"]).ends(0);
+    assert_eq!(serde_json::from_str::<Value>(&told.out).unwrap()["first_post"], "2020-08-10T17:54:05Z");
 }
 
 #[test]

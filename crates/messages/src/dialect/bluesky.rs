@@ -1,179 +1,189 @@
-//! Bluesky: commit events of Jetstream that create an `app.bsky.feed.post` or an `app.bsky.feed.repost`.
+//! Bluesky: commit events of Jetstream that create an `app.bsky.feed.post` or an `app.bsky.feed.repost`, as Jetstream writes them today
+//! (`kind`, `operation`) and wrote them until September 2024 (`type` of `com`, `c`); and the AppView's posts, alone or in a feed
+//! (`feed`), a list (`posts`) or a thread.
 //!
-//! - The post's id is its `at://` address; the account's id is its DID. An event does not tell the handle.
-//! - The time is the event's (`time_us`): `createdAt` is the author's own claim, and may be anything. It serves where the event has no
-//!   time.
+//! - The post's id is its `at://` address; the account's id is its DID. An event does not tell the handle, the AppView does.
+//! - The time is the one that the network saw: the event's (`time_us`), the AppView's `indexedAt`. `createdAt` is the author's own claim,
+//!   and may be anything; it is looked at only where there is no other time.
+//! - A repost in a feed is the post with the reason of its being there: the one who reposted it, and when.
 //! - Deletions name a post but nothing about it, and likes, follows, identities and accounts are no posts: they give nothing.
 
 use std::borrow::Cow;
 
-use coordination::Post;
-use serde::Deserialize;
-use serde_json::Value;
+use coordination::{Millis, Post};
 
-use super::document::{finished, missing, or_default, parse, part};
+use super::document::{Outcome, Reader, element, record};
+use super::{Flow, Record, Take, scan};
 use crate::error::DecodeError;
 use crate::post::Entities;
-use crate::values::{Moment, Text};
 
 const POST: &str = "app.bsky.feed.post";
 const REPOST: &str = "app.bsky.feed.repost";
+const PLATFORM: &str = "bluesky";
 
-pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
-    match parse(value).and_then(|event| read(&event)) {
-        Ok(None) => Vec::new(),
-        Ok(Some(post)) => vec![Ok(post)],
-        Err(error) => vec![Err(error)],
+/// The AppView's lists of posts.
+const LISTS: [&str; 2] = ["feed", "posts"];
+
+pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
+    let list = scan::members(value).find(|(name, list)| LISTS.contains(&&**name) && list.starts_with(b"["));
+    if let Some((name, list)) = list {
+        let mut none = true;
+        for (number, item) in scan::elements(list).enumerate() {
+            none = false;
+            record(item, &element(at, &name, number), take, read)?;
+        }
+        return if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) };
+    }
+    if let Some(thread) = scan::member(value, "thread") {
+        return in_thread(thread, at, THREAD_DEPTH, take);
+    }
+    record(value, at, take, read)
+}
+
+/// Deeper threads than the parser's own limit cannot be read anyway.
+const THREAD_DEPTH: usize = 100;
+
+/// A post of a thread, then the answers to it.
+fn in_thread<'a>(view: &'a [u8], at: &str, depth: usize, take: &mut Take<'_, 'a>) -> Flow {
+    match scan::member(view, "post") {
+        Some(post) => record(post, at, take, read)?,
+        // Deleted, or hidden from whoever asked.
+        None => take(Record::new(view, Ok(None)))?,
+    }
+    if let Some(replies) = scan::member(view, "replies").filter(|_| depth > 0) {
+        for reply in scan::elements(replies) {
+            in_thread(reply, at, depth - 1, take)?;
+        }
+    }
+    Flow::Continue(())
+}
+
+fn read(from: &Reader<'_>) -> Outcome {
+    if from.has("commit") || from.has("did") || from.has("time_us") || from.has("kind") {
+        return event(from);
+    }
+    match from.object("post") {
+        Some(post) => in_feed(&post, from.object("reason").as_ref()),
+        None => view(from).map(Some),
     }
 }
 
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow)]
-    did: Option<Text<'a>>,
-    time_us: Option<Moment>,
-    #[serde(borrow)]
-    kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    commit: Option<Commit<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Commit<'a> {
-    #[serde(borrow)]
-    operation: Text<'a>,
-    #[serde(borrow)]
-    collection: Text<'a>,
-    #[serde(borrow)]
-    rkey: Text<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    created_at: Option<Moment>,
-    #[serde(borrow)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    langs: Vec<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    tags: Vec<Text<'a>>,
-    #[serde(borrow)]
-    facets: Option<Vec<Facet<'a>>>,
-    #[serde(borrow)]
-    embed: Option<Embed<'a>>,
-    #[serde(borrow)]
-    reply: Option<Reply<'a>>,
-    #[serde(borrow)]
-    subject: Option<Address<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Facet<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    features: Vec<Feature<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Feature<'a> {
-    #[serde(borrow)]
-    uri: Option<Text<'a>>,
-    #[serde(borrow)]
-    tag: Option<Text<'a>>,
-    #[serde(borrow)]
-    did: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Embed<'a> {
-    #[serde(borrow)]
-    external: Option<External<'a>>,
-    #[serde(borrow)]
-    media: Option<Media<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Media<'a> {
-    #[serde(borrow)]
-    external: Option<External<'a>>,
-}
-
-#[derive(Deserialize)]
-struct External<'a> {
-    #[serde(borrow)]
-    uri: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Reply<'a> {
-    #[serde(borrow)]
-    parent: Option<Address<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Address<'a> {
-    #[serde(borrow)]
-    uri: Text<'a>,
-}
-
-fn read(value: &Value) -> Result<Option<Post<'static>>, DecodeError> {
-    let event: Event<'_> = part(value)?;
-    let kind = event.kind.as_ref().ok_or_else(|| missing("kind", value))?;
-    if kind.0 != "commit" {
+/// An event of Jetstream.
+fn event(from: &Reader<'_>) -> Outcome {
+    let kind = from.any_text(&["kind", "type"]).ok_or_else(|| from.missing("kind"))?;
+    if kind != "commit" && kind != "com" {
         return Ok(None);
     }
-    let commit = event.commit.as_ref().ok_or_else(|| missing("commit", value))?;
-    if commit.operation.0 != "create" || ![POST, REPOST].contains(&&*commit.collection.0) {
+    let commit = from.object("commit").ok_or_else(|| from.missing("commit"))?;
+    let operation = commit.id(&["operation", "type"])?;
+    let collection = commit.id(&["collection"])?;
+    if operation != "create" && operation != "c" || collection != POST && collection != REPOST {
         return Ok(None);
     }
-    let did = event.did.as_ref().ok_or_else(|| missing("did", value))?;
-    let record = value
-        .pointer("/commit/record")
-        .filter(|record| !record.is_null())
-        .ok_or_else(|| missing("commit.record", value))?;
-    let record: Record<'_> = part(record).map_err(|error| error.inside("commit.record"))?;
-    let created_at = event.time_us.or(record.created_at).ok_or_else(|| missing("time_us", value))?;
+    let did = from.id(&["did"])?;
+    let key = commit.id(&["rkey"])?;
+    let content = commit.object("record").ok_or_else(|| commit.missing("record"))?;
+    let created_at = seen(from, "time_us", &content)?;
+    let id = format!("at://{did}/{collection}/{key}").into();
+    let post = Post { id, account_id: did, created_at, ..Post::default() };
+    said(from, &content, post, collection == REPOST).map(Some)
+}
 
-    let features = || record.facets.iter().flatten().flat_map(|facet| &facet.features);
-    let card = record
-        .embed
-        .as_ref()
-        .and_then(|embed| embed.external.as_ref().or(embed.media.as_ref().and_then(|media| media.external.as_ref())));
-    let mut links: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.uri.as_ref()?.0.clone())).collect();
-    if let Some(card) = card.filter(|card| !links.contains(&card.uri.0)) {
-        links.push(card.uri.0.clone());
+/// A post of a feed, and the reason why it is there.
+fn in_feed(post: &Reader<'_>, reason: Option<&Reader<'_>>) -> Outcome {
+    let reposted = reason.filter(|reason| reason.text("$type").is_some_and(|kind| kind.ends_with("#reasonRepost")));
+    let original = view(post)?;
+    let Some(reason) = reposted else { return Ok(Some(original)) };
+    let by = reason.id(&["by.did"])?;
+    let repost = Post {
+        // Only newer answers tell the repost's own address. One account reposts one post once.
+        id: reason.text("uri").unwrap_or_else(|| format!("at://{by}/{REPOST}/of/{}", original.id).into()),
+        account_name: reason.text("by.handle").unwrap_or_default(),
+        account_created_at: reason.moment("by.createdAt"),
+        created_at: reason.time(&["indexedAt"])?,
+        account_id: by,
+        platform: PLATFORM.into(),
+        repost_of: Some(original.id.clone()),
+        repost_of_account: Some(original.account_id.clone()),
+        text: original.text.clone(),
+        lang: original.lang.clone(),
+        ..Post::default()
+    };
+    let entities = Entities {
+        urls: Some(original.urls.clone()),
+        hashtags: Some(original.hashtags.clone()),
+        mentions: Some(original.mentions.clone()),
+    };
+    reason.post(repost, entities, false).map(Some)
+}
+
+/// A post as the AppView shows it.
+fn view(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
+    let content = from.object("record").or_else(|| from.object("value")).ok_or_else(|| from.missing("record"))?;
+    let post = Post {
+        id: from.id(&["uri"])?,
+        account_id: from.id(&["author.did"])?,
+        account_name: from.text("author.handle").unwrap_or_default(),
+        account_created_at: from.moment("author.createdAt"),
+        created_at: seen(from, "indexedAt", &content)?,
+        followers: from.count("author.followersCount"),
+        following: from.count("author.followsCount"),
+        account_posts: from.count("author.postsCount"),
+        ..Post::default()
+    };
+    said(from, &content, post, false)
+}
+
+/// When the network saw the post. What the author claims is not even looked at where that can be read.
+fn seen(from: &Reader<'_>, path: &str, content: &Reader<'_>) -> Result<Millis, DecodeError> {
+    match from.moment(path).or_else(|| content.moment("createdAt")) {
+        Some(millis) => Ok(millis),
+        None => from.time(&[path]),
     }
-    let mut tags: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.tag.as_ref()?.0.clone())).collect();
-    tags.extend(record.tags.iter().map(|tag| tag.0.clone()));
-    let mentions: Vec<Cow<'_, str>> = features().filter_map(|f| Some(f.did.as_ref()?.0.clone())).collect();
-    let told = record.facets.is_some();
+}
+
+/// What a record of the author's repository says.
+fn said(
+    from: &Reader<'_>,
+    content: &Reader<'_>,
+    post: Post<'_>,
+    is_repost: bool,
+) -> Result<Post<'static>, DecodeError> {
+    let facets = content.list("facets");
+    let features: Vec<Reader<'_>> =
+        facets.iter().flatten().filter_map(|facet| facet.list("features")).flatten().collect();
+    let of = |name: &str| -> Vec<Cow<'_, str>> { features.iter().filter_map(|feature| feature.text(name)).collect() };
+    let mut links = of("uri");
+    let card = ["embed.external.uri", "embed.media.external.uri"].into_iter().find_map(|path| content.text(path));
+    if let Some(card) = card.filter(|card| !links.contains(card)) {
+        links.push(card);
+    }
+    let mut tags = of("tag");
+    tags.extend(content.texts("tags", &[]).unwrap_or_default());
+    let told = facets.is_some();
     let entities = Entities {
         urls: (told || !links.is_empty()).then_some(links),
         hashtags: (told || !tags.is_empty()).then_some(tags),
-        mentions: told.then_some(mentions),
+        mentions: told.then(|| of("did")),
     };
-
-    let is_repost = commit.collection.0 == REPOST;
-    let repost_of = match (&record.subject, is_repost) {
-        (Some(subject), true) => Some(&subject.uri.0),
-        (None, true) => return Err(missing("commit.record.subject", value)),
-        (_, false) => None,
-    };
-    let reply_to = record.reply.as_ref().and_then(|reply| reply.parent.as_ref()).map(|parent| &parent.uri.0);
+    let repost_of = if is_repost { content.text("subject.uri") } else { None };
+    if is_repost && repost_of.is_none() && !content.has("subject") {
+        return Err(content.missing("subject"));
+    }
+    let reply_to = content.text("reply.parent.uri");
+    let author = |address: &Option<Cow<'_, str>>| address.as_deref().and_then(author).map(|did| did.to_owned().into());
+    let lang = content.texts("langs", &[]).and_then(|langs| langs.into_iter().next());
     let post = Post {
-        id: format!("at://{}/{}/{}", did.0, commit.collection.0, commit.rkey.0).into(),
-        platform: "bluesky".into(),
-        account_id: did.0.clone(),
-        created_at: created_at.0,
-        text: record.text.as_ref().map(|text| text.0.clone()).unwrap_or_default(),
-        lang: record.langs.first().map(|lang| lang.0.clone()),
-        repost_of: repost_of.cloned(),
-        repost_of_account: repost_of.and_then(|uri| author(uri)).map(Cow::Borrowed),
-        reply_to: reply_to.cloned(),
-        reply_to_account: reply_to.and_then(|uri| author(uri)).map(Cow::Borrowed),
-        ..Post::default()
+        platform: PLATFORM.into(),
+        text: content.text("text").unwrap_or_default(),
+        lang,
+        repost_of_account: author(&repost_of),
+        reply_to_account: author(&reply_to),
+        reply_to,
+        ..post
     };
-    finished(post, entities, value).map(Some)
+    let lost = is_repost && repost_of.is_none();
+    from.post(Post { repost_of, ..post }, entities, lost)
 }
 
 /// The author's DID in `at://did/collection/key`.

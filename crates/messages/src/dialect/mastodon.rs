@@ -1,4 +1,5 @@
-//! Mastodon: a status of the REST API, or the `payload` of an `update` event of the streaming API; an array of statuses is a page.
+//! Mastodon: a status of the REST API, the `payload` of an `update` event of the streaming API, or the `statuses` of a search; and an
+//! account's archive (`outbox.json`), see [`super::activity`].
 //!
 //! Ids of statuses and accounts differ from server to server for the same thing, so their addresses (`uri`, the account's `uri` or
 //! `url`) are the ids here where they are given. What a status answers is known by its server's id alone.
@@ -6,226 +7,86 @@
 use std::borrow::Cow;
 
 use coordination::Post;
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::document::{finished, missing, parse, part};
-use crate::error::DecodeError;
+use super::document::{Notes, Outcome, Reader, element, parse, record};
+use super::{Flow, Record, Take, activity, html, scan};
 use crate::post::Entities;
-use crate::values::{Count, Moment, Text};
 
-pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
-    let document = match parse(value) {
-        Ok(document) => document,
-        Err(error) => return vec![Err(error)],
+pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
+    let list = scan::members(value)
+        .find(|(name, list)| ["statuses", "orderedItems", "items"].contains(&&**name) && list.starts_with(b"["));
+    let Some((name, list)) = list else {
+        return record(value, at, take, read);
     };
-    match (&document, document.get("event").and_then(Value::as_str)) {
-        (Value::Array(statuses), _) => statuses
-            .iter()
-            .enumerate()
-            .map(|(at, status)| read(status).map_err(|error| error.inside(&format!("[{at}]"))))
-            .collect(),
-        (_, Some("update")) => match document.get("payload") {
-            // The streaming API gives the status as text inside the event.
-            Some(Value::String(payload)) => vec![
-                parse(payload.as_bytes()).and_then(|status| read(&status)).map_err(|error| error.inside("payload")),
-            ],
-            Some(status) => vec![read(status).map_err(|error| error.inside("payload"))],
-            None => vec![Err(missing("payload", &document))],
-        },
-        (_, Some(_)) => Vec::new(),
-        (status, None) => vec![read(status)],
+    let mut none = true;
+    for (number, item) in scan::elements(list).enumerate() {
+        none = false;
+        record(item, &element(at, &name, number), take, read)?;
+    }
+    if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) }
+}
+
+fn read(from: &Reader<'_>) -> Outcome {
+    if activity::is(from) {
+        return activity::read(from);
+    }
+    if !from.has("event") {
+        return status(from, "mastodon");
+    }
+    if from.text("event").as_deref() != Some("update") {
+        return Ok(None);
+    }
+    // The streaming API gives the status as text inside the event.
+    match from.text("payload").filter(|text| text.starts_with('{')) {
+        Some(payload) => {
+            let payload = parse(payload.as_bytes()).map_err(|error| error.inside("payload"))?;
+            // A note's place is in the event, which outlives it; its fields are the status's own.
+            let notes = Notes::default();
+            let outcome = status(&Reader::new(&payload, &notes), "mastodon").map_err(|error| error.inside("payload"));
+            from.take_notes(notes);
+            outcome
+        }
+        None => status(&from.object("payload").ok_or_else(|| from.missing("payload"))?, "mastodon"),
     }
 }
 
-#[derive(Deserialize)]
-struct Status<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    uri: Option<Text<'a>>,
-    created_at: Option<Moment>,
-    #[serde(borrow)]
-    account: Option<Account<'a>>,
-    #[serde(borrow)]
-    content: Option<Text<'a>>,
-    #[serde(borrow)]
-    language: Option<Text<'a>>,
-    #[serde(borrow)]
-    in_reply_to_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    in_reply_to_account_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    reblog: Option<Box<Status<'a>>>,
-    #[serde(borrow)]
-    tags: Option<Vec<Tag<'a>>>,
-    #[serde(borrow)]
-    mentions: Option<Vec<Mention<'a>>>,
-    #[serde(borrow)]
-    application: Option<Application<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Account<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    uri: Option<Text<'a>>,
-    #[serde(borrow)]
-    url: Option<Text<'a>>,
-    #[serde(borrow)]
-    acct: Option<Text<'a>>,
-    created_at: Option<Moment>,
-    followers_count: Option<i64>,
-    following_count: Option<i64>,
-    statuses_count: Option<Count>,
-}
-
-#[derive(Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Mention<'a> {
-    #[serde(borrow)]
-    acct: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Application<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-}
-
-impl<'a> Status<'a> {
-    fn address(&self) -> Option<Cow<'a, str>> {
-        self.uri.as_ref().or(self.id.as_ref()).map(|id| id.0.clone())
-    }
-}
-
-impl<'a> Account<'a> {
-    fn address(&self) -> Option<Cow<'a, str>> {
-        [&self.uri, &self.url, &self.id].into_iter().flatten().next().map(|id| id.0.clone())
-    }
-}
-
-fn read(value: &Value) -> Result<Post<'static>, DecodeError> {
-    let status: Status<'_> = part(value)?;
-    let account = status.account.as_ref().ok_or_else(|| missing("account", value))?;
-    let original = status.reblog.as_deref();
-    let said = original.unwrap_or(&status);
-    let html = said.content.as_ref().map(|html| html.0.as_ref()).unwrap_or_default();
+/// A status, of Mastodon or of another service with its API.
+pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> Outcome {
+    let account = from.object("account").ok_or_else(|| from.missing("account"))?;
+    let original = from.object("reblog");
+    let said = original.as_ref().unwrap_or(from);
+    let content = said.text("content").unwrap_or_default();
     let entities = Entities {
-        urls: Some(links(html)),
-        hashtags: said.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.name.0.clone()).collect()),
-        mentions: said.mentions.as_ref().map(|all| all.iter().map(|m| m.acct.0.clone()).collect()),
+        urls: Some(html::links(&content)),
+        hashtags: said.texts("tags", &["name"]),
+        mentions: said.texts("mentions", &["acct", "username"]),
     };
-    // A negative count means that the account hides it.
-    let shown = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    let repost_of = original.as_ref().and_then(address);
+    let lost = from.has("reblog") && repost_of.is_none();
     let post = Post {
-        id: status.address().ok_or_else(|| missing("id", value))?,
-        platform: "mastodon".into(),
-        account_id: account.address().ok_or_else(|| missing("account.id", value))?,
-        account_name: account.acct.as_ref().map(|acct| acct.0.clone()).unwrap_or_default(),
-        created_at: status.created_at.ok_or_else(|| missing("created_at", value))?.0,
-        text: text_of(html).into(),
-        lang: said.language.as_ref().map(|lang| lang.0.clone()),
-        repost_of: original.and_then(Status::address),
-        repost_of_account: original.and_then(|o| o.account.as_ref()).and_then(Account::address),
-        reply_to: status.in_reply_to_id.as_ref().map(|id| id.0.clone()),
-        reply_to_account: status.in_reply_to_account_id.as_ref().map(|id| id.0.clone()),
-        client: status.application.as_ref().and_then(|app| Some(app.name.as_ref()?.0.clone())),
-        followers: shown(account.followers_count),
-        following: shown(account.following_count),
-        account_posts: account.statuses_count.map(|n| n.0),
-        account_created_at: account.created_at.map(|t| t.0),
+        id: from.id(&["uri", "id"])?,
+        platform: platform.into(),
+        account_id: account.id(&["uri", "url", "id"])?,
+        account_name: account.any_text(&["acct", "username"]).unwrap_or_default(),
+        created_at: from.time(&["created_at"])?,
+        text: html::text_of(&content).into(),
+        lang: said.text("language"),
+        repost_of,
+        repost_of_account: original
+            .as_ref()
+            .and_then(|original| original.any_text(&["account.uri", "account.url", "account.id"])),
+        reply_to: from.text("in_reply_to_id"),
+        reply_to_account: from.text("in_reply_to_account_id"),
+        client: from.text("application.name"),
+        followers: account.shown_count("followers_count"),
+        following: account.shown_count("following_count"),
+        account_posts: account.shown_count("statuses_count"),
+        account_created_at: account.moment("created_at"),
         ..Post::default()
     };
-    finished(post, entities, value)
+    from.post(post, entities, lost).map(Some)
 }
 
-/// Links that are neither mentions nor hashtags. Mastodon's sanitiser leaves a small, regular subset of HTML, so that a full HTML
-/// parser would have nothing to do here.
-fn links(html: &str) -> Vec<Cow<'_, str>> {
-    html.split("<a ")
-        .skip(1)
-        .filter_map(|rest| {
-            let tag = &rest[..rest.find('>')?];
-            let class = attribute(tag, "class").unwrap_or_default();
-            if class.split_whitespace().any(|c| c == "mention" || c == "hashtag") {
-                return None;
-            }
-            attribute(tag, "href").map(|href| Cow::Owned(unescape(href)))
-        })
-        .collect()
-}
-
-fn attribute<'h>(tag: &'h str, name: &str) -> Option<&'h str> {
-    let start = tag.find(&format!("{name}=\""))? + name.len() + 2;
-    tag[start..].split('"').next()
-}
-
-/// The text without its tags; `<br>` and the ends of paragraphs become line ends.
-fn text_of(html: &str) -> String {
-    let mut out = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(open) = rest.find('<') {
-        out.push_str(&unescape(&rest[..open]));
-        let Some(close) = rest[open..].find('>') else {
-            rest = "";
-            break;
-        };
-        let tag = rest[open + 1..open + close].trim_end_matches('/').trim();
-        match tag.split_whitespace().next().unwrap_or_default() {
-            "br" | "/li" => out.push('\n'),
-            "/p" => out.push_str("\n\n"),
-            _ => {}
-        }
-        rest = &rest[open + close + 1..];
-    }
-    out.push_str(&unescape(rest));
-    out.truncate(out.trim_end().len());
-    out
-}
-
-fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let character = rest.bytes().take(11).position(|b| b == b';').and_then(|end| {
-            let character = match &rest[1..end] {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                "nbsp" => ' ',
-                name => {
-                    let number = name.strip_prefix('#')?;
-                    let code = match number.strip_prefix(['x', 'X']) {
-                        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                        None => number.parse().ok()?,
-                    };
-                    char::from_u32(code)?
-                }
-            };
-            Some((character, end))
-        });
-        match character {
-            Some((character, end)) => {
-                out.push(character);
-                rest = &rest[end + 1..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
+fn address<'v>(status: &Reader<'v>) -> Option<Cow<'v, str>> {
+    status.any_text(&["uri", "id"])
 }

@@ -1,208 +1,337 @@
-//! Telegram: Telegram Desktop's JSON export of one chat or of all (`result.json`), or messages one by one, as Telethon's `to_dict`
-//! or a flat collector's rows give them.
+//! Telegram: Telegram Desktop's JSON export of one chat or of a whole account (`result.json`: `chats`, `left_chats`), or messages one by
+//! one, as Telethon's `to_dict`, Pyrogram, the Bot API, 4CAT or a flat collector's rows give them.
 //!
 //! A message's number is unique in its chat only, so the post's id is `chat/number`; chats have their marked ids (`-100…` for channels),
-//! which do not clash with users'. Who posts is the sender, or else the chat itself,
-//! as in channels. Service messages (joins, pins) give nothing. A forwarded message is a repost of `chat/number` where both are told.
-//! The export's `date` is the exporter's local time; `date_unixtime` is used, and `date` taken as UTC only where it is missing.
+//! which do not clash with users'. Who posts is the sender, or else the chat itself, as in channels. Service messages (joins, pins),
+//! empty messages and updates that are no new message give nothing. A forwarded message is a repost of `chat/number` where both are told.
+//!
+//! An export's `date` is the exporter's local time; `date_unixtime` is used, which exports since the end of 2021 have. Where it is missing,
+//! the date is of the zone that is told, else taken as UTC and said to be so.
+//!
+//! Links are those in the text, those that a part of the text is marked as (`link`, `text_link`, also without `https://`), and, where there
+//! is none, the one of the page that is shown below.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use coordination::{Millis, Post};
-use serde::Deserialize;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::document::{finished, missing, parse, part};
+use super::document::{Outcome, Reader, element, parse, record};
+use super::{Context, Flow, Record, Take, scan};
 use crate::error::DecodeError;
 use crate::post::Entities;
-use crate::values::{Text, parse_moment, parse_moment_or_utc};
 
-pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
-    let document = match parse(value) {
-        Ok(document) => document,
-        Err(error) => return vec![Err(error)],
-    };
-    let mut posts = Vec::new();
-    if let Some(chats) = document.pointer("/chats/list").and_then(Value::as_array) {
-        for (at, chat) in chats.iter().enumerate() {
-            export(chat, &format!("chats.list[{at}]"), &mut posts);
-        }
-    } else if document.get("messages").is_some_and(Value::is_array) {
-        export(&document, "", &mut posts);
-    } else if let Value::Array(messages) = &document {
-        for (at, message) in messages.iter().enumerate() {
-            let outcome = read(message, None).map_err(|error| error.inside(&format!("[{at}]")));
-            posts.extend(outcome.transpose());
-        }
-    } else {
-        posts.extend(read(&document, None).transpose());
+pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
+    let export = Export { zone: context.timezone.as_ref() };
+    let (mut account, mut is_chat) = (false, false);
+    for (name, member) in scan::members(value) {
+        account |= matches!(&*name, "chats" | "left_chats") && member.starts_with(b"{");
+        is_chat |= name == "messages" && member.starts_with(b"[");
     }
-    posts
+    if account {
+        let mut none = true;
+        for (name, chats) in scan::members(value).filter(|(name, _)| matches!(&**name, "chats" | "left_chats")) {
+            let Some(list) = scan::member(chats, "list") else { continue };
+            let name = format!("{name}.list");
+            for (number, chat) in scan::elements(list).enumerate() {
+                none = false;
+                export.chat(chat, &element(at, &name, number), take)?;
+            }
+        }
+        return if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) };
+    }
+    if is_chat {
+        return export.chat(value, at, take);
+    }
+    record(value, at, take, |from| update(from, None, export.zone))
+}
+
+/// An export, and the zone of its local times.
+struct Export<'z> {
+    zone: Option<&'z TimeZone>,
 }
 
 /// One chat of an export.
-struct Chat<'a> {
-    id: String,
-    name: Option<&'a str>,
+struct Chat {
+    /// Its marked id, or why there is none.
+    id: Result<String, DecodeError>,
+    name: Option<String>,
 }
 
-fn export(chat: &Value, path: &str, posts: &mut Vec<Result<Post<'static>, DecodeError>>) {
-    let within = |error: DecodeError| {
-        if path.is_empty() { error } else { error.inside(path) }
-    };
-    let id = match chat.get("id").map(part::<Text<'_>>) {
-        Some(Ok(id)) => id,
-        Some(Err(error)) => return posts.push(Err(within(error.inside("id")))),
-        None => return posts.push(Err(within(missing("id", &Value::Null)))),
-    };
-    let kind = match chat.get("type").and_then(Value::as_str) {
-        Some(kind) if kind.ends_with("channel") || kind.ends_with("supergroup") => "channel",
-        Some(kind) if kind.ends_with("group") => "chat",
-        _ => "user",
-    };
-    let about = Chat { id: marked(kind, &id.0), name: chat.get("name").and_then(Value::as_str) };
-    let messages = chat.get("messages").and_then(Value::as_array);
-    for (at, message) in messages.into_iter().flatten().enumerate() {
-        let outcome = read(message, Some(&about)).map_err(|error| within(error.inside(&format!("messages[{at}]"))));
-        posts.extend(outcome.transpose());
+impl Export<'_> {
+    fn chat<'a>(&self, chat: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
+        let (mut about, mut messages) = (Vec::new(), None);
+        for (name, member) in scan::members(chat) {
+            match &*name {
+                "messages" if member.starts_with(b"[") => messages = Some(member),
+                "id" | "name" | "type" => about.push((name, parse(member).unwrap_or_default())),
+                _ => {}
+            }
+        }
+        let of = |wanted: &str| about.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let kind = match of("type").and_then(Value::as_str) {
+            Some(kind) if kind.ends_with("channel") || kind.ends_with("supergroup") => "channel",
+            Some(kind) if kind.ends_with("group") => "chat",
+            _ => "user",
+        };
+        let id = of("id").and_then(scalar).map(|id| marked(kind, &id)).ok_or_else(|| {
+            let reason = "the chat has no id, and a message's number is unique in its chat only";
+            DecodeError::new(if at.is_empty() { "id".to_owned() } else { format!("{at}.id") }, reason, b"")
+        });
+        let about = Chat { id, name: of("name").and_then(Value::as_str).map(str::to_owned) };
+        let mut none = true;
+        for (number, message) in messages.into_iter().flat_map(scan::elements).enumerate() {
+            none = false;
+            match &about.id {
+                Ok(_) => {
+                    let at = element(at, "messages", number);
+                    record(message, &at, take, |from| read(from, Some(&about), self.zone))?;
+                }
+                Err(error) => take(Record::new(message, Err(error.clone())))?,
+            }
+        }
+        if none { take(Record::new(chat, Ok(None))) } else { Flow::Continue(()) }
     }
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, alias = "message_id")]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    r#type: Option<Text<'a>>,
-    #[serde(rename = "_", borrow)]
-    class: Option<Text<'a>>,
-    #[serde(borrow)]
-    date: Option<Text<'a>>,
-    #[serde(borrow)]
-    date_unixtime: Option<Text<'a>>,
-    /// Name of the sender in an export.
-    #[serde(borrow)]
-    from: Option<Text<'a>>,
-    #[serde(borrow, alias = "sender_name", alias = "username")]
-    post_author: Option<Text<'a>>,
-    #[serde(borrow)]
-    forwarded_from: Option<Text<'a>>,
-    #[serde(borrow)]
-    forwarded_from_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    forwarded_from_message_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    reply_to_message_id: Option<Text<'a>>,
-    #[serde(borrow, alias = "reply_to_msg_id")]
-    reply_to_id: Option<Text<'a>>,
+/// A message, or an update of the Bot API that holds one.
+fn update(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Outcome {
+    if !from.has("update_id") {
+        return read(from, chat, zone);
+    }
+    match ["message", "channel_post", "business_message"].into_iter().find(|name| from.has(name)) {
+        Some(name) => read(&from.object(name).ok_or_else(|| from.missing(name))?, chat, zone),
+        // Edits, reactions, members: no new message.
+        None => Ok(None),
+    }
 }
 
-fn read(value: &Value, chat: Option<&Chat<'_>>) -> Result<Option<Post<'static>>, DecodeError> {
-    let message: Message<'_> = part(value)?;
-    let is = |field: &Option<Text<'_>>, name: &str| field.as_ref().is_some_and(|t| t.0 == name);
-    if is(&message.r#type, "service") || is(&message.class, "MessageService") {
+fn read(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Outcome {
+    let class = ["_", "_type"].into_iter().find_map(|name| from.value().get(name)?.as_str()).unwrap_or_default();
+    let is_service = from.value().get("type").and_then(Value::as_str) == Some("service")
+        || from.get("service").is_some_and(|service| service != &Value::Bool(false))
+        || ["new_chat_members", "left_chat_member", "pinned_message", "new_chat_title"]
+            .into_iter()
+            .any(|n| from.has(n));
+    if is_service || matches!(class, "MessageService" | "MessageEmpty") {
         return Ok(None);
     }
-    let number = message.id.as_ref().ok_or_else(|| missing("id", value))?;
-    let chat_id = match chat {
-        Some(chat) => Cow::Borrowed(chat.id.as_str()),
-        None => peer(value, &["peer_id", "chat_id", "channel_id", "chat"]).ok_or_else(|| missing("peer_id", value))?,
+    let number = from.id(&["id", "message_id"])?;
+    let chat_id: Cow<'_, str> = match chat {
+        Some(chat) => chat.id.clone()?.into(),
+        None => peer(from.value(), &["peer_id", "chat_id", "channel_id", "chat", "_chat"])
+            .ok_or_else(|| from.missing("peer_id"))?,
     };
-    let sender = peer(value, &["from_id", "sender_id"]);
+    // What an export has under `from` is a name, and no id.
+    let named = from.get("from").is_some_and(Value::is_string);
+    let senders =
+        ["from_id", "sender_id", if named { "from_id" } else { "from" }, "from_user", "sender_chat", "_sender"];
+    let sender = peer(from.value(), &senders);
+    if let Some(unknown) = from.get("from_id").filter(|_| sender.is_none())
+        && unknown.as_str() != Some("")
+    {
+        // Without it the message would be taken for the chat's own.
+        return Err(DecodeError::new("from_id", "is no user and no chat", unknown.to_string().as_bytes()));
+    }
     let in_channel = sender.is_none() || sender.as_ref() == Some(&chat_id);
-    let name = message
-        .from
-        .as_ref()
-        .map(|name| name.0.clone())
-        .or_else(|| message.post_author.as_ref().filter(|_| !in_channel).map(|name| name.0.clone()))
-        .or_else(|| chat.filter(|_| in_channel).and_then(|chat| chat.name).map(Cow::Borrowed));
+    let name = from
+        .get("from")
+        .and_then(Value::as_str)
+        .map(Cow::Borrowed)
+        .or_else(|| username(from, &["from", "from_user", "_sender", "sender_chat"]))
+        .or_else(|| from.any_text(&["post_author", "sender_name", "username"]).filter(|_| !in_channel))
+        .or_else(|| chat.filter(|_| in_channel).and_then(|chat| chat.name.as_deref()).map(Cow::Borrowed))
+        .or_else(|| username(from, &["chat", "_chat"]).filter(|_| in_channel));
 
-    let mut said = Said::default();
-    match value.get("message").or_else(|| value.get("text")) {
-        Some(Value::String(text)) => said.text = Cow::Borrowed(text),
-        Some(Value::Array(parts)) => parts.iter().for_each(|part| said.push(part)),
-        _ => {}
-    }
-    if let Some(Value::Array(entities)) = value.get("entities") {
-        let urls = entities.iter().filter_map(|e| e.get("url").and_then(Value::as_str));
-        said.links.extend(urls.map(Cow::Borrowed));
-    }
-    // Formatted links are not in the text, plain ones are: both count.
-    let mut urls = crate::extract::urls(&said.text);
-    let mut known: HashSet<Cow<'_, str>> = urls.iter().cloned().collect();
-    urls.extend(said.links.into_iter().filter(|link| known.insert(link.clone())));
-
-    let forward = value.get("fwd_from").filter(|forward| forward.is_object());
-    let from_chat = forward
-        .and_then(|forward| peer(forward, &["from_id"]))
-        .or_else(|| message.forwarded_from_id.as_ref().map(|id| prefixed(&id.0).into()));
-    let from_number = forward
-        .and_then(|forward| scalar(forward.get("channel_post")?))
-        .or_else(|| message.forwarded_from_message_id.as_ref().map(|id| id.0.clone()));
-    let answers = message
-        .reply_to_message_id
-        .as_ref()
-        .or(message.reply_to_id.as_ref())
-        .map(|id| id.0.clone())
-        .or_else(|| scalar(value.pointer("/reply_to/reply_to_msg_id")?));
-
+    let said = said(from);
+    let origin = Origin::of(from);
+    let answers = from
+        .any_text(&["reply_to_message_id", "reply_to_msg_id"])
+        .or_else(|| {
+            from.get("reply_to").filter(|reply| reply.is_object()).and_then(|_| from.text("reply_to.reply_to_msg_id"))
+        })
+        .or_else(|| {
+            from.has("reply_to_message")
+                .then(|| from.any_text(&["reply_to_message.message_id", "reply_to_message.id"]))?
+        })
+        .or_else(|| from.text("reply_to_id"));
     let post = Post {
-        id: format!("{chat_id}/{}", number.0).into(),
+        id: format!("{chat_id}/{number}").into(),
         platform: "telegram".into(),
         account_id: sender.unwrap_or_else(|| chat_id.clone()),
         account_name: name.unwrap_or_default(),
-        created_at: moment(&message, value)?,
+        created_at: moment(from, zone)?,
         text: said.text,
-        repost_of: match (&from_chat, from_number) {
+        repost_of: match (&origin.chat, &origin.number) {
             (Some(chat), Some(number)) => Some(format!("{chat}/{number}").into()),
             _ => None,
         },
-        repost_of_account: from_chat.or_else(|| message.forwarded_from.as_ref().map(|t| t.0.clone())),
+        repost_of_account: origin.chat.or(origin.name),
         reply_to: answers.map(|number| format!("{chat_id}/{number}").into()),
         ..Post::default()
     };
-    let entities = Entities { urls: Some(urls), hashtags: None, mentions: None };
-    finished(post, entities, value).map(Some)
+    let entities = Entities { urls: Some(said.links), hashtags: None, mentions: None };
+    from.post(post, entities, false).map(Some)
 }
 
+fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeError> {
+    match from.moment("date_unixtime") {
+        Some(millis) => Ok(millis),
+        None if from.has("date") => from.time_in(&["date"], zone),
+        None if from.has("date_unixtime") => from.time(&["date_unixtime"]),
+        None => Err(from.missing("date")),
+    }
+}
+
+/// Where a forwarded message comes from, as far as that is told.
 #[derive(Default)]
-struct Said<'a> {
-    text: Cow<'a, str>,
-    links: Vec<Cow<'a, str>>,
+struct Origin<'v> {
+    chat: Option<Cow<'v, str>>,
+    number: Option<Cow<'v, str>>,
+    name: Option<Cow<'v, str>>,
 }
 
-impl<'a> Said<'a> {
-    /// One run of an export's text: plain, or with a type and perhaps an address.
-    fn push(&mut self, part: &'a Value) {
-        let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
-        self.text.to_mut().push_str(text.unwrap_or_default());
-        if let Some(href) = part.get("href").and_then(Value::as_str) {
-            self.links.push(Cow::Borrowed(href));
+impl<'v> Origin<'v> {
+    fn of(from: &Reader<'v>) -> Self {
+        // Telethon's header, and the Bot API's since 2023.
+        if let Some(header) = ["fwd_from", "forward_origin"].into_iter().find_map(|name| {
+            let header = from.get(name)?;
+            header.is_object().then_some(header)
+        }) {
+            return Origin {
+                chat: peer(header, &["from_id", "chat", "sender_chat", "sender_user"]),
+                number: ["channel_post", "message_id", "saved_from_msg_id"]
+                    .into_iter()
+                    .find_map(|name| scalar(header.get(name)?)),
+                name: ["from_name", "sender_user_name"].into_iter().find_map(|name| scalar(header.get(name)?)),
+            };
+        }
+        Origin {
+            chat: peer(from.value(), &["forwarded_from_id", "forward_from_chat", "forward_from"]),
+            number: from.any_text(&["forwarded_from_message_id", "forward_from_message_id"]),
+            name: from.any_text(&["forwarded_from", "forward_sender_name"]),
         }
     }
 }
 
-fn moment(message: &Message<'_>, value: &Value) -> Result<Millis, DecodeError> {
-    let (path, text, parsed) = match (&message.date_unixtime, &message.date) {
-        (Some(epoch), _) => ("date_unixtime", epoch, parse_moment(&epoch.0)),
-        (None, Some(date)) => ("date", date, parse_moment_or_utc(&date.0)),
-        (None, None) => return Err(missing("date", value)),
-    };
-    parsed.map_err(|reason| DecodeError::new(path, reason, text.0.as_bytes()))
+/// The handle of whoever stands under the first of these names, else the name.
+fn username<'v>(from: &Reader<'v>, names: &[&str]) -> Option<Cow<'v, str>> {
+    names.iter().find_map(|name| {
+        let who = from.get(name)?;
+        ["username", "title", "first_name"].into_iter().find_map(|field| scalar(who.get(field)?))
+    })
 }
 
-/// A chat or user under the first of these names: a number, text, or Telethon's `{"_": "PeerChannel", "channel_id": 1}`.
+struct Said<'v> {
+    text: Cow<'v, str>,
+    links: Vec<Cow<'v, str>>,
+}
+
+fn said<'v>(from: &Reader<'v>) -> Said<'v> {
+    let mut text: Cow<'v, str> = Cow::Borrowed("");
+    let mut marked: Vec<Cow<'v, str>> = Vec::new();
+    let field = ["message", "text"].into_iter().find(|name| from.has(name));
+    match field.and_then(|name| from.get(name)) {
+        Some(Value::String(said)) => text = Cow::Borrowed(said),
+        Some(Value::Array(parts)) => runs(parts, &mut marked, Some(text.to_mut())),
+        Some(_) => from.unreadable(field.unwrap_or_default(), "is neither text nor a list of its parts"),
+        None => {}
+    }
+    if text.is_empty()
+        && let Some(caption) = from.text("caption")
+    {
+        text = caption;
+    }
+    if let Some(Value::Array(parts)) = from.get("text_entities") {
+        // All of the text again; older exports do without.
+        if text.is_empty() {
+            runs(parts, &mut marked, Some(text.to_mut()));
+        } else {
+            runs(parts, &mut marked, None);
+        }
+    }
+    for name in ["entities", "caption_entities"] {
+        match from.get(name) {
+            Some(Value::Array(entities)) => marked.extend(entities.iter().filter_map(|entity| linked(entity, &text))),
+            Some(_) => from.unreadable(name, "is not a list"),
+            None => {}
+        }
+    }
+    // Formatted links are not in the text, plain ones are: both count, and each once, with or without its `https://`.
+    let mut links = crate::extract::urls(&text);
+    let bare = |link: &str| link.split_once("://").map_or(link, |(_, rest)| rest).trim_end_matches('/').to_owned();
+    let mut known: HashSet<String> = links.iter().map(|link| bare(link)).collect();
+    links.extend(marked.into_iter().map(with_scheme).filter(|link| known.insert(bare(link))));
+    if links.is_empty()
+        && let Some(Value::String(page)) = from.value().pointer("/media/webpage/url")
+    {
+        links.push(Cow::Borrowed(page));
+    }
+    Said { text, links }
+}
+
+/// The runs of an export's text, each plain or with a type and perhaps an address.
+fn runs<'v>(parts: &'v [Value], links: &mut Vec<Cow<'v, str>>, mut text: Option<&mut String>) {
+    for part in parts {
+        let said = part.as_str().or_else(|| part.get("text").and_then(Value::as_str)).unwrap_or_default();
+        if let Some(text) = &mut text {
+            text.push_str(said);
+        }
+        match (part.get("href").and_then(Value::as_str), part.get("type").and_then(Value::as_str)) {
+            (Some(href), _) => links.push(Cow::Borrowed(href)),
+            (None, Some("link" | "url")) if !said.is_empty() => links.push(Cow::Borrowed(said)),
+            _ => {}
+        }
+    }
+}
+
+/// The link that an entity of a message marks: an address of its own, or a stretch of the text, told in UTF-16 units.
+fn linked<'v>(entity: &'v Value, text: &str) -> Option<Cow<'v, str>> {
+    if let Some(url) = entity.get("url").and_then(Value::as_str).filter(|url| !url.is_empty()) {
+        return Some(Cow::Borrowed(url));
+    }
+    let kind = ["type", "_", "_type"]
+        .into_iter()
+        .find_map(|name| entity.get(name)?.as_str().filter(|kind| !matches!(*kind, "MessageEntity")))?;
+    if !matches!(kind, "url" | "MessageEntityUrl" | "MessageEntityType.URL") {
+        return None;
+    }
+    let number = |name: &str| usize::try_from(entity.get(name)?.as_u64()?).ok();
+    let (offset, length) = (number("offset")?, number("length")?);
+    let units: Vec<u16> = text.encode_utf16().skip(offset).take(length).collect();
+    String::from_utf16(&units).ok().filter(|link| !link.is_empty()).map(Cow::Owned)
+}
+
+/// A link without a scheme is one of the web.
+fn with_scheme(link: Cow<'_, str>) -> Cow<'_, str> {
+    let scheme = link.split_once(':').is_some_and(|(scheme, rest)| {
+        !scheme.contains('.') && (rest.starts_with("//") || scheme.eq_ignore_ascii_case("mailto"))
+    });
+    if scheme { link } else { Cow::Owned(format!("https://{link}")) }
+}
+
+/// A chat or user under the first of these names: a number, text, Telethon's `{"_": "PeerChannel", "channel_id": 1}`, or an object
+/// with its id.
 fn peer<'a>(value: &'a Value, names: &[&str]) -> Option<Cow<'a, str>> {
     names.iter().find_map(|name| {
         let peer = value.get(name)?;
         match scalar(peer) {
             Some(id) if *name == "channel_id" => Some(marked("channel", &id).into()),
             Some(id) => Some(prefixed(&id).into()),
-            None => ["channel", "user", "chat"].iter().find_map(|kind| {
-                let id = scalar(peer.get(format!("{kind}_id"))?)?;
-                Some(marked(kind, &id).into())
-            }),
+            None => ["channel", "user", "chat"]
+                .iter()
+                .find_map(|kind| Some(marked(kind, &scalar(peer.get(format!("{kind}_id"))?)?).into()))
+                .or_else(|| {
+                    let class = ["_", "_type"].into_iter().find_map(|class| peer.get(class)?.as_str());
+                    let kind = match class {
+                        Some("Channel") => "channel",
+                        Some("Chat") => "chat",
+                        _ => "user",
+                    };
+                    Some(marked(kind, &scalar(peer.get("id")?)?).into())
+                }),
         }
     })
 }
@@ -234,7 +363,7 @@ fn marked(kind: &str, id: &str) -> String {
 fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Number(number) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
 }

@@ -1,362 +1,230 @@
-//! X. A value is a page of API v2 (`data`, `includes`), one v2 post with its author expanded under `author`, or one v1.1 post.
+//! X. A value is a page of API v2 (`data`, `includes`), one v2 post with its author expanded under `author`, one v1.1 post, or search
+//! results of v1.1 (`statuses`). Posts as the tools for X write them (an archive, Zeeschuimer, snscrape, twint, Apify) are taken, too.
 //!
 //! A repost says what the reposted post says, if that is part of the value: its own text is cut. Links are the expanded ones; those
-//! to the post's own media are left out. Deletions, limits and pages without posts give nothing.
+//! to the post's own media are left out. Deletions, limits, errors and pages without posts give nothing.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use coordination::{Millis, Post};
-use jiff::fmt::strtime;
-use serde::Deserialize;
+use coordination::Post;
 use serde_json::Value;
 
-use super::document::{finished, missing, or_default, parse, part};
-use crate::error::DecodeError;
+use super::document::{Outcome, Reader, element, parse, part, record};
+use super::{Context, Dialect, Flow, Record, Take, recognise, scan};
 use crate::post::Entities;
-use crate::values::{Count, Text, parse_moment};
 
-const PLATFORM: &str = "twitter";
+pub(super) const PLATFORM: &str = "twitter";
 
-pub(super) fn decode(value: &[u8]) -> Vec<Result<Post<'static>, DecodeError>> {
-    let document = match parse(value) {
-        Ok(document) => document,
-        Err(error) => return vec![Err(error)],
-    };
-    if let Some(data) = document.get("data") {
-        let includes = match document.get("includes").map(part::<Includes<'_>>).transpose() {
-            Ok(includes) => includes.unwrap_or_default(),
-            Err(error) => return vec![Err(error.inside("includes"))],
-        };
-        let context = Context::of(includes);
-        return match data {
-            Value::Array(posts) => posts
-                .iter()
-                .enumerate()
-                .map(|(at, post)| v2(post, &context).map_err(|e| e.inside(&format!("data[{at}]"))))
-                .collect(),
-            post => vec![v2(post, &context).map_err(|e| e.inside("data"))],
-        };
-    }
-    let has = |name: &str| document.get(name).is_some();
-    if has("user") || has("id_str") {
-        vec![v1(&document)]
-    } else if has("id") {
-        vec![v2(&document, &Context::default())]
-    } else if ["delete", "limit", "warning", "scrub_geo", "meta", "errors"].into_iter().any(has) {
-        Vec::new()
-    } else {
-        vec![Err(missing("id", &document))]
-    }
-}
-
-#[derive(Deserialize, Default)]
-struct Includes<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    users: Vec<User<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    tweets: Vec<V2<'a>>,
-}
-
-#[derive(Default)]
-struct Context<'a> {
-    users: HashMap<Cow<'a, str>, User<'a>>,
-    tweets: HashMap<Cow<'a, str>, V2<'a>>,
-}
-
-impl<'a> Context<'a> {
-    fn of(includes: Includes<'a>) -> Self {
-        Context {
-            users: includes.users.into_iter().map(|user| (user.id.0.clone(), user)).collect(),
-            tweets: includes.tweets.into_iter().filter_map(|post| Some((post.id.as_ref()?.0.clone(), post))).collect(),
+pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
+    let (mut data, mut includes, mut statuses) = (None, None, None);
+    for (name, member) in scan::members(value) {
+        match &*name {
+            "data" => data = Some(member),
+            "includes" => includes = Some(member),
+            "statuses" => statuses = Some(member),
+            _ => {}
         }
     }
+    match recognise::tool(value) {
+        // The archive's posts do not name their account, which is an error there and nowhere else.
+        Some(Dialect::X) | None => {}
+        Some(other) => return other.one(value, at, context, take),
+    }
+    let (list, posts) = match (data, statuses) {
+        (Some(data), _) => ("data", data),
+        (None, Some(statuses)) if statuses.starts_with(b"[") => ("statuses", statuses),
+        _ => return record(value, at, take, |from| single(from, &Included::default())),
+    };
+    let includes = includes.and_then(|includes| parse(includes).ok()).unwrap_or_default();
+    let included = Included::of(&includes);
+    match posts.first() {
+        Some(b'[') => {
+            let mut none = true;
+            for (number, post) in scan::elements(posts).enumerate() {
+                none = false;
+                record(post, &element(at, list, number), take, |from| single(from, &included))?;
+            }
+            if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) }
+        }
+        Some(b'{') => part(value, posts, &path(at, list), take, |from| single(from, &included)),
+        // A page without posts.
+        _ => record(value, at, take, |_| Ok(None)),
+    }
 }
 
-#[derive(Deserialize)]
-struct User<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    #[serde(borrow)]
-    username: Option<Text<'a>>,
-    #[serde(borrow)]
-    created_at: Option<Text<'a>>,
-    public_metrics: Option<Metrics>,
+fn path(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
-#[derive(Deserialize)]
-struct Metrics {
-    followers_count: Option<Count>,
-    following_count: Option<Count>,
-    tweet_count: Option<Count>,
+/// Users and posts that a page tells once, beside its posts.
+#[derive(Default)]
+struct Included<'v> {
+    users: HashMap<Cow<'v, str>, &'v Value>,
+    posts: HashMap<Cow<'v, str>, &'v Value>,
 }
 
-#[derive(Deserialize)]
-struct V2<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    text: Option<Text<'a>>,
-    #[serde(borrow)]
-    note_tweet: Option<Note<'a>>,
-    #[serde(borrow)]
-    author_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    author: Option<User<'a>>,
-    #[serde(borrow)]
-    created_at: Option<Text<'a>>,
-    #[serde(borrow)]
-    lang: Option<Text<'a>>,
-    #[serde(borrow)]
-    source: Option<Text<'a>>,
-    #[serde(borrow)]
-    in_reply_to_user_id: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    referenced_tweets: Vec<Reference<'a>>,
-    #[serde(borrow)]
-    entities: Option<V2Entities<'a>>,
+impl<'v> Included<'v> {
+    fn of(includes: &'v Value) -> Self {
+        let by_id = |list: &str| {
+            let all = includes.get(list).and_then(Value::as_array);
+            let pairs = all.into_iter().flatten().filter_map(|value| match value.get("id")? {
+                Value::String(id) => Some((Cow::Borrowed(id.as_str()), value)),
+                Value::Number(id) => Some((Cow::Owned(id.to_string()), value)),
+                _ => None,
+            });
+            pairs.collect()
+        };
+        Included { users: by_id("users"), posts: by_id("tweets") }
+    }
 }
 
-#[derive(Deserialize)]
-struct Note<'a> {
-    #[serde(borrow)]
-    text: Option<Text<'a>>,
-    #[serde(borrow)]
-    entities: Option<V2Entities<'a>>,
+fn single(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
+    let has = |name: &str| from.value().get(name).is_some();
+    if has("user") || has("id_str") || has("full_text") {
+        v1(from)
+    } else if has("id") {
+        v2(from, included)
+    } else if ["delete", "limit", "warning", "scrub_geo", "meta", "errors"].into_iter().any(has)
+        || has("title") && has("detail")
+    {
+        Ok(None)
+    } else {
+        Err(from.missing("id"))
+    }
 }
 
-#[derive(Deserialize)]
-struct Reference<'a> {
-    #[serde(borrow)]
-    r#type: Text<'a>,
-    #[serde(borrow)]
-    id: Text<'a>,
-    #[serde(borrow)]
-    author_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    text: Option<Text<'a>>,
-    #[serde(borrow)]
-    entities: Option<V2Entities<'a>>,
-}
-
-#[derive(Deserialize)]
-struct V2Entities<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    urls: Vec<Link<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    hashtags: Vec<Tag<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    mentions: Vec<Mention<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Link<'a> {
-    #[serde(borrow)]
-    url: Option<Text<'a>>,
-    #[serde(borrow)]
-    expanded_url: Option<Text<'a>>,
-    #[serde(borrow)]
-    unwound_url: Option<Text<'a>>,
-    #[serde(borrow)]
-    media_key: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow, alias = "text")]
-    tag: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Mention<'a> {
-    #[serde(borrow, alias = "screen_name")]
-    username: Text<'a>,
-}
-
-fn v2(value: &Value, context: &Context<'_>) -> Result<Post<'static>, DecodeError> {
-    let post: V2<'_> = part(value)?;
-    let author_id = post
-        .author_id
-        .as_ref()
-        .or(post.author.as_ref().map(|user| &user.id))
-        .ok_or_else(|| missing("author_id", value))?;
-    let author = post.author.as_ref().or_else(|| context.users.get(&author_id.0));
-    let metrics = author.and_then(|user| user.public_metrics.as_ref());
-    let reference = |kind: &str| post.referenced_tweets.iter().find(|r| r.r#type.0 == kind);
+fn v2(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
+    let author_id = from.id(&["author_id", "author.id", "author_user.id"])?;
+    let author = ["author", "author_user"]
+        .into_iter()
+        .find(|name| from.has(name))
+        .and_then(|name| from.object(name))
+        .or_else(|| Some(from.beside(included.users.get(&*author_id)?, "includes.users[]")));
+    let references = from.list("referenced_tweets").unwrap_or_default();
+    let reference = |kind: &str| references.iter().find(|reference| reference.text("type").as_deref() == Some(kind));
     let reposted = reference("retweeted");
-    let original = reposted.and_then(|r| context.tweets.get(&r.id.0));
+    let repost_of = reposted.and_then(|reposted| reposted.text("id"));
+    let original = repost_of.as_ref().and_then(|id| included.posts.get(&**id));
+    let original = original.map(|original| from.beside(original, "includes.tweets[]"));
     let replied = reference("replied_to");
 
-    let own = post.note_tweet.as_ref();
-    let text = original
-        .and_then(|o| o.note_tweet.as_ref().and_then(|n| n.text.as_ref()).or(o.text.as_ref()))
-        .or(reposted.and_then(|r| r.text.as_ref()))
-        .or(own.and_then(|n| n.text.as_ref()))
-        .or(post.text.as_ref());
-    let entities = original
-        .and_then(|o| o.entities.as_ref())
-        .or(reposted.and_then(|r| r.entities.as_ref()))
-        .or(own.and_then(|n| n.entities.as_ref()))
-        .or(post.entities.as_ref());
-    let entities = Entities {
-        urls: entities.map(|e| e.urls.iter().filter_map(link).collect()),
-        hashtags: entities.map(|e| e.hashtags.iter().map(|tag| tag.tag.0.clone()).collect()),
-        mentions: entities.map(|e| e.mentions.iter().map(|m| m.username.0.clone()).collect()),
+    let said = [original.as_ref(), reposted, Some(from)];
+    let said = || said.into_iter().flatten();
+    let entities = said().find_map(|said| {
+        ["note_tweet.entities", "entities"].into_iter().find(|path| said.has(path)).and_then(|path| said.object(path))
+    });
+    let entities = match &entities {
+        Some(entities) => Entities {
+            urls: links(entities, "urls"),
+            hashtags: entities.given_texts("hashtags", &["tag", "text"]),
+            mentions: entities.given_texts("mentions", &["username", "screen_name"]),
+        },
+        None => Entities { urls: None, hashtags: None, mentions: None },
     };
-    let created_at = post.created_at.as_ref().ok_or_else(|| missing("created_at", value))?;
-    let out = Post {
-        id: post.id.as_ref().ok_or_else(|| missing("id", value))?.0.clone(),
+    let of_author = |path: &str| author.as_ref().and_then(|author| author.count(path));
+    let post = Post {
+        id: from.id(&["id"])?,
         platform: PLATFORM.into(),
-        account_id: author_id.0.clone(),
-        account_name: author.and_then(|user| clone(&user.username)).unwrap_or_default(),
-        created_at: moment(created_at)
-            .map_err(|reason| DecodeError::new("created_at", reason, created_at.0.as_bytes()))?,
-        text: text.map(|t| t.0.clone()).unwrap_or_default(),
-        lang: clone(&post.lang),
-        repost_of: reposted.map(|r| r.id.0.clone()),
+        account_name: author.as_ref().and_then(|author| author.text("username")).unwrap_or_default(),
+        created_at: from.time(&["created_at"])?,
+        text: said().find_map(|said| said.any_text(&["note_tweet.text", "text"])).unwrap_or_default(),
+        lang: from.text("lang"),
         repost_of_account: original
-            .and_then(|o| clone(&o.author_id))
-            .or_else(|| reposted.and_then(|r| clone(&r.author_id))),
-        reply_to: replied.map(|r| r.id.0.clone()),
-        reply_to_account: clone(&post.in_reply_to_user_id),
-        client: clone(&post.source),
-        followers: metrics.and_then(|m| m.followers_count).map(|n| n.0),
-        following: metrics.and_then(|m| m.following_count).map(|n| n.0),
-        account_posts: metrics.and_then(|m| m.tweet_count).map(|n| n.0),
-        account_created_at: author.and_then(|user| user.created_at.as_ref()).and_then(|time| moment(time).ok()),
+            .as_ref()
+            .and_then(|original| original.text("author_id"))
+            .or_else(|| reposted.and_then(|reposted| reposted.any_text(&["author_id", "author.id"]))),
+        reply_to: replied.and_then(|replied| replied.text("id")),
+        reply_to_account: from.text("in_reply_to_user_id"),
+        client: from.text("source"),
+        followers: of_author("public_metrics.followers_count"),
+        following: of_author("public_metrics.following_count"),
+        account_posts: of_author("public_metrics.tweet_count"),
+        account_created_at: author.as_ref().and_then(|author| author.moment("created_at")),
+        account_id: author_id,
         ..Post::default()
     };
-    finished(out, entities, value)
+    let lost = reposted.is_some() && repost_of.is_none();
+    from.post(Post { repost_of, ..post }, entities, lost).map(Some)
 }
 
-#[derive(Deserialize)]
-struct V1<'a> {
-    #[serde(borrow)]
-    id_str: Option<Text<'a>>,
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    created_at: Option<Text<'a>>,
-    #[serde(borrow)]
-    user: Option<V1User<'a>>,
-    #[serde(borrow)]
-    full_text: Option<Text<'a>>,
-    #[serde(borrow)]
-    text: Option<Text<'a>>,
-    #[serde(borrow)]
-    extended_tweet: Option<Extended<'a>>,
-    #[serde(borrow)]
-    entities: Option<V1Entities<'a>>,
-    #[serde(borrow)]
-    retweeted_status: Option<Box<V1<'a>>>,
-    #[serde(borrow)]
-    in_reply_to_status_id_str: Option<Text<'a>>,
-    #[serde(borrow)]
-    in_reply_to_user_id_str: Option<Text<'a>>,
-    #[serde(borrow)]
-    lang: Option<Text<'a>>,
-    #[serde(borrow)]
-    source: Option<Text<'a>>,
+fn v1(from: &Reader<'_>) -> Outcome {
+    let user = from.object("user").ok_or_else(|| from.missing("user"))?;
+    let known = Known { id: from.id(&["id_str", "id"])?, account_id: user.id(&["id_str", "id"])?, user: Some(user) };
+    status(from, known, from.object("retweeted_status"), "retweeted_status").map(Some)
 }
 
-#[derive(Deserialize)]
-struct V1User<'a> {
-    #[serde(borrow)]
-    id_str: Option<Text<'a>>,
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    screen_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    created_at: Option<Text<'a>>,
-    followers_count: Option<Count>,
-    friends_count: Option<Count>,
-    statuses_count: Option<Count>,
-    default_profile: Option<bool>,
+/// What is known of a post of v1.1 before its fields are read.
+pub(super) struct Known<'v> {
+    pub(super) id: Cow<'v, str>,
+    pub(super) account_id: Cow<'v, str>,
+    /// The profile, as v1.1 writes it.
+    pub(super) user: Option<Reader<'v>>,
 }
 
-#[derive(Deserialize)]
-struct Extended<'a> {
-    #[serde(borrow)]
-    full_text: Option<Text<'a>>,
-    #[serde(borrow)]
-    entities: Option<V1Entities<'a>>,
-}
-
-#[derive(Deserialize)]
-struct V1Entities<'a> {
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    urls: Vec<Link<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    hashtags: Vec<Tag<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
-    user_mentions: Vec<Mention<'a>>,
-}
-
-fn v1(value: &Value) -> Result<Post<'static>, DecodeError> {
-    let post: V1<'_> = part(value)?;
-    let user = post.user.as_ref().ok_or_else(|| missing("user", value))?;
-    let account_id = user.id_str.as_ref().or(user.id.as_ref());
-    let original = post.retweeted_status.as_deref();
-    let said = original.unwrap_or(&post);
-    let extended = said.extended_tweet.as_ref();
-    let text = extended.and_then(|e| e.full_text.as_ref()).or(said.full_text.as_ref()).or(said.text.as_ref());
-    let entities = extended.and_then(|e| e.entities.as_ref()).or(said.entities.as_ref());
-    let entities = Entities {
-        urls: entities.map(|e| e.urls.iter().filter_map(link).collect()),
-        hashtags: entities.map(|e| e.hashtags.iter().map(|tag| tag.tag.0.clone()).collect()),
-        mentions: entities.map(|e| e.user_mentions.iter().map(|m| m.username.0.clone()).collect()),
+/// A post whose fields are those of v1.1, wherever the author and the original of a repost stand; `repost` is where the original is.
+pub(super) fn status(
+    from: &Reader<'_>,
+    known: Known<'_>,
+    original: Option<Reader<'_>>,
+    repost: &str,
+) -> Result<Post<'static>, crate::DecodeError> {
+    let said = original.as_ref().unwrap_or(from);
+    let text = said.any_text(&["extended_tweet.full_text", "full_text", "text"]);
+    let entities = ["extended_tweet.entities", "entities"].into_iter().find(|path| said.has(path));
+    let entities = match entities.and_then(|path| said.object(path)) {
+        Some(entities) => Entities {
+            urls: links(&entities, "urls"),
+            hashtags: entities.given_texts("hashtags", &["text", "tag"]),
+            mentions: entities.given_texts("user_mentions", &["screen_name", "username"]),
+        },
+        None => Entities { urls: None, hashtags: None, mentions: None },
     };
-    let created_at = post.created_at.as_ref().ok_or_else(|| missing("created_at", value))?;
-    let out = Post {
-        id: post.id_str.as_ref().or(post.id.as_ref()).ok_or_else(|| missing("id_str", value))?.0.clone(),
+    let repost_of = original.as_ref().and_then(|original| original.any_text(&["id_str", "id"]));
+    let lost = repost_of.is_none() && from.has(repost);
+    let user = known.user.as_ref();
+    let of_user = |path: &str| user.and_then(|user| user.count(path));
+    let post = Post {
         platform: PLATFORM.into(),
-        account_id: account_id.ok_or_else(|| missing("user.id_str", value))?.0.clone(),
-        account_name: clone(&user.screen_name).unwrap_or_default(),
-        created_at: moment(created_at)
-            .map_err(|reason| DecodeError::new("created_at", reason, created_at.0.as_bytes()))?,
-        text: text.map(|t| t.0.clone()).unwrap_or_default(),
-        lang: clone(&post.lang),
-        repost_of: original.and_then(|o| clone(&o.id_str).or_else(|| clone(&o.id))),
-        repost_of_account: original
-            .and_then(|o| o.user.as_ref())
-            .and_then(|user| clone(&user.id_str).or_else(|| clone(&user.id))),
-        reply_to: clone(&post.in_reply_to_status_id_str),
-        reply_to_account: clone(&post.in_reply_to_user_id_str),
-        client: post.source.as_ref().map(|source| Cow::Borrowed(inner_text(&source.0))),
-        followers: user.followers_count.map(|n| n.0),
-        following: user.friends_count.map(|n| n.0),
-        account_posts: user.statuses_count.map(|n| n.0),
-        account_created_at: user.created_at.as_ref().and_then(|time| moment(time).ok()),
-        default_profile: user.default_profile,
+        account_name: user.and_then(|user| user.text("screen_name")).unwrap_or_default(),
+        created_at: from.time(&["created_at", "timestamp_ms"])?,
+        text: text.unwrap_or_default(),
+        lang: from.text("lang"),
+        repost_of,
+        repost_of_account: original.as_ref().and_then(|o| o.any_text(&["user.id_str", "user.id", "user_id_str"])),
+        reply_to: from.any_text(&["in_reply_to_status_id_str", "in_reply_to_status_id"]),
+        reply_to_account: from.any_text(&["in_reply_to_user_id_str", "in_reply_to_user_id"]),
+        client: from.text("source").map(inner_text),
+        followers: of_user("followers_count"),
+        following: of_user("friends_count"),
+        account_posts: of_user("statuses_count"),
+        account_created_at: user.and_then(|user| user.moment("created_at")),
+        default_profile: user.and_then(|user| user.flag("default_profile")),
+        id: known.id,
+        account_id: known.account_id,
         ..Post::default()
     };
-    finished(out, entities, value)
+    from.post(post, entities, lost)
 }
 
-fn clone<'a>(text: &Option<Text<'a>>) -> Option<Cow<'a, str>> {
-    text.as_ref().map(|text| text.0.clone())
-}
-
-fn link<'a>(link: &Link<'a>) -> Option<Cow<'a, str>> {
-    if link.media_key.is_some() {
-        return None;
+/// Links without those to the post's own pictures and films; an absent list is an empty one.
+pub(super) fn links<'v>(from: &Reader<'v>, path: &str) -> Option<Vec<Cow<'v, str>>> {
+    if !from.has(path) {
+        return Some(Vec::new());
     }
-    clone(&link.unwound_url).or_else(|| clone(&link.expanded_url)).or_else(|| clone(&link.url))
-}
-
-/// v2 writes RFC 3339, v1.1 writes `Wed Oct 10 20:19:24 +0000 2018`.
-fn moment(text: &Text<'_>) -> Result<Millis, String> {
-    strtime::parse("%a %b %d %H:%M:%S %z %Y", text.0.as_bytes())
-        .and_then(|parsed| parsed.to_timestamp())
-        .map(|time| time.as_millisecond())
-        .or_else(|_| parse_moment(&text.0))
+    let links = from.list(path)?;
+    let own = links.iter().filter(|link| link.value().get("media_key").is_none());
+    Some(own.filter_map(|link| link.named(&["unwound_url", "expanded_url", "url"])).collect())
 }
 
 /// The client of v1.1 is an HTML link around its name.
-fn inner_text(html: &str) -> &str {
-    match (html.find('>'), html.rfind("</")) {
-        (Some(open), Some(close)) if html.starts_with('<') && open < close => &html[open + 1..close],
-        _ => html,
+pub(super) fn inner_text(html: Cow<'_, str>) -> Cow<'_, str> {
+    let inner = match (html.find('>'), html.rfind("</")) {
+        (Some(open), Some(close)) if html.starts_with('<') && open < close => open + 1..close,
+        _ => return html,
+    };
+    match html {
+        Cow::Borrowed(html) => Cow::Borrowed(&html[inner]),
+        Cow::Owned(html) => Cow::Owned(html[inner].to_owned()),
     }
 }

@@ -193,6 +193,7 @@ mod tests {
     fn account() -> Account {
         let evidence = AccountEvidence {
             account: AccountRef { platform: "x".into(), account_id: "a".into() },
+            account_name: String::new(),
             posts: 7,
             last_post: 0,
             tie_nats: 0.0,

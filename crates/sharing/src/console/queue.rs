@@ -122,6 +122,8 @@ struct QueuePage {
     state: Option<&'static str>,
     columns: Vec<Column>,
     filtered: bool,
+    /// A demonstration's cases come while one looks; who searches is left alone.
+    refreshes: bool,
     total: usize,
     from: usize,
     to: usize,
@@ -172,11 +174,11 @@ pub(super) async fn page(
     let (query, _) = wanted.query(sharing.config().console_page);
     let response = match sharing.blocking(move |inner| queue(inner, &person, &query)).await {
         Ok(page) => {
-            let refreshes = !page.people && !page.filtered;
+            let waits = page.refreshes && page.total == 0;
             let mut response = html(StatusCode::OK, &page);
-            if refreshes {
-                // A demonstration's cases come while one looks. Who searches is left alone.
-                response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("5"));
+            if waits {
+                // For the first case without a script, too; the page's script looks for the next ones.
+                response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("3"));
             }
             response
         }
@@ -199,6 +201,12 @@ fn queue(inner: &Inner, person: &Person, query: &CaseQuery) -> Result<QueuePage,
     let mut tabs = vec![tab("all".to_owned(), None, counts.iter().map(|(_, n)| n).sum())];
     tabs.extend(State::ALL.into_iter().map(|state| tab(state.to_string(), Some(state), count(state))));
     let at = |offset: usize| address(&CaseQuery { offset, ..query.clone() });
+    let filtered = query.state.is_some()
+        || query.status.is_some()
+        || query.platform.is_some()
+        || query.attention
+        || query.demo.is_some()
+        || query.search.is_some();
     Ok(QueuePage {
         shell: Shell::new(inner, person, "queue")?,
         people: inner.config.reviewers == Reviewers::People,
@@ -222,12 +230,8 @@ fn queue(inner: &Inner, person: &Person, query: &CaseQuery) -> Result<QueuePage,
         sorts: ORDERS.map(|(name, order, label)| (name, label, order == query.order)).to_vec(),
         state: query.state.map(State::name),
         columns: ORDERS.map(|(_, order, label)| column(query, order, label)).into(),
-        filtered: query.state.is_some()
-            || query.status.is_some()
-            || query.platform.is_some()
-            || query.attention
-            || query.demo.is_some()
-            || query.search.is_some(),
+        filtered,
+        refreshes: inner.config.reviewers == Reviewers::Demo && !filtered,
         total,
         from: query.offset + 1,
         to: query.offset + rows.len(),

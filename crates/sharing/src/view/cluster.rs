@@ -6,7 +6,7 @@ use askama::Template;
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status};
 
 use super::{against, graph, near, outcomes, svg, timeline};
-use crate::words;
+use crate::{report::Posts, words};
 
 /// How much of a cluster is shown.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +116,6 @@ pub(crate) struct ClusterView {
     model: Option<String>,
     kinds: Vec<BarView>,
     sources: Vec<BarView>,
-    more_sources: usize,
     test: Vec<BarView>,
     best_window: String,
     overview: Option<timeline::Drawing>,
@@ -124,14 +123,20 @@ pub(crate) struct ClusterView {
     graph: Option<timeline::Drawing>,
     keys: Vec<KeyView>,
     more_keys: usize,
-    unlisted: Option<(String, String)>,
+    /// What is shown, what is not, and what that comes to.
+    sum: Vec<BarView>,
     naming: Option<String>,
+    /// How many accounts of the group as it was proposed are not named, and why.
+    not_named: Option<String>,
     accounts: Vec<AccountView>,
+    account_count: String,
     more_accounts: usize,
     /// Accounts that are not known by name.
-    nameless: u64,
+    nameless: Option<String>,
     accounts_open: bool,
     cluster_id: String,
+    /// When it was reported, and whether it is active.
+    reported: Option<String>,
     version: u32,
     lineage: Vec<String>,
     topics: Vec<String>,
@@ -142,6 +147,8 @@ pub(crate) struct ClusterView {
 const REASONS: usize = 8;
 /// Sources shown.
 const SOURCES: usize = 10;
+/// Characters of a post's text.
+const QUOTED: usize = 400;
 
 /// A status with its colour.
 pub(crate) struct Badge {
@@ -178,15 +185,27 @@ struct KeyView {
     nats: String,
     /// What it gave in every window, in words; empty for what is not by windows.
     by_window: String,
-    accounts: usize,
+    accounts: String,
+    account_count: usize,
     count: String,
     span: String,
+    /// What the post says that is repeated or answered, and where it can be seen.
+    original: Option<Original>,
     posts: Vec<PostView>,
-    more_posts: usize,
+    /// How many posts are not shown, and what they gave.
+    more_posts: Option<String>,
+}
+
+struct Original {
+    text: Option<String>,
+    link: Option<String>,
+    verb: &'static str,
 }
 
 struct PostView {
     gave: Gave,
+    /// What it says, where that is known.
+    text: Option<String>,
     place: Option<usize>,
     link: Option<String>,
     time: String,
@@ -225,7 +244,8 @@ struct AccountView {
 pub(crate) fn badge(c: &ClusterMessage) -> Badge {
     let class = match c.status {
         Status::Flagged => "flagged",
-        Status::SingleSource | Status::Faded => "single",
+        Status::SingleSource => "single",
+        Status::Faded => "faded",
         Status::Coordinated => "coordinated",
         Status::NearMiss => "near",
     };
@@ -233,16 +253,28 @@ pub(crate) fn badge(c: &ClusterMessage) -> Badge {
 }
 
 /// The body of a page about one cluster. With `shown` it is the console's, with choices.
-pub(crate) fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>) -> String {
-    let view = view(cluster, anchor, limits, shown);
+///
+/// `posts` are what the cluster's posts say, where that is known: in the report, but not in the console, whose findings carry no texts.
+pub(crate) fn body(
+    cluster: &ClusterMessage,
+    anchor: &str,
+    limits: Limits,
+    shown: Option<&Shown>,
+    posts: &Posts,
+) -> String {
+    let view = view(cluster, anchor, limits, shown, posts);
     // A template over strings that are already there has no way to fail but the writer, which is a string.
     view.render().unwrap_or_default()
 }
 
-fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>) -> ClusterView {
+fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>, posts: &Posts) -> ClusterView {
     let nobody = Shown::default();
     let asked = shown.unwrap_or(&nobody);
-    let (keys, more_keys) = keys(c, limits, asked);
+    let link = |platform: &str, id: &str| match shown {
+        Some(shown) => shown.links.then(|| super::links::post(platform, id)).flatten(),
+        None => super::links::post_anywhere(platform, id),
+    };
+    let (keys, more_keys) = keys(c, limits, asked, posts, &link);
     let largest_reason = largest(c.reasons.iter().map(|r| r.contribution));
     let largest_kind = largest(c.traces.values().copied());
     let largest_source = largest(c.sources.iter().map(|s| s.nats));
@@ -297,8 +329,8 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
         }),
         kinds: kinds
             .into_iter()
-            .take(12)
             .map(|(kind, nats)| bar(words::kind_label(kind), *nats, largest_kind))
+            .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_kind)))
             .collect(),
         sources: telling
             .iter()
@@ -306,22 +338,29 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>)
                 let label = format!("{} · {}", words::kind_label(&s.kind), words::shorten(&s.source, 60));
                 bar(label, s.nats, largest_source)
             })
+            .chain(
+                other_sources(c, telling.iter().map(|s| s.nats).sum())
+                    .map(|(label, nats)| bar(label, nats, largest_source)),
+            )
+            .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_source)))
             .collect(),
-        more_sources: c.sources.len() - telling.len() + usize::try_from(c.unlisted.sources).unwrap_or(usize::MAX),
         test: test(c),
         best_window: words::best_window(c).map_or_else(String::new, |window| words::window(window.seconds)),
         overview: limits.drawings.then(|| timeline::overview(c, limits.dots, asked.account)).flatten(),
         zoom: limits.drawings.then(|| timeline::zoom(c, asked.key, asked.account)).flatten(),
         graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
+        sum: sum(c, &keys),
         keys,
         more_keys,
-        unlisted: unlisted(c),
         naming: naming(c),
+        not_named: not_named(c),
         accounts: accounts(c, limits, asked),
+        account_count: words::count(c.accounts.len() as u64, "account"),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
-        nameless: c.unlisted.accounts,
+        nameless: (c.unlisted.accounts > 0).then(|| words::count(c.unlisted.accounts, "more account")),
         accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
         cluster_id: words::shorten(&c.cluster_id, 80),
+        reported: words::reported(c),
         version: c.version,
         lineage: tamed(&c.lineage),
         topics: tamed(&c.topics),
@@ -343,9 +382,58 @@ fn test(c: &ClusterMessage) -> Vec<BarView> {
         .collect()
 }
 
-fn unlisted(c: &ClusterMessage) -> Option<(String, String)> {
-    let nats = c.unlisted.nats.get(c.best_window()).copied().unwrap_or_default();
-    (c.unlisted.trials > 0).then(|| (words::count(c.unlisted.trials, "post"), signed(nats)))
+/// The rows that close a list of gains in the best window: what posts lost that repeated nobody, and what is left.
+fn closing(c: &ClusterMessage) -> Vec<(String, f64)> {
+    let Some(best) = words::best_window(c) else { return Vec::new() };
+    vec![
+        ("Lost by posts that repeat no member".to_owned(), best.losses),
+        (format!("In all, within {}", words::window(best.seconds)), best.nats),
+    ]
+}
+
+/// What the sources that have no row of their own gave in the best window: all gains are known, so it is the rest.
+fn other_sources(c: &ClusterMessage, shown: f64) -> Option<(String, f64)> {
+    let best = words::best_window(c)?;
+    let rest = best.nats - best.losses - shown;
+    (rest.abs() >= 0.005).then(|| ("Other sources".to_owned(), rest))
+}
+
+/// What the keys on the page gave, what all others did, and that it is the total: nothing is left out of the sum.
+fn sum(c: &ClusterMessage, keys: &[KeyView]) -> Vec<BarView> {
+    let Some(best) = words::best_window(c) else { return Vec::new() };
+    let shown: f64 = keys.iter().map(|key| key.raw).sum();
+    let all: f64 = c.evidence.iter().map(|evidence| evidence.nats).sum();
+    let others = c.evidence.len().saturating_sub(keys.len());
+    let unlisted = c.unlisted.nats.get(c.best_window()).copied().unwrap_or_default();
+    let mut rows = vec![(format!("{} shown here", words::count(keys.len() as u64, "key")), shown)];
+    if others > 0 {
+        rows.push((format!("{} not shown here", words::count(others as u64, "other key")), all - shown));
+    }
+    if c.unlisted.trials > 0 {
+        let posts = words::count(c.unlisted.trials, "post");
+        rows.push((format!("{posts} not listed, for want of room"), unlisted));
+    }
+    rows.extend(closing(c));
+    let most = largest(rows.iter().map(|(_, nats)| *nats).chain([best.nats]));
+    rows.into_iter()
+        .map(|(label, nats)| BarView { label, nats: words::number(nats), bar: svg::bar(nats, most, false) })
+        .collect()
+}
+
+/// How many accounts of the group as it was proposed are not named, and why; `None` where nobody was named or all were.
+fn not_named(c: &ClusterMessage) -> Option<String> {
+    let proposed = c.test.filter(|_| !c.namings.is_empty())?.proposed as u64;
+    let named = c.accounts.iter().filter(|account| account.proposed && !account.elsewhere).count() as u64;
+    let left = proposed.saturating_sub(named);
+    (left > 0).then(|| {
+        format!(
+            "{} of the {} that were proposed {} not named: what they posted while the group was looked at is too little, or too much like \
+             everybody else's, to say that they belong to it.",
+            words::thousands(left),
+            words::count(proposed, "account"),
+            if left == 1 { "is" } else { "are" },
+        )
+    })
 }
 
 /// How accounts were named, in words; `None` where nobody was.
@@ -465,7 +553,13 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
 type Key<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
 
 /// The keys to show, and how many more there are.
-fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usize) {
+fn keys(
+    c: &ClusterMessage,
+    limits: Limits,
+    shown: &Shown,
+    said: &Posts,
+    link: &dyn Fn(&str, &str) -> Option<String>,
+) -> (Vec<KeyView>, usize) {
     let places: HashMap<(&str, &str), usize> =
         c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect();
     let mut wanted: Vec<Key> = c
@@ -502,6 +596,9 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
             let first = first(evidence);
             let last = evidence.posts.iter().map(|post| post.created_at).max();
             let open = shown.key == Some(index);
+            let original = original(evidence, said, link);
+            // What is said once above need not be said again below.
+            let said_above = original.as_ref().filter(|of| of.verb == "Repeated").and_then(|of| of.text.clone());
             let posts = if open { limits.posts_in_all } else { each };
             let members: Vec<String> = accounts.iter().filter_map(|a| places.get(a)).map(usize::to_string).collect();
             KeyView {
@@ -517,7 +614,8 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                 source: (evidence.source != evidence.key).then(|| words::shorten(&evidence.source, 80)),
                 nats: words::number(evidence.nats),
                 by_window: by_window(c, evidence),
-                accounts: accounts.len(),
+                accounts: words::count(accounts.len() as u64, "account"),
+                account_count: accounts.len(),
                 count: words::count(evidence.posts.len() as u64, "post"),
                 span: match (first, last) {
                     (Some(first), Some(last)) => {
@@ -537,7 +635,11 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                         PostView {
                             place,
                             gave: gave(c, post),
-                            link: shown.links.then(|| super::links::post(&post.platform, &post.id)).flatten(),
+                            text: said
+                                .get(&post.platform, &post.id)
+                                .and_then(|said| quotation(&said.text))
+                                .filter(|text| said_above.as_ref() != Some(text)),
+                            link: link(&post.platform, &post.id),
                             time: words::second(post.created_at),
                             lag: format!("+{}", words::seconds_in_words(lag as f64 / 1000.0)),
                             account: words::shorten(name.unwrap_or(&post.account_id), 40),
@@ -546,11 +648,44 @@ fn keys(c: &ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyView>, usi
                         }
                     })
                     .collect(),
-                more_posts: evidence.posts.len().saturating_sub(posts),
+                original,
+                more_posts: match evidence.posts.len().saturating_sub(posts) {
+                    0 => None,
+                    more => Some(more_posts(c, evidence, posts, more)),
+                },
             }
         })
         .collect();
     (views, more)
+}
+
+/// A text as it is quoted on the page; nothing where there is none.
+fn quotation(text: &str) -> Option<String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then(|| words::shorten(&text, QUOTED))
+}
+
+/// The post that is repeated or answered, by the key of the evidence.
+fn original(evidence: &Evidence, said: &Posts, link: &dyn Fn(&str, &str) -> Option<String>) -> Option<Original> {
+    let verb = match &*evidence.kind {
+        "repost" => "Repeated",
+        "reply" => "Answered",
+        _ => return None,
+    };
+    let platform = &*evidence.posts.first()?.platform;
+    let id = evidence.key.strip_prefix(platform)?.strip_prefix(':')?;
+    let text = said.get(platform, id).and_then(|said| quotation(&said.text));
+    let link = link(platform, id);
+    (text.is_some() || link.is_some()).then_some(Original { text, link, verb })
+}
+
+/// Posts beyond those that are shown, with what they gave in the best window.
+fn more_posts(c: &ClusterMessage, evidence: &Evidence, shown: usize, more: usize) -> String {
+    let best = c.best_window();
+    let gains = evidence.posts.iter().skip(shown).flat_map(|post| &post.gains);
+    let nats: f64 = gains.filter(|gain| gain.window == best).map(|gain| gain.nats()).sum();
+    let posts = words::count(more as u64, "more post");
+    if c.windows.is_empty() { format!("and {posts}") } else { format!("and {posts}: {} nats together", signed(nats)) }
 }
 
 fn by_window(c: &ClusterMessage, evidence: &Evidence) -> String {

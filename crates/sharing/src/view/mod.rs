@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod graph;
 mod links;
 pub(crate) mod near;
+mod network;
 mod outcomes;
 mod periods;
 mod redaction;
@@ -14,6 +15,7 @@ mod svg;
 mod timeline;
 
 pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body};
+pub(crate) use network::{Drawing as NetworkDrawing, Group as NetworkGroup, draw as network};
 pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
 pub(crate) use redaction::{Beside, beside};
 

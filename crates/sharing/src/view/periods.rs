@@ -63,12 +63,13 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
         let cluster = &clusters[index];
         let title = format!("Cluster {}: {}", index + 1, words::headline(cluster));
         let at = (start, base + 10.0 + lane as f64 * 10.0);
-        svg.link(&format!("c{}", index + 1), |svg| {
+        svg.labelled_link(&format!("c{}", index + 1), &title, |svg| {
             let class = format!("span {}", super::badge(cluster).class);
             svg.rect(&class, at, (end - start, 6.0), &title);
         });
     }
-    Some(svg.finish("periods", "Posts over time, and below them the time over which each cluster was active"))
+    let about = "Below the posts, the time over which each cluster was active; each is a link to its section";
+    Some(svg.finish_as_group("periods", "Posts over time", about))
 }
 
 /// Puts each cluster into the first lane where it does not touch another: (index, lane, from, to).

@@ -63,11 +63,30 @@ impl Svg {
         self.body.push_str("</text>");
     }
 
-    /// Wraps what `draw` draws in a link inside the page.
-    pub fn link(&mut self, anchor: &str, draw: impl FnOnce(&mut Svg)) {
-        self.push(format_args!(r##"<a href="#{anchor}">"##));
+    /// Wraps what `draw` draws in a link inside the page; `label` is for whoever does not see where it leads.
+    pub fn labelled_link(&mut self, anchor: &str, label: &str, draw: impl FnOnce(&mut Svg)) {
+        self.push(format_args!(r##"<a href="#{anchor}" aria-label=""##));
+        escape_into(&mut self.body, label);
+        self.body.push_str("\">");
         draw(self);
         self.body.push_str("</a>");
+    }
+
+    /// The whole drawing where there are links in it: a group with a name and a description, not one image.
+    pub fn finish_as_group(self, class: &str, title: &str, about: &str) -> String {
+        let mut out = String::new();
+        let _ = write!(
+            out,
+            r#"<svg class="{class}" viewBox="0 0 {:.0} {:.0}" role="group" aria-labelledby="{class}-title" aria-describedby="{class}-about"><title id="{class}-title">"#,
+            self.width, self.height
+        );
+        escape_into(&mut out, title);
+        let _ = write!(out, r#"</title><desc id="{class}-about">"#);
+        escape_into(&mut out, about);
+        out.push_str("</desc>");
+        out.push_str(&self.body);
+        out.push_str("</svg>");
+        out
     }
 
     /// The whole drawing; `label` says in words what it shows.

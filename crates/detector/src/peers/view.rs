@@ -1,0 +1,142 @@
+//! What the published tools' methods say of posts in which Lockstep flagged nothing: a second look for whoever has to look on.
+//!
+//! Both run with the tools' own defaults but for a window of ten seconds for both, once for each kind of trace that is quick to compare.
+//! Neither asks how often accounts meet by chance, so what they join is a place to look at and no finding.
+
+use std::{borrow::Cow, path::PathBuf};
+
+use coordination::peers::{
+    cooccurrence::{Match, Tie},
+    coortweet::{Edge, Groups, Subgraph},
+};
+
+use super::{Intake, Method, PeersError, Trace};
+use crate::input::SortedPosts;
+
+/// More posts than this are not looked at: their shares would take more memory than all else.
+pub const MOST_POSTS: u64 = 1_000_000;
+/// Seconds within which two posts are together.
+const WINDOW_S: f64 = 10.0;
+/// Ties that are told one by one.
+const STRONGEST: usize = 5;
+
+/// A method of a published tool on one kind of trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerView {
+    /// Its name on the command line.
+    pub method: &'static str,
+    /// The kind of trace.
+    pub trace: Trace,
+    /// Seconds within which two posts were together.
+    pub time_window: f64,
+    /// Accounts with a tie that the method keeps.
+    pub accounts: u64,
+    /// Ties that it keeps: of CooRTweet those above the threshold.
+    pub ties: u64,
+    /// The heaviest of them: two account ids and the weight.
+    pub strongest: Vec<(String, String, u32)>,
+}
+
+impl PeerView {
+    /// The tool, the trace and the window, for people.
+    pub fn title(&self) -> String {
+        let tool = if self.method == "coortweet" { "CooRTweet" } else { "coordination-network-toolkit" };
+        format!("{tool}, {}, {} s", self.trace, self.time_window)
+    }
+
+    /// The command that writes its ties.
+    pub fn command(&self, files: &[PathBuf]) -> String {
+        let file = files.first().map_or(Cow::Borrowed("FILE"), |file| file.to_string_lossy());
+        let file = if file.contains([' ', '\'', '"', '$']) { Cow::Borrowed("FILE") } else { file };
+        format!(
+            "lockstep detect {file} --method {} --trace {} --time-window {}",
+            self.method, self.trace, self.time_window
+        )
+    }
+}
+
+/// The heaviest ties so far, and who has any.
+#[derive(Default)]
+struct Kept {
+    accounts: std::collections::BTreeSet<String>,
+    ties: u64,
+    strongest: Vec<(String, String, u32)>,
+}
+
+impl Kept {
+    fn tie(&mut self, a: &str, b: &str, weight: u32) {
+        self.ties += 1;
+        for account in [a, b] {
+            if !self.accounts.contains(account) {
+                self.accounts.insert(account.to_owned());
+            }
+        }
+        if self.strongest.len() < STRONGEST || self.strongest.last().is_some_and(|(.., least)| weight > *least) {
+            let place = self.strongest.partition_point(|(.., known)| *known >= weight);
+            self.strongest.insert(place, (a.to_owned(), b.to_owned(), weight));
+            self.strongest.truncate(STRONGEST);
+        }
+    }
+
+    fn view(self, method: &'static str, trace: Trace) -> PeerView {
+        let accounts = self.accounts.len() as u64;
+        PeerView { method, trace, time_window: WINDOW_S, accounts, ties: self.ties, strongest: self.strongest }
+    }
+}
+
+/// Every method on every quick trace that joins anybody, those of the most accounts last. Reads the posts anew for each.
+pub(crate) fn views(posts: &mut SortedPosts) -> Result<Vec<PeerView>, PeersError> {
+    let mut views = Vec::new();
+    for trace in [Trace::Url, Trace::Repost, Trace::Hashtags, Trace::Text] {
+        let coortweet = Method::CooRTweet {
+            time_window: WINDOW_S,
+            min_participation: 2,
+            edge_weight: 0.5,
+            fast: None,
+            subgraph: Subgraph::Weighted,
+            objects: false,
+            pairs: false,
+        };
+        let mut kept = Kept::default();
+        let taken = intake(posts, &coortweet, trace)?;
+        let groups = Groups::detect(&taken.shares, WINDOW_S, 2);
+        groups.network(0.5, Subgraph::Weighted).edges(false, |edge: Edge<'_>| {
+            kept.tie(edge.from, edge.to, edge.full.weight);
+        });
+        views.push(kept.view(coortweet.name(), trace));
+        // The toolkit has no hashtags of its own.
+        if trace == Trace::Hashtags {
+            continue;
+        }
+        let toolkit = Method::Cooccurrence {
+            time_window: WINDOW_S,
+            min_edge_weight: 2,
+            similarity: 0.8,
+            include_self_loops: false,
+        };
+        let mut kept = Kept::default();
+        let taken = intake(posts, &toolkit, trace)?;
+        taken.messages.ties(WINDOW_S, 2, Match::Same, false, |tie: Tie<'_>| {
+            // It ties both ways: each pair is told once.
+            if tie.user_1 < tie.user_2 {
+                kept.tie(tie.user_1, tie.user_2, tie.weight);
+            }
+        });
+        views.push(kept.view(toolkit.name(), trace));
+    }
+    views.retain(|view| view.ties > 0);
+    views.sort_by_key(|view| (view.accounts, view.method, view.trace.name()));
+    Ok(views)
+}
+
+fn intake(posts: &mut SortedPosts, method: &Method, trace: Trace) -> Result<Intake, PeersError> {
+    let mut intake = Intake::new(method, Some(trace));
+    posts.rewind()?;
+    while let Some(raw) = posts.advance()? {
+        // What was sorted has been decoded once before.
+        if let Ok(post) = messages::post::decode(raw) {
+            intake.take(&post, None)?;
+        }
+    }
+    Ok(intake)
+}

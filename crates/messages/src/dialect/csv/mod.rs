@@ -1,0 +1,512 @@
+//! Posts as rows under a header. The header decides what the columns mean.
+//!
+//! - **Native**: the names of the [native dialect](crate::post), or the [aliases](Field::aliases) that published collections use. Lists
+//!   are JSON, Python, R or PostgreSQL lists, also of objects with a known key, bracketed lists (`[a, b]`), or separated by white space,
+//!   `|`, and, other than links, by `,` and `;`. An empty cell is "not known", and so is `NA` and the like ([`MISSING`]) everywhere but in
+//!   texts and names. Times without an offset are taken as UTC unless the user names a zone.
+//! - **CooRTweet**: `object_id` and `content_id`, with an account and a time. The object's kind is not told, so it is read off its
+//!   spelling: what looks like a link is one, with a leading `#` it is a hashtag, and all else is taken as the id of the post that was
+//!   repeated, the kind that needs least of an id. One content with several objects is several rows, each a post of its own here.
+//! - **coordination-network-toolkit**: `message_id, user_id, username, repost_id, reply_id, message, timestamp, urls`.
+//!   `urls` is separated by white space, and an empty cell means that there is no link.
+//! - **Tools' tables**: [`TOOL_LAYOUTS`], known by their own columns.
+//!
+//! Any of them may have more columns, in any order. A [`Mapping`] goes before all that. The two peers' layouts have no platform: it is
+//! [`UNKNOWN_PLATFORM`] unless the caller names one.
+//!
+//! An optional field that cannot be read never costs the post: it is unknown, and [`CellCounts`] counts it. An id that was rounded ends the
+//! table ([`RowError::Table`]): rounded ids have merged posts and people before they came here.
+
+use std::borrow::Cow;
+
+use coordination::{Millis, Post};
+
+use crate::error::DecodeError;
+use crate::post::{Entities, MAX_VALUE_BYTES, finish, too_long};
+use crate::times::TableTimes;
+use crate::values::parse_count;
+
+mod fields;
+mod header;
+mod ids;
+mod layouts;
+mod lists;
+mod literal;
+mod mapping;
+
+pub use self::fields::{Field, normal};
+pub use self::header::{By, Concerns, Taken, known_names};
+pub use self::layouts::{TOOL_LAYOUTS, ToolLayout};
+pub use self::mapping::{MISSING, Mapping, Missing};
+pub use crate::times::{TIME_FORMS, TimeFormat, time_zone};
+
+use self::lists::Items;
+
+/// The platform of posts from a layout that does not tell it.
+pub const UNKNOWN_PLATFORM: &str = "unknown";
+
+/// What a header means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// The native names or their aliases.
+    Native,
+    /// CooRTweet's columns.
+    CooRTweet,
+    /// coordination-network-toolkit's columns.
+    CoordinationNetworkToolkit,
+    /// The table of this tool, one of [`TOOL_LAYOUTS`].
+    Tool(&'static str),
+}
+
+impl Layout {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Native => "table of posts",
+            Layout::CooRTweet => "CooRTweet",
+            Layout::CoordinationNetworkToolkit => "coordination-network-toolkit",
+            Layout::Tool(name) => name,
+        }
+    }
+}
+
+/// A header, understood.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    layout: Layout,
+    header: Vec<String>,
+    /// The same in the form in which names are compared.
+    names: Vec<String>,
+    taken: Vec<Taken>,
+    /// By field: alternatives, best first, each of columns that count together.
+    places: Vec<Vec<Vec<usize>>>,
+    platform: Option<String>,
+    times: TableTimes,
+    missing: Missing,
+}
+
+/// What became of a column's cells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CellCount {
+    /// Cells with a value that was read.
+    pub read: u64,
+    /// Cells without a value.
+    pub missing: u64,
+    /// Cells with a value that could not be read.
+    pub unreadable: u64,
+    /// Cells that were read after something around an id was taken off: `102.0`, `="79"`.
+    pub repaired: u64,
+}
+
+/// What became of a table's cells, and of its times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CellCounts {
+    /// By column, in the order of the header.
+    pub columns: Vec<CellCount>,
+    /// Posts whose time names no zone.
+    pub times_without_zone: u64,
+}
+
+impl CellCounts {
+    /// Nothing counted, for as many columns.
+    pub fn new(columns: usize) -> CellCounts {
+        CellCounts { columns: vec![CellCount::default(); columns], times_without_zone: 0 }
+    }
+}
+
+/// Why a row gives no post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowError {
+    /// The row is at fault.
+    Row(DecodeError),
+    /// The table is: no row of it should be used.
+    Table(DecodeError),
+}
+
+impl From<DecodeError> for RowError {
+    fn from(error: DecodeError) -> RowError {
+        RowError::Row(error)
+    }
+}
+
+impl Columns {
+    /// Which layout it is.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The platform of rows that name none.
+    pub fn platform(&self) -> Option<&str> {
+        self.platform.as_deref()
+    }
+
+    /// The names, as they stand in the header.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The cell under a name of the header (in the form of [`normal`]) as it stands in the row; `None` if there is no such column.
+    pub fn cell<'a>(&self, cells: &[&'a str], name: &str) -> Option<&'a str> {
+        cells.get(self.names.iter().position(|n| n == name)?).copied()
+    }
+
+    /// The cell that a field is taken from, as it stands in the row.
+    pub fn cell_of<'a>(&self, cells: &[&'a str], field: Field) -> Option<&'a str> {
+        cells.get(*self.places[field as usize].first()?.first()?).copied()
+    }
+
+    /// How many columns there are.
+    pub fn len(&self) -> usize {
+        self.header.len()
+    }
+
+    /// Whether there are no columns.
+    pub fn is_empty(&self) -> bool {
+        self.header.is_empty()
+    }
+
+    /// Whether the cells are the header once more, as where one file was put behind another.
+    pub fn repeats<'c>(&self, cells: impl ExactSizeIterator<Item = &'c str>) -> bool {
+        cells.len() == self.header.len()
+            && cells.zip(&self.header).all(|(cell, name)| cell.trim().trim_start_matches('\u{feff}').trim() == name)
+    }
+
+    /// Whether the time of a post can be read in these cells: what looks like a row is one.
+    pub fn is_timed(&self, cells: &[&str]) -> bool {
+        cells.len() == self.header.len()
+            && self.cell_of(cells, Field::CreatedAt).is_some_and(|cell| self.times.read(cell, true).is_ok())
+    }
+
+    /// Settles by some rows whether numeric dates have the day or the month first. An error where the most of the times leave that open.
+    pub fn settle_times(&mut self, rows: &[Vec<&str>]) -> Result<(), DecodeError> {
+        let Some(place) = self.places[Field::CreatedAt as usize].first().and_then(|columns| columns.first()).copied()
+        else {
+            return Ok(());
+        };
+        let found = self.times.settle(rows.iter().filter_map(|cells| cells.get(place).copied()));
+        if !self.times.settled() && found.open > 0 && found.open * 2 > rows.len() as u64 {
+            let open =
+                rows.iter().filter_map(|cells| cells.get(place)).find_map(|cell| self.times.read(cell, false).err());
+            return Err(DecodeError::new(
+                self.header[place].clone(),
+                open.unwrap_or_default(),
+                rows.iter().filter_map(|cells| cells.get(place)).next().unwrap_or(&"").as_bytes(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// rtweet writes an `x` before ids, so that spreadsheets leave them alone.
+    fn without_mark<'a>(&self, id: Cow<'a, str>) -> Cow<'a, str> {
+        match (self.layout, &id) {
+            (Layout::Tool("rtweet"), Cow::Borrowed(text)) => match text.strip_prefix('x') {
+                Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Cow::Borrowed(digits),
+                _ => id,
+            },
+            _ => id,
+        }
+    }
+
+    /// Reads one row, given as its cells. The errors' paths are the names in the header.
+    pub fn post<'a>(&self, cells: &[&'a str]) -> Result<Post<'a>, DecodeError> {
+        self.read(cells, &mut CellCounts::new(self.len())).map_err(|error| match error {
+            RowError::Row(error) | RowError::Table(error) => error,
+        })
+    }
+
+    /// Reads one row and counts its cells.
+    pub fn read<'a>(&self, cells: &[&'a str], counts: &mut CellCounts) -> Result<Post<'a>, RowError> {
+        if cells.len() != self.header.len() {
+            let reason = format!("has {} cells, but the header has {} columns", cells.len(), self.header.len());
+            return Err(DecodeError::new("", reason, cells.join(",").as_bytes()).into());
+        }
+        if cells.iter().map(|cell| cell.len()).sum::<usize>() > MAX_VALUE_BYTES {
+            return Err(too_long(cells.join(",").as_bytes()).into());
+        }
+        let mut row = Row { columns: self, cells, counts };
+        let id = row.required_id(Field::Id)?;
+        let platform = match row.text(Field::Platform) {
+            Some(platform) => platform,
+            None => match &self.platform {
+                Some(platform) => Cow::Owned(platform.clone()),
+                None => match row.text(Field::PlatformOfLink) {
+                    Some(link) => Cow::Borrowed(platform_of(&link)),
+                    None => return Err(row.missing(Field::Platform).into()),
+                },
+            },
+        };
+        let mut post = Post {
+            id,
+            platform,
+            account_id: row.required_id(Field::AccountId)?,
+            account_name: row.name().unwrap_or_default(),
+            created_at: row.created_at()?,
+            text: row.text(Field::Text).unwrap_or_default(),
+            lang: row.text(Field::Lang),
+            media: row.list(Field::Media, Items::Hashes).unwrap_or_default(),
+            repost_of: row.id(Field::RepostOf)?,
+            repost_of_account: row.id(Field::RepostOfAccount)?,
+            reply_to: row.id(Field::ReplyTo)?,
+            reply_to_account: row.id(Field::ReplyToAccount)?,
+            client: row.text(Field::Client),
+            followers: row.count(Field::Followers),
+            following: row.count(Field::Following),
+            account_created_at: row.moment(Field::AccountCreatedAt, true),
+            account_posts: row.count(Field::AccountPosts),
+            default_profile: row.truth(Field::DefaultProfile),
+            deleted_at: row.moment(Field::DeletedAt, false),
+            ..Post::default()
+        };
+        let mut entities = Entities {
+            urls: row.list(Field::Urls, Items::Links),
+            hashtags: row.list(Field::Hashtags, Items::Tags),
+            mentions: row.list(Field::Mentions, Items::Accounts),
+        };
+        match self.layout {
+            Layout::Native | Layout::Tool(_) => {}
+            Layout::CoordinationNetworkToolkit => {
+                entities.urls.get_or_insert_default();
+            }
+            Layout::CooRTweet => {
+                let object = row.required_id(Field::Object)?;
+                if ids::is_link(&object) {
+                    entities.urls.get_or_insert_default().push(object);
+                } else if object.starts_with(['#', '＃']) {
+                    entities.hashtags.get_or_insert_default().push(object);
+                } else {
+                    post.repost_of = Some(object);
+                }
+            }
+        }
+        Ok(finish(post, entities, b"")
+            .map_err(|error| DecodeError { excerpt: crate::excerpt(cells.join(",").as_bytes()), ..error })?)
+    }
+}
+
+/// A row that is being read.
+struct Row<'r, 'a> {
+    columns: &'r Columns,
+    cells: &'r [&'a str],
+    counts: &'r mut CellCounts,
+}
+
+impl<'a> Row<'_, 'a> {
+    /// The first of a field's columns that has a value, and its place.
+    fn cell(&mut self, field: Field) -> Option<(usize, &'a str)> {
+        let columns = self.columns;
+        for place in columns.places[field as usize].iter().filter_map(|columns| columns.first()) {
+            let cell = self.cells[*place];
+            let missing = if field.is_prose() { cell.trim().is_empty() } else { columns.missing.holds(cell) };
+            if !missing {
+                self.counts.columns[*place].read += 1;
+                return Some((*place, cell));
+            }
+            self.counts.columns[*place].missing += 1;
+        }
+        None
+    }
+
+    fn unreadable(&mut self, place: usize) {
+        let count = &mut self.counts.columns[place];
+        count.read -= 1;
+        count.unreadable += 1;
+    }
+
+    fn text(&mut self, field: Field) -> Option<Cow<'a, str>> {
+        self.cell(field).map(|(_, cell)| Cow::Borrowed(cell))
+    }
+
+    /// A name; of an object that stands for the account, its handle.
+    fn name(&mut self) -> Option<Cow<'a, str>> {
+        let (_, cell) = self.cell(Field::AccountName)?;
+        if cell.starts_with('{') || cell.ends_with(')') {
+            let handle = literal::Literal::read(cell)
+                .and_then(|value| value.field(&["username", "screen_name", "userName", "handle"]));
+            if handle.is_some() {
+                return handle;
+            }
+        }
+        Some(Cow::Borrowed(cell))
+    }
+
+    fn id(&mut self, field: Field) -> Result<Option<Cow<'a, str>>, RowError> {
+        let Some((place, cell)) = self.cell(field) else { return Ok(None) };
+        match ids::read(cell) {
+            Ok(id) => {
+                self.counts.columns[place].repaired += u64::from(id.repaired);
+                Ok((!self.columns.missing.holds(&id.text)).then_some(self.columns.without_mark(id.text)))
+            }
+            Err(ids::Rounded) => {
+                self.unreadable(place);
+                let optional = !matches!(field, Field::Id | Field::AccountId | Field::Object);
+                let way_out = if optional { "; or leave the column out with --column ignore=NAME" } else { "" };
+                Err(RowError::Table(DecodeError::new(
+                    self.columns.header[place].clone(),
+                    format!(
+                        "is an id that was rounded, as spreadsheets and floating-point columns do to long numbers: other ids have become the \
+                         same one, so nothing is read; export the ids as text (in a spreadsheet, import the column as text; in pandas, read \
+                         it with dtype=str; in R, with colClasses=\"character\"){way_out}"
+                    ),
+                    cell.as_bytes(),
+                )))
+            }
+        }
+    }
+
+    fn required_id(&mut self, field: Field) -> Result<Cow<'a, str>, RowError> {
+        match self.id(field)? {
+            Some(id) => Ok(id),
+            None => Err(self.missing(field).into()),
+        }
+    }
+
+    fn missing(&self, field: Field) -> DecodeError {
+        self.fault(field, "is required, but empty", self.cells.join(",").as_bytes())
+    }
+
+    fn fault(&self, field: Field, reason: impl Into<Cow<'static, str>>, near: &[u8]) -> DecodeError {
+        let place = self.columns.places[field as usize].first().and_then(|columns| columns.first());
+        DecodeError::new(place.map_or(field.name(), |place| &self.columns.header[*place]), reason, near)
+    }
+
+    fn created_at(&mut self) -> Result<Millis, RowError> {
+        let Some((place, cell)) = self.cell(Field::CreatedAt) else {
+            return Err(self.missing(Field::CreatedAt).into());
+        };
+        let columns = self.columns;
+        let times = &columns.times;
+        // A date may be written as its midnight, beside a column with the time of day.
+        let date = without_midnight(cell);
+        let time = match columns.places[Field::Time as usize].is_empty() || date.contains(':') {
+            true => times.read(cell, false),
+            false => match self.cell(Field::Time) {
+                Some((_, time)) => times.read(&format!("{} {}", date.trim(), time.trim()), false),
+                None => times.read(cell, false),
+            },
+        };
+        match time {
+            Ok(time) => {
+                self.counts.times_without_zone += u64::from(!time.zoned);
+                Ok(time.millis)
+            }
+            Err(reason) => {
+                self.unreadable(place);
+                Err(self.fault(Field::CreatedAt, reason, cell.as_bytes()).into())
+            }
+        }
+    }
+
+    fn moment(&mut self, field: Field, day_is_enough: bool) -> Option<Millis> {
+        let (place, cell) = self.cell(field)?;
+        let time = self.columns.times.read(cell, day_is_enough).ok();
+        if time.is_none() {
+            self.unreadable(place);
+        }
+        time.map(|time| time.millis)
+    }
+
+    fn count(&mut self, field: Field) -> Option<u64> {
+        let (place, cell) = self.cell(field)?;
+        let count = parse_count(cell).ok().or_else(|| grouped(cell));
+        if count.is_none() {
+            self.unreadable(place);
+        }
+        count
+    }
+
+    fn truth(&mut self, field: Field) -> Option<bool> {
+        let (place, cell) = self.cell(field)?;
+        let truth = truth(cell);
+        if truth.is_none() {
+            self.unreadable(place);
+        }
+        truth
+    }
+
+    /// A list: of the first alternative that has a value, all its columns together. `None` where there is nothing or it cannot be read.
+    fn list(&mut self, field: Field, items: Items) -> Option<Vec<Cow<'a, str>>> {
+        let mut list: Option<Vec<Cow<'a, str>>> = None;
+        let missing = &self.columns.missing;
+        for columns in &self.columns.places[field as usize] {
+            for place in columns {
+                let cell = self.cells[*place];
+                let count = &mut self.counts.columns[*place];
+                if missing.holds(cell) {
+                    count.missing += 1;
+                    continue;
+                }
+                match lists::read(cell, items, missing) {
+                    Some(found) => {
+                        count.read += 1;
+                        list.get_or_insert_default().extend(found);
+                    }
+                    None => count.unreadable += 1,
+                }
+            }
+            if list.as_ref().is_some_and(|list| !list.is_empty()) {
+                break;
+            }
+        }
+        list
+    }
+}
+
+/// `2021-01-05` of `2021-01-05 00:00:00`.
+fn without_midnight(cell: &str) -> &str {
+    match cell.trim().split_once([' ', 'T']) {
+        Some((date, clock)) if clock.starts_with("00:00") && clock.bytes().all(|b| b"0:.".contains(&b)) => date,
+        _ => cell,
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" | "1.0" | "yes" => Some(true),
+        "false" | "f" | "0" | "0.0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// `1,203`: a count with its thousands parted.
+fn grouped(text: &str) -> Option<u64> {
+    let mut groups = text.trim().split(',');
+    let first = groups.next()?;
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let mut number = first.to_owned();
+    if !(1..=3).contains(&first.len()) || !digits(first) {
+        return None;
+    }
+    for group in groups {
+        if group.len() != 3 || !digits(group) {
+            return None;
+        }
+        number.push_str(group);
+    }
+    number.parse().ok()
+}
+
+/// The platform of a post's own address.
+fn platform_of(link: &str) -> &'static str {
+    let rest = link.trim().split_once("://").map_or(link.trim(), |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default().to_lowercase();
+    let is = |site: &str| host == site || host.strip_suffix(site).is_some_and(|sub| sub.ends_with('.'));
+    const SITES: [(&str, &str); 16] = [
+        ("twitter.com", "twitter"),
+        ("x.com", "twitter"),
+        ("facebook.com", "facebook"),
+        ("fb.com", "facebook"),
+        ("instagram.com", "instagram"),
+        ("tiktok.com", "tiktok"),
+        ("youtube.com", "youtube"),
+        ("youtu.be", "youtube"),
+        ("t.me", "telegram"),
+        ("reddit.com", "reddit"),
+        ("bsky.app", "bluesky"),
+        ("threads.net", "threads"),
+        ("threads.com", "threads"),
+        ("vk.com", "vk"),
+        ("linkedin.com", "linkedin"),
+        ("gab.com", "gab"),
+    ];
+    SITES.iter().find(|(site, _)| is(site)).map_or(UNKNOWN_PLATFORM, |(_, platform)| platform)
+}

@@ -1,0 +1,146 @@
+//! twint's JSON: one tweet a line.
+//!
+//! Times are written in the zone of the machine that ran twint, by an abbreviation (`2019-11-28 15:14:52 CET`) or an offset. A retweet is the
+//! original with the retweeting account beside it (`user_rt_id`, `retweet_id`): the post is the retweet, its time is in its number.
+
+use coordination::{Millis, Post};
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use serde_json::Value;
+
+use super::document::{Outcome, Reader, record};
+use super::{Context, Flow, Take};
+use crate::error::DecodeError;
+use crate::post::Entities;
+
+pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
+    record(value, at, take, |from| read(from, context.timezone.as_ref()))
+}
+
+fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
+    let id = from.id(&["id", "id_str"])?;
+    let author = from.id(&["user_id", "user_id_str", "username"])?;
+    let mut post = Post {
+        platform: "twitter".into(),
+        account_name: from.text("username").unwrap_or_default(),
+        text: from.text("tweet").unwrap_or_default(),
+        lang: from.text("language").filter(|lang| lang != "und"),
+        client: from.text("source"),
+        ..Post::default()
+    };
+    match from.text("retweet_id") {
+        Some(retweet) => {
+            post.created_at = snowflake(&retweet).ok_or_else(|| {
+                DecodeError::new(
+                    "retweet_id",
+                    "is no number of a tweet, which tells when it was posted",
+                    retweet.as_bytes(),
+                )
+            })?;
+            post.account_id = from.id(&["user_rt_id", "user_rt"])?;
+            post.account_name = from.text("user_rt").unwrap_or_default();
+            post.repost_of = Some(id);
+            post.repost_of_account = Some(author);
+            post.id = retweet;
+        }
+        None => {
+            post.created_at = moment(from, zone)?;
+            post.account_id = author;
+            // An answer's conversation began with another tweet.
+            post.reply_to = from.text("conversation_id").filter(|begun| *begun != id);
+            post.id = id;
+        }
+    }
+    let entities = Entities {
+        urls: from.texts("urls", &["expanded_url", "url"]),
+        hashtags: from.texts("hashtags", &["text"]),
+        mentions: from.texts("mentions", &["screen_name", "username"]),
+    };
+    from.post(post, entities, false).map(Some)
+}
+
+/// The time in a tweet's number, since the end of 2010.
+fn snowflake(id: &str) -> Option<Millis> {
+    let number: u64 = id.parse().ok()?;
+    (number >> 22 > 0).then(|| (number >> 22) as Millis + 1_288_834_974_657)
+}
+
+fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeError> {
+    let text = from.get("created_at").and_then(Value::as_str);
+    if let Some((naive, written)) = text.and_then(naive) {
+        let written = if written.is_empty() { from.text("timezone").unwrap_or_default() } else { written.into() };
+        return zoned(from, naive, &written, zone, text.unwrap_or_default());
+    }
+    match (from.text("date"), from.text("time")) {
+        (Some(date), Some(time)) if !from.has("created_at") => {
+            let both = format!("{date} {time}");
+            let (naive, _) = naive(&both)
+                .ok_or_else(|| DecodeError::new("date", "is no date, or `time` no time of day", both.as_bytes()))?;
+            zoned(from, naive, &from.text("timezone").unwrap_or_default(), zone, &both)
+        }
+        // Older versions write milliseconds.
+        _ => from.time(&["created_at"]),
+    }
+}
+
+/// A time of day on a date, and the zone written after it.
+fn naive(text: &str) -> Option<(DateTime, &str)> {
+    let text = text.trim();
+    let (time, zone) = (text.get(..19)?, text.get(19..)?.trim());
+    Some((time.parse().ok()?, zone))
+}
+
+fn zoned(
+    from: &Reader<'_>,
+    naive: DateTime,
+    written: &str,
+    told: Option<&TimeZone>,
+    text: &str,
+) -> Result<Millis, DecodeError> {
+    let zone = match (offset(written), told) {
+        (Some(seconds), _) => Offset::from_seconds(seconds).map(TimeZone::fixed).ok(),
+        (None, Some(told)) => Some(told.clone()),
+        (None, None) if written.is_empty() => {
+            from.assume_utc();
+            Some(TimeZone::UTC)
+        }
+        (None, None) => None,
+    };
+    let zone = zone.ok_or_else(|| {
+        let written = crate::excerpt(written.as_bytes());
+        let reason = format!("{written:?} is no zone that is known here, or more than one: name the zone (on the command line with --timezone)");
+        DecodeError::new("created_at", reason, text.as_bytes())
+    })?;
+    let zoned = naive.to_zoned(zone).map_err(|_| DecodeError::new("created_at", "is not a time", text.as_bytes()))?;
+    Ok(zoned.timestamp().as_millisecond())
+}
+
+/// Seconds east of UTC: an offset, or one of the abbreviations that mean one thing. Those of the United States are RFC 2822's.
+fn offset(zone: &str) -> Option<i32> {
+    let hours = match zone {
+        "UTC" | "GMT" | "Z" | "WET" => 0,
+        "EDT" => -4,
+        "EST" | "CDT" => -5,
+        "CST" | "MDT" => -6,
+        "MST" | "PDT" => -7,
+        "PST" => -8,
+        "CET" | "WEST" => 1,
+        "CEST" | "EET" => 2,
+        "EEST" | "MSK" => 3,
+        "JST" | "KST" => 9,
+        other => {
+            let (sign, digits) = match other.split_at_checked(1)? {
+                ("+", digits) => (1, digits),
+                ("-", digits) => (-1, digits),
+                _ => return None,
+            };
+            let digits = digits.replace(':', "");
+            if digits.len() != 4 {
+                return None;
+            }
+            let number: i32 = digits.parse().ok()?;
+            return Some(sign * (number / 100 * 3_600 + number % 100 * 60));
+        }
+    };
+    Some(hours * 3_600)
+}

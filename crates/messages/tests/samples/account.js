@@ -1,0 +1,1 @@
+window.YTD.account.part0 = [ { "account" : { "email" : "ann@post.example", "createdVia" : "web", "username" : "ann", "accountId" : "77", "createdAt" : "2012-03-04T05:06:07.000Z", "accountDisplayName" : "Ann" } } ]
