@@ -20,13 +20,13 @@ try:
     # Without a script, as with one.
     b.show(WIDE, scripts=False)
     b.get(page)
-    rows = {row.find_element("css selector", "th").text: row for row in b.all("table.columns tbody tr")}
+    rows = {row.find_element("css selector", "th").text: row for row in b.all("table.mapping tbody tr")}
     wording = rows.get("wording")
     if b.expect(wording, f"the page lacks the column wording: {sorted(rows)}"):
         b.expect("not read" in wording.text, f"wording is not said to be unread: {wording.text}")
         Select(wording.find_element("css selector", "select")).select_by_value("text")
         b.press(b.one("button[formaction='/mapping']"))
-        rows = {row.find_element("css selector", "th").text: row for row in b.all("table.columns tbody tr")}
+        rows = {row.find_element("css selector", "th").text: row for row in b.all("table.mapping tbody tr")}
         chosen = Select(rows["wording"].find_element("css selector", "select")).first_selected_option.text
         b.expect(chosen == "text", f"the choice is not kept: {chosen}")
         b.expect('"text":"' in b.driver.page_source.replace("&quot;", '"').replace("&#34;", '"'), "no post has a text now")

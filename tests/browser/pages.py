@@ -79,8 +79,7 @@ try:
     groups = b.all("svg.network a")
     b.expect(groups, "no cluster is linked from the network")
     if groups:
-        target = groups[0].get_attribute("href").split("#")[-1] if groups[0].get_attribute("href") else ""
-        target = target or b.driver.execute_script("return arguments[0].getAttribute('href').slice(1)", groups[0])
+        target = (groups[0].get_dom_attribute("href") or "").removeprefix("#")
         b.expect(b.all(f"article#{target}"), f"the network leads to {target!r}, which is not there")
     closed = len(b.all("details:not([open])"))
     b.expect(closed > 0, "nothing of the report is closed, so that printing opens nothing")
