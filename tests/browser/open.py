@@ -38,6 +38,9 @@ try:
         names = [link.text for link in b.all("#results a")]
         b.expect({"report.html", "clusters.jsonl", "accounts.csv"} <= set(names), f"the results lack files: {names}")
         b.look("open-done")
+        # axe is a script.
+        b.show(WIDE)
+        b.get(page)
         b.accessible("open-done")
     other = [url for url in b.requests() if not url.startswith((page, "data:", "about:", "chrome"))]
     b.expect(not other, f"the page asks elsewhere: {other}")
