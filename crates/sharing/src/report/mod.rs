@@ -543,7 +543,7 @@ mod tests {
         assert_eq!(html.matches("<article").count(), SECTIONS);
         assert_eq!(html.matches("class=\"graph\"").count(), DRAWN);
         assert!(html.contains("The first 200 of 230 clusters"));
-        assert!(html.len() < 14_000_000, "{}", html.len());
+        assert!(html.len() < 12_000_000, "{}", html.len());
     }
 
     #[test]

@@ -144,7 +144,7 @@ mod tests {
         c.windows.pop();
         assert!(!only_own_words(&c));
         // The bar: a tenth, a twentieth and a twentieth of 200.
-        for part in ["o-own\" x=\"0.0\"", "width=\"20.0\"", "o-rare\" x=\"20.0\"", "o-common\" x=\"30.0\""] {
+        for part in ["o-own\" x=\"0\"", "width=\"20\"", "o-rare\" x=\"20\"", "o-common\" x=\"30\""] {
             assert!(rows[0].bar.contains(part), "{part}: {}", rows[0].bar);
         }
     }

@@ -9,6 +9,16 @@ pub(crate) struct Svg {
     height: f64,
 }
 
+/// A coordinate to the tenth, without a `.0` that says nothing: a report holds a hundred thousand of them.
+struct Tenths(f64);
+
+impl std::fmt::Display for Tenths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tenths = (self.0 * 10.0).round() / 10.0;
+        if tenths.fract() == 0.0 { write!(f, "{tenths:.0}") } else { write!(f, "{tenths:.1}") }
+    }
+}
+
 impl Svg {
     pub fn new(width: f64, height: f64) -> Self {
         Self { body: String::new(), width, height }
@@ -16,16 +26,19 @@ impl Svg {
 
     pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         self.push(format_args!(
-            r#"<line class="{class}" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}"/>"#,
-            from.0, from.1, to.0, to.1
+            r#"<line class="{class}" x1="{}" y1="{}" x2="{}" y2="{}"/>"#,
+            Tenths(from.0),
+            Tenths(from.1),
+            Tenths(to.0),
+            Tenths(to.1)
         ));
     }
 
     /// A line of its own width and opacity, for ties. `class` and further attributes stand in `mark`.
     pub fn tie(&mut self, mark: &str, from: (f64, f64), to: (f64, f64), width: f64, opacity: f64, title: &str) {
         self.push(format_args!(
-            r#"<line class="tie{mark} x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
-            from.0, from.1, to.0, to.1
+            r#"<line class="tie{mark} x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
+            Tenths(from.0), Tenths(from.1), Tenths(to.0), Tenths(to.1)
         ));
         self.title(title);
         self.body.push_str("</line>");
@@ -33,22 +46,30 @@ impl Svg {
 
     pub fn rect(&mut self, class: &str, at: (f64, f64), size: (f64, f64), title: &str) {
         self.push(format_args!(
-            r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="1""#,
-            at.0, at.1, size.0, size.1
+            r#"<rect class="{class}" x="{}" y="{}" width="{}" height="{}" rx="1""#,
+            Tenths(at.0),
+            Tenths(at.1),
+            Tenths(size.0),
+            Tenths(size.1)
         ));
         self.close("rect", title);
     }
 
     /// `data` are attributes for the page's script, ready to write.
     pub fn circle(&mut self, class: &str, data: &str, at: (f64, f64), radius: f64, title: &str) {
-        self.push(format_args!(r#"<circle class="{class}"{data} cx="{:.1}" cy="{:.1}" r="{radius:.1}""#, at.0, at.1));
+        self.push(format_args!(
+            r#"<circle class="{class}"{data} cx="{}" cy="{}" r="{}""#,
+            Tenths(at.0),
+            Tenths(at.1),
+            Tenths(radius)
+        ));
         self.close("circle", title);
     }
 
     pub fn path(&mut self, class: &str, data: &str, points: &[(f64, f64)]) {
         let mut d = String::new();
         for (index, (x, y)) in points.iter().enumerate() {
-            let _ = write!(d, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
+            let _ = write!(d, "{}{} {}", if index == 0 { 'M' } else { 'L' }, Tenths(*x), Tenths(*y));
         }
         self.push(format_args!(r#"<path class="{class}"{data} d="{d}"/>"#));
     }
@@ -58,7 +79,7 @@ impl Svg {
     }
 
     pub fn text_with(&mut self, class: &str, data: &str, at: (f64, f64), text: &str) {
-        self.push(format_args!(r#"<text class="{class}"{data} x="{:.1}" y="{:.1}">"#, at.0, at.1));
+        self.push(format_args!(r#"<text class="{class}"{data} x="{}" y="{}">"#, Tenths(at.0), Tenths(at.1)));
         escape_into(&mut self.body, text);
         self.body.push_str("</text>");
     }
@@ -149,7 +170,6 @@ pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
     let mut svg = Svg::new(200.0, 10.0);
     let (zero, room) = if diverging { (100.0, 100.0) } else { (0.0, 200.0) };
     let length = (share.abs() * room).max(if value == 0.0 { 0.0 } else { 1.0 });
-    svg.rect("track", (0.0, 0.0), (200.0, 10.0), "");
     if share < 0.0 {
         svg.rect("against", ((zero - length).max(0.0), 0.0), (length, 10.0), "");
     } else {
@@ -164,7 +184,6 @@ pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
 /// Parts of a whole, one after another; what is left of it stays empty. Each part has a class and a share of 0 to 1.
 pub(crate) fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
     let mut svg = Svg::new(200.0, 10.0);
-    svg.rect("track", (0.0, 0.0), (200.0, 10.0), "");
     let mut from: f64 = 0.0;
     for (class, share) in parts.into_iter().filter(|(_, share)| *share > 0.0) {
         // Something is never drawn as nothing.
