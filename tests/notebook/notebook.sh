@@ -1,7 +1,7 @@
 #!/bin/sh
 # Opens a dataset in pandas, polars and pyarrow as a notebook does, runs the guide's snippets, and has Lockstep read back what they wrote;
-# then reads what `lockstep detect` writes, with the vignette's own pandas recipe, and its networks with networkx and igraph.
-# Needs Python 3 and PyPI the first time; keeps them under target/.
+# then reads what `lockstep detect` writes, with the vignette's own pandas and R recipes, and its networks with networkx and igraph.
+# Needs Python 3, PyPI the first time (kept under target/), and R with jsonlite and igraph.
 set -eu
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}
@@ -16,5 +16,8 @@ fi
 cargo build --quiet --package lockstep
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$env/bin/python" tests/notebook/notebook.py "$target/debug/lockstep" models/README.md "$work"
-"$env/bin/python" tests/notebook/outputs.py "$target/debug/lockstep" crates/lockstep/VIGNETTE.md "$work"
+# A folder each: `detect` would take the models that the guide trains for its own.
+mkdir "$work/guide" "$work/vignette"
+"$env/bin/python" tests/notebook/notebook.py "$target/debug/lockstep" models/README.md "$work/guide"
+"$env/bin/python" tests/notebook/outputs.py "$target/debug/lockstep" crates/lockstep/VIGNETTE.md "$work/vignette"
+Rscript tests/notebook/outputs.R crates/lockstep/VIGNETTE.md "$work/vignette"
