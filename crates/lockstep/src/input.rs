@@ -37,6 +37,9 @@ pub struct InputOptions {
     /// What a column is: text=Message takes the text from it, ignore=Notes leaves it alone; may be given many times
     #[arg(long, value_name = "FIELD=NAME", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub column: Vec<String>,
+    /// Make ids of account, time and text, for posts without any
+    #[arg(long, help_heading = "Tables (CSV, Excel, Parquet)")]
+    pub make_ids: bool,
     /// Show what would be done with the first rows (columns, what each is taken for, the posts made from them), and end
     #[arg(long, help_heading = "Tables (CSV, Excel, Parquet)")]
     pub show_mapping: bool,
@@ -60,7 +63,7 @@ pub struct InputOptions {
 impl InputOptions {
     /// As the library takes them; what is no such option is an error of usage. Notices go to standard error, above the bar.
     pub fn options(&self, bar: &ProgressBar) -> Result<Options> {
-        let mut mapping = Mapping::default();
+        let mut mapping = Mapping { make_ids: self.make_ids, ..Mapping::default() };
         let usage = |flag: &str, reason: String| Usage(format!("{flag} {reason}"));
         if let Some(file) = &self.map {
             // A file that is wrong is no misuse of the command line.

@@ -220,6 +220,17 @@ impl Reading<'_> {
             );
             self.notice(false, text);
         }
+        if counts.reposts_by_text > 0 {
+            let text = format!(
+                "{} said to be reposts, but no column has the id of what they repeat: those of one text are taken as reposts of one post",
+                are(counts.reposts_by_text, "post")
+            );
+            self.notice(true, text);
+        }
+        if columns.makes_ids() {
+            let text = "no column has the posts' ids: they are made of account, time and text, so posts that are alike in all three count once";
+            self.notice(true, text.to_owned());
+        }
         let cells = columns.taken().zip(&counts.columns);
         let columns: Vec<ColumnCount> = cells
             .map(|((column, taken), cells)| ColumnCount { column: column.to_owned(), taken, cells: *cells })

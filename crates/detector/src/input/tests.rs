@@ -258,7 +258,7 @@ fn what_cannot_be_read_at_all_is_said_clearly() {
     check(
         folder.file("prose.txt", b"Once upon a time\n"),
         Lockstep,
-        "FILE: column `id`: is required, but the header has no such column, near \"Once upon a time\"; its cells are parted by \",\"; a table \
+        "FILE: column `id`: is required, but the header has no such column; if the posts have no ids, --make-ids makes them of account, time and text, near \"Once upon a time\"; its cells are parted by \",\"; a table \
          of posts has the columns id, platform, account_id and created_at, or those of a tool that is known: say which column it is with \
          --column id=NAME, or see --show-mapping",
     );

@@ -430,5 +430,6 @@ fn owned(post: Post<'_>) -> Post<'static> {
         account_posts: post.account_posts,
         default_profile: post.default_profile,
         deleted_at: post.deleted_at,
+        position: post.position,
     }
 }

@@ -30,13 +30,7 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
     };
     match from.text("retweet_id") {
         Some(retweet) => {
-            post.created_at = snowflake(&retweet).ok_or_else(|| {
-                DecodeError::new(
-                    "retweet_id",
-                    "is no number of a tweet, which tells when it was posted",
-                    retweet.as_bytes(),
-                )
-            })?;
+            post.created_at = snowflake(&retweet)?;
             post.account_id = from.id(&["user_rt_id", "user_rt"])?;
             post.account_name = from.text("user_rt").unwrap_or_default();
             post.repost_of = Some(id);
@@ -59,10 +53,12 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
     from.post(post, entities, false).map(Some)
 }
 
-/// The time in a tweet's number, since the end of 2010.
-fn snowflake(id: &str) -> Option<Millis> {
-    let number: u64 = id.parse().ok()?;
-    (number >> 22 > 0).then(|| (number >> 22) as Millis + 1_288_834_974_657)
+/// The time in a retweet's number: they have it since the end of 2010.
+pub(super) fn snowflake(id: &str) -> Result<Millis, DecodeError> {
+    let number = id.parse::<u64>().ok().map(|number| number >> 22).filter(|number| *number > 0);
+    number.map(|number| number as Millis + 1_288_834_974_657).ok_or_else(|| {
+        DecodeError::new("retweet_id", "is no number of a tweet, which tells when it was posted", id.as_bytes())
+    })
 }
 
 fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeError> {

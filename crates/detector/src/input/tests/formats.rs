@@ -11,8 +11,9 @@ fn samples() -> PathBuf {
 }
 
 /// Samples of all layouts: (file, layout).
-const SAMPLES: [(&str, &str); 20] = [
+const SAMPLES: [(&str, &str); 21] = [
     ("4cat.csv", "4CAT"),
+    ("538-first-edition.csv", "538"),
     ("538.csv", "538"),
     ("apify.csv", "Apify"),
     ("brandwatch.csv", "Brandwatch"),

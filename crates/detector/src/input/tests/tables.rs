@@ -80,12 +80,51 @@ fn columns_whose_loss_would_change_the_findings_are_refused() {
 }
 
 #[test]
+fn the_words_of_a_repost_are_not_its_own_where_only_a_flag_says_so() {
+    let folder = Folder::new();
+    let csv = format!(
+        "{HEADER},is_retweet\n1,x,7,1400000000,Rain today,true\n2,x,8,1400000001,Rain  today ,True\n3,x,9,1400000002,Rain today,false\n\
+         4,x,9,1400000003,RT @ann: Rain today,true\n5,x,9,1400000004,,true\n6,x,9,1400000005,Snow today,1\n"
+    );
+    let outcome = read(&[folder.file("a.csv", csv.as_bytes())]);
+    let posts: Vec<_> = outcome.posts.iter().map(|raw| post::decode(raw).unwrap().repost_of).collect();
+    assert!(posts[0].is_some() && posts[5].is_some() && posts[0] != posts[5], "{posts:?}");
+    assert_eq!((&posts[2], &posts[3], &posts[4]), (&None, &None, &None));
+    let warnings = told(&outcome, true);
+    assert!(warnings.len() == 1 && warnings[0].starts_with("3 posts are said to be reposts"), "{warnings:?}");
+    // The id of the original goes before.
+    let csv = format!("{HEADER},is_retweet,retweet_id\n1,x,7,1400000000,Rain today,true,55\n");
+    let outcome = read(&[folder.file("b.csv", csv.as_bytes())]);
+    assert_eq!(post::decode(&outcome.posts[0]).unwrap().repost_of.as_deref(), Some("55"));
+    assert_eq!(told(&outcome, true), [""; 0]);
+}
+
+#[test]
+fn ids_are_made_only_where_that_is_asked_for() {
+    let table = "user_id,created_at,text\n7,1400000000,hi\n7,1400000000,hi\n7,1400000001,hi\n8,1400000000,hi\n";
+    let options = |make_ids| {
+        let mapping = Mapping { make_ids, platform: Some("x".to_owned()), ..Mapping::default() };
+        Options { mapping, ..Options::default() }
+    };
+    refused(table.as_bytes(), options(false), &["`id`: is required", "--make-ids"]);
+    let folder = Folder::new();
+    let outcome = try_read(&[folder.file("a.csv", table.as_bytes())], options(true)).unwrap();
+    assert_eq!((outcome.counts.posts, outcome.counts.duplicates), (3, 1));
+    assert!(told(&outcome, true)[0].contains("made of account, time and text"), "{:?}", told(&outcome, true));
+    // A column with ids goes before.
+    let table = format!("{HEADER}\n1,x,7,1400000000,hi\n2,x,7,1400000000,hi\n");
+    let outcome = try_read(&[folder.file("b.csv", table.as_bytes())], options(true)).unwrap();
+    assert_eq!((outcome.counts.posts, told(&outcome, true).len()), (2, 0));
+}
+
+#[test]
 fn columns_that_may_matter_are_warned_of() {
     let folder = Folder::new();
     for (header, column) in [
         ("id,platform,account_id,created_at,title_of_post", "title_of_post"),
         ("id,platform,account_id,created_at,permalink_url", "permalink_url"),
-        ("id,platform,account_id,created_at,is_retweet", "is_retweet"),
+        ("id,platform,account_id,created_at,retweet", "retweet"),
+        ("id,platform,account_id,created_at,is_a_boost", "is_a_boost"),
         ("id,platform,account_id,date,post_hour", "post_hour"),
         ("id,platform,account_id,created_at,retweeted_author_name", "retweeted_author_name"),
     ] {
@@ -390,6 +429,27 @@ fn sheet_row(number: usize, cells: &[&str]) -> String {
         })
         .collect();
     format!(r#"<row r="{number}">{cells}</row>"#)
+}
+
+#[test]
+fn workbooks_of_other_programs() {
+    // posts.xls was written by xlwt 1.3, posts.ods by odfpy 1.4.
+    for name in ["posts.xls", "posts.ods"] {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workbooks").join(name);
+        let outcome = read(&[file]);
+        let posts: Vec<_> = outcome.posts.iter().map(|raw| post::decode(raw).unwrap()).collect();
+        let told: Vec<String> = posts
+            .iter()
+            .map(|post| format!("{} {} {} {}", post.id, post.account_id, post.created_at / 1_000, post.text))
+            .collect();
+        let wanted = [
+            "914580356430536707 700 1506887880 A bridge is closed",
+            "914580356430536708 701 1506888030 Snow, then \"rain\"",
+            "914580356430536709 702 1506902400 Ferries run",
+        ];
+        assert_eq!(told, wanted, "{name}");
+        assert_eq!((outcome.counts.tables[0].rows, outcome.counts.bad), (3, 0), "{name}");
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Field {
     Media,
     RepostOf,
     RepostOfAccount,
+    /// Whether it is a repost, where the original's id is not told.
+    IsRepost,
     ReplyTo,
     ReplyToAccount,
     Client,
@@ -39,7 +41,7 @@ pub enum Field {
 
 impl Field {
     /// All fields.
-    pub const ALL: [Field; 25] = [
+    pub const ALL: [Field; 26] = [
         Field::Id,
         Field::Platform,
         Field::AccountId,
@@ -54,6 +56,7 @@ impl Field {
         Field::Media,
         Field::RepostOf,
         Field::RepostOfAccount,
+        Field::IsRepost,
         Field::ReplyTo,
         Field::ReplyToAccount,
         Field::Client,
@@ -84,6 +87,7 @@ impl Field {
             Field::Media => "media",
             Field::RepostOf => "repost_of",
             Field::RepostOfAccount => "repost_of_account",
+            Field::IsRepost => "is_repost",
             Field::ReplyTo => "reply_to",
             Field::ReplyToAccount => "reply_to_account",
             Field::Client => "client",
@@ -202,6 +206,7 @@ impl Field {
                 "retweeted_author_id",
                 "repost_of_user_id",
             ],
+            Field::IsRepost => &["is_retweet", "is_retweeted", "is_reblog"],
             Field::ReplyTo => &[
                 "reply_id",
                 "reply_to_id",

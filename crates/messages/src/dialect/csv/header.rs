@@ -72,6 +72,9 @@ const TOOLKIT_FIELDS: [(Field, &str); 8] = [
     (Field::CreatedAt, "timestamp"),
     (Field::Urls, "urls"),
 ];
+/// Names of a column that may say which posts are reposts.
+const REPOST_FLAGS: [&str; 9] =
+    ["retweet", "repost", "reblog", "reshare", "boost", "forwarded", "reposted", "reblogged", "rt"];
 /// Names of a column that holds a date without a time of day.
 const DATES: [&str; 6] = ["date", "day", "publish_date", "post_date", "tweet_date", "created_date"];
 
@@ -150,16 +153,25 @@ impl Columns {
             taken,
             places,
             platform,
+            make_ids: mapping.make_ids,
         };
         for required in [Field::Id, Field::Platform, Field::AccountId, Field::CreatedAt] {
-            let given = required == Field::Platform
-                && (columns.platform.is_some() || !columns.places[Field::PlatformOfLink as usize].is_empty());
+            let given = match required {
+                Field::Id => columns.makes_ids(),
+                Field::Platform => {
+                    columns.platform.is_some() || !columns.places[Field::PlatformOfLink as usize].is_empty()
+                }
+                _ => false,
+            };
             if columns.places[required as usize].is_empty() && !given {
-                return Err(DecodeError::new(
-                    required.name(),
-                    "is required, but the header has no such column",
-                    columns.header.join(", ").as_bytes(),
-                ));
+                let reason = match required {
+                    Field::Id => {
+                        "is required, but the header has no such column; if the posts have no ids, --make-ids makes them of account, time and \
+                         text"
+                    }
+                    _ => "is required, but the header has no such column",
+                };
+                return Err(DecodeError::new(required.name(), reason, columns.header.join(", ").as_bytes()));
             }
         }
         Ok(columns)
@@ -217,11 +229,16 @@ impl Columns {
                     quoted(column),
                     way_out(Field::Object),
                 ));
-            } else if repost && any(&["is"]) && !reads(Field::RepostOf) {
+            } else if (REPOST_FLAGS.contains(&&*self.names[place]) || (repost && any(&["is"])))
+                && !reads(Field::RepostOf)
+                && !reads(Field::IsRepost)
+            {
                 concerns.warnings.push(format!(
-                    "column {} says which posts are reposts, but no column has the id of the original: reposts are known by \"RT @name:\" \
-                     only; if one has it, say --column repost_of=NAME",
-                    quoted(column)
+                    "column {} may say which posts are reposts, and is not read: their words would count as their own; {}, or --column \
+                     repost_of={} if it has the id of the original",
+                    quoted(column),
+                    way_out(Field::IsRepost),
+                    quoted(column),
                 ));
             } else if !reads(Field::Text)
                 && !number

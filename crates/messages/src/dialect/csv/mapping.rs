@@ -55,6 +55,8 @@ pub struct Mapping {
     pub time_zone: Option<TimeZone>,
     /// Which cells are missing values.
     pub missing: Missing,
+    /// Whether posts of a table without ids get one made of their account, time and text.
+    pub make_ids: bool,
     /// Whether times are taken that cannot be meant, such as 0: where differences of times count and nothing else.
     pub any_time: bool,
 }

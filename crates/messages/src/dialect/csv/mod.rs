@@ -14,13 +14,17 @@
 //! Any of them may have more columns, in any order. A [`Mapping`] goes before all that. The two peers' layouts have no platform: it is
 //! [`UNKNOWN_PLATFORM`] unless the caller names one.
 //!
+//! A post that is said to be a repost, but not of what, is taken as one of all reposts with its text: its words are not its own.
+//!
 //! An optional field that cannot be read never costs the post: it is unknown, and [`CellCounts`] counts it. An id that was rounded ends the
 //! table ([`RowError::Table`]): rounded ids have merged posts and people before they came here.
 
 use std::borrow::Cow;
 
 use coordination::{Millis, Post};
+use xxhash_rust::xxh3::Xxh3;
 
+use super::twint;
 use crate::error::DecodeError;
 use crate::post::{Entities, MAX_VALUE_BYTES, finish, too_long};
 use crate::times::TableTimes;
@@ -83,6 +87,7 @@ pub struct Columns {
     platform: Option<String>,
     times: TableTimes,
     missing: Missing,
+    make_ids: bool,
 }
 
 /// What became of a column's cells.
@@ -105,12 +110,14 @@ pub struct CellCounts {
     pub columns: Vec<CellCount>,
     /// Posts whose time names no zone.
     pub times_without_zone: u64,
+    /// Posts that are said to be reposts and do not say of what.
+    pub reposts_by_text: u64,
 }
 
 impl CellCounts {
     /// Nothing counted, for as many columns.
     pub fn new(columns: usize) -> CellCounts {
-        CellCounts { columns: vec![CellCount::default(); columns], times_without_zone: 0 }
+        CellCounts { columns: vec![CellCount::default(); columns], ..CellCounts::default() }
     }
 }
 
@@ -158,6 +165,11 @@ impl Columns {
     /// How many columns there are.
     pub fn len(&self) -> usize {
         self.header.len()
+    }
+
+    /// Whether posts get an id made of their account, time and text: no column has one, and the user says so or the tool leaves ids out.
+    pub fn makes_ids(&self) -> bool {
+        self.places[Field::Id as usize].is_empty() && (self.make_ids || matches!(self.layout, Layout::Tool(_)))
     }
 
     /// Whether there are no columns.
@@ -224,7 +236,7 @@ impl Columns {
             return Err(too_long(cells.join(",").as_bytes()).into());
         }
         let mut row = Row { columns: self, cells, counts };
-        let id = row.required_id(Field::Id)?;
+        let id = if self.makes_ids() { Cow::Borrowed("") } else { row.required_id(Field::Id)? };
         let platform = match row.text(Field::Platform) {
             Some(platform) => platform,
             None => match &self.platform {
@@ -278,9 +290,42 @@ impl Columns {
                 }
             }
         }
+        if row.truth(Field::IsRepost) == Some(true)
+            && post.repost_of.is_none()
+            && !post.text.trim().is_empty()
+            && !post.text.starts_with("RT @")
+        {
+            // The words are the original's. Which one it is nobody says, but reposts of one post have one text.
+            post.repost_of = Some(format!("text {:016x}", named_by(&[&post.text])).into());
+            row.counts.reposts_by_text += 1;
+        }
+        if self.layout == Layout::Tool("twint")
+            && let Some(retweet) = post.repost_of.take()
+        {
+            // As in twint's JSON: the row is the original's, with who repeated it beside it.
+            post.created_at = twint::snowflake(&retweet)?;
+            post.repost_of = Some(std::mem::replace(&mut post.id, retweet));
+            let by = post.repost_of_account.take().ok_or_else(|| row.missing(Field::RepostOfAccount))?;
+            post.repost_of_account = Some(std::mem::replace(&mut post.account_id, by));
+            post.account_name = self.cell(cells, "user_rt").unwrap_or_default().into();
+        }
+        if self.makes_ids() {
+            let time = post.created_at.to_string();
+            post.id = format!("made-{:016x}", named_by(&[&post.account_id, &time, &post.text])).into();
+        }
         Ok(finish(post, entities, b"")
             .map_err(|error| DecodeError { excerpt: crate::excerpt(cells.join(",").as_bytes()), ..error })?)
     }
+}
+
+/// One number for some texts, the same in every run.
+fn named_by(texts: &[&str]) -> u64 {
+    let mut hash = Xxh3::new();
+    for text in texts {
+        hash.update(text.trim().as_bytes());
+        hash.update(b"\0");
+    }
+    hash.digest()
 }
 
 /// A row that is being read.
