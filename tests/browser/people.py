@@ -124,8 +124,16 @@ def drawings(address):
     """Choosing an account, the zoom and the keys."""
     b.get(address)
     total = len(b.all("#keys details"))
-    # An account that merged groups name has no acts here: one that has most of them is chosen.
     acts = Counter(dot.get_attribute("data-a") for dot in b.all("#timeline .dot[data-a]"))
+    # An account that only a merged group names has no acts here, and its row says so.
+    rows = {name.get_attribute("data-a") for name in b.all("#timeline .name[data-a]")}
+    silent = rows - set(acts)
+    b.expect(len(b.all("#timeline .absent")) == len(silent), f"an empty row says nothing: {silent}")
+    for place in sorted(silent)[:1]:
+        Select(b.one("#choose-account")).select_by_value(place)
+        b.expect(b.all(f"#graph .node.on[data-a='{place}']"), "an account without acts is not marked in the graph")
+        b.expect(not b.all("#timeline .dot.on"), "acts are marked that are not its own")
+        b.get(address)
     place = max(acts, key=acts.get)
     Select(b.one("#choose-account")).select_by_value(place)
     b.expect(b.all(f"#graph .node.on[data-a='{place}']"), "the chosen account is not marked in the graph")

@@ -312,6 +312,8 @@ impl Found {
             let (status, html) = service.get(&format!("/clusters/{id}"));
             assert_eq!(status, 200);
             assert!(html.contains("DEMO: approved by the demo policy, no person looked") && html.contains("</html>"));
+            // What was posted is read from the log.
+            assert!(html.contains("<q><bdi>") && !html.contains("no longer on the log"), "{html}");
         }
         let (status, html) = service.get("/");
         assert_eq!(status, 200);

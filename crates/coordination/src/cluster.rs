@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::post::Millis;
+use crate::post::{Millis, Position};
 
 /// A kind of [trace](crate): what accounts can do in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -376,6 +376,8 @@ pub struct PostRef {
     pub created_at: Millis,
     /// Its id on its platform.
     pub id: String,
+    /// Where it stands in the log that it was read from, if it was.
+    pub position: Option<Position>,
     /// Who posted it.
     pub account: AccountRef,
     /// How it is on its key.

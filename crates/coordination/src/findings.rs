@@ -169,6 +169,14 @@ pub(crate) struct Moment<'e> {
     pub params: &'e Params,
 }
 
+impl Moment<'_> {
+    /// Whether it is the last moment at which a group's accounts can be named: before the stream ends, the group goes, or what it did is
+    /// forgotten, of its very last posts too.
+    fn is_last_for(&self, id: GroupId, group: &Group) -> bool {
+        self.last || self.leaving.binary_search(&id).is_ok() || self.at - group.touched >= self.params.retention / 2
+    }
+}
+
 impl Findings {
     /// Judges the groups with new trials, names the accounts of those that pass, and tells what is new.
     pub(crate) fn tick(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>, clusters: &mut Vec<Cluster>) {
@@ -259,23 +267,26 @@ impl Findings {
                 };
                 let more = |factor: f64| group.trials() as f64 >= factor * passed.named_trials as f64;
                 let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
-                let leaving = moment.leaving.binary_search(id).is_ok();
-                // Before what it did is forgotten, of its very last posts too.
-                let silent = moment.at - group.touched >= params.retention / 2;
-                more(factor) || (quiet && more(MORE_TRIALS_LATER)) || silent || leaving || moment.last
+                more(factor) || (quiet && more(MORE_TRIALS_LATER)) || moment.is_last_for(**id, group)
             })
             .copied()
             .collect();
         for id in due {
-            self.pending.remove(&id);
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
-            if !moment.last && self.is_covered(id, &members) {
+            let told = self.passed.get(&id).is_some_and(|passed| passed.told);
+            let has_its_say = moment.last || (told && moment.is_last_for(id, group));
+            if !has_its_say && self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
                     (passed.named_trials, passed.named_at) = (group.trials(), moment.at);
                 }
+                // One that has told names stays pending, so that before it goes it tells the last ones.
+                if !told {
+                    self.pending.remove(&id);
+                }
                 continue;
             }
+            self.pending.remove(&id);
             group.settle();
             let spans = spans.get_or_insert_with(|| moment.uses.spans());
             let now = name(&group.members, group.born, moment.uses, spans, params).unwrap_or_default();
@@ -646,7 +657,8 @@ fn listed(key: &KeyEvidence, accounts: &Accounts) -> Evidence {
         .iter()
         .map(|post| PostRef {
             created_at: post.at,
-            id: post.post.to_string(),
+            id: post.post.id.to_string(),
+            position: post.post.position,
             account: accounts.name(post.account),
             manner: post.manner,
             gains: post.gains,

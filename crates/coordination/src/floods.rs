@@ -10,7 +10,7 @@ use crate::{
     findings::{Moment, member, proposed},
     hash::{Map, hash_strs},
     params::Params,
-    post::Millis,
+    post::{Millis, PostName},
     uses::{KeyId, KeyName, Trial, Uses},
 };
 
@@ -24,7 +24,7 @@ const MORE: f64 = 1.25;
 struct Flood {
     name: Arc<KeyName>,
     /// First post of each account.
-    accounts: Map<AccountId, (Millis, Arc<str>)>,
+    accounts: Map<AccountId, (Millis, PostName)>,
     /// Accounts beyond those remembered.
     more: u64,
     last: Millis,
@@ -108,7 +108,8 @@ impl Flood {
             .filter(|(account, _)| accounts.get(**account).is_some())
             .map(|(account, (at, post))| PostRef {
                 created_at: *at,
-                id: post.to_string(),
+                id: post.id.to_string(),
+                position: post.position,
                 account: accounts.name(*account),
                 manner: Manner::Plain,
                 gains: [None; 3],

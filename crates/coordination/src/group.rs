@@ -20,7 +20,7 @@ use crate::{
     cluster::{Gain, Manner, TraceKind, TrialOutcome, Unlisted, WINDOWS},
     hash::{Map, Set},
     params::{DAY, HOUR, Params},
-    post::Millis,
+    post::{Millis, PostName},
     ticks::{Tick, Ticks},
     uses::{KeyId, KeyName, RECENT, SourceId, Trial, Use, Uses},
 };
@@ -82,7 +82,7 @@ struct MemberUse {
     at: Millis,
     account: AccountId,
     /// Not known for uses before the group's birth.
-    post: Option<Arc<str>>,
+    post: Option<PostName>,
     manner: Manner,
 }
 
@@ -91,7 +91,7 @@ struct MemberUse {
 pub(crate) struct EvidencePost {
     pub at: Millis,
     pub account: AccountId,
-    pub post: Arc<str>,
+    pub post: PostName,
     pub manner: Manner,
     pub gains: [Option<Gain>; 3],
 }

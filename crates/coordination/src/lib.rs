@@ -86,7 +86,7 @@ pub use cluster::{
 pub use engine::{Engine, Executor, Job, Judge};
 pub use objects::Object;
 pub use params::{Limits, Params, ParamsError};
-pub use post::{Millis, Post};
+pub use post::{Millis, Position, Post};
 pub use snapshot::SnapshotError;
 pub use stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats};
 pub use tracer::{ReadPost, Reader};

@@ -106,7 +106,7 @@ impl Objects {
                 first: turn.at,
                 last: turn.at,
                 account: turn.account,
-                post: turn.post.clone(),
+                post: turn.post.id.clone(),
             });
             known.users.add(turn.account);
             known.posts += 1;

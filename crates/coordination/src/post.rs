@@ -1,6 +1,8 @@
 //! One message by one account on one platform at an event time.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU64, sync::Arc};
+
+use serde::{Deserialize, Serialize};
 
 /// Event time: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;
@@ -63,4 +65,64 @@ pub struct Post<'a> {
     pub default_profile: Option<bool>,
     /// When the post was deleted.
     pub deleted_at: Option<Millis>,
+    /// Where it stands in the log that it was read from, if it was.
+    pub position: Option<Position>,
+}
+
+/// Where a post stands in a partitioned log. The engine makes nothing of it, and hands it back with the evidence.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position(NonZeroU64);
+
+impl Position {
+    const OFFSET_BITS: u32 = 48;
+
+    /// `None` where the partition has more than 15 bits or the offset more than 48: then the post is not found again.
+    pub fn new(partition: i32, offset: i64) -> Option<Position> {
+        let (partition, offset) = (u64::try_from(partition).ok()?, u64::try_from(offset).ok()?);
+        if partition >> 15 != 0 || offset >> Self::OFFSET_BITS != 0 {
+            return None;
+        }
+        // One more, so that none of them is zero.
+        NonZeroU64::new(((partition << Self::OFFSET_BITS) | offset) + 1).map(Position)
+    }
+
+    /// The number of its partition.
+    pub fn partition(self) -> i32 {
+        ((self.0.get() - 1) >> Self::OFFSET_BITS) as i32
+    }
+
+    /// Its place in the partition.
+    pub fn offset(self) -> i64 {
+        ((self.0.get() - 1) & ((1 << Self::OFFSET_BITS) - 1)) as i64
+    }
+}
+
+impl std::fmt::Debug for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Position({}, {})", self.partition(), self.offset())
+    }
+}
+
+/// What a post that was read is called, and where it is found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PostName {
+    pub id: Arc<str>,
+    pub position: Option<Position>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_what_it_was_made_of() {
+        let last = (1 << 48) - 1;
+        for (partition, offset) in [(0, 0), (0, last), (7, 123_456_789), (i32::from(i16::MAX), last)] {
+            let position = Position::new(partition, offset).unwrap();
+            assert_eq!((position.partition(), position.offset()), (partition, offset));
+        }
+        for (partition, offset) in [(-1, 0), (0, -1), (1 << 15, 0), (0, 1 << 48)] {
+            assert_eq!(Position::new(partition, offset), None);
+        }
+    }
 }

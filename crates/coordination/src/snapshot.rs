@@ -10,7 +10,7 @@ use crate::params::Params;
 
 const MAGIC: &[u8; 8] = b"lockstep";
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const HEADER: usize = MAGIC.len() + 4 + 8 + 8;
 
 /// Why a snapshot cannot be used. Whoever has the posts can always start anew from them.

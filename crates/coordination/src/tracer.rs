@@ -1,6 +1,6 @@
 //! Posts in, turns out: each post once, in event-time order, with the keys that it used.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::{
     hash::{Map, hash_strs},
     order::Reorder,
     params::Params,
-    post::{Millis, Post, within_reach},
+    post::{Millis, Post, PostName, within_reach},
     stats::Outcome,
     trace::{Classes, Readers, Trace, Words},
 };
@@ -34,7 +34,7 @@ impl Reader {
         let (traces, words) = self.0.read(post);
         ReadPost {
             at: within_reach(post.created_at),
-            id: post.id.as_ref().into(),
+            name: PostName { id: post.id.as_ref().into(), position: post.position },
             profile: Profile::of(post),
             original: post.repost_of.as_deref().map(|id| post_id(&post.platform, id)),
             traces,
@@ -47,7 +47,7 @@ impl Reader {
 #[derive(Serialize, Deserialize)]
 pub struct ReadPost {
     at: Millis,
-    id: Arc<str>,
+    name: PostName,
     profile: Profile,
     /// The post that it repeats.
     original: Option<u64>,
@@ -59,7 +59,7 @@ pub struct ReadPost {
 impl ReadPost {
     /// The platform parts posts of equal time and id.
     fn order(&self) -> (&str, &str) {
-        (&self.id, self.profile.platform())
+        (&self.name.id, self.profile.platform())
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) struct Tracer {
 pub(crate) struct Turn {
     pub at: Millis,
     pub account: AccountId,
-    pub post: Arc<str>,
+    pub post: PostName,
     /// Time since the original, where it is a repost of something new.
     pub lag: Option<Millis>,
     /// What it did, its own words included.
@@ -144,7 +144,7 @@ impl Tracer {
         if late && post.at < self.order.watermark() - horizon {
             return Outcome::TooLate;
         }
-        if !self.seen.insert(post_id(post.profile.platform(), &post.id), post.at) {
+        if !self.seen.insert(post_id(post.profile.platform(), &post.name.id), post.at) {
             return Outcome::Duplicate;
         }
         self.order.push(post.at, post);
@@ -162,7 +162,7 @@ impl Tracer {
         self.seen.forget(at);
         let lag = post.original.and_then(|original| self.seen.at(original)).map(|original| at - original);
         let lag = lag.filter(|lag| (0..=PROMPT).contains(lag));
-        let number = post_id(post.profile.platform(), &post.id);
+        let number = post_id(post.profile.platform(), &post.name.id);
         let account = self.accounts.observe(post.profile, lag.map(|lag| lag <= FAST));
         let mut traces = post.traces;
         let link = traces.iter().find(|trace| trace.kind == TraceKind::Url).map(|trace| hash_strs(2, &[&trace.key]));
@@ -171,7 +171,7 @@ impl Tracer {
             traces.push(Trace::of_itself(TraceKind::Text, format!("{:016x}", text.class)));
         }
         let copied = found.as_ref().and_then(|text| text.copied);
-        Some(Turn { at, account, post: post.id, lag, traces, copied })
+        Some(Turn { at, account, post: post.name, lag, traces, copied })
     }
 
     /// Forgets what is older than it can matter.

@@ -15,7 +15,7 @@ use crate::{
     cluster::TraceKind,
     hash::{Map, Set, hash_strs},
     params::{HOUR, Params},
-    post::Millis,
+    post::{Millis, PostName},
     trace::Trace,
     tracer::Turn,
 };
@@ -69,7 +69,7 @@ pub(crate) struct Trial {
     pub number: u64,
     pub at: Millis,
     pub account: AccountId,
-    pub post: Arc<str>,
+    pub post: PostName,
     pub uses: SmallVec<[Use; 2]>,
     /// How it is on its text, and on the post that it repeats.
     pub text: crate::cluster::Manner,
@@ -86,7 +86,7 @@ pub(crate) struct Key {
     pub uses: VecDeque<(Millis, AccountId)>,
     /// The posts of these uses, for texts only; in a box, because most keys are no texts.
     #[expect(clippy::box_collection, reason = "a key without posts is smaller so")]
-    posts: Option<Box<VecDeque<Arc<str>>>>,
+    posts: Option<Box<VecDeque<PostName>>>,
 }
 
 impl Key {
@@ -98,7 +98,7 @@ impl Key {
     }
 
     /// Who used it, and with which post, where that is known.
-    pub(crate) fn posts(&self) -> impl Iterator<Item = (Millis, AccountId, &Arc<str>)> {
+    pub(crate) fn posts(&self) -> impl Iterator<Item = (Millis, AccountId, &PostName)> {
         self.uses
             .iter()
             .zip(self.posts.iter().flat_map(|posts| posts.iter()))

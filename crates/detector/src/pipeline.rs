@@ -9,7 +9,7 @@ use std::sync::Arc;
 use coordination::{
     AccountEvidence, Cluster, Engine, Finding, Millis, Object, Outcome, Post, ReadPost, Reader, Stats, Tie,
 };
-use messages::cluster::{ClusterError, ClusterMessage};
+use messages::cluster::{ClusterError, ClusterMessage, positions::Positions};
 use scoring::{Model, ModelJudge, Verdict, features};
 
 use crate::{
@@ -33,6 +33,8 @@ pub struct Pipeline {
 /// A cluster's message with what it was made from.
 pub(crate) struct Judged {
     pub(crate) message: ClusterMessage,
+    /// Where its posts stand on the log.
+    pub(crate) positions: Positions,
     /// Clusters that became part of it just now.
     pub(crate) absorbed: Vec<String>,
     /// Where it is coordinated: of others no model's word counts.
@@ -126,14 +128,15 @@ impl Pipeline {
     pub(crate) fn judge(&mut self) -> Vec<Result<Judged, ClusterError>> {
         let found = std::mem::take(&mut self.found);
         let judge = |cluster: &Cluster| {
-            let (message, verdict) = self.message(cluster)?;
+            let (mut message, verdict) = self.message(cluster)?;
             let coordinated = verdict.filter(|_| cluster.finding == Finding::Coordinated);
             let judgement = coordinated.map(|verdict| {
                 let values = features::values(cluster);
                 let shadow = self.shadow.as_ref().map(|shadow| shadow.verdict(cluster));
                 Judgement { values, probability: verdict.probability, shadow }
             });
-            Ok(Judged { message, absorbed: cluster.absorbed.clone(), judgement })
+            let positions = message.take_positions();
+            Ok(Judged { message, positions, absorbed: cluster.absorbed.clone(), judgement })
         };
         found.iter().map(judge).collect()
     }

@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use coordination::{Millis, Outcome, Stats};
+use coordination::{Millis, Outcome, Position, Stats};
 use jiff::Timestamp;
 use messages::{
     cluster::ClusterError,
@@ -309,7 +309,8 @@ impl Service {
                 Ok((post, unreadable))
             });
             match post {
-                Ok((post, unreadable)) => {
+                Ok((mut post, unreadable)) => {
+                    post.position = Position::new(record.partition, record.offset);
                     if live {
                         unreadable.iter().for_each(|error| self.metrics.unreadable(&error.field()));
                     }
@@ -340,9 +341,9 @@ impl Service {
         for judged in self.pipeline.judge() {
             let judged = judged.and_then(|judged| {
                 self.watch_judgement(&judged);
-                Ok((judged.message.within(MOST_BYTES)?, judged.absorbed))
+                Ok((judged.message.within(MOST_BYTES)?, judged.positions, judged.absorbed))
             });
-            let (message, absorbed) = match judged {
+            let (message, positions, absorbed) = match judged {
                 Ok(judged) => judged,
                 Err(error) => {
                     // It would come again after a restart: one that cannot be told must not hold up all others.
@@ -352,7 +353,7 @@ impl Service {
                 }
             };
             let (id, version) = (message.cluster_id.clone(), message.version);
-            match self.told.tell(message, &absorbed) {
+            match self.told.tell(message, positions, &absorbed) {
                 Some(publication) => self.unpublished.push(publication),
                 None => {
                     tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before")
@@ -402,9 +403,10 @@ impl Service {
 fn records(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError> {
     let value = publication.message.encode()?;
     let id = publication.message.cluster_id.as_bytes();
-    let mut records = vec![NewRecord::new(CLUSTERS, id, value.clone())];
+    let headers: Vec<_> = publication.positions.header(&publication.message).into_iter().collect();
+    let mut records = vec![NewRecord { headers: headers.clone(), ..NewRecord::new(CLUSTERS, id, value.clone()) }];
     if publication.to_flagged {
-        records.push(NewRecord::new(CLUSTERS_FLAGGED, id, value));
+        records.push(NewRecord { headers, ..NewRecord::new(CLUSTERS_FLAGGED, id, value) });
     }
     records.extend(publication.removed.iter().map(|(gone, _)| NewRecord {
         topic: Arc::from(CLUSTERS),

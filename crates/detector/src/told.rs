@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use messages::cluster::{ClusterMessage, Status};
+use messages::cluster::{ClusterMessage, Status, positions::Positions};
 use serde::{Deserialize, Serialize};
 
 /// Near misses that `clusters` holds at most.
@@ -42,6 +42,8 @@ struct Near {
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) message: ClusterMessage,
+    /// Where its posts stand on the log.
+    pub(crate) positions: Positions,
     /// The status that it had before.
     pub(crate) before: Option<Status>,
     /// Clusters that `clusters` is to hold no longer, with the status that they had.
@@ -63,7 +65,12 @@ impl Told {
     /// had.
     ///
     /// `None` for a near miss of which more was said before, as may be after such a rebuilding: that word stands.
-    pub(crate) fn tell(&mut self, mut message: ClusterMessage, absorbed: &[String]) -> Option<Publication> {
+    pub(crate) fn tell(
+        &mut self,
+        mut message: ClusterMessage,
+        positions: Positions,
+        absorbed: &[String],
+    ) -> Option<Publication> {
         let id = message.cluster_id.clone();
         let near_miss = message.status == Status::NearMiss;
         let last = self.standing.get(&id);
@@ -95,7 +102,7 @@ impl Told {
             }
             self.standing.insert(id, Standing { status: message.status, version: message.version });
         }
-        Some(Publication { message, before, removed, to_flagged })
+        Some(Publication { message, positions, before, removed, to_flagged })
     }
 
     fn remember_near_miss(&mut self, id: String, version: u32) {
@@ -159,8 +166,8 @@ mod tests {
 
     /// What comes of a message in a line: version, status before, where it goes, and what is removed.
     fn tell(told: &mut Told, id: &str, status: Status, absorbed: &[&str]) -> String {
-        let Some(Publication { message, before, removed, to_flagged }) =
-            told.tell(message(id, status), &owned(absorbed))
+        let Some(Publication { message, before, removed, to_flagged, .. }) =
+            told.tell(message(id, status), Positions::default(), &owned(absorbed))
         else {
             return "nothing".to_owned();
         };
@@ -238,7 +245,7 @@ mod tests {
             ("a", Coordinated, &["b"]),
             ("n", NearMiss, &[]),
         ] {
-            let publication = told.tell(message(id, status), &owned(absorbed)).unwrap();
+            let publication = told.tell(message(id, status), Positions::default(), &owned(absorbed)).unwrap();
             flagged.extend(publication.to_flagged.then(|| id.to_owned()));
             topic.push((id.to_owned(), Some(publication.message)));
             topic.extend(publication.removed.into_iter().map(|(id, _)| (id, None)));

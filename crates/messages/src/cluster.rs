@@ -31,9 +31,11 @@
 
 mod cut;
 mod finite;
+pub mod positions;
 mod tally;
 pub mod v1;
 
+pub use positions::LogPosition;
 pub use tally::{StatusTally, Tally};
 
 use std::collections::BTreeMap;
@@ -325,6 +327,7 @@ impl ClusterMessage {
                 platform: post.account.platform.clone(),
                 account_id: post.account.account_id.clone(),
                 created_at: time("evidence.posts.created_at", post.created_at)?,
+                log: post.position.map(LogPosition::from),
                 gains: gains
                     .map(|(window, gain)| Gain { window, outcome: gain.outcome.into(), g: gain.g, h: gain.h })
                     .collect(),
@@ -806,6 +809,11 @@ pub struct PostRef {
     /// When.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
+    /// Where it stands in the topic `posts`. Not on the topics of clusters, whose messages do not depend on the way that posts came: it is in
+    /// the record's header [`positions::HEADER`] there, and whoever keeps the message puts it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub log: Option<LogPosition>,
     /// What it gave to the group through this key; nothing where it came first, gave its gain to another key, was not bet on, or was
     /// posted before the group was proposed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

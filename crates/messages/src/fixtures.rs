@@ -78,6 +78,7 @@ pub fn one_text(accounts: usize) -> Cluster {
     let post = |n: usize| PostRef {
         created_at: START + n as Millis * 7 * MINUTE,
         id: format!("p{n}"),
+        position: None,
         account: account(n),
         manner: if n == 0 { Manner::Plain } else { Manner::Copied(930) },
         gains: [None; 3],
@@ -184,6 +185,7 @@ fn played(shape: Shape) -> Cluster {
             posts.push(PostRef {
                 created_at: at,
                 id: format!("{n}-{who}"),
+                position: None,
                 account: account(who),
                 manner: if kind == TraceKind::Text && repeats.is_some() { Manner::Copied(980) } else { Manner::Plain },
                 gains: test.trial(repeats),

@@ -18,7 +18,13 @@ mod error;
 mod kafka;
 mod partition;
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Range,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::stream::{self, BoxStream, StreamExt};
 
@@ -30,6 +36,9 @@ pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 
 /// The most bytes of a note; half of what Kafka takes by default.
 pub const MAX_NOTE_BYTES: usize = 2_048;
+
+/// Places in a partition no further apart than this are read in one go.
+const CLOSE: i64 = 100;
 
 /// A poll stops collecting once it holds this many bytes, so that a large `max` cannot exhaust the memory.
 const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
@@ -162,6 +171,11 @@ impl Log {
         Ok(Log(Home::Kafka(kafka::Kafka::connect(brokers, properties).await?)))
     }
 
+    /// Whether librdkafka knows these properties and takes their values. Connects to nothing.
+    pub fn check_kafka_properties(properties: &[(String, String)]) -> Result<(), LogError> {
+        kafka::check_properties(properties)
+    }
+
     /// `"embedded"` or `"kafka"`, for messages and metrics.
     pub fn home(&self) -> &'static str {
         match &self.0 {
@@ -266,6 +280,50 @@ impl Log {
         offsets: Range<i64>,
     ) -> Result<BoxStream<'static, Result<Record, LogError>>, LogError> {
         self.read_spans(topic, vec![(partition, offsets)]).await
+    }
+
+    /// The records at these (partition, offset) places of a topic, as far as they are still there; in no order. Costs a seek for every
+    /// stretch of places that lie close together.
+    pub async fn records_at(&self, topic: &str, places: &[(i32, i64)]) -> Result<Vec<Record>, LogError> {
+        let ends = self.end_offsets(topic).await?;
+        let is_there = |(partition, offset): &(i32, i64)| {
+            let end = usize::try_from(*partition).ok().and_then(|partition| ends.get(partition));
+            end.is_some_and(|end| (0..*end).contains(offset))
+        };
+        let wanted: BTreeSet<(i32, i64)> = places.iter().copied().filter(is_there).collect();
+        let mut stretches: BTreeMap<i32, VecDeque<Range<i64>>> = BTreeMap::new();
+        for &(partition, offset) in &wanted {
+            let of_partition = stretches.entry(partition).or_default();
+            match of_partition.back_mut() {
+                Some(last) if offset - last.end < CLOSE => last.end = offset + 1,
+                _ => of_partition.push_back(offset..offset + 1),
+            }
+        }
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut reader: Option<Reader> = None;
+        loop {
+            // One stretch of every partition at a time.
+            let spans: Vec<(i32, Range<i64>)> = stretches
+                .iter_mut()
+                .filter_map(|(partition, stretches)| Some((*partition, stretches.pop_front()?)))
+                .collect();
+            if spans.is_empty() {
+                return Ok(found);
+            }
+            let turned = match reader.take() {
+                // A consumer of Kafka's takes its time to connect.
+                Some(Reader(AnyReader::Kafka(mut kafka))) => {
+                    kafka.turn_to(spans, &ends)?;
+                    Reader(AnyReader::Kafka(kafka))
+                }
+                _ => self.open_reader(topic, spans).await?,
+            };
+            let turned = reader.insert(turned);
+            while !turned.at_end() {
+                let records = turned.poll(1000, Duration::from_millis(200)).await?;
+                found.extend(records.into_iter().filter(|record| wanted.contains(&(record.partition, record.offset))));
+            }
+        }
     }
 
     /// Reads a topic without a group, from the given (partition, offset) pairs on, other partitions from their beginning,

@@ -71,6 +71,7 @@ conformance!(
     the_last_record_of_each_key_can_be_rebuilt,
     a_reader_goes_on_after_the_end,
     a_range_is_read_exactly,
+    records_are_found_by_their_places,
     unknown_topics_are_named,
     a_closed_log_says_so,
 );
@@ -521,6 +522,35 @@ async fn a_range_is_read_exactly(log: Log) {
     assert_eq!(values(&records), ["45", "46", "47", "48", "49"]);
     let none = log.read_range(topic, partition, 20..20).await.unwrap();
     assert_eq!(none.try_collect::<Vec<_>>().await.unwrap(), []);
+}
+
+async fn records_are_found_by_their_places(log: Log) {
+    let topic = topic(&log, 3, Cleanup::Delete).await;
+    log.append(numbered(topic, 7, 3_000)).await.unwrap();
+    let mut there = all_n(&log, topic, 3_000).await;
+    there.sort_by_key(|record| (record.partition, record.offset));
+    // Neighbours, near ones, far ones, the first and the last of each partition.
+    let step = [1, 2, 97, 150, 400];
+    let mut wanted: Vec<Record> = Vec::new();
+    let mut at = 0;
+    for (n, record) in there.iter().enumerate() {
+        let edge = n == 0
+            || there.get(n + 1).is_none_or(|next| next.partition != record.partition)
+            || there[n - 1].partition != record.partition;
+        if edge || n == at {
+            wanted.push(record.clone());
+            at = n + step[wanted.len() % step.len()];
+        }
+    }
+    let places: Vec<(i32, i64)> = wanted.iter().map(|record| (record.partition, record.offset)).collect();
+    // What is not there, in the future, in no partition, is left out and waited for by nobody.
+    let asked = [&places[..], &[(0, 1 << 40), (99, 0), (-1, 0), (0, -1)], &places[..3]].concat();
+    let mut found = log.records_at(topic, &asked).await.unwrap();
+    let order = |record: &Record| (record.partition, record.offset);
+    found.sort_by_key(order);
+    wanted.sort_by_key(order);
+    assert_eq!(found, wanted);
+    assert_eq!(log.records_at(topic, &[]).await.unwrap(), []);
 }
 
 async fn unknown_topics_are_named(log: Log) {

@@ -51,7 +51,14 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
                     let gain = (n > 0).then_some(Gain { outcome, g: 0.4 + 0.2 * dice.unit(), h: 0.1 });
                     // Only own words count after two hours.
                     let gains = [gain, gain, gain.filter(|_| copied)];
-                    PostRef { created_at: at, id: format!("{seed}-{k}-{n}"), account: account(n), manner, gains }
+                    PostRef {
+                        created_at: at,
+                        id: format!("{seed}-{k}-{n}"),
+                        position: None,
+                        account: account(n),
+                        manner,
+                        gains,
+                    }
                 })
                 .collect();
             let nats = std::array::from_fn(|w| posts.iter().filter_map(|post| Some(post.gains[w]?.nats())).sum());

@@ -94,6 +94,7 @@ impl Words {
             account_posts: post.account_posts,
             default_profile: post.default_profile,
             deleted_at: post.deleted_at,
+            position: post.position,
         }
     }
 }

@@ -414,7 +414,8 @@ async fn list(Shared(sharing): Shared<Sharing>, wanted: Result<Query<Wanted>, Qu
 async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
     let began = Instant::now();
     let response = answer(&sharing, move |inner| {
-        let Some(stored) = inner.store.case(&id)? else { return Ok(None) };
+        let Some(mut stored) = inner.store.case(&id)? else { return Ok(None) };
+        stored.cluster.take_positions();
         let history = inner.store.history(&stored.case.id)?;
         let feedback = inner.store.feedback_of(&stored.case.id)?;
         let retractions = inner.store.retractions_of(&stored.case.id)?;

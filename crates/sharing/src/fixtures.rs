@@ -109,6 +109,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                         platform: account.platform.clone(),
                         account_id: account.account_id.clone(),
                         created_at: Timestamp::from_millisecond(at + lag as i64).unwrap(),
+                        log: None,
                         gains: Vec::new(),
                     });
                 }
@@ -353,6 +354,7 @@ pub(crate) fn one_text(id: &str, accounts: usize) -> ClusterMessage {
             platform: account.platform.clone(),
             account_id: account.account_id.clone(),
             created_at: cluster.first_seen + SignedDuration::from_mins(17 * n as i64),
+            log: None,
             gains: Vec::new(),
         })
         .collect();

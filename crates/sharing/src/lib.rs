@@ -29,6 +29,7 @@ mod fixtures;
 mod keys;
 mod metrics;
 pub mod policy;
+mod posted;
 pub mod report;
 mod retraction;
 mod service;

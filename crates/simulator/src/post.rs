@@ -97,6 +97,7 @@ impl SimPost {
             account_posts: self.account_posts,
             default_profile: self.default_profile,
             deleted_at: self.deleted_at,
+            position: None,
         }
     }
 

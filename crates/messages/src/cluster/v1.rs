@@ -110,6 +110,7 @@ impl From<ClusterMessage> for super::ClusterMessage {
             platform: post.platform,
             account_id: post.account_id,
             created_at: post.created_at,
+            log: None,
             gains: Vec::new(),
         };
         let evidence = |evidence: Evidence| super::Evidence {

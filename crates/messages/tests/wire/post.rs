@@ -49,6 +49,8 @@ fn full() -> Post<'static> {
         account_posts: Some(3),
         default_profile: Some(false),
         deleted_at: Some(1_762_077_700_000),
+        // Of the log, not of the post: it is not written.
+        position: None,
     }
 }
 
@@ -300,6 +302,7 @@ fn posts() -> impl Strategy<Value = Post<'static>> {
             account_posts: numbers.3,
             default_profile: numbers.4,
             deleted_at: numbers.5,
+            position: None,
         })
 }
 

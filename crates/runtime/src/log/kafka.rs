@@ -334,6 +334,16 @@ fn is_moving(error: &KafkaError) -> bool {
     code.is_some_and(|code| moving.contains(&code))
 }
 
+/// One property at a time, so that each is named that is wrong.
+pub(super) fn check_properties(properties: &[(String, String)]) -> Result<(), LogError> {
+    for (name, value) in properties {
+        let mut config = ClientConfig::new();
+        config.set(name, value);
+        config.create_native_config().map_err(LogError::kafka(format!("take the property {name:?}")))?;
+    }
+    Ok(())
+}
+
 fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config

@@ -27,6 +27,8 @@ use crate::{
     case::{Case, State},
     config::Reviewers,
     policy::{self, Decision, Outcome, Policy},
+    posted,
+    report::Posts,
     service::{Inner, Sharing, SharingError},
     store::{FeedbackRow, StoreError, StoredCase},
     view,
@@ -189,7 +191,21 @@ async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refus
         Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    match sharing.blocking(move |inner| case_page(inner, &person, &id, &asked, refused)).await {
+    let shown = asked.shown(false);
+    let case = id.clone();
+    let quoted = sharing.blocking(move |inner| {
+        let stored = inner.store.case(&case)?;
+        Ok(stored.map(|stored| {
+            let posts = view::quoted(&stored.cluster, view::Limits::CONSOLE, &shown, posted::MOST + 1);
+            posts.into_iter().map(posted::Wanted::from).collect::<Vec<_>>()
+        }))
+    });
+    let posts = match quoted.await {
+        Ok(Some(quoted)) => posted::look_up(sharing, quoted).await,
+        Ok(None) => return no_case(),
+        Err(error) => return failed(sharing, &error),
+    };
+    match sharing.blocking(move |inner| case_page(inner, &person, &id, &asked, refused, &posts)).await {
         Ok(Some(page)) => html(status, &page),
         Ok(None) => no_case(),
         Err(error) => failed(sharing, &error),
@@ -213,6 +229,7 @@ fn case_page(
     id: &str,
     asked: &Asked,
     refused: Option<Refused>,
+    posts: &Posts,
 ) -> Result<Option<CasePage>, SharingError> {
     let Some(stored) = inner.store.case(id)? else {
         return Ok(None);
@@ -239,13 +256,7 @@ fn case_page(
         advice: advice(case),
         done: asked.done.as_deref().filter(|_| !is_refused).and_then(done),
         refused: is_refused,
-        body: view::body(
-            cluster,
-            "cluster",
-            view::Limits::CONSOLE,
-            Some(&asked.shown(!is_demo)),
-            &crate::report::Posts::default(),
-        ),
+        body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo)), posts),
         counted: !cluster.windows.is_empty(),
         judged: cluster.model.is_some(),
         desk,

@@ -2,7 +2,8 @@
 
 mod back;
 
-use messages::cluster::ClusterMessage;
+use futures::TryStreamExt;
+use messages::cluster::{ClusterMessage, LogPosition, PostRef};
 
 use runtime::shutdown::Shutdown;
 
@@ -131,6 +132,64 @@ fn cases_wait_for_people() {
     look("console-waiting.html", &page);
     assert!(page.contains("Nobody has looked at this case."));
     assert!(!page.contains("class=\"banner\""));
+}
+
+#[test]
+fn what_was_posted_is_read_from_the_log_when_somebody_looks() {
+    let s = server(Reviewers::People, &["old"]);
+    let said = |n: usize| format!("wording number {n} <b>&");
+    let mut cluster = fixtures::cluster("told", 1);
+    let folder = tempfile::tempdir().unwrap();
+    let log = s.runtime.block_on(async {
+        let log = runtime::Log::open_embedded(folder.path()).await.unwrap();
+        let name = messages::topics::POSTS;
+        let topic = runtime::TopicSpec { name, partitions: 3, cleanup: runtime::Cleanup::Delete, retention: None };
+        log.create_topics(&[topic]).await.unwrap();
+        let mut records = Vec::new();
+        for (n, post) in cluster.evidence.iter().flat_map(|evidence| &evidence.posts).enumerate() {
+            let text = serde_json::to_string(&said(n)).unwrap();
+            let value = format!(
+                r#"{{"id":"{}","platform":"{}","account_id":"{}","created_at":"{}","text":{text}}}"#,
+                post.id, post.platform, post.account_id, post.created_at
+            );
+            records.push(runtime::NewRecord::new(name, post.account_id.as_str(), value));
+        }
+        log.append(records).await.unwrap();
+        let there: Vec<runtime::Record> = log.read_all(name, &[]).await.unwrap().try_collect().await.unwrap();
+        for record in there {
+            let post = messages::post::decode(record.value.as_deref().unwrap()).unwrap();
+            for named in cluster.evidence.iter_mut().flat_map(|evidence| &mut evidence.posts) {
+                if named.id == post.id {
+                    named.log = Some(LogPosition { partition: record.partition, offset: record.offset });
+                }
+            }
+        }
+        log
+    });
+    let posts: usize = cluster.evidence.iter().map(|evidence| evidence.posts.len()).sum();
+    assert!((4..=crate::posted::MOST).contains(&posts), "{posts}");
+    // One stands where another post is, one is gone, and of one it is not known where it stands.
+    let mut named: Vec<&mut PostRef> = cluster.evidence.iter_mut().flat_map(|evidence| &mut evidence.posts).collect();
+    named[0].id = "another post".to_owned();
+    named[1].log = Some(LogPosition { partition: 1, offset: 1 << 30 });
+    named[2].log = None;
+    s.runtime.block_on(s.sharing.on_clusters(vec![cluster])).unwrap();
+    let quoted = |n: usize| format!("<q><bdi>wording number {n} &#60;b&#62;&#38;</bdi></q>");
+
+    let (_, page) = s.get("/clusters/told");
+    assert!(page.contains("the service is still starting") && !page.contains("wording number"));
+    assert!(s.sharing.inner.log.set(log.clone()).is_ok());
+    let (_, page) = s.get("/clusters/told");
+    look("console-texts.html", &page);
+    let shown: Vec<usize> = (0..posts).filter(|n| page.contains(&quoted(*n))).collect();
+    assert!(shown.len() > posts / 3 && (0..3).all(|n| !shown.contains(&n)), "{shown:?} of {posts}");
+    assert!(page.contains("What 2 of these") && page.contains("say is no longer on the log."), "{page}");
+    // A finding of before, and a log that is closed.
+    let (_, page) = s.get("/clusters/old");
+    assert!(page.contains("does not say where they stand on the log"));
+    s.runtime.block_on(log.shutdown()).unwrap();
+    let (status, page) = s.get("/clusters/told");
+    assert!(status == 200 && page.contains("cannot be read from the log"), "{page}");
 }
 
 #[test]

@@ -273,6 +273,7 @@ fn labelled() -> ClusterMessage {
                 platform: platform.clone(),
                 account_id: id.clone(),
                 created_at: time,
+                log: None,
                 gains: Vec::new(),
             })
             .collect();

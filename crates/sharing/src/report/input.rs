@@ -40,21 +40,33 @@ pub struct ReportInput {
 
 /// What posts say, by platform and id.
 #[derive(Debug, Clone, Default)]
-pub struct Posts(HashMap<(String, String), PostText>);
+pub struct Posts {
+    texts: HashMap<(String, String), PostText>,
+    remark: Option<String>,
+}
 
 impl Posts {
+    /// The same with a remark for the reader, for example why some are not known.
+    pub(crate) fn with_remark(self, remark: String) -> Posts {
+        Posts { remark: Some(remark), ..self }
+    }
+
+    pub(crate) fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
+    }
+
     /// Adds a post.
     pub fn insert(&mut self, platform: &str, id: &str, post: PostText) {
-        self.0.insert((platform.to_owned(), id.to_owned()), post);
+        self.texts.insert((platform.to_owned(), id.to_owned()), post);
     }
 
     /// What a post says; `None` where it is not known.
     pub fn get(&self, platform: &str, id: &str) -> Option<&PostText> {
         // Most callers have none at all.
-        if self.0.is_empty() {
+        if self.texts.is_empty() {
             return None;
         }
-        self.0.get(&(platform.to_owned(), id.to_owned()))
+        self.texts.get(&(platform.to_owned(), id.to_owned()))
     }
 }
 

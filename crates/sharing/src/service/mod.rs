@@ -4,7 +4,7 @@ mod act;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -271,6 +271,8 @@ pub(crate) struct Inner {
     pub access: Access,
     /// What the TAXII server says of itself.
     pub site: Site,
+    /// The log, once the service runs on one.
+    pub log: OnceLock<runtime::Log>,
 }
 
 impl Sharing {
@@ -316,7 +318,7 @@ impl Sharing {
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
         let access = Access::new(&config);
-        Ok(Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site }) })
+        Ok(Self { inner: Arc::new(Inner { config, policy, store, metrics, access, site, log: OnceLock::new() }) })
     }
 
     /// The configuration it runs with.
@@ -344,6 +346,7 @@ impl Sharing {
 
     /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
     pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+        let _ = self.inner.log.set(log.clone());
         tokio::try_join!(
             self.read_clusters(&log, &shutdown),
             webhooks::run(self, &shutdown),
@@ -423,7 +426,12 @@ impl Inner {
     fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
         let value = record.value.as_deref()?;
         let why = match ClusterMessage::decode(value) {
-            Ok(cluster) => return Some(cluster),
+            Ok(mut cluster) => {
+                if let Err(error) = cluster.set_positions(&record.headers) {
+                    tracing::warn!(cluster = %cluster.cluster_id, %error, "where its posts stand on the log is not known");
+                }
+                return Some(cluster);
+            }
             Err(error) => error,
         };
         self.metrics.clusters.with_label_values(&["rejected"]).inc();

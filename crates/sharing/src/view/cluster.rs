@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
+use jiff::Timestamp;
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status};
 
 use super::{against, graph, near, outcomes, svg, timeline};
@@ -122,6 +123,8 @@ pub(crate) struct ClusterView {
     zoom: Option<timeline::Drawing>,
     graph: Option<timeline::Drawing>,
     keys: Vec<KeyView>,
+    /// What has to be said of the posts' texts.
+    texts_remark: Option<String>,
     more_keys: usize,
     /// What is shown, what is not, and what that comes to.
     sum: Vec<BarView>,
@@ -254,7 +257,7 @@ pub(crate) fn badge(c: &ClusterMessage) -> Badge {
 
 /// The body of a page about one cluster. With `shown` it is the console's, with choices.
 ///
-/// `posts` are what the cluster's posts say, where that is known: in the report, but not in the console, whose findings carry no texts.
+/// `posts` are what the cluster's posts say, as far as that is known.
 pub(crate) fn body(
     cluster: &ClusterMessage,
     anchor: &str,
@@ -351,6 +354,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
         sum: sum(c, &keys),
         keys,
+        texts_remark: posts.remark().map(str::to_owned),
         more_keys,
         naming: naming(c),
         not_named: not_named(c),
@@ -552,16 +556,14 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
 /// A key by its place, with the accounts that acted on it.
 type Key<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
 
+/// Accounts by what they are called, with their places.
+fn places(c: &ClusterMessage) -> HashMap<(&str, &str), usize> {
+    c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect()
+}
+
 /// The keys to show, and how many more there are.
-fn keys(
-    c: &ClusterMessage,
-    limits: Limits,
-    shown: &Shown,
-    said: &Posts,
-    link: &dyn Fn(&str, &str) -> Option<String>,
-) -> (Vec<KeyView>, usize) {
-    let places: HashMap<(&str, &str), usize> =
-        c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect();
+fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<Key<'a>>, usize) {
+    let places = places(c);
     let mut wanted: Vec<Key> = c
         .evidence
         .iter()
@@ -578,22 +580,49 @@ fn keys(
             shown.account.is_none_or(by) || shown.key == Some(*index)
         })
         .collect();
-    let first = |evidence: &Evidence| evidence.posts.iter().map(|post| post.created_at).min();
     match shown.sort {
         Sort::Nats => {}
         Sort::Accounts => wanted.sort_by_key(|(index, _, accounts)| (std::cmp::Reverse(accounts.len()), *index)),
-        Sort::Time => wanted.sort_by_key(|(index, evidence, _)| (first(evidence), *index)),
+        Sort::Time => wanted.sort_by_key(|(index, evidence, _)| (first_of(evidence), *index)),
         Sort::Kind => wanted.sort_by(|a, b| a.1.kind.cmp(&b.1.kind).then(a.0.cmp(&b.0))),
     }
     // The key that was asked for comes first.
     wanted.sort_by_key(|(index, ..)| shown.key != Some(*index));
     let more = wanted.len().saturating_sub(limits.keys);
     wanted.truncate(limits.keys);
+    (wanted, more)
+}
+
+/// The posts whose texts a page shows, those of the key that was asked for first, and otherwise a few of each key before more of one.
+pub(crate) fn quoted<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown, most: usize) -> Vec<&'a PostRef> {
+    let (keys, _) = chosen(c, limits, shown);
+    let each = limits.posts_of(keys.len());
+    let (asked, others): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|(index, ..)| shown.key == Some(*index));
+    let asked = asked.into_iter().flat_map(|(_, evidence, _)| &evidence.posts);
+    let rows = (0..each).flat_map(|row| others.iter().filter_map(move |(_, evidence, _)| evidence.posts.get(row)));
+    let mut known = BTreeSet::new();
+    asked.chain(rows).filter(|post| known.insert((&*post.platform, &*post.id))).take(most).collect()
+}
+
+fn first_of(evidence: &Evidence) -> Option<Timestamp> {
+    evidence.posts.iter().map(|post| post.created_at).min()
+}
+
+/// The keys on the page, and how many more there are.
+fn keys(
+    c: &ClusterMessage,
+    limits: Limits,
+    shown: &Shown,
+    said: &Posts,
+    link: &dyn Fn(&str, &str) -> Option<String>,
+) -> (Vec<KeyView>, usize) {
+    let places = places(c);
+    let (wanted, more) = chosen(c, limits, shown);
     let each = limits.posts_of(wanted.len());
     let views = wanted
         .into_iter()
         .map(|(index, evidence, accounts)| {
-            let first = first(evidence);
+            let first = first_of(evidence);
             let last = evidence.posts.iter().map(|post| post.created_at).max();
             let open = shown.key == Some(index);
             let original = original(evidence, said, link);
@@ -674,7 +703,11 @@ fn original(evidence: &Evidence, said: &Posts, link: &dyn Fn(&str, &str) -> Opti
     };
     let platform = &*evidence.posts.first()?.platform;
     let id = evidence.key.strip_prefix(platform)?.strip_prefix(':')?;
-    let text = said.get(platform, id).and_then(|said| quotation(&said.text));
+    let text = |platform: &str, id: &str| said.get(platform, id).and_then(|said| quotation(&said.text));
+    // Where the original is not known, what repeats it says the same.
+    let of_reposts =
+        || evidence.posts.iter().filter(|_| verb == "Repeated").find_map(|post| text(&post.platform, &post.id));
+    let text = text(platform, id).or_else(of_reposts);
     let link = link(platform, id);
     (text.is_some() || link.is_some()).then_some(Original { text, link, verb })
 }

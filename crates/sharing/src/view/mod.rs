@@ -14,7 +14,7 @@ mod redaction;
 mod svg;
 mod timeline;
 
-pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body};
+pub(crate) use cluster::{Badge, Limits, Shown, Sort, badge, body, quoted};
 pub(crate) use network::{Drawing as NetworkDrawing, Group as NetworkGroup, draw as network};
 pub(crate) use periods::{MOST as PERIODS_DRAWN, draw as periods};
 pub(crate) use redaction::{Beside, beside};

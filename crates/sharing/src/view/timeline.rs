@@ -34,6 +34,8 @@ struct Act<'a> {
 
 struct Stage<'a> {
     names: Vec<String>,
+    /// Why a row is empty, where it is.
+    absent: Vec<&'static str>,
     /// The account of each row, by its place in the cluster's list.
     accounts: Vec<usize>,
     chosen: Option<usize>,
@@ -132,6 +134,7 @@ fn burst(cluster: &ClusterMessage, key: Option<usize>) -> Option<(usize, f64, f6
 fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
     let mut rows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut names = Vec::new();
+    let mut absent = Vec::new();
     let mut accounts = Vec::new();
     let chosen = chosen.filter(|place| *place < cluster.accounts.len());
     // The chosen account has a row whatever its rank.
@@ -142,6 +145,11 @@ fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
         accounts.push(place);
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         names.push(words::shorten(name, 18));
+        absent.push(if account.elsewhere {
+            "acted with a group that was merged into this one, on keys that are not listed here"
+        } else {
+            "no post among those listed here"
+        });
     }
     let mut acts = Vec::new();
     for (index, evidence) in cluster.evidence.iter().enumerate() {
@@ -152,7 +160,7 @@ fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
             }
         }
     }
-    Stage { hidden_rows: cluster.accounts.len() - names.len(), names, accounts, chosen, acts }
+    Stage { hidden_rows: cluster.accounts.len() - names.len(), names, absent, accounts, chosen, acts }
 }
 
 /// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
@@ -174,6 +182,7 @@ fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
         place[*old] = new;
     }
     stage.names = order.iter().map(|(_, old)| stage.names[*old].clone()).collect();
+    stage.absent = order.iter().map(|(_, old)| stage.absent[*old]).collect();
     stage.accounts = order.iter().map(|(_, old)| stage.accounts[*old]).collect();
     for act in &mut stage.acts {
         act.row = place[act.row];
@@ -194,6 +203,12 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         let account = stage.accounts[row];
         let class = if stage.chosen == Some(account) { "name on" } else { "name" };
         svg.text_with(class, &format!(" data-a=\"{account}\""), (LEFT - 12.0, y(row) + 4.0), name);
+    }
+    if !close {
+        let acted: BTreeSet<usize> = stage.acts.iter().map(|act| act.row).collect();
+        for row in (0..rows).filter(|row| !acted.contains(row)) {
+            svg.text("absent", (LEFT, y(row) + 4.0), stage.absent[row]);
+        }
     }
     ticks(&mut svg, from, to, bottom, &x, close);
 
@@ -314,4 +329,31 @@ fn seconds(time: Timestamp) -> f64 {
 
 fn instant(seconds: f64) -> Timestamp {
     Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_row_without_acts_says_why() {
+        let mut cluster = fixtures::cluster("c", 1);
+        let whole = overview(&cluster, 2_000, None).unwrap().svg;
+        let gone =
+            [0, 1].map(|place| (cluster.accounts[place].platform.clone(), cluster.accounts[place].account_id.clone()));
+        for evidence in &mut cluster.evidence {
+            evidence.posts.retain(|post| !gone.contains(&(post.platform.clone(), post.account_id.clone())));
+        }
+        cluster.accounts[1].elsewhere = true;
+        let drawn = overview(&cluster, 2_000, None).unwrap().svg;
+        let absent = |svg: &str, text: &str| svg.matches(&format!(">{text}</text>")).count();
+        let elsewhere = "acted with a group that was merged into this one, on keys that are not listed here";
+        let unlisted = "no post among those listed here";
+        assert_eq!((absent(&drawn, elsewhere), absent(&drawn, unlisted)), (1, 1));
+        assert_eq!((absent(&whole, elsewhere), absent(&whole, unlisted)), (0, 0));
+        // In a burst it is plain that some took no part in it.
+        let burst = zoom(&cluster, None, None).unwrap().svg;
+        assert_eq!((absent(&burst, elsewhere), absent(&burst, unlisted)), (0, 0));
+    }
 }

@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{Consumer, StreamConsumer},
-    error::KafkaError,
+    ClientContext, Message, Offset, TopicPartitionList,
+    consumer::{Consumer, ConsumerContext, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -15,8 +15,23 @@ use crate::log::{LogError, MAX_POLL_BYTES, Record};
 /// Reads partitions it was given; joins no group and commits nothing.
 pub(in crate::log) struct Reader {
     topic: Arc<str>,
-    consumer: StreamConsumer,
+    consumer: StreamConsumer<Reads>,
     spans: BTreeMap<i32, Span>,
+}
+
+/// The end of a partition, which a reader asks to be told of, is nothing to report.
+struct Reads;
+
+impl ConsumerContext for Reads {}
+
+impl ClientContext for Reads {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::trace!(%error, reason, "end of a partition");
+        } else {
+            tracing::error!(%error, reason, "librdkafka");
+        }
+    }
 }
 
 struct Span {
@@ -44,12 +59,20 @@ impl Reader {
         let mut config = kafka.client_config();
         consumer_settings(&mut config);
         // librdkafka wants a group's name to hand out messages; nobody joins it and nothing is committed to it.
-        let consumer: StreamConsumer = config
+        let consumer: StreamConsumer<Reads> = config
             .set("group.id", kafka.new_transactional_id("lockstep-reader"))
             .set("enable.partition.eof", "true")
-            .create()
+            .create_with_context(Reads)
             .map_err(failed())?;
-        let spans: BTreeMap<i32, Span> = spans
+        let mut reader = Reader { topic: topic.into(), consumer, spans: BTreeMap::new() };
+        reader.turn_to(spans, ends)?;
+        Ok(reader)
+    }
+
+    /// Goes on with other spans.
+    pub(in crate::log) fn turn_to(&mut self, spans: Vec<(i32, Range<i64>)>, ends: &[i64]) -> Result<(), LogError> {
+        let failed = || LogError::kafka(format!("read topic {:?}", self.topic));
+        self.spans = spans
             .into_iter()
             .filter_map(|(partition, span)| {
                 let end = *ends.get(usize::try_from(partition).ok()?)?;
@@ -58,15 +81,14 @@ impl Reader {
             })
             .collect();
         let mut list = TopicPartitionList::new();
-        for (partition, span) in spans.iter().filter(|(_, span)| span.next < span.to) {
+        for (partition, span) in self.spans.iter().filter(|(_, span)| span.next < span.to) {
             let from = match span.next {
                 0 => Offset::Beginning,
                 next => Offset::Offset(next),
             };
-            list.add_partition_offset(topic, *partition, from).map_err(failed())?;
+            list.add_partition_offset(&self.topic, *partition, from).map_err(failed())?;
         }
-        consumer.assign(&list).map_err(failed())?;
-        Ok(Reader { topic: topic.into(), consumer, spans })
+        self.consumer.assign(&list).map_err(failed())
     }
 
     pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
