@@ -91,7 +91,8 @@ impl DetectorMetrics {
                 "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
             )?,
             living: metrics.gauges(
-                "lockstep_clusters",
+                // Not `lockstep_clusters`: OpenMetrics takes that for the name of the counter above.
+                "lockstep_clusters_standing",
                 "Clusters in their last published state, by status.",
                 &["status"],
             )?,

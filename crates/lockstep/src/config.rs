@@ -40,6 +40,24 @@ pub struct LogConfig {
     pub properties: std::collections::BTreeMap<String, String>,
 }
 
+/// Properties of librdkafka's that have no dots in their names.
+const WITHOUT_DOTS: [&str; 3] = ["ssl_key", "ssl_certificate", "ssl_ca"];
+
+impl LogConfig {
+    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is `sasl.password`, and goes before what a file has.
+    fn with_dots(&mut self) {
+        let (written, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.properties)
+            .into_iter()
+            .partition(|(name, _)| name.contains('.') || !name.contains('_') || WITHOUT_DOTS.contains(&&**name));
+        self.properties.extend(written);
+        self.properties.extend(others.into_iter().map(|(name, value)| (name.replace('_', "."), value)));
+    }
+
+    fn properties(&self) -> Vec<(String, String)> {
+        self.properties.clone().into_iter().collect()
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig { brokers: String::new(), dir: ".lockstep/log".into(), properties: Default::default() }
@@ -78,8 +96,9 @@ impl Config {
     /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other. Returns a warning for
     /// every key in them that was known once and has no effect any more.
     pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
-        let (config, warnings): (Config, _) =
+        let (mut config, warnings): (Config, _) =
             runtime::config::load_upgraded(path, "LOCKSTEP", &[], &detector::RETIRED)?;
+        config.log.with_dots();
         match path {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
             None => config.check()?,
@@ -89,6 +108,8 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.detector.check()?;
+        runtime::Log::check_kafka_properties(&self.log.properties())
+            .map_err(|problem| anyhow::anyhow!("log.properties: {problem}"))?;
         self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
@@ -118,8 +139,7 @@ impl Config {
         if self.log.brokers.is_empty() {
             return Ok(runtime::Log::open_embedded(&self.log.dir).await?);
         }
-        let properties: Vec<(String, String)> = self.log.properties.clone().into_iter().collect();
-        Ok(runtime::Log::connect_kafka(&self.log.brokers, &properties).await?)
+        Ok(runtime::Log::connect_kafka(&self.log.brokers, &self.log.properties()).await?)
     }
 }
 
@@ -197,6 +217,32 @@ mod tests {
         let read = toml::to_string_pretty(&config).unwrap();
         assert_eq!(read, toml::to_string_pretty(&Config::default()).unwrap());
         assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn properties_of_kafka_are_checked_by_name_and_value_and_have_dots() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lockstep.toml");
+        let check = |properties: &str| {
+            std::fs::write(&path, format!("[log.properties]\n{properties}\n")).unwrap();
+            Config::load(Some(&path)).map_err(|error| format!("{error:#}"))
+        };
+        for (wrong, said) in [
+            ("\"securty.protocol\" = \"SSL\"", "\"securty.protocol\""),
+            ("\"security.protocol\" = \"SLS\"", "\"security.protocol\""),
+            ("\"session.timeout.ms\" = \"soon\"", "\"session.timeout.ms\""),
+        ] {
+            let error = check(wrong).unwrap_err();
+            assert!(
+                error.contains("lockstep.toml") && error.contains("log.properties") && error.contains(said),
+                "{error}"
+            );
+        }
+        let (config, _) =
+            check("sasl_password = \"later\"\n\"sasl.password\" = \"first\"\n\"group.instance.id\" = \"1\"").unwrap();
+        let names: Vec<&str> = config.log.properties.keys().map(String::as_str).collect();
+        assert_eq!(names, ["group.instance.id", "sasl.password"]);
+        assert_eq!(config.log.properties["sasl.password"], "later");
     }
 
     #[test]

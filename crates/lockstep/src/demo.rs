@@ -442,13 +442,13 @@ impl Figures {
                 figures.accepted += n;
             } else if name == "lockstep_candidates_total" {
                 figures.candidates = n;
-            } else if labelled("lockstep_clusters{", "\"flagged\"") {
+            } else if labelled("lockstep_clusters_standing{", "\"flagged\"") {
                 figures.flagged = n;
-            } else if labelled("lockstep_clusters{", "\"coordinated\"") {
+            } else if labelled("lockstep_clusters_standing{", "\"coordinated\"") {
                 figures.coordinated = n;
-            } else if labelled("lockstep_clusters{", "\"single_source\"") {
+            } else if labelled("lockstep_clusters_standing{", "\"single_source\"") {
                 figures.single = n;
-            } else if labelled("lockstep_clusters{", "\"near_miss\"") {
+            } else if labelled("lockstep_clusters_standing{", "\"near_miss\"") {
                 figures.near = n;
             } else if name.starts_with("lockstep_sharing_cases{") {
                 figures.cases += n;

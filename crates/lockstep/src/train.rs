@@ -1,6 +1,6 @@
 //! `lockstep train`: a model from labelled clusters.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -109,6 +109,12 @@ impl Train {
         options.learner = self.learner(subject)?;
         options.precision = self.precision;
         options.prior = self.prior.or(options.prior);
+        let mut known = BTreeSet::new();
+        let again = rows.iter().filter(|row| !known.insert(format!("{row:?}"))).count() as u64;
+        if again > 0 {
+            let rows = if again == 1 { "1 row is".to_owned() } else { format!("{} rows are", count(again)) };
+            eprintln!("warning: {rows} the same as another and count again; was a file given twice?");
+        }
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
         let Manifest { training, learner, threshold, .. } = &trained.manifest;

@@ -447,6 +447,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Dataset::read_csv(text.as_bytes()).unwrap_err().to_string(), expected);
         }
+        // Python's csv ends lines with \r\n.
+        let (header, row) = text.split_once('\n').unwrap();
+        let table = [header, row.trim_end(), "", row.trim_end(), &row.trim_end().replace("inauthentic", "bad"), ""];
+        for end in ["\n", "\r\n"] {
+            let error = Dataset::read_csv(table.join(end).as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("line 5, column label"), "{error}");
+        }
     }
 
     #[test]

@@ -130,6 +130,16 @@ pub enum TrainError {
         /// The subject's features.
         expected: usize,
     },
+    /// A value is so large that no model could be written that has learned from it.
+    #[error("{cluster_id}: {feature} is {value:e}; what a model learns from must lie between -1e100 and 1e100")]
+    TooLarge {
+        /// Which row.
+        cluster_id: String,
+        /// Which feature.
+        feature: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// A setting is out of range.
     #[error("{setting} is {value}; it must be {expected}")]
     Setting {
@@ -161,6 +171,9 @@ pub enum TrainError {
     #[error(transparent)]
     Model(#[from] ModelError),
 }
+
+/// The squares of such values can be added up.
+const LARGEST_VALUE: f64 = 1e100;
 
 /// Fits linfa's logistic regression to standardised features, or boosted trees to the features as they are, and calibrates.
 ///
@@ -295,6 +308,14 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     if let Some(row) = rows.iter().find(|row| row.values.len() != expected) {
         let cluster_id = format!("{} {}", options.subject, row.cluster_id);
         return Err(TrainError::Width { cluster_id, found: row.values.len(), expected });
+    }
+    for row in rows {
+        let values = options.subject.features().iter().zip(&row.values);
+        let mut known = values.filter_map(|(feature, value)| Some((feature.name, (*value)?)));
+        if let Some((feature, value)) = known.find(|(_, value)| value.abs() > LARGEST_VALUE) {
+            let cluster_id = format!("{} {}", options.subject, row.cluster_id);
+            return Err(TrainError::TooLarge { cluster_id, feature, value });
+        }
     }
     let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
     let organic = rows.len() - inauthentic;

@@ -36,18 +36,26 @@ pub(crate) fn any(path: &Path) -> Result<Dataset, DatasetError> {
     if is_parquet { parquet(file) } else { csv(BufReader::new(file)) }
 }
 
-pub(crate) fn csv(input: impl Read) -> Result<Dataset, DatasetError> {
-    let mut reader = csv::Reader::from_reader(input);
+pub(crate) fn csv(mut input: impl Read) -> Result<Dataset, DatasetError> {
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    let mut reader = csv::Reader::from_reader(&*text);
     let columns = Columns::find(reader.headers()?.iter().map(str::to_owned).collect())?;
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let begins = record.position().map_or(0, csv::Position::byte) as usize;
         let cell = |text: &str| if text.is_empty() { Cell::Missing } else { Cell::Text(text.to_owned()) };
         let cells: Vec<Cell> = record.iter().map(cell).collect();
-        rows.push(columns.row(&cells, || format!("line {line}"))?);
+        rows.push(columns.row(&cells, || format!("line {}", line_at(&text, begins)))?);
     }
     Ok(columns.dataset(rows))
+}
+
+/// The number of the line on which a record begins. The reader's own count is one behind after each end of a line that is `\r\n`.
+fn line_at(text: &[u8], begins: usize) -> usize {
+    let ends = text[begins..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    1 + text[..begins + ends].iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn parquet(file: File) -> Result<Dataset, DatasetError> {

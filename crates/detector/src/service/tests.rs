@@ -327,7 +327,7 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
         assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
         assert_eq!(service.told.words(), (statuses.clone(), flagged.clone()), "{from}");
         assert_eq!(service.pipeline.model().version(), "2", "the model that judged before has only judged what is old");
-        let living = format!("lockstep_clusters{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
+        let living = format!("lockstep_clusters_standing{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
         assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
     }
 
@@ -394,7 +394,7 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
     assert_eq!(said(&stand, CLUSTERS).await, before);
     assert_eq!(said(&stand, CLUSTERS_FLAGGED).await, ["a 1 flagged", "a 2 flagged", "a 3 flagged"]);
     for (status, clusters) in [("flagged", 1), ("near_miss", 1), ("single_source", 0)] {
-        let row = format!("lockstep_clusters{{status=\"{status}\"}} {clusters}\n");
+        let row = format!("lockstep_clusters_standing{{status=\"{status}\"}} {clusters}\n");
         assert!(metrics.text().contains(&row), "{row}{}", metrics.text());
     }
 

@@ -309,6 +309,23 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
     desk.run(&["dataset", "show", "demo/accounts.tsv"]).ends(1).says(&["demo/accounts.tsv", "columns"]);
     let train = ["train", "--version", "1", "--dataset", "one/clusters.csv"];
     desk.run(&train).ends(1).says(&["0 organic clusters", "some of both"]);
+    // Everything twice, and one value that no model can take.
+    let both = desk.read("w/clusters.csv");
+    desk.write("doubled.csv", format!("{both}{}", both.split_once('\n').unwrap().1));
+    let rows = both.lines().count() - 1;
+    let run = desk.run(&["train", "--version", "1", "--dataset", "doubled.csv", "--models", "doubled"]);
+    run.says(&[&format!("warning: {rows} rows are the same as another"), "was a file given twice?"]);
+    let huge = |line: &str| line.rsplit_once(',').map(|(rest, _)| format!("{rest},1e300\n")).unwrap();
+    desk.write(
+        "huge.csv",
+        both.lines()
+            .enumerate()
+            .map(|(n, line)| if n == 1 { huge(line) } else { format!("{line}\n") })
+            .collect::<String>(),
+    );
+    desk.run(&["train", "--version", "1", "--dataset", "huge.csv", "--models", "huge"])
+        .ends(1)
+        .says(&["is 1e300", "between -1e100 and 1e100"]);
     desk.run(&[&train[..], &["--trees", "9"]].concat()).ends(2).says(&["--trees", "--learner boosted"]);
     desk.run(&[&train[..], &["--seeds", "9"]].concat()).ends(2).says(&["--dataset", "--seeds"]);
 }

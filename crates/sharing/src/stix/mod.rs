@@ -131,7 +131,9 @@ impl Publication<'_> {
         // DISARM's identity and marking may be there twice.
         let mut seen = BTreeSet::new();
         objects.retain(|object| seen.insert(id_of(object)));
-        let grouped: Vec<String> = objects.iter().map(id_of).collect();
+        // Not the markings: python-stix2 refuses a grouping that refers to them.
+        let is_marking = |object: &&Value| object["type"] == "marking-definition";
+        let grouped: Vec<String> = objects.iter().filter(|object| !is_marking(object)).map(id_of).collect();
         let mut grouping = self.platform_object(
             "grouping",
             "grouping",

@@ -658,6 +658,7 @@ proptest! {
                     platform: PLATFORMS[*platform].to_owned(),
                     account_id: id.clone(),
                     created_at: time(-100),
+                    log: None,
                     gains: Vec::new(),
                 }],
                 ..evidence.clone()
