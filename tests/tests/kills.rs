@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -16,8 +18,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::chain::{BROKER, World, forget, read};
 
 const KILLS: usize = 20;
-/// Checkpoints come every second, so most of these lives leave one or two behind.
+/// Checkpoints come every second, so many of these lives leave one or two behind.
 const LIFE_MS: std::ops::Range<u64> = 100..2_200;
+/// Every fourth life goes on until it has left one, however slow the machine is.
+const SAVES_EVERY: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Posts in one request.
 const REQUEST: usize = 200;
 /// Sets the moments of the kills; without it they are others every time.
@@ -51,12 +56,18 @@ fn kills_change_nothing(brokers: Option<&str>) {
     let place = place(brokers, &world);
     let mut requests = world.posts.chunks(REQUEST).peekable();
     let a_life = requests.len() / (KILLS + 1);
-    for _ in 0..KILLS {
+    for n in 1..=KILLS {
         let service = place.serve();
+        let folder = n.is_multiple_of(SAVES_EVERY).then(|| place.path("checkpoints"));
         let life = Duration::from_millis(random.random_range(LIFE_MS));
         let (end, process) = (Instant::now() + life, service.pid().to_string());
         let killer = thread::spawn(move || {
+            let before = folder.as_deref().map(saved);
             thread::sleep(life);
+            let deadline = Instant::now() + PATIENCE;
+            while folder.as_deref().map(saved) == before && before.is_some() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(20));
+            }
             assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
         });
         for _ in 0..a_life {
@@ -86,6 +97,12 @@ fn kills_change_nothing(brokers: Option<&str>) {
     }
     assert_eq!(found.last.len(), undisturbed.last.len(), "{SEED}={seed}");
     assert_eq!(found.flagged, undisturbed.flagged, "each message once, in the same order; {SEED}={seed}");
+}
+
+/// The checkpoints that there are, with the times when they were written.
+fn saved(folder: &Path) -> BTreeMap<OsString, Option<SystemTime>> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| (entry.file_name(), entry.metadata().and_then(|of| of.modified()).ok())).collect()
 }
 
 /// What the topics say in the end.
