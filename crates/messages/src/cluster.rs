@@ -93,7 +93,8 @@ pub enum Why {
     BestSource,
     /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
     OneText,
-    /// Coordinated, and inauthentic by the model's threshold; but the group's behaviour is not plain enough to call it so.
+    /// Coordinated, and inauthentic by the model's threshold; but the group's behaviour is not plain enough to call it so, or it does not pass
+    /// without the reposts whose authors are not known.
     NotPlain,
 }
 

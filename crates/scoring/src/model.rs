@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coordination::Cluster;
+use coordination::{Cluster, TraceKind};
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -281,8 +281,36 @@ fn is_plain(cluster: &Cluster) -> bool {
         let posts: u64 = window.group.iter().sum();
         (window.group[0] as f64 + IMAGINED[0]) / (posts as f64 + IMAGINED[1])
     };
-    cluster.windows.iter().any(|window| own_words(window) >= LEAST_OWN_WORDS)
-        || features::half_span_s(cluster).is_some_and(|seconds| seconds <= MOST_HALF_SPAN_S)
+    (cluster.windows.iter().any(|window| own_words(window) >= LEAST_OWN_WORDS)
+        || features::half_span_s(cluster).is_some_and(|seconds| seconds <= MOST_HALF_SPAN_S))
+        && passes_without_nameless_reposts(cluster)
+}
+
+/// Whether a group reaches its bar without any repost whose author is not known. The test takes away one source; where authors are not known,
+/// each post is a source of its own, and all of them may be one author's, whose fans the group then is.
+fn passes_without_nameless_reposts(cluster: &Cluster) -> bool {
+    let mut nameless = [0.0; 3];
+    let mut listed = [0.0; 3];
+    for evidence in &cluster.evidence {
+        let is_nameless = evidence.kind == TraceKind::Repost && evidence.source == evidence.key;
+        for (window, nats) in evidence.nats.iter().enumerate() {
+            listed[window] += nats;
+            nameless[window] += if is_nameless { *nats } else { 0.0 };
+        }
+    }
+    if nameless.iter().all(|nats| *nats <= 0.0) {
+        return true;
+    }
+    // What is not listed is taken to be of the same mixture.
+    let left: Vec<f64> = (0..cluster.windows.len().min(3))
+        .map(|window| {
+            let share = if listed[window] > 0.0 { nameless[window] / listed[window] } else { 0.0 };
+            cluster.windows[window].nats - nameless[window] - share * cluster.unlisted.nats[window]
+        })
+        .collect();
+    let most = left.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mean = left.iter().map(|nats| (nats - most).exp()).sum::<f64>() / left.len().max(1) as f64;
+    most + mean.ln() >= cluster.terms.bar
 }
 
 impl Model {
@@ -353,7 +381,9 @@ impl Model {
     /// A model has seen simulated groups only, and is surest where it is furthest from them. So a group is called inauthentic only where its
     /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or, of half of the things that three
     /// members or more used, half of those members had used them within a minute of the first. Of the real groups measured, operations with
-    /// copied texts have a share of own words of .40 to .86, and newsrooms of .29 at most. Every other group stays coordinated, whatever its probability.
+    /// copied texts have a share of own words of .40 to .86, and newsrooms of .29 at most. And it must reach its bar without any repost whose
+    /// author is not known: all of these may be one author's, and the group that author's fans. Every other group stays coordinated, whatever
+    /// its probability.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
         match self.subject {
             Subject::Cluster => {

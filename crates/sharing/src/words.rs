@@ -184,7 +184,7 @@ pub(crate) fn standing(cluster: &ClusterMessage) -> &'static str {
         Status::Coordinated if cluster.why == Some(Why::NotPlain) => {
             "The accounts are coordinated, and the model finds it likely that they are inauthentic. But simulated groups have taught the model, \
              and what these accounts do is not plain: fewer than two in five of their posts repeat their own words, and they do not follow one \
-             another within a minute. So they are not flagged."
+             another within a minute; or they repeat posts whose authors are not known, and may be the fans of one. So they are not flagged."
         }
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."

@@ -223,3 +223,39 @@ fn what_counts_can_be_chosen_for_the_own_method_too() {
         .ends(1)
         .says(&["alpha", "must lie between 0 and 1"]);
 }
+
+#[test]
+fn a_table_of_coortweets_four_columns_can_be_flagged_and_no_fandom_is() {
+    let desk = Desk::new();
+    desk.run(&["simulate", "--world", "demo", "--seed", "1", "--out", "demo"]).ends(0);
+    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    let mut table = "object_id,account_id,content_id,timestamp_share\n".to_owned();
+    for post in lines(&world) {
+        let text = |field: &str| post[field].as_str().unwrap_or_default().to_owned();
+        let list = |field: &str| post[field].as_array().cloned().unwrap_or_default();
+        let mut objects: BTreeSet<String> = list("urls").iter().map(|url| url.as_str().unwrap().to_owned()).collect();
+        objects.extend(list("hashtags").iter().map(|tag| format!("#{}", tag.as_str().unwrap())));
+        objects.extend(post["repost_of"].as_str().map(str::to_owned));
+        let at = text("created_at").parse::<jiff::Timestamp>().unwrap().as_second();
+        for object in objects {
+            table.push_str(&format!("\"{object}\",{},{},{at}\n", text("account_id"), text("id")));
+        }
+    }
+    desk.write("shares.csv", &table);
+    desk.run(&["detect", "shares.csv", "--platform", "chirp", "--out", "out", "--no-report"]).ends(0);
+    let labels: BTreeMap<String, String> = desk
+        .read("demo/accounts.tsv")
+        .lines()
+        .skip(1)
+        .map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>())
+        .map(|cells| (cells[1].clone(), cells[2].clone()))
+        .collect();
+    let groups = groups(&desk, "out");
+    let flagged: Vec<_> = groups.values().filter(|(status, _)| status == "flagged").collect();
+    assert!(!flagged.is_empty(), "{groups:?}");
+    for (_, accounts) in flagged {
+        let inauthentic =
+            accounts.iter().filter(|id| labels.get(*id).is_some_and(|label| label == "inauthentic")).count();
+        assert!(2 * inauthentic > accounts.len(), "{inauthentic} of {}", accounts.len());
+    }
+}

@@ -162,3 +162,28 @@ fn names_that_lead_elsewhere_are_refused() {
     }
     assert!(check_name("cluster-2026.1_a").is_ok());
 }
+
+#[test]
+fn reposts_of_unknown_authors_alone_make_nobody_inauthentic() {
+    let mut group = crate::sample::cluster(true, 0.0, 1);
+    group.terms.bar = 6.0;
+    let parts = group.evidence.len();
+    for (n, evidence) in group.evidence.iter_mut().enumerate() {
+        (evidence.kind, evidence.key, evidence.nats) = (TraceKind::Repost, format!("x:{n}"), [10.0; 3]);
+        (evidence.source, evidence.source_kind) = ("x:ann".to_owned(), TraceKind::Repost);
+    }
+    for window in &mut group.windows {
+        window.nats = 10.0 * parts as f64 - 3.0;
+    }
+    let nameless = |group: &Cluster, some: usize| {
+        let mut group = group.clone();
+        group.evidence.iter_mut().take(some).for_each(|evidence| evidence.source = evidence.key.clone());
+        group
+    };
+    assert!(is_plain(&group) && is_plain(&nameless(&group, parts - 1)));
+    assert!(!is_plain(&nameless(&group, parts)));
+    // What is not listed is taken to be like what is.
+    group.unlisted.nats = [20.0; 3];
+    group.windows.iter_mut().for_each(|window| window.nats += 20.0);
+    assert!(is_plain(&group) && is_plain(&nameless(&group, 1)) && !is_plain(&nameless(&group, parts)));
+}

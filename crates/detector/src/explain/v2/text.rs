@@ -45,7 +45,8 @@ impl Explanation {
             writeln!(
                 f,
                 "NOT PLAIN: by the model's probability the group is inauthentic, but what it does is not plain: fewer than two in five of its posts\n\
-                 repeat members' own words, and half of those who use a thing take longer than a minute. So it is coordinated and not flagged."
+                 repeat members' own words, and half of those who use a thing take longer than a minute; or it does not pass without the reposts\n\
+                 whose authors are not known, who may all be one. So it is coordinated and not flagged."
             )?;
         }
         if self.why == Some(Why::BestSource) {
