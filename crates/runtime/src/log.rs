@@ -23,7 +23,7 @@ use std::{
     ops::Range,
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -282,9 +282,15 @@ impl Log {
         self.read_spans(topic, vec![(partition, offsets)]).await
     }
 
-    /// The records at these (partition, offset) places of a topic, as far as they are still there; in no order. Costs a seek for every
-    /// stretch of places that lie close together.
-    pub async fn records_at(&self, topic: &str, places: &[(i32, i64)]) -> Result<Vec<Record>, LogError> {
+    /// The records at these (partition, offset) places of a topic, as far as they are still there, in no order; and whether all places were
+    /// looked at before the patience ended. Costs a seek for every stretch of places that lie close together.
+    pub async fn records_at(
+        &self,
+        topic: &str,
+        places: &[(i32, i64)],
+        patience: Duration,
+    ) -> Result<(Vec<Record>, bool), LogError> {
+        let deadline = Instant::now() + patience;
         let ends = self.end_offsets(topic).await?;
         let is_there = |(partition, offset): &(i32, i64)| {
             let end = usize::try_from(*partition).ok().and_then(|partition| ends.get(partition));
@@ -308,7 +314,7 @@ impl Log {
                 .filter_map(|(partition, stretches)| Some((*partition, stretches.pop_front()?)))
                 .collect();
             if spans.is_empty() {
-                return Ok(found);
+                return Ok((found, true));
             }
             let turned = match reader.take() {
                 // A consumer of Kafka's takes its time to connect.
@@ -320,6 +326,9 @@ impl Log {
             };
             let turned = reader.insert(turned);
             while !turned.at_end() {
+                if Instant::now() >= deadline {
+                    return Ok((found, false));
+                }
                 let records = turned.poll(1000, Duration::from_millis(200)).await?;
                 found.extend(records.into_iter().filter(|record| wanted.contains(&(record.partition, record.offset))));
             }

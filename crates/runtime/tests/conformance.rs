@@ -545,12 +545,13 @@ async fn records_are_found_by_their_places(log: Log) {
     let places: Vec<(i32, i64)> = wanted.iter().map(|record| (record.partition, record.offset)).collect();
     // What is not there, in the future, in no partition, is left out and waited for by nobody.
     let asked = [&places[..], &[(0, 1 << 40), (99, 0), (-1, 0), (0, -1)], &places[..3]].concat();
-    let mut found = log.records_at(topic, &asked).await.unwrap();
+    let (mut found, all) = log.records_at(topic, &asked, PATIENCE).await.unwrap();
     let order = |record: &Record| (record.partition, record.offset);
     found.sort_by_key(order);
     wanted.sort_by_key(order);
-    assert_eq!(found, wanted);
-    assert_eq!(log.records_at(topic, &[]).await.unwrap(), []);
+    assert_eq!((found, all), (wanted, true));
+    assert_eq!(log.records_at(topic, &[], PATIENCE).await.unwrap(), (Vec::new(), true));
+    assert!(!log.records_at(topic, &asked, Duration::ZERO).await.unwrap().1);
 }
 
 async fn unknown_topics_are_named(log: Log) {

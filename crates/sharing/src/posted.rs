@@ -48,7 +48,9 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
         );
     }
     let places: Vec<(i32, i64)> = wanted.keys().copied().collect();
-    let records = match tokio::time::timeout(PATIENCE, log.records_at(topics::POSTS, &places)).await {
+    // One request that hangs is cut off later than a reading that is merely long.
+    let reading = log.records_at(topics::POSTS, &places, PATIENCE);
+    let (records, all) = match tokio::time::timeout(2 * PATIENCE, reading).await {
         Ok(Ok(records)) => records,
         Ok(Err(error)) => {
             tracing::warn!(%error, "posts in evidence cannot be read from the log");
@@ -58,7 +60,7 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
         Err(_) => {
             return posts.with_remark(format!(
                 "What these posts say is not shown: the log did not answer within {} seconds. Load the page again.",
-                PATIENCE.as_secs()
+                2 * PATIENCE.as_secs()
             ));
         }
     };
@@ -75,6 +77,12 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
         }
     }
     match places.len() - found {
+        some if !all => posts.with_remark(format!(
+            "What {} of these {} say could not be read within {} seconds. Magnify the burst of a key to see what its own posts say.",
+            words::thousands(some as u64),
+            words::count(places.len() as u64, "post"),
+            PATIENCE.as_secs(),
+        )),
         0 if cut => posts.with_remark(format!(
             "It is shown what {MOST} of these posts say. Magnify the burst of a key to see what its own posts say."
         )),
