@@ -206,7 +206,7 @@ impl Field {
                 "retweeted_author_id",
                 "repost_of_user_id",
             ],
-            Field::IsRepost => &["is_retweet", "is_retweeted", "is_reblog"],
+            Field::IsRepost => &["is_retweet", "is_reblog"],
             Field::ReplyTo => &[
                 "reply_id",
                 "reply_to_id",
