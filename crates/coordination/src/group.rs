@@ -61,8 +61,8 @@ pub(crate) fn rarity(kind: TraceKind, outside: usize, accounts: f64, popular: us
     }
 }
 
-/// ln of the mean of exp.
-pub(crate) fn log_mean_exp(nats: [f64; 3]) -> f64 {
+/// ln of the mean over the windows of exp: what their nats come to together.
+pub fn log_mean_exp(nats: [f64; 3]) -> f64 {
     let most = nats.into_iter().fold(f64::NEG_INFINITY, f64::max);
     most + (nats.into_iter().map(|x| (x - most).exp()).sum::<f64>() / 3.0).ln()
 }

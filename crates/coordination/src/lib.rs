@@ -84,6 +84,7 @@ pub use cluster::{
     SingleSource, SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
 pub use engine::{Engine, Executor, Job, Judge};
+pub use group::log_mean_exp;
 pub use objects::Object;
 pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Position, Post};

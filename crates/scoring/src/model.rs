@@ -301,16 +301,13 @@ fn passes_without_nameless_reposts(cluster: &Cluster) -> bool {
     if nameless.iter().all(|nats| *nats <= 0.0) {
         return true;
     }
+    let Ok(windows) = <&[coordination::WindowSum; 3]>::try_from(&*cluster.windows) else { return false };
     // What is not listed is taken to be of the same mixture.
-    let left: Vec<f64> = (0..cluster.windows.len().min(3))
-        .map(|window| {
-            let share = if listed[window] > 0.0 { nameless[window] / listed[window] } else { 0.0 };
-            cluster.windows[window].nats - nameless[window] - share * cluster.unlisted.nats[window]
-        })
-        .collect();
-    let most = left.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mean = left.iter().map(|nats| (nats - most).exp()).sum::<f64>() / left.len().max(1) as f64;
-    most + mean.ln() >= cluster.terms.bar
+    let left = std::array::from_fn(|window| {
+        let share = if listed[window] > 0.0 { nameless[window] / listed[window] } else { 0.0 };
+        windows[window].nats - nameless[window] - share * cluster.unlisted.nats[window]
+    });
+    coordination::log_mean_exp(left) >= cluster.terms.bar
 }
 
 impl Model {

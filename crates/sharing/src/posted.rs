@@ -78,13 +78,13 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
     }
     match places.len() - found {
         some if !all => posts.with_remark(format!(
-            "What {} of these {} say could not be read within {} seconds. Magnify the burst of a key to see what its own posts say.",
+            "What {} of these {} say could not be read within {} seconds. For those of one key, open the key and magnify its burst.",
             words::thousands(some as u64),
             words::count(places.len() as u64, "post"),
             PATIENCE.as_secs(),
         )),
         0 if cut => posts.with_remark(format!(
-            "It is shown what {MOST} of these posts say. Magnify the burst of a key to see what its own posts say."
+            "What is said is shown of the first {MOST} posts only. For those of one key, open the key and magnify its burst."
         )),
         0 => posts,
         gone => posts.with_remark(format!(

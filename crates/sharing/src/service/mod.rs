@@ -346,7 +346,9 @@ impl Sharing {
 
     /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
     pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
-        let _ = self.inner.log.set(log.clone());
+        if self.inner.log.set(log.clone()).is_err() {
+            tracing::debug!("the service runs again; posts are read from the log of its first run");
+        }
         tokio::try_join!(
             self.read_clusters(&log, &shutdown),
             webhooks::run(self, &shutdown),
