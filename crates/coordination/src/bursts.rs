@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use crate::{
     accounts::AccountId,
     hash::Map,
-    params::{HOUR, Params},
-    post::Millis,
+    params::Params,
+    post::{HOUR, Millis},
     uses::{KeyId, Trial, Uses},
 };
 

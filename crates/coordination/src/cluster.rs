@@ -1,63 +1,11 @@
 //! What the engine finds: clusters, and the evidence behind them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::post::{Millis, Position};
-
-/// A kind of [trace](crate): what accounts can do in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum TraceKind {
-    /// Shared the same canonical URL.
-    Url,
-    /// Reposted the same post.
-    Repost,
-    /// Used the same ordered hashtag sequence, or the same new or rare hashtag.
-    Hashtags,
-    /// Wrote nearly the same text.
-    Text,
-    /// Posted the same picture or video.
-    Media,
-    /// Answered the same post.
-    Reply,
-    /// Mentioned the same accounts together.
-    Mention,
-}
-
-impl TraceKind {
-    /// All kinds, in the order of their wire names' first appearance in output.
-    pub const ALL: [TraceKind; 7] = [
-        TraceKind::Url,
-        TraceKind::Repost,
-        TraceKind::Hashtags,
-        TraceKind::Text,
-        TraceKind::Media,
-        TraceKind::Reply,
-        TraceKind::Mention,
-    ];
-
-    /// The name used in configuration and output.
-    pub fn name(self) -> &'static str {
-        match self {
-            TraceKind::Url => "url",
-            TraceKind::Repost => "repost",
-            TraceKind::Hashtags => "hashtags",
-            TraceKind::Text => "text",
-            TraceKind::Media => "media",
-            TraceKind::Reply => "reply",
-            TraceKind::Mention => "mention",
-        }
-    }
-}
-
-impl fmt::Display for TraceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::{
+    post::{Millis, Position},
+    trace::TraceKind,
+};
 
 /// An account, as named by its platform.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::{
     campaigns::{Campaign, Standing, campaigns},
     cluster::{
         AccountRef, Cluster, DroppedSource, Evidence, Finding, Member, Naming, PostRef, SourceNats, Terms, Tie,
-        TraceKind, WINDOWS, WindowSum,
+        WINDOWS, WindowSum,
     },
     engine::Judge,
     error_control::e_lond_bar,
@@ -21,9 +21,10 @@ use crate::{
     identity::{Identities, Identity},
     naming::{Judged, Named, name},
     network::{Edge, Network, Pair},
-    params::{DAY, Params},
-    post::Millis,
+    params::Params,
+    post::{DAY, Millis},
     shard::{Groups, Members},
+    trace::TraceKind,
     uses::{Spans, Uses},
 };
 

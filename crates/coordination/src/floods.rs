@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::{AccountId, Accounts},
-    cluster::{Cluster, Evidence, Finding, Manner, PostRef, SingleSource, Terms, TraceKind, Unlisted},
+    cluster::{Cluster, Evidence, Finding, Manner, PostRef, SingleSource, Terms, Unlisted},
     findings::{Moment, member, proposed},
     hash::{Map, hash_strs},
     params::Params,
     post::{Millis, PostName},
+    trace::TraceKind,
     uses::{KeyId, KeyName, Trial, Uses},
 };
 

@@ -17,11 +17,12 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
-    cluster::{Gain, Manner, TraceKind, TrialOutcome, Unlisted, WINDOWS},
+    cluster::{Gain, Manner, TrialOutcome, Unlisted, WINDOWS},
     hash::{Map, Set},
-    params::{DAY, HOUR, Params},
-    post::{Millis, PostName},
+    params::Params,
+    post::{DAY, HOUR, Millis, PostName},
     ticks::{Tick, Ticks},
+    trace::TraceKind,
     uses::{KeyId, KeyName, RECENT, SourceId, Trial, Use, Uses},
 };
 

@@ -7,8 +7,8 @@ use crate::{
     campaigns::Campaign,
     cluster::Finding,
     hash::{Map, Set, hash_strs},
-    params::{DAY, Params},
-    post::Millis,
+    params::Params,
+    post::{DAY, Millis},
 };
 
 /// A cluster with about the same accounts is not told again at once, but after a day, or a week where it is not flagged: Jaccard similarity to

@@ -81,7 +81,7 @@ mod uses;
 
 pub use cluster::{
     AccountRef, Behaviour, Cluster, DroppedSource, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
-    SingleSource, SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WINDOWS, WindowSum,
+    SingleSource, SourceNats, Terms, Tie, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
 pub use engine::{Engine, Executor, Job, Judge};
 pub use group::log_mean_exp;
@@ -90,4 +90,5 @@ pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Position, Post};
 pub use snapshot::SnapshotError;
 pub use stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats};
+pub use trace::{TraceKind, UnknownTraceKind};
 pub use tracer::{ReadPost, Reader};

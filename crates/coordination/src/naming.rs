@@ -15,11 +15,12 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
-    cluster::{Naming, TraceKind, TrialOutcome},
+    cluster::{Naming, TrialOutcome},
     group::{CAP, REFERENCE, rarity},
     hash::Map,
-    params::{DAY, HOUR, Params},
-    post::Millis,
+    params::Params,
+    post::{DAY, HOUR, Millis},
+    trace::TraceKind,
     uses::{KeyId, KeyName, SourceId, Spans, Uses},
 };
 

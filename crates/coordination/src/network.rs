@@ -16,11 +16,11 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
-    cluster::TraceKind,
     communities::Graph,
     hash::{Map, Set},
-    params::{DAY, HOUR, Params},
-    post::Millis,
+    params::Params,
+    post::{DAY, HOUR, Millis},
+    trace::TraceKind,
     uses::{KeyId, Trial, Uses},
 };
 

@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::{AccountId, Accounts},
-    cluster::{AccountRef, TraceKind},
+    cluster::AccountRef,
     hash::{Map, Set, hash_strs},
     post::Millis,
+    trace::TraceKind,
     tracer::Turn,
     uses::KeyId,
 };

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::TraceKind, post::Millis};
-
-const SECOND: Millis = 1_000;
-const MINUTE: Millis = 60 * SECOND;
-pub(crate) const HOUR: Millis = 60 * MINUTE;
-pub(crate) const DAY: Millis = 24 * HOUR;
+use crate::{
+    post::{DAY, HOUR, MINUTE, Millis},
+    trace::TraceKind,
+};
 
 /// All parameters of the engine. `Params::default()` is what the accuracy figures are measured with.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +78,7 @@ pub struct Limits {
 impl Default for Params {
     fn default() -> Params {
         Params {
-            traces: TraceKind::ALL.to_vec(),
+            traces: TraceKind::ALL.into_iter().filter(|kind| kind.counts_by_default()).collect(),
             allowed_lateness: 5 * MINUTE,
             horizon: 2 * HOUR,
             tick: 15 * MINUTE,

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Event time: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;
 
+pub(crate) const MINUTE: Millis = 60_000;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
+pub(crate) const DAY: Millis = 24 * HOUR;
+
 /// Times further than this from 1970 (about 285,000 years) are taken for this: the engine can then add and subtract any of them.
 const FURTHEST: Millis = 1 << 53;
 

@@ -4,10 +4,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cluster::{AccountRef, TraceKind},
-    post::Millis,
-};
+use crate::{cluster::AccountRef, post::Millis, trace::TraceKind};
 
 /// What became of a post; each is counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -48,7 +48,7 @@ impl Ticks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::HOUR;
+    use crate::post::HOUR;
 
     #[test]
     fn ticks_of_six_hours_are_known_and_at_least_two() {

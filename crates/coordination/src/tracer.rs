@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::{AccountId, Accounts, Profile},
-    cluster::{Manner, TraceKind},
+    cluster::Manner,
     hash::{Map, hash_strs},
     order::Reorder,
     params::Params,
     post::{Millis, Post, PostName, within_reach},
     stats::Outcome,
-    trace::{Classes, Readers, Trace, Words},
+    trace::{Classes, Readers, Trace, TraceKind, Words},
 };
 
 /// Time in which a repost is fast, and time in which it is a repost of something new: no longer than the horizon, for so long every post
@@ -26,7 +26,7 @@ pub struct Reader(Readers);
 
 impl Reader {
     pub(crate) fn new(params: &Params) -> Reader {
-        Reader(Readers::new(params))
+        Reader(Readers::new(&params.traces, &params.short_links))
     }
 
     /// Reads one post for [`Engine::on_read`](crate::Engine::on_read).
@@ -122,7 +122,7 @@ impl Tracer {
             order: Reorder::new(params.allowed_lateness),
             seen: Recent::new(params.horizon + params.allowed_lateness),
             accounts: Accounts::default(),
-            texts: Classes::new(params),
+            texts: Classes::new(params.text_nats, params.limits.texts),
         }
     }
 

@@ -12,11 +12,10 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     accounts::AccountId,
-    cluster::TraceKind,
     hash::{Map, Set, hash_strs},
-    params::{HOUR, Params},
-    post::{Millis, PostName},
-    trace::Trace,
+    params::Params,
+    post::{HOUR, Millis, PostName},
+    trace::{Trace, TraceKind},
     tracer::Turn,
 };
 

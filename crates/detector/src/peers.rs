@@ -34,7 +34,7 @@ use std::{
 };
 
 use coordination::{
-    Post,
+    Post, TraceKind,
     peers::{
         Shares, Tokens,
         cooccurrence::{Match, Messages, Tie},
@@ -51,60 +51,54 @@ use crate::{
     input::{BadLine, Counts, Input, InputError, Layout, PeerRow, Progress},
 };
 
-/// What two accounts may have in common.
+/// What two accounts may have in common, by any method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table above says what they are")]
 pub enum Trace {
-    Url,
-    Repost,
-    Hashtags,
-    Mentions,
-    Media,
-    Reply,
-    Text,
+    /// What Lockstep's own method looks at, too.
+    Kind(TraceKind),
+    /// Similar texts, of the co-occurrence method.
     Similar,
+    /// Any post at all, of the co-occurrence method.
     Post,
 }
 
 impl Trace {
     /// All of them.
-    pub const ALL: [Trace; 9] = [
-        Trace::Url,
-        Trace::Repost,
-        Trace::Hashtags,
-        Trace::Mentions,
-        Trace::Media,
-        Trace::Reply,
-        Trace::Text,
-        Trace::Similar,
-        Trace::Post,
-    ];
+    pub fn all() -> impl Iterator<Item = Trace> {
+        TraceKind::ALL.into_iter().map(Trace::Kind).chain([Trace::Similar, Trace::Post])
+    }
 
     /// Its name on the command line and in `ties.csv`.
     pub fn name(self) -> &'static str {
         match self {
-            Trace::Url => "url",
-            Trace::Repost => "repost",
-            Trace::Hashtags => "hashtags",
-            Trace::Mentions => "mentions",
-            Trace::Media => "media",
-            Trace::Reply => "reply",
-            Trace::Text => "text",
+            Trace::Kind(TraceKind::Mention) => "mentions",
+            Trace::Kind(kind) => kind.name(),
             Trace::Similar => "similar",
             Trace::Post => "post",
         }
     }
 
-    /// coordination-network-toolkit's name for its ties, where it has one.
+    /// Whether a post has at most one thing of it.
+    fn is_one_thing(self) -> bool {
+        match self {
+            Trace::Kind(kind) => {
+                !matches!(kind, TraceKind::Url | TraceKind::Hashtags | TraceKind::Mention | TraceKind::Media)
+            }
+            Trace::Similar => false,
+            Trace::Post => true,
+        }
+    }
+
+    /// coordination-network-toolkit's name for its ties; empty where it has none.
     fn edge_type(self) -> &'static str {
         match self {
-            Trace::Url => "co_link",
-            Trace::Repost => "co_retweet",
-            Trace::Reply => "co_reply",
-            Trace::Text => "co_tweet",
+            Trace::Kind(TraceKind::Url) => "co_link",
+            Trace::Kind(TraceKind::Repost) => "co_retweet",
+            Trace::Kind(TraceKind::Reply) => "co_reply",
+            Trace::Kind(TraceKind::Text) => "co_tweet",
             Trace::Similar => "co_similar_tweet",
             Trace::Post => "co_post",
-            Trace::Hashtags | Trace::Mentions | Trace::Media => "",
+            Trace::Kind(_) => "",
         }
     }
 }
@@ -118,10 +112,10 @@ impl fmt::Display for Trace {
 impl FromStr for Trace {
     type Err = String;
     fn from_str(name: &str) -> Result<Trace, String> {
-        Trace::ALL
-            .into_iter()
-            .find(|trace| trace.name() == name)
-            .ok_or_else(|| format!("is no trace: choose one of {}", Trace::ALL.map(Trace::name).join(", ")))
+        Trace::all().find(|trace| trace.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Trace::all().map(Trace::name).collect();
+            format!("is no trace: choose one of {}", names.join(", "))
+        })
     }
 }
 
@@ -350,7 +344,7 @@ impl Intake {
         }
         let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
         match kind {
-            Some(Kind::Of(Trace::Repost | Trace::Reply | Trace::Text | Trace::Post)) if object.is_none() => {
+            Some(Kind::Of(trace)) if object.is_none() && trace.is_one_thing() => {
                 self.messages.push(id, account, at, &keys);
             }
             _ => self.messages.push_each(id, account, at, &keys),
@@ -365,22 +359,22 @@ impl Intake {
         let toolkit = row.filter(|row| row.layout == Layout::CoordinationNetworkToolkit);
         let repost = post.repost_of.is_some();
         match trace {
-            Trace::Repost => reference(&post.repost_of),
+            Trace::Kind(TraceKind::Repost) => reference(&post.repost_of),
             Trace::Post => vec!["".into()],
             _ if repost && !self.coortweet => Vec::new(),
-            Trace::Reply => reference(&post.reply_to),
-            Trace::Url => match toolkit {
+            Trace::Kind(TraceKind::Reply) => reference(&post.reply_to),
+            Trace::Kind(TraceKind::Url) => match toolkit {
                 Some(row) => row.urls.split(' ').filter(|url| !url.is_empty()).map(Cow::Borrowed).collect(),
                 None => list(&post.urls),
             },
-            Trace::Hashtags => list(&post.hashtags),
-            Trace::Mentions => list(&post.mentions),
-            Trace::Media => list(&post.media),
-            Trace::Text | Trace::Similar if self.coortweet => {
+            Trace::Kind(TraceKind::Hashtags) => list(&post.hashtags),
+            Trace::Kind(TraceKind::Mention) => list(&post.mentions),
+            Trace::Kind(TraceKind::Media) => list(&post.media),
+            Trace::Kind(TraceKind::Text) | Trace::Similar if self.coortweet => {
                 let wanted = !repost && post.reply_to.is_none() && !post.text.is_empty();
                 wanted.then(|| normalised_text(&post.text).into()).into_iter().collect()
             }
-            Trace::Text | Trace::Similar => {
+            Trace::Kind(TraceKind::Text) | Trace::Similar => {
                 let wanted = toolkit.is_some() || !post.text.is_empty();
                 wanted.then(|| normalised_message(&post.text).into()).into_iter().collect()
             }
@@ -391,10 +385,10 @@ impl Intake {
     fn recognise(&mut self, post: &Post<'_>, object: bool) -> Result<(), PeersError> {
         let has = [
             (object, Kind::Object),
-            (!object && !post.urls.is_empty(), Kind::Of(Trace::Url)),
-            (!object && post.repost_of.is_some(), Kind::Of(Trace::Repost)),
-            (!object && !post.hashtags.is_empty(), Kind::Of(Trace::Hashtags)),
-            (!object && post.reply_to.is_some(), Kind::Of(Trace::Reply)),
+            (!object && !post.urls.is_empty(), Kind::Of(Trace::Kind(TraceKind::Url))),
+            (!object && post.repost_of.is_some(), Kind::Of(Trace::Kind(TraceKind::Repost))),
+            (!object && !post.hashtags.is_empty(), Kind::Of(Trace::Kind(TraceKind::Hashtags))),
+            (!object && post.reply_to.is_some(), Kind::Of(Trace::Kind(TraceKind::Reply))),
         ];
         for (_, kind) in has.into_iter().filter(|(has, _)| *has) {
             match self.kind {

@@ -31,16 +31,18 @@
 
 mod cut;
 mod finite;
+mod kinds;
 pub mod positions;
 mod tally;
 pub mod v1;
 
+pub use coordination::TraceKind;
 pub use positions::LogPosition;
 pub use tally::{StatusTally, Tally};
 
 use std::collections::BTreeMap;
 
-use coordination::{Cluster, Finding, Millis, SingleSource, TraceKind, TrialOutcome};
+use coordination::{Cluster, Finding, Millis, SingleSource, TrialOutcome};
 use jiff::Timestamp;
 use scoring::{Verdict, features::FEATURES};
 use serde::{Deserialize, Serialize};
@@ -155,7 +157,9 @@ pub struct ClusterMessage {
     #[serde(default)]
     pub namings: Vec<Naming>,
     /// Gains per trace kind in the best window, nats.
-    pub traces: BTreeMap<String, f64>,
+    #[serde(serialize_with = "kinds::by_name")]
+    #[schemars(with = "BTreeMap<String, f64>")]
+    pub traces: BTreeMap<TraceKind, f64>,
     /// Gains per source, largest in the best window first.
     pub sources: Vec<SourceNats>,
     /// The model's log-odds, nats: `intercept` and the contributions of `reasons`. Absent, like all that a model says, for near misses
@@ -319,7 +323,7 @@ impl ClusterMessage {
         };
         let source = |source: &coordination::SourceNats| {
             let by_window = source.nats.map(tidy);
-            SourceNats { kind: name(source.kind), source: source.source.clone(), nats: in_best(&by_window), by_window }
+            SourceNats { kind: source.kind, source: source.source.clone(), nats: in_best(&by_window), by_window }
         };
         let post = |post: &coordination::PostRef| {
             let gains = (0..).zip(&post.gains).filter_map(|(window, gain)| Some((window, (*gain)?)));
@@ -337,10 +341,10 @@ impl ClusterMessage {
         let evidence = |evidence: &coordination::Evidence| {
             let by_window = evidence.nats.map(tidy);
             Ok(Evidence {
-                kind: name(evidence.kind),
+                kind: evidence.kind,
                 key: evidence.key.clone(),
                 source: evidence.source.clone(),
-                source_kind: name(evidence.source_kind),
+                source_kind: evidence.source_kind,
                 nats: in_best(&by_window),
                 by_window,
                 posts: evidence.posts.iter().map(post).collect::<Result<_, _>>()?,
@@ -358,7 +362,7 @@ impl ClusterMessage {
             Ok(Tie {
                 a: place(&tie.a)?,
                 b: place(&tie.b)?,
-                kind: name(tie.kind),
+                kind: tie.kind,
                 co_acts: tie.co_acts,
                 expected: Some(tie.expected),
                 nats: tidy(tie.nats),
@@ -398,7 +402,7 @@ impl ClusterMessage {
             history_hours: cluster.history as f64 / 3_600_000.0,
             windows,
             namings: cluster.namings.iter().map(naming).collect::<Result<_, _>>()?,
-            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (name(*kind), tidy(*nats))).collect(),
+            traces: cluster.nats_by_kind.iter().map(|(kind, nats)| (*kind, tidy(*nats))).collect(),
             sources: cluster.nats_by_source.iter().map(source).collect(),
             score: verdict.map(|verdict| verdict.score),
             intercept: verdict.map(|verdict| verdict.intercept),
@@ -523,10 +527,6 @@ fn tidy(nats: f64) -> f64 {
     let rounded = (nats * STEP).round() / STEP;
     // Numbers too great to be multiplied have no such digits; and there is one zero.
     if rounded.is_finite() { rounded + 0.0 } else { nats }
-}
-
-fn name(kind: TraceKind) -> String {
-    kind.name().to_owned()
 }
 
 /// What the test of a cluster's group went by.
@@ -684,7 +684,8 @@ pub struct ClusterAccount {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dropped {
     /// Trace kind of the source.
-    pub kind: String,
+    #[schemars(schema_with = "kinds::schema")]
+    pub kind: TraceKind,
     /// Whom the keys come from.
     pub source: String,
     /// What it would have added, nats.
@@ -693,7 +694,7 @@ pub struct Dropped {
 
 impl Dropped {
     fn new(dropped: &coordination::DroppedSource) -> Dropped {
-        Dropped { kind: name(dropped.kind), source: dropped.source.clone(), nats: tidy(dropped.nats) }
+        Dropped { kind: dropped.kind, source: dropped.source.clone(), nats: tidy(dropped.nats) }
     }
 }
 
@@ -701,7 +702,8 @@ impl Dropped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SourceNats {
     /// Trace kind of the source: sources of different kinds are different sources.
-    pub kind: String,
+    #[schemars(schema_with = "kinds::schema")]
+    pub kind: TraceKind,
     /// Whom the keys come from: the registrable domain of a link, the author of a reposted post or else that post, and the key itself of a
     /// tag, a text and anything else.
     pub source: String,
@@ -749,13 +751,15 @@ pub struct ModelRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// Trace kind.
-    pub kind: String,
+    #[schemars(schema_with = "kinds::schema")]
+    pub kind: TraceKind,
     /// The canonical thing acted on.
     pub key: String,
     /// Whom it comes from.
     pub source: String,
     /// Trace kind, in `sources`, of its source.
-    pub source_kind: String,
+    #[schemars(schema_with = "kinds::schema")]
+    pub source_kind: TraceKind,
     /// Gains in the best window, nats. In messages of version 1, all evidence.
     pub nats: f64,
     /// Gains in each window, nats: the sum over `posts`. Zeros in messages of version 1.
@@ -849,7 +853,8 @@ pub struct Tie {
     /// Index into `accounts`.
     pub b: usize,
     /// Trace kind of most of the keys in common.
-    pub kind: String,
+    #[schemars(schema_with = "kinds::schema")]
+    pub kind: TraceKind,
     /// Keys that both used within a day of each other, over seven days.
     pub co_acts: u32,
     /// Mean number of such keys by chance; absent in messages of version 1.

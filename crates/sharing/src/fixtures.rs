@@ -11,7 +11,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use messages::cluster::{
     ClusterAccount, ClusterMessage, Dropped, Evidence, Gain, ModelRef, Naming, Outcome, PostRef, Reason,
-    SCHEMA_VERSION, SourceNats, Status, Terms as Tested, Tie, Unlisted, Why, Window,
+    SCHEMA_VERSION, SourceNats, Status, Terms as Tested, Tie, TraceKind, Unlisted, Why, Window,
 };
 
 /// What the policy asks for of every case, of one that is directed against nobody.
@@ -52,10 +52,10 @@ pub(crate) fn cluster(id: &str, version: u32) -> ClusterMessage {
 }
 
 /// What each kind of key gives where another member used it before: the outcome, how often the group did so, how often others do.
-const GIVES: [(&str, Outcome, f64, f64); 3] = [
-    ("repost", Outcome::Rare, 0.12, 0.031),
-    ("url", Outcome::Middling, 0.08, 0.042),
-    ("text", Outcome::OwnWords, 0.31, 0.058),
+const GIVES: [(TraceKind, Outcome, f64, f64); 3] = [
+    (TraceKind::Repost, Outcome::Rare, 0.12, 0.031),
+    (TraceKind::Url, Outcome::Middling, 0.08, 0.042),
+    (TraceKind::Text, Outcome::OwnWords, 0.31, 0.058),
 ];
 /// Seconds of the test's windows.
 const WINDOWS: [i64; 3] = [600, 7_200, 86_400];
@@ -83,11 +83,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                     some(0, 6.0),
                     some(2, 8.0),
                 ],
-                dropped: vec![Dropped {
-                    kind: "url".to_owned(),
-                    source: "dailyheadline.example".to_owned(),
-                    nats: 1.25,
-                }],
+                dropped: vec![Dropped { kind: TraceKind::Url, source: "dailyheadline.example".to_owned(), nats: 1.25 }],
                 dropped_nats: None,
                 proposed: !afterwards,
                 naming: Some(0),
@@ -124,21 +120,21 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                 }
             }
             let key = match kind {
-                "repost" => format!("{}", 783_900_000_000_000_000u64 + k as u64 * 7_919),
-                "url" => {
+                TraceKind::Repost => format!("{}", 783_900_000_000_000_000u64 + k as u64 * 7_919),
+                TraceKind::Url => {
                     format!("https://{}/2016/10/story-{k}", ["dailyheadline.example", "realtruth.example"][k / 3 % 2])
                 }
                 _ => format!("they do not want you to see what happened in district {k}"),
             };
             Evidence {
-                kind: kind.to_owned(),
+                kind,
                 source: match kind {
-                    "repost" => format!("@source_{}", k % 4),
-                    "url" => ["dailyheadline.example", "realtruth.example"][k / 3 % 2].to_owned(),
+                    TraceKind::Repost => format!("@source_{}", k % 4),
+                    TraceKind::Url => ["dailyheadline.example", "realtruth.example"][k / 3 % 2].to_owned(),
                     _ => key.clone(),
                 },
                 key,
-                source_kind: kind.to_owned(),
+                source_kind: kind,
                 nats: 0.0,
                 by_window: [0.0; 3],
                 posts,
@@ -153,7 +149,7 @@ pub(crate) fn sized(id: &str, version: u32, members: usize, keys: usize) -> Clus
                 ties.push(Tie {
                     a,
                     b,
-                    kind: ["repost", "url", "text"][(a + b) % 3].to_owned(),
+                    kind: [TraceKind::Repost, TraceKind::Url, TraceKind::Text][(a + b) % 3],
                     co_acts: 3 + (nats / 2.0) as u32,
                     expected: Some(0.04 + 0.2 * dice.roll()),
                     nats,
@@ -283,11 +279,10 @@ fn name(cluster: &mut ClusterMessage) {
 
 /// Works out all sums from the posts' gains and the windows' losses, as the documentation of `messages::cluster` says.
 pub(crate) fn settle(cluster: &mut ClusterMessage) {
-    let mut sources: BTreeMap<(String, String), [f64; 3]> = BTreeMap::new();
-    let mut kinds: BTreeMap<String, [f64; 3]> = BTreeMap::new();
-    let unlisted = [("url".to_owned(), "url".to_owned(), "elsewhere.example".to_owned(), cluster.unlisted.nats)];
-    let listed =
-        cluster.evidence.iter().map(|e| (e.kind.clone(), e.source_kind.clone(), e.source.clone(), e.by_window));
+    let mut sources: BTreeMap<(TraceKind, String), [f64; 3]> = BTreeMap::new();
+    let mut kinds: BTreeMap<TraceKind, [f64; 3]> = BTreeMap::new();
+    let unlisted = [(TraceKind::Url, TraceKind::Url, "elsewhere.example".to_owned(), cluster.unlisted.nats)];
+    let listed = cluster.evidence.iter().map(|e| (e.kind, e.source_kind, e.source.clone(), e.by_window));
     for (kind, source_kind, source, nats) in listed.chain(unlisted) {
         let sums = [kinds.entry(kind).or_default(), sources.entry((source_kind, source)).or_default()];
         sums.into_iter().for_each(|sum| sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats));
@@ -344,7 +339,7 @@ pub(crate) fn near_miss(id: &str) -> ClusterMessage {
 pub(crate) fn one_text(id: &str, accounts: usize) -> ClusterMessage {
     let mut cluster = without_verdict(sized(id, 1, accounts, 3));
     (cluster.status, cluster.why) = (Status::SingleSource, Some(Why::OneText));
-    let mut text = cluster.evidence.iter().find(|e| e.kind == "text").unwrap().clone();
+    let mut text = cluster.evidence.iter().find(|e| e.kind == TraceKind::Text).unwrap().clone();
     text.by_window = [0.0; 3];
     text.nats = 0.0;
     text.posts = (0..)
@@ -389,13 +384,10 @@ pub(crate) fn hostile(id: &str) -> ClusterMessage {
     for (index, account) in cluster.accounts.iter_mut().enumerate() {
         account.account_name = nasty[index % 4].clone();
         account.dropped.iter_mut().for_each(|dropped| dropped.source = nasty[(index + 1) % 4].clone());
-        account.dropped.iter_mut().for_each(|dropped| dropped.kind = nasty[(index + 2) % 4].clone());
     }
     for (index, evidence) in cluster.evidence.iter_mut().enumerate() {
         evidence.key = nasty[index % 4].clone();
         evidence.source = nasty[(index + 1) % 4].clone();
-        evidence.kind = nasty[(index + 2) % 4].clone();
-        evidence.source_kind = nasty[(index + 2) % 4].clone();
         for post in &mut evidence.posts {
             post.id = nasty[(index + 3) % 4].clone();
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, tz::TimeZone};
-use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, SourceNats, Status, Why, Window};
+use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, SourceNats, Status, TraceKind, Why, Window};
 
 /// Said to every platform that is told of an account.
 pub(crate) const VOLUNTARY: &str =
@@ -15,7 +15,7 @@ pub(crate) fn headline(cluster: &ClusterMessage) -> String {
     let did = match kinds.as_slice() {
         _ if is_count(cluster) => "wrote nearly the same text".to_owned(),
         [] => "acted together".to_owned(),
-        kinds => list(&kinds.iter().map(|kind| did(kind)).collect::<Vec<_>>()),
+        kinds => list(&kinds.iter().map(|kind| trace_kind(*kind).did).collect::<Vec<_>>()),
     };
     let gap = match typical_gap_s(cluster) {
         Some(seconds) => format!(", typically {} apart", seconds_in_words(seconds)),
@@ -153,7 +153,7 @@ pub(crate) fn strength(cluster: &ClusterMessage) -> String {
         Some(best) if cluster.sources.len() > 1 => text.push_str(&format!(
             ", and {} without its strongest source ({} {})",
             number(cluster.log_e_leave_one_source_out),
-            shorten(&best.kind, 24),
+            best.kind,
             shorten(&best.source, 60),
         )),
         _ => text.push_str(", all from one source"),
@@ -282,10 +282,10 @@ pub(crate) fn platforms(cluster: &ClusterMessage) -> Vec<String> {
 }
 
 /// Trace kinds, most evidence first, those that speak for the finding only.
-pub(crate) fn kinds_by_nats(cluster: &ClusterMessage) -> Vec<&str> {
-    let mut kinds: Vec<(&str, f64)> =
-        cluster.traces.iter().filter(|(_, nats)| **nats > 0.0).map(|(kind, nats)| (kind.as_str(), *nats)).collect();
-    kinds.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+pub(crate) fn kinds_by_nats(cluster: &ClusterMessage) -> Vec<TraceKind> {
+    let mut kinds: Vec<(TraceKind, f64)> =
+        cluster.traces.iter().filter(|(_, nats)| **nats > 0.0).map(|(kind, nats)| (*kind, *nats)).collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.name().cmp(b.0.name())));
     kinds.into_iter().map(|(kind, _)| kind).collect()
 }
 
@@ -306,29 +306,48 @@ pub(crate) fn status(status: Status) -> &'static str {
     }
 }
 
-/// What accounts did that left traces of a kind.
-pub(crate) fn did(kind: &str) -> String {
-    match kind {
-        "url" => "shared the same links".to_owned(),
-        "repost" => "reposted the same posts".to_owned(),
-        "hashtags" => "used the same hashtags".to_owned(),
-        "text" => "wrote nearly the same texts".to_owned(),
-        "media" => "posted the same media".to_owned(),
-        "reply" => "answered the same posts".to_owned(),
-        "mention" => "mentioned the same accounts".to_owned(),
-        other => format!("left the same {} traces", shorten(other, 30)),
-    }
+/// What people are told of a trace kind.
+pub(crate) struct TraceKindWords {
+    /// What accounts did that left such traces, after "the accounts".
+    pub did: &'static str,
+    /// The things that they used, as a noun in the plural.
+    pub things: &'static str,
+    /// What a key of this kind names.
+    pub names: Named,
+    /// What a post did to another post, where the key is that post.
+    pub of_original: Option<&'static str>,
 }
 
-/// A trace kind as a noun.
-pub(crate) fn kind_label(kind: &str) -> String {
-    match kind {
-        "url" => "links".to_owned(),
-        "repost" => "reposts".to_owned(),
-        "hashtags" => "hashtags".to_owned(),
-        "text" => "texts".to_owned(),
-        other => shorten(other, 30),
-    }
+/// What the keys of a trace kind name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A post of a platform.
+    Post,
+    /// An account, or several.
+    Account,
+    /// A web address, or a file.
+    Address,
+    /// What people wrote, or something made from it: it is told of by kind, and never quoted to partners.
+    Words,
+}
+
+/// The things of a trace kind as a case has it stored; a name that is not known today stands for itself.
+pub(crate) fn stored_trace_kind(name: &str) -> String {
+    name.parse().map_or_else(|_| shorten(name, 30), |kind| trace_kind(kind).things.to_owned())
+}
+
+/// What people are told of each trace kind.
+pub(crate) fn trace_kind(kind: TraceKind) -> TraceKindWords {
+    let (did, things, names, of_original) = match kind {
+        TraceKind::Url => ("shared the same links", "links", Named::Address, None),
+        TraceKind::Repost => ("reposted the same posts", "reposts", Named::Post, Some("Repeated")),
+        TraceKind::Hashtags => ("used the same hashtags", "hashtags", Named::Words, None),
+        TraceKind::Text => ("wrote nearly the same texts", "texts", Named::Words, None),
+        TraceKind::Media => ("posted the same media", "media", Named::Address, None),
+        TraceKind::Reply => ("answered the same posts", "reply", Named::Post, Some("Answered")),
+        TraceKind::Mention => ("mentioned the same accounts", "mention", Named::Account, None),
+    };
+    TraceKindWords { did, things, names, of_original }
 }
 
 pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Reader, Reading, Trace};
-use crate::{cluster::TraceKind, post::Post};
+use super::{Reader, Reading, Trace, TraceKind};
+use crate::post::Post;
 
 /// More hashtags in a post than this are not read: nobody types them, and a hostile post could carry thousands.
 const MOST: usize = 30;

@@ -1,7 +1,6 @@
 //! `media`: the same picture or video, by the perceptual hash that came with the post.
 
-use super::{Reader, Reading, Trace};
-use crate::cluster::TraceKind;
+use super::{Reader, Reading, Trace, TraceKind};
 
 /// More attachments of a post than this are not read.
 const MOST: usize = 10;

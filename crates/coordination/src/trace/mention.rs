@@ -1,7 +1,6 @@
 //! `mention`: the same account mentioned.
 
-use super::{Reader, Reading, Trace};
-use crate::cluster::TraceKind;
+use super::{Reader, Reading, Trace, TraceKind};
 
 /// Mentions of a post that are read. An answer carries along the mentions of its thread, which come last.
 const MOST: usize = 4;

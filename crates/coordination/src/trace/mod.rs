@@ -1,7 +1,10 @@
 //! What a post did that others could do too: one small file per kind, behind one trait.
 //!
 //! Reading a post is pure and may happen in any order; only which class a text belongs to ([`Classes`]) depends on what came before, and
-//! is settled in event-time order. A new kind is one file here and one line in [`Readers::new`].
+//! is settled in event-time order.
+//!
+//! A new kind is one file here, one variant of [`TraceKind`] and one line in [`Readers::new`]. Whoever tells people of kinds has a match
+//! over all of them, so that the compiler asks for the words.
 
 mod hashtags;
 mod media;
@@ -11,13 +14,95 @@ mod repost;
 mod text;
 mod url;
 
-use std::{cell::OnceCell, sync::Arc};
+use std::{cell::OnceCell, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::TraceKind, hash::hash_strs, params::Params, post::Post};
+use crate::{hash::hash_strs, post::Post};
 
 pub(crate) use text::{Classes, Words};
+
+/// A kind of trace: what accounts can do in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum TraceKind {
+    /// Shared the same canonical URL.
+    Url,
+    /// Reposted the same post.
+    Repost,
+    /// Used the same ordered hashtag sequence, or the same new or rare hashtag.
+    Hashtags,
+    /// Wrote nearly the same text.
+    Text,
+    /// Posted the same picture or video.
+    Media,
+    /// Answered the same post.
+    Reply,
+    /// Mentioned the same accounts together.
+    Mention,
+}
+
+impl TraceKind {
+    /// All kinds, in the order in which their numbers stand in every list by kind.
+    pub const ALL: [TraceKind; 7] = [
+        TraceKind::Url,
+        TraceKind::Repost,
+        TraceKind::Hashtags,
+        TraceKind::Text,
+        TraceKind::Media,
+        TraceKind::Reply,
+        TraceKind::Mention,
+    ];
+
+    /// The name used in configuration, on the wire and in output; and whether the kind counts where the configuration says nothing.
+    fn registered(self) -> (&'static str, bool) {
+        match self {
+            TraceKind::Url => ("url", true),
+            TraceKind::Repost => ("repost", true),
+            TraceKind::Hashtags => ("hashtags", true),
+            TraceKind::Text => ("text", true),
+            TraceKind::Media => ("media", true),
+            TraceKind::Reply => ("reply", true),
+            TraceKind::Mention => ("mention", true),
+        }
+    }
+
+    /// The name used in configuration, on the wire and in output.
+    pub fn name(self) -> &'static str {
+        self.registered().0
+    }
+
+    /// Whether the kind counts where the configuration says nothing.
+    pub fn counts_by_default(self) -> bool {
+        self.registered().1
+    }
+}
+
+impl fmt::Display for TraceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no trace kind has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is no kind of trace: choose one of {}", TraceKind::ALL.map(TraceKind::name).join(", "))]
+pub struct UnknownTraceKind {
+    /// The name.
+    pub name: String,
+}
+
+impl FromStr for TraceKind {
+    type Err = UnknownTraceKind;
+
+    fn from_str(name: &str) -> Result<TraceKind, UnknownTraceKind> {
+        TraceKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| UnknownTraceKind { name: name.to_owned() })
+    }
+}
 
 /// A trace as read from one post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,10 +156,15 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(params: &Params) -> Readers {
+    /// Readers of these kinds; an address in `short_links` stands for the one that it leads to.
+    pub(crate) fn new(wanted: &[TraceKind], short_links: &BTreeMap<String, String>) -> Readers {
         Readers {
-            wanted: TraceKind::ALL.map(|kind| params.traces.contains(&kind)),
-            any: Arc::new([Box::new(repost::Reposts), Box::new(hashtags::Hashtags), Box::new(url::Urls::new(params))]),
+            wanted: TraceKind::ALL.map(|kind| wanted.contains(&kind)),
+            any: Arc::new([
+                Box::new(repost::Reposts),
+                Box::new(hashtags::Hashtags),
+                Box::new(url::Urls::new(short_links.clone())),
+            ]),
             own: Arc::new([Box::new(media::Media), Box::new(reply::Replies), Box::new(mention::Mentions)]),
         }
     }
@@ -132,7 +222,7 @@ mod tests {
     use super::*;
 
     fn kinds(post: &Post<'_>) -> Vec<&'static str> {
-        let (traces, words) = Readers::new(&Params::default()).read(post);
+        let (traces, words) = Readers::new(&TraceKind::ALL, &BTreeMap::new()).read(post);
         let words = (!words.is_empty()).then_some("text");
         traces.iter().map(|t| t.kind.name()).chain(words).collect()
     }
@@ -153,7 +243,7 @@ mod tests {
         post.repost_of = Some("7".into());
         assert_eq!(kinds(&post), ["repost", "hashtags", "hashtags", "url"]);
         let only = |wanted: &[TraceKind]| -> Vec<&'static str> {
-            let (traces, words) = Readers::new(&Params { traces: wanted.to_vec(), ..Params::default() }).read(&post);
+            let (traces, words) = Readers::new(wanted, &BTreeMap::new()).read(&post);
             assert!(words.is_empty());
             traces.iter().map(|trace| trace.kind.name()).collect()
         };

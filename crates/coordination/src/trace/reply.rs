@@ -1,7 +1,6 @@
 //! `reply`: an answer to the same post.
 
-use super::{Reader, Reading, Trace, on_platform};
-use crate::cluster::TraceKind;
+use super::{Reader, Reading, Trace, TraceKind, on_platform};
 
 pub(super) struct Replies;
 

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Reader, Reading, Trace, on_platform, quoted_repost};
-use crate::cluster::TraceKind;
+use super::{Reader, Reading, Trace, TraceKind, on_platform, quoted_repost};
 
 pub(super) struct Reposts;
 

@@ -28,8 +28,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
     hash::Map,
-    params::{DAY, HOUR, Params},
-    post::Millis,
+    post::{DAY, HOUR, Millis},
 };
 
 /// How long a text can be found repeated, and the age at which its words are learnt.
@@ -383,10 +382,11 @@ pub(crate) struct Found {
 }
 
 impl Classes {
-    pub(crate) fn new(params: &Params) -> Classes {
+    /// Classes of texts that repeat another with so much net surprise or more, in nats; so many texts are remembered at most.
+    pub(crate) fn new(least: f64, most: usize) -> Classes {
         Classes {
-            least: params.text_nats,
-            most: params.limits.texts,
+            least,
+            most,
             frequency: Frequency::default(),
             texts: VecDeque::new(),
             classes: Map::default(),

@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use url::Url;
 
-use super::{Reader, Reading, Trace};
-use crate::{cluster::TraceKind, params::Params, post::Post};
+use super::{Reader, Reading, Trace, TraceKind};
+use crate::post::Post;
 
 /// Parameters that say how a reader came, not what is read. A trailing `*` stands for any ending.
 const TRACKING: &[&str] = &[
@@ -97,8 +97,8 @@ pub(super) struct Urls {
 }
 
 impl Urls {
-    pub(super) fn new(params: &Params) -> Urls {
-        Urls { short_links: params.short_links.clone() }
+    pub(super) fn new(short_links: BTreeMap<String, String>) -> Urls {
+        Urls { short_links }
     }
 }
 

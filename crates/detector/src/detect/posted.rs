@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use coordination::TraceKind;
 use messages::cluster::ClusterMessage;
 
 use crate::input::{InputError, SortedPosts};
@@ -66,7 +67,7 @@ impl Wanted {
         for evidence in &cluster.evidence {
             let platforms: BTreeSet<&str> = evidence.posts.iter().map(|post| &*post.platform).collect();
             evidence.posts.iter().for_each(|post| self.post(&post.platform, &post.id));
-            if evidence.kind == "repost" || evidence.kind == "reply" {
+            if matches!(evidence.kind, TraceKind::Repost | TraceKind::Reply) {
                 for platform in platforms {
                     if let Some(id) = evidence.key.strip_prefix(platform).and_then(|rest| rest.strip_prefix(':')) {
                         self.post(platform, id);

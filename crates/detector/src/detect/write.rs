@@ -133,10 +133,10 @@ impl Detection {
     /// Things that two accounts or more used. `clusters` are the groups whose evidence they are in, with spaces between; where there is none,
     /// `used_by` says that it is a thing of the crowd.
     fn write_objects(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut groups: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+        let mut groups: HashMap<(TraceKind, &str), Vec<&str>> = HashMap::new();
         for cluster in &self.clusters {
             for evidence in &cluster.evidence {
-                let of = groups.entry((&evidence.kind, &evidence.key)).or_default();
+                let of = groups.entry((evidence.kind, &*evidence.key)).or_default();
                 if of.last() != Some(&&*cluster.cluster_id) {
                     of.push(&cluster.cluster_id);
                 }
@@ -147,7 +147,7 @@ impl Detection {
             "kind", "key", "source", "accounts", "posts", "first", "last", "used_by", "clusters", "text",
         ])?;
         for object in &self.objects {
-            let of = groups.get(&(object.kind.name(), &*object.key)).map(|of| of.join(" ")).unwrap_or_default();
+            let of = groups.get(&(object.kind, &*object.key)).map(|of| of.join(" ")).unwrap_or_default();
             let time = |at| Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
             let text = match object.kind {
                 TraceKind::Text => self.posted.get(&object.first_account.platform, &object.first_post),

@@ -6,6 +6,7 @@
 mod members;
 mod text;
 
+use coordination::TraceKind;
 use jiff::Timestamp;
 use messages::cluster::{
     Status,
@@ -77,11 +78,11 @@ pub struct Key {
     /// Place among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// What was acted on.
     pub key: String,
     /// Trace kind of its source.
-    pub source_kind: String,
+    pub source_kind: TraceKind,
     /// Whom it comes from.
     pub source: String,
     /// What it gives.
@@ -124,7 +125,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sum {
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Source; `None` in a sum by kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -163,10 +164,10 @@ impl Explanation {
             .collect();
         let nats = |key: &Key| key.nats.recomputed.unwrap_or(key.nats.recorded);
 
-        let sources = message.sources.iter().map(|s| (s.kind.as_str(), Some(s.source.as_str()), s.nats));
+        let sources = message.sources.iter().map(|s| (s.kind, Some(s.source.as_str()), s.nats));
         let of_source = |key: &Key, sum: &Sum| key.source_kind == sum.kind && Some(&key.source) == sum.source.as_ref();
         let sources = sums(sources, &keys, of_source);
-        let traces = message.traces.iter().map(|(kind, nats)| (kind.as_str(), None, *nats));
+        let traces = message.traces.iter().map(|(kind, nats)| (*kind, None, *nats));
         let traces = sums(traces, &keys, |key, sum| key.kind == sum.kind);
         for (what, sums) in [("sources", &sources), ("traces", &traces)] {
             check_sums(what, sums, &keys, message, &mut contradictions);
@@ -276,9 +277,9 @@ fn key(
     contradictions.extend(nats.contradiction(&what));
     Key {
         number,
-        kind: evidence.kind.clone(),
+        kind: evidence.kind,
         key: evidence.key.clone(),
-        source_kind: evidence.source_kind.clone().unwrap_or_else(|| evidence.kind.clone()),
+        source_kind: evidence.source_kind.unwrap_or(evidence.kind),
         source: evidence.source.clone(),
         nats,
         test,
@@ -391,12 +392,12 @@ fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
 }
 
 fn sums<'m>(
-    recorded: impl Iterator<Item = (&'m str, Option<&'m str>, f64)>,
+    recorded: impl Iterator<Item = (TraceKind, Option<&'m str>, f64)>,
     keys: &[Key],
     belongs: impl Fn(&Key, &Sum) -> bool,
 ) -> Vec<Sum> {
-    let sum = |(kind, source, recorded): (&str, Option<&str>, f64)| {
-        let (kind, source) = (kind.to_owned(), source.map(str::to_owned));
+    let sum = |(kind, source, recorded): (TraceKind, Option<&str>, f64)| {
+        let source = source.map(str::to_owned);
         let mut sum = Sum { kind, source, keys: 0, listed: 0.0, unlisted: 0.0, recorded };
         for key in keys.iter().filter(|key| belongs(key, &sum)).collect::<Vec<_>>() {
             sum.keys += 1;
@@ -435,7 +436,7 @@ fn check_sums(what: &str, sums: &[Sum], keys: &[Key], message: &ClusterMessage, 
         if !possible {
             contradictions.push(format!(
                 "{what}: {} has {:.9} nats recorded, but its listed keys come to {:.9}, and none that is not listed adds to that",
-                shown(sum.source.as_ref().unwrap_or(&sum.kind)),
+                shown(sum.source.as_deref().unwrap_or(sum.kind.name())),
                 sum.recorded,
                 sum.listed
             ));

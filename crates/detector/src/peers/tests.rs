@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::input::Options;
+use coordination::TraceKind;
 
 const COORTWEET: Method = Method::CooRTweet {
     time_window: 10.0,
@@ -140,7 +141,7 @@ fn cooccurrence_prints_the_same_edges() {
         let results = run(parity.join("cnt_russian.csv.gz"), method, trace).unwrap();
         cells(&results.rows("ties.csv"), &["account_a", "account_b", "weight"])
     };
-    assert!(ties(&all, Some(Trace::Repost)) == cells(&stored, &names), "with loops");
+    assert!(ties(&all, Some(Trace::Kind(TraceKind::Repost))) == cells(&stored, &names), "with loops");
     stored.retain(|tie| tie["user_1"] != tie["user_2"]);
     assert!(ties(&cooccurrence(10.0), None) == cells(&stored, &names), "without");
     stored.retain(|tie| tie["weight"].parse::<u32>().unwrap() >= 2);
@@ -174,7 +175,7 @@ fn objects_of_coortweets_layout_are_compared_as_they_stand() {
     assert_eq!(results.ties(), ["ann>bob 2"]);
     assert_eq!(results.rows("ties.csv")[0]["object_ids"], "https://a.example/x,say \"hi\", you");
     assert_eq!((results.outcome.kind, results.outcome.shares), ("object", 7));
-    let named = run_on(rows, &COORTWEET, Some(Trace::Url)).unwrap();
+    let named = run_on(rows, &COORTWEET, Some(Trace::Kind(TraceKind::Url))).unwrap();
     assert_eq!((named.outcome.kind, named.ties()), ("url", results.ties()));
 }
 
@@ -193,7 +194,7 @@ fn links_of_the_toolkits_layout_are_split_by_spaces_only() {
          5,eve,,,,,1,\n\
          6,fay,,9,,,1,http://d.example\n",
     );
-    let results = run_on(&rows, &cooccurrence(1.0), Some(Trace::Url)).unwrap();
+    let results = run_on(&rows, &cooccurrence(1.0), Some(Trace::Kind(TraceKind::Url))).unwrap();
     assert_eq!(results.ties(), ["ann>bob 1", "bob>ann 1"], "no link is no link, and a repost's links are not its own");
     assert_eq!(results.rows("ties.csv")[0]["edge_type"], "co_link");
 }
@@ -201,13 +202,13 @@ fn links_of_the_toolkits_layout_are_split_by_spaces_only() {
 #[test]
 fn texts_match_after_the_tools_own_tidying() {
     let rows = TOOLKIT.replace(",http://a.example/?q=a|b,c", ",");
-    let texts = run_on(&rows, &cooccurrence(1.0), Some(Trace::Text)).unwrap();
+    let texts = run_on(&rows, &cooccurrence(1.0), Some(Trace::Kind(TraceKind::Text))).unwrap();
     assert_eq!(texts.ties(), ["ann>bob 1", "bob>ann 1"]);
     let words = run_on(&rows, &cooccurrence(0.4), Some(Trace::Similar)).unwrap();
     assert_eq!(words.ties(), [""; 0], "too far apart");
     // Two messages of mentions only have the same text, and no words.
     let mentions = rows.replace("Same  words here", "@a").replace("@x SAME words here", "@b");
-    assert_eq!(run_on(&mentions, &cooccurrence(1.0), Some(Trace::Text)).unwrap().ties().len(), 2);
+    assert_eq!(run_on(&mentions, &cooccurrence(1.0), Some(Trace::Kind(TraceKind::Text))).unwrap().ties().len(), 2);
     assert_eq!(run_on(&mentions, &cooccurrence(1.0), Some(Trace::Similar)).unwrap().ties().len(), 0);
 }
 
@@ -218,14 +219,14 @@ const NATIVE: &str = r#"{"id":"1","platform":"x","account_id":"a","created_at":"
 
 #[test]
 fn native_posts_act_by_the_trace_that_is_named() {
-    let tags = run_on(NATIVE, &COORTWEET, Some(Trace::Hashtags)).unwrap();
+    let tags = run_on(NATIVE, &COORTWEET, Some(Trace::Kind(TraceKind::Hashtags))).unwrap();
     assert_eq!(tags.ties(), ["a>b 3"], "two tags of one post are two pairs, and a repeated post counts again");
     let tie = &tags.rows("ties.csv")[0];
     assert_eq!(
         (tie["distinct_keys"].as_str(), tie["n_content_id"].as_str(), tie["kind"].as_str()),
         ("2", "1", "hashtags")
     );
-    let replies = run_on(NATIVE, &cooccurrence(1.0), Some(Trace::Reply)).unwrap();
+    let replies = run_on(NATIVE, &cooccurrence(1.0), Some(Trace::Kind(TraceKind::Reply))).unwrap();
     assert_eq!(replies.ties(), ["a>b 1", "b>a 1"]);
     let any = run_on(NATIVE, &cooccurrence(1.0), Some(Trace::Post)).unwrap();
     assert_eq!(any.ties(), ["a>b 1", "b>a 1"], "a repeated id is ignored");
@@ -234,7 +235,11 @@ fn native_posts_act_by_the_trace_that_is_named() {
         error.as_deref(),
         Some("the posts have several traces (hashtags and reply): name the one to use with --trace")
     );
-    assert_eq!(run_on(NATIVE, &COORTWEET, Some(Trace::Text)).unwrap().outcome.shares, 0, "no text is no trace");
+    assert_eq!(
+        run_on(NATIVE, &COORTWEET, Some(Trace::Kind(TraceKind::Text))).unwrap().outcome.shares,
+        0,
+        "no text is no trace"
+    );
 }
 
 #[test]

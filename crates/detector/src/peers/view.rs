@@ -12,6 +12,7 @@ use coordination::peers::{
 
 use super::{Intake, Method, PeersError, Trace};
 use crate::input::SortedPosts;
+use coordination::TraceKind;
 
 /// More posts than this are not looked at: their shares would take more memory than all else.
 pub const MOST_POSTS: u64 = 1_000_000;
@@ -87,7 +88,12 @@ impl Kept {
 /// Every method on every quick trace that joins anybody, those of the most accounts last. Reads the posts anew for each.
 pub(crate) fn views(posts: &mut SortedPosts) -> Result<Vec<PeerView>, PeersError> {
     let mut views = Vec::new();
-    for trace in [Trace::Url, Trace::Repost, Trace::Hashtags, Trace::Text] {
+    for trace in [
+        Trace::Kind(TraceKind::Url),
+        Trace::Kind(TraceKind::Repost),
+        Trace::Kind(TraceKind::Hashtags),
+        Trace::Kind(TraceKind::Text),
+    ] {
         let coortweet = Method::CooRTweet {
             time_window: WINDOW_S,
             min_participation: 2,
@@ -105,7 +111,7 @@ pub(crate) fn views(posts: &mut SortedPosts) -> Result<Vec<PeerView>, PeersError
         });
         views.push(kept.view(coortweet.name(), trace));
         // The toolkit has no hashtags of its own.
-        if trace == Trace::Hashtags {
+        if trace == Trace::Kind(TraceKind::Hashtags) {
             continue;
         }
         let toolkit = Method::Cooccurrence {

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::Args;
-use coordination::TraceKind;
 use detector::{EngineConfig, peers::Trace};
 
 use super::peers::{MethodName, fraction, usage};
@@ -59,13 +58,7 @@ impl NativeArgs {
             let mut kinds = Vec::new();
             for trace in traces {
                 kinds.push(match trace {
-                    Trace::Url => TraceKind::Url,
-                    Trace::Repost => TraceKind::Repost,
-                    Trace::Hashtags => TraceKind::Hashtags,
-                    Trace::Text => TraceKind::Text,
-                    Trace::Media => TraceKind::Media,
-                    Trace::Reply => TraceKind::Reply,
-                    Trace::Mentions => TraceKind::Mention,
+                    Trace::Kind(kind) => *kind,
                     Trace::Similar => return usage("--method lockstep compares texts by likeness: say --trace text"),
                     Trace::Post => return usage("--trace post belongs to --method cooccurrence: choose another kind"),
                 });

@@ -15,6 +15,7 @@ use crate::{
     Usage,
     progress::{self, count, counted},
 };
+use coordination::TraceKind;
 
 /// What finds the ties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,7 +107,7 @@ impl PeerArgs {
             return usage(format!("--trace may be given once with {}: its ties are of one kind", name.shown()));
         }
         let trace = match (traces.first().copied(), self.similarity) {
-            (None | Some(Trace::Text), Some(_)) => Some(Trace::Similar),
+            (None | Some(Trace::Kind(TraceKind::Text)), Some(_)) => Some(Trace::Similar),
             (trace, _) => trace,
         };
         match name {

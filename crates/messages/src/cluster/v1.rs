@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use coordination::TraceKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ pub struct ClusterMessage {
     /// Hours of baseline behind the verdict when the candidate was born.
     pub history_hours: f64,
     /// Nats per trace kind.
-    pub traces: BTreeMap<String, f64>,
+    pub traces: BTreeMap<TraceKind, f64>,
     /// Nats per source, largest first: the first, if positive, is the one that `log_e_leave_one_source_out` leaves out.
     pub sources: Vec<SourceNats>,
     /// The model's log-odds, nats: `intercept` and the contributions of `reasons`.
@@ -114,7 +115,7 @@ impl From<ClusterMessage> for super::ClusterMessage {
             gains: Vec::new(),
         };
         let evidence = |evidence: Evidence| super::Evidence {
-            source_kind: evidence.source_kind.unwrap_or_else(|| evidence.kind.clone()),
+            source_kind: evidence.source_kind.unwrap_or(evidence.kind),
             kind: evidence.kind,
             key: evidence.key,
             source: evidence.source,
@@ -253,7 +254,7 @@ pub struct KeyTrial {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct KeyName {
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// The canonical thing acted on.
     pub key: String,
     /// Whom it comes from.
@@ -273,7 +274,7 @@ pub struct TrialSum {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct SourceNats {
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Whom the keys come from.
     pub source: String,
     /// Evidence, nats.
@@ -284,14 +285,14 @@ pub struct SourceNats {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Evidence {
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// The canonical thing acted on.
     pub key: String,
     /// Whom it comes from.
     pub source: String,
     /// Trace kind in `sources` of its source, where that is not `kind`: a text beside a link comes from the link's site.
     #[serde(default)]
-    pub source_kind: Option<String>,
+    pub source_kind: Option<TraceKind>,
     /// Evidence, nats.
     pub nats: f64,
     /// The members' posts on this key, by time.
@@ -378,7 +379,7 @@ pub struct Tie {
     /// Index into `accounts`.
     pub b: usize,
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Credited co-acts.
     pub co_acts: u32,
     /// Evidence, nats.

@@ -160,7 +160,7 @@ fn set(message: &mut ClusterMessage, path: &str, number: f64) -> bool {
         ["namings", _, "cover"] => &mut message.namings[at(1)].cover,
         ["namings", _, "share_proposed"] => &mut message.namings[at(1)].share_proposed,
         ["namings", _, "share_others"] => &mut message.namings[at(1)].share_others,
-        ["traces", kind] => message.traces.get_mut(*kind).unwrap(),
+        ["traces", kind] => message.traces.get_mut(&kind.parse().unwrap()).unwrap(),
         ["features", name] => message.features.get_mut(*name).unwrap().as_mut().unwrap(),
         ["sources", _, "nats"] => &mut message.sources[at(1)].nats,
         ["sources", _, "by_window", _] => &mut message.sources[at(1)].by_window[at(3)],
@@ -386,7 +386,7 @@ fn messages_of_version_1_are_still_read() {
         let read = ClusterMessage::decode(sample).unwrap();
         assert_eq!((read.cluster_id.as_str(), read.status, read.accounts.len()), ("c-01", Status::Flagged, 2));
         assert_eq!(
-            (read.traces["url"], read.probability, read.model.clone()),
+            (read.traces[&TraceKind::Url], read.probability, read.model.clone()),
             (0.3, Some(0.73), Some(old.model.clone()))
         );
         assert_eq!(

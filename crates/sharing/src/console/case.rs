@@ -58,7 +58,7 @@ impl Asked {
         view::Shown {
             account: number(&self.account),
             key: number(&self.key),
-            kind: self.kind.clone().filter(|kind| !kind.is_empty()),
+            kind: self.kind.as_deref().and_then(|kind| kind.parse().ok()),
             sort: view::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
             links,
         }

@@ -287,7 +287,8 @@ fn address(query: &CaseQuery) -> String {
 }
 
 fn row_view(row: CaseRow) -> RowView {
-    let kinds: Vec<String> = row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(words::kind_label).collect();
+    let kinds: Vec<String> =
+        row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(words::stored_trace_kind).collect();
     RowView {
         href: format!("/clusters/{}", path_segment(&row.cluster_id)),
         title: format!(

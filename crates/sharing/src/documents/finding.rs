@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{Timestamp, tz::TimeZone};
-use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef};
+use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, TraceKind};
 
 use super::fonts;
 use crate::{
     policy::{AccountIds, Elsewhere, Recipient, Redaction},
-    words,
+    words::{self, Named},
 };
 
 /// Rows of the annexes; what is left out is counted.
@@ -136,10 +136,10 @@ impl Finding {
         let own = if shows.account_ids == AccountIds::OwnPlatform { platform } else { None };
         let hidden = Hidden::new(cluster, &gone, &named, shows, own);
         let kinds = words::kinds_by_nats(cluster);
-        let did: Vec<String> = kinds.iter().map(|kind| words::did(kind)).collect();
-        let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
+        let did: Vec<&str> = kinds.iter().map(|kind| words::trace_kind(*kind).did).collect();
+        let mut by_kind: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for evidence in &cluster.evidence {
-            *by_kind.entry(&evidence.kind).or_default() += 1;
+            *by_kind.entry((evidence.kind.name(), words::trace_kind(evidence.kind).things)).or_default() += 1;
         }
         let posts: HashSet<(&str, &str)> =
             cluster.evidence.iter().flat_map(|e| &e.posts).map(|post| (&*post.platform, &*post.id)).collect();
@@ -179,7 +179,7 @@ impl Finding {
             keys_seen: words::count(cluster.evidence.len() as u64, "occasion"),
             kinds: by_kind
                 .into_iter()
-                .map(|(kind, count)| (safe(&words::kind_label(kind), 40), words::thousands(count)))
+                .map(|((_, things), count)| (things.to_owned(), words::thousands(count)))
                 .collect(),
             keys: cluster.evidence.iter().take(KEYS).map(|evidence| hidden.key(evidence, shows)).collect(),
             more_keys: more(cluster.evidence.len(), KEYS, "more occasion"),
@@ -320,16 +320,16 @@ impl<'a> Hidden<'a> {
     }
 
     /// Whether a post or an account, `platform:id`, is on a platform that is not the recipient's.
-    fn is_elsewhere(&self, kind: &str, text: &str) -> bool {
+    fn is_elsewhere(&self, kind: TraceKind, text: &str) -> bool {
         let platform = text.split_once(':').map(|(platform, _)| platform);
-        matches!(kind, "repost" | "reply" | "mention")
+        matches!(words::trace_kind(kind).names, Named::Post | Named::Account)
             && self.own.is_some()
             && platform.is_some()
             && platform != self.own
     }
 
     fn key(&self, evidence: &Evidence, shows: &Redaction) -> Key {
-        let shown = |kind: &str, text: &str, max: usize| {
+        let shown = |kind: TraceKind, text: &str, max: usize| {
             if self.is_in(text) {
                 "withheld: it would name an account or post that is not named here".to_owned()
             } else if self.is_elsewhere(kind, text) {
@@ -338,22 +338,19 @@ impl<'a> Hidden<'a> {
                 safe(&inert(text), max)
             }
         };
-        // Keys of other kinds are what people wrote, or made from it: told of by kind, never quoted.
-        let address = |kind: &str| matches!(kind, "url" | "repost" | "reply" | "mention" | "media");
-        let source_kind = &*evidence.source_kind;
+        let names = |kind: TraceKind| words::trace_kind(kind).names;
         let accounts: BTreeSet<(&str, &str)> =
             evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
         Key {
-            kind: safe(&words::kind_label(&evidence.kind), 40),
-            key: match &*evidence.kind {
-                "repost" | "reply" if !shows.post_ids => "a post, not named here".to_owned(),
-                kind if address(kind) => shown(kind, &evidence.key, 200),
-                _ => "not quoted".to_owned(),
+            kind: words::trace_kind(evidence.kind).things.to_owned(),
+            key: match names(evidence.kind) {
+                Named::Post if !shows.post_ids => "a post, not named here".to_owned(),
+                Named::Words => "not quoted".to_owned(),
+                Named::Post | Named::Account | Named::Address => shown(evidence.kind, &evidence.key, 200),
             },
-            source: if address(source_kind) {
-                shown(source_kind, &evidence.source, 80)
-            } else {
-                "not quoted".to_owned()
+            source: match names(evidence.source_kind) {
+                Named::Words => "not quoted".to_owned(),
+                Named::Post | Named::Account | Named::Address => shown(evidence.source_kind, &evidence.source, 80),
             },
             accounts: accounts.len(),
             posts: evidence.posts.len(),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use expect_test::expect_file;
 use jiff::Timestamp;
-use messages::cluster::ClusterMessage;
+use messages::cluster::{ClusterMessage, TraceKind};
 
 use super::*;
 use crate::{
@@ -255,15 +255,17 @@ fn labelled() -> ClusterMessage {
     for (n, evidence) in cluster.evidence.iter_mut().enumerate() {
         let kind;
         (kind, evidence.key, evidence.source) = match n {
-            0 => ("url", "https://keyzero.example/path".to_owned(), "sourcezero.example".to_owned()),
-            1 => ("url", "https://site.example/HANDLE1bluesky/status".to_owned(), "@handle0TWITTER".to_owned()),
-            2 => ("url", "https://site.example/s/POST2bluesky1".to_owned(), "site.example".to_owned()),
-            3 => ("repost", "twitter:POSTkey".to_owned(), "bluesky:SOURCEthree".to_owned()),
-            4 => ("text", "TEXTfour they want you to believe".to_owned(), "TEXTsource".to_owned()),
-            _ => ("hashtags", "HASHTAGfive".to_owned(), "HASHTAGsource".to_owned()),
+            0 => (TraceKind::Url, "https://keyzero.example/path".to_owned(), "sourcezero.example".to_owned()),
+            1 => {
+                (TraceKind::Url, "https://site.example/HANDLE1bluesky/status".to_owned(), "@handle0TWITTER".to_owned())
+            }
+            2 => (TraceKind::Url, "https://site.example/s/POST2bluesky1".to_owned(), "site.example".to_owned()),
+            3 => (TraceKind::Repost, "twitter:POSTkey".to_owned(), "bluesky:SOURCEthree".to_owned()),
+            4 => (TraceKind::Text, "TEXTfour they want you to believe".to_owned(), "TEXTsource".to_owned()),
+            _ => (TraceKind::Hashtags, "HASHTAGfive".to_owned(), "HASHTAGsource".to_owned()),
         };
-        evidence.kind = kind.to_owned();
-        evidence.source_kind = kind.to_owned();
+        evidence.kind = kind;
+        evidence.source_kind = kind;
         let time = cluster.first_seen;
         evidence.posts = ids
             .iter()

@@ -17,7 +17,7 @@
 //! than ten seconds apart. Links, hashtags, media, replies and mentions support no technique by themselves: the page behind a shared link may
 //! be the group's own, and what is said in a reply is not read.
 
-use messages::cluster::ClusterMessage;
+use messages::cluster::{ClusterMessage, TraceKind};
 use serde_json::Value;
 
 use crate::words;
@@ -108,10 +108,10 @@ impl Technique {
     fn is_supported(self, cluster: &ClusterMessage) -> bool {
         let kinds = words::kinds_by_nats(cluster);
         match self {
-            Technique::BotsRepost => kinds.contains(&"repost") && at_machine_pace(cluster, "repost"),
-            Technique::Copypasta => kinds.contains(&"text"),
-            Technique::Amplify => kinds.contains(&"repost"),
-            Technique::AutomatedAccount => kinds.iter().any(|kind| at_machine_pace(cluster, kind)),
+            Technique::BotsRepost => kinds.contains(&TraceKind::Repost) && at_machine_pace(cluster, TraceKind::Repost),
+            Technique::Copypasta => kinds.contains(&TraceKind::Text),
+            Technique::Amplify => kinds.contains(&TraceKind::Repost),
+            Technique::AutomatedAccount => kinds.iter().any(|kind| at_machine_pace(cluster, *kind)),
             Technique::BulkCreated => cluster.reasons.iter().any(|reason| {
                 reason.feature == "creation_burst"
                     && reason.value.is_some_and(|share| share >= BULK_SHARE)
@@ -140,7 +140,7 @@ pub(super) fn objects(techniques: &[Technique]) -> Vec<Value> {
         .collect()
 }
 
-fn at_machine_pace(cluster: &ClusterMessage, kind: &str) -> bool {
+fn at_machine_pace(cluster: &ClusterMessage, kind: TraceKind) -> bool {
     let ties = || cluster.ties.iter().filter(|tie| tie.kind == kind);
     let fast = ties().filter(|tie| tie.co_acts >= MACHINE_ACTS && tie.median_lag_s <= MACHINE_LAG_S).count();
     fast > 0 && fast * 2 >= ties().count()
@@ -165,19 +165,14 @@ mod tests {
     }
 
     /// One kind that speaks for the finding, with ties of so many acts and such lags.
-    fn finding(kind: &str, ties: &[(u32, f64)]) -> ClusterMessage {
+    fn finding(kind: TraceKind, ties: &[(u32, f64)]) -> ClusterMessage {
         let mut cluster = fixtures::cluster("c", 1);
         cluster.reasons.clear();
-        cluster.traces = [(kind.to_owned(), 30.0)].into();
+        cluster.traces = [(kind, 30.0)].into();
         let tie = cluster.ties[0].clone();
         cluster.ties = ties
             .iter()
-            .map(|(co_acts, lag)| messages::cluster::Tie {
-                kind: kind.to_owned(),
-                co_acts: *co_acts,
-                median_lag_s: *lag,
-                ..tie.clone()
-            })
+            .map(|(co_acts, lag)| messages::cluster::Tie { kind, co_acts: *co_acts, median_lag_s: *lag, ..tie.clone() })
             .collect();
         cluster
     }
@@ -187,36 +182,35 @@ mod tests {
         use Technique::*;
         let slow = [(9, 11.0), (5, 400.0)];
         let fast = [(3, 10.0), (5, 400.0)];
-        type Case<'a> = (&'a str, &'a [(u32, f64)], &'a [Technique]);
+        type Case<'a> = (TraceKind, &'a [(u32, f64)], &'a [Technique]);
         let cases: &[Case] = &[
-            ("repost", &slow, &[Amplify]),
-            ("repost", &fast, &[BotsRepost, Amplify, AutomatedAccount]),
-            ("repost", &[], &[Amplify]),
-            ("repost", &[(2, 1.0)], &[Amplify]),
-            ("repost", &[(9, f64::NAN)], &[Amplify]),
-            ("repost", &[(3, 10.0), (5, 400.0), (5, 400.0)], &[Amplify]),
-            ("text", &slow, &[Copypasta]),
-            ("text", &fast, &[Copypasta, AutomatedAccount]),
-            ("url", &slow, &[]),
-            ("url", &fast, &[AutomatedAccount]),
-            ("hashtags", &slow, &[]),
-            ("media", &slow, &[]),
-            ("reply", &slow, &[]),
-            ("mention", &slow, &[]),
-            ("T0049.003", &slow, &[]),
+            (TraceKind::Repost, &slow, &[Amplify]),
+            (TraceKind::Repost, &fast, &[BotsRepost, Amplify, AutomatedAccount]),
+            (TraceKind::Repost, &[], &[Amplify]),
+            (TraceKind::Repost, &[(2, 1.0)], &[Amplify]),
+            (TraceKind::Repost, &[(9, f64::NAN)], &[Amplify]),
+            (TraceKind::Repost, &[(3, 10.0), (5, 400.0), (5, 400.0)], &[Amplify]),
+            (TraceKind::Text, &slow, &[Copypasta]),
+            (TraceKind::Text, &fast, &[Copypasta, AutomatedAccount]),
+            (TraceKind::Url, &slow, &[]),
+            (TraceKind::Url, &fast, &[AutomatedAccount]),
+            (TraceKind::Hashtags, &slow, &[]),
+            (TraceKind::Media, &slow, &[]),
+            (TraceKind::Reply, &slow, &[]),
+            (TraceKind::Mention, &slow, &[]),
         ];
         for (kind, ties, expected) in cases {
-            assert_eq!(techniques(&finding(kind, ties)), *expected, "{kind} {ties:?}");
+            assert_eq!(techniques(&finding(*kind, ties)), *expected, "{kind} {ties:?}");
         }
         // A kind that speaks against the finding supports nothing.
-        let mut against = finding("text", &fast);
-        against.traces.insert("text".to_owned(), -1.0);
+        let mut against = finding(TraceKind::Text, &fast);
+        against.traces.insert(TraceKind::Text, -1.0);
         assert_eq!(techniques(&against), []);
     }
 
     #[test]
     fn bulk_creation_needs_a_known_share_that_the_model_counts() {
-        let mut cluster = finding("url", &[]);
+        let mut cluster = finding(TraceKind::Url, &[]);
         for (value, contribution, named) in [
             (Some(0.8), 0.4, true),
             (Some(0.75), 0.1, true),

@@ -3,6 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use messages::cluster::TraceKind;
+
 use crate::{case::Step, fixtures};
 
 fn time(second: i64) -> Timestamp {
@@ -397,7 +399,7 @@ fn a_campaign_uses_the_techniques_that_the_evidence_supports() {
 #[test]
 fn a_finding_without_a_supported_technique_carries_none_of_disarm() {
     let mut cluster = fixtures::cluster("c", 1);
-    cluster.traces = [("url".to_owned(), 60.0)].into();
+    cluster.traces = [(TraceKind::Url, 60.0)].into();
     let case = released(&cluster);
     let text: String = publication(&case, &cluster, "twitter").objects().iter().map(|o| o.body.clone()).collect();
     assert!(!text.contains("DISARM") && !text.contains("attack-pattern"));

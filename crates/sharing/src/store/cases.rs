@@ -258,7 +258,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             cluster.log_e,
             i64::try_from(crate::words::size(cluster)).unwrap_or(i64::MAX),
             platforms.join(", "),
-            kinds.join(", "),
+            kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
             cluster.first_seen,
             cluster.last_seen,
             case.changed_at,

@@ -1,6 +1,6 @@
 //! What would speak against a finding: what weakens it by its own numbers, and which innocent groups look alike.
 
-use messages::cluster::{ClusterMessage, Outcome, Status};
+use messages::cluster::{ClusterMessage, Outcome, Status, TraceKind};
 
 use crate::words;
 
@@ -192,7 +192,7 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Much stands on one source",
             format!(
                 "{} {} gives {} of the gains; {} nats are left without it",
-                words::shorten(&source.kind, 24),
+                source.kind,
                 words::shorten(&source.source, 60),
                 words::percent(source.nats / gains),
                 words::number(c.log_e_leave_one_source_out)
@@ -246,7 +246,7 @@ fn one_kind(c: &ClusterMessage, all: f64, what: &str, doubts: &mut Vec<Doubt>) {
         && nats / all > ONE_KIND
     {
         let share = words::percent(nats / all);
-        say(doubts, "Much is of one kind", format!("{} give {share} of the {what}", words::kind_label(kind)));
+        say(doubts, "Much is of one kind", format!("{} give {share} of the {what}", words::trace_kind(*kind).things));
     }
 }
 
@@ -302,7 +302,7 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Much stands on one source",
             format!(
                 "{} {} gives {} of the evidence; {} nats are left without it",
-                words::shorten(&best.kind, 24),
+                best.kind,
                 words::shorten(&best.source, 60),
                 words::percent(best.nats / c.log_e),
                 words::number(c.log_e_leave_one_source_out)
@@ -343,8 +343,8 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     let gap = words::typical_gap_s(c);
     let close = |gap: f64| gap < HUMAN_GAP_S;
     let gains: f64 = c.traces.values().filter(|nats| **nats > 0.0).sum();
-    let share = |kind: &str| c.traces.get(kind).filter(|_| gains > 0.0).map_or(0.0, |nats| nats.max(0.0) / gains);
-    let of = |kind: &str| match share(kind) {
+    let share = |kind: TraceKind| c.traces.get(&kind).filter(|_| gains > 0.0).map_or(0.0, |nats| nats.max(0.0) / gains);
+    let of = |kind: TraceKind| match share(kind) {
         share if share > 0.0 => format!("{} of the gains", words::percent(share)),
         _ => "no part of the gains".to_owned(),
     };
@@ -367,7 +367,7 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         what: "Fans or readers of one source",
         here: match words::best_source(c) {
             Some(best) => {
-                format!("strongest source: {} {}", words::shorten(&best.kind, 24), words::shorten(&best.source, 60))
+                format!("strongest source: {} {}", best.kind, words::shorten(&best.source, 60))
             }
             None => "no source came with the finding".to_owned(),
         },
@@ -392,10 +392,10 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         here: format!("seen over {}", words::span_in_words(c.first_seen, c.last_seen)),
         check: "Did everybody share these in that hour? Are the bursts at the times of public events?",
     });
-    if share("url") > 0.0 || share("text") > 0.0 {
+    if share(TraceKind::Url) > 0.0 || share(TraceKind::Text) > 0.0 {
         out.push(Innocent {
             what: "Share buttons and calls to action",
-            here: format!("links {}, texts {}", of("url"), of("text")),
+            here: format!("links {}, texts {}", of(TraceKind::Url), of(TraceKind::Text)),
             check: "Is there a page that gives the text ready to post: a petition, a charity, a union, an employer?",
         });
     }
@@ -449,7 +449,7 @@ mod tests {
                 c.sources[0].nats *= 20.0;
                 c.sources[0].by_window = c.sources[0].by_window.map(|nats| nats * 20.0);
             }),
-            ("Much is of one kind", |c| *c.traces.get_mut("url").unwrap() *= 60.0),
+            ("Much is of one kind", |c| *c.traces.get_mut(&TraceKind::Url).unwrap() *= 60.0),
             ("It would not pass today", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar - 0.1),
             ("Close to the bar", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar + 0.1),
             ("Not all of it can be shown", |c| c.unlisted.nats[1] = 1e3),

@@ -1,10 +1,10 @@
 //! One cluster as people see it, the same in the console and in the report.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use askama::Template;
 use jiff::Timestamp;
-use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status};
+use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status, TraceKind};
 
 use super::{against, graph, near, outcomes, svg, timeline};
 use crate::{report::Posts, words};
@@ -47,7 +47,7 @@ pub(crate) struct Shown {
     /// The key whose burst is drawn and which is opened, by its place in the cluster.
     pub key: Option<usize>,
     /// Only evidence of this kind.
-    pub kind: Option<String>,
+    pub kind: Option<TraceKind>,
     pub sort: Sort,
     /// Whether posts may link to their platform: not where they are invented.
     pub links: bool,
@@ -79,7 +79,7 @@ impl Sort {
 /// What only the console has: choices that work without a script, and quicker with one.
 struct Tools {
     accounts: Vec<(usize, String, bool)>,
-    kinds: Vec<(String, String, bool)>,
+    kinds: Vec<(&'static str, &'static str, bool)>,
     sorts: Vec<(&'static str, &'static str, bool)>,
     chosen: Option<String>,
     key: Option<usize>,
@@ -181,7 +181,7 @@ struct KeyView {
     last: i64,
     raw: f64,
     colour: String,
-    kind: String,
+    kind: &'static str,
     key: String,
     /// Absent where the key is a source of its own.
     source: Option<String>,
@@ -281,8 +281,8 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
     let largest_reason = largest(c.reasons.iter().map(|r| r.contribution));
     let largest_kind = largest(c.traces.values().copied());
     let largest_source = largest(c.sources.iter().map(|s| s.nats));
-    let mut kinds: Vec<(&String, &f64)> = c.traces.iter().collect();
-    kinds.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(b.0)));
+    let mut kinds: Vec<(&TraceKind, &f64)> = c.traces.iter().collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.name().cmp(b.0.name())));
     let bar = |label: String, nats: f64, most: f64| BarView {
         label,
         nats: words::number(nats),
@@ -332,13 +332,13 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         }),
         kinds: kinds
             .into_iter()
-            .map(|(kind, nats)| bar(words::kind_label(kind), *nats, largest_kind))
+            .map(|(kind, nats)| bar(words::trace_kind(*kind).things.to_owned(), *nats, largest_kind))
             .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_kind)))
             .collect(),
         sources: telling
             .iter()
             .map(|s| {
-                let label = format!("{} · {}", words::kind_label(&s.kind), words::shorten(&s.source, 60));
+                let label = format!("{} · {}", words::trace_kind(s.kind).things, words::shorten(&s.source, 60));
                 bar(label, s.nats, largest_source)
             })
             .chain(
@@ -536,15 +536,15 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         format!("{} ({})", words::shorten(name, 40), words::shorten(&account.platform, 24))
     };
-    let kinds: BTreeSet<&str> = c.evidence.iter().map(|evidence| &*evidence.kind).collect();
+    let kinds: BTreeMap<&str, TraceKind> =
+        c.evidence.iter().map(|evidence| (evidence.kind.name(), evidence.kind)).collect();
     Tools {
         accounts: (0..c.accounts.len().min(limits.accounts))
             .map(|place| (place, name(place), shown.account == Some(place)))
             .collect(),
         kinds: kinds
             .into_iter()
-            .take(40)
-            .map(|kind| (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind)))
+            .map(|(name, kind)| (name, words::trace_kind(kind).things, shown.kind == Some(kind)))
             .collect(),
         sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
         chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
@@ -569,7 +569,7 @@ fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<Key<
         .iter()
         .enumerate()
         .filter(|(index, evidence)| {
-            let of_kind = shown.kind.as_ref().is_none_or(|kind| *kind == evidence.kind);
+            let of_kind = shown.kind.is_none_or(|kind| kind == evidence.kind);
             of_kind || shown.key == Some(*index)
         })
         .map(|(index, evidence)| {
@@ -584,7 +584,7 @@ fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<Key<
         Sort::Nats => {}
         Sort::Accounts => wanted.sort_by_key(|(index, _, accounts)| (std::cmp::Reverse(accounts.len()), *index)),
         Sort::Time => wanted.sort_by_key(|(index, evidence, _)| (first_of(evidence), *index)),
-        Sort::Kind => wanted.sort_by(|a, b| a.1.kind.cmp(&b.1.kind).then(a.0.cmp(&b.0))),
+        Sort::Kind => wanted.sort_by(|a, b| a.1.kind.name().cmp(b.1.kind.name()).then(a.0.cmp(&b.0))),
     }
     // The key that was asked for comes first.
     wanted.sort_by_key(|(index, ..)| shown.key != Some(*index));
@@ -638,7 +638,7 @@ fn keys(
                 last: last.map_or(0, |time| time.as_millisecond()),
                 raw: evidence.nats,
                 colour: timeline::colour(index),
-                kind: words::shorten(&evidence.kind, 24),
+                kind: evidence.kind.name(),
                 key: words::shorten(&evidence.key, 160),
                 source: (evidence.source != evidence.key).then(|| words::shorten(&evidence.source, 80)),
                 nats: words::number(evidence.nats),
@@ -696,11 +696,7 @@ fn quotation(text: &str) -> Option<String> {
 
 /// The post that is repeated or answered, by the key of the evidence.
 fn original(evidence: &Evidence, said: &Posts, link: &dyn Fn(&str, &str) -> Option<String>) -> Option<Original> {
-    let verb = match &*evidence.kind {
-        "repost" => "Repeated",
-        "reply" => "Answered",
-        _ => return None,
-    };
+    let verb = words::trace_kind(evidence.kind).of_original?;
     let platform = &*evidence.posts.first()?.platform;
     let id = evidence.key.strip_prefix(platform)?.strip_prefix(':')?;
     let text = |platform: &str, id: &str| said.get(platform, id).and_then(|said| quotation(&said.text));
@@ -755,12 +751,7 @@ fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountVie
             .dropped
             .iter()
             .map(|source| {
-                format!(
-                    "{} {} ({})",
-                    words::shorten(&source.kind, 24),
-                    words::shorten(&source.source, 40),
-                    words::number(source.nats)
-                )
+                format!("{} {} ({})", source.kind, words::shorten(&source.source, 40), words::number(source.nats))
             })
             .collect();
         all.extend(account.dropped_nats.map(|nats| format!("others ({})", words::number(nats))));

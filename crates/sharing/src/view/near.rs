@@ -47,7 +47,7 @@ pub(crate) fn wanting(c: &ClusterMessage) -> Vec<String> {
     if let Some(source) = words::best_source(c).filter(|_| c.log_e - c.log_e_leave_one_source_out > lacks) {
         wanting.push(format!(
             "Or a second source as strong as {} {}: with that one it has {} nats.",
-            words::shorten(&source.kind, 24),
+            source.kind,
             words::shorten(&source.source, 60),
             words::number(c.log_e)
         ));

@@ -78,7 +78,7 @@ pub(crate) fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<
         words::count(accounts as u64, "account"),
         words::seconds_in_words(to - from),
         words::second(instant(from)),
-        words::kind_label(&key.kind),
+        words::trace_kind(key.kind).things,
         words::shorten(&key.key, 70),
         svg.caption,
     );
@@ -220,7 +220,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         let title = format!(
             "{} · {} {} · {}",
             stage.names[act.row],
-            words::kind_label(&act.evidence.kind),
+            words::trace_kind(act.evidence.kind).things,
             words::shorten(&act.evidence.key, 80),
             words::second(instant(act.at))
         );

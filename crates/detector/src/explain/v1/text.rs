@@ -178,10 +178,10 @@ fn write_key(f: &mut Formatter<'_>, key: &Key) -> fmt::Result {
         f,
         "{}. {} {}, source {}{}",
         key.number,
-        shown(&key.kind),
+        key.kind,
         shown(&key.key),
         shown(&key.source),
-        if key.source_kind == key.kind { String::new() } else { format!(" ({})", shown(&key.source_kind)) }
+        if key.source_kind == key.kind { String::new() } else { format!(" ({})", key.source_kind) }
     )?;
     let Some(test) = &key.test else {
         return match key.nats.why_not {
@@ -269,6 +269,6 @@ fn write_three(f: &mut Formatter<'_>, numbers: [f64; 3], width: usize) -> fmt::R
 }
 
 fn label(sum: &Sum) -> String {
-    let kind = shown(&sum.kind);
-    sum.source.as_ref().map_or(kind.clone(), |source| format!("{kind} {}", shown(source)))
+    let kind = sum.kind;
+    sum.source.as_ref().map_or(kind.to_string(), |source| format!("{kind} {}", shown(source)))
 }

@@ -1,5 +1,6 @@
 //! The accounts of a cluster: how much likelier is what each of them did if it belongs to the group?
 
+use coordination::TraceKind;
 use jiff::Timestamp;
 use messages::cluster::{ClusterAccount, ClusterMessage};
 use serde::Serialize;
@@ -63,7 +64,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dropped {
     /// Trace kind of the source.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Whom the keys come from.
     pub source: String,
     /// What it would have added, nats.
@@ -203,7 +204,7 @@ fn member(
         dropped: account
             .dropped
             .iter()
-            .map(|dropped| Dropped { kind: dropped.kind.clone(), source: dropped.source.clone(), nats: dropped.nats })
+            .map(|dropped| Dropped { kind: dropped.kind, source: dropped.source.clone(), nats: dropped.nats })
             .collect(),
         dropped_nats: account.dropped_nats,
         log_e,

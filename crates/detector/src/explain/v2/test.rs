@@ -1,5 +1,8 @@
 //! The test: windows, keys, sources, the source that is left out, and the bar.
 
+use std::collections::BTreeMap;
+
+use coordination::TraceKind;
 use jiff::Timestamp;
 use messages::cluster::{ClusterMessage, Evidence, Gain, Outcome, Terms};
 use serde::Serialize;
@@ -33,11 +36,11 @@ pub struct Key {
     /// Place among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// What was used.
     pub key: String,
     /// Trace kind of its source.
-    pub source_kind: String,
+    pub source_kind: TraceKind,
     /// Whom it comes from.
     pub source: String,
     /// What it gives in the best window.
@@ -80,7 +83,7 @@ pub struct Gained {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
     /// Trace kind of the source.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Whom the keys come from.
     pub source: String,
     /// Listed keys of it.
@@ -97,7 +100,7 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Kind {
     /// Trace kind.
-    pub kind: String,
+    pub kind: TraceKind,
     /// Listed keys of it.
     pub keys: usize,
     /// What these gave.
@@ -209,9 +212,9 @@ fn key(
     contradictions.extend(nats.contradiction(&what));
     Key {
         number,
-        kind: evidence.kind.clone(),
+        kind: evidence.kind,
         key: evidence.key.clone(),
-        source_kind: evidence.source_kind.clone(),
+        source_kind: evidence.source_kind,
         source: evidence.source.clone(),
         nats,
         by_window,
@@ -226,8 +229,8 @@ fn flaw(gain: &Gain, evidence: &Evidence, message: &ClusterMessage) -> Option<St
     };
     let outcome = gain.outcome as usize;
     let own_words = gain.outcome == Outcome::OwnWords;
-    if gain.outcome == Outcome::Nothing || own_words != (evidence.kind == "text") {
-        return Some(format!("{} is no outcome of a key of kind {}", words(gain.outcome), shown(&evidence.kind)));
+    if gain.outcome == Outcome::Nothing || own_words != (evidence.kind == TraceKind::Text) {
+        return Some(format!("{} is no outcome of a key of kind {}", words(gain.outcome), evidence.kind));
     }
     // Written so that what is no number does not pass.
     let possible = gain.g > gain.h && gain.h > 0.0 && gain.g <= 1.0;
@@ -311,7 +314,7 @@ fn sources(message: &ClusterMessage, keys: &[Key], nats: [f64; 3]) -> Vec<Source
             listed.iter_mut().zip(&key.by_window).for_each(|(sum, nats)| *sum += nats.recomputed.unwrap_or_default());
         }
         Source {
-            kind: source.kind.clone(),
+            kind: source.kind,
             source: source.source.clone(),
             keys: count,
             listed,
@@ -366,11 +369,13 @@ fn check_sources(
 
 fn traces(message: &ClusterMessage, keys: &[Key], best: usize, contradictions: &mut Vec<String>) -> Vec<Kind> {
     let mut traces = Vec::with_capacity(message.traces.len());
-    for (kind, &recorded) in &message.traces {
-        let of_kind = keys.iter().filter(|key| key.kind == *kind);
+    let by_name: BTreeMap<&str, (TraceKind, f64)> =
+        message.traces.iter().map(|(kind, nats)| (kind.name(), (*kind, *nats))).collect();
+    for (kind, recorded) in by_name.into_values() {
+        let of_kind = keys.iter().filter(|key| key.kind == kind);
         let listed = of_kind.clone().filter_map(|key| key.nats.recomputed).sum();
-        check_sum(&format!("traces: {}", shown(kind)), recorded, listed, message, contradictions);
-        traces.push(Kind { kind: kind.clone(), keys: of_kind.count(), listed, recorded });
+        check_sum(&format!("traces: {}", kind), recorded, listed, message, contradictions);
+        traces.push(Kind { kind, keys: of_kind.count(), listed, recorded });
     }
     if let Some(window) = message.windows.get(best) {
         let sum = window.losses + traces.iter().map(|kind| kind.recorded).sum::<f64>();

@@ -169,7 +169,7 @@ impl Explanation {
         writeln!(f, "  {:width$}    keys      listed         all", "trace")?;
         for trace in &self.traces {
             let (listed, all) = (tidy(trace.listed), tidy(trace.recorded));
-            writeln!(f, "  {:width$} {:7} {listed:+11.4} {all:+11.4}", shown(&trace.kind), trace.keys)?;
+            writeln!(f, "  {:width$} {:7} {listed:+11.4} {all:+11.4}", trace.kind, trace.keys)?;
         }
         writeln!(f, "  all evidence (log_e), ln of the mean of e^nats over the windows: {}", Compared(self.log_e))?;
         let best = match self.left_out {
@@ -330,9 +330,9 @@ fn write_key(f: &mut Formatter<'_>, key: &Key, windows: &[Window], best: usize, 
     } else if key.source_kind == key.kind {
         format!("source {}", shown(&key.source))
     } else {
-        format!("source {} ({})", shown(&key.source), shown(&key.source_kind))
+        format!("source {} ({})", shown(&key.source), key.source_kind)
     };
-    writeln!(f, "{}. {} {}, {source}", key.number, shown(&key.kind), shown(&key.key))?;
+    writeln!(f, "{}. {} {}, {source}", key.number, key.kind, shown(&key.key))?;
     let width = key.posts.iter().map(|post| shown(&post.account).chars().count()).max().unwrap_or(0).clamp(7, WIDE);
     if tested {
         writeln!(
@@ -402,7 +402,7 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
             }
         }
         for dropped in &member.dropped {
-            writeln!(f, "    dropped: {} {}, {:+.4}", shown(&dropped.kind), shown(&dropped.source), -dropped.nats)?;
+            writeln!(f, "    dropped: {} {}, {:+.4}", dropped.kind, shown(&dropped.source), -dropped.nats)?;
         }
         if let Some(nats) = member.dropped_nats {
             writeln!(f, "    dropped, and not listed for want of room: {:+.4}", -nats)?;
@@ -429,5 +429,5 @@ fn in_window(nats: [f64; 3], window: usize) -> f64 {
 }
 
 fn label(source: &Source) -> String {
-    format!("{} {}", shown(&source.kind), shown(&source.source))
+    format!("{} {}", source.kind, shown(&source.source))
 }
