@@ -55,6 +55,10 @@ pub struct Post<'a> {
     pub reply_to: Option<Cow<'a, str>>,
     /// Author of the post that this one answers.
     pub reply_to_account: Option<Cow<'a, str>>,
+    /// Id of the post that this one quotes; a repost quotes nothing of its own.
+    pub quote_of: Option<Cow<'a, str>>,
+    /// Author of the post that this one quotes.
+    pub quote_of_account: Option<Cow<'a, str>>,
     /// The application it was posted from.
     pub client: Option<Cow<'a, str>>,
     /// Accounts following this one, at the time.

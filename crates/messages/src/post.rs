@@ -90,6 +90,8 @@ fn fields(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
         repost_of_account: from.text("repost_of_account"),
         reply_to: from.text("reply_to"),
         reply_to_account: from.text("reply_to_account"),
+        quote_of: from.text("quote_of"),
+        quote_of_account: from.text("quote_of_account"),
         client: from.text("client"),
         followers: from.count("followers"),
         following: from.count("following"),
@@ -126,6 +128,8 @@ pub fn encode(post: &Post<'_>) -> Vec<u8> {
         repost_of_account: post.repost_of_account.as_deref(),
         reply_to: post.reply_to.as_deref(),
         reply_to_account: post.reply_to_account.as_deref(),
+        quote_of: post.quote_of.as_deref(),
+        quote_of_account: post.quote_of_account.as_deref(),
         client: post.client.as_deref(),
         followers: post.followers,
         following: post.following,
@@ -167,11 +171,17 @@ pub(crate) fn finish<'a>(mut post: Post<'a>, entities: Entities<'a>, value: &[u8
         &mut post.repost_of_account,
         &mut post.reply_to,
         &mut post.reply_to_account,
+        &mut post.quote_of,
+        &mut post.quote_of_account,
         &mut post.client,
     ] {
         if optional.as_ref().is_some_and(|text| text.is_empty()) {
             *optional = None;
         }
+    }
+    if post.repost_of.is_some() {
+        // What a repost quotes is its original's.
+        (post.quote_of, post.quote_of_account) = (None, None);
     }
     post.media.retain(|hash| !hash.is_empty());
     let dots = extract::Handles::of(&post.platform);
@@ -275,6 +285,12 @@ pub(crate) struct WirePost<'a> {
     /// Author of the post that this one answers.
     #[serde(borrow)]
     reply_to_account: Option<Text<'a>>,
+    /// Id of the post that this one quotes, with words of its own; not taken from a repost, whose quotation is its original's.
+    #[serde(borrow)]
+    quote_of: Option<Text<'a>>,
+    /// Author of the post that this one quotes.
+    #[serde(borrow)]
+    quote_of_account: Option<Text<'a>>,
     /// The application it was posted from.
     #[serde(borrow)]
     client: Option<Text<'a>>,
@@ -308,6 +324,8 @@ impl<'a> WirePost<'a> {
             repost_of_account: self.repost_of_account.map(|t| t.0),
             reply_to: self.reply_to.map(|t| t.0),
             reply_to_account: self.reply_to_account.map(|t| t.0),
+            quote_of: self.quote_of.map(|t| t.0),
+            quote_of_account: self.quote_of_account.map(|t| t.0),
             client: self.client.map(|t| t.0),
             followers: self.followers.map(|n| n.0),
             following: self.following.map(|n| n.0),
@@ -350,6 +368,10 @@ struct WireOut<'a> {
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to_account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quote_of: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quote_of_account: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -90,6 +90,8 @@ impl SimPost {
             repost_of_account: self.repost_of_account.as_deref().map(Cow::Borrowed),
             reply_to: self.reply_to.as_deref().map(Cow::Borrowed),
             reply_to_account: self.reply_to_account.as_deref().map(Cow::Borrowed),
+            quote_of: None,
+            quote_of_account: None,
             client: self.client.as_deref().map(Cow::Borrowed),
             followers: self.followers,
             following: self.following,

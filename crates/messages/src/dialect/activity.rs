@@ -51,6 +51,10 @@ fn created(activity: &Reader<'_>, object: &Reader<'_>) -> Outcome {
     let language = object.get("contentMap").and_then(Value::as_object).and_then(|map| map.keys().next());
     let account_id = actor(activity, "actor").or_else(|| actor(object, "attributedTo"));
     let account_id = account_id.ok_or_else(|| activity.missing("actor"))?;
+    let quote_of = ["quote", "quoteUrl", "quoteUri", "_misskey_quote"]
+        .into_iter()
+        .find(|name| object.get(name).is_some_and(Value::is_string))
+        .and_then(|name| object.text(name));
     let post = Post {
         id: object.id(&["id"])?,
         platform: "mastodon".into(),
@@ -62,6 +66,8 @@ fn created(activity: &Reader<'_>, object: &Reader<'_>) -> Outcome {
         text: html::text_of(&content).into(),
         lang: language.map(|language| language.as_str().into()),
         reply_to: object.any_text(&["inReplyTo", "inReplyTo.id"]),
+        quote_of_account: quote_of.as_deref().and_then(author).map(Into::into),
+        quote_of,
         account_id: account_id.into(),
         ..Post::default()
     };

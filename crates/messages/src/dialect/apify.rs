@@ -64,6 +64,8 @@ fn tweet(from: &Reader<'_>) -> Outcome {
         repost_of,
         reply_to: from.text("inReplyToId"),
         reply_to_account: from.text("inReplyToUserId"),
+        quote_of: from.any_text(&["quoteId", "quotedTweetId", "quote.id", "quoted_tweet.id"]),
+        quote_of_account: from.any_text(&["quote.author.id", "quoted_tweet.author.id"]),
         client: from.text("source").map(x::inner_text),
         followers: any_count(["followers", "followersCount"]),
         following: any_count(["following", "followingCount"]),

@@ -171,6 +171,11 @@ fn said(
         return Err(content.missing("subject"));
     }
     let reply_to = content.text("reply.parent.uri");
+    // A quoted post is embedded, alone or beside a picture or a card; what else is embedded so (a list, a feed) is no post.
+    let quote_of = ["embed.record.uri", "embed.record.record.uri"]
+        .into_iter()
+        .find_map(|path| content.text(path))
+        .filter(|address| address.split('/').nth(3) == Some(POST));
     let author = |address: &Option<Cow<'_, str>>| address.as_deref().and_then(author).map(|did| did.to_owned().into());
     let lang = content.texts("langs", &[]).and_then(|langs| langs.into_iter().next());
     let post = Post {
@@ -180,6 +185,8 @@ fn said(
         repost_of_account: author(&repost_of),
         reply_to_account: author(&reply_to),
         reply_to,
+        quote_of_account: author(&quote_of),
+        quote_of,
         ..post
     };
     let lost = is_repost && repost_of.is_none();

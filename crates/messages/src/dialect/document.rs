@@ -423,6 +423,8 @@ fn owned(post: Post<'_>) -> Post<'static> {
         repost_of_account: post.repost_of_account.map(one),
         reply_to: post.reply_to.map(one),
         reply_to_account: post.reply_to_account.map(one),
+        quote_of: post.quote_of.map(one),
+        quote_of_account: post.quote_of_account.map(one),
         client: post.client.map(one),
         followers: post.followers,
         following: post.following,

@@ -63,6 +63,12 @@ pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> Outcome {
     };
     let repost_of = original.as_ref().and_then(address);
     let lost = from.has("reblog") && repost_of.is_none();
+    // Mastodon wraps the quoted status, with the state of its author's consent; other services give the status itself.
+    let quoted = ["quote.quoted_status", "quote"]
+        .into_iter()
+        .find(|path| from.has(path))
+        .and_then(|path| from.object(path))
+        .filter(|quoted| quoted.has("account"));
     let post = Post {
         id: from.id(&["uri", "id"])?,
         platform: platform.into(),
@@ -77,6 +83,10 @@ pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> Outcome {
             .and_then(|original| original.any_text(&["account.uri", "account.url", "account.id"])),
         reply_to: from.text("in_reply_to_id"),
         reply_to_account: from.text("in_reply_to_account_id"),
+        quote_of: quoted.as_ref().and_then(address).or_else(|| from.any_text(&["quote.quoted_status_id", "quote_id"])),
+        quote_of_account: quoted
+            .as_ref()
+            .and_then(|quoted| quoted.any_text(&["account.uri", "account.url", "account.id"])),
         client: from.text("application.name"),
         followers: account.shown_count("followers_count"),
         following: account.shown_count("following_count"),

@@ -41,6 +41,7 @@ fn tweet(from: &Reader<'_>) -> Outcome {
     let of_user = |name: &str| user.as_ref().and_then(|user| user.count(name));
     let repost_of = original.as_ref().and_then(|original| original.any_text(&["id", "id_str"]));
     let lost = from.has("retweetedTweet") && repost_of.is_none();
+    let quoted = from.has("quotedTweet").then(|| from.object("quotedTweet")).flatten();
     let entities = Entities {
         urls: Some(links.map(|name| said.texts(name, &["url"]).unwrap_or_default()).unwrap_or_default()),
         // Versions before the end of 2021 do not tell them.
@@ -70,6 +71,8 @@ fn tweet(from: &Reader<'_>) -> Outcome {
             .has("inReplyToUser")
             .then(|| from.any_text(&["inReplyToUser.id", "inReplyToUser.username"]))
             .flatten(),
+        quote_of: quoted.as_ref().and_then(|quoted| quoted.any_text(&["id", "id_str"])),
+        quote_of_account: quoted.as_ref().and_then(|quoted| quoted.any_text(&["user.id", "user.username"])),
         client: from.text("sourceLabel"),
         followers: of_user("followersCount"),
         following: of_user("friendsCount"),

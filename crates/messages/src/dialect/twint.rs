@@ -3,6 +3,8 @@
 //! Times are written in the zone of the machine that ran twint, by an abbreviation (`2019-11-28 15:14:52 CET`) or an offset. A retweet is the
 //! original with the retweeting account beside it (`user_rt_id`, `retweet_id`): the post is the retweet, its time is in its number.
 
+use std::borrow::Cow;
+
 use coordination::{Millis, Post};
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -40,6 +42,7 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
         None => {
             post.created_at = moment(from, zone)?;
             post.account_id = author;
+            (post.quote_of, post.quote_of_account) = quoted(from);
             // An answer's conversation began with another tweet.
             post.reply_to = from.text("conversation_id").filter(|begun| *begun != id);
             post.id = id;
@@ -51,6 +54,20 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
         mentions: from.texts("mentions", &["screen_name", "username"]),
     };
     from.post(post, entities, false).map(Some)
+}
+
+/// The quoted tweet and its author's handle, which stand in its address: `https://twitter.com/ann/status/7`.
+fn quoted<'v>(from: &Reader<'v>) -> (Option<Cow<'v, str>>, Option<Cow<'v, str>>) {
+    let Some(address) = from.text("quote_url") else { return (None, None) };
+    let mut steps = address.trim_end_matches('/').rsplit('/');
+    let (number, status, author) = (steps.next(), steps.next(), steps.next());
+    let is_number = |number: &&str| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    match (number.filter(is_number), status, author) {
+        (Some(number), Some("status" | "statuses"), Some(author)) => {
+            (Some(number.to_owned().into()), Some(author.to_owned().into()))
+        }
+        _ => (None, None),
+    }
 }
 
 /// The time in a retweet's number: they have it since the end of 2010.

@@ -66,6 +66,17 @@ fn tweet(from: &Reader<'_>) -> Outcome {
         let author = outer.text("core.user_results.result.rest_id");
         post.repost_of_account = post.repost_of_account.or_else(|| Some(author?.into_owned().into()));
     }
+    // The quoted post stands beside `legacy`; one whose replies are limited is one level deeper.
+    let quoted = "quoted_status_result.result";
+    if post.repost_of.is_none()
+        && let Some(outer) = from.has("quoted_status_result").then(|| from.object(quoted)).flatten()
+    {
+        let inner = if outer.has("tweet") { outer.object("tweet") } else { None };
+        let quoted = inner.as_ref().unwrap_or(&outer);
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        post.quote_of = post.quote_of.or_else(|| owned(quoted.any_text(&["rest_id", "legacy.id_str"])));
+        post.quote_of_account = owned(quoted.any_text(&["core.user_results.result.rest_id", "legacy.user_id_str"]));
+    }
     // Handle and age moved out of `legacy` in 2025.
     let profile = from.object("core.user_results.result");
     let of_profile = |path: &str| profile.as_ref().and_then(|profile| profile.text(path));

@@ -108,6 +108,10 @@ fn v2(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
     let original = repost_of.as_ref().and_then(|id| included.posts.get(&**id));
     let original = original.map(|original| from.beside(original, "includes.tweets[]"));
     let replied = reference("replied_to");
+    let quoted = reference("quoted");
+    let quote_of = quoted.and_then(|quoted| quoted.text("id"));
+    let quotation = quote_of.as_ref().and_then(|id| included.posts.get(&**id));
+    let quotation = quotation.map(|quotation| from.beside(quotation, "includes.tweets[]"));
 
     let said = [original.as_ref(), reposted, Some(from)];
     let said = || said.into_iter().flatten();
@@ -136,6 +140,10 @@ fn v2(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
             .or_else(|| reposted.and_then(|reposted| reposted.any_text(&["author_id", "author.id"]))),
         reply_to: replied.and_then(|replied| replied.text("id")),
         reply_to_account: from.text("in_reply_to_user_id"),
+        quote_of_account: quotation
+            .and_then(|quotation| quotation.text("author_id"))
+            .or_else(|| quoted.and_then(|quoted| quoted.any_text(&["author_id", "author.id"]))),
+        quote_of,
         client: from.text("source"),
         followers: of_author("public_metrics.followers_count"),
         following: of_author("public_metrics.following_count"),
@@ -182,6 +190,7 @@ pub(super) fn status(
     };
     let repost_of = original.as_ref().and_then(|original| original.any_text(&["id_str", "id"]));
     let lost = repost_of.is_none() && from.has(repost);
+    let quoted = from.has("quoted_status").then(|| from.object("quoted_status")).flatten();
     let user = known.user.as_ref();
     let of_user = |path: &str| user.and_then(|user| user.count(path));
     let post = Post {
@@ -194,6 +203,8 @@ pub(super) fn status(
         repost_of_account: original.as_ref().and_then(|o| o.any_text(&["user.id_str", "user.id", "user_id_str"])),
         reply_to: from.any_text(&["in_reply_to_status_id_str", "in_reply_to_status_id"]),
         reply_to_account: from.any_text(&["in_reply_to_user_id_str", "in_reply_to_user_id"]),
+        quote_of: from.any_text(&["quoted_status_id_str", "quoted_status_id"]),
+        quote_of_account: quoted.and_then(|quoted| quoted.any_text(&["user.id_str", "user.id"])),
         client: from.text("source").map(inner_text),
         followers: of_user("followers_count"),
         following: of_user("friends_count"),

@@ -221,6 +221,10 @@ fn csv() {
                 "2;7;ann;;1;see;1475629323;https://a.example https://b.example",
             ][..],
         ),
+        (
+            "id;platform;account_id;created_at;text;retweet_id;quoted_status_id;quoted_user_id",
+            &["1;twitter;7;1475629323;see;;5;9", "2;twitter;8;1475629323;see;1;5;9"][..],
+        ),
     ] {
         let (layout, outcomes) = rows(header, lines);
         text.push_str(&format!("{layout:?}\n{}\n", outcomes.join("\n")));

@@ -42,6 +42,9 @@ fn full() -> Post<'static> {
         repost_of_account: Some("8".into()),
         reply_to: Some("3".into()),
         reply_to_account: Some("9".into()),
+        // A repost quotes nothing of its own: the next test has one that does.
+        quote_of: None,
+        quote_of_account: None,
         client: Some("web".into()),
         followers: Some(0),
         following: Some(u64::MAX),
@@ -52,6 +55,16 @@ fn full() -> Post<'static> {
         // Of the log, not of the post: it is not written.
         position: None,
     }
+}
+
+#[test]
+fn a_quotation_is_told_and_a_repost_has_none_of_its_own() {
+    let quoting = Post { quote_of: Some("4".into()), quote_of_account: Some("10".into()), ..full() };
+    let own = Post { repost_of: None, repost_of_account: None, ..quoting.clone() };
+    let bytes = encode(&own);
+    assert!(String::from_utf8_lossy(&bytes).contains(r#""quote_of":"4","quote_of_account":"10""#));
+    assert_eq!(decode(&bytes), Ok(own));
+    assert_eq!(decode(&encode(&quoting)), Ok(full()));
 }
 
 #[test]
@@ -269,7 +282,7 @@ fn posts() -> impl Strategy<Value = Post<'static>> {
     (
         (named(), "[a-z]{1,8}", named(), named(), times(), words()),
         (maybe(), tags(), tags(), tags(), tags()),
-        (maybe(), maybe(), maybe(), maybe(), maybe()),
+        (maybe(), maybe(), maybe(), maybe(), maybe(), (maybe(), maybe())),
         (
             prop::option::of(any::<u64>()),
             prop::option::of(any::<u64>()),
@@ -279,30 +292,36 @@ fn posts() -> impl Strategy<Value = Post<'static>> {
             prop::option::of(times()),
         ),
     )
-        .prop_map(|(who, what, refs, numbers)| Post {
-            id: who.0,
-            platform: who.1.into(),
-            account_id: who.2,
-            account_name: who.3,
-            created_at: who.4,
-            text: who.5,
-            lang: what.0,
-            urls: what.1,
-            hashtags: what.2,
-            mentions: what.3,
-            media: what.4,
-            repost_of: refs.0,
-            repost_of_account: refs.1,
-            reply_to: refs.2,
-            reply_to_account: refs.3,
-            client: refs.4,
-            followers: numbers.0,
-            following: numbers.1,
-            account_created_at: numbers.2,
-            account_posts: numbers.3,
-            default_profile: numbers.4,
-            deleted_at: numbers.5,
-            position: None,
+        .prop_map(|(who, what, refs, numbers)| {
+            let is_repost = refs.0.is_some();
+            Post {
+                id: who.0,
+                platform: who.1.into(),
+                account_id: who.2,
+                account_name: who.3,
+                created_at: who.4,
+                text: who.5,
+                lang: what.0,
+                urls: what.1,
+                hashtags: what.2,
+                mentions: what.3,
+                media: what.4,
+                repost_of: refs.0,
+                repost_of_account: refs.1,
+                reply_to: refs.2,
+                reply_to_account: refs.3,
+                // A repost quotes nothing of its own.
+                quote_of: refs.5.0.filter(|_| !is_repost),
+                quote_of_account: refs.5.1.filter(|_| !is_repost),
+                client: refs.4,
+                followers: numbers.0,
+                following: numbers.1,
+                account_created_at: numbers.2,
+                account_posts: numbers.3,
+                default_profile: numbers.4,
+                deleted_at: numbers.5,
+                position: None,
+            }
         })
 }
 

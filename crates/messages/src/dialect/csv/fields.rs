@@ -26,6 +26,8 @@ pub enum Field {
     IsRepost,
     ReplyTo,
     ReplyToAccount,
+    QuoteOf,
+    QuoteOfAccount,
     Client,
     Followers,
     Following,
@@ -41,7 +43,7 @@ pub enum Field {
 
 impl Field {
     /// All fields.
-    pub const ALL: [Field; 26] = [
+    pub const ALL: [Field; 28] = [
         Field::Id,
         Field::Platform,
         Field::AccountId,
@@ -59,6 +61,8 @@ impl Field {
         Field::IsRepost,
         Field::ReplyTo,
         Field::ReplyToAccount,
+        Field::QuoteOf,
+        Field::QuoteOfAccount,
         Field::Client,
         Field::Followers,
         Field::Following,
@@ -90,6 +94,8 @@ impl Field {
             Field::IsRepost => "is_repost",
             Field::ReplyTo => "reply_to",
             Field::ReplyToAccount => "reply_to_account",
+            Field::QuoteOf => "quote_of",
+            Field::QuoteOfAccount => "quote_of_account",
             Field::Client => "client",
             Field::Followers => "followers",
             Field::Following => "following",
@@ -226,6 +232,16 @@ impl Field {
                 "in_reply_to_account_id",
                 "reply_to_user_id",
             ],
+            Field::QuoteOf => &[
+                "quote_id",
+                "quoted_id",
+                "quoted_status_id",
+                "quoted_status_id_str",
+                "quoted_tweet_id",
+                "quoted_tweet_tweetid",
+                "referenced_tweets_quoted_id",
+            ],
+            Field::QuoteOfAccount => &["quoted_user_id", "quoted_status_user_id", "quoted_author_id"],
             Field::Client => &["tweet_client_name", "source", "client_name"],
             Field::Followers => &["follower_count", "followers_count", "user_followers_count", "author_followers"],
             Field::Following => &["following_count", "friends_count", "user_friends_count"],

@@ -260,6 +260,8 @@ impl Columns {
             repost_of_account: row.id(Field::RepostOfAccount)?,
             reply_to: row.id(Field::ReplyTo)?,
             reply_to_account: row.id(Field::ReplyToAccount)?,
+            quote_of: row.id(Field::QuoteOf)?,
+            quote_of_account: row.id(Field::QuoteOfAccount)?,
             client: row.text(Field::Client),
             followers: row.count(Field::Followers),
             following: row.count(Field::Following),
