@@ -295,7 +295,7 @@ impl Engine {
             if let Some(trial) = state.uses.turn(turn) {
                 state.start.get_or_insert(trial.at);
                 for used in &trial.uses {
-                    state.stats.uses[used.name.kind as usize] += 1;
+                    state.stats.uses[used.name.kind] += 1;
                 }
                 state.network.trial(&trial, &state.uses, &self.params);
                 state.bursts.trial(&trial, &state.uses);

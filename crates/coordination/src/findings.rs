@@ -24,7 +24,6 @@ use crate::{
     params::Params,
     post::{DAY, Millis},
     shard::{Groups, Members},
-    trace::TraceKind,
     uses::{Spans, Uses},
 };
 
@@ -625,7 +624,7 @@ fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Moment<'_>) -
         y.nats[best].total_cmp(&x.nats[best]).then_with(|| key(x).cmp(&key(y)))
     });
     let times = || evidence.iter().flat_map(|e| e.posts.iter().map(|post| post.created_at));
-    let kinds = TraceKind::ALL.into_iter().zip(group.kinds).map(|(kind, nats)| (kind, nats[best]));
+    let kinds = group.kinds.iter().map(|(kind, nats)| (kind, nats[best]));
     Cluster {
         id: String::new(),
         version: 1,

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
+    by_kind::ByKind,
     cluster::{Gain, Manner, TrialOutcome, Unlisted, WINDOWS},
     hash::{Map, Set},
     params::Params,
@@ -154,7 +155,7 @@ pub(crate) struct Group {
     forgotten: [f64; 3],
     /// The statistic without its best source; none since the last trial.
     without_best: Option<f64>,
-    pub kinds: [[f64; 3]; TraceKind::ALL.len()],
+    pub kinds: ByKind<[f64; 3]>,
     evidence: BTreeMap<KeyId, KeyEvidence>,
     listed: usize,
     pub unlisted: Unlisted,
@@ -206,7 +207,7 @@ impl Group {
             sources: Map::default(),
             forgotten: [0.0; 3],
             without_best: None,
-            kinds: Default::default(),
+            kinds: ByKind::default(),
             evidence: BTreeMap::new(),
             listed: 0,
             unlisted: Unlisted::default(),
@@ -404,7 +405,7 @@ impl Group {
     fn gained(&mut self, trial: &Trial, used: &Use, gains: [Option<Gain>; 3], params: &Params) {
         let nats = gains.map(|gain| gain.map_or(0.0, Gain::nats));
         let add = |sum: &mut [f64; 3]| sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats);
-        add(&mut self.kinds[used.name.kind as usize]);
+        add(&mut self.kinds[used.name.kind]);
         if self.sources.len() >= MOST_SOURCES && !self.sources.contains_key(&used.name.source_id()) {
             self.forget_sources();
         }

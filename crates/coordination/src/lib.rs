@@ -53,6 +53,7 @@
 
 mod accounts;
 mod bursts;
+mod by_kind;
 mod campaigns;
 mod cluster;
 mod communities;
@@ -79,6 +80,7 @@ mod trace;
 mod tracer;
 mod uses;
 
+pub use by_kind::ByKind;
 pub use cluster::{
     AccountRef, Behaviour, Cluster, DroppedSource, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
     SingleSource, SourceNats, Terms, Tie, TrialOutcome, Unlisted, WINDOWS, WindowSum,

@@ -6,11 +6,13 @@
 use serde::{Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::params::Params;
+use crate::{by_kind, params::Params};
 
 const MAGIC: &[u8; 8] = b"lockstep";
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
+/// The version before, which is read, too.
+const BEFORE: u32 = 6;
 const HEADER: usize = MAGIC.len() + 4 + 8 + 8;
 
 /// Why a snapshot cannot be used. Whoever has the posts can always start anew from them.
@@ -20,7 +22,7 @@ pub enum SnapshotError {
     #[error("this is no snapshot of the engine")]
     NotOne,
     /// Written by another version of the engine.
-    #[error("the snapshot has version {found}, and this engine reads version {VERSION}")]
+    #[error("the snapshot has version {found}, and this engine reads the versions {BEFORE} and {VERSION}")]
     Version {
         /// The snapshot's.
         found: u32,
@@ -43,7 +45,7 @@ pub(crate) fn write<T: Serialize>(params: &Params, state: &T) -> Result<Vec<u8>,
     let mut header = Vec::with_capacity(HEADER);
     header.extend(MAGIC);
     header.extend(VERSION.to_le_bytes());
-    header.extend(fingerprint(params).to_le_bytes());
+    header.extend(fingerprint(params, VERSION).to_le_bytes());
     header.extend(checksum.to_le_bytes());
     bytes[..HEADER].copy_from_slice(&header);
     Ok(bytes)
@@ -61,21 +63,22 @@ pub(crate) fn read<T: DeserializeOwned>(params: &Params, bytes: &[u8]) -> Result
         u64::from_le_bytes(number)
     };
     let found = number(0, 4) as u32;
-    if found != VERSION {
+    if found != VERSION && found != BEFORE {
         return Err(SnapshotError::Version { found });
     }
     if number(12, 8) != xxh3_64(state) {
         return Err(SnapshotError::Damaged);
     }
-    if number(4, 8) != fingerprint(params) {
+    if number(4, 8) != fingerprint(params, found) {
         return Err(SnapshotError::Params);
     }
-    postcard::from_bytes(state).map_err(|_| SnapshotError::State("read"))
+    let read = || postcard::from_bytes(state).map_err(|_| SnapshotError::State("read"));
+    if found == BEFORE { by_kind::uncounted(read) } else { read() }
 }
 
 /// Two sets of parameters that differ in anything differ in this.
-fn fingerprint(params: &Params) -> u64 {
-    xxh3_64_with_seed(format!("{params:?}").as_bytes(), u64::from(VERSION))
+fn fingerprint(params: &Params, version: u32) -> u64 {
+    xxh3_64_with_seed(format!("{params:?}").as_bytes(), u64::from(version))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::AccountRef, post::Millis, trace::TraceKind};
+use crate::{by_kind::ByKind, cluster::AccountRef, post::Millis};
 
 /// What became of a post; each is counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +30,9 @@ pub struct Stats {
     pub too_late: u64,
     /// Posts delivered again.
     pub duplicate: u64,
-    /// Uses of keys by kind, in the order of [`TraceKind::ALL`]; an account's further uses of one key are not counted for the time of
+    /// Uses of keys by kind; an account's further uses of one key are not counted for the time of
     /// `retention`.
-    pub uses: [u64; TraceKind::ALL.len()],
+    pub uses: ByKind<u64>,
     /// Candidates proposed.
     pub candidates_proposed: u64,
     /// Groups that were too large to be tested.

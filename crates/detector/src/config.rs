@@ -66,7 +66,7 @@ impl Default for Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// Kinds of traces that count: url, repost, hashtags, text, media, reply, mention.
+    /// Kinds of traces that count.
     pub traces: Vec<TraceKind>,
     /// Seconds that a post may come behind the newest one and still have its turn.
     pub allowed_lateness_s: u32,

@@ -1,6 +1,6 @@
 //! What operators see of the detector.
 
-use coordination::{Outcome, Stats, TraceKind};
+use coordination::{Outcome, Stats};
 use messages::cluster::Status;
 use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
@@ -187,8 +187,8 @@ impl DetectorMetrics {
 
     /// Shows where the engine stands; `before` is what it counted when it was last shown.
     pub(crate) fn engine(&self, before: &Stats, now: &Stats) {
-        for (i, kind) in TraceKind::ALL.into_iter().enumerate() {
-            self.uses.with_label_values(&[kind.name()]).inc_by(now.uses[i] - before.uses[i]);
+        for (kind, uses) in now.uses.iter() {
+            self.uses.with_label_values(&[kind.name()]).inc_by(uses - before.uses[kind]);
         }
         self.candidates.inc_by(now.candidates_proposed - before.candidates_proposed);
         self.too_large.inc_by(now.too_large - before.too_large);

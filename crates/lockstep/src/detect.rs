@@ -7,12 +7,16 @@ mod report;
 mod tell;
 
 use std::{
+    ffi::OsStr,
     io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{
+    Arg, Args, Command,
+    builder::{PossibleValue, TypedValueParser},
+};
 use coordination::Millis;
 use detector::{
     detect::{Detection, Stage},
@@ -88,10 +92,9 @@ pub struct Detect {
     /// What finds the ties; the published tools' methods are baselines, and write ties.csv, accounts.csv and summary.json only
     #[arg(long, value_name = "METHOD", default_value = "lockstep")]
     method: peers::MethodName,
-    /// What counts: url, repost, hashtags, text, media, reply or mentions. Of --method lockstep all of them unless some are named, and it
-    /// may be given several times. Of the other methods one, which may be left out where the posts have but one: there also similar or
-    /// post, for cooccurrence
-    #[arg(long, value_name = "KIND")]
+    /// What counts. Of --method lockstep all that the configuration names unless some are named here, and it may be given several times.
+    /// Of the other methods one, which may be left out where the posts have but one; similar and post are for cooccurrence only
+    #[arg(long, value_name = "KIND", value_parser = TraceParser)]
     trace: Vec<Trace>,
     #[command(flatten)]
     native: native::NativeArgs,
@@ -235,6 +238,22 @@ fn nothing(out: &Path, reading: &InputOptions, bad: u64, not_posts: u64) -> Stri
 }
 
 /// The latest time that a post may have: so far after now.
+/// Reads the name of a trace, and shows all of them in the help.
+#[derive(Clone)]
+struct TraceParser;
+
+impl TypedValueParser for TraceParser {
+    type Value = Trace;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Trace, clap::Error> {
+        TypedValueParser::parse_ref(&|name: &str| name.parse::<Trace>(), command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue>>> {
+        Some(Box::new(Trace::all().map(|trace| PossibleValue::new(trace.name()))))
+    }
+}
+
 fn latest(tolerance_s: u64) -> Millis {
     let tolerance = Millis::try_from(tolerance_s).unwrap_or(Millis::MAX).saturating_mul(1_000);
     Timestamp::now().as_millisecond().saturating_add(tolerance)

@@ -87,6 +87,8 @@ impl Words {
             repost_of_account: kept(&post.repost_of_account),
             reply_to: kept(&post.reply_to),
             reply_to_account: kept(&post.reply_to_account),
+            quote_of: kept(&post.quote_of),
+            quote_of_account: kept(&post.quote_of_account),
             created_at: post.created_at,
             followers: post.followers,
             following: post.following,
