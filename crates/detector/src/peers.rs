@@ -355,14 +355,13 @@ impl Intake {
     /// What a post acts on by a trace.
     fn keys<'p>(&self, trace: Trace, post: &'p Post<'_>, row: Option<&PeerRow<'p>>) -> Vec<Cow<'p, str>> {
         let list = |list: &'p [Cow<'_, str>]| list.iter().map(|item| Cow::Borrowed(item.as_ref())).collect();
-        let reference = |id: &'p Option<Cow<'_, str>>| id.iter().map(|id| Cow::Borrowed(id.as_ref())).collect();
+        let other_post = |kind: TraceKind| kind.other_post(post).map(Cow::Borrowed).into_iter().collect();
         let toolkit = row.filter(|row| row.layout == Layout::CoordinationNetworkToolkit);
         let repost = post.repost_of.is_some();
         match trace {
-            Trace::Kind(TraceKind::Repost) => reference(&post.repost_of),
+            Trace::Kind(TraceKind::Repost) => other_post(TraceKind::Repost),
             Trace::Post => vec!["".into()],
             _ if repost && !self.coortweet => Vec::new(),
-            Trace::Kind(TraceKind::Reply) => reference(&post.reply_to),
             Trace::Kind(TraceKind::Url) => match toolkit {
                 Some(row) => row.urls.split(' ').filter(|url| !url.is_empty()).map(Cow::Borrowed).collect(),
                 None => list(&post.urls),
@@ -378,6 +377,7 @@ impl Intake {
                 let wanted = toolkit.is_some() || !post.text.is_empty();
                 wanted.then(|| normalised_message(&post.text).into()).into_iter().collect()
             }
+            Trace::Kind(kind) => other_post(kind),
         }
     }
 

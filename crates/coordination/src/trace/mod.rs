@@ -73,6 +73,15 @@ impl TraceKind {
         self.registered().0
     }
 
+    /// The other post that a post repeats or answers, where this is such a kind and it does so.
+    pub fn other_post<'p>(self, post: &'p Post<'_>) -> Option<&'p str> {
+        match self {
+            TraceKind::Repost => post.repost_of.as_deref(),
+            TraceKind::Reply => post.reply_to.as_deref(),
+            TraceKind::Url | TraceKind::Hashtags | TraceKind::Text | TraceKind::Media | TraceKind::Mention => None,
+        }
+    }
+
     /// Whether the kind counts where the configuration says nothing.
     pub fn counts_by_default(self) -> bool {
         self.registered().1
