@@ -345,6 +345,7 @@ pub(crate) fn trace_kind(kind: TraceKind) -> TraceKindWords {
         TraceKind::Text => ("wrote nearly the same texts", "texts", Named::Words, None),
         TraceKind::Media => ("posted the same media", "media", Named::Address, None),
         TraceKind::Reply => ("answered the same posts", "reply", Named::Post, Some("Answered")),
+        TraceKind::Quote => ("quoted the same posts", "quotes", Named::Post, Some("Quoted")),
         TraceKind::Mention => ("mentioned the same accounts", "mention", Named::Account, None),
     };
     TraceKindWords { did, things, names, of_original }

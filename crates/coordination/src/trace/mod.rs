@@ -9,6 +9,7 @@
 mod hashtags;
 mod media;
 mod mention;
+mod quote;
 mod reply;
 mod repost;
 mod text;
@@ -41,11 +42,13 @@ pub enum TraceKind {
     Reply,
     /// Mentioned the same accounts together.
     Mention,
+    /// Quoted the same post, with words of their own.
+    Quote,
 }
 
 impl TraceKind {
     /// All kinds, in the order in which their numbers stand in every list by kind.
-    pub const ALL: [TraceKind; 7] = [
+    pub const ALL: [TraceKind; 8] = [
         TraceKind::Url,
         TraceKind::Repost,
         TraceKind::Hashtags,
@@ -53,6 +56,7 @@ impl TraceKind {
         TraceKind::Media,
         TraceKind::Reply,
         TraceKind::Mention,
+        TraceKind::Quote,
     ];
 
     /// The name used in configuration, on the wire and in output; and whether the kind counts where the configuration says nothing.
@@ -65,6 +69,7 @@ impl TraceKind {
             TraceKind::Media => ("media", true),
             TraceKind::Reply => ("reply", true),
             TraceKind::Mention => ("mention", true),
+            TraceKind::Quote => ("quote", false),
         }
     }
 
@@ -73,11 +78,12 @@ impl TraceKind {
         self.registered().0
     }
 
-    /// The other post that a post repeats or answers, where this is such a kind and it does so.
+    /// The other post that a post repeats, answers or quotes, where this is such a kind and it does so.
     pub fn other_post<'p>(self, post: &'p Post<'_>) -> Option<&'p str> {
         match self {
             TraceKind::Repost => post.repost_of.as_deref(),
             TraceKind::Reply => post.reply_to.as_deref(),
+            TraceKind::Quote => post.quote_of.as_deref(),
             TraceKind::Url | TraceKind::Hashtags | TraceKind::Text | TraceKind::Media | TraceKind::Mention => None,
         }
     }
@@ -174,7 +180,12 @@ impl Readers {
                 Box::new(hashtags::Hashtags),
                 Box::new(url::Urls::new(short_links.clone())),
             ]),
-            own: Arc::new([Box::new(media::Media), Box::new(reply::Replies), Box::new(mention::Mentions)]),
+            own: Arc::new([
+                Box::new(media::Media),
+                Box::new(reply::Replies),
+                Box::new(mention::Mentions),
+                Box::new(quote::Quotes),
+            ]),
         }
     }
 
@@ -193,6 +204,7 @@ impl Readers {
             }
         }
         traces.retain(|trace| self.wanted[trace.kind as usize]);
+        quote::without_its_link(&mut traces);
         for trace in &mut traces {
             bound(&mut trace.key);
             bound(&mut trace.source);
