@@ -37,7 +37,9 @@ const RULES: &[Rule] = &[
     Rule { name: "messages", ours: &["coordination", "scoring"], never: SERVICES },
     Rule { name: "runtime", ours: &[], never: &["linfa"] },
     Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime"], never: &[] },
-    Rule { name: "sharing", ours: &["messages", "runtime"], never: &[] },
+    Rule { name: "text-format", ours: &[], never: SERVICES },
+    Rule { name: "presentation", ours: &["messages", "text-format"], never: SERVICES },
+    Rule { name: "sharing", ours: &["messages", "presentation", "runtime", "text-format"], never: &[] },
     Rule { name: "simulator", ours: &["coordination"], never: SERVICES },
     Rule {
         name: "evaluation",
@@ -46,7 +48,17 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "lockstep",
-        ours: &["coordination", "scoring", "messages", "runtime", "detector", "sharing", "simulator", "evaluation"],
+        ours: &[
+            "coordination",
+            "scoring",
+            "messages",
+            "runtime",
+            "detector",
+            "presentation",
+            "sharing",
+            "simulator",
+            "evaluation",
+        ],
         never: &[],
     },
 ];

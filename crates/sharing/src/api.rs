@@ -24,10 +24,9 @@ use crate::{
     case::{Case, State, Step},
     console::{DELIVERIES, Wanted, WantedDeliveries, acknowledge_as, decide_as, may_acknowledge},
     policy::{self, Fact, Outcome, Policy},
-    retraction,
+    redaction, retraction,
     service::{Act, Inner, Sharing, SharingError},
     store::{CaseRow, Delivery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError},
-    view,
     web::{counted, json_error, json_failed, json_response},
 };
 
@@ -138,7 +137,7 @@ struct CaseBody {
 struct OutcomeBody {
     outcome: Outcome,
     /// By recipient.
-    beside: std::collections::BTreeMap<String, Vec<view::Beside>>,
+    beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
 }
 
 /// A step to take.
@@ -452,7 +451,7 @@ async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body>
         let beside = outcome
             .told()
             .map(|decision| {
-                let seen = view::beside(&stored.cluster, &decision.shows, platform(&decision.recipient));
+                let seen = redaction::beside(&stored.cluster, &decision.shows, platform(&decision.recipient));
                 (decision.recipient.clone(), seen)
             })
             .collect();

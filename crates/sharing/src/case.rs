@@ -520,16 +520,16 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, policy::Targets};
+    use crate::policy::Targets;
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_700_000_000).unwrap()
     }
     fn take(case: &mut Case, step: Step, by: &str) -> Result<Entry, Illegal> {
-        fixtures::take(case, step, by, now())
+        crate::fixtures::take(case, step, by, now())
     }
     fn record(case: &mut Case) {
-        for fact in fixtures::facts() {
+        for fact in crate::fixtures::facts() {
             take(case, Step::Record(fact), "ann").unwrap();
         }
     }

@@ -96,9 +96,9 @@ mod tests {
     use super::*;
     use crate::{
         config::Tlp,
-        fixtures,
         policy::{Rules, Target, TargetKind},
     };
+    use presentation::fixtures;
 
     fn on<T>(work: impl FnOnce(&Terms<'_>) -> T) -> T {
         let (cluster, rules) = (fixtures::cluster("c", 1), Rules::with_marking(Tlp::Amber));

@@ -106,7 +106,7 @@ pub(crate) fn read(object: &Value) -> Result<Said, String> {
         other => {
             return Err(format!(
                 "type is {:?}: feedback is a sighting, an opinion or a note",
-                crate::words::shorten(other, 40)
+                text_format::shorten(other, 40)
             ));
         }
     };
@@ -115,7 +115,7 @@ pub(crate) fn read(object: &Value) -> Result<Said, String> {
         .and_then(|text| text.parse::<Timestamp>().ok())
         .ok_or_else(|| "modified is no time: write it like 2026-11-01T00:00:00.000Z".to_owned())?;
     let note = ["explanation", "content", "description"].into_iter().find_map(|name| object[name].as_str());
-    let note = note.map(|note| crate::words::shorten(note, 2_000)).filter(|note| !note.is_empty());
+    let note = note.map(|note| text_format::shorten(note, 2_000)).filter(|note| !note.is_empty());
     let says = if object["revoked"] == true { Says::TakesBack } else { says(kind, object)? };
     Ok(Said { about, says, at, note })
 }

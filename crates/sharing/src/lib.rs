@@ -5,7 +5,7 @@
 //! (`demo`) → the [`policy`] says who is told of what, and what stands in the way → STIX 2.1 objects per partner, in the same transaction
 //! as the release → the partner's TAXII collection and, by way of an outbox, its endpoint ([`webhooks`]) → what the partner answers
 //! (`feedback`) → the topic `feedback`. What was shared can be withdrawn (`retraction`) and runs out ([`expiry`]). Every step is in the
-//! [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers. Who gets in, and who may do what, is
+//! [`audit`] log. The console shows the same evidence to reviewers, and `presentation::report` to researchers. Who gets in, and who may do what, is
 //! `access`: people by password or provider, partners by key or certificate, nobody faster than agreed.
 //!
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
@@ -30,16 +30,14 @@ mod keys;
 mod metrics;
 pub mod policy;
 mod posted;
-pub mod report;
+mod redaction;
 mod retraction;
 mod service;
 mod stix;
 mod store;
 mod taxii;
-mod view;
 mod web;
 pub mod webhooks;
-mod words;
 
 pub use access::{Limits, Login, Provider, Role, SHORTEST_PASSWORD, Tls, Users, UsersError};
 pub use config::{Config, Partner, Reviewers, Tlp};

@@ -7,11 +7,8 @@ use messages::{
     topics,
 };
 
-use crate::{
-    report::{PostText, Posts},
-    service::Sharing,
-    words,
-};
+use crate::service::Sharing;
+use presentation::posts::{PostText, Posts};
 
 /// The most posts that are looked up for one page.
 pub(crate) const MOST: usize = 300;
@@ -79,8 +76,8 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
     match places.len() - found {
         some if !all => posts.with_remark(format!(
             "What {} of these {} say could not be read within {} seconds. For those of one key, open the key and magnify its burst.",
-            words::thousands(some as u64),
-            words::count(places.len() as u64, "post"),
+            text_format::thousands(some as u64),
+            text_format::count(places.len() as u64, "post"),
             PATIENCE.as_secs(),
         )),
         0 if cut => posts.with_remark(format!(
@@ -89,8 +86,8 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
         0 => posts,
         gone => posts.with_remark(format!(
             "What {} of these {} {} is no longer on the log.",
-            words::thousands(gone as u64),
-            words::count(places.len() as u64, "post"),
+            text_format::thousands(gone as u64),
+            text_format::count(places.len() as u64, "post"),
             if gone == 1 { "says" } else { "say" },
         )),
     }

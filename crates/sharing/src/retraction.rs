@@ -178,7 +178,7 @@ impl Case {
         self.left_out.extend(accounts.iter().cloned());
         self.changed_at = now;
         let names: Vec<String> = accounts.iter().map(|key| key.replace('\u{1f}', ":")).collect();
-        let text = format!("{}: {}", crate::words::shorten(&names.join(", "), 400), reason);
+        let text = format!("{}: {}", text_format::shorten(&names.join(", "), 400), reason);
         Ok(self.entry(by, "accounts_withdrawn", text, now))
     }
 }

@@ -147,7 +147,7 @@ async fn answer(sharing: &Sharing, headers: &HeaderMap, from: IpAddr, given: Giv
     let access = &sharing.inner.access;
     let outcome = |outcome: &str| {
         sharing.inner.metrics.logins.with_label_values(&[outcome]).inc();
-        tracing::info!(outcome, name = crate::words::shorten(&name, 64), %from, "somebody tried to log in");
+        tracing::info!(outcome, name = text_format::shorten(&name, 64), %from, "somebody tried to log in");
     };
     if let Err(refused) = access.limits.login(&name, from) {
         outcome("limited");

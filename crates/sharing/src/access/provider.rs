@@ -371,7 +371,7 @@ async fn arrived(sharing: &Sharing, headers: &HeaderMap, back: Back) -> Response
     };
     if let Some(error) = back.error {
         outcome("wrong");
-        let why = format!("The provider did not log you in: {}.", crate::words::shorten(&error, 80));
+        let why = format!("The provider did not log you in: {}.", text_format::shorten(&error, 80));
         return refused(StatusCode::FORBIDDEN, &why);
     }
     let next = begun.next.clone();

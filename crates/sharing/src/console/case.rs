@@ -27,14 +27,12 @@ use crate::{
     case::{Case, State},
     config::Reviewers,
     policy::{self, Decision, Outcome, Policy},
-    posted,
-    report::Posts,
+    posted, redaction,
     service::{Inner, Sharing, SharingError},
     store::{FeedbackRow, StoreError, StoredCase},
-    view,
     web::{counted, failed, html, path_segment},
-    words,
 };
+use presentation::{cluster, description, posts::Posts};
 
 /// What partners said, shown at once.
 const FEEDBACK: usize = 200;
@@ -53,13 +51,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn shown(&self, links: bool) -> view::Shown {
+    fn shown(&self, links: bool) -> cluster::Shown {
         let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
-        view::Shown {
+        cluster::Shown {
             account: number(&self.account),
             key: number(&self.key),
             kind: self.kind.clone().filter(|kind| !kind.is_empty()),
-            sort: view::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
+            sort: cluster::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
             links,
         }
     }
@@ -109,7 +107,7 @@ struct RecipientView {
     blocks: Vec<(u8, String)>,
     statements: Vec<&'static str>,
     before: Option<String>,
-    beside: Vec<view::Beside>,
+    beside: Vec<redaction::Beside>,
     documents: Vec<paper::Link>,
 }
 
@@ -196,7 +194,7 @@ async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refus
     let quoted = sharing.blocking(move |inner| {
         let stored = inner.store.case(&case)?;
         Ok(stored.map(|stored| {
-            let posts = view::quoted(&stored.cluster, view::Limits::CONSOLE, &shown, posted::MOST + 1);
+            let posts = cluster::quoted(&stored.cluster, cluster::Limits::CONSOLE, &shown, posted::MOST + 1);
             posts.into_iter().map(posted::Wanted::from).collect::<Vec<_>>()
         }))
     });
@@ -256,23 +254,23 @@ fn case_page(
         advice: advice(case),
         done: asked.done.as_deref().filter(|_| !is_refused).and_then(done),
         refused: is_refused,
-        body: view::body(cluster, "cluster", view::Limits::CONSOLE, Some(&asked.shown(!is_demo)), posts),
+        body: cluster::body(cluster, "cluster", cluster::Limits::CONSOLE, Some(&asked.shown(!is_demo)), posts),
         counted: !cluster.windows.is_empty(),
         judged: cluster.model.is_some(),
         desk,
         over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
         recipients: recipients(&stored, &outcome, &inner.policy),
-        missing: outcome.missing.iter().map(|missing| words::shorten(&missing.text, 400)).collect(),
+        missing: outcome.missing.iter().map(|missing| text_format::shorten(&missing.text, 400)).collect(),
         approvals: outcome
             .approvals
             .iter()
             .map(|approval| (approval.who.clone(), approval.what.clone(), approval.by.clone()))
             .collect(),
-        notes: outcome.notes.iter().map(|note| words::shorten(note, 400)).collect(),
+        notes: outcome.notes.iter().map(|note| text_format::shorten(note, 400)).collect(),
         attention: case
             .attention
             .iter()
-            .map(|attention| (words::shorten(&attention.text, 400), words::minute(attention.since)))
+            .map(|attention| (text_format::shorten(&attention.text, 400), text_format::minute(attention.since)))
             .collect(),
         further_feedback,
         rejected: inner.store.retraction_cases_of(&case.id)?.into_iter().rev().map(retractions::case_view).collect(),
@@ -292,9 +290,9 @@ fn case_page(
 }
 
 fn title(cluster: &ClusterMessage) -> String {
-    let accounts = words::count(words::size(cluster), "account");
+    let accounts = text_format::count(description::size(cluster), "account");
     let what = match cluster.status {
-        _ if words::is_count(cluster) => "with one text",
+        _ if description::is_count(cluster) => "with one text",
         Status::NearMiss => "that came close",
         _ => "in lockstep",
     };
@@ -325,14 +323,14 @@ fn recipient(stored: &StoredCase, decision: &Decision, policy: &Policy) -> Recip
         verdict,
         badge,
         open,
-        products: words::list(&products),
+        products: text_format::list(&products),
         tlp: decision.tlp.label(),
-        because: decision.because.iter().map(|b| (b.number, words::shorten(&b.text, 300))).collect(),
-        blocks: decision.blocks.iter().map(|b| (b.number, words::shorten(&b.text, 300))).collect(),
+        because: decision.because.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
+        blocks: decision.blocks.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
         statements: decision.statements.clone(),
         before: decision.has_version.map(|version| format!("has version {version} already")),
         documents: paper::links(stored, decision, policy),
-        beside: if open { view::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
+        beside: if open { redaction::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
     }
 }
 
@@ -345,21 +343,21 @@ fn feedback_view(row: FeedbackRow) -> FeedbackView {
         None => ("taken back", ""),
     };
     FeedbackView {
-        partner: words::shorten(&row.partner, 64),
-        account: row.account.map_or_else(|| "the whole case".to_owned(), |id| words::shorten(&id, 60)),
+        partner: text_format::shorten(&row.partner, 64),
+        account: row.account.map_or_else(|| "the whole case".to_owned(), |id| text_format::shorten(&id, 60)),
         verdict,
         badge,
-        at: words::minute(row.at),
-        note: words::shorten(row.note.as_deref().unwrap_or_default(), 2_000),
+        at: text_format::minute(row.at),
+        note: text_format::shorten(row.note.as_deref().unwrap_or_default(), 2_000),
     }
 }
 
 fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
     StepView {
-        time: words::second(entry.at),
-        actor: words::shorten(&entry.actor, 60),
-        action: words::shorten(&entry.action.replace('_', " "), 60),
-        text: words::shorten(&entry.text, 4_000),
+        time: text_format::second(entry.at),
+        actor: text_format::shorten(&entry.actor, 60),
+        action: text_format::shorten(&entry.action.replace('_', " "), 60),
+        text: text_format::shorten(&entry.text, 4_000),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryQuery, DeliveryState, StoreError},
     web::{counted, failed, html, path_segment},
-    words,
 };
 
 /// Deliveries on a page.
@@ -184,7 +183,7 @@ fn deliveries_page(
         && !partners.iter().any(|(known, _)| known == name)
     {
         // One that is no partner any more, but was.
-        partners.push((words::shorten(name, 64), false));
+        partners.push((text_format::shorten(name, 64), false));
     }
     for (name, on) in &mut partners {
         *on = chosen(name);
@@ -206,8 +205,8 @@ fn deliveries_page(
         },
         refused: refused.map(|(id, why)| Refusal {
             in_row: rows.iter().any(|row| row.id == id),
-            id: words::shorten(&id, 80),
-            why: words::shorten(&why, 400),
+            id: text_format::shorten(&id, 80),
+            why: text_format::shorten(&why, 400),
         }),
         without_secret: inner.store.webhooks_without_secret()?,
         disabled,
@@ -239,17 +238,17 @@ fn address(query: &DeliveryQuery, done: Option<&str>) -> String {
 
 fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
     let last = match (one.last_at, &one.last_outcome) {
-        (Some(at), Some(outcome)) => format!("{}: {}", words::second(at), words::shorten(outcome, 200)),
-        (Some(at), None) => words::second(at),
+        (Some(at), Some(outcome)) => format!("{}: {}", text_format::second(at), text_format::shorten(outcome, 200)),
+        (Some(at), None) => text_format::second(at),
         (None, _) => "not tried yet".to_owned(),
     };
     RowView {
         action: format!("/deliveries/{}", path_segment(&one.id)),
         id: one.id,
-        partner: words::shorten(&one.partner, 64),
+        partner: text_format::shorten(&one.partner, 64),
         href: cluster.map(|cluster| format!("/clusters/{}", path_segment(&cluster))),
-        case: words::shorten(&one.case, 60),
-        objects: words::count(one.objects.max(0) as u64, "object"),
+        case: text_format::shorten(&one.case, 60),
+        objects: text_format::count(one.objects.max(0) as u64, "object"),
         state: one.state.name(),
         badge: match one.state {
             DeliveryState::Pending => "single",
@@ -257,10 +256,10 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
             DeliveryState::Dead => "state-retracted",
             DeliveryState::Discarded => "",
         },
-        attempts: words::thousands(one.attempts.max(0) as u64),
-        created: words::minute(one.created_at),
+        attempts: text_format::thousands(one.attempts.max(0) as u64),
+        created: text_format::minute(one.created_at),
         last,
-        next: one.next_at.map_or_else(|| "none".to_owned(), words::second),
+        next: one.next_at.map_or_else(|| "none".to_owned(), text_format::second),
         again: if one.state == DeliveryState::Pending { "Try now" } else { "Send again" },
         dead: one.state == DeliveryState::Dead,
     }

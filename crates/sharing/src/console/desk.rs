@@ -14,7 +14,6 @@ use crate::{
     },
     service::Act,
     store::StoredCase,
-    words,
 };
 
 /// Rows of a list that a form has at most.
@@ -62,7 +61,7 @@ impl Sent {
             "withdraw_accounts" => {
                 let accounts = self.all("account").map(|text| {
                     account(text).ok_or_else(|| {
-                        format!("{:?} names no account: use the boxes of this page", words::shorten(text, 60))
+                        format!("{:?} names no account: use the boxes of this page", text_format::shorten(text, 60))
                     })
                 });
                 Act::WithdrawAccounts { accounts: accounts.collect::<Result<_, _>>()?, reason: self.short("reason")? }
@@ -126,7 +125,10 @@ impl Sent {
                 Step::Record(Fact::Objection(Objection { from: self.text("from"), text: self.text("text") }))
             }
             other => {
-                return Err(format!("there is no step {:?}: use the forms of this page", words::shorten(other, 40)));
+                return Err(format!(
+                    "there is no step {:?}: use the forms of this page",
+                    text_format::shorten(other, 40)
+                ));
             }
         })
     }
@@ -145,7 +147,7 @@ impl Sent {
                 continue;
             }
             let Some(kind) = TargetKind::ALL.into_iter().find(|known| kind_name(*known) == kind) else {
-                return Err(format!("say what kind of target {:?} is", words::shorten(&name, 60)));
+                return Err(format!("say what kind of target {:?} is", text_format::shorten(&name, 60)));
             };
             let recipient = self.text(&format!("recipient_{n}"));
             targets.push(Target { kind, name, recipient: Some(recipient).filter(|name| !name.is_empty()) });
@@ -174,7 +176,7 @@ impl Sent {
         let time: Result<civil::DateTime, _> = text.parse();
         let zoned = time.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
         zoned.map(|zoned| zoned.timestamp()).ok_or_else(|| {
-            format!("{:?} is no time: write it like 2026-10-09 14:00, in UTC", words::shorten(&text, 40))
+            format!("{:?} is no time: write it like 2026-10-09 14:00, in UTC", text_format::shorten(&text, 40))
         })
     }
 }
@@ -352,7 +354,7 @@ impl Desk {
         });
         let suggestions = outcome.suggestions.iter().take(ROWS).enumerate().map(|(n, (name, answer))| {
             let said = kept("targets", &format!("said_{n}"), answer.as_deref().unwrap_or_default());
-            (name.clone(), words::shorten(name, 80), said)
+            (name.clone(), text_format::shorten(name, 80), said)
         });
         let recipients = outcome.recipients.iter().map(|decision| RecipientRow {
             name: decision.recipient.clone(),
@@ -395,7 +397,7 @@ impl Desk {
             blocks: outcome
                 .blocking()
                 .map(|block| BlockView {
-                    text: words::shorten(&block.text, 400),
+                    text: text_format::shorten(&block.text, 400),
                     number: block.number,
                     rule: block.rule.title(),
                     form: form_for(block.rule, &block.text),
@@ -418,7 +420,12 @@ impl Desk {
                 .iter()
                 .map(|record| {
                     let delay = &record.what;
-                    format!("{} until {} UTC, approved by {}", delay.state, words::minute(delay.until), delay.approver)
+                    format!(
+                        "{} until {} UTC, approved by {}",
+                        delay.state,
+                        text_format::minute(delay.until),
+                        delay.approver
+                    )
                 })
                 .collect(),
             approvers: policy.rules.delay_approvers.join(", "),
@@ -451,15 +458,19 @@ impl Desk {
             objections: facts
                 .objections
                 .iter()
-                .map(|record| words::shorten(&format!("{}: {}", record.what.from, record.what.text), 200))
+                .map(|record| text_format::shorten(&format!("{}: {}", record.what.from, record.what.text), 200))
                 .collect(),
-            attention: case.attention.iter().map(|attention| words::shorten(&attention.text, 400)).collect(),
-            valid_until: case.valid_until.filter(|_| shared).map(words::minute),
-            proposed: case
-                .renewal
-                .as_ref()
-                .filter(|word| shared && Some(word.version) == case.released_version)
-                .map(|word| (words::shorten(&word.by, 60), words::minute(word.at), words::shorten(&word.text, 600))),
+            attention: case.attention.iter().map(|attention| text_format::shorten(&attention.text, 400)).collect(),
+            valid_until: case.valid_until.filter(|_| shared).map(text_format::minute),
+            proposed: case.renewal.as_ref().filter(|word| shared && Some(word.version) == case.released_version).map(
+                |word| {
+                    (
+                        text_format::shorten(&word.by, 60),
+                        text_format::minute(word.at),
+                        text_format::shorten(&word.text, 600),
+                    )
+                },
+            ),
             further_accounts: told_of.len().saturating_sub(BOXES),
             accounts: told_of
                 .iter()
@@ -469,8 +480,8 @@ impl Desk {
                     AccountBox {
                         ticked: ticked.contains(&value),
                         value,
-                        name: words::shorten(&format!("{} {}", account.account_id, account.account_name), 80),
-                        platform: words::shorten(&account.platform, 40),
+                        name: text_format::shorten(&format!("{} {}", account.account_id, account.account_name), 80),
+                        platform: text_format::shorten(&account.platform, 40),
                     }
                 })
                 .collect(),
@@ -582,7 +593,7 @@ fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Mark> {
     let facts = &case.facts;
     let mut marks = BTreeMap::new();
     let said = |by: &str, at: Timestamp, version: u32, lasts: bool| {
-        let text = format!("{by}, {} UTC", words::minute(at));
+        let text = format!("{by}, {} UTC", text_format::minute(at));
         if lasts || version == case.version {
             Mark { class: "done", text: format!("recorded by {text}") }
         } else {
@@ -619,7 +630,7 @@ fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Mark> {
     let signs = if needed("sign_off") {
         Mark { class: "missing", text: "needed".to_owned() }
     } else {
-        Mark { class: "quiet", text: words::count(facts.sign_offs.len() as u64, "sign-off") }
+        Mark { class: "quiet", text: text_format::count(facts.sign_offs.len() as u64, "sign-off") }
     };
     marks.insert("sign_off", signs);
     marks

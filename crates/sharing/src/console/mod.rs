@@ -29,7 +29,6 @@ use crate::{
     config::Reviewers,
     demo,
     service::{Inner, Sharing},
-    view,
     web::{html, respond},
 };
 
@@ -113,7 +112,7 @@ pub(crate) async fn lost() -> Response<Body> {
 }
 
 async fn style() -> Response<Body> {
-    asset("text/css; charset=utf-8", view::STYLE)
+    asset("text/css; charset=utf-8", presentation::STYLE)
 }
 
 async fn console_style() -> Response<Body> {

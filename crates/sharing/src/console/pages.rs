@@ -16,7 +16,6 @@ use crate::{
     policy::{Class, Told},
     service::{Inner, Sharing, SharingError},
     web::{counted, failed, html},
-    words,
 };
 
 /// Entries of the audit log on a page.
@@ -89,9 +88,9 @@ fn partners_page(inner: &Inner, person: &Person) -> Result<PartnersPage, Sharing
             class: class.to_string(),
             concerned: told(rule.concerned),
             otherwise: told(rule.otherwise),
-            products: words::list(&products),
-            sign_off: words::list(&rule.sign_off),
-            left_out: words::list(&rule.shows.left_out()),
+            products: text_format::list(&products),
+            sign_off: text_format::list(&rule.sign_off),
+            left_out: text_format::list(&rule.shows.left_out()),
         }
     });
     Ok(PartnersPage {
@@ -154,11 +153,11 @@ fn audit_page(inner: &Inner, person: &Person, asked: &AuditAsked) -> Result<Audi
         .into_iter()
         .map(|sealed| EntryView {
             seq: sealed.seq,
-            time: words::second(sealed.entry.at),
-            actor: words::shorten(&sealed.entry.actor, 60),
-            subject: words::shorten(&sealed.entry.subject, 60),
-            action: words::shorten(&sealed.entry.action.replace('_', " "), 60),
-            text: words::shorten(&sealed.entry.text, 300),
+            time: text_format::second(sealed.entry.at),
+            actor: text_format::shorten(&sealed.entry.actor, 60),
+            subject: text_format::shorten(&sealed.entry.subject, 60),
+            action: text_format::shorten(&sealed.entry.action.replace('_', " "), 60),
+            text: text_format::shorten(&sealed.entry.text, 300),
             seal: sealed.seal.chars().take(12).collect(),
         })
         .collect();

@@ -18,7 +18,6 @@ use crate::{
     service::{self, Sharing, SharingError},
     store::StoredCase,
     web::{counted, failed, html, path_segment, respond},
-    words,
 };
 
 /// A document that a recipient gets, or would get.
@@ -160,9 +159,9 @@ async fn made(
         }
         Ok(None) => no_document(StatusCode::NOT_FOUND, "There is no such document.".to_owned()),
         Err(SharingError::NoCase(_)) => case::no_case(),
-        Err(SharingError::Unknown(why)) => no_document(StatusCode::NOT_FOUND, words::shorten(&why, 600)),
+        Err(SharingError::Unknown(why)) => no_document(StatusCode::NOT_FOUND, text_format::shorten(&why, 600)),
         Err(SharingError::Document(error)) => {
-            no_document(StatusCode::UNPROCESSABLE_ENTITY, words::shorten(&error.to_string(), 600))
+            no_document(StatusCode::UNPROCESSABLE_ENTITY, text_format::shorten(&error.to_string(), 600))
         }
         Err(error) => failed(sharing, &error),
     }

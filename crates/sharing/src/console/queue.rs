@@ -18,7 +18,6 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{CaseQuery, CaseRow, Order},
     web::{counted, failed, html, path_segment},
-    words,
 };
 
 /// Longest search, characters.
@@ -287,19 +286,20 @@ fn address(query: &CaseQuery) -> String {
 }
 
 fn row_view(row: CaseRow) -> RowView {
-    let kinds: Vec<String> = row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(words::kind_label).collect();
+    let kinds: Vec<String> =
+        row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(presentation::description::kind_label).collect();
     RowView {
         href: format!("/clusters/{}", path_segment(&row.cluster_id)),
         title: format!(
             "{} on {}",
-            words::count(row.accounts.max(0) as u64, "account"),
-            words::shorten(&row.platforms.replace(", ", " and "), 60)
+            text_format::count(row.accounts.max(0) as u64, "account"),
+            text_format::shorten(&row.platforms.replace(", ", " and "), 60)
         ),
         detail: match kinds.is_empty() {
             true => "no kind of trace speaks for it".to_owned(),
-            false => format!("same {}", words::shorten(&words::list(&kinds), 80)),
+            false => format!("same {}", text_format::shorten(&text_format::list(&kinds), 80)),
         },
-        id: words::shorten(&row.cluster_id, 24),
+        id: text_format::shorten(&row.cluster_id, 24),
         badge: match row.status.as_str() {
             "flagged" => "flagged",
             "single_source" | "faded" => "single",
@@ -311,10 +311,10 @@ fn row_view(row: CaseRow) -> RowView {
         state: row.state.replace('_', " "),
         attention: row.attention,
         demo: row.demo,
-        probability: row.probability.map_or_else(|| "none".to_owned(), words::percent),
-        evidence: words::number(row.log_e),
-        accounts: words::thousands(row.accounts.max(0) as u64),
-        seen: words::minute(row.last_seen),
-        changed: words::minute(row.changed_at),
+        probability: row.probability.map_or_else(|| "none".to_owned(), text_format::percent),
+        evidence: text_format::number(row.log_e),
+        accounts: text_format::thousands(row.accounts.max(0) as u64),
+        seen: text_format::minute(row.last_seen),
+        changed: text_format::minute(row.changed_at),
     }
 }

@@ -18,7 +18,6 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{Retraction, RetractionCase, StoreError},
     web::{counted, failed, html, path_segment},
-    words,
 };
 
 /// Withdrawals, and retraction cases, shown at once.
@@ -219,8 +218,8 @@ async fn after(
         Err(SharingError::Store(error @ StoreError::Conflict(_))) => (StatusCode::CONFLICT, error.to_string()),
         Err(error) => return failed(sharing, &error),
     };
-    let form = format!("{what}-{}", words::shorten(number, 20));
-    let refused = Refusal { form, why: words::shorten(&why, 600), typed, shown: false };
+    let form = format!("{what}-{}", text_format::shorten(number, 20));
+    let refused = Refusal { form, why: text_format::shorten(&why, 600), typed, shown: false };
     show(sharing, person, Asked::default(), Some((status, refused))).await
 }
 
@@ -287,9 +286,9 @@ pub(super) fn case_view(one: RetractionCase) -> CaseView {
     let decided = match (one.decided_at, &one.decided_by) {
         (Some(at), Some(by)) => format!(
             "by {}, {} UTC: {}",
-            words::shorten(by, 60),
-            words::minute(at),
-            words::shorten(one.decision.as_deref().unwrap_or_default(), 600)
+            text_format::shorten(by, 60),
+            text_format::minute(at),
+            text_format::shorten(one.decision.as_deref().unwrap_or_default(), 600)
         ),
         _ => String::new(),
     };
@@ -297,15 +296,15 @@ pub(super) fn case_view(one: RetractionCase) -> CaseView {
         number: one.number,
         form: format!("case-{}", one.number),
         href: format!("/clusters/{}", path_segment(&one.cluster_id)),
-        case: words::shorten(&one.case, 60),
+        case: text_format::shorten(&one.case, 60),
         what: match one.accounts.len() {
             0 => "the whole case".to_owned(),
-            n => format!("{} on {}", words::count(n as u64, "account"), words::shorten(&one.platform, 40)),
+            n => format!("{} on {}", text_format::count(n as u64, "account"), text_format::shorten(&one.platform, 40)),
         },
         accounts: names(&one.accounts),
-        by: words::shorten(&one.opened_by, 80),
-        at: words::minute(one.opened_at),
-        reason: words::shorten(&one.reason, LONGEST),
+        by: text_format::shorten(&one.opened_by, 80),
+        at: text_format::minute(one.opened_at),
+        reason: text_format::shorten(&one.reason, LONGEST),
         state: one.state,
         decided,
     }
@@ -317,15 +316,15 @@ pub(super) fn waiting_view(one: Retraction, now: Timestamp) -> WaitingView {
         number: one.number,
         form: format!("withdrawal-{}", one.number),
         href: format!("/clusters/{}", path_segment(&one.cluster_id)),
-        case: words::shorten(&one.case, 60),
-        partner: words::shorten(&one.partner, 64),
-        what: words::count(one.accounts.len() as u64, "account"),
+        case: text_format::shorten(&one.case, 60),
+        partner: text_format::shorten(&one.partner, 64),
+        what: text_format::count(one.accounts.len() as u64, "account"),
         accounts: names(&one.accounts),
-        reason: words::shorten(&one.reason, 600),
-        at: words::minute(one.at),
-        due: words::minute(one.due),
+        reason: text_format::shorten(&one.reason, 600),
+        at: text_format::minute(one.at),
+        due: text_format::minute(one.due),
         overdue: (late >= 0.0 && one.acked_at.is_none())
-            .then(|| format!("overdue by {}", words::seconds_in_words(late.max(1.0)))),
+            .then(|| format!("overdue by {}", text_format::seconds_in_words(late.max(1.0)))),
         known: one.acked_at.map(|at| {
             let how = match one.acked_by.as_deref() {
                 Some("taxii") => "it fetched the withdrawal",
@@ -334,16 +333,16 @@ pub(super) fn waiting_view(one: Retraction, now: Timestamp) -> WaitingView {
                 Some("operator") => "somebody noted it",
                 _ => "it is not said how",
             };
-            format!("knows since {} UTC: {how}", words::minute(at))
+            format!("knows since {} UTC: {how}", text_format::minute(at))
         }),
     }
 }
 
 /// Accounts in a row, as many as people read.
 fn names(accounts: &[String]) -> String {
-    let mut names: Vec<String> = accounts.iter().take(NAMED).map(|id| words::shorten(id, 60)).collect();
+    let mut names: Vec<String> = accounts.iter().take(NAMED).map(|id| text_format::shorten(id, 60)).collect();
     if accounts.len() > NAMED {
-        names.push(format!("and {} more", words::thousands((accounts.len() - NAMED) as u64)));
+        names.push(format!("and {} more", text_format::thousands((accounts.len() - NAMED) as u64)));
     }
     names.join(", ")
 }

@@ -7,7 +7,8 @@ use messages::cluster::{ClusterMessage, LogPosition, PostRef};
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Login, Partner, Reviewers, Sharing, Tlp, access::fixtures as people, fixtures};
+use crate::{Config, Login, Partner, Reviewers, Sharing, Tlp, access::fixtures as people};
+use presentation::fixtures;
 
 struct Server {
     base: String,

@@ -6,10 +6,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef};
 
 use super::fonts;
-use crate::{
-    policy::{AccountIds, Elsewhere, Recipient, Redaction},
-    words,
-};
+use crate::policy::{AccountIds, Elsewhere, Recipient, Redaction};
+use presentation::description;
 
 /// Rows of the annexes; what is left out is counted.
 const KEYS: usize = 60;
@@ -119,10 +117,10 @@ impl Finding {
             id: safe(&account.account_id, 80),
             name: safe(&account.account_name, 80),
             platform: safe(&account.platform, 40),
-            posts: words::thousands(account.posts),
-            nats: words::number(account.log_e),
-            belongs: account.posterior.map_or_else(|| "not known".to_owned(), words::percent),
-            came: words::came(of, account),
+            posts: text_format::thousands(account.posts),
+            nats: text_format::number(account.log_e),
+            belongs: account.posterior.map_or_else(|| "not known".to_owned(), text_format::percent),
+            came: description::came(of, account),
         };
         let accounts: Vec<Account> =
             cluster.accounts.iter().filter(|account| named(&account.platform)).map(|one| seen(one, cluster)).collect();
@@ -135,8 +133,8 @@ impl Finding {
             .collect();
         let own = if shows.account_ids == AccountIds::OwnPlatform { platform } else { None };
         let hidden = Hidden::new(cluster, &gone, &named, shows, own);
-        let kinds = words::kinds_by_nats(cluster);
-        let did: Vec<String> = kinds.iter().map(|kind| words::did(kind)).collect();
+        let kinds = description::kinds_by_nats(cluster);
+        let did: Vec<String> = kinds.iter().map(|kind| description::did(kind)).collect();
         let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
         for evidence in &cluster.evidence {
             *by_kind.entry(&evidence.kind).or_default() += 1;
@@ -152,10 +150,10 @@ impl Finding {
             .filter(|(_, post)| shows.post_ids && named(&post.platform))
             .collect();
         let more = |all: usize, shown: usize, noun: &str| {
-            all.checked_sub(shown).filter(|left| *left > 0).map(|left| words::count(left as u64, noun))
+            all.checked_sub(shown).filter(|left| *left > 0).map(|left| text_format::count(left as u64, noun))
         };
         Finding {
-            total: words::count(words::size(cluster), "account"),
+            total: text_format::count(description::size(cluster), "account"),
             who: who(cluster, &named, shows),
             named: !accounts.is_empty(),
             named_by_model: !cluster.namings.is_empty(),
@@ -167,19 +165,19 @@ impl Finding {
                 .collect(),
             handles: shows.handles,
             platforms: shows.account_ids == AccountIds::All,
-            did: if did.is_empty() { "acted together".to_owned() } else { words::list(&did) },
-            more_than: words::more_than(cluster),
-            rates: words::rates(cluster),
-            gap: words::typical_gap_s(cluster).map(words::seconds_in_words),
-            from: format!("{} UTC", words::minute(cluster.first_seen)),
-            to: format!("{} UTC", words::minute(cluster.last_seen)),
-            span: words::span_in_words(cluster.first_seen, cluster.last_seen),
+            did: if did.is_empty() { "acted together".to_owned() } else { text_format::list(&did) },
+            more_than: description::more_than(cluster),
+            rates: description::rates(cluster),
+            gap: description::typical_gap_s(cluster).map(text_format::seconds_in_words),
+            from: format!("{} UTC", text_format::minute(cluster.first_seen)),
+            to: format!("{} UTC", text_format::minute(cluster.last_seen)),
+            span: text_format::span_in_words(cluster.first_seen, cluster.last_seen),
             months: months(cluster.first_seen, cluster.last_seen),
-            posts_seen: words::count(posts.len() as u64, "post"),
-            keys_seen: words::count(cluster.evidence.len() as u64, "occasion"),
+            posts_seen: text_format::count(posts.len() as u64, "post"),
+            keys_seen: text_format::count(cluster.evidence.len() as u64, "occasion"),
             kinds: by_kind
                 .into_iter()
-                .map(|(kind, count)| (safe(&words::kind_label(kind), 40), words::thousands(count)))
+                .map(|(kind, count)| (safe(&description::kind_label(kind), 40), text_format::thousands(count)))
                 .collect(),
             keys: cluster.evidence.iter().take(KEYS).map(|evidence| hidden.key(evidence, shows)).collect(),
             more_keys: more(cluster.evidence.len(), KEYS, "more occasion"),
@@ -194,22 +192,22 @@ impl Finding {
                     platform: safe(&post.platform, 40),
                     id: safe(&post.id, 80),
                     account: safe(&post.account_id, 80),
-                    time: words::second(post.created_at),
+                    time: text_format::second(post.created_at),
                 })
                 .collect(),
             likelihood: likelihood(cluster.probability),
-            count: words::is_count(cluster),
-            null: words::null(cluster),
+            count: description::is_count(cluster),
+            null: description::null(cluster),
             chance: chance(cluster.log_e),
             chance_without_best: chance(cluster.log_e_leave_one_source_out),
-            standing: words::standing(cluster),
-            history: words::history(cluster),
+            standing: description::standing(cluster),
+            history: description::history(cluster),
             internals: shows.model_internals.then(|| Internals {
-                probability: cluster.probability.map_or_else(|| "not known".to_owned(), words::percent),
-                log_e: words::number(cluster.log_e),
-                without_best: words::number(cluster.log_e_leave_one_source_out),
-                bar: cluster.test.map(|test| words::number(test.bar)),
-                tested: words::thousands(cluster.candidates_tested),
+                probability: cluster.probability.map_or_else(|| "not known".to_owned(), text_format::percent),
+                log_e: text_format::number(cluster.log_e),
+                without_best: text_format::number(cluster.log_e_leave_one_source_out),
+                bar: cluster.test.map(|test| text_format::number(test.bar)),
+                tested: text_format::thousands(cluster.candidates_tested),
                 model: match &cluster.model {
                     Some(model) => format!("“{}”, version {}", safe(&model.name, 60), safe(&model.version, 40)),
                     None => "none".to_owned(),
@@ -231,16 +229,18 @@ fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction
         per_platform
     };
     let on = |counts: &BTreeMap<&str, u64>| {
-        let parts: Vec<String> =
-            counts.iter().map(|(name, count)| format!("{} on {}", words::thousands(*count), safe(name, 40))).collect();
-        words::list(&parts)
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(name, count)| format!("{} on {}", text_format::thousands(*count), safe(name, 40)))
+            .collect();
+        text_format::list(&parts)
     };
     let total = match cluster.unlisted.accounts {
-        0 => words::count(words::size(cluster), "account"),
+        0 => text_format::count(description::size(cluster), "account"),
         nameless => format!(
             "{} ({} of them not known by name)",
-            words::count(words::size(cluster), "account"),
-            words::thousands(nameless)
+            text_format::count(description::size(cluster), "account"),
+            text_format::thousands(nameless)
         ),
     };
     let (ours, others) = (counts(true), counts(false));
@@ -253,7 +253,7 @@ fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction
             format!(
                 "The group has {total}: {}, which Annex A names, and {} elsewhere.",
                 on(&ours),
-                words::thousands(rest)
+                text_format::thousands(rest)
             )
         }
         (false, false, Elsewhere::Counts) => {
@@ -344,7 +344,7 @@ impl<'a> Hidden<'a> {
         let accounts: BTreeSet<(&str, &str)> =
             evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
         Key {
-            kind: safe(&words::kind_label(&evidence.kind), 40),
+            kind: safe(&description::kind_label(&evidence.kind), 40),
             key: match &*evidence.kind {
                 "repost" | "reply" if !shows.post_ids => "a post, not named here".to_owned(),
                 kind if address(kind) => shown(kind, &evidence.key, 200),
@@ -362,7 +362,7 @@ impl<'a> Hidden<'a> {
                 .iter()
                 .map(|post| post.created_at)
                 .min()
-                .map_or_else(|| "not known".to_owned(), words::minute),
+                .map_or_else(|| "not known".to_owned(), text_format::minute),
         }
     }
 }
@@ -380,12 +380,15 @@ pub(super) fn legible(text: &str, max: usize) -> String {
     let mut taken = 0;
     for c in text.chars() {
         if taken >= max {
-            out.push_str(&format!("… (cut, {} characters in all)", words::thousands(text.chars().count() as u64)));
+            out.push_str(&format!(
+                "… (cut, {} characters in all)",
+                text_format::thousands(text.chars().count() as u64)
+            ));
             break;
         }
         taken += 1;
-        marks = if words::is_mark(c) { marks + 1 } else { 0 };
-        if words::is_hidden(c) || is_blank(c) || marks > 2 {
+        marks = if text_format::is_mark(c) { marks + 1 } else { 0 };
+        if text_format::is_hidden(c) || is_blank(c) || marks > 2 {
             fonts::spell(c, &mut out);
             taken += 7;
         } else {
@@ -433,7 +436,7 @@ fn likelihood(probability: Option<f64>) -> String {
     .to_owned()
 }
 
-/// Evidence in words. An e-value above e comes up with a chance of at most 1/e under what it is measured against, [`words::null`]
+/// Evidence in words. An e-value above e comes up with a chance of at most 1/e under what it is measured against, [`description::null`]
 /// (Markov's inequality); beyond one in a billion the assumptions are less sure than the number.
 fn chance(log_e: f64) -> String {
     const WORDS: [(f64, &str); 7] = [

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::content::{Block, Paper, Table};
-use crate::{config::Tlp, words};
+use crate::config::Tlp;
 
 /// The language of documents.
 pub(super) const LANGUAGE: &str = "en";
@@ -60,7 +60,7 @@ pub(super) fn render(paper: &Paper) -> Result<String, String> {
             Tlp::Amber | Tlp::AmberStrict => "amber",
             Tlp::Red => "red",
         },
-        date: words::day(paper.dated),
+        date: text_format::day(paper.dated),
     };
     page.render().map_err(|error| error.to_string())
 }

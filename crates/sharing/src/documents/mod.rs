@@ -21,15 +21,15 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use sha2::{Digest, Sha256};
 
-use self::{content::Paper, finding::Finding, fonts::Fonts};
-pub(crate) use self::{html::style_source, markdown::Markdown};
+use crate::documents::{content::Paper, finding::Finding, fonts::Fonts};
+pub(crate) use crate::documents::{html::style_source, markdown::Markdown};
+use crate::policy::VOLUNTARY;
 use crate::{
     audit::hex,
     case::{Case, State},
     config::Tlp,
     demo,
     policy::{AccountIds, Class, Elsewhere, Product, Recipient, Redaction},
-    words::{self, VOLUNTARY},
 };
 
 /// What to make, of what, for whom.
@@ -372,7 +372,7 @@ impl Slots {
             platform: class == Class::Platform,
             case: finding::safe(&case.id, 80),
             version: cluster.version,
-            date: words::day(request.dated()),
+            date: text_format::day(request.dated()),
             tlp: request.tlp.label(),
             tlp_meaning: meaning(request.tlp),
             replaces: match request.occasion() {

@@ -20,13 +20,13 @@ use krilla::{
     },
 };
 
-use self::set::{Leaf, Line, Mark, Setter, Sheet, Structure, Style};
 use super::{
     content::{Paper, Text},
     fonts::Fonts,
     html,
 };
-use crate::{config::Tlp, words};
+use crate::config::Tlp;
+use crate::documents::pdf::set::{Leaf, Line, Mark, Setter, Sheet, Structure, Style};
 
 /// A4, points.
 const PAGE: (f32, f32) = (595.28, 841.89);
@@ -146,7 +146,7 @@ fn metadata(paper: &Paper) -> Metadata {
 fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Paper, page: usize, pages: usize) {
     let number = format!("Page {page} of {pages}");
     let warning = paper.warning.unwrap_or_default();
-    let above = [paper.from.clone(), words::day(paper.dated)].join(" · ");
+    let above = [paper.from.clone(), text_format::day(paper.dated)].join(" · ");
     let below = paper.reference.clone();
     let label = Style { colour: colour(paper.tlp), ..LABEL };
     for (kind, y, lines) in

@@ -7,11 +7,11 @@ use messages::cluster::ClusterMessage;
 use super::*;
 use crate::{
     case::Versions,
-    fixtures,
     policy::{
         Answer, Breach, Breaches, Duties, Duty, Facts, PublicNotice, Recorded, Rules, Target, TargetKind, Targets,
     },
 };
+use presentation::fixtures;
 
 fn time(second: i64) -> Timestamp {
     Timestamp::from_second(1_476_500_000 + second).unwrap()
@@ -211,7 +211,9 @@ fn html_and_pdf_say_the_same() {
         for page in 1..=pages.len() {
             pdf = pdf.replace(&squeeze(&format!("Page {page} of {}", pages.len())), "");
         }
-        for text in [&squeeze(&format!("{} · {}", paper.from, words::day(paper.dated))), &squeeze(&paper.reference)] {
+        for text in
+            [&squeeze(&format!("{} · {}", paper.from, text_format::day(paper.dated))), &squeeze(&paper.reference)]
+        {
             pdf = pdf.replace(text.as_str(), "");
         }
         pdf = pdf.replace(paper.tlp.label(), "");

@@ -9,13 +9,9 @@ use serde::Serialize;
 use super::{
     facts::{Delay, Recorded, TargetKind},
     recipients::{Class, Delivery, Recipient},
-    rules::{Product, Redaction, Rule, Rules, Told},
+    rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY},
 };
-use crate::{
-    case::Case,
-    config::Tlp,
-    words::{self, VOLUNTARY},
-};
+use crate::{case::Case, config::Tlp};
 
 /// What a decision rests on beside the case.
 #[derive(Debug, Clone, Copy)]
@@ -324,7 +320,7 @@ fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: Timestamp) 
             let platform = recipient.platform.as_deref().unwrap_or_default();
             let own = terms.cluster.accounts.iter().filter(|account| account.platform == platform).count();
             if own > 0 {
-                let text = format!("{} of {platform} in it", words::count(own as u64, "account"));
+                let text = format!("{} of {platform} in it", text_format::count(own as u64, "account"));
                 because.push(ground(Rule::NominateThenDecide, text));
             }
         }

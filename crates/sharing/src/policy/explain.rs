@@ -11,7 +11,7 @@ use super::{
     recipients::Delivery,
     rules::{Policy, Rule},
 };
-use crate::{case::State, store::StoredCase, words};
+use crate::{case::State, store::StoredCase};
 
 /// Widest line.
 const WIDTH: usize = 110;
@@ -67,13 +67,14 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = &self.outcome;
         writeln!(f, "{}: {}", self.case_id, self.state)?;
-        let accounts = self.accounts.iter().map(|(platform, n)| format!("{n} on {}", words::shorten(platform, 40)));
+        let accounts =
+            self.accounts.iter().map(|(platform, n)| format!("{n} on {}", text_format::shorten(platform, 40)));
         writeln!(
             f,
             "about cluster {}, version {}: {}",
-            words::shorten(&self.cluster_id, 80),
+            text_format::shorten(&self.cluster_id, 80),
             self.version,
-            words::list(&accounts.collect::<Vec<_>>())
+            text_format::list(&accounts.collect::<Vec<_>>())
         )?;
         if let Some(version) = self.released_version {
             writeln!(f, "version {version} is released")?;
@@ -102,24 +103,31 @@ impl fmt::Display for Explanation {
         writeln!(f, "\nWho must approve")?;
         for approval in &outcome.approvals {
             let (mark, by) = match &approval.by {
-                Some(by) => ("x", format!(" ({})", words::shorten(by, 80))),
+                Some(by) => ("x", format!(" ({})", text_format::shorten(by, 80))),
                 None => (" ", String::new()),
             };
-            let text =
-                format!("{}: {}{by}", words::shorten(&approval.who, 80), words::shorten(&approval.what, LONGEST));
+            let text = format!(
+                "{}: {}{by}",
+                text_format::shorten(&approval.who, 80),
+                text_format::shorten(&approval.what, LONGEST)
+            );
             wrapped(f, &format!("  [{mark}] "), &text)?;
         }
         if !outcome.suggestions.is_empty() {
             writeln!(f, "\nTargets that the detector suggests; a reviewer says whether they are")?;
             for (name, word) in &outcome.suggestions {
                 let word = word.as_deref().unwrap_or("no word yet");
-                wrapped(f, "  ", &format!("{}: {}", words::shorten(name, 80), words::shorten(word, LONGEST)))?;
+                wrapped(
+                    f,
+                    "  ",
+                    &format!("{}: {}", text_format::shorten(name, 80), text_format::shorten(word, LONGEST)),
+                )?;
             }
         }
         if !outcome.notes.is_empty() {
             writeln!(f, "\nTo know")?;
             for note in &outcome.notes {
-                wrapped(f, "  ", &words::shorten(note, LONGEST))?;
+                wrapped(f, "  ", &text_format::shorten(note, LONGEST))?;
             }
         }
         Ok(())
@@ -130,14 +138,14 @@ fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
     let told = match (decision.told, decision.not_before) {
         (true, _) if decision.must => "told (must be)".to_owned(),
         (true, _) => "told".to_owned(),
-        (false, Some(until)) => format!("told later, by {}", words::minute(until)),
+        (false, Some(until)) => format!("told later, by {}", text_format::minute(until)),
         (false, None) => "not told".to_owned(),
     };
     let has = decision.has_version.map_or(String::new(), |version| format!(", has version {version}"));
     writeln!(f, "  {} ({}): {told}{has}", decision.recipient, decision.class)?;
     for (index, Because { rule, text, .. }) in decision.because.iter().enumerate() {
         let head = if index == 0 { "    because   " } else { "              " };
-        wrapped(f, head, &format!("{} ({rule})", words::shorten(text, LONGEST)))?;
+        wrapped(f, head, &format!("{} ({rule})", text_format::shorten(text, LONGEST)))?;
     }
     if decision.told {
         let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
@@ -146,7 +154,7 @@ fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
             Delivery::Webhook => "webhook",
             Delivery::Document => "document",
         };
-        wrapped(f, "    gets      ", &format!("{} by {by}, {}", words::list(&products), decision.tlp.label()))?;
+        wrapped(f, "    gets      ", &format!("{} by {by}, {}", text_format::list(&products), decision.tlp.label()))?;
         let left_out = decision.shows.left_out();
         let left_out = if left_out.is_empty() { "nothing".to_owned() } else { left_out.join("; ") };
         wrapped(f, "    left out  ", &left_out)?;
@@ -155,7 +163,7 @@ fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
         wrapped(f, "    says      ", statement)?;
     }
     for block in &decision.blocks {
-        wrapped(f, "    blocked   ", &words::shorten(&block.text, LONGEST))?;
+        wrapped(f, "    blocked   ", &text_format::shorten(&block.text, LONGEST))?;
     }
     Ok(())
 }
@@ -169,7 +177,7 @@ fn section<'a>(
         writeln!(f, "\n{title}")?;
     }
     for (rule, text) in items {
-        wrapped(f, "  ", &format!("{rule}: {}", words::shorten(text, LONGEST)))?;
+        wrapped(f, "  ", &format!("{rule}: {}", text_format::shorten(text, LONGEST)))?;
     }
     Ok(())
 }

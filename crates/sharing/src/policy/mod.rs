@@ -26,7 +26,7 @@ pub use facts::{
     SignOff, Target, TargetKind, Targets,
 };
 pub use recipients::{Class, Delivery, Recipient};
-pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told};
+pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told, VOLUNTARY};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,10 @@ use super::{
 };
 use crate::config::{Partner, Tlp};
 
+/// Said to every platform that is told of an account.
+pub const VOLUNTARY: &str =
+    "Any action on these accounts is voluntary and the platform's own decision under its own rules.";
+
 /// A rule, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -9,9 +9,8 @@ use crate::{
     audit::Entry,
     case::{Case, Illegal, State, Step},
     config::Tlp,
-    fixtures,
-    words::VOLUNTARY,
 };
+use presentation::fixtures;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/sharing.toml");
 
@@ -122,7 +121,7 @@ impl Desk {
     fn ready(recipients: Vec<Recipient>, facts: Vec<Fact>) -> Desk {
         let mut desk = Desk::new(recipients);
         desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
-        for fact in fixtures::facts().into_iter().chain(facts) {
+        for fact in crate::fixtures::facts().into_iter().chain(facts) {
             desk.record(fact, "ann").unwrap();
         }
         desk
@@ -198,7 +197,7 @@ fn rule_1_nominate_then_decide() {
 #[test]
 fn rule_2_sources_and_methods_first() {
     let mut desk = Desk::new(recipients());
-    for fact in fixtures::facts() {
+    for fact in crate::fixtures::facts() {
         desk.record(fact, "ann").unwrap();
     }
     let refused = desk.release().unwrap_err();

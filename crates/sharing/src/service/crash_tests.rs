@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Partner, fixtures,
+    Partner,
     store::{DeliveryQuery, DeliveryState, NewObject, ObjectQuery, Versions, database::tests::places},
     webhooks::tests::{Endpoint, Got},
 };
+use presentation::fixtures;
 
 const PLACES: [&str; 9] = [
     "after poll",

@@ -33,7 +33,7 @@ use crate::{
     retraction, stix,
     store::{CaseQuery, CaseRow, Change, PartnerRow, ReviewerWord, Store, StoreError, StoredCase},
     taxii::Site,
-    webhooks, words,
+    webhooks,
 };
 
 pub(crate) use act::Act;
@@ -160,7 +160,7 @@ pub(crate) fn documents_of(
             return Err(SharingError::Unknown(format!(
                 "{} gets {}: add the product to classes.{}.products in the file that sharing.recipients names",
                 recipient.name,
-                words::list(&all),
+                text_format::list(&all),
                 recipient.class.name()
             )));
         }
@@ -543,7 +543,7 @@ impl Inner {
         by: &str,
         now: Timestamp,
     ) -> Result<State, SharingError> {
-        let note = step.reason().filter(|text| !text.is_empty()).map(|text| crate::words::shorten(text, 2_000));
+        let note = step.reason().filter(|text| !text.is_empty()).map(|text| text_format::shorten(text, 2_000));
         let word = ReviewerWord { by: by.to_owned(), says: step.says(), note, at: now };
         self.change_saying(cluster_id, seen, now, Some(word), |inner, stored, now| {
             let publishes = matches!(step, Step::Release | Step::Update);

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Partner, Tlp, fixtures, store::database::tests::places};
+use crate::{Partner, Tlp, store::database::tests::places};
+use presentation::fixtures;
 
 fn open(place: &str, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     let config = Config {
@@ -67,7 +68,7 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves_on_postgres_too(
         assert!(sharing.step("a", Step::Release, "ann").await.is_err());
         sharing.step("a", Step::BeginReview, "ann").await.unwrap();
         sharing.step("a", check, "ann").await.unwrap();
-        for fact in fixtures::facts() {
+        for fact in crate::fixtures::facts() {
             sharing.step("a", Step::Record(fact), "ann").await.unwrap();
         }
         sharing.step("a", approve, "ann").await.unwrap();
@@ -322,7 +323,7 @@ async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_
     let check = || Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
     let approve = || Step::Approve { comment: "clear".to_owned() };
     let choose = |name: &str| Step::Record(crate::policy::Fact::Chosen([name.to_owned()].into()));
-    let facts = || fixtures::facts().into_iter().map(Step::Record);
+    let facts = || crate::fixtures::facts().into_iter().map(Step::Record);
     for step in [Step::BeginReview, check(), choose("birds")].into_iter().chain(facts()).chain([approve()]) {
         sharing.step("a", step, "ann").await.unwrap();
     }

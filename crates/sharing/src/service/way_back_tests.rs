@@ -7,9 +7,9 @@ use super::*;
 use crate::{
     Decision, Partner,
     feedback::Outcome,
-    fixtures,
     store::{NewObject, ObjectQuery, Versions, database::tests::places},
 };
+use presentation::fixtures;
 
 const DAY: i64 = 24 * 3_600;
 
@@ -108,7 +108,7 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres
 
 /// What the rules ask for of every version.
 async fn record(sharing: &Sharing, id: &str) {
-    for fact in fixtures::facts() {
+    for fact in crate::fixtures::facts() {
         sharing.step(id, Step::Record(fact), "ann").await.unwrap();
     }
 }

@@ -20,7 +20,7 @@
 use messages::cluster::ClusterMessage;
 use serde_json::Value;
 
-use crate::words;
+use presentation::description;
 
 /// The release that the objects are of.
 pub(super) const RELEASE: &str = "1.6";
@@ -106,7 +106,7 @@ impl Technique {
     }
 
     fn is_supported(self, cluster: &ClusterMessage) -> bool {
-        let kinds = words::kinds_by_nats(cluster);
+        let kinds = description::kinds_by_nats(cluster);
         match self {
             Technique::BotsRepost => kinds.contains(&"repost") && at_machine_pace(cluster, "repost"),
             Technique::Copypasta => kinds.contains(&"text"),
@@ -149,7 +149,7 @@ fn at_machine_pace(cluster: &ClusterMessage, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures;
+    use presentation::fixtures;
 
     #[test]
     fn the_objects_are_those_that_the_techniques_name() {

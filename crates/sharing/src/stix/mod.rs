@@ -28,10 +28,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::{audit::hex, case::Case, config::Tlp, demo, store::NewObject, words};
+use crate::{audit::hex, case::Case, config::Tlp, demo, policy::VOLUNTARY, store::NewObject};
 use disarm::Technique;
 pub(crate) use finding::EXTENSION;
 use finding::{Elsewhere, Finding, TestWindow};
+use presentation::description;
 
 /// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
 const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);
@@ -224,11 +225,11 @@ impl Publication<'_> {
             json!({
                 "name": format!(
                     "Account {} on {} acts in lockstep with {}",
-                    words::shorten(&account.account_id, 80),
-                    words::shorten(&account.platform, 40),
-                    words::count(self.cluster.accounts.len().saturating_sub(1) as u64, "other"),
+                    text_format::shorten(&account.account_id, 80),
+                    text_format::shorten(&account.platform, 40),
+                    text_format::count(self.cluster.accounts.len().saturating_sub(1) as u64, "other"),
                 ),
-                "description": format!("{} {}", words::headline(self.cluster), words::VOLUNTARY),
+                "description": format!("{} {}", description::headline(self.cluster), VOLUNTARY),
                 "indicator_types": ["anomalous-activity"],
                 "pattern": format!("[user-account:user_id = '{}']", pattern_text(&account.account_id)),
                 "pattern_type": "stix",
@@ -263,7 +264,7 @@ impl Publication<'_> {
             "campaign",
             json!({
                 "name": format!("Coordinated accounts, {}", self.case.id),
-                "description": format!("{} {}", words::headline(self.cluster), self.strength()),
+                "description": format!("{} {}", description::headline(self.cluster), self.strength()),
                 "first_seen": millis(self.cluster.first_seen),
                 "last_seen": millis(self.cluster.last_seen.max(self.cluster.first_seen)),
             }),
@@ -368,7 +369,7 @@ impl Publication<'_> {
                 "abstract": "Withdrawn",
                 "content": format!(
                     "What was said of {} in {} is withdrawn: please undo what rests on it. {}",
-                    words::count(accounts as u64, "account"), self.case.id, words::VOLUNTARY
+                    text_format::count(accounts as u64, "account"), self.case.id, VOLUNTARY
                 ),
                 "object_refs": objects,
             }),
@@ -427,20 +428,23 @@ impl Publication<'_> {
         let c = self.cluster;
         let rest = match c.sources.len() {
             0 | 1 => "all from one source".to_owned(),
-            n => format!("and {} without the strongest of {n} sources", words::number(c.log_e_leave_one_source_out)),
+            n => format!(
+                "and {} without the strongest of {n} sources",
+                text_format::number(c.log_e_leave_one_source_out)
+            ),
         };
-        let compared = match words::rates(c) {
+        let compared = match description::rates(c) {
             Some(rates) => format!("{rates} The"),
             None => {
-                let keys = words::count(c.evidence.len() as u64, "key");
+                let keys = text_format::count(c.evidence.len() as u64, "key");
                 format!("Over {keys} they acted together more often than their habits explain: the")
             }
         };
         let bar = match c.test {
-            Some(test) => format!("; the bar was {}", words::number(test.bar)),
+            Some(test) => format!("; the bar was {}", text_format::number(test.bar)),
             None => String::new(),
         };
-        format!("{compared} evidence is {} nats in total, {rest}{bar}.", words::number(c.log_e))
+        format!("{compared} evidence is {} nats in total, {rest}{bar}.", text_format::number(c.log_e))
     }
 
     fn why(&self, own: usize) -> String {
@@ -450,27 +454,27 @@ impl Publication<'_> {
             text.push_str(demo::NOTICE);
             text.push_str(".\n\n");
         }
-        text.push_str(&format!("{}\n\n{}\n\n", words::headline(c), self.strength()));
+        text.push_str(&format!("{}\n\n{}\n\n", description::headline(c), self.strength()));
         text.push_str(&format!(
             "{} of the {} {} on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
             own,
-            words::count(c.accounts.len() as u64, "account"),
+            text_format::count(c.accounts.len() as u64, "account"),
             if own == 1 { "is" } else { "are" },
-            words::shorten(self.platform, 40)
+            text_format::shorten(self.platform, 40)
         ));
         if let Some(model) = &c.model {
             text.push_str(&format!(
                 "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
-                words::shorten(&model.name, 80),
-                words::shorten(&model.version, 40),
-                c.probability.map_or_else(|| "not known".to_owned(), words::percent)
+                text_format::shorten(&model.name, 80),
+                text_format::shorten(&model.version, 40),
+                c.probability.map_or_else(|| "not known".to_owned(), text_format::percent)
             ));
         }
         for reason in c.reasons.iter().take(8) {
             text.push_str(&format!(
                 "- {} ({} nats)\n",
-                words::shorten(&reason.text, 200),
-                words::number(reason.contribution)
+                text_format::shorten(&reason.text, 200),
+                text_format::number(reason.contribution)
             ));
         }
         if !c.namings.is_empty() {
@@ -479,7 +483,7 @@ impl Publication<'_> {
                  indicator, with whether it was in the group that was tested or was found afterwards.\n",
             );
         }
-        text.push_str(&format!("\n{}\n\n{}", words::history(c), words::VOLUNTARY));
+        text.push_str(&format!("\n{}\n\n{}", description::history(c), VOLUNTARY));
         if !disarm::techniques(c).is_empty() {
             text.push_str(&format!(
                 "\n\nTechniques are those of DISARM {} (DISARM Foundation, CC BY-SA 4.0).",

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{case::Step, fixtures};
+use crate::case::Step;
+use presentation::fixtures;
 
 fn time(second: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + second).unwrap()
@@ -13,13 +14,13 @@ fn released(cluster: &ClusterMessage) -> Case {
     let (mut case, _) = Case::nominate(&cluster.cluster_id, cluster.version, time(0));
     let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
     let approve = Step::Approve { comment: "clear".to_owned() };
-    fixtures::take(&mut case, Step::BeginReview, "ann", time(1)).unwrap();
-    for fact in fixtures::facts() {
-        fixtures::take(&mut case, Step::Record(fact), "ann", time(1)).unwrap();
+    crate::fixtures::take(&mut case, Step::BeginReview, "ann", time(1)).unwrap();
+    for fact in crate::fixtures::facts() {
+        crate::fixtures::take(&mut case, Step::Record(fact), "ann", time(1)).unwrap();
     }
-    fixtures::take(&mut case, check, "ann", time(2)).unwrap();
-    fixtures::take(&mut case, approve, "ann", time(3)).unwrap();
-    fixtures::take(&mut case, Step::Release, "bob", time(4)).unwrap();
+    crate::fixtures::take(&mut case, check, "ann", time(2)).unwrap();
+    crate::fixtures::take(&mut case, approve, "ann", time(3)).unwrap();
+    crate::fixtures::take(&mut case, Step::Release, "bob", time(4)).unwrap();
     case
 }
 

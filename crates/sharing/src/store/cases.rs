@@ -237,7 +237,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
     platforms.sort_unstable();
     platforms.dedup();
-    let kinds = crate::words::kinds_by_nats(cluster);
+    let kinds = presentation::description::kinds_by_nats(cluster);
     let changed = tx.run(
         "insert into cases (cluster_id, case_id, revision, state, status, demo, probability, log_e, accounts, platforms,
                             kinds, first_seen, last_seen, changed_at, life, cluster, released, attention)
@@ -256,7 +256,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             case.demo,
             cluster.probability.filter(|probability| probability.is_finite()),
             cluster.log_e,
-            i64::try_from(crate::words::size(cluster)).unwrap_or(i64::MAX),
+            i64::try_from(presentation::description::size(cluster)).unwrap_or(i64::MAX),
             platforms.join(", "),
             kinds.join(", "),
             cluster.first_seen,
@@ -368,7 +368,8 @@ fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, store::database::tests::places};
+    use crate::store::database::tests::places;
+    use presentation::fixtures;
 
     fn stored(id: &str, n: i64) -> StoredCase {
         let cluster = fixtures::cluster(id, 1);

@@ -128,7 +128,7 @@ impl Store {
                 actor: format!("partner {}", inbox.partner),
                 subject: format!("partner {}", inbox.partner),
                 action: "feedback_not_taken".to_owned(),
-                text: format!("{}: {why}", crate::words::shorten(object.id, 120)),
+                text: format!("{}: {why}", text_format::shorten(object.id, 120)),
             };
             append_audit(tx, vec![entry])?;
             Ok(Some(outcome))
@@ -307,9 +307,9 @@ fn take(
             Verdict::Actioned => "has acted on",
             Verdict::AlreadyKnown => "already knew of",
         });
-        let note = said.note.as_ref().map(|note| format!(": {}", crate::words::shorten(note, 400))).unwrap_or_default();
+        let note = said.note.as_ref().map(|note| format!(": {}", text_format::shorten(note, 400))).unwrap_or_default();
         let withdrawn = if target.revoked { ", which was withdrawn before" } else { "" };
-        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, crate::words::shorten(&of, 120));
+        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, text_format::shorten(&of, 120));
         if target.revoked && verdict == Some(Verdict::Actioned) {
             tracing::warn!(partner = inbox.partner, case = target.case_id, "a partner acted on what was withdrawn");
         }

@@ -442,7 +442,7 @@ fn acked(
             text: format!(
                 "withdrawal {} of {} reached {} by {}{late}{note}",
                 one.number,
-                crate::words::count(one.accounts.len() as u64, "account"),
+                text_format::count(one.accounts.len() as u64, "account"),
                 one.partner,
                 by.name()
             ),

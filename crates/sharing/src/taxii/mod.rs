@@ -21,8 +21,8 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::answer::{Answer, MEDIA, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse};
-pub(crate) use self::{
+use crate::taxii::answer::{Answer, MEDIA, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse};
+pub(crate) use crate::taxii::{
     site::Site,
     write::{NoBody, Posting},
 };

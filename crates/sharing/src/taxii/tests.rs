@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use runtime::shutdown::Shutdown;
 
-use crate::{Config, Partner, Reviewers, Sharing, Tlp, access::Limits, fixtures, store::database::tests::places};
+use crate::{Config, Partner, Reviewers, Sharing, Tlp, access::Limits, store::database::tests::places};
+use presentation::fixtures;
 
 const JSON: &str = "application/taxii+json;version=2.1";
 

@@ -275,7 +275,7 @@ fn judge(
     let outcome = match answer {
         Ok(answer) if answer.text.is_empty() || (200..300).contains(&answer.status) => answer.status.to_string(),
         Ok(answer) => format!("{} {}", answer.status, answer.text),
-        Err(error) => crate::words::shorten(error, 240),
+        Err(error) => text_format::shorten(error, 240),
     };
     let status = answer.as_ref().map(|answer| answer.status).unwrap_or(0);
     if (200..300).contains(&status) {

@@ -88,7 +88,7 @@ impl Sender {
         Ok(Answer {
             status: response.status().as_u16(),
             retry_after,
-            text: crate::words::shorten(String::from_utf8_lossy(&text).trim(), 200),
+            text: text_format::shorten(String::from_utf8_lossy(&text).trim(), 200),
         })
     }
 }

@@ -10,9 +10,9 @@ use super::*;
 use crate::{
     Config as Whole, Partner, Reviewers, Tlp,
     case::Step,
-    fixtures,
     store::{DeliveryState, Store, database::tests::places},
 };
+use presentation::fixtures;
 
 /// A partner's endpoint: takes what comes, and answers as told, else with 204.
 #[derive(Clone, Default)]

@@ -7,7 +7,34 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::svg::Svg;
-use crate::{report::NetworkTie, words};
+
+/// A tie of the network.
+#[derive(Debug, Clone)]
+pub struct NetworkTie {
+    /// One account.
+    pub a: NetworkEnd,
+    /// The other.
+    pub b: NetworkEnd,
+    /// How much more they have in common than chance explains, nats.
+    pub nats: f64,
+}
+
+/// An account of the network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NetworkEnd {
+    /// Platform.
+    pub platform: String,
+    /// Id on it.
+    pub account_id: String,
+    /// Handle or display name; may be empty.
+    pub name: String,
+}
+
+impl NetworkEnd {
+    fn key(&self) -> (&str, &str) {
+        (&self.platform, &self.account_id)
+    }
+}
 
 const WIDTH: f64 = 1_200.0;
 /// Side of the square that one account takes on average.
@@ -96,7 +123,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
     }
     let label = |account: &Account<'_>| {
         let name = called.get(account).copied().filter(|name| !name.is_empty()).unwrap_or(account.1);
-        format!("{} ({})", words::shorten(name, 30), words::shorten(account.0, 20))
+        format!("{} ({})", text_format::shorten(name, 30), text_format::shorten(account.0, 20))
     };
     let mut tied: BTreeMap<usize, usize> = BTreeMap::new();
     for (a, b, _) in &edges {
@@ -131,7 +158,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
                     "To cluster {}: {}, {}",
                     group.number,
                     group.status,
-                    words::count(own.len() as u64, "account")
+                    text_format::count(own.len() as u64, "account")
                 );
                 svg.labelled_link(anchor, &label, draw);
             }
@@ -141,22 +168,22 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
     let mut caption = format!(
         "{} and {}. Each circle is an account, larger where it is tied to more others; the coloured ones are of a cluster with the number \
          beside them, which leads to its section. Connected parts stand apart from each other, the largest first; where they stand means nothing.",
-        words::count(nodes.len() as u64, "account"),
-        words::count(edges.len() as u64, "tie"),
+        text_format::count(nodes.len() as u64, "account"),
+        text_format::count(edges.len() as u64, "tie"),
     );
     let accounts: std::collections::BTreeSet<Account<'_>> =
         ties.iter().flat_map(|tie| [tie.a.key(), tie.b.key()]).collect();
     if accounts.len() > nodes.len() || ties.len() > edges.len() {
         caption.push_str(&format!(
             " Not drawn: {} and {}, the weakest outside the clusters. network.graphml and network.gexf have all of them.",
-            words::count((accounts.len() - nodes.len()) as u64, "account"),
-            words::count((ties.len() - edges.len()) as u64, "tie"),
+            text_format::count((accounts.len() - nodes.len()) as u64, "account"),
+            text_format::count((ties.len() - edges.len()) as u64, "tie"),
         ));
     }
     let about = format!(
         "{} in {}; one link to each cluster",
-        words::count(nodes.len() as u64, "account"),
-        words::count(edges.len() as u64, "tie")
+        text_format::count(nodes.len() as u64, "account"),
+        text_format::count(edges.len() as u64, "tie")
     );
     Some(Drawing { svg: svg.finish_as_group("network", "Network of all ties", &about), caption })
 }
@@ -270,7 +297,6 @@ fn layout(nodes: usize, edges: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::NetworkEnd;
 
     fn tie(a: usize, b: usize, nats: f64) -> NetworkTie {
         let end =

@@ -7,23 +7,29 @@ use jiff::Timestamp;
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, Status};
 
 use super::{against, graph, near, outcomes, svg, timeline};
-use crate::{report::Posts, words};
+use crate::{description, posts::Posts};
 
 /// How much of a cluster is shown.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Whether timeline and graph are drawn.
     pub drawings: bool,
+    /// Most dots of the timeline.
     pub dots: usize,
+    /// Most keys.
     pub keys: usize,
+    /// Most posts of one key.
     pub posts: usize,
     /// Posts over all keys: each key shows fewer where there are many keys.
     pub posts_in_all: usize,
+    /// Most accounts.
     pub accounts: usize,
+    /// How much of the graph.
     pub graph: graph::Size,
 }
 
 impl Limits {
+    /// What a page of the console shows.
     pub const CONSOLE: Limits = Limits {
         drawings: true,
         dots: 2000,
@@ -41,13 +47,14 @@ impl Limits {
 
 /// What a reader of the console asked to see.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shown {
+pub struct Shown {
     /// The account that stands out, by its place in the cluster.
     pub account: Option<usize>,
     /// The key whose burst is drawn and which is opened, by its place in the cluster.
     pub key: Option<usize>,
     /// Only evidence of this kind.
     pub kind: Option<String>,
+    /// The order of the evidence.
     pub sort: Sort,
     /// Whether posts may link to their platform: not where they are invented.
     pub links: bool,
@@ -55,15 +62,20 @@ pub(crate) struct Shown {
 
 /// By what evidence is ordered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub enum Sort {
     #[default]
+    /// Most evidence first.
     Nats,
+    /// Most accounts first.
     Accounts,
+    /// Earliest first.
     Time,
+    /// By kind.
     Kind,
 }
 
 impl Sort {
+    /// Each order, its name in addresses and its label.
     pub const ALL: [(Sort, &'static str, &'static str); 4] = [
         (Sort::Nats, "nats", "most evidence first"),
         (Sort::Accounts, "accounts", "most accounts first"),
@@ -71,6 +83,7 @@ impl Sort {
         (Sort::Kind, "kind", "by kind"),
     ];
 
+    /// The order of that name; most evidence first where there is none.
     pub fn from_name(name: &str) -> Sort {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map_or(Sort::Nats, |(sort, ..)| *sort)
     }
@@ -88,7 +101,7 @@ struct Tools {
 
 #[derive(Template)]
 #[template(path = "cluster.html")]
-pub(crate) struct ClusterView {
+struct ClusterView {
     /// Makes anchors on a page with many clusters unique.
     anchor: String,
     headline: String,
@@ -154,8 +167,10 @@ const SOURCES: usize = 10;
 const QUOTED: usize = 400;
 
 /// A status with its colour.
-pub(crate) struct Badge {
+pub struct Badge {
+    /// Class in the style sheet.
     pub class: &'static str,
+    /// In words.
     pub label: &'static str,
 }
 
@@ -244,7 +259,8 @@ struct AccountView {
     dropped: String,
 }
 
-pub(crate) fn badge(c: &ClusterMessage) -> Badge {
+/// The badge of a cluster's status.
+pub fn badge(c: &ClusterMessage) -> Badge {
     let class = match c.status {
         Status::Flagged => "flagged",
         Status::SingleSource => "single",
@@ -252,19 +268,13 @@ pub(crate) fn badge(c: &ClusterMessage) -> Badge {
         Status::Coordinated => "coordinated",
         Status::NearMiss => "near",
     };
-    Badge { class, label: if words::is_count(c) { "one text" } else { words::status(c.status) } }
+    Badge { class, label: if description::is_count(c) { "one text" } else { description::status(c.status) } }
 }
 
 /// The body of a page about one cluster. With `shown` it is the console's, with choices.
 ///
 /// `posts` are what the cluster's posts say, as far as that is known.
-pub(crate) fn body(
-    cluster: &ClusterMessage,
-    anchor: &str,
-    limits: Limits,
-    shown: Option<&Shown>,
-    posts: &Posts,
-) -> String {
+pub fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>, posts: &Posts) -> String {
     let view = view(cluster, anchor, limits, shown, posts);
     // A template over strings that are already there has no way to fail but the writer, which is a string.
     view.render().unwrap_or_default()
@@ -285,7 +295,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
     kinds.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(b.0)));
     let bar = |label: String, nats: f64, most: f64| BarView {
         label,
-        nats: words::number(nats),
+        nats: text_format::number(nats),
         bar: svg::bar(nats, most, false),
     };
     let mut reasons: Vec<ReasonView> = c
@@ -293,10 +303,12 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         .iter()
         .take(40)
         .map(|reason| ReasonView {
-            text: words::shorten(&reason.text, 240),
+            text: text_format::shorten(&reason.text, 240),
             value: match reason.value {
-                Some(value) => format!("{} = {}", words::shorten(&reason.feature, 60), words::number(value)),
-                None => format!("{} is not known", words::shorten(&reason.feature, 60)),
+                Some(value) => {
+                    format!("{} = {}", text_format::shorten(&reason.feature, 60), text_format::number(value))
+                }
+                None => format!("{} is not known", text_format::shorten(&reason.feature, 60)),
             },
             contribution: signed(reason.contribution),
             bar: svg::bar(reason.contribution, largest_reason, true),
@@ -308,19 +320,19 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
     let telling: Vec<_> = telling.map(|(_, s)| s).take(SOURCES).collect();
     ClusterView {
         anchor: anchor.to_owned(),
-        headline: words::headline(c),
-        strength: words::strength(c),
-        history: words::history(c),
-        little_history: c.history_hours < 24.0 && !words::is_count(c),
+        headline: description::headline(c),
+        strength: description::strength(c),
+        history: description::history(c),
+        little_history: c.history_hours < 24.0 && !description::is_count(c),
         doubts: against::doubts(c),
         innocents: against::innocents(c),
         tools: shown.map(|shown| tools(c, limits, shown)),
         badge: badge(c),
         figures: figures(c),
         wanting: near::wanting(c),
-        count: words::is_count(c),
-        old: words::is_old(c),
-        rates: words::rates(c).unwrap_or_default(),
+        count: description::is_count(c),
+        old: description::is_old(c),
+        rates: description::rates(c).unwrap_or_default(),
         windows: outcomes::windows(c),
         own_words_only: outcomes::only_own_words(c),
         legend: outcomes::legend(),
@@ -328,17 +340,21 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         reasons,
         lesser_reasons,
         model: c.model.as_ref().map(|model| {
-            format!("the model “{}”, version {}", words::shorten(&model.name, 60), words::shorten(&model.version, 40))
+            format!(
+                "the model “{}”, version {}",
+                text_format::shorten(&model.name, 60),
+                text_format::shorten(&model.version, 40)
+            )
         }),
         kinds: kinds
             .into_iter()
-            .map(|(kind, nats)| bar(words::kind_label(kind), *nats, largest_kind))
+            .map(|(kind, nats)| bar(description::kind_label(kind), *nats, largest_kind))
             .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_kind)))
             .collect(),
         sources: telling
             .iter()
             .map(|s| {
-                let label = format!("{} · {}", words::kind_label(&s.kind), words::shorten(&s.source, 60));
+                let label = format!("{} · {}", description::kind_label(&s.kind), text_format::shorten(&s.source, 60));
                 bar(label, s.nats, largest_source)
             })
             .chain(
@@ -348,7 +364,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
             .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_source)))
             .collect(),
         test: test(c),
-        best_window: words::best_window(c).map_or_else(String::new, |window| words::window(window.seconds)),
+        best_window: description::best_window(c).map_or_else(String::new, |window| description::window(window.seconds)),
         overview: limits.drawings.then(|| timeline::overview(c, limits.dots, asked.account)).flatten(),
         zoom: limits.drawings.then(|| timeline::zoom(c, asked.key, asked.account)).flatten(),
         graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
@@ -359,12 +375,12 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         naming: naming(c),
         not_named: not_named(c),
         accounts: accounts(c, limits, asked),
-        account_count: words::count(c.accounts.len() as u64, "account"),
+        account_count: text_format::count(c.accounts.len() as u64, "account"),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
-        nameless: (c.unlisted.accounts > 0).then(|| words::count(c.unlisted.accounts, "more account")),
+        nameless: (c.unlisted.accounts > 0).then(|| text_format::count(c.unlisted.accounts, "more account")),
         accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
-        cluster_id: words::shorten(&c.cluster_id, 80),
-        reported: words::reported(c),
+        cluster_id: text_format::shorten(&c.cluster_id, 80),
+        reported: description::reported(c),
         version: c.version,
         lineage: tamed(&c.lineage),
         topics: tamed(&c.topics),
@@ -374,53 +390,56 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
 
 /// What the test came to: each window, all of them, without the strongest source, and the bar.
 fn test(c: &ClusterMessage) -> Vec<BarView> {
-    let mut rows: Vec<(String, f64)> =
-        c.windows.iter().map(|window| (format!("Within {}", words::window(window.seconds)), window.nats)).collect();
+    let mut rows: Vec<(String, f64)> = c
+        .windows
+        .iter()
+        .map(|window| (format!("Within {}", description::window(window.seconds)), window.nats))
+        .collect();
     let all = if rows.is_empty() { "All sources" } else { "All windows together" };
     rows.push((all.to_owned(), c.log_e));
     rows.push(("Without the strongest source".to_owned(), c.log_e_leave_one_source_out));
     rows.extend(c.test.map(|test| ("The bar for this group".to_owned(), test.bar)));
     let most = largest(rows.iter().map(|(_, nats)| *nats));
     rows.into_iter()
-        .map(|(label, nats)| BarView { label, nats: words::number(nats), bar: svg::bar(nats, most, false) })
+        .map(|(label, nats)| BarView { label, nats: text_format::number(nats), bar: svg::bar(nats, most, false) })
         .collect()
 }
 
 /// The rows that close a list of gains in the best window: what posts lost that repeated nobody, and what is left.
 fn closing(c: &ClusterMessage) -> Vec<(String, f64)> {
-    let Some(best) = words::best_window(c) else { return Vec::new() };
+    let Some(best) = description::best_window(c) else { return Vec::new() };
     vec![
         ("Lost by posts that repeat no member".to_owned(), best.losses),
-        (format!("In all, within {}", words::window(best.seconds)), best.nats),
+        (format!("In all, within {}", description::window(best.seconds)), best.nats),
     ]
 }
 
 /// What the sources that have no row of their own gave in the best window: all gains are known, so it is the rest.
 fn other_sources(c: &ClusterMessage, shown: f64) -> Option<(String, f64)> {
-    let best = words::best_window(c)?;
+    let best = description::best_window(c)?;
     let rest = best.nats - best.losses - shown;
     (rest.abs() >= 0.005).then(|| ("Other sources".to_owned(), rest))
 }
 
 /// What the keys on the page gave, what all others did, and that it is the total: nothing is left out of the sum.
 fn sum(c: &ClusterMessage, keys: &[KeyView]) -> Vec<BarView> {
-    let Some(best) = words::best_window(c) else { return Vec::new() };
+    let Some(best) = description::best_window(c) else { return Vec::new() };
     let shown: f64 = keys.iter().map(|key| key.raw).sum();
     let all: f64 = c.evidence.iter().map(|evidence| evidence.nats).sum();
     let others = c.evidence.len().saturating_sub(keys.len());
     let unlisted = c.unlisted.nats.get(c.best_window()).copied().unwrap_or_default();
-    let mut rows = vec![(format!("{} shown here", words::count(keys.len() as u64, "key")), shown)];
+    let mut rows = vec![(format!("{} shown here", text_format::count(keys.len() as u64, "key")), shown)];
     if others > 0 {
-        rows.push((format!("{} not shown here", words::count(others as u64, "other key")), all - shown));
+        rows.push((format!("{} not shown here", text_format::count(others as u64, "other key")), all - shown));
     }
     if c.unlisted.trials > 0 {
-        let posts = words::count(c.unlisted.trials, "post");
+        let posts = text_format::count(c.unlisted.trials, "post");
         rows.push((format!("{posts} not listed, for want of room"), unlisted));
     }
     rows.extend(closing(c));
     let most = largest(rows.iter().map(|(_, nats)| *nats).chain([best.nats]));
     rows.into_iter()
-        .map(|(label, nats)| BarView { label, nats: words::number(nats), bar: svg::bar(nats, most, false) })
+        .map(|(label, nats)| BarView { label, nats: text_format::number(nats), bar: svg::bar(nats, most, false) })
         .collect()
 }
 
@@ -433,8 +452,8 @@ fn not_named(c: &ClusterMessage) -> Option<String> {
         format!(
             "{} of the {} that were proposed {} not named: what they posted while the group was looked at is too little, or too much like \
              everybody else's, to say that they belong to it.",
-            words::thousands(left),
-            words::count(proposed, "account"),
+            text_format::thousands(left),
+            text_format::count(proposed, "account"),
             if left == 1 { "is" } else { "are" },
         )
     })
@@ -445,19 +464,21 @@ fn naming(c: &ClusterMessage) -> Option<String> {
     let naming = c.namings.first()?;
     let more = match c.namings.len() {
         1 => String::new(),
-        n => format!(" {} of merged groups were named in the same way.", words::count(n as u64 - 1, "further set")),
+        n => {
+            format!(" {} of merged groups were named in the same way.", text_format::count(n as u64 - 1, "further set"))
+        }
     };
     Some(format!(
         "Accounts are named after the group has passed, by a model that looks at every account's posts from {} to {} UTC and asks \
          whether they are like the group's or like those of {} active meanwhile. It takes {} of the proposed accounts for members, and \
          {} of the others, and {} of real members' posts for cover, like everybody else's. Each account's best sources are left out first. \
          This is a model's probability, not a guarantee.{more}",
-        words::minute(naming.from),
-        words::minute(naming.until),
-        words::count(naming.others, "other account"),
-        words::percent(naming.share_proposed),
-        words::percent(naming.share_others),
-        words::percent(naming.cover),
+        text_format::minute(naming.from),
+        text_format::minute(naming.until),
+        text_format::count(naming.others, "other account"),
+        text_format::percent(naming.share_proposed),
+        text_format::percent(naming.share_others),
+        text_format::percent(naming.cover),
     ))
 }
 
@@ -467,31 +488,33 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     let mut figures = vec![match c.probability {
         Some(probability) => (
             "Probability",
-            words::percent(probability),
+            text_format::percent(probability),
             "that the coordination is inauthentic, by the model".to_owned(),
         ),
-        None if words::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
+        None if description::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
         None => ("Probability", none(), "no model has judged it".to_owned()),
     }];
-    figures.push(if words::is_count(c) {
+    figures.push(if description::is_count(c) {
         ("Evidence", none(), "a count is no test".to_owned())
     } else {
-        let without = format!("{} without the strongest source", words::number(c.log_e_leave_one_source_out));
+        let without = format!("{} without the strongest source", text_format::number(c.log_e_leave_one_source_out));
         let note = match c.test {
-            Some(test) => format!("{without}; the bar {} {}", words::was(c.status), words::number(test.bar)),
+            Some(test) => {
+                format!("{without}; the bar {} {}", description::was(c.status), text_format::number(test.bar))
+            }
             None => without,
         };
-        ("Evidence", format!("{} nats", words::number(c.log_e)), note)
+        ("Evidence", format!("{} nats", text_format::number(c.log_e)), note)
     });
-    if let Some(best) = words::best_window(c) {
-        let [group, crowd] = [&best.group, &best.crowd].map(words::repeats);
+    if let Some(best) = description::best_window(c) {
+        let [group, crowd] = [&best.group, &best.crowd].map(description::repeats);
         figures.push((
             "Repeat each other",
-            words::part(group.0, group.1),
+            text_format::part(group.0, group.1),
             format!(
                 "of their posts, within {}; everybody else: {}",
-                words::window(best.seconds),
-                words::part(crowd.0, crowd.1)
+                description::window(best.seconds),
+                text_format::part(crowd.0, crowd.1)
             ),
         ));
     }
@@ -500,30 +523,30 @@ fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
     figures.extend([
         (
             if c.status == Status::NearMiss { "Accounts proposed" } else { "Accounts" },
-            words::thousands(words::size(c)),
-            format!("on {}{found}", words::list(&words::platforms(c))),
+            text_format::thousands(description::size(c)),
+            format!("on {}{found}", text_format::list(&description::platforms(c))),
         ),
-        if words::is_count(c) {
-            ("Wrote", "one text".to_owned(), format!("in {}", words::count(posts as u64, "post")))
+        if description::is_count(c) {
+            ("Wrote", "one text".to_owned(), format!("in {}", text_format::count(posts as u64, "post")))
         } else {
             (
                 "Acted together on",
-                words::count(c.evidence.len() as u64, "key"),
-                format!("in {}", words::count(posts as u64, "post")),
+                text_format::count(c.evidence.len() as u64, "key"),
+                format!("in {}", text_format::count(posts as u64, "post")),
             )
         },
         (
             "Seen",
-            words::span_in_words(c.first_seen, c.last_seen),
-            format!("{} to {} UTC", words::minute(c.first_seen), words::minute(c.last_seen)),
+            text_format::span_in_words(c.first_seen, c.last_seen),
+            format!("{} to {} UTC", text_format::minute(c.first_seen), text_format::minute(c.last_seen)),
         ),
         (
             "One of",
-            words::thousands(c.candidates_tested),
-            if words::is_count(c) {
+            text_format::thousands(c.candidates_tested),
+            if description::is_count(c) {
                 "groups proposed so far; it was not one of them".to_owned()
             } else {
-                format!("groups proposed so far, with {} of history", words::hours_in_words(c.history_hours))
+                format!("groups proposed so far, with {} of history", text_format::hours_in_words(c.history_hours))
             },
         ),
     ]);
@@ -534,7 +557,7 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
     let name = |place: usize| {
         let account = &c.accounts[place];
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
-        format!("{} ({})", words::shorten(name, 40), words::shorten(&account.platform, 24))
+        format!("{} ({})", text_format::shorten(name, 40), text_format::shorten(&account.platform, 24))
     };
     let kinds: BTreeSet<&str> = c.evidence.iter().map(|evidence| &*evidence.kind).collect();
     Tools {
@@ -544,7 +567,9 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
         kinds: kinds
             .into_iter()
             .take(40)
-            .map(|kind| (words::shorten(kind, 30), words::kind_label(kind), shown.kind.as_deref() == Some(kind)))
+            .map(|kind| {
+                (text_format::shorten(kind, 30), description::kind_label(kind), shown.kind.as_deref() == Some(kind))
+            })
             .collect(),
         sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
         chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
@@ -594,7 +619,7 @@ fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<Key<
 }
 
 /// The posts whose texts a page shows, those of the key that was asked for first, and otherwise a few of each key before more of one.
-pub(crate) fn quoted<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown, most: usize) -> Vec<&'a PostRef> {
+pub fn quoted<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown, most: usize) -> Vec<&'a PostRef> {
     let (keys, _) = chosen(c, limits, shown);
     let each = limits.posts_of(keys.len());
     let (asked, others): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|(index, ..)| shown.key == Some(*index));
@@ -638,18 +663,18 @@ fn keys(
                 last: last.map_or(0, |time| time.as_millisecond()),
                 raw: evidence.nats,
                 colour: timeline::colour(index),
-                kind: words::shorten(&evidence.kind, 24),
-                key: words::shorten(&evidence.key, 160),
-                source: (evidence.source != evidence.key).then(|| words::shorten(&evidence.source, 80)),
-                nats: words::number(evidence.nats),
+                kind: text_format::shorten(&evidence.kind, 24),
+                key: text_format::shorten(&evidence.key, 160),
+                source: (evidence.source != evidence.key).then(|| text_format::shorten(&evidence.source, 80)),
+                nats: text_format::number(evidence.nats),
                 by_window: by_window(c, evidence),
-                accounts: words::count(accounts.len() as u64, "account"),
+                accounts: text_format::count(accounts.len() as u64, "account"),
                 account_count: accounts.len(),
-                count: words::count(evidence.posts.len() as u64, "post"),
+                count: text_format::count(evidence.posts.len() as u64, "post"),
                 span: match (first, last) {
                     (Some(first), Some(last)) => {
                         let span = last.as_millisecond() - first.as_millisecond();
-                        words::seconds_in_words(span as f64 / 1000.0)
+                        text_format::seconds_in_words(span as f64 / 1000.0)
                     }
                     _ => "no time".to_owned(),
                 },
@@ -669,11 +694,11 @@ fn keys(
                                 .and_then(|said| quotation(&said.text))
                                 .filter(|text| said_above.as_ref() != Some(text)),
                             link: link(&post.platform, &post.id),
-                            time: words::second(post.created_at),
-                            lag: format!("+{}", words::seconds_in_words(lag as f64 / 1000.0)),
-                            account: words::shorten(name.unwrap_or(&post.account_id), 40),
-                            platform: words::shorten(&post.platform, 24),
-                            id: words::shorten(&post.id, 80),
+                            time: text_format::second(post.created_at),
+                            lag: format!("+{}", text_format::seconds_in_words(lag as f64 / 1000.0)),
+                            account: text_format::shorten(name.unwrap_or(&post.account_id), 40),
+                            platform: text_format::shorten(&post.platform, 24),
+                            id: text_format::shorten(&post.id, 80),
                         }
                     })
                     .collect(),
@@ -691,7 +716,7 @@ fn keys(
 /// A text as it is quoted on the page; nothing where there is none.
 fn quotation(text: &str) -> Option<String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!text.is_empty()).then(|| words::shorten(&text, QUOTED))
+    (!text.is_empty()).then(|| text_format::shorten(&text, QUOTED))
 }
 
 /// The post that is repeated or answered, by the key of the evidence.
@@ -717,7 +742,7 @@ fn more_posts(c: &ClusterMessage, evidence: &Evidence, shown: usize, more: usize
     let best = c.best_window();
     let gains = evidence.posts.iter().skip(shown).flat_map(|post| &post.gains);
     let nats: f64 = gains.filter(|gain| gain.window == best).map(|gain| gain.nats()).sum();
-    let posts = words::count(more as u64, "more post");
+    let posts = text_format::count(more as u64, "more post");
     if c.windows.is_empty() { format!("and {posts}") } else { format!("and {posts}: {} nats together", signed(nats)) }
 }
 
@@ -726,9 +751,9 @@ fn by_window(c: &ClusterMessage, evidence: &Evidence) -> String {
         .windows
         .iter()
         .zip(evidence.by_window)
-        .map(|(window, nats)| format!("{} within {}", words::number(nats), words::window(window.seconds)))
+        .map(|(window, nats)| format!("{} within {}", text_format::number(nats), description::window(window.seconds)))
         .collect();
-    words::list(&each)
+    text_format::list(&each)
 }
 
 /// What a post gave in the best window, or else in the one where it gave most.
@@ -739,12 +764,12 @@ fn gave(c: &ClusterMessage, post: &PostRef) -> Gave {
         return Gave::default();
     };
     let elsewhere = match c.windows.get(gain.window).filter(|_| gain.window != best) {
-        Some(window) => format!(" (only within {})", words::window(window.seconds)),
+        Some(window) => format!(" (only within {})", description::window(window.seconds)),
         None => String::new(),
     };
     Gave {
-        what: format!("{}{elsewhere}", words::outcome(gain.outcome)),
-        odds: format!("{} : {}", words::percent(gain.g), words::percent(gain.h)),
+        what: format!("{}{elsewhere}", description::outcome(gain.outcome)),
+        odds: format!("{} : {}", text_format::percent(gain.g), text_format::percent(gain.h)),
         nats: signed(gain.nats()),
     }
 }
@@ -757,14 +782,14 @@ fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountVie
             .map(|source| {
                 format!(
                     "{} {} ({})",
-                    words::shorten(&source.kind, 24),
-                    words::shorten(&source.source, 40),
-                    words::number(source.nats)
+                    text_format::shorten(&source.kind, 24),
+                    text_format::shorten(&source.source, 40),
+                    text_format::number(source.nats)
                 )
             })
             .collect();
-        all.extend(account.dropped_nats.map(|nats| format!("others ({})", words::number(nats))));
-        words::list(&all)
+        all.extend(account.dropped_nats.map(|nats| format!("others ({})", text_format::number(nats))));
+        text_format::list(&all)
     };
     c.accounts
         .iter()
@@ -775,15 +800,15 @@ fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountVie
             AccountView {
                 place,
                 on: shown.account == Some(place),
-                name: words::shorten(&account.account_name, 40),
-                id: words::shorten(&account.account_id, 48),
-                platform: words::shorten(&account.platform, 24),
-                posterior: account.posterior.map(words::percent).unwrap_or_default(),
-                nats: words::number(account.log_e),
-                posts: words::thousands(account.posts),
+                name: text_format::shorten(&account.account_name, 40),
+                id: text_format::shorten(&account.account_id, 48),
+                platform: text_format::shorten(&account.platform, 24),
+                posterior: account.posterior.map(text_format::percent).unwrap_or_default(),
+                nats: text_format::number(account.log_e),
+                posts: text_format::thousands(account.posts),
                 bar,
                 outcomes,
-                came: words::came(c, account),
+                came: description::came(c, account),
                 dropped: dropped(account),
             }
         })
@@ -791,11 +816,11 @@ fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountVie
 }
 
 fn tamed(texts: &[String]) -> Vec<String> {
-    texts.iter().take(20).map(|text| words::shorten(text, 80)).collect()
+    texts.iter().take(20).map(|text| text_format::shorten(text, 80)).collect()
 }
 
 fn signed(value: f64) -> String {
-    if value > 0.0 { format!("+{}", words::number(value)) } else { words::number(value) }
+    if value > 0.0 { format!("+{}", text_format::number(value)) } else { text_format::number(value) }
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> f64 {

@@ -2,7 +2,7 @@
 
 /// Where people can see the post. As [`post`], and of Mastodon, whose servers are many, the address that is the post's id: for people who read
 /// their own files.
-pub(crate) fn post_anywhere(platform: &str, id: &str) -> Option<String> {
+pub fn post_anywhere(platform: &str, id: &str) -> Option<String> {
     if platform != "mastodon" {
         return post(platform, id);
     }
@@ -25,7 +25,7 @@ pub(crate) fn post_anywhere(platform: &str, id: &str) -> Option<String> {
 }
 
 /// Where people can see the post. `None` where the platform has no template, or the id is not of the platform's form.
-pub(crate) fn post(platform: &str, id: &str) -> Option<String> {
+pub fn post(platform: &str, id: &str) -> Option<String> {
     match platform {
         "x" | "twitter" => {
             let number = (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use messages::cluster::{ClusterAccount, ClusterMessage};
 
-use crate::{
-    policy::{AccountIds, Elsewhere, Redaction},
-    words,
-};
+use crate::policy::{AccountIds, Elsewhere, Redaction};
 
 /// Examples shown of a list.
 const EXAMPLES: usize = 5;
@@ -56,15 +53,15 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     };
     let mut rows = vec![row(
         "Account ids",
-        listed(all.iter().map(|a| words::shorten(&a.account_id, 32)), all.len()),
+        listed(all.iter().map(|a| text_format::shorten(&a.account_id, 32)), all.len()),
         if named.is_empty() {
             nothing()
         } else {
-            listed(named.iter().map(|a| words::shorten(&a.account_id, 32)), named.len())
+            listed(named.iter().map(|a| text_format::shorten(&a.account_id, 32)), named.len())
         },
         extent(named.len(), all.len()),
     )];
-    let handle = |a: &&ClusterAccount| words::shorten(&a.account_name, 32);
+    let handle = |a: &&ClusterAccount| text_format::shorten(&a.account_name, 32);
     rows.push(row(
         "Handles and names",
         listed(all.iter().map(handle), all.len()),
@@ -77,13 +74,13 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
             *platforms.entry(&account.platform).or_default() += 1;
         }
         let per: Vec<String> =
-            platforms.iter().map(|(name, n)| format!("{n} on {}", words::shorten(name, 24))).collect();
+            platforms.iter().map(|(name, n)| format!("{n} on {}", text_format::shorten(name, 24))).collect();
         let seen = match shows.elsewhere {
-            Elsewhere::Pseudonyms => format!("{}, by pseudonyms that only it gets", words::list(&per)),
-            Elsewhere::Counts => words::list(&per),
-            Elsewhere::Total => words::count(others as u64, "account"),
+            Elsewhere::Pseudonyms => format!("{}, by pseudonyms that only it gets", text_format::list(&per)),
+            Elsewhere::Counts => text_format::list(&per),
+            Elsewhere::Total => text_format::count(others as u64, "account"),
         };
-        rows.push(row("The other accounts", format!("{}, with ids and names", words::list(&per)), seen, "part"));
+        rows.push(row("The other accounts", format!("{}, with ids and names", text_format::list(&per)), seen, "part"));
     }
     let posts: usize = c.evidence.iter().map(|evidence| evidence.posts.len()).sum();
     let own_posts = c.evidence.iter().flat_map(|evidence| &evidence.posts);
@@ -92,18 +89,18 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     let own_posts = if named.is_empty() { 0 } else { own_posts.count() };
     rows.push(row(
         "Posts by their ids",
-        words::count(posts as u64, "post"),
-        if shows.post_ids && own_posts > 0 { words::count(own_posts as u64, "post") } else { nothing() },
+        text_format::count(posts as u64, "post"),
+        if shows.post_ids && own_posts > 0 { text_format::count(own_posts as u64, "post") } else { nothing() },
         if shows.post_ids { extent(own_posts, posts) } else { "none" },
     ));
     rows.push(switch(
         "Links, hashtags and texts",
-        listed(c.evidence.iter().map(|evidence| words::shorten(&evidence.key, 70)), c.evidence.len()),
+        listed(c.evidence.iter().map(|evidence| text_format::shorten(&evidence.key, 70)), c.evidence.len()),
         shows.keys,
     ));
     rows.push(switch(
         "Sources",
-        listed(c.sources.iter().map(|source| words::shorten(&source.source, 40)), c.sources.len()),
+        listed(c.sources.iter().map(|source| text_format::shorten(&source.source, 40)), c.sources.len()),
         shows.source_names,
     ));
     rows.push(switch(
@@ -111,11 +108,11 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
         format!(
             "{}, {} nats, {}",
             match c.probability {
-                Some(probability) => format!("probability {}", words::percent(probability)),
+                Some(probability) => format!("probability {}", text_format::percent(probability)),
                 None => "no probability".to_owned(),
             },
-            words::number(c.log_e),
-            words::count(c.reasons.len() as u64, "reason")
+            text_format::number(c.log_e),
+            text_format::count(c.reasons.len() as u64, "reason")
         ),
         shows.model_internals,
     ));
@@ -136,9 +133,9 @@ mod tests {
     use super::*;
     use crate::{
         config::Tlp,
-        fixtures,
         policy::{Class, Rules},
     };
+    use presentation::fixtures;
 
     #[test]
     fn nothing_that_is_redacted_stands_in_the_right_column() {
@@ -159,7 +156,11 @@ mod tests {
                     assert!(!seen.contains(&account.account_name), "{class}: {seen}");
                 }
             }
-            assert_eq!(seen.contains(&words::shorten(&cluster.evidence[0].key, 70)), shows.keys, "{class}: {seen}");
+            assert_eq!(
+                seen.contains(&text_format::shorten(&cluster.evidence[0].key, 70)),
+                shows.keys,
+                "{class}: {seen}"
+            );
             assert_eq!(seen.contains("nats"), shows.model_internals, "{class}");
         }
         let platform = beside(&cluster, &rules.class(Class::Platform).shows, Some("twitter"));

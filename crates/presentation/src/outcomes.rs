@@ -4,10 +4,10 @@
 use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, Window};
 
 use super::svg;
-use crate::words;
+use crate::description;
 
 /// One window of the test.
-pub(crate) struct WindowView {
+pub struct WindowView {
     pub name: String,
     pub best: bool,
     pub nats: String,
@@ -16,7 +16,7 @@ pub(crate) struct WindowView {
 }
 
 /// Whose posts, and what became of them.
-pub(crate) struct Row {
+pub struct Row {
     pub who: &'static str,
     pub posts: String,
     /// Part of them that repeats another member.
@@ -27,7 +27,7 @@ pub(crate) struct Row {
 }
 
 /// What a colour of the bars stands for.
-pub(crate) struct Legend {
+pub struct Legend {
     pub class: &'static str,
     pub name: &'static str,
     pub means: &'static str,
@@ -46,28 +46,28 @@ fn class(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(crate) fn legend() -> Vec<Legend> {
+pub fn legend() -> Vec<Legend> {
     let entry = |outcome| Legend {
         class: class(outcome),
-        name: words::outcome(outcome),
-        means: words::outcome_in_full(outcome),
+        name: description::outcome(outcome),
+        means: description::outcome_in_full(outcome),
     };
     REPETITIONS.map(entry).into()
 }
 
 /// Names of the columns of [`Row::parts`].
-pub(crate) fn headings() -> [&'static str; 4] {
-    REPETITIONS.map(words::outcome)
+pub fn headings() -> [&'static str; 4] {
+    REPETITIONS.map(description::outcome)
 }
 
 /// Empty where the finding is not by this test.
-pub(crate) fn windows(c: &ClusterMessage) -> Vec<WindowView> {
+pub fn windows(c: &ClusterMessage) -> Vec<WindowView> {
     let best = c.best_window();
     let view = |(place, window): (usize, &Window)| WindowView {
-        name: words::window(window.seconds),
+        name: description::window(window.seconds),
         best: place == best,
-        nats: words::number(window.nats),
-        losses: words::number(window.losses),
+        nats: text_format::number(window.nats),
+        losses: text_format::number(window.losses),
         rows: vec![
             row("the group", &window.group),
             row("people near it", &window.near),
@@ -78,43 +78,50 @@ pub(crate) fn windows(c: &ClusterMessage) -> Vec<WindowView> {
 }
 
 /// Whether there is a window in which only own words count: one of a day or more.
-pub(crate) fn only_own_words(c: &ClusterMessage) -> bool {
+pub fn only_own_words(c: &ClusterMessage) -> bool {
     c.windows.iter().any(|window| window.seconds >= 86_400)
 }
 
 fn row(who: &'static str, counts: &[u64; 5]) -> Row {
-    let (repeats, all) = words::repeats(counts);
+    let (repeats, all) = description::repeats(counts);
     Row {
         who,
-        posts: words::thousands(all),
-        repeats: words::part(repeats, all),
+        posts: text_format::thousands(all),
+        repeats: text_format::part(repeats, all),
         bar: bar(counts),
         parts: REPETITIONS
             .map(|outcome| match all {
                 0 => "\u{2013}".to_owned(),
-                all => words::part(counts[outcome as usize], all),
+                all => text_format::part(counts[outcome as usize], all),
             })
             .into(),
     }
 }
 
 fn bar(counts: &[u64; 5]) -> String {
-    let all = words::repeats(counts).1.max(1) as f64;
+    let all = description::repeats(counts).1.max(1) as f64;
     svg::parts(REPETITIONS.map(|outcome| (class(outcome), counts[outcome as usize] as f64 / all)))
 }
 
 /// An account's own posts: a bar, and the same in words. `None` where none was judged.
-pub(crate) fn of_account(account: &ClusterAccount) -> Option<(String, String)> {
+pub fn of_account(account: &ClusterAccount) -> Option<(String, String)> {
     let counts = account.outcomes.map(u64::from);
-    let (repeats, all) = words::repeats(&counts);
+    let (repeats, all) = description::repeats(&counts);
     let parts: Vec<String> = REPETITIONS
         .into_iter()
         .filter(|outcome| counts[*outcome as usize] > 0)
-        .map(|outcome| format!("{} {}", words::thousands(counts[outcome as usize]), words::outcome(outcome)))
+        .map(|outcome| {
+            format!("{} {}", text_format::thousands(counts[outcome as usize]), description::outcome(outcome))
+        })
         .collect();
     let text = match parts.is_empty() {
-        true => format!("none of {}", words::thousands(all)),
-        false => format!("{} of {}: {}", words::thousands(repeats), words::thousands(all), words::list(&parts)),
+        true => format!("none of {}", text_format::thousands(all)),
+        false => format!(
+            "{} of {}: {}",
+            text_format::thousands(repeats),
+            text_format::thousands(all),
+            text_format::list(&parts)
+        ),
     };
     (all > 0).then(|| (bar(&counts), text))
 }

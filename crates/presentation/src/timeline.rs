@@ -7,10 +7,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use messages::cluster::{ClusterMessage, Evidence};
 
 use super::svg::{Svg, time_step};
-use crate::words;
+use crate::description;
 
 /// Keys with a colour of their own; the rest share one.
-pub(crate) const COLOURS: usize = 8;
+pub const COLOURS: usize = 8;
 const ROWS: usize = 60;
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
@@ -18,7 +18,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 40.0;
 
 /// One drawing and what it shows in words.
-pub(crate) struct Drawing {
+pub struct Drawing {
     pub svg: String,
     pub caption: String,
 }
@@ -44,12 +44,12 @@ struct Stage<'a> {
 }
 
 /// The class of a key's colour: the strongest keys have their own.
-pub(crate) fn colour(index: usize) -> String {
+pub fn colour(index: usize) -> String {
     if index < COLOURS { format!("k{index}") } else { "kx".to_owned() }
 }
 
 /// All acts, over the cluster's whole time. `None` where there are no acts.
-pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize>) -> Option<Drawing> {
+pub fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize>) -> Option<Drawing> {
     let stage = stage(cluster, chosen);
     let from = stage.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
     let to = stage.acts.iter().map(|a| a.at).fold(f64::NEG_INFINITY, f64::max);
@@ -67,7 +67,7 @@ pub(crate) fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Optio
 }
 
 /// The burst on a key, or the strongest of all, magnified. `None` where no key has three accounts in two hours.
-pub(crate) fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<usize>) -> Option<Drawing> {
+pub fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<usize>) -> Option<Drawing> {
     let (index, from, to, accounts) = burst(cluster, key)?;
     let pad = ((to - from) * 0.08).max(2.0);
     let stage = cascade(stage(cluster, chosen), index, from, to);
@@ -75,11 +75,11 @@ pub(crate) fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<
     let key = &cluster.evidence[index];
     svg.caption = format!(
         "{} acted on one key within {} from {} UTC: {} {}.{}",
-        words::count(accounts as u64, "account"),
-        words::seconds_in_words(to - from),
-        words::second(instant(from)),
-        words::kind_label(&key.kind),
-        words::shorten(&key.key, 70),
+        text_format::count(accounts as u64, "account"),
+        text_format::seconds_in_words(to - from),
+        text_format::second(instant(from)),
+        description::kind_label(&key.kind),
+        text_format::shorten(&key.key, 70),
         svg.caption,
     );
     Some(svg)
@@ -144,7 +144,7 @@ fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
         rows.insert((&account.platform, &account.account_id), names.len());
         accounts.push(place);
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
-        names.push(words::shorten(name, 18));
+        names.push(text_format::shorten(name, 18));
         absent.push(if account.elsewhere {
             "acted with a group that was merged into this one, on keys that are not listed here"
         } else {
@@ -220,9 +220,9 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         let title = format!(
             "{} · {} {} · {}",
             stage.names[act.row],
-            words::kind_label(&act.evidence.kind),
-            words::shorten(&act.evidence.key, 80),
-            words::second(instant(act.at))
+            description::kind_label(&act.evidence.kind),
+            text_format::shorten(&act.evidence.key, 80),
+            text_format::second(instant(act.at))
         );
         let radius = if close { 5.0 } else { 3.4 };
         let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
@@ -234,20 +234,20 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
     if shown.len() > most_dots {
         caption = format!(
             " {} of {} acts are drawn, on the strongest keys.",
-            words::thousands(most_dots as u64),
-            words::thousands(shown.len() as u64)
+            text_format::thousands(most_dots as u64),
+            text_format::thousands(shown.len() as u64)
         );
     }
     if stage.hidden_rows > 0 {
-        caption.push_str(&format!(" {} more are not drawn.", words::count(stage.hidden_rows as u64, "account")));
+        caption.push_str(&format!(" {} more are not drawn.", text_format::count(stage.hidden_rows as u64, "account")));
     }
     let accounts: BTreeSet<usize> = shown.iter().map(|act| act.row).collect();
     let label = format!(
         "Timeline: {} by {} between {} and {} UTC",
-        words::count(shown.len() as u64, "act"),
-        words::count(accounts.len() as u64, "account"),
-        words::second(instant(from)),
-        words::second(instant(to))
+        text_format::count(shown.len() as u64, "act"),
+        text_format::count(accounts.len() as u64, "account"),
+        text_format::second(instant(from)),
+        text_format::second(instant(to))
     );
     let class = if stage.chosen.is_some() { "timeline chosen" } else { "timeline" };
     // What the page's script needs to draw another stretch of time.

@@ -9,16 +9,15 @@ use askama::Template;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use messages::cluster::{ClusterMessage, Status, Tally};
 
-pub use input::{Histogram, NetworkEnd, NetworkTie, OtherMethod, PostText, Posts, ReportInput, Suspect};
+pub use input::{OtherMethod, ReportInput, Suspect};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    view::{self, Badge, Limits},
-    words,
+    STYLE,
+    cluster::{self, Badge, Limits},
+    description, graph, near, network, periods,
+    posts::Posts,
 };
-
-/// The style of the report, for pages that lead to it.
-pub const STYLE: &str = view::STYLE;
 
 /// Clusters with timeline and graph; a page with more of them is too heavy to scroll.
 const DRAWN: usize = 40;
@@ -47,7 +46,7 @@ struct Page {
     nothing: String,
     script: &'static str,
     script_hash: String,
-    network: Option<view::NetworkDrawing>,
+    network: Option<network::Drawing>,
     /// Where nothing is flagged: how to look on.
     look_on: Option<LookOn>,
     entries: Vec<Entry>,
@@ -144,38 +143,38 @@ pub fn render(input: &ReportInput) -> String {
                 posts: if drawn { 40 } else { 3 },
                 posts_in_all: usize::MAX,
                 accounts: if drawn { 200 } else { 50 },
-                graph: view::graph::Size { nodes: 60, edges: 600 },
+                graph: graph::Size { nodes: 60, edges: 600 },
             };
             Entry {
                 number: index + 1,
-                badge: view::badge(cluster),
+                badge: cluster::badge(cluster),
                 short: short(cluster),
-                body: view::body(cluster, &anchor, limits, None, &input.posted),
+                body: cluster::body(cluster, &anchor, limits, None, &input.posted),
                 anchor,
                 drawn,
             }
         })
         .collect();
-    let mut notes: Vec<String> = input.notes.iter().map(|n| words::shorten(n, 600)).collect();
+    let mut notes: Vec<String> = input.notes.iter().map(|n| text_format::shorten(n, 600)).collect();
     if clusters.len() > SECTIONS {
         notes.push(format!(
             "The first {SECTIONS} of {} clusters have a section here; clusters.jsonl has all of them.",
-            words::thousands(clusters.len() as u64)
+            text_format::thousands(clusters.len() as u64)
         ));
     }
-    let files: Vec<String> = input.files.iter().take(6).map(|f| words::shorten(f, 120)).collect();
+    let files: Vec<String> = input.files.iter().take(6).map(|f| text_format::shorten(f, 120)).collect();
     let more = input.files.len().saturating_sub(files.len());
     let page = Page {
-        title: words::shorten(&input.title, 120),
-        style: view::STYLE,
-        style_hash: STANDARD.encode(Sha256::digest(view::STYLE.as_bytes())),
+        title: text_format::shorten(&input.title, 120),
+        style: STYLE,
+        style_hash: STANDARD.encode(Sha256::digest(STYLE.as_bytes())),
         summary: summary(input, &tally),
         figures: figures(input, &tally),
         notes,
-        periods: view::periods(&input.histogram, &clusters),
+        periods: periods::draw(&input.histogram, &clusters),
         bin: bin(input.histogram.bin_seconds),
-        clusters_drawn: view::PERIODS_DRAWN.min(clusters.len()),
-        clusters_not_drawn: clusters.len().saturating_sub(view::PERIODS_DRAWN),
+        clusters_drawn: periods::MOST.min(clusters.len()),
+        clusters_not_drawn: clusters.len().saturating_sub(periods::MOST),
         nothing: nothing(input),
         script: SCRIPT,
         script_hash: STANDARD.encode(Sha256::digest(SCRIPT.as_bytes())),
@@ -187,7 +186,7 @@ pub fn render(input: &ReportInput) -> String {
         near: near_misses(near, &input.posted),
         files: match (files.is_empty(), more) {
             (true, _) => "no file".to_owned(),
-            (false, 0) => words::list(&files),
+            (false, 0) => text_format::list(&files),
             (false, more) => format!("{} and {more} more files", files.join(", ")),
         },
     };
@@ -196,7 +195,7 @@ pub fn render(input: &ReportInput) -> String {
 
 /// The nearest to their bar first.
 fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
-    let lacks = |c: &ClusterMessage| view::near::lacks(c).unwrap_or(f64::INFINITY);
+    let lacks = |c: &ClusterMessage| near::lacks(c).unwrap_or(f64::INFINITY);
     near.sort_by(|a, b| lacks(a).total_cmp(&lacks(b)).then(a.cluster_id.cmp(&b.cluster_id)));
     let limits = Limits {
         drawings: false,
@@ -205,21 +204,21 @@ fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
         posts: 10,
         posts_in_all: usize::MAX,
         accounts: 100,
-        graph: view::graph::Size { nodes: 0, edges: 0 },
+        graph: graph::Size { nodes: 0, edges: 0 },
     };
     let entry = |(index, c): (usize, &ClusterMessage)| {
         let anchor = format!("n{}", index + 1);
         Near {
             number: index + 1,
-            group: words::shorten(&c.cluster_id, 80),
-            accounts: words::thousands(c.accounts.len() as u64),
-            size: words::count(c.accounts.len() as u64, "account"),
-            nats: words::number(c.log_e_leave_one_source_out),
-            all_nats: words::number(c.log_e),
-            bar: c.test.map_or_else(|| "not known".to_owned(), |test| words::number(test.bar)),
-            lacks: view::near::lacks(c).map_or_else(|| "not known".to_owned(), words::number),
-            first: words::minute(c.first_seen),
-            body: view::body(c, &anchor, limits, None, posts),
+            group: text_format::shorten(&c.cluster_id, 80),
+            accounts: text_format::thousands(c.accounts.len() as u64),
+            size: text_format::count(c.accounts.len() as u64, "account"),
+            nats: text_format::number(c.log_e_leave_one_source_out),
+            all_nats: text_format::number(c.log_e),
+            bar: c.test.map_or_else(|| "not known".to_owned(), |test| text_format::number(test.bar)),
+            lacks: near::lacks(c).map_or_else(|| "not known".to_owned(), text_format::number),
+            first: text_format::minute(c.first_seen),
+            body: cluster::body(c, &anchor, limits, None, posts),
             anchor,
         }
     };
@@ -227,15 +226,15 @@ fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
 }
 
 /// The whole network, with the groups that have a section.
-fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<view::NetworkDrawing> {
-    let groups: Vec<view::NetworkGroup<'_>> = clusters
+fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<network::Drawing> {
+    let groups: Vec<network::Group<'_>> = clusters
         .iter()
         .enumerate()
-        .map(|(index, cluster)| view::NetworkGroup {
+        .map(|(index, cluster)| network::Group {
             anchor: (index < SECTIONS).then(|| format!("c{}", index + 1)),
             number: index + 1,
-            class: view::badge(cluster).class,
-            status: view::badge(cluster).label.to_owned(),
+            class: cluster::badge(cluster).class,
+            status: cluster::badge(cluster).label.to_owned(),
             accounts: cluster
                 .accounts
                 .iter()
@@ -243,31 +242,33 @@ fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<view::Net
                 .collect(),
         })
         .collect();
-    view::network(&input.ties, &groups)
+    network::draw(&input.ties, &groups)
 }
 
 fn look_on(input: &ReportInput) -> LookOn {
     let suspects = input.suspects.iter().take(SUSPECTS).map(|suspect| SuspectView {
-        name: words::shorten(if suspect.name.is_empty() { &suspect.account_id } else { &suspect.name }, 40),
-        id: words::shorten(&suspect.account_id, 48),
-        platform: words::shorten(&suspect.platform, 24),
-        suspicion: words::number(suspect.suspicion),
-        tie: words::number(suspect.tie_nats),
-        copies: format!("{} of {}", words::thousands(suspect.copies), words::thousands(suspect.texts)),
-        posts: words::thousands(suspect.posts),
+        name: text_format::shorten(if suspect.name.is_empty() { &suspect.account_id } else { &suspect.name }, 40),
+        id: text_format::shorten(&suspect.account_id, 48),
+        platform: text_format::shorten(&suspect.platform, 24),
+        suspicion: text_format::number(suspect.suspicion),
+        tie: text_format::number(suspect.tie_nats),
+        copies: format!("{} of {}", text_format::thousands(suspect.copies), text_format::thousands(suspect.texts)),
+        posts: text_format::thousands(suspect.posts),
         status: suspect.status.clone(),
     });
     let other = |other: &OtherMethod| OtherView {
-        title: words::shorten(&other.title, 80),
-        accounts: words::thousands(other.accounts),
-        ties: words::thousands(other.ties),
+        title: text_format::shorten(&other.title, 80),
+        accounts: text_format::thousands(other.accounts),
+        ties: text_format::thousands(other.ties),
         strongest: other
             .strongest
             .iter()
-            .map(|(a, b, weight)| format!("{} – {} ({weight})", words::shorten(a, 30), words::shorten(b, 30)))
+            .map(|(a, b, weight)| {
+                format!("{} – {} ({weight})", text_format::shorten(a, 30), text_format::shorten(b, 30))
+            })
             .collect::<Vec<_>>()
             .join(", "),
-        command: words::shorten(&other.command, 200),
+        command: text_format::shorten(&other.command, 200),
     };
     let mut hints = vec![
         "Give the test more to go on: more posts, over a longer time. A group is proposed on its past and tested on what it does afterwards, so a \
@@ -292,34 +293,37 @@ fn look_on(input: &ReportInput) -> LookOn {
 }
 
 fn summary(input: &ReportInput, tally: &Tally) -> String {
-    let posts = words::count(input.posts, "post");
-    let accounts = words::count(input.accounts, "account");
-    let candidates = words::count(input.candidates_tested, "candidate group");
+    let posts = text_format::count(input.posts, "post");
+    let accounts = text_format::count(input.accounts, "account");
+    let candidates = text_format::count(input.candidates_tested, "candidate group");
     let found = match (tally.flagged.groups, tally.found.groups) {
         (_, 0) if input.candidates_tested == 0 => {
             "No group of accounts acted together often enough to be tested.".to_owned()
         }
         (_, 0) => format!("{candidates} tested; none passed."),
-        (0, n) => format!("{} of accounts found; none is flagged. {candidates} tested.", words::count(n, "group")),
+        (0, n) => {
+            format!("{} of accounts found; none is flagged. {candidates} tested.", text_format::count(n, "group"))
+        }
         (flagged, n) => format!(
             "{} of accounts found; {flagged} {} flagged as inauthentic, with {} in all. {candidates} tested.",
-            words::count(n, "group"),
+            text_format::count(n, "group"),
             if flagged == 1 { "is" } else { "are" },
-            words::count(tally.flagged.accounts, "account"),
+            text_format::count(tally.flagged.accounts, "account"),
         ),
     };
     let near = match tally.near_miss.groups {
         0 => String::new(),
-        n => format!(" {} came close.", words::count(n, "group")),
+        n => format!(" {} came close.", text_format::count(n, "group")),
     };
     format!("{posts} by {accounts} were read. {found}{near}")
 }
 
 fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, String)> {
     let (span, period) = match input.period {
-        Some((from, to)) => {
-            (words::span_in_words(from, to), format!("{} to {} UTC", words::minute(from), words::minute(to)))
-        }
+        Some((from, to)) => (
+            text_format::span_in_words(from, to),
+            format!("{} to {} UTC", text_format::minute(from), text_format::minute(to)),
+        ),
         None => ("none".to_owned(), "there was no post".to_owned()),
     };
     let share = if input.posts + input.rejected > 0 {
@@ -330,31 +334,31 @@ fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, Str
     let mut figures = vec![
         (
             "Posts",
-            words::thousands(input.posts),
+            text_format::thousands(input.posts),
             match input.rejected {
                 0 => "every line could be read".to_owned(),
-                n => format!("{} could not be read ({})", words::count(n, "line"), words::percent(share)),
+                n => format!("{} could not be read ({})", text_format::count(n, "line"), text_format::percent(share)),
             },
         ),
         (
             "Accounts",
-            words::thousands(input.accounts),
-            format!("in {}", words::count(input.files.len() as u64, "file")),
+            text_format::thousands(input.accounts),
+            format!("in {}", text_format::count(input.files.len() as u64, "file")),
         ),
         ("Period", span, period),
         (
             "Flagged",
-            words::thousands(tally.flagged.groups),
-            format!("coordinated and inauthentic; {}", words::count(tally.flagged.accounts, "account")),
+            text_format::thousands(tally.flagged.groups),
+            format!("coordinated and inauthentic; {}", text_format::count(tally.flagged.accounts, "account")),
         ),
         (
             "Coordinated",
-            words::thousands(tally.coordinated.groups),
-            format!("but not found inauthentic; {}", words::count(tally.coordinated.accounts, "account")),
+            text_format::thousands(tally.coordinated.groups),
+            format!("but not found inauthentic; {}", text_format::count(tally.coordinated.accounts, "account")),
         ),
         (
             "Single source",
-            words::thousands(tally.single_source.groups),
+            text_format::thousands(tally.single_source.groups),
             match tally.one_text.groups {
                 0 => "reported apart, never flagged".to_owned(),
                 n => format!("reported apart, never flagged; {n} of them one text by many accounts"),
@@ -363,9 +367,13 @@ fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, Str
     ];
     if tally.faded.groups > 0 {
         let note = "passed once; later posts contradict it".to_owned();
-        figures.push(("Faded", words::thousands(tally.faded.groups), note));
+        figures.push(("Faded", text_format::thousands(tally.faded.groups), note));
     }
-    figures.push(("Near misses", words::thousands(tally.near_miss.groups), "did not pass, but came close".to_owned()));
+    figures.push((
+        "Near misses",
+        text_format::thousands(tally.near_miss.groups),
+        "did not pass, but came close".to_owned(),
+    ));
     figures
 }
 
@@ -382,27 +390,27 @@ fn nothing(input: &ReportInput) -> String {
                 .to_owned(),
             n => format!(
                 "{} candidate groups were proposed and tested on what they did afterwards; none had enough evidence.",
-                words::thousands(n)
+                text_format::thousands(n)
             ),
         },
     )
 }
 
 fn short(cluster: &ClusterMessage) -> String {
-    let evidence = if words::is_count(cluster) {
+    let evidence = if description::is_count(cluster) {
         "one text, counted and not tested".to_owned()
     } else {
         format!(
             "{} nats ({} without the strongest source)",
-            words::number(cluster.log_e),
-            words::number(cluster.log_e_leave_one_source_out)
+            text_format::number(cluster.log_e),
+            text_format::number(cluster.log_e_leave_one_source_out)
         )
     };
     format!(
         "{}, {evidence}, {}, {}",
-        words::count(words::size(cluster), "account"),
-        words::list(&words::platforms(cluster)),
-        words::day(cluster.first_seen),
+        text_format::count(description::size(cluster), "account"),
+        text_format::list(&description::platforms(cluster)),
+        text_format::day(cluster.first_seen),
     )
 }
 
@@ -427,7 +435,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::fixtures;
+    use crate::{fixtures, periods::Histogram};
 
     fn input(clusters: Vec<ClusterMessage>) -> ReportInput {
         let from = Timestamp::from_second(1_475_884_800).unwrap();
@@ -502,7 +510,7 @@ mod tests {
         let (first, second) = (section.find(">nearer<").unwrap(), section.find(">farther<").unwrap());
         assert!(first < second, "the nearest to its bar first");
         for number in [nearer.log_e_leave_one_source_out, nearer.log_e, nearer.test.unwrap().bar] {
-            assert!(section.contains(&format!("<td class=\"n\">{}</td>", words::number(number))), "{number}");
+            assert!(section.contains(&format!("<td class=\"n\">{}</td>", text_format::number(number))), "{number}");
         }
         assert_eq!(section.matches("What would have to be true for it to pass").count(), 2);
         // Nobody is named in it, and no model spoke of it.

@@ -2,7 +2,7 @@
 
 use messages::cluster::{ClusterMessage, Outcome, Status};
 
-use crate::words;
+use crate::description;
 
 /// Share of the gains from one source above which it is worth a word.
 const ONE_SOURCE: f64 = 0.5;
@@ -32,22 +32,22 @@ const NEAR_THE_BAR: f64 = 0.95;
 const COUNTED: usize = 3;
 
 /// One thing that weakens the finding, with its number.
-pub(crate) struct Doubt {
+pub struct Doubt {
     pub what: String,
     pub detail: String,
 }
 
 /// An innocent explanation, what speaks for it in this finding if anything does, and how to find out.
-pub(crate) struct Innocent {
+pub struct Innocent {
     pub what: &'static str,
     pub here: String,
     pub check: &'static str,
 }
 
 /// What weakens the finding, by its own numbers; empty where nothing of the kind was found.
-pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
+pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
     let mut doubts = Vec::new();
-    if words::is_count(c) {
+    if description::is_count(c) {
         say(
             &mut doubts,
             "A count is no test",
@@ -64,7 +64,7 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         );
     }
     if let Some(probability) = c.probability.filter(|probability| probability.is_finite()) {
-        let error = words::percent(1.0 - probability);
+        let error = text_format::percent(1.0 - probability);
         say(
             &mut doubts,
             "The model may be wrong",
@@ -73,7 +73,7 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
             ),
         );
     }
-    if words::is_old(c) {
+    if description::is_old(c) {
         say(
             &mut doubts,
             "An older test",
@@ -85,7 +85,7 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         of_accounts(c, &mut doubts);
     }
     if c.history_hours < 24.0 {
-        let hours = words::hours_in_words(c.history_hours);
+        let hours = text_format::hours_in_words(c.history_hours);
         say(
             &mut doubts,
             "Little history",
@@ -94,12 +94,12 @@ pub(crate) fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
     }
     small(c, &mut doubts);
     for reason in c.reasons.iter().filter(|reason| reason.contribution < 0.0).take(COUNTED) {
-        say(&mut doubts, "The model counts against it", words::shorten(&reason.text, 240));
+        say(&mut doubts, "The model counts against it", text_format::shorten(&reason.text, 240));
     }
     let unknown: Vec<String> =
-        c.reasons.iter().filter(|r| r.value.is_none()).map(|r| words::shorten(&r.feature, 60)).take(6).collect();
+        c.reasons.iter().filter(|r| r.value.is_none()).map(|r| text_format::shorten(&r.feature, 60)).take(6).collect();
     if !unknown.is_empty() {
-        say(&mut doubts, "Not known", format!("{}; what is not known counts neither way", words::list(&unknown)));
+        say(&mut doubts, "Not known", format!("{}; what is not known counts neither way", text_format::list(&unknown)));
     }
     doubts
 }
@@ -109,19 +109,19 @@ fn say(doubts: &mut Vec<Doubt>, what: &str, detail: String) {
 }
 
 fn small(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
-    if words::size(c) <= SMALL {
+    if description::size(c) <= SMALL {
         say(
             doubts,
             "A small group",
-            format!("{}: chance and friendship go a long way", words::count(words::size(c), "account")),
+            format!("{}: chance and friendship go a long way", text_format::count(description::size(c), "account")),
         );
     }
 }
 
 /// Whom the group was compared with, and what the gains rest on.
 fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
-    let Some(best) = words::best_window(c) else { return };
-    let [group, crowd, near] = [&best.group, &best.crowd, &best.near].map(words::repeats);
+    let Some(best) = description::best_window(c) else { return };
+    let [group, crowd, near] = [&best.group, &best.crowd, &best.near].map(description::repeats);
     if crowd.1 == 0 {
         say(
             doubts,
@@ -135,18 +135,18 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Few to compare with",
             format!(
                 "only {} of everybody else: rates measured on ordinary posts elsewhere, which weigh as much as 50 posts, stand in for a part",
-                words::count(crowd.1, "post")
+                text_format::count(crowd.1, "post")
             ),
         );
     }
-    if near.1 < words::FEWEST_NEAR {
+    if near.1 < description::FEWEST_NEAR {
         say(
             doubts,
             "Its own circle was not compared with",
             format!(
                 "{} of people near the group, and it takes {} to compare with them: others of the same circle may repeat each other as often",
-                words::count(near.1, "post"),
-                words::FEWEST_NEAR
+                text_format::count(near.1, "post"),
+                description::FEWEST_NEAR
             ),
         );
     } else if group.1 > 0 && near.0 > 0 {
@@ -157,8 +157,8 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
                 "People near it do so too",
                 format!(
                     "they repeat the group in {} of their posts, and members each other in {}",
-                    words::part(near.0, near.1),
-                    words::part(group.0, group.1)
+                    text_format::part(near.0, near.1),
+                    text_format::part(group.0, group.1)
                 ),
             );
         }
@@ -167,13 +167,14 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         say(
             doubts,
             "Few posts of the group",
-            format!("{} since it was proposed: its rates are rough", words::count(group.1, "post")),
+            format!("{} since it was proposed: its rates are rough", text_format::count(group.1, "post")),
         );
     }
-    let own = |counts: &[u64; 5]| counts[Outcome::OwnWords as usize] as f64 / words::repeats(counts).1.max(1) as f64;
+    let own =
+        |counts: &[u64; 5]| counts[Outcome::OwnWords as usize] as f64 / description::repeats(counts).1.max(1) as f64;
     let own_words = c.windows.iter().map(|window| own(&window.group)).fold(0.0, f64::max);
     if own_words < OWN_WORDS {
-        let share = if own_words > 0.0 { words::percent(own_words) } else { "no part".to_owned() };
+        let share = if own_words > 0.0 { text_format::percent(own_words) } else { "no part".to_owned() };
         say(
             doubts,
             "Few own words repeated",
@@ -183,7 +184,7 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         );
     }
     let gains: f64 = c.traces.values().sum();
-    if let Some(source) = words::best_source(c)
+    if let Some(source) = description::best_source(c)
         && gains > 0.0
         && source.nats / gains > ONE_SOURCE
     {
@@ -192,10 +193,10 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Much stands on one source",
             format!(
                 "{} {} gives {} of the gains; {} nats are left without it",
-                words::shorten(&source.kind, 24),
-                words::shorten(&source.source, 60),
-                words::percent(source.nats / gains),
-                words::number(c.log_e_leave_one_source_out)
+                text_format::shorten(&source.kind, 24),
+                text_format::shorten(&source.source, 60),
+                text_format::percent(source.nats / gains),
+                text_format::number(c.log_e_leave_one_source_out)
             ),
         );
     }
@@ -208,11 +209,11 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
                 "It would not pass today",
                 format!(
                     "it passed once, and what it did since then has brought it {} nats below the bar",
-                    words::number(-over)
+                    text_format::number(-over)
                 ),
             );
         } else if over < CLOSE {
-            say(doubts, "Close to the bar", format!("it passes by {} nats", words::number(over)));
+            say(doubts, "Close to the bar", format!("it passes by {} nats", text_format::number(over)));
         }
     }
     if best.losses < 0.0 {
@@ -221,8 +222,8 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Posts that speak against it",
             format!(
                 "{} of the group's repeat no other member: what was lost, {} nats, is counted",
-                words::count(group.1 - group.0, "post"),
-                words::number(best.losses)
+                text_format::count(group.1 - group.0, "post"),
+                text_format::number(best.losses)
             ),
         );
     }
@@ -233,8 +234,8 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Not all of it can be shown",
             format!(
                 "{} of the gains, from {}, came with no post to look at",
-                words::percent(unlisted / gains),
-                words::count(c.unlisted.trials, "post")
+                text_format::percent(unlisted / gains),
+                text_format::count(c.unlisted.trials, "post")
             ),
         );
     }
@@ -245,8 +246,8 @@ fn one_kind(c: &ClusterMessage, all: f64, what: &str, doubts: &mut Vec<Doubt>) {
         && all > 0.0
         && nats / all > ONE_KIND
     {
-        let share = words::percent(nats / all);
-        say(doubts, "Much is of one kind", format!("{} give {share} of the {what}", words::kind_label(kind)));
+        let share = text_format::percent(nats / all);
+        say(doubts, "Much is of one kind", format!("{} give {share} of the {what}", description::kind_label(kind)));
     }
 }
 
@@ -254,7 +255,7 @@ fn one_kind(c: &ClusterMessage, all: f64, what: &str, doubts: &mut Vec<Doubt>) {
 fn of_accounts(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     let named: Vec<_> =
         c.accounts.iter().filter_map(|account| account.posterior.map(|posterior| (posterior, account))).collect();
-    let all = words::thousands(named.len() as u64);
+    let all = text_format::thousands(named.len() as u64);
     let close = named.iter().filter(|(posterior, _)| *posterior < NEAR_THE_BAR).count();
     if let Some((posterior, weakest)) = named.iter().min_by(|a, b| a.0.total_cmp(&b.0)).filter(|_| close > 0) {
         let name = if weakest.account_name.is_empty() { &weakest.account_id } else { &weakest.account_name };
@@ -264,8 +265,8 @@ fn of_accounts(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             format!(
                 "{close} of {all} are named with less than 95 %, {} with the least, {}; look at each by itself before it is named, they are \
                  named from 90 %",
-                words::shorten(name, 40),
-                words::percent(*posterior)
+                text_format::shorten(name, 40),
+                text_format::percent(*posterior)
             ),
         );
     }
@@ -302,10 +303,10 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Much stands on one source",
             format!(
                 "{} {} gives {} of the evidence; {} nats are left without it",
-                words::shorten(&best.kind, 24),
-                words::shorten(&best.source, 60),
-                words::percent(best.nats / c.log_e),
-                words::number(c.log_e_leave_one_source_out)
+                text_format::shorten(&best.kind, 24),
+                text_format::shorten(&best.source, 60),
+                text_format::percent(best.nats / c.log_e),
+                text_format::number(c.log_e_leave_one_source_out)
             ),
         );
     }
@@ -318,8 +319,8 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Keys that speak against it",
             format!(
                 "on {} of those listed they did not act together as expected: {} nats, which are counted",
-                words::count(against.len() as u64, "key"),
-                words::number(nats)
+                text_format::count(against.len() as u64, "key"),
+                text_format::number(nats)
             ),
         );
     }
@@ -331,29 +332,35 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             "Not all members are alike",
             format!(
                 "the weakest, {}, has {} nats; look at it by itself before it is named",
-                words::shorten(name, 40),
-                words::number(weak.log_e)
+                text_format::shorten(name, 40),
+                text_format::number(weak.log_e)
             ),
         );
     }
 }
 
 /// Innocent groups that look like this, and how to tell.
-pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
-    let gap = words::typical_gap_s(c);
+pub fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
+    let gap = description::typical_gap_s(c);
     let close = |gap: f64| gap < HUMAN_GAP_S;
     let gains: f64 = c.traces.values().filter(|nats| **nats > 0.0).sum();
     let share = |kind: &str| c.traces.get(kind).filter(|_| gains > 0.0).map_or(0.0, |nats| nats.max(0.0) / gains);
     let of = |kind: &str| match share(kind) {
-        share if share > 0.0 => format!("{} of the gains", words::percent(share)),
+        share if share > 0.0 => format!("{} of the gains", text_format::percent(share)),
         _ => "no part of the gains".to_owned(),
     };
-    let members = || format!("{} on {}", words::count(words::size(c), "account"), words::list(&words::platforms(c)));
+    let members = || {
+        format!(
+            "{} on {}",
+            text_format::count(description::size(c), "account"),
+            text_format::list(&description::platforms(c))
+        )
+    };
     let mut out = Vec::new();
-    if words::is_count(c) {
+    if description::is_count(c) {
         out.push(Innocent {
             what: "Share buttons, petitions and contests",
-            here: format!("seen over {}", words::span_in_words(c.first_seen, c.last_seen)),
+            here: format!("seen over {}", text_format::span_in_words(c.first_seen, c.last_seen)),
             check: "Is there a page, an app or an announcement that gives the text ready to post, or that asks for just these words?",
         });
         out.push(Innocent {
@@ -365,9 +372,9 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     }
     out.push(Innocent {
         what: "Fans or readers of one source",
-        here: match words::best_source(c) {
+        here: match description::best_source(c) {
             Some(best) => {
-                format!("strongest source: {} {}", words::shorten(&best.kind, 24), words::shorten(&best.source, 60))
+                format!("strongest source: {} {}", text_format::shorten(&best.kind, 24), text_format::shorten(&best.source, 60))
             }
             None => "no source came with the finding".to_owned(),
         },
@@ -375,12 +382,12 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     });
     out.push(Innocent {
         what: "A party, a parliament, a newsroom or a campaign that says who it is",
-        here: match words::best_window(c) {
+        here: match description::best_window(c) {
             Some(best) => {
-                let (near, of_near) = words::repeats(&best.near);
+                let (near, of_near) = description::repeats(&best.near);
                 match of_near {
                     0 => "nobody near the group repeats it".to_owned(),
-                    _ => format!("people near the group repeat it in {} of their posts", words::part(near, of_near)),
+                    _ => format!("people near the group repeat it in {} of their posts", text_format::part(near, of_near)),
                 }
             }
             None => "people near the group were not counted".to_owned(),
@@ -389,7 +396,7 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     });
     out.push(Innocent {
         what: "News of the moment",
-        here: format!("seen over {}", words::span_in_words(c.first_seen, c.last_seen)),
+        here: format!("seen over {}", text_format::span_in_words(c.first_seen, c.last_seen)),
         check: "Did everybody share these in that hour? Are the bursts at the times of public events?",
     });
     if share("url") > 0.0 || share("text") > 0.0 {
@@ -403,9 +410,9 @@ pub(crate) fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         what: "Scheduling tools and declared bots",
         here: match gap {
             Some(gap) if close(gap) => {
-                format!("typically {} apart, closer than people manage by hand", words::seconds_in_words(gap))
+                format!("typically {} apart, closer than people manage by hand", text_format::seconds_in_words(gap))
             }
-            Some(gap) => format!("typically {} apart, which people manage by hand", words::seconds_in_words(gap)),
+            Some(gap) => format!("typically {} apart, which people manage by hand", text_format::seconds_in_words(gap)),
             None => "no typical gap is known".to_owned(),
         },
         check: "Do the accounts say what they are? A newsroom's regional accounts act in lockstep and hide nothing.",

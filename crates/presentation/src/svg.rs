@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// A drawing being made.
-pub(crate) struct Svg {
+pub struct Svg {
     body: String,
     width: f64,
     height: f64,
@@ -165,7 +165,7 @@ fn escape_into(out: &mut String, text: &str) {
 }
 
 /// A bar from zero; negative values go to the left.
-pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
+pub fn bar(value: f64, largest: f64, diverging: bool) -> String {
     let share = if largest > 0.0 && value.is_finite() { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
     let mut svg = Svg::new(200.0, 10.0);
     let (zero, room) = if diverging { (100.0, 100.0) } else { (0.0, 200.0) };
@@ -182,7 +182,7 @@ pub(crate) fn bar(value: f64, largest: f64, diverging: bool) -> String {
 }
 
 /// Parts of a whole, one after another; what is left of it stays empty. Each part has a class and a share of 0 to 1.
-pub(crate) fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
+pub fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
     let mut svg = Svg::new(200.0, 10.0);
     let mut from: f64 = 0.0;
     for (class, share) in parts.into_iter().filter(|(_, share)| *share > 0.0) {
@@ -200,7 +200,7 @@ fn beside_its_number(svg: Svg) -> String {
 }
 
 /// Round steps of time, in seconds, that give at most `most` ticks over `span`.
-pub(crate) fn time_step(span: f64, most: f64) -> f64 {
+pub fn time_step(span: f64, most: f64) -> f64 {
     const STEPS: [f64; 24] = [
         1.0,
         2.0,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use messages::cluster::ClusterMessage;
 
 use super::svg::Svg;
-use crate::words;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
@@ -29,23 +28,25 @@ struct Tied {
 impl Tied {
     fn words(self) -> String {
         let chance = match self.expected {
-            Some(expected) => format!(", {} by chance", words::number(expected)),
+            Some(expected) => format!(", {} by chance", text_format::number(expected)),
             None => String::new(),
         };
-        format!("{} nats, {} in common{chance}", words::number(self.nats), words::count(self.keys, "key"))
+        format!("{} nats, {} in common{chance}", text_format::number(self.nats), text_format::count(self.keys, "key"))
     }
 }
 
 /// How much is drawn: the layout costs the square of the nodes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
+pub struct Size {
+    /// Most accounts.
     pub nodes: usize,
+    /// Most ties.
     pub edges: usize,
 }
 
 /// The drawing and what it shows in words; `None` where there is no tie to draw. The account `chosen`, by its place in the list, and
 /// those tied to it are drawn whatever their rank, and stand out.
-pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) -> Option<super::timeline::Drawing> {
+pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) -> Option<crate::timeline::Drawing> {
     let members = cluster.accounts.len();
     let chosen = chosen.filter(|place| *place < members);
     let mut pairs: BTreeMap<(usize, usize), Tied> = BTreeMap::new();
@@ -85,7 +86,7 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
     let name = |node: usize| {
         let account = &cluster.accounts[shown[node]];
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
-        words::shorten(name, 18)
+        text_format::shorten(name, 18)
     };
     for edge in edges.iter().rev() {
         let ((a, b), tied) = edge;
@@ -124,12 +125,12 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
             &format!(
                 "{} ({}): {}, {}",
                 name(node),
-                words::shorten(&account.platform, 20),
+                text_format::shorten(&account.platform, 20),
                 match account.posterior {
-                    Some(posterior) => format!("belongs to it with {}", words::percent(posterior)),
-                    None => format!("{} nats", words::number(account.log_e)),
+                    Some(posterior) => format!("belongs to it with {}", text_format::percent(posterior)),
+                    None => format!("{} nats", text_format::number(account.log_e)),
                 },
-                words::count(account.posts, "post")
+                text_format::count(account.posts, "post")
             ),
         );
     }
@@ -142,14 +143,14 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
     let mut caption = format!(
         "Each circle is an account, larger where more of the evidence is about it; each line joins two that acted together, \
          wider for more evidence. {} of {} possible pairs are tied.",
-        words::thousands(tied as u64),
-        words::thousands((nodes * nodes.saturating_sub(1) / 2) as u64),
+        text_format::thousands(tied as u64),
+        text_format::thousands((nodes * nodes.saturating_sub(1) / 2) as u64),
     );
     if members > nodes {
         caption.push_str(&format!(" {nodes} of {members} accounts are drawn, the strongest first."));
     }
     let class = if chosen_node.is_some() { "graph chosen" } else { "graph" };
-    Some(super::timeline::Drawing {
+    Some(crate::timeline::Drawing {
         svg: svg.finish(class, "Graph of the accounts and how strongly each pair is tied"),
         caption,
     })
@@ -160,7 +161,7 @@ fn legend(svg: &mut Svg, strongest: f64) {
     for share in [0.1, 0.5, 1.0] {
         let y = HEIGHT + 12.0;
         svg.tie("\"", (x, y), (x + 40.0, y), 0.8 + 5.2 * share, 0.16 + 0.44 * share, "");
-        let text = format!("{} nats", words::number(strongest * share));
+        let text = format!("{} nats", text_format::number(strongest * share));
         svg.text("legend", (x + 48.0, y + 4.0), &text);
         x += 150.0;
     }

@@ -1,9 +1,9 @@
 //! What the report is made of.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
+
+use crate::{network::NetworkTie, periods::Histogram, posts::Posts};
 
 /// What a run of the detector found, and in what.
 #[derive(Debug, Clone, Default)]
@@ -36,73 +36,6 @@ pub struct ReportInput {
     pub suspects: Vec<Suspect>,
     /// What other methods say of the same posts; `None` where they were not asked.
     pub others: Option<Vec<OtherMethod>>,
-}
-
-/// What posts say, by platform and id.
-#[derive(Debug, Clone, Default)]
-pub struct Posts {
-    texts: HashMap<(String, String), PostText>,
-    remark: Option<String>,
-}
-
-impl Posts {
-    /// The same with a remark for the reader, for example why some are not known.
-    pub(crate) fn with_remark(self, remark: String) -> Posts {
-        Posts { remark: Some(remark), ..self }
-    }
-
-    pub(crate) fn remark(&self) -> Option<&str> {
-        self.remark.as_deref()
-    }
-
-    /// Adds a post.
-    pub fn insert(&mut self, platform: &str, id: &str, post: PostText) {
-        self.texts.insert((platform.to_owned(), id.to_owned()), post);
-    }
-
-    /// What a post says; `None` where it is not known.
-    pub fn get(&self, platform: &str, id: &str) -> Option<&PostText> {
-        // Most callers have none at all.
-        if self.texts.is_empty() {
-            return None;
-        }
-        self.texts.get(&(platform.to_owned(), id.to_owned()))
-    }
-}
-
-/// What one post says.
-#[derive(Debug, Clone, Default)]
-pub struct PostText {
-    /// Its text; may be empty.
-    pub text: String,
-}
-
-/// A tie of the network.
-#[derive(Debug, Clone)]
-pub struct NetworkTie {
-    /// One account.
-    pub a: NetworkEnd,
-    /// The other.
-    pub b: NetworkEnd,
-    /// How much more they have in common than chance explains, nats.
-    pub nats: f64,
-}
-
-/// An account of the network.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NetworkEnd {
-    /// Platform.
-    pub platform: String,
-    /// Id on it.
-    pub account_id: String,
-    /// Handle or display name; may be empty.
-    pub name: String,
-}
-
-impl NetworkEnd {
-    pub(crate) fn key(&self) -> (&str, &str) {
-        (&self.platform, &self.account_id)
-    }
 }
 
 /// An account that stands out.
@@ -141,15 +74,4 @@ pub struct OtherMethod {
     pub strongest: Vec<(String, String, u32)>,
     /// The command that writes them all.
     pub command: String,
-}
-
-/// Posts per bin of time.
-#[derive(Debug, Clone, Default)]
-pub struct Histogram {
-    /// Start of the first bin; `None` where there is no bin.
-    pub start: Option<Timestamp>,
-    /// Seconds a bin.
-    pub bin_seconds: u64,
-    /// Posts per bin, without gaps.
-    pub counts: Vec<u64>,
 }

@@ -3,8 +3,21 @@
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
-use super::svg::{Svg, time_step};
-use crate::{report::Histogram, words};
+use crate::{
+    cluster, description,
+    svg::{Svg, time_step},
+};
+
+/// Posts per bin of time.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {
+    /// Start of the first bin; `None` where there is no bin.
+    pub start: Option<Timestamp>,
+    /// Seconds a bin.
+    pub bin_seconds: u64,
+    /// Posts per bin, without gaps.
+    pub counts: Vec<u64>,
+}
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 60.0;
@@ -12,10 +25,10 @@ const RIGHT: f64 = 16.0;
 const HEIGHT: f64 = 120.0;
 const TOP: f64 = 14.0;
 /// Clusters drawn; rows share lanes where they do not overlap.
-pub(crate) const MOST: usize = 60;
+pub const MOST: usize = 60;
 
 /// `None` where there is no histogram to draw.
-pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option<String> {
+pub fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option<String> {
     let from = seconds(histogram.start?);
     let bins = histogram.counts.len();
     let to = from + bins as f64 * histogram.bin_seconds as f64;
@@ -56,15 +69,15 @@ pub(crate) fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option
             svg.rect("posts", (at, base - height), ((width - 0.5).max(0.5), height), "");
         }
     }
-    svg.text("name soft", (LEFT - 8.0, TOP + 10.0), &words::thousands(most));
+    svg.text("name soft", (LEFT - 8.0, TOP + 10.0), &text_format::thousands(most));
     svg.text("name soft", (LEFT - 8.0, base), "0");
     svg.line("row", (LEFT, base), (WIDTH - RIGHT, base));
     for (index, lane, start, end) in placed {
         let cluster = &clusters[index];
-        let title = format!("Cluster {}: {}", index + 1, words::headline(cluster));
+        let title = format!("Cluster {}: {}", index + 1, description::headline(cluster));
         let at = (start, base + 10.0 + lane as f64 * 10.0);
         svg.labelled_link(&format!("c{}", index + 1), &title, |svg| {
-            let class = format!("span {}", super::badge(cluster).class);
+            let class = format!("span {}", cluster::badge(cluster).class);
             svg.rect(&class, at, (end - start, 6.0), &title);
         });
     }
