@@ -31,15 +31,37 @@ const SERVICES: &[&str] = &[
     "ureq",
 ];
 
+/// The same, and what cases are written with once they are decided: databases, logs and documents.
+const PURE: &[&str] = &[
+    "askama",
+    "axum",
+    "hyper",
+    "krilla",
+    "mio",
+    "postgres",
+    "prometheus",
+    "rdkafka",
+    "rdkafka-sys",
+    "reqwest",
+    "rusqlite",
+    "rustls",
+    "socket2",
+    "tokio",
+    "tokio-postgres",
+    "tracing",
+    "ureq",
+];
+
 const RULES: &[Rule] = &[
     Rule { name: "coordination", ours: &[], never: SERVICES },
     Rule { name: "scoring", ours: &["coordination"], never: SERVICES },
     Rule { name: "messages", ours: &["coordination", "scoring"], never: SERVICES },
-    Rule { name: "runtime", ours: &[], never: &["linfa"] },
+    Rule { name: "runtime", ours: &["text-format"], never: &["linfa"] },
     Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime"], never: &[] },
     Rule { name: "text-format", ours: &[], never: SERVICES },
     Rule { name: "presentation", ours: &["messages", "text-format"], never: SERVICES },
-    Rule { name: "sharing", ours: &["messages", "presentation", "runtime", "text-format"], never: &[] },
+    Rule { name: "casework", ours: &["messages", "text-format"], never: PURE },
+    Rule { name: "sharing", ours: &["casework", "messages", "presentation", "runtime", "text-format"], never: &[] },
     Rule { name: "simulator", ours: &["coordination"], never: SERVICES },
     Rule {
         name: "evaluation",
@@ -55,6 +77,7 @@ const RULES: &[Rule] = &[
             "runtime",
             "detector",
             "presentation",
+            "casework",
             "sharing",
             "simulator",
             "evaluation",
@@ -102,6 +125,24 @@ fn the_engine_has_no_clock_no_files_no_threads() {
             ("std::thread", "a driver decides about threads"),
             ("println!", "the engine returns effects and prints nothing"),
             ("RandomState", "seeds are fixed, or output would differ between runs"),
+        ],
+    );
+}
+
+#[test]
+fn cases_are_decided_without_a_clock_or_files() {
+    forbid(
+        "crates/casework/src",
+        Part::Product,
+        &[
+            ("Timestamp::now", "a case takes the time and has no clock"),
+            ("SystemTime", "a case takes the time and has no clock"),
+            ("std::time::Instant", "a case takes the time and has no clock"),
+            ("std::fs", "whoever calls reads and stores"),
+            ("std::net", "whoever calls publishes and tells"),
+            ("std::env", "a case is configured by its caller"),
+            ("std::thread", "a driver decides about threads"),
+            ("new_v4", "what follows from a step is the same every time"),
         ],
     );
 }

@@ -110,7 +110,7 @@ impl Open {
             if !self.no_browser && !in_browser(&url) {
                 eprintln!("note: no browser could be opened from here; open the address yourself");
             }
-            http::serve(router(desk), listener, shutdown).await?;
+            http::serve(router(desk), listener, http::Serving::default(), shutdown).await;
             Ok(())
         })
     }

@@ -11,6 +11,7 @@ mod against;
 pub mod cluster;
 pub mod description;
 #[cfg(any(test, feature = "fixtures"))]
+#[allow(clippy::unwrap_used)]
 pub mod fixtures;
 pub mod graph;
 mod links;

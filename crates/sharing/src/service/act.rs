@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Sharing, SharingError};
-use crate::{
-    access::Role,
+use casework::{
+    Role,
     case::{State, Step},
     retraction::account_key,
 };

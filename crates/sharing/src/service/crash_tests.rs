@@ -12,13 +12,17 @@ use futures::StreamExt;
 use messages::feedback::Feedback;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{clusters::GROUP, *};
 use crate::{
-    Partner,
-    store::{DeliveryQuery, DeliveryState, NewObject, ObjectQuery, Versions, database::tests::places},
+    object::NewObject,
+    store::{DeliveryQuery, DeliveryState, ObjectQuery, Versions, database::tests::places},
     webhooks::tests::{Endpoint, Got},
 };
+use casework::policy::Partner;
+use messages::topics;
 use presentation::fixtures;
+use runtime::shutdown::Shutdown;
+use std::time::Duration;
 
 const PLACES: [&str; 9] = [
     "after poll",
@@ -44,7 +48,7 @@ fn config(place: &str, url: &str) -> Config {
             webhook: Some(url.to_owned()),
             ..Partner::default()
         }],
-        webhooks: crate::webhooks::Config { private: true, timeout_s: 1, ..Default::default() },
+        webhooks: crate::config::webhooks::Config { private: true, timeout_s: 1, ..Default::default() },
         ..Config::default()
     }
 }

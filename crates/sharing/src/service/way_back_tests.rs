@@ -3,12 +3,21 @@
 use messages::feedback::{Feedback, Verdict};
 use serde_json::{Value, json};
 
+use std::time::Duration;
+
+use casework::{attention::Why, retraction::Decision};
+use messages::{
+    cluster::{ClusterMessage, Status},
+    topics,
+};
+use runtime::shutdown::Shutdown;
+
 use super::*;
 use crate::{
-    Decision, Partner,
-    feedback::Outcome,
-    store::{NewObject, ObjectQuery, Versions, database::tests::places},
+    object::NewObject,
+    store::{ObjectQuery, Versions, database::tests::places},
 };
+use casework::{feedback::Outcome, policy::Partner};
 use presentation::fixtures;
 
 const DAY: i64 = 24 * 3_600;
@@ -90,10 +99,10 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres
         let folder = tempfile::tempdir().unwrap();
         let log = log(&folder).await;
         sharing.step("c", Step::ReturnToReview { reason: "too quick".to_owned() }, "cat").await.unwrap();
-        crate::feedback::turn(&sharing, &log).await.unwrap();
+        crate::service::feedback::turn(&sharing, &log).await.unwrap();
         assert_eq!(on_topic(&log).await, [(key.to_owned(), None)]);
         sharing.step("c", dismiss(), "cat").await.unwrap();
-        crate::feedback::turn(&sharing, &log).await.unwrap();
+        crate::service::feedback::turn(&sharing, &log).await.unwrap();
         let last = on_topic(&log).await.pop().unwrap();
         assert_eq!((last.0.as_str(), last.1.unwrap().verdict), (key, Verdict::Rejected));
         log.shutdown().await.unwrap();
@@ -108,7 +117,7 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres
 
 /// What the rules ask for of every version.
 async fn record(sharing: &Sharing, id: &str) {
-    for fact in crate::fixtures::facts() {
+    for fact in casework::fixtures::facts() {
         sharing.step(id, Step::Record(fact), "ann").await.unwrap();
     }
 }
@@ -131,7 +140,7 @@ fn seen(sharing: &Sharing, partner: &str, kind: &str) -> Vec<Value> {
 
 fn indicator(sharing: &Sharing, partner: &str, n: usize) -> (String, String) {
     let object = &seen(sharing, partner, "indicator")[n];
-    let account = crate::retraction::account_of_pattern(object["pattern"].as_str().unwrap()).unwrap();
+    let account = crate::object::account_of_pattern(object["pattern"].as_str().unwrap()).unwrap();
     (object["id"].as_str().unwrap().to_owned(), account)
 }
 
@@ -389,13 +398,14 @@ async fn a_withdrawal_is_overdue_after_a_day_unless_the_partner_fetched_it() {
         let fetch = |query: String, method: axum::http::Method| {
             let (sharing, key) = (sharing.clone(), key.clone());
             async move {
+                let access = crate::http::access::Access::new(sharing.config());
                 sharing
                     .blocking(move |inner| {
                         let mut headers = axum::http::HeaderMap::new();
                         headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
                         let path = "/taxii2/lockstep/collections/findings-birds/objects/";
-                        let crate::taxii::Step::Answered(answered) =
-                            crate::taxii::begin(inner, &method, path, &query, &headers, None)
+                        let crate::http::taxii::Step::Answered(answered) =
+                            crate::http::taxii::begin(inner, &access, &method, path, &query, &headers, None)
                         else {
                             panic!("a page needs no body")
                         };
@@ -472,7 +482,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
         for id in ["a", "b", "c"] {
             release(&sharing, id).await;
         }
-        let attention = |id: &str| -> Vec<expiry::Why> {
+        let attention = |id: &str| -> Vec<Why> {
             let case = sharing.inner.store.case(id).unwrap().unwrap().case;
             assert!(matches!(case.state, State::Released), "people withdraw, nobody else");
             case.attention.into_iter().map(|attention| attention.why).collect()
@@ -480,7 +490,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
         let faded = |version| ClusterMessage { status: Status::Faded, ..fixtures::cluster("a", version) };
         sharing.on_clusters(vec![faded(2)]).await.unwrap();
         sharing.on_clusters(vec![faded(3)]).await.unwrap();
-        assert_eq!(attention("a"), [expiry::Why::NotFlagged]);
+        assert_eq!(attention("a"), [Why::NotFlagged]);
         assert!(actions(&sharing, "a").contains(&"needs_attention".to_owned()));
         sharing.on_clusters(vec![fixtures::cluster("a", 4)]).await.unwrap();
         assert_eq!(attention("a"), [], "flagged again");
@@ -490,7 +500,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
         let last = ClusterMessage { status: Status::Faded, ..fixtures::cluster("b", 2) };
         sharing.on_clusters(vec![last, whole.clone()]).await.unwrap();
         sharing.on_clusters(vec![whole]).await.unwrap();
-        assert_eq!(attention("b"), [expiry::Why::NotFlagged, expiry::Why::Absorbed]);
+        assert_eq!(attention("b"), [Why::NotFlagged, Why::Absorbed]);
         assert_eq!(attention("c"), []);
         assert!(sharing.attend("b", "", "ann").await.is_err());
         sharing.attend("b", "c tells of them", "ann").await.unwrap();

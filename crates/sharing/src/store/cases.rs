@@ -11,7 +11,7 @@ use super::{
     database::{Session, Value, values},
     feedback, from_json, objects, retractions, to_json,
 };
-use crate::case::{Case, State};
+use casework::case::Case;
 
 /// Terms of one case; the accounts come first, the words of the keys last.
 const TERMS: usize = 6_000;
@@ -346,19 +346,6 @@ fn clipped(mut word: String) -> String {
     word
 }
 
-impl Case {
-    /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
-    pub(crate) fn needs_attention(&self) -> bool {
-        match self.state {
-            State::Nominated | State::InReview | State::Approved => true,
-            State::Released | State::Updated => {
-                self.released_version != Some(self.version) || !self.attention.is_empty()
-            }
-            State::Dismissed | State::Retracted | State::Closed => false,
-        }
-    }
-}
-
 /// A stored finding; one of an older version of the schema as one of today's.
 fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
     ClusterMessage::decode(text.as_bytes())
@@ -367,6 +354,8 @@ fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use casework::case::State;
+
     use super::*;
     use crate::store::database::tests::places;
     use presentation::fixtures;

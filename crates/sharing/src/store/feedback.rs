@@ -12,7 +12,7 @@ use super::{
     database::{Session, values},
     from_json, retractions,
 };
-use crate::{
+use casework::{
     audit::Entry,
     case::Case,
     feedback::{Outcome, Said, Says},
@@ -73,7 +73,7 @@ impl Store {
     pub fn post_feedback(
         &self,
         collection: i64,
-        objects: &[super::NewObject],
+        objects: &[crate::object::NewObject],
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))

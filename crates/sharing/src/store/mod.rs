@@ -14,6 +14,7 @@ pub(crate) mod precision;
 mod retractions;
 mod sessions;
 
+pub use audit_log::AuditLog;
 pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
@@ -25,10 +26,10 @@ use jiff::{SignedDuration, Timestamp};
 use messages::cluster::ClusterMessage;
 pub use retractions::{Retraction, RetractionCase};
 
-use crate::{
+use crate::object::NewObject;
+use casework::{
     audit::Entry,
     case::{Case, State},
-    config::MASK,
     feedback::Says,
 };
 
@@ -129,17 +130,6 @@ pub(crate) enum Order {
     Evidence,
     Probability,
     Accounts,
-}
-
-/// An object for a collection.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NewObject {
-    pub id: String,
-    pub kind: String,
-    pub spec_version: String,
-    /// Microseconds; `None` for an object without a time of its own, which gets its `date_added`.
-    pub version: Option<i64>,
-    pub body: String,
 }
 
 /// One transaction.
@@ -299,35 +289,4 @@ fn in_full(error: &postgres::Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-/// A place as it may be shown: with `***` for the password in an address.
-pub(crate) fn without_password(place: &str) -> String {
-    let Some((scheme, rest)) = place.split_once("://") else { return place.to_owned() };
-    // Not read as a URL: an address with several hosts is none, and one that is wrong may have a password all the same.
-    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((name, _)) => format!("{name}:{MASK}@{host}"),
-            None => authority.to_owned(),
-        },
-        // A port is digits; whatever else follows a colon was meant as a password.
-        None => match authority.split_once(':') {
-            Some((name, port)) if !port.split([',', ':']).all(is_host_or_port) => format!("{name}:{MASK}"),
-            _ => authority.to_owned(),
-        },
-    };
-    let (path, query) = tail.split_once('?').map_or((tail, None), |(path, query)| (path, Some(query)));
-    let query = query.map(|query| {
-        let shown = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((key, _)) if key.contains("password") => format!("{key}={MASK}"),
-            _ => pair.to_owned(),
-        });
-        format!("?{}", shown.collect::<Vec<_>>().join("&"))
-    });
-    format!("{scheme}://{authority}{path}{}", query.unwrap_or_default())
-}
-
-fn is_host_or_port(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit()) || text.contains('.')
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CollectionRow, NewObject, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
+    CollectionRow, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
     database::{Dialect, Row, Session, Value, values},
 };
+use crate::object::NewObject;
 
 /// Rows read at once where bodies are wanted: what is in memory of one page is bounded by it and by [`PAGE_BYTES`].
 const CHUNK: usize = 128;
@@ -539,7 +540,7 @@ impl ObjectRow {
 #[cfg(test)]
 mod tests {
     use super::{super::database::tests::places, *};
-    use crate::config::{self, Tlp};
+    use casework::{Tlp, policy::Partner};
 
     fn query(versions: Versions) -> ObjectQuery {
         ObjectQuery {
@@ -600,7 +601,7 @@ mod tests {
     fn opened(place: &str) -> (Store, i64) {
         let store = Store::open(place).unwrap();
         let partner =
-            config::Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
+            Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
         store.set_partners(&[partner]).unwrap();
         let collection = store.partners().unwrap()[0].collection;
         (store, collection)
@@ -799,11 +800,11 @@ mod tests {
         for (_folder, place) in places() {
             let store = Store::open(&place).unwrap();
             store
-                .set_partners(&[config::Partner {
+                .set_partners(&[Partner {
                     name: "p".to_owned(),
                     platform: "x".to_owned(),
                     tlp_ceiling: Tlp::Amber,
-                    ..config::Partner::default()
+                    ..Partner::default()
                 }])
                 .unwrap();
             let collection = store.partners().unwrap()[0].collection;

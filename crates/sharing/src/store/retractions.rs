@@ -6,16 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Change, NewObject, Store, StoreError,
+    Change, Store, StoreError,
     audit_log::append_audit,
     database::{Row, Session, values},
     deliveries, from_json, to_json,
 };
-use crate::{
-    audit::Entry,
-    case::State,
-    retraction::{account_key, account_of_pattern},
-};
+use crate::object::{NewObject, about};
+use casework::{audit::Entry, case::State, retraction::account_key};
 
 /// Something withdrawn from one partner.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -398,26 +395,6 @@ pub(super) fn open_retraction_case(
 const RETRACTIONS: &str =
     "select number, partner, case_id, cluster_id, accounts, reason, at, due, acked_at, acked_by from retractions";
 const RETRACTION_CASES: &str = "select number, case_id, cluster_id, platform, accounts, opened_at, opened_by, reason, state, decided_at, decided_by, decision from retraction_cases";
-
-/// What an object says, and of whom.
-struct About {
-    account: Option<String>,
-    revoked: bool,
-}
-
-/// `None` for what is about no case: markings, the producer, relationships.
-fn about(object: &NewObject) -> Option<About> {
-    let account = match object.kind.as_str() {
-        "campaign" | "grouping" | "note" | "observed-data" => return Some(About { account: None, revoked: false }),
-        "indicator" | "user-account" => serde_json::from_str::<serde_json::Value>(&object.body).ok()?,
-        _ => return None,
-    };
-    let id = match account["user_id"].as_str() {
-        Some(id) => id.to_owned(),
-        None => account_of_pattern(account["pattern"].as_str()?)?,
-    };
-    Some(About { account: Some(id), revoked: account["revoked"] == true })
-}
 
 fn acked(
     tx: &mut dyn Session,
