@@ -6,40 +6,16 @@
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use messages::cluster::Status;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     Reviewers,
     audit::Entry,
-    case::{Case, Illegal, State, Word},
+    case::{Attention, Case, Illegal, State, Why, Word},
 };
-
-/// Something about a case that people should look at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Attention {
-    /// What happened.
-    pub why: Why,
-    /// When it was noticed.
-    pub since: Timestamp,
-    /// In words.
-    pub text: String,
-}
-
-/// What happened to a case that partners were told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// The cluster is flagged no longer.
-    NotFlagged,
-    /// The cluster became part of another.
-    Absorbed,
-    /// The flags run out soon.
-    RunsOut,
-}
 
 /// What the newest word on a cluster means for a case that people decide, if partners were told of it.
 pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Timestamp) -> Option<Entry> {
-    if reviewers != Reviewers::People || !shared(case) {
+    if reviewers != Reviewers::People || !case.state.is_shared() {
         return None;
     }
     if status == Status::Flagged {
@@ -79,7 +55,7 @@ impl Case {
 
     /// Marks the case; says nothing where it is marked so already.
     pub fn ask_attention(&mut self, why: Why, text: String, now: Timestamp) -> Option<Entry> {
-        if !shared(self) || self.attention.iter().any(|attention| attention.why == why) {
+        if !self.state.is_shared() || self.attention.iter().any(|attention| attention.why == why) {
             return None;
         }
         let entry = self.entry("lockstep", "needs_attention", format!("needs attention: {text}"), now);
@@ -109,7 +85,7 @@ impl Case {
 
     /// Somebody wants the flags to go on; somebody else has to renew them.
     pub fn propose_renewal(&mut self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
-        if !shared(self) {
+        if !self.state.is_shared() {
             return self.refuse("propose to renew", &format!("it is {}", self.state));
         }
         if reason.trim().is_empty() {
@@ -123,7 +99,7 @@ impl Case {
 
     /// The flags that partners have go on.
     pub fn renew(&mut self, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
-        if !shared(self) {
+        if !self.state.is_shared() {
             return self.refuse("renew", &format!("it is {}", self.state));
         }
         let Some(proposed) = self.renewal.clone().filter(|word| Some(word.version) == self.released_version) else {
@@ -145,7 +121,7 @@ impl Case {
 
     /// The flags have run out; nothing where nothing is shared.
     pub fn expire(&mut self, now: Timestamp) -> Option<Entry> {
-        if !shared(self) {
+        if !self.state.is_shared() {
             return None;
         }
         self.state = State::Closed;
@@ -163,10 +139,6 @@ impl Case {
 /// When what is shared now runs out: the `valid_until` of the indicators.
 pub fn valid_until(cluster: &messages::cluster::ClusterMessage, now: Timestamp, days: u32) -> Timestamp {
     days_after(now.max(cluster.last_seen), days)
-}
-
-fn shared(case: &Case) -> bool {
-    matches!(case.state, State::Released | State::Updated)
 }
 
 /// So many days of 24 hours later.

@@ -1,6 +1,6 @@
 //! The life of a case: `nominated → in_review → approved | dismissed → released → (updated | retracted) → closed`.
 //!
-//! No I/O: [`Case::take`] checks a step and returns what the audit log has to say of it.
+//! What is in a case, and which steps there are. [`Case::take`] checks a step and returns what the audit log has to say of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +12,10 @@ use messages::feedback::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    attention::Attention,
     audit::Entry,
+    facts::{Fact, Facts},
     feedback::Says,
-    policy::{self, Class, Fact, Facts, Recipient, Recorded, Terms},
+    recipients::{Class, Recipient},
 };
 
 /// Where a case stands.
@@ -65,6 +65,11 @@ impl State {
             State::Retracted => "retracted",
             State::Closed => "closed",
         }
+    }
+
+    /// Whether partners have a version of the finding.
+    pub fn is_shared(self) -> bool {
+        matches!(self, State::Released | State::Updated)
     }
 
     /// The state of that name.
@@ -144,7 +149,8 @@ impl Step {
         }
     }
 
-    fn verb(&self) -> &'static str {
+    /// What it is called, for refusals.
+    pub fn verb(&self) -> &'static str {
         match self {
             Step::BeginReview => "begin review",
             Step::CheckSourcesAndMethods { .. } => "check sources and methods",
@@ -194,6 +200,29 @@ pub struct Versions {
     pub first: u32,
     /// Of which last.
     pub last: u32,
+}
+
+/// Something about a case that people should look at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Attention {
+    /// What happened.
+    pub why: Why,
+    /// When it was noticed.
+    pub since: Timestamp,
+    /// In words.
+    pub text: String,
+}
+
+/// What happened to a case that partners were told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The cluster is flagged no longer.
+    NotFlagged,
+    /// The cluster became part of another.
+    Absorbed,
+    /// The flags run out soon.
+    RunsOut,
 }
 
 /// One finding on its way to partners.
@@ -315,165 +344,6 @@ impl Case {
         Some(self.entry("lockstep", "new_version", text, now))
     }
 
-    /// Takes a step, or says why not. The case is unchanged where the step is refused. A release asks the policy under `terms`.
-    pub fn take(&mut self, step: Step, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<Entry, Illegal> {
-        let refuse = |why: &str| {
-            Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
-        };
-        let word = |text: &str| Word { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
-        let shared = matches!(self.state, State::Released | State::Updated);
-        let open = shared || self.state == State::InReview;
-        let (action, text) = match &step {
-            Step::BeginReview => {
-                if self.state != State::Nominated {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                self.state = State::InReview;
-                ("in_review", "review begins".to_owned())
-            }
-            Step::CheckSourcesAndMethods { finding } => {
-                if !open && self.state != State::Approved {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if finding.trim().is_empty() {
-                    return refuse("the check says nothing: write down what was considered");
-                }
-                self.checked = Some(word(finding));
-                ("sources_and_methods_checked", finding.clone())
-            }
-            Step::Record(fact) => {
-                if !open && self.state != State::Approved {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if let Err(why) = fact.check(&self.facts, by, terms, now) {
-                    return refuse(&why);
-                }
-                let mut text = fact.summary();
-                if fact.changes_who_is_told() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
-                {
-                    // What was approved is no longer what would be shared.
-                    self.approved = None;
-                    text.push_str("; the approval was given without this, so it has to be given again");
-                    if self.state == State::Approved {
-                        self.state = State::InReview;
-                    }
-                }
-                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
-                self.facts.take(fact.clone(), record);
-                (fact.action(), text)
-            }
-            Step::Approve { comment } => {
-                if !open {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
-                if shared && approved && self.released_version == Some(self.version) {
-                    return refuse("partners already have this version");
-                }
-                self.approved = Some(word(comment));
-                if !shared {
-                    self.state = State::Approved;
-                }
-                ("approved", comment.clone())
-            }
-            Step::Dismiss { reason, authentic } => {
-                if !matches!(self.state, State::InReview | State::Approved) {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if let Some(why) = policy::dismissal_blocked(self, terms) {
-                    return refuse(&why);
-                }
-                if reason.trim().is_empty() {
-                    return refuse("a dismissal needs a reason");
-                }
-                self.state = State::Dismissed;
-                let undecided =
-                    if *authentic { "" } else { " (which is not to say that the accounts are what they seem)" };
-                ("dismissed", format!("{reason}{undecided}"))
-            }
-            Step::ReturnToReview { reason } => {
-                if !matches!(self.state, State::Approved | State::Dismissed) {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if reason.trim().is_empty() {
-                    return refuse("a return to review needs a reason");
-                }
-                self.approved = None;
-                self.state = State::InReview;
-                ("returned_to_review", reason.clone())
-            }
-            Step::Release | Step::Update => {
-                let right = match step {
-                    Step::Release => self.state == State::Approved,
-                    _ => shared,
-                };
-                if !right {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version) else {
-                    return refuse(&format!("version {} is not approved", self.version));
-                };
-                if approved.by == by {
-                    return refuse(&format!(
-                        "{by} approved it: accounts are named only when two different people agree"
-                    ));
-                }
-                let outcome = policy::decide(self, terms, now);
-                let blocks: Vec<String> =
-                    outcome.blocking().map(|block| format!("{} ({})", block.text, block.rule)).collect();
-                if !blocks.is_empty() {
-                    return refuse(&blocks.join("; "));
-                }
-                let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
-                let first = self.first_released_at.is_none();
-                let text = format!(
-                    "version {} goes to {}; approved by {}, {} by {by}",
-                    self.version,
-                    if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
-                    approved.by,
-                    if first { "released" } else { "updated" },
-                );
-                let version = self.version;
-                let had: BTreeMap<String, Versions> = terms
-                    .recipients
-                    .iter()
-                    .filter_map(|recipient| Some((recipient.name.clone(), self.had(recipient)?)))
-                    .collect();
-                let noted = self.told.get_or_insert(had);
-                for name in told {
-                    noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
-                }
-                self.released_by = Some(word(&text));
-                self.first_released_at.get_or_insert(now);
-                self.released_version = Some(self.version);
-                self.state = if first { State::Released } else { State::Updated };
-                (if first { "released" } else { "updated" }, text)
-            }
-            Step::Retract { reason } => {
-                if !shared {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if reason.trim().is_empty() {
-                    return refuse("a retraction needs a reason");
-                }
-                self.state = State::Retracted;
-                ("retracted", reason.clone())
-            }
-            Step::Close => {
-                if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
-                    return refuse(&format!("it is {}", self.state));
-                }
-                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
-                    return refuse(&why);
-                }
-                self.state = State::Closed;
-                ("closed", "nothing more to do".to_owned())
-            }
-        };
-        self.changed_at = now;
-        Ok(self.entry(by, action, text, now))
-    }
-
     /// What a recipient was told of this case.
     pub fn had(&self, recipient: &Recipient) -> Option<Versions> {
         match &self.told {
@@ -516,147 +386,5 @@ impl Case {
     /// What the audit log has to say of something done to the case.
     pub fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
         Entry { at: now, actor: by.to_owned(), subject: self.id.clone(), action: action.to_owned(), text }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::Targets;
-    use presentation::fixtures;
-
-    fn now() -> Timestamp {
-        Timestamp::from_second(1_700_000_000).unwrap()
-    }
-    fn take(case: &mut Case, step: Step, by: &str) -> Result<Entry, Illegal> {
-        crate::fixtures::take(case, &fixtures::cluster("c1", case.version), step, by, now())
-    }
-    fn record(case: &mut Case) {
-        for fact in crate::fixtures::facts() {
-            take(case, Step::Record(fact), "ann").unwrap();
-        }
-    }
-    fn check() -> Step {
-        Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }
-    }
-    fn approve() -> Step {
-        Step::Approve { comment: "clear".to_owned() }
-    }
-    fn in_review() -> Case {
-        let (mut case, _) = Case::nominate("c1", 1, now());
-        take(&mut case, Step::BeginReview, "ann").unwrap();
-        case
-    }
-    fn released() -> Case {
-        let mut case = in_review();
-        record(&mut case);
-        take(&mut case, check(), "ann").unwrap();
-        take(&mut case, approve(), "ann").unwrap();
-        take(&mut case, Step::Release, "bob").unwrap();
-        case
-    }
-
-    #[test]
-    fn a_finding_is_decided_by_people_and_then_released() {
-        let case = released();
-        assert_eq!(case.state, State::Released);
-        assert_eq!(case.released_version, Some(1));
-    }
-
-    #[test]
-    fn one_person_cannot_release_alone() {
-        let mut case = in_review();
-        take(&mut case, check(), "ann").unwrap();
-        take(&mut case, approve(), "ann").unwrap();
-        let refused = take(&mut case, Step::Release, "ann").unwrap_err();
-        assert!(refused.to_string().contains("two different people"), "{refused}");
-        assert_eq!(case.state, State::Approved);
-    }
-
-    #[test]
-    fn nothing_is_released_before_the_sources_and_methods_check() {
-        let mut case = in_review();
-        take(&mut case, approve(), "ann").unwrap();
-        let refused = take(&mut case, Step::Release, "bob").unwrap_err();
-        assert!(refused.to_string().contains("sources-and-methods"), "{refused}");
-    }
-
-    #[test]
-    fn an_illegal_step_says_what_is_allowed_and_changes_nothing() {
-        let steps = [
-            Step::BeginReview,
-            check(),
-            approve(),
-            Step::Dismiss { reason: "r".to_owned(), authentic: true },
-            Step::ReturnToReview { reason: "r".to_owned() },
-            Step::Release,
-            Step::Update,
-            Step::Retract { reason: "r".to_owned() },
-            Step::Close,
-            Step::Record(Fact::Targets(Targets::default())),
-        ];
-        for state in State::ALL {
-            for step in &steps {
-                let mut case = in_review();
-                case.state = state;
-                let before = case.clone();
-                if let Err(refused) = take(&mut case, step.clone(), "ann") {
-                    assert!(refused.to_string().contains("allowed now: "), "{refused}");
-                    assert_eq!(case, before);
-                } else {
-                    assert_ne!(state, State::Closed);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_decided_can_be_looked_at_again_with_a_reason() {
-        let back = |reason: &str| Step::ReturnToReview { reason: reason.to_owned() };
-        let mut case = in_review();
-        assert!(take(&mut case, back("why"), "ann").is_err());
-        take(&mut case, approve(), "ann").unwrap();
-        assert!(take(&mut case, back(" "), "ann").is_err());
-        take(&mut case, back("one more look"), "bob").unwrap();
-        assert_eq!((case.state, case.approved.is_none()), (State::InReview, true));
-        record(&mut case);
-        take(&mut case, Step::Dismiss { reason: "fans".to_owned(), authentic: true }, "ann").unwrap();
-        take(&mut case, back("new evidence"), "ann").unwrap();
-        assert_eq!(case.state, State::InReview);
-    }
-
-    #[test]
-    fn a_newer_version_takes_an_approval_back() {
-        let mut case = in_review();
-        take(&mut case, check(), "ann").unwrap();
-        take(&mut case, approve(), "ann").unwrap();
-        assert!(case.see(2, now()).is_some());
-        assert_eq!(case.state, State::InReview);
-        assert!(case.see(2, now()).is_none());
-        assert!(case.see(1, now()).is_none());
-    }
-
-    #[test]
-    fn an_update_needs_its_own_check_and_two_people() {
-        let mut case = released();
-        case.see(2, now());
-        record(&mut case);
-        assert!(take(&mut case, Step::Update, "bob").is_err());
-        take(&mut case, approve(), "ann").unwrap();
-        assert!(take(&mut case, Step::Update, "bob").is_err());
-        take(&mut case, check(), "ann").unwrap();
-        assert!(take(&mut case, Step::Update, "ann").is_err());
-        take(&mut case, Step::Update, "bob").unwrap();
-        assert_eq!((case.state, case.released_version), (State::Updated, Some(2)));
-        assert!(take(&mut case, approve(), "ann").is_err());
-    }
-
-    #[test]
-    fn a_retracted_case_can_only_be_closed() {
-        let mut case = released();
-        take(&mut case, Step::Retract { reason: "wrong".to_owned() }, "ann").unwrap();
-        assert!(take(&mut case, Step::Update, "bob").is_err());
-        take(&mut case, Step::Close, "bob").unwrap();
-        assert_eq!(case.state, State::Closed);
     }
 }

@@ -14,8 +14,6 @@ use crate::{
 pub const APPROVER: &str = "demo reviewer 1 (automatic)";
 /// Who releases in a demonstration.
 pub const RELEASER: &str = "demo reviewer 2 (automatic)";
-/// Stands wherever their work is shown.
-pub const NOTICE: &str = "DEMO: approved by the demo policy, no person looked";
 
 /// How far the demo's reviewers got.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub struct Reviewed {
 
 /// Takes a case as far as partners, or as far as the policy lets it.
 pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
-    let shared = matches!(case.state, State::Released | State::Updated);
+    let shared = case.state.is_shared();
     if shared && case.released_version == Some(case.version)
         || matches!(case.state, State::Dismissed | State::Retracted | State::Closed)
     {
@@ -89,7 +87,7 @@ fn recorded(case: &Case, terms: &Terms<'_>) -> Vec<Fact> {
 
 /// Withdraws what was shared of a case, for example because its cluster is flagged no longer. Nothing where nothing was shared.
 pub fn retract(case: &mut Case, reason: String, terms: &Terms<'_>, now: Timestamp) -> Result<Option<Entry>, Illegal> {
-    if !matches!(case.state, State::Released | State::Updated) {
+    if !case.state.is_shared() {
         return Ok(None);
     }
     case.demo = true;

@@ -6,20 +6,30 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod accounts;
+mod act;
 pub mod attention;
 pub mod audit;
 pub mod case;
 pub mod demo;
+mod facts;
 pub mod feedback;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+pub mod partners;
 pub mod policy;
+mod recipients;
+mod record;
 pub mod retraction;
 mod reviewers;
 mod role;
+mod steps;
+pub mod techniques;
 mod tlp;
 
-#[cfg(any(test, feature = "fixtures"))]
-pub mod fixtures;
-
-pub use reviewers::Reviewers;
+pub use act::Act;
+pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
+pub use reviewers::{DEMO_NOTICE, Reviewers};
 pub use role::Role;
+pub use steps::Label;
 pub use tlp::Tlp;

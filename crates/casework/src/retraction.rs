@@ -2,14 +2,16 @@
 //!
 //! A withdrawal is the safe direction: one person suffices. What was withdrawn by people stays out of every later version of the case.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use messages::cluster::{ClusterAccount, ClusterMessage};
+use messages::cluster::ClusterMessage;
 
 use crate::{
+    accounts::{account_key, key_of_account, without},
+    act::Act,
     audit::Entry,
-    case::{Case, Illegal, State},
+    case::{Case, Illegal, State, Step},
 };
 
 /// What people make of a retraction case.
@@ -22,6 +24,64 @@ pub enum Decision {
         /// Why.
         reason: String,
     },
+}
+
+/// A partner's rejection that people decide.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejection<'a> {
+    /// The number of the retraction case.
+    pub number: i64,
+    /// The case in question.
+    pub case: &'a str,
+    /// The platform of whoever rejected it.
+    pub platform: &'a str,
+    /// The accounts in question, all of that platform; empty where the whole case is.
+    pub accounts: &'a [String],
+    /// What they said.
+    pub reason: &'a str,
+}
+
+impl Rejection<'_> {
+    /// What was said stands: what the audit log has to say, or why it has to be said otherwise.
+    pub fn keep(&self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, String> {
+        let number = self.number;
+        if reason.trim().is_empty() {
+            return Err(format!(
+                "retraction case {number} cannot be kept without a reason: say why what was shared stands"
+            ));
+        }
+        Ok(Entry {
+            at: now,
+            actor: by.to_owned(),
+            subject: self.case.to_owned(),
+            action: "retraction_case_kept".to_owned(),
+            text: format!("retraction case {number}: {reason}"),
+        })
+    }
+
+    /// The partner is right: the accounts are withdrawn from everybody, or the whole case where nothing else would be left of what partners
+    /// have.
+    pub fn withdraw(&self, shared: Option<&ClusterMessage>) -> Act {
+        let reason = format!("retraction case {}: {}", self.number, self.reason);
+        let accounts: BTreeSet<String> = self.accounts.iter().map(|id| account_key(self.platform, id)).collect();
+        let nothing_left = shared.is_some_and(|shared| without(shared, &accounts).accounts.is_empty());
+        if accounts.is_empty() || nothing_left {
+            Act::Step(Step::Retract { reason })
+        } else {
+            Act::WithdrawAccounts { accounts, reason }
+        }
+    }
+
+    /// Whether a change of the case settles it, and how: `withdrawn`, or `lapsed` where the case was closed.
+    pub fn settled_by(&self, case: &Case) -> Option<&'static str> {
+        let left_out = |id: &String| case.left_out.contains(&account_key(self.platform, id));
+        match case.state {
+            State::Retracted => Some("withdrawn"),
+            State::Closed => Some("lapsed"),
+            _ if !self.accounts.is_empty() && self.accounts.iter().all(left_out) => Some("withdrawn"),
+            _ => None,
+        }
+    }
 }
 
 impl Case {
@@ -42,13 +102,13 @@ impl Case {
                 allowed: self.allowed(),
             })
         };
-        let Some(shared) = shared.filter(|_| matches!(self.state, State::Released | State::Updated)) else {
+        let Some(shared) = shared.filter(|_| self.state.is_shared()) else {
             return refuse(&format!("it is {}", self.state));
         };
         if reason.trim().is_empty() {
             return refuse("a withdrawal needs a reason");
         }
-        let known: BTreeSet<String> = shared.accounts.iter().map(key_of).collect();
+        let known: BTreeSet<String> = shared.accounts.iter().map(key_of_account).collect();
         if accounts.is_empty() {
             return refuse("no account is named");
         }
@@ -64,46 +124,4 @@ impl Case {
         let text = format!("{}: {}", text_format::shorten(&names.join(", "), 400), reason);
         Ok(self.entry(by, "accounts_withdrawn", text, now))
     }
-}
-
-/// Platform and id as one key, the one of [`Case::withdrawn`] and [`Case::left_out`].
-pub fn account_key(platform: &str, id: &str) -> String {
-    format!("{platform}\u{1f}{id}")
-}
-
-/// The finding without these accounts, as far as partners see it.
-pub fn without(cluster: &ClusterMessage, accounts: &BTreeSet<String>) -> ClusterMessage {
-    keep(cluster, |key| !accounts.contains(key))
-}
-
-/// The finding with these accounts and no others.
-pub fn only(cluster: &ClusterMessage, accounts: &BTreeSet<String>) -> ClusterMessage {
-    keep(cluster, |key| accounts.contains(key))
-}
-
-fn keep(cluster: &ClusterMessage, kept: impl Fn(&str) -> bool) -> ClusterMessage {
-    let mut cluster = cluster.clone();
-    let mut places = BTreeMap::new();
-    for (index, account) in cluster.accounts.iter().enumerate() {
-        if kept(&key_of(account)) {
-            places.insert(index, places.len());
-        }
-    }
-    cluster.accounts.retain(|account| kept(&key_of(account)));
-    for evidence in &mut cluster.evidence {
-        evidence.posts.retain(|post| kept(&account_key(&post.platform, &post.account_id)));
-    }
-    // Ties name accounts by their place.
-    cluster.ties.retain_mut(|tie| match (places.get(&tie.a), places.get(&tie.b)) {
-        (Some(a), Some(b)) => {
-            (tie.a, tie.b) = (*a, *b);
-            true
-        }
-        _ => false,
-    });
-    cluster
-}
-
-fn key_of(account: &ClusterAccount) -> String {
-    account_key(&account.platform, &account.account_id)
 }

@@ -12,3 +12,6 @@ pub enum Reviewers {
     /// Two automatic demo reviewers that approve everything. For demonstrations only; everything made is marked as such.
     Demo,
 }
+
+/// Stands wherever their work is shown.
+pub const DEMO_NOTICE: &str = "DEMO: approved by the demo policy, no person looked";

@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use messages::cluster::ClusterMessage;
 use serde::Serialize;
 
-use super::{
+use super::rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY};
+use crate::{
+    Tlp,
+    case::Case,
     facts::{Delay, Recorded, TargetKind},
     recipients::{Class, Delivery, Recipient},
-    rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY},
 };
-use crate::{Tlp, case::Case};
 
 /// What a decision rests on beside the case.
 #[derive(Debug, Clone, Copy)]
@@ -547,7 +548,7 @@ fn notes(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     }
 }
 
-fn breaches(case: &Case) -> impl Iterator<Item = &super::facts::Breach> {
+fn breaches(case: &Case) -> impl Iterator<Item = &crate::facts::Breach> {
     case.facts.breaches.iter().flat_map(|record| &record.what.breaches)
 }
 

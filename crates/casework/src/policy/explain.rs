@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use super::{
     decide::{Because, Block, Decision, Outcome, decide},
-    facts::Facts,
-    recipients::Delivery,
     rules::{Policy, Rule},
 };
-use crate::case::{Case, State};
+use crate::{
+    case::{Case, State},
+    facts::Facts,
+    recipients::Delivery,
+};
 
 /// Widest line.
 const WIDTH: usize = 110;
@@ -80,7 +82,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "version {version} is released")?;
         }
         if self.demo {
-            writeln!(f, "{}", crate::demo::NOTICE)?;
+            writeln!(f, "{}", crate::DEMO_NOTICE)?;
         }
 
         writeln!(f, "\nRecipients")?;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use super::rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rules, Told};
+use crate::{
+    Tlp,
     facts::is_state,
     recipients::{Class, Delivery, Recipient},
-    rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rules, Told},
 };
-use crate::Tlp;
 
 /// The whole file.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -11,22 +11,21 @@
 //! test swaps them and nothing else may change. What the detector says of a finding's targets is a suggestion that a reviewer
 //! answers, not a fact.
 
+mod check;
 mod decide;
 mod explain;
-mod facts;
 mod file;
-mod recipients;
 mod rules;
 
-pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
-pub use decide::{closing_blocked, dismissal_blocked};
-pub use explain::Explanation;
-pub use facts::{
+pub use crate::facts::{
     Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice, Recorded,
     SignOff, Target, TargetKind, Targets,
 };
+pub use crate::recipients::{Class, Delivery, Partner, Recipient};
+pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
+pub use decide::{closing_blocked, dismissal_blocked};
+pub use explain::Explanation;
 pub use file::PolicyFile;
-pub use recipients::{Class, Delivery, Partner, Recipient};
 pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told, VOLUNTARY};
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::fmt;
 use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    decide::Terms,
-    recipients::{Class, Recipient},
+use super::decide::Terms;
+use crate::{
+    Tlp,
+    recipients::{Class, Partner, Recipient},
 };
-use crate::{Tlp, policy::Partner};
 
 /// Said to every platform that is told of an account.
 pub const VOLUNTARY: &str =

@@ -5,28 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casework::{
-    Reviewers,
-    attention::{self, Why},
-    case::{Case, Illegal},
-    demo,
-    policy::Policy,
-};
+use casework::{Effects, Reviewers, case::Case};
 use jiff::Timestamp;
-use messages::{
-    cluster::{ClusterMessage, Status},
-    topics,
-};
+use messages::{cluster::ClusterMessage, topics};
 use runtime::shutdown::Shutdown;
 
-use super::{
-    Inner, Sharing, SharingError,
-    publishing::{after, share, withdraw},
-};
+use super::{Inner, Sharing, SharingError};
 use crate::{
-    config::Config,
     fault_injection,
-    store::{Change, PartnerRow, StoreError, StoredCase},
+    store::{Change, StoreError},
 };
 
 /// The consumer group of this service.
@@ -146,51 +133,37 @@ impl Inner {
                 newest.insert(cluster.cluster_id.clone(), cluster);
             }
         }
-        // Clusters that became part of another are told by that one's case. In the demo what was shared of them is withdrawn; where
-        // people decide, the case asks for their attention.
+        // Clusters that became part of another are told by that one's case.
         let demo = self.config.reviewers == Reviewers::Demo;
         let absorbed: BTreeMap<&str, &str> = newest
             .values()
             .flat_map(|by| by.lineage.iter().map(|gone| (gone.as_str(), by.cluster_id.as_str())))
             .collect();
         let partners = self.store.partners()?;
+        let settings = self.settings();
         let mut attempt = 1;
         let outcomes = loop {
             let mut outcomes = Outcomes::default();
-            let mut changes = Vec::new();
+            let mut all: Vec<Effects> = Vec::new();
             for cluster in newest.values().filter(|of| !demo || !absorbed.contains_key(of.cluster_id.as_str())) {
                 let known = self.store.case(&cluster.cluster_id)?;
                 let is_new = known.is_none();
-                if let Some(change) = on_cluster(known, cluster, &self.config, &self.policy, &partners, now)? {
-                    changes.push(change);
+                if let Some(effects) = Case::on_cluster(known, cluster, &settings, now)? {
+                    all.push(effects);
                     *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
                 }
             }
             for (gone, by) in &absorbed {
-                if demo {
-                    changes.extend(on_absorbed(
-                        self.store.case(gone)?,
-                        by,
-                        &self.config,
-                        &self.policy,
-                        &partners,
-                        now,
-                    )?);
-                    continue;
-                }
                 // Its own last word may be in the same batch: both are one change then.
-                let known = changes.iter().position(|change: &Change| change.stored.case.cluster_id == *gone);
-                let mut change = match (known, self.store.case(gone)?) {
-                    (Some(index), _) => changes.swap_remove(index),
-                    (None, Some(stored)) => Change { stored, entries: Vec::new(), publish: Vec::new(), word: None },
+                let same_batch = all.iter().position(|effects| effects.record.case.cluster_id == *gone);
+                let effects = match (same_batch, self.store.case(gone)?) {
+                    (Some(index), _) => all.swap_remove(index).and_absorbed(by, &settings, now)?,
+                    (None, Some(record)) => record.on_absorbed(by, &settings, now)?,
                     (None, None) => continue,
                 };
-                let (text, now) = (format!("its cluster became part of {by}"), after(&change.stored.case, now));
-                change.entries.extend(change.stored.case.ask_attention(Why::Absorbed, text, now));
-                if !change.entries.is_empty() {
-                    changes.push(change);
-                }
+                all.extend(effects);
             }
+            let changes: Vec<Change> = all.into_iter().map(|effects| self.change_of(effects, &partners)).collect();
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
             match self.store.commit(&changes, now) {
@@ -216,74 +189,4 @@ impl Inner {
         self.count_cases();
         Ok(outcomes)
     }
-}
-
-/// What a flagged cluster changes. Pure; `None` where it changes nothing.
-fn on_cluster(
-    known: Option<StoredCase>,
-    cluster: &ClusterMessage,
-    config: &Config,
-    policy: &Policy,
-    partners: &[PartnerRow],
-    now: Timestamp,
-) -> Result<Option<Change>, Illegal> {
-    let mut entries = Vec::new();
-    let (mut stored, now) = match known {
-        // Flagged once and no longer when it gets here: nothing was shared, and there is nothing to decide.
-        None if cluster.status != Status::Flagged => return Ok(None),
-        None => {
-            let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
-            entries.push(entry);
-            let stored = StoredCase { case, cluster: cluster.clone(), released: None, revision: 0 };
-            (stored, now)
-        }
-        Some(mut stored) => {
-            let now = after(&stored.case, now);
-            let Some(entry) = stored.case.see(cluster.version, now) else {
-                return Ok(None);
-            };
-            entries.push(entry);
-            entries.extend(attention::on_status(&mut stored.case, cluster.status, config.reviewers, now));
-            stored.cluster = cluster.clone();
-            (stored, now)
-        }
-    };
-    let terms = policy.terms(cluster);
-    let mut publish = Vec::new();
-    if config.reviewers == Reviewers::Demo && cluster.status == Status::Flagged {
-        let demo::Reviewed { entries: reviewed, released, refused } = demo::review(&mut stored.case, &terms, now);
-        if let Some(refused) = refused {
-            tracing::warn!(%refused, "the demo's reviewers cannot go on with a case, it waits for people");
-        }
-        entries.extend(reviewed);
-        if released {
-            publish = share(&mut stored, config, policy, partners, now);
-        }
-    } else if config.reviewers == Reviewers::Demo
-        && let Some(retracted) =
-            demo::retract(&mut stored.case, format!("version {} is flagged no longer", cluster.version), &terms, now)?
-    {
-        entries.push(retracted);
-        publish = withdraw(&mut stored, config, policy, partners, now);
-    }
-    Ok(Some(Change { stored, entries, publish, word: None }))
-}
-
-/// The case of a cluster that became part of another: what was shared of it is withdrawn.
-fn on_absorbed(
-    known: Option<StoredCase>,
-    by: &str,
-    config: &Config,
-    policy: &Policy,
-    partners: &[PartnerRow],
-    now: Timestamp,
-) -> Result<Option<Change>, Illegal> {
-    let Some(mut stored) = known else { return Ok(None) };
-    let now = after(&stored.case, now);
-    let reason = format!("its cluster became part of {by}");
-    let Some(entry) = demo::retract(&mut stored.case, reason, &policy.terms(&stored.cluster), now)? else {
-        return Ok(None);
-    };
-    let publish = withdraw(&mut stored, config, policy, partners, now);
-    Ok(Some(Change { stored, entries: vec![entry], publish, word: None }))
 }

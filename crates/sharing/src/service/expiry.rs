@@ -9,14 +9,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use runtime::shutdown::Shutdown;
 
-use casework::{
-    attention::{Why, day, days_after, valid_until},
-    case::State,
-};
+use casework::{Act, attention::days_after, case::State};
 
 use super::{Inner, Sharing, SharingError};
 use crate::store::{
-    StoreError, StoredCase,
+    StoreError,
     precision::{By, Judged},
 };
 
@@ -33,19 +30,20 @@ impl Sharing {
     /// Proposes that the flags of a case go on; somebody else has to renew them.
     pub async fn propose_renewal(&self, cluster_id: &str, reason: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.propose_renewal(&cluster_id, None, &reason, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.act(&cluster_id, None, Act::ProposeRenewal { reason }, &by, Timestamp::now()))
+            .await
     }
 
     /// Renews the flags of a case: partners get new versions of what they have, valid for as long as a new one.
     pub async fn renew(&self, cluster_id: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.renew(&cluster_id, None, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Renew, &by, Timestamp::now())).await
     }
 
     /// Notes that somebody has looked at what a case asked attention for.
     pub async fn attend(&self, cluster_id: &str, comment: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, comment, by) = (cluster_id.to_owned(), comment.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.attend(&cluster_id, None, &comment, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Attend { comment }, &by, Timestamp::now())).await
     }
 
     /// Cases, by cluster id, whose flags run out within the notice time, soonest first.
@@ -102,72 +100,15 @@ impl Inner {
 
     /// Closes cases whose flags have run out, and marks those whose flags soon will.
     pub(crate) fn look_at_ends(&self, now: Timestamp) -> Result<(), SharingError> {
-        for (cluster_id, valid_until) in self.store.running_out(self.notice_until(now))? {
-            let changed = self.change(&cluster_id, None, now, |_, stored, changed_at| {
-                let case = &mut stored.case;
-                let entry = if valid_until <= now {
-                    case.expire(changed_at)
-                } else {
-                    case.ask_attention(
-                        Why::RunsOut,
-                        format!("its flags run out on {}: renew or leave them", day(valid_until)),
-                        changed_at,
-                    )
-                };
-                Ok((entry.into_iter().collect(), Vec::new()))
-            });
-            match changed {
+        for (cluster_id, _) in self.store.running_out(self.notice_until(now))? {
+            let Some(effects) = self.record(&cluster_id)?.on_tick(&self.settings(), now) else { continue };
+            match self.carry_out(effects) {
                 // Somebody took a step meanwhile: the next look sees it as it is then.
                 Ok(_) | Err(SharingError::Store(StoreError::Conflict(_))) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
-    }
-
-    /// `seen` is the revision that it was decided on, here as below.
-    pub(crate) fn attend(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        comment: &str,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        self.change(cluster_id, seen, now, |_, stored, now| {
-            Ok((vec![stored.case.attend(comment, by, now)?], Vec::new()))
-        })
-    }
-
-    pub(crate) fn propose_renewal(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        reason: &str,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        self.change(cluster_id, seen, now, |_, stored, now| {
-            Ok((vec![stored.case.propose_renewal(reason, by, now)?], Vec::new()))
-        })
-    }
-
-    pub(crate) fn renew(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        self.change(cluster_id, seen, now, |inner, stored, now| {
-            let entry = stored.case.renew(by, now)?;
-            let Some(released) = stored.released.clone() else { return Ok((vec![entry], Vec::new())) };
-            // The version that partners have goes on, not a newer one that nobody has approved.
-            let shared = StoredCase { cluster: released, ..stored.clone() };
-            let publish = inner.for_partners(&shared, now, |p| p.objects())?;
-            stored.case.valid_until = Some(valid_until(&shared.cluster, now, inner.config.valid_days));
-            Ok((vec![entry], publish))
-        })
     }
 
     /// How often what was flagged turned out to be so.

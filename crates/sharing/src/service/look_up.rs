@@ -7,8 +7,9 @@ use super::SharingError;
 use crate::{
     config::Config,
     publish::documents::{self, Document},
-    store::{CaseQuery, CaseRow, Store, StoredCase},
+    store::{CaseQuery, CaseRow, Store},
 };
+use casework::CaseRecord;
 
 /// More than there are cases.
 const ALL_CASES: usize = 1_000_000_000;
@@ -38,7 +39,7 @@ pub fn make_documents(
 pub(crate) fn documents_of(
     config: &Config,
     policy: &Policy,
-    stored: &StoredCase,
+    stored: &CaseRecord,
     recipient: &str,
     product: Option<Product>,
     newest: bool,
@@ -102,7 +103,7 @@ pub(crate) fn documents_of(
 }
 
 /// The policy, and the case that a reviewer means.
-fn look_up(config: &Config, case: &str) -> Result<(Policy, StoredCase), SharingError> {
+fn look_up(config: &Config, case: &str) -> Result<(Policy, CaseRecord), SharingError> {
     config.check().map_err(SharingError::Config)?;
     let policy = config.policy().map_err(SharingError::Config)?;
     let file = !config.database.starts_with("postgres");

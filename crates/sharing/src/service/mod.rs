@@ -1,7 +1,6 @@
 //! The service: what comes in is decided by [`casework`], stored by [`crate::store`] and rendered by [`crate::publish`]. The only place that
 //! has all three.
 
-mod act;
 mod clusters;
 mod deliveries;
 mod error;
@@ -19,28 +18,25 @@ pub(crate) mod users;
 use std::sync::{Arc, OnceLock};
 
 use casework::{
-    Reviewers,
-    audit::{Broken, Entry},
+    Act, Effects, Reviewers,
+    audit::Broken,
     case::{State, Step},
     policy::Policy,
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use act::Act;
 pub use clusters::Outcomes;
 pub use error::SharingError;
 pub(crate) use look_up::documents_of;
 pub use look_up::{explain, make_documents};
-pub(crate) use publishing::Publish;
 
 use crate::{
     config::Config,
     fault_injection,
     metrics::Metrics,
-    store::{Change, ReviewerWord, Store, StoreError, StoredCase},
+    store::{Store, StoreError},
 };
 use keys::Used;
-use publishing::{after, share, withdraw};
 use site::Site;
 
 /// The sharing service. Cheap to clone.
@@ -126,7 +122,19 @@ impl Sharing {
     /// collections in the same transaction.
     pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.step(&cluster_id, None, step, &by, Timestamp::now())).await
+        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Step(step), &by, Timestamp::now())).await
+    }
+
+    /// Does something to a case for somebody who saw it at that revision: refused as a conflict where it was changed since.
+    pub(crate) async fn act_seen(
+        &self,
+        cluster_id: &str,
+        seen: i64,
+        act: Act,
+        by: &str,
+    ) -> Result<State, SharingError> {
+        let (id, by) = (cluster_id.to_owned(), by.to_owned());
+        self.blocking(move |inner| inner.act(&id, Some(seen), act, &by, Timestamp::now())).await
     }
 
     /// Checks the audit log: how many entries it has and its last seal, or where it is broken.
@@ -145,68 +153,28 @@ impl Sharing {
 }
 
 impl Inner {
-    pub(crate) fn step(
+    /// A person does something to the case about a cluster: stored with what the audit log has to say and what partners get, in one
+    /// transaction. Refused as a conflict where the case is no longer what somebody has `seen`.
+    pub(crate) fn act(
         &self,
         cluster_id: &str,
         seen: Option<i64>,
-        step: Step,
+        act: Act,
         by: &str,
         now: Timestamp,
     ) -> Result<State, SharingError> {
-        let note = step.reason().filter(|text| !text.is_empty()).map(|text| text_format::shorten(text, 2_000));
-        let word = ReviewerWord { by: by.to_owned(), says: step.says(), note, at: now };
-        self.change_saying(cluster_id, seen, now, Some(word), |inner, stored, now| {
-            let publishes = matches!(step, Step::Release | Step::Update);
-            let retracts = matches!(step, Step::Retract { .. });
-            let closes = matches!(step, Step::Close);
-            let entries = vec![stored.case.take(step, by, &inner.policy.terms(&stored.cluster), now)?];
-            if closes {
-                stored.case.settle_attention();
-            }
-            let partners = inner.store.partners()?;
-            let publish = if publishes {
-                share(stored, &inner.config, &inner.policy, &partners, now)
-            } else if retracts {
-                withdraw(stored, &inner.config, &inner.policy, &partners, now)
-            } else {
-                Vec::new()
-            };
-            Ok((entries, publish))
-        })
+        let record = self.record(cluster_id)?;
+        if seen.is_some_and(|seen| seen != record.revision) {
+            return Err(StoreError::Conflict(record.case.id).into());
+        }
+        self.carry_out(record.on_act(act, by, &self.settings(), now)?)
     }
 
-    /// Loads a case, changes it, and stores it with what the audit log has to say and what partners get, in one transaction. Nothing
-    /// is stored where there is nothing to say, nor where the case is no longer what somebody has `seen`.
-    pub(crate) fn change(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        now: Timestamp,
-        work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
-    ) -> Result<State, SharingError> {
-        self.change_saying(cluster_id, seen, now, None, work)
-    }
-
-    /// The same, with what somebody says of the finding by it.
-    fn change_saying(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        now: Timestamp,
-        word: Option<ReviewerWord>,
-        work: impl FnOnce(&Inner, &mut StoredCase, Timestamp) -> Result<(Vec<Entry>, Publish), SharingError>,
-    ) -> Result<State, SharingError> {
-        let mut stored = self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))?;
-        if seen.is_some_and(|seen| seen != stored.revision) {
-            return Err(StoreError::Conflict(stored.case.id).into());
-        }
-        let now = after(&stored.case, now);
-        let (entries, publish) = work(self, &mut stored, now)?;
-        let state = stored.case.state;
-        if entries.is_empty() {
-            return Ok(state);
-        }
-        let added = self.store.commit(&[Change { stored, entries, publish, word }], now)?;
+    /// Stores a case with what follows from an event.
+    fn carry_out(&self, effects: Effects) -> Result<State, SharingError> {
+        let (state, at) = (effects.record.case.state, effects.at);
+        let change = self.change_of(effects, &self.store.partners()?);
+        let added = self.store.commit(&[change], at)?;
         fault_injection::crash_at("after a release is stored");
         self.metrics.objects.inc_by(added as u64);
         self.count_cases();
@@ -230,8 +198,4 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod way_back_tests;

@@ -2,21 +2,12 @@
 //!
 //! A withdrawal is the safe direction: one person suffices. What was withdrawn by people stays out of every later version of the case.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use casework::{
-    audit::Entry,
-    case::{State, Step},
-    retraction::{Decision, account_key, only, without},
-};
+use casework::{Act, case::State, retraction::Decision};
 
 use super::{Inner, Sharing, SharingError};
-use crate::{
-    publish::stix::{self, withdrawal::withdrawal},
-    store::{Retraction, RetractionCase, StoredCase},
-};
+use crate::store::{Retraction, RetractionCase};
 
 impl Sharing {
     /// Withdraws accounts, as (platform, account id), from every partner that was told of them.
@@ -27,12 +18,9 @@ impl Sharing {
         reason: &str,
         by: &str,
     ) -> Result<State, SharingError> {
-        let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
-        let accounts: BTreeSet<String> = accounts.iter().map(|(platform, id)| account_key(platform, id)).collect();
-        self.blocking(move |inner| {
-            inner.withdraw_accounts(&cluster_id, None, &accounts, &reason, &by, Timestamp::now())
-        })
-        .await
+        let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
+        let act = Act::withdraw_accounts(accounts, reason.to_owned());
+        self.blocking(move |inner| inner.act(&cluster_id, None, act, &by, Timestamp::now())).await
     }
 
     /// Open retraction cases, oldest first; with `all` the decided ones too.
@@ -63,29 +51,6 @@ impl Sharing {
 }
 
 impl Inner {
-    pub(crate) fn withdraw_accounts(
-        &self,
-        cluster_id: &str,
-        seen: Option<i64>,
-        accounts: &BTreeSet<String>,
-        reason: &str,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<State, SharingError> {
-        self.change(cluster_id, seen, now, |inner, stored, now| {
-            let before = stored.released.clone();
-            let entry = stored.case.withdraw_accounts(before.as_ref(), accounts, reason, by, now)?;
-            let Some(before) = before else { return Ok((vec![entry], Vec::new())) };
-            let (gone, rest) = (only(&before, accounts), without(&before, accounts));
-            stored.released = Some(before.clone());
-            let shared = StoredCase { cluster: rest.clone(), ..stored.clone() };
-            let publish = inner.for_partners(&shared, now, |p| withdrawal(p, &gone))?;
-            stix::note_withdrawn(&mut stored.case, &before, Some(&rest));
-            stored.released = Some(rest);
-            Ok((vec![entry], publish))
-        })
-    }
-
     pub(crate) fn decide_retraction(
         &self,
         number: i64,
@@ -97,35 +62,14 @@ impl Inner {
         let open = open.ok_or_else(|| SharingError::NoRetractionCase(number))?;
         match decision {
             Decision::Keep { reason } => {
-                if reason.trim().is_empty() {
-                    return Err(SharingError::Refused(format!(
-                        "retraction case {number} cannot be kept without a reason: say why what was shared stands"
-                    )));
-                }
-                let entry = Entry {
-                    at: now,
-                    actor: by.to_owned(),
-                    subject: open.case,
-                    action: "retraction_case_kept".to_owned(),
-                    text: format!("retraction case {number}: {reason}"),
-                };
+                let entry = open.rejection().keep(reason, by, now).map_err(SharingError::Refused)?;
                 Ok(self.store.end_retraction_case(number, "kept", entry)?)
             }
             // The withdrawal settles the retraction case in its own transaction.
             Decision::Withdraw => {
-                let reason = format!("retraction case {number}: {}", open.reason);
-                if open.accounts.is_empty() {
-                    self.step(&open.cluster_id, None, Step::Retract { reason }, by, now)?;
-                    return Ok(());
-                }
-                let keys: BTreeSet<String> = open.accounts.iter().map(|id| account_key(&open.platform, id)).collect();
-                // Where nothing else would be left, it is the whole case.
-                let shared = self.store.case(&open.cluster_id)?.and_then(|stored| stored.released);
-                if shared.is_some_and(|shared| without(&shared, &keys).accounts.is_empty()) {
-                    self.step(&open.cluster_id, None, Step::Retract { reason }, by, now)?;
-                } else {
-                    self.withdraw_accounts(&open.cluster_id, None, &keys, &reason, by, now)?;
-                }
+                let shared = self.store.case(&open.cluster_id)?.and_then(|record| record.released);
+                let act = open.rejection().withdraw(shared.as_ref());
+                self.act(&open.cluster_id, None, act, by, now)?;
                 Ok(())
             }
         }

@@ -1,3 +1,6 @@
+mod crash;
+mod feedback;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use messages::{
@@ -7,6 +10,7 @@ use messages::{
 use runtime::shutdown::Shutdown;
 
 use super::{clusters::GROUP, *};
+use crate::store::Change;
 use crate::store::database::tests::places;
 use casework::{Tlp, policy::Partner};
 use presentation::fixtures;
@@ -175,7 +179,7 @@ async fn two_writers_on_one_case_notice_each_other_on_postgres_too() {
         sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
         let stored = sharing.inner.store.case("a").unwrap().unwrap();
         sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), word: None };
+        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), label: None };
         let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
         assert!(matches!(refused, StoreError::Conflict(_)));
     }

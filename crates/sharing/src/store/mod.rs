@@ -23,15 +23,10 @@ pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
 pub(crate) use feedback::ReadObject;
 use jiff::{SignedDuration, Timestamp};
-use messages::cluster::ClusterMessage;
 pub use retractions::{Retraction, RetractionCase};
 
 use crate::object::NewObject;
-use casework::{
-    audit::Entry,
-    case::{Case, State},
-    feedback::Says,
-};
+use casework::{CaseRecord, Label, audit::Entry, case::State};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -69,18 +64,6 @@ pub enum StoreError {
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
     Partner(String),
-}
-
-/// A case with its finding.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredCase {
-    pub case: Case,
-    /// The newest version.
-    pub cluster: ClusterMessage,
-    /// The version that partners have.
-    pub released: Option<ClusterMessage>,
-    /// As read; 0 for a case not stored yet.
-    pub revision: i64,
 }
 
 /// A case in a list.
@@ -135,22 +118,12 @@ pub(crate) enum Order {
 /// One transaction.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    pub stored: StoredCase,
+    pub stored: CaseRecord,
     pub entries: Vec<Entry>,
     /// Per collection number.
     pub publish: Vec<(i64, Vec<NewObject>)>,
     /// What a reviewer says of the finding by it.
-    pub word: Option<ReviewerWord>,
-}
-
-/// What a reviewer says of a finding, for the next training.
-#[derive(Debug, Clone)]
-pub(crate) struct ReviewerWord {
-    pub by: String,
-    /// A verdict, or that those of before no longer hold.
-    pub says: Says,
-    pub note: Option<String>,
-    pub at: Timestamp,
+    pub label: Option<Label>,
 }
 
 /// A partner as stored.

@@ -12,7 +12,7 @@ use super::{
     deliveries, from_json, to_json,
 };
 use crate::object::{NewObject, about};
-use casework::{audit::Entry, case::State, retraction::account_key};
+use casework::{audit::Entry, retraction::Rejection};
 
 /// Something withdrawn from one partner.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -90,6 +90,19 @@ pub struct RetractionCase {
     pub decided_by: Option<String>,
     /// Why.
     pub decision: Option<String>,
+}
+
+impl RetractionCase {
+    /// What people decide about.
+    pub(crate) fn rejection(&self) -> Rejection<'_> {
+        Rejection {
+            number: self.number,
+            case: &self.case,
+            platform: &self.platform,
+            accounts: &self.accounts,
+            reason: &self.reason,
+        }
+    }
 }
 
 impl Store {
@@ -286,8 +299,7 @@ pub(super) fn after_publish(
 /// What follows from a case's change itself: when somebody has to come back to it, and which retraction cases it settles.
 pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
     let case = &change.stored.case;
-    let shared = matches!(case.state, State::Released | State::Updated);
-    let valid_until = case.valid_until.filter(|_| shared);
+    let valid_until = case.valid_until.filter(|_| case.state.is_shared());
     if valid_until.is_some() || !case.attention.is_empty() {
         tx.run(
             "insert into watched (cluster_id, case_id, valid_until, attention) values (?1, ?2, ?3, ?4)
@@ -301,16 +313,7 @@ pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), 
     let sql = format!("{RETRACTION_CASES} where case_id = ?1 and state = 'open' order by number");
     for row in tx.rows(&sql, values![&case.id])? {
         let open = retraction_case(row)?;
-        let state = match case.state {
-            State::Retracted => "withdrawn",
-            State::Closed => "lapsed",
-            _ if !open.accounts.is_empty()
-                && open.accounts.iter().all(|id| case.left_out.contains(&account_key(&open.platform, id))) =>
-            {
-                "withdrawn"
-            }
-            _ => continue,
-        };
+        let Some(state) = open.rejection().settled_by(case) else { continue };
         decide(tx, open.number, state, last)?;
     }
     Ok(())

@@ -26,11 +26,11 @@ use crate::{
         respond::{counted, json_error, json_failed, json_response},
     },
     publish::redaction,
-    service::{Act, Inner, Sharing, SharingError},
+    service::{Inner, Sharing, SharingError},
     store::{CaseRow, Delivery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError},
 };
 use casework::{
-    Role,
+    Act, Role,
     audit::Sealed,
     case::{Case, State, Step},
     policy::{self, Fact, Outcome, Policy},
@@ -241,8 +241,8 @@ impl From<StepBody> for Act {
             StepBody::ProposeRenewal { reason } => return Act::ProposeRenewal { reason },
             StepBody::Renew {} => return Act::Renew,
             StepBody::WithdrawAccounts { accounts, reason } => {
-                let accounts = accounts.into_iter().map(|one| (one.platform, one.account_id)).collect();
-                return Act::WithdrawAccounts { accounts, reason };
+                let accounts = accounts.into_iter().map(|one| (one.platform, one.account_id));
+                return Act::withdraw_accounts(accounts, reason);
             }
             StepBody::BeginReview {} => Step::BeginReview,
             StepBody::CheckSourcesAndMethods { finding } => Step::CheckSourcesAndMethods { finding },

@@ -29,8 +29,9 @@ use crate::{
     },
     publish::redaction,
     service::{Inner, Sharing, SharingError, posts},
-    store::{FeedbackRow, StoreError, StoredCase},
+    store::{FeedbackRow, StoreError},
 };
+use casework::CaseRecord;
 use casework::{
     Reviewers,
     audit::Sealed,
@@ -240,7 +241,7 @@ fn case_page(
     let mut history = inner.store.history(&stored.case.id)?;
     let earlier = history.len().saturating_sub(HISTORY);
     history.drain(..earlier);
-    let StoredCase { case, cluster, .. } = &stored;
+    let CaseRecord { case, cluster, .. } = &stored;
     let is_demo = inner.config.reviewers == Reviewers::Demo || case.demo;
     let terms = inner.policy.terms(cluster);
     let now = Timestamp::now();
@@ -304,7 +305,7 @@ fn title(cluster: &ClusterMessage) -> String {
     format!("{accounts} {what}")
 }
 
-fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
+fn recipients(stored: &CaseRecord, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
     let mut views: Vec<RecipientView> =
         outcome.recipients.iter().map(|decision| recipient(stored, decision, policy)).collect();
     // Whoever is told first: that is what has to be looked at.
@@ -312,7 +313,7 @@ fn recipients(stored: &StoredCase, outcome: &Outcome, policy: &Policy) -> Vec<Re
     views
 }
 
-fn recipient(stored: &StoredCase, decision: &Decision, policy: &Policy) -> RecipientView {
+fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> RecipientView {
     let platform = policy.recipients.iter().find(|r| r.name == decision.recipient).and_then(|r| r.platform.as_deref());
     let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
         (_, _, false) => ("waits", "single"),

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use crate::{http::access::Person, service::Act, store::StoredCase};
+use crate::http::access::Person;
+use casework::CaseRecord;
 use casework::{
-    Role,
+    Act, Role,
     case::{Case, State, Step},
     policy::{
         Answer, Breach, Breaches, Class, Consideration, Delay, Duties, Duty, Fact, Objection, Outcome, Policy,
@@ -63,7 +64,8 @@ impl Sent {
                         format!("{:?} names no account: use the boxes of this page", text_format::shorten(text, 60))
                     })
                 });
-                Act::WithdrawAccounts { accounts: accounts.collect::<Result<_, _>>()?, reason: self.short("reason")? }
+                let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
+                Act::withdraw_accounts(accounts, self.short("reason")?)
             }
             _ => Act::Step(self.step()?),
         })
@@ -288,14 +290,14 @@ struct Question {
 
 impl Desk {
     pub fn new(
-        stored: &StoredCase,
+        stored: &CaseRecord,
         outcome: &Outcome,
         policy: &Policy,
         person: &Person,
         refused: Option<Refused>,
         demo: bool,
     ) -> Desk {
-        let StoredCase { case, revision, .. } = stored;
+        let CaseRecord { case, revision, .. } = stored;
         let facts = &case.facts;
         let (reviews, releases) = (person.may(Role::Reviewer), person.may(Role::Approver));
         let shared = matches!(case.state, State::Released | State::Updated);

@@ -29,7 +29,7 @@ use crate::{
     },
     service::{Inner, SharingError},
 };
-use casework::{Reviewers, demo};
+use casework::Reviewers;
 
 /// Its routes.
 pub(crate) fn routes() -> Router<Server> {
@@ -78,7 +78,7 @@ impl Shell {
         Ok(Shell {
             dead,
             withdrawals: overdue + rejected,
-            demo: (inner.config.reviewers == Reviewers::Demo).then_some(demo::NOTICE),
+            demo: (inner.config.reviewers == Reviewers::Demo).then_some(casework::DEMO_NOTICE),
             name: person.name.clone(),
             roles: roles.join(", "),
             csrf: person.csrf.clone(),

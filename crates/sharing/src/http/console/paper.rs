@@ -15,8 +15,8 @@ use crate::{
     http::respond::{counted, failed, html, path_segment, respond},
     publish::documents,
     service::{self, Sharing, SharingError},
-    store::StoredCase,
 };
+use casework::CaseRecord;
 use casework::{
     case::State,
     policy::{Decision, Policy, Product},
@@ -47,7 +47,7 @@ impl Link {
 }
 
 /// The documents of a case for one recipient: of the version that partners have, and a draft of a newer one.
-pub(super) fn links(stored: &StoredCase, decision: &Decision, policy: &Policy) -> Vec<Link> {
+pub(super) fn links(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Vec<Link> {
     let case = &stored.case;
     if matches!(case.state, State::Dismissed | State::Closed) {
         return Vec::new();

@@ -29,7 +29,6 @@ use crate::{
     },
     store::{CollectionRow, ObjectQuery, ObjectRow},
 };
-use casework::demo;
 use runtime::http::Peer;
 
 /// What is asked, for the metrics.
@@ -459,7 +458,7 @@ fn api_root(root: &site::Root) -> Answer {
 
 fn resource(row: &CollectionRow) -> Value {
     let (title, description) = if row.demo {
-        (format!("DEMO: {}", row.title), format!("{}. {}", demo::NOTICE, row.description))
+        (format!("DEMO: {}", row.title), format!("{}. {}", casework::DEMO_NOTICE, row.description))
     } else {
         (row.title.clone(), row.description.clone())
     };

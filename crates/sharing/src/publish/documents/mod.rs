@@ -27,7 +27,6 @@ use casework::policy::VOLUNTARY;
 use casework::{
     Tlp,
     case::{Case, State},
-    demo,
     policy::{AccountIds, Class, Elsewhere, Product, Recipient, Redaction},
 };
 use text_format::hex;
@@ -255,7 +254,7 @@ impl Request<'_> {
             dated: self.dated(),
             tlp: self.tlp,
             warning: match (self.draft(), self.case.demo) {
-                (_, true) => Some(demo::NOTICE),
+                (_, true) => Some(casework::DEMO_NOTICE),
                 (true, false) => Some(DRAFT),
                 (false, false) => None,
             },

@@ -31,8 +31,14 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::object::NewObject;
-use casework::{Tlp, case::Case, demo, policy::VOLUNTARY};
-use disarm::Technique;
+use casework::{
+    Tlp,
+    accounts::key_of_account,
+    case::Case,
+    partners::{platform_key, technique_key},
+    policy::VOLUNTARY,
+    techniques::{Technique, techniques},
+};
 pub(crate) use finding::EXTENSION;
 use finding::{Elsewhere, Finding, TestWindow};
 use presentation::description;
@@ -86,8 +92,8 @@ impl Publication<'_> {
                 objects.extend(revoked);
                 objects.push(self.withdrawn(left.len(), &format!("left\u{1f}{}", self.cluster.version), indicators));
             }
-            let mut dropped = disarm::techniques(before);
-            dropped.retain(|technique| !disarm::techniques(self.cluster).contains(technique));
+            let mut dropped = techniques(before);
+            dropped.retain(|technique| !techniques(self.cluster).contains(technique));
             objects.extend(self.techniques(&dropped, true));
         }
         self.grouped(objects, false)
@@ -127,7 +133,7 @@ impl Publication<'_> {
         group.iter_mut().for_each(|object| revoke(object, revoked));
         objects.extend(group);
         objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
-        objects.extend(self.techniques(&disarm::techniques(self.cluster), revoked));
+        objects.extend(self.techniques(&techniques(self.cluster), revoked));
         objects
     }
 
@@ -213,7 +219,7 @@ impl Publication<'_> {
 
     /// The indicator of one account and its relationship to the campaign.
     fn indicator(&self, account: &ClusterAccount, revoked: bool) -> [Value; 2] {
-        let key = account_key(account);
+        let key = key_of_account(account);
         let seed = format!("{key}\u{1f}{}", self.generation(&key));
         let created = self.since(&key);
         let from = self.cluster.first_seen;
@@ -319,7 +325,7 @@ impl Publication<'_> {
     fn techniques(&self, techniques: &[Technique], revoked: bool) -> Vec<Value> {
         let mut objects = disarm::objects(techniques);
         for technique in techniques {
-            let name = objects.iter().find(|o| o["id"] == technique.stix_id()).map(|o| o["name"].clone());
+            let name = objects.iter().find(|o| o["id"] == disarm::stix_id(*technique)).map(|o| o["name"].clone());
             let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
             let number = technique.number();
             // The number counts changes of what the note says: its id and its time never change, so neither may its content.
@@ -341,7 +347,7 @@ impl Publication<'_> {
                 "external_references": [
                     {"source_name": "CC BY-SA 4.0", "url": "https://creativecommons.org/licenses/by-sa/4.0/"},
                 ],
-                "object_refs": [technique.stix_id()],
+                "object_refs": [disarm::stix_id(*technique)],
                 "object_marking_refs": [id_of(&marking(Tlp::Clear))],
             }));
             let key = technique_key(*technique);
@@ -354,7 +360,7 @@ impl Publication<'_> {
                     "relationship_type": "uses",
                     "description": technique.rule(),
                     "source_ref": self.id("campaign", &self.platform_seed("campaign")),
-                    "target_ref": technique.stix_id(),
+                    "target_ref": disarm::stix_id(*technique),
                 }),
             );
             revoke(&mut uses, revoked);
@@ -387,7 +393,7 @@ impl Publication<'_> {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.pseudonym_key) else {
             return String::new();
         };
-        mac.update(account_key(account).as_bytes());
+        mac.update(key_of_account(account).as_bytes());
         hex(&mac.finalize().into_bytes()[..16])
     }
 
@@ -455,7 +461,7 @@ impl Publication<'_> {
         let c = self.cluster;
         let mut text = String::new();
         if self.case.demo {
-            text.push_str(demo::NOTICE);
+            text.push_str(casework::DEMO_NOTICE);
             text.push_str(".\n\n");
         }
         text.push_str(&format!("{}\n\n{}\n\n", description::headline(c), self.strength()));
@@ -488,7 +494,7 @@ impl Publication<'_> {
             );
         }
         text.push_str(&format!("\n{}\n\n{}", description::history(c), VOLUNTARY));
-        if !disarm::techniques(c).is_empty() {
+        if !techniques(c).is_empty() {
             text.push_str(&format!(
                 "\n\nTechniques are those of DISARM {} (DISARM Foundation, CC BY-SA 4.0).",
                 disarm::RELEASE
@@ -549,44 +555,8 @@ impl Publication<'_> {
     }
 }
 
-/// Notes since when accounts, platforms and techniques are shared: an object's `created` never changes.
-pub(crate) fn note_shared(case: &mut Case, cluster: &ClusterMessage, now: Timestamp) {
-    for key in keys(cluster) {
-        case.shared_since.entry(key).or_insert(now);
-    }
-}
-
-/// Notes what leaves a finding with `next`, so that it gets a new id should it come back.
-pub(crate) fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&ClusterMessage>) {
-    let kept = next.map(keys).unwrap_or_default();
-    for key in keys(before) {
-        if !kept.contains(&key) {
-            case.shared_since.remove(&key);
-            *case.withdrawn.entry(key).or_insert(0) += 1;
-        }
-    }
-}
-
-/// What can be withdrawn by itself.
-fn keys(cluster: &ClusterMessage) -> BTreeSet<String> {
-    let accounts = cluster.accounts.iter().flat_map(|account| [account_key(account), platform_key(&account.platform)]);
-    accounts.chain(disarm::techniques(cluster).into_iter().map(technique_key)).collect()
-}
-
 fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {
     cluster.accounts.iter().filter(|account| account.platform == platform).collect()
-}
-
-fn account_key(account: &ClusterAccount) -> String {
-    format!("{}\u{1f}{}", account.platform, account.account_id)
-}
-
-fn platform_key(platform: &str) -> String {
-    format!("\u{1f}platform\u{1f}{platform}")
-}
-
-fn technique_key(technique: Technique) -> String {
-    format!("\u{1f}technique\u{1f}{}", technique.number())
 }
 
 /// UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and 6.15).

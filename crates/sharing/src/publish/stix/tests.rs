@@ -2,6 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use casework::partners::{note_shared, note_withdrawn};
+
 use super::*;
 use casework::case::Step;
 use presentation::fixtures;
@@ -165,7 +167,7 @@ fn with_all_techniques(mut cluster: ClusterMessage) -> ClusterMessage {
         contribution: 0.7,
         text: "the part of the accounts made within one week is 90 %".to_owned(),
     });
-    assert_eq!(disarm::techniques(&cluster), Technique::ALL);
+    assert_eq!(techniques(&cluster), Technique::ALL);
     cluster
 }
 
@@ -376,24 +378,24 @@ fn a_campaign_uses_the_techniques_that_the_evidence_supports() {
             .collect()
     };
     let first = uses(&share(&mut case, &cluster, None, 4));
-    let all: BTreeSet<String> = Technique::ALL.iter().map(|t| t.stix_id().to_owned()).collect();
+    let all: BTreeSet<String> = Technique::ALL.iter().map(|t| disarm::stix_id(*t).to_owned()).collect();
     assert_eq!(first.keys().cloned().collect::<BTreeSet<_>>(), all);
     // Slower, and no longer made in one week: what rests on that is withdrawn.
     let slower = ClusterMessage { version: 2, ties: Vec::new(), reasons: Vec::new(), ..cluster.clone() };
     let second = uses(&share(&mut case, &slower, Some(&cluster), 9));
     assert_eq!(second.len(), Technique::ALL.len());
     for technique in Technique::ALL {
-        let (id, revoked) = &second[technique.stix_id()];
-        assert_eq!(id, &first[technique.stix_id()].0);
+        let (id, revoked) = &second[disarm::stix_id(technique)];
+        assert_eq!(id, &first[disarm::stix_id(technique)].0);
         assert_eq!(*revoked, !matches!(technique, Technique::Copypasta | Technique::Amplify), "{technique:?}");
     }
     // And what was withdrawn comes back under another id.
     let third = uses(&share(&mut case, &cluster, Some(&slower), 14));
     for technique in Technique::ALL {
-        let (id, revoked) = &third[technique.stix_id()];
+        let (id, revoked) = &third[disarm::stix_id(technique)];
         assert!(!revoked);
         let kept = matches!(technique, Technique::Copypasta | Technique::Amplify);
-        assert_eq!(*id == first[technique.stix_id()].0, kept, "{technique:?}");
+        assert_eq!(*id == first[disarm::stix_id(technique)].0, kept, "{technique:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use messages::feedback::Feedback;
 use serde_json::{Value, json};
 
-use super::{clusters::GROUP, *};
+use super::super::{clusters::GROUP, *};
 use crate::{
     object::NewObject,
     store::{DeliveryQuery, DeliveryState, ObjectQuery, Versions, database::tests::places},
@@ -165,7 +165,7 @@ fn feedback(sharing: &Sharing) -> usize {
 /// Runs the child; whether it came to the end.
 fn live(folder: &Path, store: &str, url: &str, dies: Option<&str>) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "service::crash_tests::child", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", "service::tests::crash::child", "--nocapture", "--test-threads=1"]);
     command.env("CRASH_FOLDER", folder).env("CRASH_STORE", store).env("CRASH_URL", url);
     command.env("LOCKSTEP_CRASH_AT", dies.unwrap_or_default());
     let out = command.output().unwrap();

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use std::time::Duration;
 
-use casework::{attention::Why, retraction::Decision};
+use casework::{case::Why, retraction::Decision};
 use messages::{
     cluster::{ClusterMessage, Status},
     topics,
 };
 use runtime::shutdown::Shutdown;
 
-use super::*;
+use super::super::*;
 use crate::{
     object::NewObject,
     store::{ObjectQuery, Versions, database::tests::places},
@@ -456,7 +456,7 @@ async fn flags_ask_for_attention_are_renewed_by_two_and_else_run_out() {
         let refused = sharing.renew("a", "ann").await.unwrap_err().to_string();
         assert!(refused.contains("two different people"), "{refused}");
         let before = seen(&sharing, "birds", "indicator");
-        inner.renew("a", None, "bob", days(25)).unwrap();
+        inner.act("a", None, Act::Renew, "bob", days(25)).unwrap();
         let after = seen(&sharing, "birds", "indicator");
         let of_a: Vec<&Value> = after.iter().filter(|new| !before.contains(new)).collect();
         assert_eq!((of_a.len(), after.len()), (10, before.len()), "new versions under the same ids");
