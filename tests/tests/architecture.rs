@@ -288,11 +288,11 @@ fn starts_inline_module(source: &str, line: usize) -> bool {
     source.lines().nth(line).is_some_and(|next| next.trim().starts_with("mod ") && next.trim().ends_with('{'))
 }
 
-fn is_test_file(path: &Path) -> bool {
+pub(crate) fn is_test_file(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -309,8 +309,9 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+pub(crate) fn root() -> &'static Path {
+    // Not `tests/..`: every path would have a folder `tests` in it, and pass for that of a test.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 fn run(command: &mut Command) -> String {
