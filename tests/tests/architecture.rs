@@ -54,7 +54,7 @@ const PURE: &[&str] = &[
 
 const RULES: &[Rule] = &[
     Rule { name: "coordination", ours: &[], never: SERVICES },
-    Rule { name: "scoring", ours: &["coordination"], never: SERVICES },
+    Rule { name: "scoring", ours: &["coordination", "text-format"], never: SERVICES },
     Rule { name: "messages", ours: &["coordination", "scoring"], never: SERVICES },
     Rule { name: "runtime", ours: &["text-format"], never: &["linfa"] },
     Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime"], never: &[] },

@@ -72,7 +72,7 @@ pub struct Chain {
     last: i64,
     seal: String,
     expected: Option<String>,
-    met: bool,
+    found_expected: bool,
 }
 
 impl Default for Chain {
@@ -89,13 +89,13 @@ impl Chain {
 
     /// After that entry, whose seal is known.
     pub fn after(seq: i64, seal: String) -> Self {
-        Self { last: seq, seal, expected: None, met: false }
+        Self { last: seq, seal, expected: None, found_expected: false }
     }
 
     /// Wants to meet this seal, kept elsewhere when the log was shorter: what was cut off its end shows by nothing else.
     pub fn expecting(mut self, seal: Option<&str>) -> Self {
         self.expected = seal.map(|seal| seal.trim().to_lowercase());
-        self.met = self.expected.as_deref() == Some(&*self.seal);
+        self.found_expected = self.expected.as_deref() == Some(&*self.seal);
         self
     }
 
@@ -110,7 +110,7 @@ impl Chain {
         }
         self.seal = right.seal;
         self.last = found.seq;
-        self.met |= self.expected.as_deref() == Some(&*self.seal);
+        self.found_expected |= self.expected.as_deref() == Some(&*self.seal);
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Chain {
 
     /// How many entries there are, and the last seal; or that the expected seal was not met.
     pub fn end(self) -> Result<(i64, String), Broken> {
-        if self.expected.is_some() && !self.met {
+        if self.expected.is_some() && !self.found_expected {
             return Err(Broken {
                 seq: self.last + 1,
                 what: "the seal that was kept elsewhere is nowhere in it: entries were cut off the end, or it is another log",

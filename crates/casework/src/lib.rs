@@ -30,6 +30,6 @@ mod tlp;
 pub use act::Act;
 pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
 pub use reviewers::{DEMO_NOTICE, Reviewers};
-pub use role::Role;
+pub use role::{Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;

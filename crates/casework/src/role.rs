@@ -46,3 +46,25 @@ impl FromStr for Role {
             .ok_or_else(|| "roles are reviewer, approver and admin".to_owned())
     }
 }
+
+/// Something that a person does and that is no step of a case; who may take which step is [`Act::needs`](crate::Act::needs).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Sends deliveries again, or gives them up.
+    ManageDeliveries,
+    /// Notes that a partner knows of a withdrawal.
+    AcknowledgeWithdrawal,
+    /// Decides what a partner rejected.
+    DecideRejection,
+}
+
+impl Task {
+    /// The roles that may do it, each by itself.
+    pub fn roles(self) -> &'static [Role] {
+        match self {
+            Task::ManageDeliveries => &[Role::Admin],
+            Task::AcknowledgeWithdrawal => &[Role::Admin, Role::Approver],
+            Task::DecideRejection => &[Role::Approver],
+        }
+    }
+}

@@ -7,15 +7,15 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
-mod against;
 pub mod cluster;
 pub mod description;
+mod doubts;
 #[cfg(any(test, feature = "fixtures"))]
 #[allow(clippy::unwrap_used)]
 pub mod fixtures;
 pub mod graph;
 mod links;
-mod near;
+mod near_miss;
 pub mod network;
 mod outcomes;
 pub mod periods;

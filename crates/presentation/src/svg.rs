@@ -80,14 +80,14 @@ impl Svg {
 
     pub fn text_with(&mut self, class: &str, data: &str, at: (f64, f64), text: &str) {
         self.push(format_args!(r#"<text class="{class}"{data} x="{}" y="{}">"#, Tenths(at.0), Tenths(at.1)));
-        escape_into(&mut self.body, text);
+        text_format::escape_into(&mut self.body, text);
         self.body.push_str("</text>");
     }
 
     /// Wraps what `draw` draws in a link inside the page; `label` is for whoever does not see where it leads.
     pub fn labelled_link(&mut self, anchor: &str, label: &str, draw: impl FnOnce(&mut Svg)) {
         self.push(format_args!(r##"<a href="#{anchor}" aria-label=""##));
-        escape_into(&mut self.body, label);
+        text_format::escape_into(&mut self.body, label);
         self.body.push_str("\">");
         draw(self);
         self.body.push_str("</a>");
@@ -101,9 +101,9 @@ impl Svg {
             r#"<svg class="{class}" viewBox="0 0 {:.0} {:.0}" role="group" aria-labelledby="{class}-title" aria-describedby="{class}-about"><title id="{class}-title">"#,
             self.width, self.height
         );
-        escape_into(&mut out, title);
+        text_format::escape_into(&mut out, title);
         let _ = write!(out, r#"</title><desc id="{class}-about">"#);
-        escape_into(&mut out, about);
+        text_format::escape_into(&mut out, about);
         out.push_str("</desc>");
         out.push_str(&self.body);
         out.push_str("</svg>");
@@ -122,7 +122,7 @@ impl Svg {
             r#"<svg class="{class}"{data} viewBox="0 0 {:.0} {:.0}" role="img" aria-label=""#,
             self.width, self.height
         );
-        escape_into(&mut out, label);
+        text_format::escape_into(&mut out, label);
         out.push_str("\">");
         out.push_str(&self.body);
         out.push_str("</svg>");
@@ -136,7 +136,7 @@ impl Svg {
 
     fn title(&mut self, title: &str) {
         self.body.push_str("<title>");
-        escape_into(&mut self.body, title);
+        text_format::escape_into(&mut self.body, title);
         self.body.push_str("</title>");
     }
 
@@ -147,19 +147,6 @@ impl Svg {
             self.body.push('>');
             self.title(title);
             self.push(format_args!("</{element}>"));
-        }
-    }
-}
-
-fn escape_into(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
         }
     }
 }

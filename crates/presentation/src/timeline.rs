@@ -32,7 +32,7 @@ struct Act<'a> {
     evidence: &'a Evidence,
 }
 
-struct Stage<'a> {
+struct Layout<'a> {
     names: Vec<String>,
     /// Why a row is empty, where it is.
     absent: Vec<&'static str>,
@@ -50,14 +50,14 @@ pub fn colour(index: usize) -> String {
 
 /// All acts, over the cluster's whole time. `None` where there are no acts.
 pub fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize>) -> Option<Drawing> {
-    let stage = stage(cluster, chosen);
-    let from = stage.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
-    let to = stage.acts.iter().map(|a| a.at).fold(f64::NEG_INFINITY, f64::max);
-    if stage.acts.is_empty() {
+    let layout = layout(cluster, chosen);
+    let from = layout.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
+    let to = layout.acts.iter().map(|a| a.at).fold(f64::NEG_INFINITY, f64::max);
+    if layout.acts.is_empty() {
         return None;
     }
     let pad = ((to - from) * 0.02).max(1.0);
-    let mut svg = draw(&stage, from - pad, to + pad, most_dots, false);
+    let mut svg = draw(&layout, from - pad, to + pad, most_dots, false);
     svg.caption = format!(
         "Each row is an account and each dot a post. Dots above one another are the same thing done at nearly the same time; the \
          {COLOURS} keys with most evidence have colours of their own.{}",
@@ -70,8 +70,8 @@ pub fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize
 pub fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<usize>) -> Option<Drawing> {
     let (index, from, to, accounts) = burst(cluster, key)?;
     let pad = ((to - from) * 0.08).max(2.0);
-    let stage = cascade(stage(cluster, chosen), index, from, to);
-    let mut svg = draw(&stage, from - pad, to + pad, 800, true);
+    let layout = cascade(layout(cluster, chosen), index, from, to);
+    let mut svg = draw(&layout, from - pad, to + pad, 800, true);
     let key = &cluster.evidence[index];
     svg.caption = format!(
         "{} acted on one key within {} from {} UTC: {} {}.{}",
@@ -131,7 +131,7 @@ fn burst(cluster: &ClusterMessage, key: Option<usize>) -> Option<(usize, f64, f6
     None
 }
 
-fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
+fn layout(cluster: &ClusterMessage, chosen: Option<usize>) -> Layout<'_> {
     let mut rows: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut names = Vec::new();
     let mut absent = Vec::new();
@@ -160,14 +160,14 @@ fn stage(cluster: &ClusterMessage, chosen: Option<usize>) -> Stage<'_> {
             }
         }
     }
-    Stage { hidden_rows: cluster.accounts.len() - names.len(), names, absent, accounts, chosen, acts }
+    Layout { hidden_rows: cluster.accounts.len() - names.len(), names, absent, accounts, chosen, acts }
 }
 
 /// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
-fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
-    let mut order: Vec<(f64, usize)> = (0..stage.names.len())
+fn cascade(mut layout: Layout<'_>, key: usize, from: f64, to: f64) -> Layout<'_> {
+    let mut order: Vec<(f64, usize)> = (0..layout.names.len())
         .map(|row| {
-            let first = stage
+            let first = layout
                 .acts
                 .iter()
                 .filter(|act| act.row == row && act.colour == key && (from..=to).contains(&act.at))
@@ -181,52 +181,52 @@ fn cascade(mut stage: Stage<'_>, key: usize, from: f64, to: f64) -> Stage<'_> {
     for (new, (_, old)) in order.iter().enumerate() {
         place[*old] = new;
     }
-    stage.names = order.iter().map(|(_, old)| stage.names[*old].clone()).collect();
-    stage.absent = order.iter().map(|(_, old)| stage.absent[*old]).collect();
-    stage.accounts = order.iter().map(|(_, old)| stage.accounts[*old]).collect();
-    for act in &mut stage.acts {
+    layout.names = order.iter().map(|(_, old)| layout.names[*old].clone()).collect();
+    layout.absent = order.iter().map(|(_, old)| layout.absent[*old]).collect();
+    layout.accounts = order.iter().map(|(_, old)| layout.accounts[*old]).collect();
+    for act in &mut layout.acts {
         act.row = place[act.row];
     }
-    stage
+    layout
 }
 
-fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Drawing {
-    let rows = stage.names.len();
+fn draw(layout: &Layout, from: f64, to: f64, most_dots: usize, close: bool) -> Drawing {
+    let rows = layout.names.len();
     let pitch = if rows > 30 { 14.0 } else { 20.0 };
     let bottom = TOP + rows as f64 * pitch;
     let mut svg = Svg::new(WIDTH, bottom + 34.0);
     let x = |at: f64| LEFT + (at - from) / (to - from) * (WIDTH - LEFT - RIGHT);
     let y = |row: usize| TOP + (row as f64 + 0.5) * pitch;
 
-    for (row, name) in stage.names.iter().enumerate() {
+    for (row, name) in layout.names.iter().enumerate() {
         svg.line("row", (LEFT, y(row)), (WIDTH - RIGHT, y(row)));
-        let account = stage.accounts[row];
-        let class = if stage.chosen == Some(account) { "name on" } else { "name" };
+        let account = layout.accounts[row];
+        let class = if layout.chosen == Some(account) { "name on" } else { "name" };
         svg.text_with(class, &format!(" data-a=\"{account}\""), (LEFT - 12.0, y(row) + 4.0), name);
     }
     if !close {
-        let acted: BTreeSet<usize> = stage.acts.iter().map(|act| act.row).collect();
+        let acted: BTreeSet<usize> = layout.acts.iter().map(|act| act.row).collect();
         for row in (0..rows).filter(|row| !acted.contains(row)) {
-            svg.text("absent", (LEFT, y(row) + 4.0), stage.absent[row]);
+            svg.text("absent", (LEFT, y(row) + 4.0), layout.absent[row]);
         }
     }
     ticks(&mut svg, from, to, bottom, &x, close);
 
-    let shown: Vec<&Act> = stage.acts.iter().filter(|act| act.at >= from && act.at <= to).collect();
+    let shown: Vec<&Act> = layout.acts.iter().filter(|act| act.at >= from && act.at <= to).collect();
     strip(&mut svg, &shown, &x);
     threads(&mut svg, &shown[..shown.len().min(most_dots)], &x, &y, close);
     // Weak keys first, so that the coloured ones lie on top.
     for act in shown.iter().take(most_dots).rev() {
         let title = format!(
             "{} · {} {} · {}",
-            stage.names[act.row],
+            layout.names[act.row],
             description::kind_label(&act.evidence.kind),
             text_format::shorten(&act.evidence.key, 80),
             text_format::second(instant(act.at))
         );
         let radius = if close { 5.0 } else { 3.4 };
         let radius = if pitch < 20.0 { radius * 0.8 } else { radius };
-        let on = if stage.chosen == Some(act.account) { " on" } else { "" };
+        let on = if layout.chosen == Some(act.account) { " on" } else { "" };
         let data = format!(" data-a=\"{}\" data-k=\"{}\" data-t=\"{:.0}\"", act.account, act.colour, act.at * 1000.0);
         svg.circle(&format!("dot {}{on}", colour(act.colour)), &data, (x(act.at), y(act.row)), radius, &title);
     }
@@ -238,8 +238,8 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
             text_format::thousands(shown.len() as u64)
         );
     }
-    if stage.hidden_rows > 0 {
-        caption.push_str(&format!(" {} more are not drawn.", text_format::count(stage.hidden_rows as u64, "account")));
+    if layout.hidden_rows > 0 {
+        caption.push_str(&format!(" {} more are not drawn.", text_format::count(layout.hidden_rows as u64, "account")));
     }
     let accounts: BTreeSet<usize> = shown.iter().map(|act| act.row).collect();
     let label = format!(
@@ -249,7 +249,7 @@ fn draw(stage: &Stage, from: f64, to: f64, most_dots: usize, close: bool) -> Dra
         text_format::second(instant(from)),
         text_format::second(instant(to))
     );
-    let class = if stage.chosen.is_some() { "timeline chosen" } else { "timeline" };
+    let class = if layout.chosen.is_some() { "timeline chosen" } else { "timeline" };
     // What the page's script needs to draw another stretch of time.
     let data = format!(
         " data-from=\"{:.0}\" data-to=\"{:.0}\" data-left=\"{LEFT}\" data-right=\"{RIGHT}\" data-top=\"{TOP}\" data-bottom=\"{bottom:.0}\"",

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     STYLE,
     cluster::{self, Badge, Limits},
-    description, graph, near, network, periods,
+    description, graph, near_miss, network, periods,
     posts::Posts,
 };
 
@@ -195,7 +195,7 @@ pub fn render(input: &ReportInput) -> String {
 
 /// The nearest to their bar first.
 fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
-    let lacks = |c: &ClusterMessage| near::lacks(c).unwrap_or(f64::INFINITY);
+    let lacks = |c: &ClusterMessage| near_miss::lacks(c).unwrap_or(f64::INFINITY);
     near.sort_by(|a, b| lacks(a).total_cmp(&lacks(b)).then(a.cluster_id.cmp(&b.cluster_id)));
     let limits = Limits {
         drawings: false,
@@ -216,7 +216,7 @@ fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
             nats: text_format::number(c.log_e_leave_one_source_out),
             all_nats: text_format::number(c.log_e),
             bar: c.test.map_or_else(|| "not known".to_owned(), |test| text_format::number(test.bar)),
-            lacks: near::lacks(c).map_or_else(|| "not known".to_owned(), text_format::number),
+            lacks: near_miss::lacks(c).map_or_else(|| "not known".to_owned(), text_format::number),
             first: text_format::minute(c.first_seen),
             body: cluster::body(c, &anchor, limits, None, posts),
             anchor,

@@ -26,7 +26,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts},
     middleware::Next,
 };
-use casework::{Reviewers, Role};
+use casework::{Reviewers, Role, Task};
 use jiff::{SignedDuration, Timestamp};
 use runtime::http::Certificates;
 use sha2::{Digest, Sha256};
@@ -62,6 +62,11 @@ impl Person {
     /// Whether the person has the role.
     pub fn may(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Whether the person has a role that may do it.
+    pub fn can(&self, task: Task) -> bool {
+        task.roles().iter().any(|role| self.may(*role))
     }
 
     fn visitor() -> Person {

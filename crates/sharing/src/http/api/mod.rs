@@ -22,7 +22,7 @@ use crate::{
     http::{
         Server,
         access::{Person, Posted},
-        console::{DELIVERIES, Wanted, WantedDeliveries, acknowledge_as, decide_as, may_acknowledge},
+        console::{DELIVERIES, Wanted, WantedDeliveries, acknowledge_as, decide_as},
         respond::{counted, json_error, json_failed, json_response},
     },
     publish::redaction,
@@ -30,15 +30,15 @@ use crate::{
     store::{CaseRow, Delivery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError},
 };
 use casework::{
-    Act, Role,
+    Act, Role, Task,
     audit::Sealed,
     case::{Case, State, Step},
     policy::{self, Fact, Outcome, Policy},
 };
 
-mod way_back;
+mod partners;
 
-use way_back::*;
+use partners::*;
 
 /// Entries of the audit log in an answer.
 const ENTRIES: i64 = 200;

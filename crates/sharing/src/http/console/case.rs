@@ -17,10 +17,9 @@ use serde::Deserialize;
 
 use super::{
     super::respond::MessagePage,
-    Shell,
-    desk::{Desk, Refused, Sent},
-    paper,
+    Shell, documents,
     retractions::{self, CaseView, WaitingView},
+    review::{Refused, ReviewForms, Sent},
 };
 use crate::{
     http::{
@@ -84,7 +83,7 @@ struct CasePage {
     /// Whether there is a part on what the test counted, and one on what the model says.
     counted: bool,
     judged: bool,
-    desk: String,
+    review_forms: String,
     over: bool,
     recipients: Vec<RecipientView>,
     missing: Vec<String>,
@@ -114,7 +113,7 @@ struct RecipientView {
     statements: Vec<&'static str>,
     before: Option<String>,
     beside: Vec<redaction::Beside>,
-    documents: Vec<paper::Link>,
+    documents: Vec<documents::Link>,
 }
 
 /// What a partner said.
@@ -249,8 +248,8 @@ fn case_page(
     let feedback = inner.store.feedback_of(&case.id)?;
     let further_feedback = feedback.len().saturating_sub(FEEDBACK);
     let is_refused = refused.is_some();
-    let desk = Desk::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
-    let desk = desk.render().map_err(|error| SharingError::Config(format!("the desk of a case: {error}")))?;
+    let forms = ReviewForms::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
+    let review_forms = forms.render().map_err(|error| SharingError::Config(format!("the forms of a case: {error}")))?;
     Ok(Some(CasePage {
         shell: Shell::new(inner, person, "case")?,
         title: title(cluster),
@@ -263,7 +262,7 @@ fn case_page(
         body: cluster::body(cluster, "cluster", cluster::Limits::CONSOLE, Some(&asked.shown(!is_demo)), posts),
         counted: !cluster.windows.is_empty(),
         judged: cluster.model.is_some(),
-        desk,
+        review_forms,
         over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
         recipients: recipients(&stored, &outcome, &inner.policy),
         missing: outcome.missing.iter().map(|missing| text_format::shorten(&missing.text, 400)).collect(),
@@ -335,7 +334,7 @@ fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Recip
         blocks: decision.blocks.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
         statements: decision.statements.clone(),
         before: decision.has_version.map(|version| format!("has version {version} already")),
-        documents: paper::links(stored, decision, policy),
+        documents: documents::links(stored, decision, policy),
         beside: if open { redaction::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
     }
 }

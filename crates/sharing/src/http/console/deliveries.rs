@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Shell, desk::Sent};
+use super::{Shell, review::Sent};
 use crate::{
     http::{
         access::{self, Person, Posted},
@@ -19,7 +19,7 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryQuery, DeliveryState, StoreError},
 };
-use casework::Role;
+use casework::Task;
 
 /// Deliveries on a page.
 pub(crate) const PAGE: usize = 100;
@@ -131,7 +131,7 @@ pub(super) async fn change(
     let back = |name: &str| Some(sent.get(name).to_owned()).filter(|text| !text.is_empty());
     let asked =
         WantedDeliveries { partner: back("partner"), state: back("state"), page: back("page"), done: back("do") };
-    let done = match (person.may(Role::Admin), sent.get("do")) {
+    let done = match (person.can(Task::ManageDeliveries), sent.get("do")) {
         (_, _) if id.contains('\0') => Err(SharingError::Refused("there is no such delivery".to_owned())),
         (false, _) => Err(SharingError::Refused("this needs the role admin, which you do not have".to_owned())),
         (_, "resend") => sharing.resend_by(&id, &person.name).await,
@@ -195,7 +195,7 @@ fn deliveries_page(
     let (_, _, disabled) = inner.store.delivery_counts()?;
     Ok(DeliveriesPage {
         shell: Shell::new(inner, person, "deliveries")?,
-        admin: person.may(Role::Admin),
+        admin: person.can(Task::ManageDeliveries),
         states: DeliveryState::ALL.map(|state| (state.name(), query.state == Some(state))).to_vec(),
         filtered: query.partner.is_some() || query.state.is_some(),
         partner: query.partner.clone().unwrap_or_default(),

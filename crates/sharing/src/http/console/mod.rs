@@ -2,11 +2,11 @@
 
 mod case;
 mod deliveries;
-mod desk;
+mod documents;
 mod pages;
-mod paper;
 mod queue;
 mod retractions;
+mod review;
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use axum::{
 
 pub(crate) use deliveries::{PAGE as DELIVERIES, WantedDeliveries};
 pub(crate) use queue::Wanted;
-pub(crate) use retractions::{acknowledge_as, decide_as, may_acknowledge};
+pub(crate) use retractions::{acknowledge_as, decide_as};
 
 use jiff::Timestamp;
 
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/", get(queue::page))
         .route("/clusters/{id}", get(case::page))
         .route("/clusters/{id}/steps", post(case::step))
-        .route("/clusters/{id}/documents/{recipient}/{file}", get(paper::file))
+        .route("/clusters/{id}/documents/{recipient}/{file}", get(documents::file))
         .route("/deliveries", get(deliveries::page))
         .route("/deliveries/{id}", post(deliveries::change))
         .route("/retractions", get(retractions::page))

@@ -20,16 +20,11 @@ use crate::{
     store::{CaseQuery, CaseRow, Order},
 };
 use casework::{Reviewers, case::State};
+use messages::cluster::Status;
+use presentation::description;
 
 /// Longest search, characters.
 const SEARCH: usize = 400;
-const STATUSES: [(&str, &str); 5] = [
-    ("flagged", "flagged"),
-    ("single_source", "single source"),
-    ("coordinated", "coordinated"),
-    ("faded", "faded"),
-    ("near_miss", "near miss"),
-];
 /// How cases can be ordered: name in addresses, order, heading.
 const ORDERS: [(&str, Order, &str); 5] = [
     ("probability", Order::Probability, "Probability"),
@@ -79,7 +74,8 @@ impl Wanted {
             _ => None,
         };
         let order = |text: &str| ORDERS.iter().find(|(name, ..)| *name == text).map(|(_, order, _)| *order);
-        let status = |text: &str| STATUSES.iter().find(|(name, _)| *name == text).map(|(name, _)| (*name).to_owned());
+        let status =
+            |text: &str| Status::ALL.into_iter().map(Status::name).find(|name| *name == text).map(str::to_owned);
         if self.q.as_ref().is_some_and(|text| text.chars().count() > SEARCH) {
             odd.push("q");
         }
@@ -212,7 +208,9 @@ fn queue(inner: &Inner, person: &Person, query: &CaseQuery) -> Result<QueuePage,
         people: inner.config.reviewers == Reviewers::People,
         tabs,
         search: query.search.clone().unwrap_or_default(),
-        statuses: STATUSES.map(|(name, label)| (name, label, query.status.as_deref() == Some(name))).to_vec(),
+        statuses: Status::ALL
+            .map(|status| (status.name(), description::status(status), query.status.as_deref() == Some(status.name())))
+            .to_vec(),
         platforms: inner
             .store
             .case_platforms()?
@@ -288,7 +286,7 @@ fn address(query: &CaseQuery) -> String {
 
 fn row_view(row: CaseRow) -> RowView {
     let kinds: Vec<String> =
-        row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(presentation::description::kind_label).collect();
+        row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(description::kind_label).collect();
     RowView {
         href: format!("/clusters/{}", path_segment(&row.cluster_id)),
         title: format!(

@@ -11,7 +11,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Shell, desk::Sent};
+use super::{Shell, review::Sent};
 use crate::{
     http::{
         access::{self, Person, Posted},
@@ -20,7 +20,7 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{Retraction, RetractionCase, StoreError},
 };
-use casework::{Role, retraction::Decision};
+use casework::{Task, retraction::Decision};
 
 /// Withdrawals, and retraction cases, shown at once.
 const SHOWN: usize = 300;
@@ -28,11 +28,6 @@ const SHOWN: usize = 300;
 const NAMED: usize = 40;
 /// Longest note or reason.
 const LONGEST: usize = 4_000;
-
-/// Who may note that a partner knows of a withdrawal.
-pub(crate) fn may_acknowledge(person: &Person) -> bool {
-    person.may(Role::Admin) || person.may(Role::Approver)
-}
 
 /// Notes that a partner knows of a withdrawal, as somebody was told.
 pub(crate) async fn acknowledge_as(
@@ -163,7 +158,7 @@ pub(super) async fn acknowledge(
 ) -> Response<Body> {
     let began = Instant::now();
     let note = Sent(form).get("note").to_owned();
-    let done = match (may_acknowledge(&person), number.parse()) {
+    let done = match (person.can(Task::AcknowledgeWithdrawal), number.parse()) {
         (false, _) => {
             Err(SharingError::Refused("this needs the role approver or admin, which you do not have".to_owned()))
         }
@@ -187,7 +182,7 @@ pub(super) async fn decide(
         "keep" => (Ok(Decision::Keep { reason: reason.trim().to_owned() }), "kept"),
         _ => (Err("say whether to withdraw it or to keep it"), ""),
     };
-    let done = match (person.may(Role::Approver), number.parse(), decision) {
+    let done = match (person.can(Task::DecideRejection), number.parse(), decision) {
         (false, ..) => Err(SharingError::Refused("this needs the role approver, which you do not have".to_owned())),
         (_, Err(_), _) => Err(SharingError::Refused("there is no such retraction case".to_owned())),
         (_, _, Err(why)) => Err(SharingError::Refused(why.to_owned())),
@@ -258,7 +253,7 @@ fn retractions_page(
     let (further, further_cases) = (waiting.len().saturating_sub(SHOWN), open.len().saturating_sub(SHOWN));
     let waiting: Vec<WaitingView> = waiting.into_iter().take(SHOWN).map(|one| waiting_view(one, now)).collect();
     let cases: Vec<CaseView> = open.into_iter().take(SHOWN).map(case_view).collect();
-    let (acknowledges, decides) = (may_acknowledge(person), person.may(Role::Approver));
+    let (acknowledges, decides) = (person.can(Task::AcknowledgeWithdrawal), person.can(Task::DecideRejection));
     if let Some(refused) = &mut refused {
         refused.shown = (decides && cases.iter().any(|case| case.form == refused.form))
             || (acknowledges && waiting.iter().any(|one| one.form == refused.form));

@@ -1,6 +1,6 @@
 //! The console over real HTTP.
 
-mod back;
+mod retractions;
 
 use futures::TryStreamExt;
 use messages::cluster::{ClusterMessage, LogPosition, PostRef};

@@ -7,7 +7,7 @@ use casework::Tlp;
 
 /// A whole document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Paper {
+pub(super) struct Content {
     /// Its title, also the first heading.
     pub title: String,
     /// Who sends it.
@@ -76,7 +76,7 @@ impl Text {
     }
 }
 
-impl Paper {
+impl Content {
     /// Every text in it, to be changed.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         let blocks = self.blocks.iter_mut().flat_map(|block| -> Vec<&mut Text> {

@@ -4,7 +4,7 @@ use askama::Template;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use super::content::{Block, Paper, Table};
+use super::content::{Block, Content, Table};
 use casework::Tlp;
 
 /// The language of documents.
@@ -13,12 +13,12 @@ pub(super) const LANGUAGE: &str = "en";
 /// Characters of a cell that is not broken into lines: a time, a number of 20 digits.
 const SHORT: usize = 20;
 
-const STYLE: &str = include_str!("../../../assets/paper.css");
+const STYLE: &str = include_str!("../../../assets/document.css");
 
 #[derive(Template)]
-#[template(path = "documents/paper.html")]
+#[template(path = "documents/document.html")]
 struct Page<'a> {
-    paper: &'a Paper,
+    paper: &'a Content,
     language: &'static str,
     style: &'static str,
     style_hash: String,
@@ -48,7 +48,7 @@ pub(crate) fn style_source() -> String {
 }
 
 /// Draws a document. Fails, with the template's reason, only where a template has a mistake.
-pub(super) fn render(paper: &Paper) -> Result<String, String> {
+pub(super) fn render(paper: &Content) -> Result<String, String> {
     let page = Page {
         paper,
         language: LANGUAGE,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use sha2::{Digest, Sha256};
 
-use crate::publish::documents::{content::Paper, finding::Finding, fonts::Fonts};
+use crate::publish::documents::{content::Content, finding::Finding, fonts::Fonts};
 pub(crate) use crate::publish::documents::{html::style_source, markdown::Markdown};
 use casework::policy::VOLUNTARY;
 use casework::{
@@ -154,7 +154,7 @@ pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
 }
 
 /// A document whose every character has a glyph, in the HTML as in the PDF.
-fn spelled(mut paper: Paper, fonts: &Fonts) -> Paper {
+fn spelled(mut paper: Content, fonts: &Fonts) -> Content {
     paper.texts_mut().for_each(|text| fonts.spell(text));
     paper
 }
@@ -235,7 +235,7 @@ impl Request<'_> {
         }
     }
 
-    fn paper(&self) -> Result<Paper, String> {
+    fn paper(&self) -> Result<Content, String> {
         let public = self.product == Product::PublicNotice;
         // A notice to everybody names no account and no person, whatever a file says.
         let shows = if public { UNNAMED } else { self.shows };
@@ -247,7 +247,7 @@ impl Request<'_> {
             (_, Product::NotificationLetter | Product::PlatformFeed) => Letter { slots }.render(),
         };
         let (title, blocks) = markdown::read(&text.map_err(|error| error.to_string())?)?;
-        Ok(Paper {
+        Ok(Content {
             title,
             from: finding::legible(self.identity, 120),
             reference: format!("{}, version {}", finding::safe(&self.case.id, 80), self.cluster.version),

@@ -1,7 +1,7 @@
 //! A document as PDF: tagged for screen readers (PDF/UA-1), made to be kept (PDF/A-2a), with the marking and the page's number
 //! on every page. The same document gives the same bytes.
 
-mod set;
+mod typesetting;
 
 use krilla::{
     Document, SerializeSettings,
@@ -21,11 +21,11 @@ use krilla::{
 };
 
 use super::{
-    content::{Paper, Text},
+    content::{Content, Text},
     fonts::Fonts,
     html,
 };
-use crate::publish::documents::pdf::set::{Leaf, Line, Mark, Setter, Sheet, Structure, Style};
+use crate::publish::documents::pdf::typesetting::{Leaf, Line, Mark, Setter, Sheet, Structure, Style};
 use casework::Tlp;
 
 /// A4, points.
@@ -66,7 +66,7 @@ fn colour(tlp: Tlp) -> Colour {
 }
 
 /// Draws a document. Fails, with the writer's reason, only on what no PDF can hold.
-pub(super) fn render(paper: &Paper, fonts: Fonts) -> Result<Vec<u8>, String> {
+pub(super) fn render(paper: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
     let mut setter = Setter::new(fonts);
     let Sheet { pages, structure, leaves } = setter.set(paper);
     let configuration = ConfigurationBuilder::new()
@@ -122,7 +122,7 @@ pub(super) fn render(paper: &Paper, fonts: Fonts) -> Result<Vec<u8>, String> {
     document.finish().map_err(|error| format!("{error:?}"))
 }
 
-fn metadata(paper: &Paper) -> Metadata {
+fn metadata(paper: &Content) -> Metadata {
     let time = paper.dated.to_zoned(jiff::tz::TimeZone::UTC);
     let part = |value: i8| u8::try_from(value).unwrap_or_default();
     let date = DateTime::new(u16::try_from(time.year()).unwrap_or_default())
@@ -143,7 +143,7 @@ fn metadata(paper: &Paper) -> Metadata {
 }
 
 /// What stands on every page beside the text.
-fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Paper, page: usize, pages: usize) {
+fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Content, page: usize, pages: usize) {
     let number = format!("Page {page} of {pages}");
     let warning = paper.warning.unwrap_or_default();
     let above = [paper.from.clone(), text_format::day(paper.dated)].join(" · ");

@@ -100,7 +100,7 @@ pub(super) async fn resend(
     Posted { person, .. }: Posted<Nothing>,
 ) -> Response<Body> {
     let began = Instant::now();
-    let response = match person.may(Role::Admin) {
+    let response = match person.can(Task::ManageDeliveries) {
         false => forbidden(&person, "admin"),
         _ if id.contains('\0') => nowhere("there is no such delivery"),
         _ => done(&sharing, sharing.resend_by(&id, &person.name).await),
@@ -125,7 +125,7 @@ pub(super) async fn discard(
     Posted { person, .. }: Posted<Nothing>,
 ) -> Response<Body> {
     let began = Instant::now();
-    let response = match person.may(Role::Admin) {
+    let response = match person.can(Task::ManageDeliveries) {
         false => forbidden(&person, "admin"),
         _ if id.contains('\0') => nowhere("there is no such delivery"),
         _ => done(&sharing, sharing.discard_by(&id, &person.name).await),
@@ -186,7 +186,7 @@ pub(super) async fn acknowledgement(
     Posted { person, form }: Posted<NoteBody>,
 ) -> Response<Body> {
     let began = Instant::now();
-    let response = match may_acknowledge(&person) {
+    let response = match person.can(Task::AcknowledgeWithdrawal) {
         false => forbidden(&person, "approver or admin"),
         true => done(&sharing, acknowledge_as(&sharing, &person, number, &form.note).await),
     };
@@ -242,7 +242,7 @@ pub(super) async fn decision(
         DecisionBody::Withdraw {} => casework::retraction::Decision::Withdraw,
         DecisionBody::Keep { reason } => casework::retraction::Decision::Keep { reason },
     };
-    let response = match person.may(Role::Approver) {
+    let response = match person.can(Task::DecideRejection) {
         false => forbidden(&person, "approver"),
         true => done(&sharing, decide_as(&sharing, &person, number, decision).await),
     };

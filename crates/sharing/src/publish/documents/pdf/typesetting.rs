@@ -7,7 +7,7 @@ use parley::{Alignment, FontFamily, FontWeight, LayoutContext, LineHeight, Overf
 
 use super::{BOTTOM, Colour, GRID, INK, LEFT, RIGHT, SHADE, SOFT, TOP, plain};
 use crate::publish::documents::{
-    content::{Block, Paper, Table, Text},
+    content::{Block, Content, Table, Text},
     fonts::{FAMILIES, Fonts},
 };
 
@@ -113,7 +113,7 @@ impl Setter {
     }
 
     /// Sets a whole document.
-    pub fn set(&mut self, paper: &Paper) -> Sheet {
+    pub fn set(&mut self, paper: &Content) -> Sheet {
         let mut pages = Pages { sheet: Sheet { pages: vec![Vec::new()], ..Sheet::default() }, y: TOP };
         pages.heading(self, 1, &plain(&paper.title, true));
         for (index, block) in paper.blocks.iter().enumerate() {

@@ -203,8 +203,8 @@ pub(super) struct Refused {
 }
 
 #[derive(Template)]
-#[template(path = "desk.html")]
-pub(super) struct Desk {
+#[template(path = "review.html")]
+pub(super) struct ReviewForms {
     action: String,
     csrf: String,
     revision: i64,
@@ -288,7 +288,7 @@ struct Question {
     why: String,
 }
 
-impl Desk {
+impl ReviewForms {
     pub fn new(
         stored: &CaseRecord,
         outcome: &Outcome,
@@ -296,7 +296,7 @@ impl Desk {
         person: &Person,
         refused: Option<Refused>,
         demo: bool,
-    ) -> Desk {
+    ) -> ReviewForms {
         let CaseRecord { case, revision, .. } = stored;
         let facts = &case.facts;
         let (reviews, releases) = (person.may(Role::Reviewer), person.may(Role::Approver));
@@ -382,7 +382,7 @@ impl Desk {
             Class::ALL.iter().flat_map(|class| policy.rules.class(*class).sign_off.clone()).collect();
         let recorded_duties = facts.duties.iter().flat_map(|record| &record.what.duties);
         let recorded_breaches = facts.breaches.iter().flat_map(|record| &record.what.breaches);
-        Desk {
+        ReviewForms {
             action: format!("/clusters/{}/steps", crate::http::respond::path_segment(&case.cluster_id)),
             csrf: person.csrf.clone(),
             revision: *revision,
