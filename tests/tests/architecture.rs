@@ -31,13 +31,37 @@ const SERVICES: &[&str] = &[
     "ureq",
 ];
 
+/// The same, and what cases are written with once they are decided: databases, logs and documents.
+const PURE: &[&str] = &[
+    "askama",
+    "axum",
+    "hyper",
+    "krilla",
+    "mio",
+    "postgres",
+    "prometheus",
+    "rdkafka",
+    "rdkafka-sys",
+    "reqwest",
+    "rusqlite",
+    "rustls",
+    "socket2",
+    "tokio",
+    "tokio-postgres",
+    "tracing",
+    "ureq",
+];
+
 const RULES: &[Rule] = &[
     Rule { name: "coordination", ours: &[], never: SERVICES },
-    Rule { name: "scoring", ours: &["coordination"], never: SERVICES },
+    Rule { name: "scoring", ours: &["coordination", "text-format"], never: SERVICES },
     Rule { name: "messages", ours: &["coordination", "scoring"], never: SERVICES },
-    Rule { name: "runtime", ours: &[], never: &["linfa"] },
+    Rule { name: "runtime", ours: &["text-format"], never: &["linfa"] },
     Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime"], never: &[] },
-    Rule { name: "sharing", ours: &["messages", "runtime"], never: &[] },
+    Rule { name: "text-format", ours: &[], never: SERVICES },
+    Rule { name: "presentation", ours: &["messages", "text-format"], never: SERVICES },
+    Rule { name: "casework", ours: &["messages", "text-format"], never: PURE },
+    Rule { name: "sharing", ours: &["casework", "messages", "presentation", "runtime", "text-format"], never: &[] },
     Rule { name: "simulator", ours: &["coordination"], never: SERVICES },
     Rule {
         name: "evaluation",
@@ -46,7 +70,18 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "lockstep",
-        ours: &["coordination", "scoring", "messages", "runtime", "detector", "sharing", "simulator", "evaluation"],
+        ours: &[
+            "coordination",
+            "scoring",
+            "messages",
+            "runtime",
+            "detector",
+            "presentation",
+            "casework",
+            "sharing",
+            "simulator",
+            "evaluation",
+        ],
         never: &[],
     },
 ];
@@ -90,6 +125,24 @@ fn the_engine_has_no_clock_no_files_no_threads() {
             ("std::thread", "a driver decides about threads"),
             ("println!", "the engine returns effects and prints nothing"),
             ("RandomState", "seeds are fixed, or output would differ between runs"),
+        ],
+    );
+}
+
+#[test]
+fn cases_are_decided_without_a_clock_or_files() {
+    forbid(
+        "crates/casework/src",
+        Part::Product,
+        &[
+            ("Timestamp::now", "a case takes the time and has no clock"),
+            ("SystemTime", "a case takes the time and has no clock"),
+            ("std::time::Instant", "a case takes the time and has no clock"),
+            ("std::fs", "whoever calls reads and stores"),
+            ("std::net", "whoever calls publishes and tells"),
+            ("std::env", "a case is configured by its caller"),
+            ("std::thread", "a driver decides about threads"),
+            ("new_v4", "what follows from a step is the same every time"),
         ],
     );
 }
@@ -235,11 +288,11 @@ fn starts_inline_module(source: &str, line: usize) -> bool {
     source.lines().nth(line).is_some_and(|next| next.trim().starts_with("mod ") && next.trim().ends_with('{'))
 }
 
-fn is_test_file(path: &Path) -> bool {
+pub(crate) fn is_test_file(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -256,8 +309,9 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+pub(crate) fn root() -> &'static Path {
+    // Not `tests/..`: every path would have a folder `tests` in it, and pass for that of a test.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 fn run(command: &mut Command) -> String {

@@ -2,5 +2,6 @@
 mod architecture;
 mod chain;
 mod kills;
+mod modules;
 mod operations;
 mod retraining;

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use casework::audit::{self, ExportError};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sharing::audit::{self, ExportError};
+use sharing::AuditLog;
 
 use crate::config::ConfigFile;
 
@@ -70,12 +71,12 @@ impl Audit {
                             other => Ok(other.with_context(|| format!("cannot read {}", path.display()))?),
                         }
                     }
-                    None => audit::Log::open(&config.load()?.sharing.database)?.verify(expect.as_deref())?,
+                    None => AuditLog::open(&config.load()?.sharing.database)?.verify(expect.as_deref())?,
                 };
                 said(found, json)
             }
             Action::Export { since, out, config } => {
-                let log = audit::Log::open(&config.load()?.sharing.database)?;
+                let log = AuditLog::open(&config.load()?.sharing.database)?;
                 let (entries, seal) = match &out {
                     Some(path) => {
                         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;

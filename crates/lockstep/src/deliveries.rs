@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, anyhow};
+use casework::retraction::Decision;
 use clap::{Args, Subcommand};
 use runtime::metrics::Metrics;
-use sharing::{Decision, Delivery, DeliveryQuery, DeliveryState, Sharing};
+use sharing::{Delivery, DeliveryQuery, DeliveryState, Sharing};
 
 use crate::config::ConfigFile;
 

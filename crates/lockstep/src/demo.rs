@@ -8,15 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use casework::{
+    Reviewers, Tlp,
+    policy::{Class, Recipient},
+};
 use clap::Args;
 use coordination::Millis;
 use detector::input::{Input, NoticeSink, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
-use sharing::{
-    Reviewers, Tlp,
-    policy::{Class, Recipient},
-};
 
 use crate::{
     config::Config,

@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use casework::policy::Product;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sharing::policy::Product;
 
 use crate::{config::ConfigFile, detect::println_json};
 

@@ -110,7 +110,7 @@ impl Open {
             if !self.no_browser && !in_browser(&url) {
                 eprintln!("note: no browser could be opened from here; open the address yourself");
             }
-            http::serve(router(desk), listener, shutdown).await?;
+            http::serve(router(desk), listener, http::Serving::default(), shutdown).await;
             Ok(())
         })
     }
@@ -287,7 +287,7 @@ async fn mapping(State(desk): State<Arc<Desk>>) -> Response {
     };
     let names: Vec<String> = desk.files.iter().map(|file| file.display().to_string()).collect();
     let page = Page {
-        style: sharing::report::STYLE,
+        style: presentation::STYLE,
         token: &desk.token,
         files: names.join(", "),
         out: desk.out.display().to_string(),
@@ -482,7 +482,7 @@ async fn running(State(desk): State<Arc<Desk>>) -> Response {
             } else {
                 format!("{} {unit}, {} s so far", count(done), took.as_secs())
             };
-            let page = RunningPage { style: sharing::report::STYLE, step, done, of, said };
+            let page = RunningPage { style: presentation::STYLE, step, done, of, said };
             let mut response = html(page.render());
             // The page shows its progress without a script.
             response.headers_mut().insert(header::REFRESH, header::HeaderValue::from_static(REFRESH));

@@ -13,7 +13,7 @@ use runtime::{
     shutdown::{Shutdown, drain},
     telemetry,
 };
-use sharing::Sharing;
+use sharing::{Server, Sharing};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -168,8 +168,11 @@ impl Services {
         };
         let console = match &sharing {
             Some(sharing) if ports => {
-                let listener = sharing.bind().await;
-                Some(listener.context("console and feeds: sharing.listen in the configuration, or --listen")?)
+                let server = Server::new(sharing.clone());
+                let listener = server.bind().await;
+                let listener =
+                    listener.context("console and feeds: sharing.listen in the configuration, or --listen")?;
+                Some((server, listener))
             }
             _ => None,
         };
@@ -179,7 +182,10 @@ impl Services {
         let mut tasks = JoinSet::new();
         if let Some(listener) = admin {
             let (router, stop) = (admin::router(metrics.clone(), readiness.clone()), shutdown.clone());
-            tasks.spawn(async move { Ok(http::serve(router, listener, stop).await?) });
+            tasks.spawn(async move {
+                http::serve(router, listener, http::Serving::default(), stop).await;
+                Ok(())
+            });
         }
         let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
@@ -187,7 +193,10 @@ impl Services {
         if let Some(listener) = intake {
             let counted = detector::intake::IntakeMetrics::new(&metrics)?;
             let (router, stop) = (detector::intake::router(log.clone(), counted), shutdown.clone());
-            tasks.spawn(async move { Ok(http::serve(router, listener, stop).await?) });
+            tasks.spawn(async move {
+                http::serve(router, listener, http::Serving::default(), stop).await;
+                Ok(())
+            });
         }
         let (ended, ended_seen) = watch::channel(false);
         let (done, detected) = watch::channel(false);
@@ -196,9 +205,12 @@ impl Services {
             let (check, stop) = (readiness.check("detector"), shutdown.clone());
             tasks.spawn(async move { Ok(service.run(check, stop, ended_seen, done).await?) });
         }
-        if let (Some(sharing), Some(listener)) = (&sharing, console) {
-            let (service, stop) = (sharing.clone(), shutdown.clone());
-            tasks.spawn(async move { Ok(service.serve(listener, stop).await?) });
+        if let Some((server, listener)) = console {
+            let stop = shutdown.clone();
+            tasks.spawn(async move {
+                server.serve(listener, stop).await;
+                Ok(())
+            });
         }
         if let Some(sharing) = &sharing {
             let check = readiness.check("sharing");

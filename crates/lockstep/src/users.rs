@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use casework::Role;
 use clap::{Args, Subcommand};
-use sharing::{Role, SHORTEST_PASSWORD, Users as UsersFile};
+use sharing::{SHORTEST_PASSWORD, Users as UsersFile};
 
 use crate::config::ConfigFile;
 

@@ -131,7 +131,12 @@ mod tests {
         let listener = http::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let server = tokio::spawn(http::serve(router(metrics, readiness.clone()), listener, shutdown.clone()));
+        let server = tokio::spawn(http::serve(
+            router(metrics, readiness.clone()),
+            listener,
+            http::Serving::default(),
+            shutdown.clone(),
+        ));
 
         let (status, text) = get(address, "/metrics").await;
         assert_eq!(status, 200);
@@ -161,6 +166,6 @@ mod tests {
         let free = told.rsplit(": ").next().and_then(|free| free.strip_suffix(" is free")).unwrap();
         assert!(http::is_free(free.parse().unwrap()), "{told}");
         shutdown.stop();
-        server.await.unwrap().unwrap();
+        server.await.unwrap();
     }
 }

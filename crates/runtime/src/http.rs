@@ -1,5 +1,16 @@
-//! HTTP plumbing: a listener with a clear error, and serving with a graceful end. For the admin server and any other.
-use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
+//! HTTP plumbing: a listener with a clear error, TLS, limits for slow clients, and serving with a graceful end. The admin server, the
+//! intake of posts, the sharing service and the page of `lockstep open` are served by this one server.
+
+mod pace;
+mod serve;
+mod tls;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,10 +21,8 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::shutdown::{Shutdown, drain};
-
-/// How long open requests may take to finish when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
+pub use serve::{Limits, Peer, Serving, serve};
+pub use tls::{Certificate, Certificates, TlsFiles};
 
 /// Listening or serving failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,14 +34,6 @@ pub enum HttpError {
         /// The address.
         address: SocketAddr,
         /// Why not.
-        source: io::Error,
-    },
-    /// The server stopped of itself.
-    #[error("the server on {address} stopped: {source}")]
-    Serve {
-        /// Its address.
-        address: SocketAddr,
-        /// Why.
         source: io::Error,
     },
 }
@@ -73,24 +74,6 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
     TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
 }
 
-/// Serves until `shutdown` stops; then no new connections are taken and open requests have ten seconds to finish.
-pub async fn serve(router: Router, listener: TcpListener, shutdown: Shutdown) -> Result<(), HttpError> {
-    let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-    tracing::info!(%address, "listening");
-    let stopping = shutdown.clone();
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.stopping().await }).into_future();
-    tokio::pin!(server);
-    let served = tokio::select! {
-        served = &mut server => Some(served),
-        () = shutdown.stopping() => drain("http server", DRAIN, server).await,
-    };
-    match served {
-        Some(Err(source)) => Err(HttpError::Serve { address, source }),
-        Some(Ok(())) | None => Ok(()),
-    }
-}
-
 /// Bounds a router: at most `at_once` requests in hand, others get 503 at once; each has `limit` to answer, then 504.
 pub fn bounded(router: Router, at_once: usize, limit: Duration) -> Router {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(at_once));
@@ -112,4 +95,8 @@ async fn answer_within(
         Ok(response) => response,
         Err(_) => (StatusCode::GATEWAY_TIMEOUT, "no answer in time\n").into_response(),
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

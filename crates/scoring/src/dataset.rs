@@ -325,7 +325,7 @@ impl Dataset {
         for row in sorted(&self.rows) {
             hash.update(format!("{row:?}\n").as_bytes());
         }
-        features::hex(&hash.finalize())
+        text_format::hex(&hash.finalize())
     }
 }
 

@@ -96,7 +96,7 @@ impl Subject {
                 hash.update([0]);
             }
         }
-        hex(&hash.finalize())
+        text_format::hex(&hash.finalize())
     }
 
     /// For files: what is not said is a cluster.
@@ -147,10 +147,6 @@ const fn described<F: Copy, const N: usize>(table: &Table<F, N>) -> [Feature; N]
         at += 1;
     }
     features
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn signed_log1p(x: f64) -> f64 {

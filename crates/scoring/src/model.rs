@@ -517,7 +517,7 @@ impl Model {
     }
 
     fn checksum(&self) -> Result<String, serde_json::Error> {
-        Ok(features::hex(&Sha256::digest(serde_json::to_vec(self)?)))
+        Ok(text_format::hex(&Sha256::digest(serde_json::to_vec(self)?)))
     }
 
     fn feature_difference(&self) -> Option<String> {

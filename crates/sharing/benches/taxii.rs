@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use casework::{Tlp, policy::Partner};
 use jiff::Timestamp;
-use sharing::{Config, Partner, Sharing, Tlp};
+use sharing::{Config, Sharing};
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const CLIENTS: usize = 8;
@@ -100,9 +101,10 @@ fn open(database: &Path) -> Sharing {
 fn serve(database: &str) {
     let sharing = open(Path::new(database));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let listener = sharing.bind().await.unwrap();
+        let server = sharing::Server::new(sharing.clone());
+        let listener = server.bind().await.unwrap();
         println!("{} {}", listener.local_addr().unwrap(), sharing.issue_key("bench").await.unwrap());
-        sharing.serve(listener, runtime::shutdown::Shutdown::new()).await.unwrap();
+        server.serve(listener, runtime::shutdown::Shutdown::new()).await;
     });
 }
 

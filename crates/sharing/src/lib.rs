@@ -1,51 +1,48 @@
 //! The service from flagged clusters to partners.
 //!
-//! One finding's journey: a message on `clusters.flagged` → [`Sharing::on_clusters`] → a case ([`case`]) in the store,
+//! In layers, one direction: `config`, `key` and `object` below all; `store` (rows of both databases) and `publish` (STIX, documents:
+//! rendering) beside each other; `service`, the only place that has both; `webhooks` and `http` above it. What is decided, by which rule and
+//! by whom, is [`casework`]'s.
+//!
+//! One finding's journey: a message on `clusters.flagged` → [`Sharing::on_clusters`] → a case ([`casework::case`]) in the store,
 //! before the offset is committed → review by people, or by the demo's own reviewers where the configuration says so
-//! (`demo`) → the [`policy`] says who is told of what, and what stands in the way → STIX 2.1 objects per partner, in the same transaction
-//! as the release → the partner's TAXII collection and, by way of an outbox, its endpoint ([`webhooks`]) → what the partner answers
-//! (`feedback`) → the topic `feedback`. What was shared can be withdrawn (`retraction`) and runs out ([`expiry`]). Every step is in the
-//! [`audit`] log. The console shows the same evidence to reviewers, and [`report`] to researchers. Who gets in, and who may do what, is
-//! `access`: people by password or provider, partners by key or certificate, nobody faster than agreed.
+//! ([`casework::demo`]) → the policy ([`casework::policy`]) says who is told of what, and what stands in the way → STIX 2.1 objects per partner,
+//! in the same transaction as the release → the partner's TAXII collection and, by way of an outbox, its endpoint (`webhooks`) → what the
+//! partner answers (`service::feedback`) → the topic `feedback`. What was shared can be withdrawn ([`casework::retraction`]) and runs out
+//! ([`casework::attention`]). Every step is in the audit log ([`casework::audit`]). The console shows the same evidence to reviewers, and
+//! `presentation::report` to researchers. Who gets in, and who may do what, is `http::access`: people by password or provider, partners by key
+//! or certificate, nobody faster than agreed.
 //!
 //! Absent here: detection. Nothing in this crate looks for coordination or changes a score, and no rule or template reads
 //! what opinion a post holds.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
-mod access;
-mod api;
-pub mod audit;
-pub mod case;
 mod config;
-mod console;
-mod crash;
-mod demo;
-pub mod documents;
-pub mod expiry;
-mod feedback;
-#[cfg(test)]
-mod fixtures;
-mod keys;
+mod fault_injection;
+mod http;
+mod key;
 mod metrics;
-pub mod policy;
-mod posted;
-pub mod report;
-mod retraction;
+mod object;
+mod publish;
+mod run;
 mod service;
-mod stix;
 mod store;
-mod taxii;
-mod view;
-mod web;
-pub mod webhooks;
-mod words;
+mod webhooks;
 
-pub use access::{Limits, Login, Provider, Role, SHORTEST_PASSWORD, Tls, Users, UsersError};
-pub use config::{Config, Partner, Reviewers, Tlp};
-pub use keys::Key;
-pub use retraction::Decision;
-pub use service::{Outcomes, Sharing, SharingError, explain, make_documents};
-pub use store::{Delivery, DeliveryQuery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError};
+pub use config::{
+    Config,
+    access::{Limits, Login, Provider, Tls},
+    policy::load_policy,
+};
+pub use http::Server;
 #[doc(hidden)]
-pub use taxii::{check_taxii_envelope, check_taxii_query};
+pub use http::{check_taxii_envelope, check_taxii_query};
+pub use key::Key;
+pub use service::{
+    Outcomes, Sharing, SharingError, explain, make_documents,
+    users::{SHORTEST_PASSWORD, Users, UsersError},
+};
+pub use store::{
+    AuditLog, Delivery, DeliveryQuery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError,
+};

@@ -69,7 +69,7 @@ impl Metrics {
             &["outcome"],
         )?;
         // From the first scrape on, so that a rate sees the first event.
-        for outcome in crate::feedback::Outcome::ALL {
+        for outcome in casework::feedback::Outcome::ALL {
             feedback.with_label_values(&[outcome.name()]);
         }
         for outcome in ["delivered", "failed", "dead", "disabled"] {

@@ -26,7 +26,7 @@ pub(crate) fn settings(data: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    if let Err(problem) = sharing::policy::Policy::load(&file, sharing::Tlp::Amber) {
+    if let Err(problem) = sharing::load_policy(&file, casework::Tlp::Amber) {
         assert!(!problem.is_empty());
     }
     if let Ok(lexicon) = Lexicon::load(&file) {

@@ -7,7 +7,12 @@ use detector::{
     detect::{Detection, RankedAccount},
     peers::PeerView,
 };
-use sharing::report::{NetworkEnd, NetworkTie, OtherMethod, PostText, Posts, Suspect};
+use presentation::{
+    network::{NetworkEnd, NetworkTie},
+    periods::Histogram,
+    posts::{PostText, Posts},
+    report::{OtherMethod, Suspect},
+};
 
 use super::tell::remarks;
 
@@ -20,7 +25,7 @@ pub(super) fn report(files: &[PathBuf], detection: &Detection) -> String {
         files.iter().map(|f| f.file_name().unwrap_or(f.as_os_str()).to_string_lossy().into_owned()).collect();
     let bins = detection.histogram.len().max(1) as f64;
     let seconds = detection.period.map_or(1.0, |(first, last)| last.duration_since(first).as_secs_f64());
-    sharing::report::render(&sharing::report::ReportInput {
+    presentation::report::render(&presentation::report::ReportInput {
         title: names.join(", "),
         files: names,
         posts: detection.counts.posts,
@@ -28,7 +33,7 @@ pub(super) fn report(files: &[PathBuf], detection: &Detection) -> String {
         rejected: detection.counts.bad,
         candidates_tested: detection.stats.candidates_proposed,
         period: detection.period,
-        histogram: sharing::report::Histogram {
+        histogram: Histogram {
             start: detection.period.map(|(first, _)| first),
             bin_seconds: (seconds / bins).ceil().max(1.0) as u64,
             counts: detection.histogram.clone(),

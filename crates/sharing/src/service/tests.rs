@@ -1,5 +1,19 @@
-use super::*;
-use crate::{Partner, Tlp, fixtures, store::database::tests::places};
+mod crash;
+mod feedback;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use messages::{
+    cluster::{ClusterMessage, Status},
+    topics,
+};
+use runtime::shutdown::Shutdown;
+
+use super::{clusters::GROUP, *};
+use crate::store::Change;
+use crate::store::database::tests::places;
+use casework::{Tlp, policy::Partner};
+use presentation::fixtures;
 
 fn open(place: &str, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     let config = Config {
@@ -67,7 +81,7 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves_on_postgres_too(
         assert!(sharing.step("a", Step::Release, "ann").await.is_err());
         sharing.step("a", Step::BeginReview, "ann").await.unwrap();
         sharing.step("a", check, "ann").await.unwrap();
-        for fact in fixtures::facts() {
+        for fact in casework::fixtures::facts() {
             sharing.step("a", Step::Record(fact), "ann").await.unwrap();
         }
         sharing.step("a", approve, "ann").await.unwrap();
@@ -165,7 +179,7 @@ async fn two_writers_on_one_case_notice_each_other_on_postgres_too() {
         sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
         let stored = sharing.inner.store.case("a").unwrap().unwrap();
         sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), word: None };
+        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), label: None };
         let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
         assert!(matches!(refused, StoreError::Conflict(_)));
     }
@@ -321,8 +335,8 @@ async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_
     };
     let check = || Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
     let approve = || Step::Approve { comment: "clear".to_owned() };
-    let choose = |name: &str| Step::Record(crate::policy::Fact::Chosen([name.to_owned()].into()));
-    let facts = || fixtures::facts().into_iter().map(Step::Record);
+    let choose = |name: &str| Step::Record(casework::policy::Fact::Chosen([name.to_owned()].into()));
+    let facts = || casework::fixtures::facts().into_iter().map(Step::Record);
     for step in [Step::BeginReview, check(), choose("birds")].into_iter().chain(facts()).chain([approve()]) {
         sharing.step("a", step, "ann").await.unwrap();
     }
@@ -349,7 +363,7 @@ async fn what_people_record_binds_the_demo_as_well() {
     let place = folder.path().join("sharing.sqlite").display().to_string();
     let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
     sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-    use crate::policy::{Fact, Target, TargetKind, Targets};
+    use casework::policy::{Fact, Target, TargetKind, Targets};
     let target = Target { kind: TargetKind::MajorCandidate, name: "Doe".to_owned(), recipient: None };
     let fact = Fact::Targets(Targets { targets: vec![target], ..Targets::default() });
     sharing.step("a", Step::Record(fact), "ann").await.unwrap();
@@ -393,5 +407,39 @@ async fn who_joins_later_was_not_reported_before() {
         assert_eq!(object["created"], *created, "{object}");
         let joined = object["pattern"].as_str().unwrap().contains(&joiner.account_id);
         assert_eq!(joined, versions.iter().filter(|other| other.id == version.id).count() == 1);
+    }
+}
+
+#[tokio::test]
+async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        database: folder.path().join("sharing.sqlite").display().to_string(),
+        reviewers: Reviewers::Demo,
+        partners: vec![Partner {
+            name: "birds".to_owned(),
+            platform: "twitter".to_owned(),
+            tlp_ceiling: Tlp::Amber,
+            webhook: None,
+        }],
+        ..Config::default()
+    };
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    let partner = &sharing.inner.store.partners().unwrap()[0];
+    let query = crate::store::ObjectQuery {
+        ids: Vec::new(),
+        kinds: vec!["indicator".to_owned(), "note".to_owned()],
+        spec_versions: Vec::new(),
+        versions: crate::store::Versions::All,
+        after: crate::store::Position::START,
+        limit: 100,
+        bodies: true,
+    };
+    let notices = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
+    assert!(notices.len() > 10, "ten accounts, and why");
+    // The licence of a technique's name is no notice of an account.
+    for notice in notices.iter().filter(|notice| !notice.body.contains("CC BY-SA")) {
+        assert!(notice.body.contains(casework::policy::VOLUNTARY), "{}", notice.body);
     }
 }

@@ -1,15 +1,18 @@
-//! The audit log's table. What a seal is: [`crate::audit`].
+//! The audit log's table. What a seal is: [`casework::audit`].
 
 use super::{
     Store, StoreError,
     database::{Row, Session, values},
 };
-use crate::audit::{self, Broken, Chain, Entry, Sealed};
+use casework::audit::{self, Broken, Chain, Entry, Sealed};
+
+/// The audit log of a database, to be checked or exported beside a running service.
+pub struct AuditLog(Store);
 
 /// Entries read at a time.
 const PAGE: usize = 1_000;
 
-impl audit::Log {
+impl AuditLog {
     /// Opens the log in a database that is there, a file or `postgres://…`, and changes nothing in it. Blocks, as its methods do.
     pub fn open(database: &str) -> Result<Self, StoreError> {
         if !database.starts_with("postgres") && !std::path::Path::new(database).is_file() {
@@ -18,7 +21,7 @@ impl audit::Log {
                 why: "there is no such file; name the configuration of the service with --config".to_owned(),
             });
         }
-        Ok(audit::Log(Store::open(database)?))
+        Ok(AuditLog(Store::open(database)?))
     }
 
     /// Checks the whole log: how many entries it has and the last seal, or where it is broken. It must hold the seal `expected`,
@@ -260,7 +263,7 @@ mod tests {
             let many: Vec<Entry> = (0..2 * PAGE + 3).map(|n| entry(&format!("step {n}"))).collect();
             store.write(|tx| append_audit(tx, many)).unwrap();
             let end = store.verify_audit(None).unwrap().unwrap();
-            let log = audit::Log::open(&place).unwrap();
+            let log = AuditLog::open(&place).unwrap();
             for since in [0, 7, end.0] {
                 let mut file = Vec::new();
                 assert_eq!(log.export(since, &mut file).unwrap(), end);
@@ -269,6 +272,6 @@ mod tests {
             let refused = log.export(end.0 + 1, &mut Vec::new()).unwrap_err().to_string();
             assert!(refused.contains("there is no entry"), "{refused}");
         }
-        assert!(audit::Log::open("/nowhere/at/all.sqlite").is_err());
+        assert!(AuditLog::open("/nowhere/at/all.sqlite").is_err());
     }
 }

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
 use super::{
-    CaseQuery, CaseRow, Change, Order, Store, StoreError, StoredCase,
+    CaseQuery, CaseRow, Change, Order, Store, StoreError,
     audit_log::append_audit,
     database::{Session, Value, values},
     feedback, from_json, objects, retractions, to_json,
 };
-use crate::case::{Case, State};
+use casework::{CaseRecord, case::Case};
 
 /// Terms of one case; the accounts come first, the words of the keys last.
 const TERMS: usize = 6_000;
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// The case about a cluster.
-    pub fn case(&self, cluster_id: &str) -> Result<Option<StoredCase>, StoreError> {
+    pub fn case(&self, cluster_id: &str) -> Result<Option<CaseRecord>, StoreError> {
         // No text of PostgreSQL has a NUL, not even one that is only looked for.
         if cluster_id.contains('\0') {
             return Ok(None);
@@ -51,7 +51,7 @@ impl Store {
                 return Ok(None);
             };
             let released: Option<String> = row.take(3)?;
-            Ok(Some(StoredCase {
+            Ok(Some(CaseRecord {
                 case: from_json("a case", &row.take::<String>(1)?)?,
                 cluster: cluster_of(&row.take::<String>(2)?)?,
                 released: released.map(|text| cluster_of(&text)).transpose()?,
@@ -159,7 +159,7 @@ impl Store {
                     retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
                 }
                 retractions::after_change(tx, change)?;
-                feedback::take_word(tx, change)?;
+                feedback::take_label(tx, change)?;
             }
             Ok(added)
         })
@@ -232,12 +232,12 @@ fn order_by(order: Order, ascending: bool) -> String {
     format!("{column} {} nulls last, cluster_id", if ascending { "asc" } else { "desc" })
 }
 
-fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError> {
-    let StoredCase { case, cluster, released, revision } = stored;
+fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError> {
+    let CaseRecord { case, cluster, released, revision } = stored;
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
     platforms.sort_unstable();
     platforms.dedup();
-    let kinds = crate::words::kinds_by_nats(cluster);
+    let kinds = presentation::description::kinds_by_nats(cluster);
     let changed = tx.run(
         "insert into cases (cluster_id, case_id, revision, state, status, demo, probability, log_e, accounts, platforms,
                             kinds, first_seen, last_seen, changed_at, life, cluster, released, attention)
@@ -256,7 +256,7 @@ fn put_case(tx: &mut dyn Session, stored: &StoredCase) -> Result<(), StoreError>
             case.demo,
             cluster.probability.filter(|probability| probability.is_finite()),
             cluster.log_e,
-            i64::try_from(crate::words::size(cluster)).unwrap_or(i64::MAX),
+            i64::try_from(presentation::description::size(cluster)).unwrap_or(i64::MAX),
             platforms.join(", "),
             kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
             cluster.first_seen,
@@ -346,19 +346,6 @@ fn clipped(mut word: String) -> String {
     word
 }
 
-impl Case {
-    /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
-    pub(crate) fn needs_attention(&self) -> bool {
-        match self.state {
-            State::Nominated | State::InReview | State::Approved => true,
-            State::Released | State::Updated => {
-                self.released_version != Some(self.version) || !self.attention.is_empty()
-            }
-            State::Dismissed | State::Retracted | State::Closed => false,
-        }
-    }
-}
-
 /// A stored finding; one of an older version of the schema as one of today's.
 fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
     ClusterMessage::decode(text.as_bytes())
@@ -367,18 +354,21 @@ fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{fixtures, store::database::tests::places};
+    use casework::case::State;
 
-    fn stored(id: &str, n: i64) -> StoredCase {
+    use super::*;
+    use crate::store::database::tests::places;
+    use presentation::fixtures;
+
+    fn stored(id: &str, n: i64) -> CaseRecord {
         let cluster = fixtures::cluster(id, 1);
         let (case, _) = Case::nominate(id, 1, Timestamp::from_second(1_700_000_000 + n).unwrap());
-        StoredCase { case, cluster, released: None, revision: 0 }
+        CaseRecord { case, cluster, released: None, revision: 0 }
     }
-    fn filled(store: &Store, stored: Vec<StoredCase>) {
+    fn filled(store: &Store, stored: Vec<CaseRecord>) {
         let changes: Vec<Change> = stored
             .into_iter()
-            .map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new(), word: None })
+            .map(|stored| Change { stored, entries: Vec::new(), publish: Vec::new(), label: None })
             .collect();
         store.commit(&changes, Timestamp::from_second(1_700_000_000).unwrap()).unwrap();
     }
@@ -431,7 +421,7 @@ mod tests {
     fn filters_and_orders_hold_together_on_postgres_too() {
         for (_folder, place) in places() {
             let store = Store::open(&place).unwrap();
-            let mut cases: Vec<StoredCase> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
+            let mut cases: Vec<CaseRecord> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].case.state = State::Dismissed;
             cases[1].case.demo = true;
             for account in &mut cases[2].cluster.accounts {
@@ -488,7 +478,7 @@ mod tests {
     fn a_finding_without_a_probability_is_last_in_either_order_on_postgres_too() {
         for (_folder, place) in places() {
             let store = Store::open(&place).unwrap();
-            let mut cases: Vec<StoredCase> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
+            let mut cases: Vec<CaseRecord> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
             cases[1].cluster.probability = Some(0.4);
             filled(&store, cases);

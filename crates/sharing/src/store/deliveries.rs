@@ -12,7 +12,7 @@ use super::{
     database::{Row, Session, Value, values},
     retractions,
 };
-use crate::audit::Entry;
+use casework::audit::Entry;
 
 /// Bytes of objects in one delivery, beyond which another one begins.
 const PART_BYTES: usize = 512 * 1024;

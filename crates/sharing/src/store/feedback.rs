@@ -7,15 +7,16 @@ use messages::feedback::{Account, Feedback, SCHEMA_VERSION, Verdict};
 use serde::Serialize;
 
 use super::{
-    Change, ReviewerWord, Store, StoreError,
+    Change, Store, StoreError,
     audit_log::append_audit,
     database::{Session, values},
     from_json, retractions,
 };
-use crate::{
+use casework::{
+    Label,
     audit::Entry,
     case::Case,
-    feedback::{Outcome, Said, Says},
+    feedback::{Consequence, Outcome, Said, Says, verdict_verb},
 };
 
 /// How a reviewer's name begins where feedback says who speaks; no partner's name has a colon.
@@ -73,7 +74,7 @@ impl Store {
     pub fn post_feedback(
         &self,
         collection: i64,
-        objects: &[super::NewObject],
+        objects: &[crate::object::NewObject],
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         self.write(|tx| super::objects::publish(tx, collection, objects, false, now.as_microsecond()))
@@ -128,7 +129,7 @@ impl Store {
                 actor: format!("partner {}", inbox.partner),
                 subject: format!("partner {}", inbox.partner),
                 action: "feedback_not_taken".to_owned(),
-                text: format!("{}: {why}", crate::words::shorten(object.id, 120)),
+                text: format!("{}: {why}", text_format::shorten(object.id, 120)),
             };
             append_audit(tx, vec![entry])?;
             Ok(Some(outcome))
@@ -191,16 +192,16 @@ impl Store {
 
 /// Takes what a reviewer says of a finding by a step. Whoever dismisses, withdraws or looks again does not let stand what others said
 /// before: only those count who would say it still.
-pub(super) fn take_word(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
-    let Some(word) = &change.word else { return Ok(()) };
-    let verdict = match word.says {
+pub(super) fn take_label(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
+    let Some(label) = &change.label else { return Ok(()) };
+    let verdict = match label.says {
         Says::Verdict(verdict) | Says::Opinion(verdict) => Some(verdict),
         Says::TakesBack => None,
         Says::Acknowledges | Says::Nothing => return Ok(()),
     };
-    let speaker = format!("{REVIEWER}{}", word.by);
+    let speaker = format!("{REVIEWER}{}", label.by);
     let case = &change.stored.case;
-    if verdict.is_none_or(|verdict| !verdict.inauthentic()) {
+    if label.says.silences_others() {
         let mut standing: BTreeMap<String, bool> = BTreeMap::new();
         let sql = "select partner, verdict from feedback where case_id = ?1 and collection is null order by number";
         for mut row in tx.rows(sql, values![&case.id])? {
@@ -208,28 +209,28 @@ pub(super) fn take_word(tx: &mut dyn Session, change: &Change) -> Result<(), Sto
         }
         let others = standing.iter().filter(|(other, stands)| **stands && (verdict.is_none() || **other != speaker));
         for (other, _) in others {
-            put_word(tx, case, other, None, word)?;
+            put_label(tx, case, other, None, label)?;
         }
     }
     match verdict {
-        Some(_) => put_word(tx, case, &speaker, verdict, word),
+        Some(_) => put_label(tx, case, &speaker, verdict, label),
         None => Ok(()),
     }
 }
 
-fn put_word(
+fn put_label(
     tx: &mut dyn Session,
     case: &Case,
     speaker: &str,
     verdict: Option<Verdict>,
-    word: &ReviewerWord,
+    label: &Label,
 ) -> Result<(), StoreError> {
     let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from feedback", values![])?.unwrap_or(1);
-    let note = word.note.clone().filter(|_| verdict.is_some());
+    let note = label.note.clone().filter(|_| verdict.is_some());
     tx.run(
         "insert into feedback (number, partner, case_id, cluster_id, verdict, said_at, note, published)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
-        values![number, speaker, &case.id, &case.cluster_id, verdict.map(verdict_name), word.at, note],
+        values![number, speaker, &case.id, &case.cluster_id, verdict.map(verdict_name), label.at, note],
     )
     .map(drop)
 }
@@ -262,22 +263,16 @@ fn take(
     let actor = format!("partner {}", inbox.partner);
     let mut outcome = Outcome::NoVerdict;
     for target in &targets {
-        let verdict = match said.says {
-            Says::Verdict(verdict) => Some(verdict),
-            // It may be about the flag or about its withdrawal: nothing that a label could be made of.
-            Says::Opinion(_) if target.revoked => None,
-            Says::Opinion(verdict) => Some(verdict),
-            Says::Acknowledges | Says::TakesBack | Says::Nothing => None,
-        };
-        // Nothing but the word itself: whoever agrees or has acted may know of the flag only.
-        if said.says == Says::Acknowledges {
+        let Consequence { verdict, acknowledges, takes_back, opens_retraction_case } =
+            said.says.consequence(target.shared, target.revoked);
+        if acknowledges {
             retractions::acknowledge_account(tx, inbox.told, &target.case_id, target.account.as_deref(), now)?;
             outcome = Outcome::Acknowledged;
         }
-        if verdict.is_none() && said.says != Says::TakesBack {
+        if verdict.is_none() && !takes_back {
             continue;
         }
-        if said.says == Says::TakesBack && !said_before(tx, inbox.collection, object.id)? {
+        if takes_back && !said_before(tx, inbox.collection, object.id)? {
             continue;
         }
         let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from feedback", values![])?.unwrap_or(1);
@@ -301,15 +296,10 @@ fn take(
             ],
         )?;
         let of = target.account.as_ref().map_or("the case".to_owned(), |id| format!("account {id}"));
-        let says = verdict.map_or("takes back what it said of", |verdict| match verdict {
-            Verdict::Confirmed => "confirms",
-            Verdict::Rejected => "rejects",
-            Verdict::Actioned => "has acted on",
-            Verdict::AlreadyKnown => "already knew of",
-        });
-        let note = said.note.as_ref().map(|note| format!(": {}", crate::words::shorten(note, 400))).unwrap_or_default();
+        let says = verdict_verb(verdict);
+        let note = said.note.as_ref().map(|note| format!(": {}", text_format::shorten(note, 400))).unwrap_or_default();
         let withdrawn = if target.revoked { ", which was withdrawn before" } else { "" };
-        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, crate::words::shorten(&of, 120));
+        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, text_format::shorten(&of, 120));
         if target.revoked && verdict == Some(Verdict::Actioned) {
             tracing::warn!(partner = inbox.partner, case = target.case_id, "a partner acted on what was withdrawn");
         }
@@ -323,7 +313,7 @@ fn take(
                 text: text.clone(),
             }],
         )?;
-        if verdict == Some(Verdict::Rejected) && target.shared && !target.revoked {
+        if opens_retraction_case {
             let accounts = target.account.iter().cloned().collect();
             let about = (target.case_id.as_str(), target.cluster_id.as_str());
             retractions::open_retraction_case(tx, about, accounts, (&inbox.partner, &inbox.platform), &text, now)?;

@@ -14,6 +14,7 @@ pub(crate) mod precision;
 mod retractions;
 mod sessions;
 
+pub use audit_log::AuditLog;
 pub(crate) use sessions::SessionRow;
 
 use database::{Database, Session};
@@ -22,15 +23,10 @@ pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
 pub(crate) use feedback::ReadObject;
 use jiff::{SignedDuration, Timestamp};
-use messages::cluster::ClusterMessage;
 pub use retractions::{Retraction, RetractionCase};
 
-use crate::{
-    audit::Entry,
-    case::{Case, State},
-    config::MASK,
-    feedback::Says,
-};
+use crate::object::NewObject;
+use casework::{CaseRecord, Label, audit::Entry, case::State};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -68,18 +64,6 @@ pub enum StoreError {
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
     Partner(String),
-}
-
-/// A case with its finding.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredCase {
-    pub case: Case,
-    /// The newest version.
-    pub cluster: ClusterMessage,
-    /// The version that partners have.
-    pub released: Option<ClusterMessage>,
-    /// As read; 0 for a case not stored yet.
-    pub revision: i64,
 }
 
 /// A case in a list.
@@ -131,36 +115,15 @@ pub(crate) enum Order {
     Accounts,
 }
 
-/// An object for a collection.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NewObject {
-    pub id: String,
-    pub kind: String,
-    pub spec_version: String,
-    /// Microseconds; `None` for an object without a time of its own, which gets its `date_added`.
-    pub version: Option<i64>,
-    pub body: String,
-}
-
 /// One transaction.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    pub stored: StoredCase,
+    pub stored: CaseRecord,
     pub entries: Vec<Entry>,
     /// Per collection number.
     pub publish: Vec<(i64, Vec<NewObject>)>,
     /// What a reviewer says of the finding by it.
-    pub word: Option<ReviewerWord>,
-}
-
-/// What a reviewer says of a finding, for the next training.
-#[derive(Debug, Clone)]
-pub(crate) struct ReviewerWord {
-    pub by: String,
-    /// A verdict, or that those of before no longer hold.
-    pub says: Says,
-    pub note: Option<String>,
-    pub at: Timestamp,
+    pub label: Option<Label>,
 }
 
 /// A partner as stored.
@@ -299,35 +262,4 @@ fn in_full(error: &postgres::Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-/// A place as it may be shown: with `***` for the password in an address.
-pub(crate) fn without_password(place: &str) -> String {
-    let Some((scheme, rest)) = place.split_once("://") else { return place.to_owned() };
-    // Not read as a URL: an address with several hosts is none, and one that is wrong may have a password all the same.
-    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((name, _)) => format!("{name}:{MASK}@{host}"),
-            None => authority.to_owned(),
-        },
-        // A port is digits; whatever else follows a colon was meant as a password.
-        None => match authority.split_once(':') {
-            Some((name, port)) if !port.split([',', ':']).all(is_host_or_port) => format!("{name}:{MASK}"),
-            _ => authority.to_owned(),
-        },
-    };
-    let (path, query) = tail.split_once('?').map_or((tail, None), |(path, query)| (path, Some(query)));
-    let query = query.map(|query| {
-        let shown = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((key, _)) if key.contains("password") => format!("{key}={MASK}"),
-            _ => pair.to_owned(),
-        });
-        format!("?{}", shown.collect::<Vec<_>>().join("&"))
-    });
-    format!("{scheme}://{authority}{path}{}", query.unwrap_or_default())
-}
-
-fn is_host_or_port(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit()) || text.contains('.')
 }

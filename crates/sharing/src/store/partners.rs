@@ -8,15 +8,12 @@ use super::{
     database::values,
     objects::{NewCollection, add_collection, grant},
 };
-use crate::{
-    audit::Entry,
-    config::{self, Tlp},
-    keys::Key,
-};
+use crate::key::Key;
+use casework::{Tlp, audit::Entry, policy::Partner};
 
 impl Store {
     /// Makes the partners those of the configuration; one that is gone loses access but keeps its history.
-    pub fn set_partners(&self, partners: &[config::Partner]) -> Result<(), StoreError> {
+    pub fn set_partners(&self, partners: &[Partner]) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.run("update partners set active = 0", values![])?;
             for partner in partners {
@@ -62,7 +59,7 @@ impl Store {
                                 &partner.name,
                                 &partner.platform,
                                 ceiling,
-                                &crate::keys::random_bytes()[..],
+                                &crate::key::random_bytes()[..],
                                 number
                             ],
                         )?;

@@ -6,16 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Change, NewObject, Store, StoreError,
+    Change, Store, StoreError,
     audit_log::append_audit,
     database::{Row, Session, values},
     deliveries, from_json, to_json,
 };
-use crate::{
-    audit::Entry,
-    case::State,
-    retraction::{account_key, account_of_pattern},
-};
+use crate::object::{NewObject, about};
+use casework::{audit::Entry, retraction::Rejection};
 
 /// Something withdrawn from one partner.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -93,6 +90,19 @@ pub struct RetractionCase {
     pub decided_by: Option<String>,
     /// Why.
     pub decision: Option<String>,
+}
+
+impl RetractionCase {
+    /// What people decide about.
+    pub(crate) fn rejection(&self) -> Rejection<'_> {
+        Rejection {
+            number: self.number,
+            case: &self.case,
+            platform: &self.platform,
+            accounts: &self.accounts,
+            reason: &self.reason,
+        }
+    }
 }
 
 impl Store {
@@ -289,8 +299,7 @@ pub(super) fn after_publish(
 /// What follows from a case's change itself: when somebody has to come back to it, and which retraction cases it settles.
 pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
     let case = &change.stored.case;
-    let shared = matches!(case.state, State::Released | State::Updated);
-    let valid_until = case.valid_until.filter(|_| shared);
+    let valid_until = case.valid_until.filter(|_| case.state.is_shared());
     if valid_until.is_some() || !case.attention.is_empty() {
         tx.run(
             "insert into watched (cluster_id, case_id, valid_until, attention) values (?1, ?2, ?3, ?4)
@@ -304,16 +313,7 @@ pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), 
     let sql = format!("{RETRACTION_CASES} where case_id = ?1 and state = 'open' order by number");
     for row in tx.rows(&sql, values![&case.id])? {
         let open = retraction_case(row)?;
-        let state = match case.state {
-            State::Retracted => "withdrawn",
-            State::Closed => "lapsed",
-            _ if !open.accounts.is_empty()
-                && open.accounts.iter().all(|id| case.left_out.contains(&account_key(&open.platform, id))) =>
-            {
-                "withdrawn"
-            }
-            _ => continue,
-        };
+        let Some(state) = open.rejection().settled_by(case) else { continue };
         decide(tx, open.number, state, last)?;
     }
     Ok(())
@@ -399,26 +399,6 @@ const RETRACTIONS: &str =
     "select number, partner, case_id, cluster_id, accounts, reason, at, due, acked_at, acked_by from retractions";
 const RETRACTION_CASES: &str = "select number, case_id, cluster_id, platform, accounts, opened_at, opened_by, reason, state, decided_at, decided_by, decision from retraction_cases";
 
-/// What an object says, and of whom.
-struct About {
-    account: Option<String>,
-    revoked: bool,
-}
-
-/// `None` for what is about no case: markings, the producer, relationships.
-fn about(object: &NewObject) -> Option<About> {
-    let account = match object.kind.as_str() {
-        "campaign" | "grouping" | "note" | "observed-data" => return Some(About { account: None, revoked: false }),
-        "indicator" | "user-account" => serde_json::from_str::<serde_json::Value>(&object.body).ok()?,
-        _ => return None,
-    };
-    let id = match account["user_id"].as_str() {
-        Some(id) => id.to_owned(),
-        None => account_of_pattern(account["pattern"].as_str()?)?,
-    };
-    Some(About { account: Some(id), revoked: account["revoked"] == true })
-}
-
 fn acked(
     tx: &mut dyn Session,
     retractions: Vec<Retraction>,
@@ -442,7 +422,7 @@ fn acked(
             text: format!(
                 "withdrawal {} of {} reached {} by {}{late}{note}",
                 one.number,
-                crate::words::count(one.accounts.len() as u64, "account"),
+                text_format::count(one.accounts.len() as u64, "account"),
                 one.partner,
                 by.name()
             ),

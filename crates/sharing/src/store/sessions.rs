@@ -1,9 +1,9 @@
-//! Sessions of people at the console. What makes one valid: [`crate::access`].
+//! Sessions of people at the console. What makes one valid: [`crate::http::access`].
 
 use jiff::Timestamp;
 
 use super::{Store, StoreError, audit_log::append_audit, database::values};
-use crate::audit::Entry;
+use casework::audit::Entry;
 
 /// A session as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,8 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::{Partner, Tlp, store::database::tests::places};
+    use crate::store::database::tests::places;
+    use casework::{Tlp, policy::Partner};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()

@@ -19,14 +19,12 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use runtime::shutdown::Shutdown;
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::{
-    audit::Entry,
-    crash,
+    fault_injection,
     service::{Inner, Sharing, SharingError},
-    store::{Attempted, Claimed, Delivery, DeliveryQuery},
+    store::{Attempted, Claimed},
 };
 
 /// How often the outbox is looked at.
@@ -35,111 +33,6 @@ const EVERY: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// The longest pause of our own accord.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
-/// How long the secret before signs as well after a rotation.
-const ROTATION: SignedDuration = SignedDuration::from_hours(24);
-
-/// The `[sharing.webhooks]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Hours after which a delivery is given up.
-    pub give_up_h: u32,
-    /// Seconds that one request may take.
-    pub timeout_s: u32,
-    /// Whether endpoints may have addresses that are not public, and on loopback be without TLS.
-    pub private: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { give_up_h: 72, timeout_s: 10, private: false }
-    }
-}
-
-impl Config {
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if !(1..=24 * 30).contains(&self.give_up_h) {
-            return Err(format!("sharing.webhooks.give_up_h is {}: set 1 to 720 hours", self.give_up_h));
-        }
-        if !(1..=15).contains(&self.timeout_s) {
-            return Err(format!("sharing.webhooks.timeout_s is {}: set 1 to 15 seconds", self.timeout_s));
-        }
-        Ok(())
-    }
-
-    fn timeout(&self) -> Duration {
-        Duration::from_secs(u64::from(self.timeout_s))
-    }
-
-    /// How long a delivery belongs to whoever sends it: longer than a request can take.
-    fn claim(&self) -> SignedDuration {
-        SignedDuration::from_secs(i64::from(self.timeout_s) * 2 + 1)
-    }
-}
-
-impl Sharing {
-    /// A new secret for a partner's webhook, to be shown once. The one before signs as well for a day. What waits is sent at once.
-    pub async fn webhook_secret(&self, partner: &str) -> Result<String, SharingError> {
-        let partner = partner.to_owned();
-        self.blocking(move |inner| {
-            let secret = sign::new_secret();
-            let now = Timestamp::now();
-            let until = now.checked_add(ROTATION).unwrap_or(Timestamp::MAX);
-            let text = "the webhook has a new secret; the one before signs as well for a day";
-            let entry = by_operator(format!("partner {partner}"), "webhook_secret_issued", text.to_owned(), now);
-            inner.store.set_webhook_secret(&partner, &secret, until, entry)?;
-            Ok(sign::shown(&secret))
-        })
-        .await
-    }
-
-    /// Deliveries, newest first.
-    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, SharingError> {
-        self.blocking(move |inner| Ok(inner.store.deliveries(&query)?)).await
-    }
-
-    /// Sends a delivery again, whatever became of it, with the same id.
-    pub async fn resend(&self, id: &str) -> Result<(), SharingError> {
-        self.resend_by(id, OPERATOR).await
-    }
-
-    /// Takes a dead delivery off the alert: the partner has it some other way.
-    pub async fn discard_delivery(&self, id: &str) -> Result<(), SharingError> {
-        self.discard_by(id, OPERATOR).await
-    }
-
-    /// Sends a delivery again, in the name of `by`.
-    pub(crate) async fn resend_by(&self, id: &str, by: &str) -> Result<(), SharingError> {
-        let (id, by) = (id.to_owned(), by.to_owned());
-        self.blocking(move |inner| {
-            let entry = by_person(&id, "delivery_resent", "it is to be sent again", by);
-            Ok(inner.store.resend(&id, entry)?)
-        })
-        .await
-    }
-
-    /// Takes a dead delivery off the alert, in the name of `by`.
-    pub(crate) async fn discard_by(&self, id: &str, by: &str) -> Result<(), SharingError> {
-        let (id, by) = (id.to_owned(), by.to_owned());
-        self.blocking(move |inner| {
-            let entry = by_person(&id, "delivery_discarded", "it need not be sent any more", by);
-            Ok(inner.store.discard(&id, entry)?)
-        })
-        .await
-    }
-}
-
-/// Whoever may run the command line with the database at hand.
-const OPERATOR: &str = "operator (command line)";
-
-fn by_person(id: &str, action: &str, text: &str, actor: String) -> Entry {
-    let (subject, action, text) = (format!("delivery {id}"), action.to_owned(), text.to_owned());
-    Entry { at: Timestamp::now(), actor, subject, action, text }
-}
-
-fn by_operator(subject: String, action: &str, text: String, at: Timestamp) -> Entry {
-    Entry { at, actor: OPERATOR.to_owned(), subject, action: action.to_owned(), text }
-}
 
 /// Sends what is due until `shutdown`; requests under way are let end.
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
@@ -228,14 +121,14 @@ impl Inner {
         let Some(claimed) = self.store.claim_delivery(partner, now, claimed_until)? else { return Ok(false) };
         let (collection, objects) = self.store.delivered_objects(&claimed)?;
         let body = body(&claimed, &collection, &objects);
-        crash::here("before a webhook is sent");
+        fault_injection::crash_at("before a webhook is sent");
         let (timestamp, began) = (now.as_second(), Instant::now());
         let signatures = sign::signatures(&claimed.secrets, &claimed.id, timestamp, body.as_bytes());
         let timestamp = timestamp.to_string();
         let headers =
             [("webhook-id", &*claimed.id), ("webhook-timestamp", &*timestamp), ("webhook-signature", &*signatures)];
         let answer = sender.post(&claimed.url, &headers, body.as_bytes());
-        crash::here("after a webhook is answered");
+        fault_injection::crash_at("after a webhook is answered");
         let now = clock();
         let give_up = SignedDuration::from_hours(i64::from(self.config.webhooks.give_up_h));
         let (attempted, outcome) = judge(&claimed, &answer, give_up, random(), now);
@@ -275,7 +168,7 @@ fn judge(
     let outcome = match answer {
         Ok(answer) if answer.text.is_empty() || (200..300).contains(&answer.status) => answer.status.to_string(),
         Ok(answer) => format!("{} {}", answer.status, answer.text),
-        Err(error) => crate::words::shorten(error, 240),
+        Err(error) => text_format::shorten(error, 240),
     };
     let status = answer.as_ref().map(|answer| answer.status).unwrap_or(0);
     if (200..300).contains(&status) {

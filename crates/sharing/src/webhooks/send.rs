@@ -5,7 +5,6 @@
 
 use std::{
     io::{self, Read},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -21,7 +20,8 @@ use ureq::{
         transport::{DefaultConnector, NextTimeout},
     },
 };
-use url::{Host, Url};
+
+use crate::config::webhooks::is_public;
 
 /// Most bytes of an answer that are read; nothing in it matters but for the log.
 const ANSWER_BYTES: u64 = 4_096;
@@ -88,37 +88,9 @@ impl Sender {
         Ok(Answer {
             status: response.status().as_u16(),
             retry_after,
-            text: crate::words::shorten(String::from_utf8_lossy(&text).trim(), 200),
+            text: text_format::shorten(String::from_utf8_lossy(&text).trim(), 200),
         })
     }
-}
-
-/// Says what is wrong with the address of an endpoint.
-pub(crate) fn check_url(url: &str, private: bool) -> Result<(), String> {
-    let url = Url::parse(url).map_err(|error| format!("{error}; write it like https://example.org/hooks/lockstep"))?;
-    let host = url.host().ok_or("it names no host")?;
-    let address = match host {
-        Host::Ipv4(v4) => Some(IpAddr::V4(v4)),
-        Host::Ipv6(v6) => Some(IpAddr::V6(v6)),
-        Host::Domain("localhost") => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        Host::Domain(_) => None,
-    };
-    let loopback = address.is_some_and(|address| address.is_loopback());
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback && private => {}
-        "http" => return Err("it is not encrypted: use https".to_owned()),
-        other => return Err(format!("its scheme is {other}: use https")),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a password, which would show in logs: the signature proves who sends".to_owned());
-    }
-    if let Some(address) = address.filter(|address| !private && !is_public(*address)) {
-        return Err(format!(
-            "{address} is not a public address: set sharing.webhooks.private = true if it is meant to be inside your network"
-        ));
-    }
-    Ok(())
 }
 
 /// When to come back, from `Retry-After`: seconds or a date.
@@ -155,48 +127,10 @@ impl Resolver for Guarded {
     }
 }
 
-/// Whether an address is one of the public internet, by IANA's special-purpose registries.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => is_public_v4(v4),
-            None => is_public_v6(v6),
-        },
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = matches!(
-        (a, b, c),
-        (0 | 10 | 127, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            | (224.., _, _)
-    );
-    !special
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    // Global unicast, without the blocks that carry other addresses inside, are for protocols or for documents.
-    (0x2000..=0x3fff).contains(&a)
-        && !(a == 0x2001 && (b < 0x0200 || b == 0x0db8))
-        && a != 0x2002
-        && !(a == 0x3fff && b < 0x1000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::webhooks::check_url;
 
     #[test]
     fn only_addresses_of_the_public_internet_are_public() {

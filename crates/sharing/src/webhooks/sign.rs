@@ -4,19 +4,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// How a secret begins where people see it.
-const PREFIX: &str = "whsec_";
-
-/// A new secret of 32 bytes.
-pub(crate) fn new_secret() -> [u8; 32] {
-    crate::keys::random_bytes()
-}
-
-/// A secret as the partner gets it.
-pub(crate) fn shown(secret: &[u8]) -> String {
-    format!("{PREFIX}{}", STANDARD.encode(secret))
-}
-
 /// The value of `webhook-signature`: one signature for each secret, the newest first.
 pub(crate) fn signatures(secrets: &[Vec<u8>], id: &str, timestamp: i64, body: &[u8]) -> String {
     let signed = secrets.iter().filter_map(|secret| {
@@ -34,6 +21,7 @@ mod tests {
     use standardwebhooks::Webhook;
 
     use super::*;
+    use crate::key::{new_webhook_secret, shown_webhook_secret};
 
     /// What a receiver with the reference library says.
     fn verifies(secret: &[u8], body: &[u8], id: &str, timestamp: i64, signatures: &str) -> bool {
@@ -43,13 +31,13 @@ mod tests {
         {
             headers.insert(name.parse::<ureq::http::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        Webhook::new(&shown(secret)).unwrap().verify(body, &headers).is_ok()
+        Webhook::new(&shown_webhook_secret(secret)).unwrap().verify(body, &headers).is_ok()
     }
 
     #[test]
     fn the_reference_library_takes_what_we_sign_and_nothing_else() {
         let now = jiff::Timestamp::now().as_second();
-        let (old, new, other) = (new_secret(), new_secret(), new_secret());
+        let (old, new, other) = (new_webhook_secret(), new_webhook_secret(), new_webhook_secret());
         let body = r#"{"type":"objects.added","data":{"ü":1}}"#.as_bytes();
         let one = signatures(&[new.to_vec()], "msg_1", now, body);
         assert!(verifies(&new, body, "msg_1", now, &one));

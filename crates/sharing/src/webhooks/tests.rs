@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    Config as Whole, Partner, Reviewers, Tlp,
-    case::Step,
-    fixtures,
-    store::{DeliveryState, Store, database::tests::places},
+    config::{Config as Whole, webhooks::Config},
+    store::{DeliveryQuery, DeliveryState, Store, database::tests::places},
 };
+use casework::{Reviewers, Tlp, case::Step, policy::Partner};
+use presentation::fixtures;
 
 /// A partner's endpoint: takes what comes, and answers as told, else with 204.
 #[derive(Clone, Default)]

@@ -12,7 +12,7 @@ use postgres::{
 };
 
 use super::{Database, Dialect, Row, Session, Value, Work, migrate};
-use crate::store::{StoreError, without_password};
+use crate::{config::database_url::without_password, store::StoreError};
 
 /// Connections kept open.
 const KEPT: usize = 8;

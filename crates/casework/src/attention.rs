@@ -1,0 +1,152 @@
+//! Flags that run out, and what people have to look at again.
+//!
+//! What partners hold expires by itself (`valid_until`). Some days before, the case asks for attention; two people may renew it. Where
+//! nobody does, the case is closed on the day and the audit log says so. A shared case also asks for attention when its cluster is
+//! flagged no longer or became part of another: it is for people to withdraw it.
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use messages::cluster::Status;
+
+use crate::{
+    Reviewers,
+    audit::Entry,
+    case::{Attention, Case, Illegal, State, Why, Word},
+};
+
+/// What the newest word on a cluster means for a case that people decide, if partners were told of it.
+pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Timestamp) -> Option<Entry> {
+    if reviewers != Reviewers::People || !case.state.is_shared() {
+        return None;
+    }
+    if status == Status::Flagged {
+        let before = case.attention.len();
+        case.attention.retain(|attention| attention.why != Why::NotFlagged);
+        return (case.attention.len() < before)
+            .then(|| case.entry("lockstep", "attention_settled", "its cluster is flagged again".to_owned(), now));
+    }
+    let text = match status {
+        Status::Faded => "its cluster has faded: nothing new connects the accounts".to_owned(),
+        other => format!("its cluster is flagged no longer, it is {}", status_words(other)),
+    };
+    case.ask_attention(Why::NotFlagged, text, now)
+}
+
+fn status_words(status: Status) -> &'static str {
+    match status {
+        Status::Flagged => "flagged",
+        Status::SingleSource => "of a single source",
+        Status::Coordinated => "coordinated only",
+        Status::Faded => "faded",
+        Status::NearMiss => "a near miss: it did not pass the test",
+    }
+}
+
+impl Case {
+    /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
+    pub fn needs_attention(&self) -> bool {
+        match self.state {
+            State::Nominated | State::InReview | State::Approved => true,
+            State::Released | State::Updated => {
+                self.released_version != Some(self.version) || !self.attention.is_empty()
+            }
+            State::Dismissed | State::Retracted | State::Closed => false,
+        }
+    }
+
+    /// Marks the case; says nothing where it is marked so already.
+    pub fn ask_attention(&mut self, why: Why, text: String, now: Timestamp) -> Option<Entry> {
+        if !self.state.is_shared() || self.attention.iter().any(|attention| attention.why == why) {
+            return None;
+        }
+        let entry = self.entry("lockstep", "needs_attention", format!("needs attention: {text}"), now);
+        self.attention.push(Attention { why, since: now, text });
+        self.changed_at = now;
+        Some(entry)
+    }
+
+    /// What a step settles by itself: nothing is left to look at once the case was shared anew, withdrawn or closed.
+    pub fn settle_attention(&mut self) {
+        self.attention.clear();
+        self.renewal = None;
+    }
+
+    /// Somebody has looked at what the case asks attention for.
+    pub fn attend(&mut self, comment: &str, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+        if self.attention.is_empty() {
+            return self.refuse("attend to", "it asks for no attention");
+        }
+        if comment.trim().is_empty() {
+            return self.refuse("attend to", "say what was found");
+        }
+        self.attention.clear();
+        self.changed_at = now;
+        Ok(self.entry(by, "attended", comment.to_owned(), now))
+    }
+
+    /// Somebody wants the flags to go on; somebody else has to renew them.
+    pub fn propose_renewal(&mut self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+        if !self.state.is_shared() {
+            return self.refuse("propose to renew", &format!("it is {}", self.state));
+        }
+        if reason.trim().is_empty() {
+            return self.refuse("propose to renew", "say why the accounts should stay flagged");
+        }
+        let version = self.released_version.unwrap_or(self.version);
+        self.renewal = Some(Word { by: by.to_owned(), at: now, version, text: reason.to_owned() });
+        self.changed_at = now;
+        Ok(self.entry(by, "renewal_proposed", reason.to_owned(), now))
+    }
+
+    /// The flags that partners have go on.
+    pub fn renew(&mut self, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
+        if !self.state.is_shared() {
+            return self.refuse("renew", &format!("it is {}", self.state));
+        }
+        let Some(proposed) = self.renewal.clone().filter(|word| Some(word.version) == self.released_version) else {
+            return self.refuse("renew", "nobody has proposed it for the version that partners have");
+        };
+        if proposed.by == by {
+            return self.refuse(
+                "renew",
+                &format!("{by} proposed it: accounts are named only when two different people agree"),
+            );
+        }
+        self.renewal = None;
+        self.attention.retain(|attention| attention.why != Why::RunsOut);
+        self.state = State::Updated;
+        self.changed_at = now;
+        let text = format!("version {} is renewed; proposed by {}, renewed by {by}", proposed.version, proposed.by);
+        Ok(self.entry(by, "renewed", text, now))
+    }
+
+    /// The flags have run out; nothing where nothing is shared.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Entry> {
+        if !self.state.is_shared() {
+            return None;
+        }
+        self.state = State::Closed;
+        self.settle_attention();
+        self.changed_at = now;
+        let text = "the flags ran out and nobody renewed them: what partners have is no longer valid".to_owned();
+        Some(self.entry("lockstep", "expired", text, now))
+    }
+
+    fn refuse<T>(&self, verb: &'static str, why: &str) -> Result<T, Illegal> {
+        Err(Illegal { case: self.id.clone(), verb, why: why.to_owned(), allowed: self.allowed() })
+    }
+}
+
+/// When what is shared now runs out: the `valid_until` of the indicators.
+pub fn valid_until(cluster: &messages::cluster::ClusterMessage, now: Timestamp, days: u32) -> Timestamp {
+    days_after(now.max(cluster.last_seen), days)
+}
+
+/// So many days of 24 hours later.
+pub fn days_after(time: Timestamp, days: u32) -> Timestamp {
+    time.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
+}
+
+/// A time to the minute, in UTC.
+pub fn day(time: Timestamp) -> String {
+    time.round(Unit::Second).unwrap_or(time).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,35 @@
+//! Cases about flagged clusters: who may be told what, when, and what is taken back.
+//!
+//! Pure: a case takes the time and an event, and returns what follows. Whoever calls stores it, publishes and tells.
+//!
+//! Absent here: a store, a server, the clock, STIX, and anything that reads an opinion.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod accounts;
+mod act;
+pub mod attention;
+pub mod audit;
+pub mod case;
+pub mod demo;
+mod facts;
+pub mod feedback;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+pub mod partners;
+pub mod policy;
+mod recipients;
+mod record;
+pub mod retraction;
+mod reviewers;
+mod role;
+mod steps;
+pub mod techniques;
+mod tlp;
+
+pub use act::Act;
+pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
+pub use reviewers::{DEMO_NOTICE, Reviewers};
+pub use role::{Role, Task};
+pub use steps::Label;
+pub use tlp::Tlp;

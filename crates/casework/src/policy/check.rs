@@ -1,0 +1,112 @@
+//! What is wrong with something that somebody records.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::decide::{Terms, delay_fault};
+use crate::{
+    facts::{Breach, Fact, Facts, is_state},
+    recipients::Class,
+};
+
+/// Longest text of a record, characters.
+const LONGEST: usize = 4_000;
+
+impl Fact {
+    /// What is wrong with it, and what to do.
+    pub fn check(&self, facts: &Facts, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<(), String> {
+        let known = |name: &String| match terms.recipients.iter().any(|recipient| recipient.name == *name) {
+            true => Ok(()),
+            false if terms.recipients.is_empty() => Err(format!("there is no recipient {name:?}: none is set up")),
+            false => {
+                let all: Vec<&str> = terms.recipients.iter().map(|recipient| recipient.name.as_str()).collect();
+                Err(format!("there is no recipient {name:?}; those set up: {}", all.join(", ")))
+            }
+        };
+        match self {
+            Fact::Targets(targets) => {
+                for target in &targets.targets {
+                    said(&target.name, "the name of a target")?;
+                    target.recipient.iter().try_for_each(known)?;
+                }
+                targets.suggestions.iter().try_for_each(|(name, word)| said(word, &format!("the word on {name:?}")))
+            }
+            Fact::Breaches(breaches) => {
+                for breach in &breaches.breaches {
+                    said(&breach.system, "the system that was breached")?;
+                    if !is_state(&breach.state) {
+                        return Err(format!(
+                            "{:?} is no state: write two capital letters as the post does, for example OH",
+                            breach.state
+                        ));
+                    }
+                }
+                if breaches.breaches.is_empty() {
+                    said(&breaches.why, "why no breach is recorded")?;
+                }
+                let Some(before) = &facts.breaches else { return Ok(()) };
+                let gone = |old: &&Breach| breaches.breaches.iter().all(|new| new.state != old.state);
+                match before.what.breaches.iter().find(gone) {
+                    Some(old) if before.by == by => {
+                        Err(format!("{by} recorded the breach in {}: somebody else has to take it back", old.state))
+                    }
+                    Some(_) => said(&breaches.why, "why a breach is taken back"),
+                    None => Ok(()),
+                }
+            }
+            Fact::Delay(delay) => {
+                said(&delay.why, "why it is delayed")?;
+                let breached = facts.breaches.iter().flat_map(|record| &record.what.breaches);
+                if !breached.clone().any(|breach| breach.state == delay.state) {
+                    return Err(format!("no breach is recorded in {:?}", delay.state));
+                }
+                delay_fault(delay, by, now, terms.rules).map_or(Ok(()), Err)
+            }
+            Fact::Consideration(considered) => {
+                said(&considered.security, "what was considered about security")?;
+                said(&considered.political_sensitivity, "what was considered about political sensitivity")
+            }
+            Fact::PublicNotice(notice) => {
+                said(&notice.amplifies.why, "why it amplifies or does not")?;
+                said(&notice.revictimises.why, "why it re-victimises or does not")
+            }
+            Fact::Duties(duties) => {
+                for duty in &duties.duties {
+                    said(&duty.duty, "the duty")?;
+                    said(&duty.whom, "who has to notify whom")?;
+                }
+                if duties.duties.is_empty() { said(&duties.why, "why no duty applies") } else { Ok(()) }
+            }
+            Fact::Chosen(names) => names.iter().try_for_each(known),
+            Fact::SignOff(sign_off) => {
+                said(&sign_off.comment, "what was looked at")?;
+                let roles: BTreeSet<&String> =
+                    Class::ALL.iter().flat_map(|class| &terms.rules.class(*class).sign_off).collect();
+                if roles.contains(&sign_off.role) {
+                    return Ok(());
+                }
+                let all: Vec<&str> = roles.into_iter().map(String::as_str).collect();
+                Err(format!(
+                    "no rule asks for a sign-off by {:?}; the rules ask for: {}",
+                    sign_off.role,
+                    all.join(", ")
+                ))
+            }
+            Fact::Objection(objection) => {
+                said(&objection.from, "whose objection it is")?;
+                said(&objection.text, "the objection")
+            }
+        }
+    }
+}
+
+fn said(text: &str, what: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(format!("{what} is empty: write it down"));
+    }
+    if text.chars().count() > LONGEST {
+        return Err(format!("{what} is longer than {LONGEST} characters: shorten it"));
+    }
+    Ok(())
+}

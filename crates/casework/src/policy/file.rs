@@ -1,0 +1,286 @@
+//! What the file of recipients and rules says, for example `config/sharing.toml`. Whoever calls reads the file.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rules, Told};
+use crate::{
+    Tlp,
+    facts::is_state,
+    recipients::{Class, Delivery, Recipient},
+};
+
+/// The whole file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyFile {
+    recipients: Vec<Recipient>,
+    rules: General,
+    classes: Classes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct General {
+    delay_approvers: Vec<String>,
+    longest_delay_days: u32,
+}
+
+impl Default for General {
+    fn default() -> Self {
+        let Rules { delay_approvers, longest_delay_days, .. } = Rules::with_marking(Tlp::Amber);
+        Self { delay_approvers, longest_delay_days }
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Classes {
+    platform: Setting,
+    congress: Setting,
+    state_local: Setting,
+    private_sector: Setting,
+    candidate: Setting,
+    secret_service: Setting,
+    public: Setting,
+}
+
+impl Classes {
+    fn of(&self, class: Class) -> &Setting {
+        match class {
+            Class::Platform => &self.platform,
+            Class::Congress => &self.congress,
+            Class::StateLocal => &self.state_local,
+            Class::PrivateSector => &self.private_sector,
+            Class::Candidate => &self.candidate,
+            Class::SecretService => &self.secret_service,
+            Class::Public => &self.public,
+        }
+    }
+}
+
+/// What the file says of a class; what it does not say keeps the class's default.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Setting {
+    concerned: Option<Told>,
+    otherwise: Option<Told>,
+    products: Option<Vec<Product>>,
+    sign_off: Option<Vec<String>>,
+    tlp: Option<Tlp>,
+    shows: Shows,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Shows {
+    account_ids: Option<AccountIds>,
+    elsewhere: Option<Elsewhere>,
+    handles: Option<bool>,
+    post_ids: Option<bool>,
+    keys: Option<bool>,
+    source_names: Option<bool>,
+    model_internals: Option<bool>,
+}
+
+impl Setting {
+    fn over(&self, default: ClassRule) -> ClassRule {
+        let (shows, shown) = (&self.shows, default.shows);
+        ClassRule {
+            concerned: self.concerned.unwrap_or(default.concerned),
+            otherwise: self.otherwise.unwrap_or(default.otherwise),
+            products: self.products.clone().unwrap_or(default.products),
+            sign_off: self.sign_off.clone().unwrap_or(default.sign_off),
+            tlp: self.tlp.unwrap_or(default.tlp),
+            shows: Redaction {
+                account_ids: shows.account_ids.unwrap_or(shown.account_ids),
+                elsewhere: shows.elsewhere.unwrap_or(shown.elsewhere),
+                handles: shows.handles.unwrap_or(shown.handles),
+                post_ids: shows.post_ids.unwrap_or(shown.post_ids),
+                keys: shows.keys.unwrap_or(shown.keys),
+                source_names: shows.source_names.unwrap_or(shown.source_names),
+                model_internals: shows.model_internals.unwrap_or(shown.model_internals),
+            },
+        }
+    }
+}
+
+impl Policy {
+    /// The policy that a file says. `tlp` is the marking of what is shared where a class has none of its own. An error names the key.
+    pub fn of(file: PolicyFile, tlp: Tlp) -> Result<Policy, String> {
+        let defaults = Rules::with_marking(tlp);
+        let rules = Rules::new(
+            Class::ALL.map(|class| file.classes.of(class).over(defaults.class(class).clone())),
+            file.rules.delay_approvers,
+            file.rules.longest_delay_days,
+        );
+        let policy = Policy { recipients: file.recipients, rules };
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// Says what is wrong with the values, with the name of the key.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=365).contains(&self.rules.longest_delay_days) {
+            return Err(format!("rules.longest_delay_days is {}: set 1 to 365", self.rules.longest_delay_days));
+        }
+        if self.rules.delay_approvers.iter().any(|name| name.trim().is_empty()) {
+            return Err(
+                "rules.delay_approvers holds an empty name: name people, or leave it empty for anybody".to_owned()
+            );
+        }
+        for class in Class::ALL {
+            class_fault(class, self.rules.class(class))
+                .map_or(Ok(()), |fault| Err(format!("classes.{}.{fault}", class.name())))?;
+        }
+        let mut names = BTreeSet::new();
+        for (index, recipient) in self.recipients.iter().enumerate() {
+            let fault = recipient_fault(recipient, self.rules.class(recipient.class)).or_else(|| {
+                let twice = !names.insert(&recipient.name);
+                twice
+                    .then(|| format!("name {:?} is there twice: give each recipient a name of its own", recipient.name))
+            });
+            fault.map_or(Ok(()), |fault| Err(format!("recipients[{index}].{fault}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a class, beginning with the key.
+fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
+    let by_people = |told: Told| matches!(told, Told::WhenChosen | Told::Never);
+    let shows = rule.shows;
+    let fault = match class {
+        Class::SecretService if rule.concerned != Told::Always => {
+            "concerned must be \"always\": the Secret Service is always told of what is directed against a major candidate (rule 4)"
+        }
+        Class::Platform if rule.otherwise != Told::Never => {
+            "otherwise must be \"never\": a platform without accounts in a finding has no business in it"
+        }
+        Class::Public if !by_people(rule.concerned) || !by_people(rule.otherwise) => {
+            "concerned and otherwise must be \"when_chosen\" or \"never\": people choose a public notice (rules 1 and 7)"
+        }
+        Class::Public if rule.tlp != Tlp::Clear => {
+            "tlp must be \"clear\": what everybody may read has no other marking"
+        }
+        Class::Public if shows.names_accounts() => {
+            "shows.account_ids and shows.handles must be \"none\" and false: a public notice names no account (rule 7)"
+        }
+        Class::Platform if shows.account_ids == AccountIds::All => {
+            "shows.account_ids must not be \"all\": a platform sees accounts of its own only"
+        }
+        Class::Platform => "",
+        _ if shows.account_ids == AccountIds::OwnPlatform => {
+            "shows.account_ids must be \"all\" or \"none\": only a platform has accounts of its own"
+        }
+        _ => "",
+    };
+    if !fault.is_empty() {
+        return Some(fault.to_owned());
+    }
+    if shows.handles && shows.account_ids == AccountIds::None {
+        return Some(
+            "shows.handles is true where shows.account_ids is \"none\": a handle names an account as well".to_owned(),
+        );
+    }
+    if rule.products.is_empty() && (rule.concerned, rule.otherwise) != (Told::Never, Told::Never) {
+        return Some(
+            "products is empty, and the class is told: name a product, or set concerned and otherwise to \"never\""
+                .to_owned(),
+        );
+    }
+    if class == Class::StateLocal && rule.products.is_empty() {
+        return Some(
+            "products is empty: a state's chief election official must be told of a breach (rule 5)".to_owned(),
+        );
+    }
+    let fits = |product: &Product| match product {
+        Product::PlatformFeed => class == Class::Platform,
+        Product::DefensiveBriefing => class == Class::Candidate,
+        Product::PublicNotice => class == Class::Public,
+        Product::NotificationLetter => class != Class::Public,
+    };
+    if let Some(product) = rule.products.iter().find(|product| !fits(product)) {
+        return Some(format!("products has {:?}, which is not for this class", product.label()));
+    }
+    if rule.sign_off.iter().any(|role| role.trim().is_empty()) {
+        return Some("sign_off holds an empty role: name roles, or leave it empty".to_owned());
+    }
+    None
+}
+
+/// What is wrong with a recipient, beginning with the key.
+fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
+    let Recipient { name, class, platform, state, contact, tlp_ceiling, .. } = recipient;
+    let named = !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+    if !named {
+        return Some(format!("name is {name:?}: use 1 to 64 of a-z, 0-9, '-', '_' and '.'"));
+    }
+    match platform {
+        None if *class == Class::Platform => {
+            return Some(format!("platform is missing for {name:?}: name its platform as in posts"));
+        }
+        Some(platform) if *class != Class::Platform => {
+            return Some(format!(
+                "platform is {platform:?} for {name:?} of class {}: only a platform has one",
+                class.name()
+            ));
+        }
+        Some(platform) if platform.is_empty() || *platform != platform.to_lowercase() => {
+            return Some(format!("platform is {platform:?}: use the platform's lower-case name as in posts"));
+        }
+        _ => {}
+    }
+    match state {
+        Some(state) if *class != Class::StateLocal => {
+            return Some(format!(
+                "state is {state:?} for {name:?} of class {}: only state_local has one",
+                class.name()
+            ));
+        }
+        Some(state) if !is_state(state) => {
+            return Some(format!("state is {state:?}: write two capital letters as the post does, for example \"OH\""));
+        }
+        None if recipient.chief_election_official => {
+            return Some(format!(
+                "chief_election_official is true for {name:?} without a state: say of which, class state_local"
+            ));
+        }
+        _ => {}
+    }
+    match (class, recipient.delivery()) {
+        (Class::Platform, Delivery::Document) => {
+            return Some(format!(
+                "delivery is \"document\" for {name:?}: a platform gets its feed by \"taxii\" or \"webhook\""
+            ));
+        }
+        (Class::Platform, Delivery::Webhook) if recipient.webhook.is_none() => {
+            return Some(format!("delivery is \"webhook\" for {name:?}, but webhook names no address"));
+        }
+        (Class::Platform, _) => {}
+        _ if recipient.webhook.is_some() => {
+            return Some(format!("webhook is set for {name:?}: class {} gets documents, no feed", class.name()));
+        }
+        (_, Delivery::Taxii | Delivery::Webhook) => {
+            return Some(format!(
+                "delivery of {name:?} must be \"document\": feeds are for platforms, class {} gets documents",
+                class.name()
+            ));
+        }
+        (Class::Public, _) => {}
+        _ if contact.trim().is_empty() => {
+            return Some(format!("contact is empty for {name:?}: say to whom documents are handed over"));
+        }
+        _ => {}
+    }
+    if *class == Class::SecretService && *tlp_ceiling < rule.tlp {
+        return Some(format!(
+            "tlp_ceiling of {name:?} is below what its class gets ({}): it must always be told (rule 4)",
+            rule.tlp.label()
+        ));
+    }
+    None
+}

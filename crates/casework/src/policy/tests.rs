@@ -1,0 +1,571 @@
+mod properties;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use messages::cluster::ClusterMessage;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Tlp,
+    audit::Entry,
+    case::{Case, Illegal, State, Step},
+};
+use presentation::fixtures;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap()
+}
+
+fn days(n: i64) -> Timestamp {
+    now().checked_add(SignedDuration::from_hours(24 * n)).unwrap()
+}
+
+fn recipient(name: &str, class: Class) -> Recipient {
+    Recipient {
+        name: name.to_owned(),
+        class,
+        platform: None,
+        state: None,
+        chief_election_official: false,
+        contact: "by hand".to_owned(),
+        delivery: None,
+        webhook: None,
+        tlp_ceiling: Tlp::Red,
+    }
+}
+
+/// One of every class, and a second platform and campaign.
+fn recipients() -> Vec<Recipient> {
+    let platform = |name: &str, platform: &str| Recipient {
+        platform: Some(platform.to_owned()),
+        ..recipient(name, Class::Platform)
+    };
+    vec![
+        platform("birds", "twitter"),
+        platform("skies", "bluesky"),
+        recipient("house", Class::Congress),
+        Recipient {
+            state: Some("OH".to_owned()),
+            chief_election_official: true,
+            ..recipient("ohio", Class::StateLocal)
+        },
+        recipient("county", Class::StateLocal),
+        recipient("paper", Class::PrivateSector),
+        recipient("doe", Class::Candidate),
+        recipient("roe", Class::Candidate),
+        recipient("service", Class::SecretService),
+        recipient("public", Class::Public),
+    ]
+}
+
+fn without(class: Class) -> Vec<Recipient> {
+    recipients().into_iter().filter(|recipient| recipient.class != class).collect()
+}
+
+fn target(kind: TargetKind, name: &str, recipient: Option<&str>) -> Target {
+    Target { kind, name: name.to_owned(), recipient: recipient.map(str::to_owned) }
+}
+
+fn targets(targets: Vec<Target>) -> Fact {
+    Fact::Targets(Targets { targets, suggestions: BTreeMap::new() })
+}
+
+fn breach(states: &[&str]) -> Fact {
+    let breaches = states
+        .iter()
+        .map(|state| Breach { state: (*state).to_owned(), system: "voter rolls of a county".to_owned() })
+        .collect();
+    Fact::Breaches(Breaches { breaches, why: "logs of the county".to_owned() })
+}
+
+fn delay(approver: &str, until: Timestamp) -> Fact {
+    let (state, approver) = ("OH".to_owned(), approver.to_owned());
+    Fact::Delay(Delay { state, approver, until, why: "an arrest is under way".to_owned() })
+}
+
+fn chosen(names: &[&str]) -> Fact {
+    Fact::Chosen(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+fn answers(amplifies: bool, revictimises: bool) -> Fact {
+    let answer = |yes| Answer { yes, why: "weighed".to_owned() };
+    Fact::PublicNotice(PublicNotice { amplifies: answer(amplifies), revictimises: answer(revictimises) })
+}
+
+fn sign_off(role: &str) -> Fact {
+    Fact::SignOff(SignOff { role: role.to_owned(), comment: "read".to_owned() })
+}
+
+/// A case on somebody's desk.
+struct Desk {
+    case: Case,
+    cluster: ClusterMessage,
+    recipients: Vec<Recipient>,
+    rules: Rules,
+    now: Timestamp,
+}
+
+impl Desk {
+    /// In review, nothing recorded.
+    fn new(recipients: Vec<Recipient>) -> Desk {
+        let cluster = fixtures::cluster("c", 1);
+        let (case, _) = Case::nominate("c", 1, now());
+        let mut desk = Desk { case, cluster, recipients, rules: Rules::with_marking(Tlp::Amber), now: now() };
+        desk.take(Step::BeginReview, "ann").unwrap();
+        desk
+    }
+
+    /// In review, with all that every case needs; `facts` on top, recorded by ann.
+    fn ready(recipients: Vec<Recipient>, facts: Vec<Fact>) -> Desk {
+        let mut desk = Desk::new(recipients);
+        desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
+        for fact in crate::fixtures::facts().into_iter().chain(facts) {
+            desk.record(fact, "ann").unwrap();
+        }
+        desk
+    }
+
+    fn take(&mut self, step: Step, by: &str) -> Result<Entry, Illegal> {
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        self.case.take(step, by, &terms, self.now)
+    }
+
+    fn record(&mut self, fact: Fact, by: &str) -> Result<Entry, Illegal> {
+        self.take(Step::Record(fact), by)
+    }
+
+    fn approve(&mut self) {
+        self.take(Step::Approve { comment: "clear".to_owned() }, "ann").unwrap();
+    }
+
+    /// Ann approves, bob releases.
+    fn release(&mut self) -> Result<Entry, Illegal> {
+        self.approve();
+        self.take(Step::Release, "bob")
+    }
+
+    fn outcome(&self) -> Outcome {
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        decide(&self.case, &terms, self.now)
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.outcome().told().map(|decision| decision.recipient.clone()).collect()
+    }
+
+    fn about(&self, name: &str) -> Decision {
+        self.outcome().about(name).unwrap().clone()
+    }
+
+    /// Numbers of the rules that block a release.
+    fn blocked(&self) -> BTreeSet<u8> {
+        self.outcome().blocking().map(|block| block.number).collect()
+    }
+}
+
+fn rules_of(decision: &Decision) -> Vec<u8> {
+    decision.because.iter().map(|because| because.number).collect()
+}
+
+#[test]
+fn rule_1_nominate_then_decide() {
+    // However sure the score is, a person decides.
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.cluster.probability = Some(1.0);
+    desk.cluster.score = Some(1e6);
+    assert_eq!(desk.blocked(), BTreeSet::from([1]));
+    assert!(desk.take(Step::Release, "bob").is_err());
+    assert_eq!(desk.case.told, None);
+    // One person is not enough, and a role that a class asks for has to sign off.
+    desk.record(chosen(&["birds", "house"]), "ann").unwrap();
+    desk.approve();
+    assert!(desk.take(Step::Release, "ann").unwrap_err().why.contains("two different people"));
+    let refused = desk.take(Step::Release, "bob").unwrap_err();
+    assert!(refused.why.contains("house is told only after congressional affairs has signed off"), "{refused}");
+    assert!(desk.record(sign_off("somebody"), "cy").unwrap_err().why.contains("congressional affairs, public affairs"));
+    desk.record(sign_off("congressional affairs"), "cy").unwrap();
+    desk.take(Step::Release, "bob").unwrap();
+    let told: Vec<&String> = desk.case.told.as_ref().unwrap().keys().collect();
+    assert_eq!(told, ["birds", "house"], "skies was left out by name, the others nobody chose");
+    // A score that falls changes nothing about what people decided.
+    desk.cluster.probability = Some(0.0);
+    assert_eq!(desk.told(), ["birds", "house"]);
+}
+
+#[test]
+fn rule_2_sources_and_methods_first() {
+    let mut desk = Desk::new(recipients());
+    for fact in crate::fixtures::facts() {
+        desk.record(fact, "ann").unwrap();
+    }
+    let refused = desk.release().unwrap_err();
+    assert!(refused.why.contains("sources-and-methods check of version 1"), "{refused}");
+    desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
+    desk.take(Step::Release, "bob").unwrap();
+    // A later version needs a check of its own.
+    desk.case.see(2, now());
+    assert!(desk.blocked().contains(&2));
+
+    // What is left out goes by class.
+    let shows = |class| Rules::with_marking(Tlp::Amber).class(class).shows;
+    assert!(shows(Class::Platform).left_out().contains(&"account ids of other platforms"));
+    for class in [Class::Congress, Class::StateLocal, Class::PrivateSector, Class::Candidate, Class::Public] {
+        assert!(!shows(class).names_accounts(), "{class}");
+        for what in ["account ids", "handles and display names", "post ids", "model internals"] {
+            assert!(shows(class).left_out().contains(&what), "{class}: {what}");
+        }
+    }
+    assert!(shows(Class::Public).left_out().contains(&"names of sources"));
+}
+
+#[test]
+fn rule_3_no_veto_for_the_victim() {
+    let victims = vec![
+        target(TargetKind::Candidate, "Doe", Some("doe")),
+        target(TargetKind::PrivateOrganisation, "The Paper", Some("paper")),
+    ];
+    let mut desk = Desk::ready(recipients(), vec![targets(victims)]);
+    assert_eq!(desk.told(), ["birds", "skies", "paper", "doe"], "and never the other candidate");
+    assert_eq!(desk.about("doe").products, [Product::DefensiveBriefing]);
+    assert_eq!(rules_of(&desk.about("doe")), [3, 1]);
+    let before = desk.outcome();
+    let objection = Objection { from: "Doe".to_owned(), text: "tell nobody".to_owned() };
+    desk.record(Fact::Objection(objection), "ann").unwrap();
+    let after = desk.outcome();
+    assert_eq!((&after.recipients, &after.blocks), (&before.recipients, &before.blocks));
+    assert!(after.notes[0].contains("changes nothing (rule 3)"));
+    desk.release().unwrap();
+
+    // Security and political sensitivity are considered, for every version.
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.case.facts.consideration = None;
+    assert!(desk.release().unwrap_err().why.contains("how security and political sensitivity were considered"));
+    let silent = Consideration { security: "none".to_owned(), political_sensitivity: " ".to_owned() };
+    let refused = desk.record(Fact::Consideration(silent), "ann").unwrap_err();
+    assert!(refused.why.contains("political sensitivity is empty"), "{refused}");
+}
+
+#[test]
+fn rule_4_the_secret_service_is_always_told() {
+    for kind in TargetKind::ALL {
+        let mut desk = Desk::ready(recipients(), vec![targets(vec![target(kind, "T", None)])]);
+        let must = kind.is_protected();
+        assert_eq!(desk.about("service").must, must);
+        // Nobody can leave it out ...
+        desk.record(chosen(&["birds"]), "ann").unwrap();
+        assert_eq!(desk.told().contains(&"service".to_owned()), must, "{kind:?}");
+        // ... nor by recording other targets, and the first record stays ...
+        if must {
+            desk.record(targets(vec![target(kind, "later", None)]), "cy").unwrap();
+            assert_eq!(desk.case.facts.protected.as_ref().unwrap().what.name, "T");
+        }
+        desk.record(targets(vec![]), "ann").unwrap();
+        assert_eq!(desk.told().contains(&"service".to_owned()), must, "{kind:?}");
+        // ... nor by dismissing the case.
+        let mut dismissed = Desk { case: desk.case.clone(), ..Desk::new(recipients()) };
+        let refused = dismissed.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "ann");
+        assert_eq!(refused.is_err(), must, "{kind:?}");
+        if kind == TargetKind::ElectionOffice {
+            continue;
+        }
+        desk.release().unwrap();
+        assert_eq!(desk.case.told.as_ref().unwrap().contains_key("service"), must);
+    }
+}
+
+#[test]
+fn rule_4_without_a_recipient_nothing_else_may_be_released() {
+    let facts = || vec![targets(vec![target(TargetKind::MajorCandidateEvent, "the debate", None)])];
+    let mut desk = Desk::ready(without(Class::SecretService), facts());
+    let outcome = desk.outcome();
+    assert_eq!(outcome.missing[0].class, Class::SecretService);
+    assert!(outcome.missing[0].text.starts_with("the Secret Service must be told, no recipient is set up"));
+    let refused = desk.release().unwrap_err();
+    assert!(refused.why.contains("nothing else about this case may be released"), "{refused}");
+    assert_eq!((desk.case.state, &desk.case.told), (State::Approved, &None));
+    // As soon as there is one, it goes on.
+    desk.recipients = recipients();
+    desk.take(Step::Release, "bob").unwrap();
+    // One that may not receive what it would get is as good as none.
+    let mut low = Desk::ready(recipients(), facts());
+    low.recipients.iter_mut().filter(|r| r.class == Class::SecretService).for_each(|r| r.tlp_ceiling = Tlp::Green);
+    assert!(low.release().unwrap_err().why.contains("service must be told, but what its class gets is TLP:AMBER"));
+}
+
+#[test]
+fn rule_4_a_case_is_not_closed_before_they_are_told() {
+    // What makes it the Secret Service's business may come up after the release.
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.release().unwrap();
+    desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "ann").unwrap();
+    let refused = desk.take(Step::Close, "ann").unwrap_err();
+    assert!(refused.why.contains("service must be told first"), "{refused}");
+    let mut nobody = Desk { case: desk.case.clone(), ..Desk::new(without(Class::SecretService)) };
+    assert!(nobody.take(Step::Close, "ann").unwrap_err().why.contains("no recipient is set up"));
+    desk.approve();
+    desk.take(Step::Update, "bob").unwrap();
+    desk.take(Step::Close, "ann").unwrap();
+}
+
+#[test]
+fn rule_4_no_role_can_keep_it_back() {
+    let mut desk = Desk::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "Doe", None)])]);
+    let classes =
+        Class::ALL.map(|class| ClassRule { sign_off: vec!["counsel".to_owned()], ..desk.rules.class(class).clone() });
+    desk.rules = Rules::new(classes, vec![], 30);
+    let blocked = |desk: &Desk, name: &str| !desk.about(name).blocks.is_empty();
+    assert_eq!((blocked(&desk, "service"), blocked(&desk, "birds")), (false, true));
+    desk.record(chosen(&[]), "ann").unwrap();
+    desk.release().unwrap();
+    assert!(desk.case.told.as_ref().unwrap().keys().eq(["service"]));
+}
+
+#[test]
+fn rule_4_somebody_has_to_say_whom_it_is_directed_against() {
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.case.facts.targets = None;
+    assert!(desk.release().unwrap_err().why.contains("whom the finding is directed against"));
+    // What the detector suggests is no fact, and needs an answer.
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.cluster.targets = vec!["candidates".to_owned(), "election offices".to_owned()];
+    assert!(!desk.told().contains(&"service".to_owned()));
+    assert!(desk.release().unwrap_err().why.contains("suggests as targets: candidates, election offices"));
+    let dismiss = Step::Dismiss { reason: "nothing".to_owned(), authentic: true };
+    assert!(desk.take(dismiss.clone(), "ann").unwrap_err().why.contains("suggests as targets"));
+    let no = |name: &str| (name.to_owned(), "a sports award".to_owned());
+    let suggestions = BTreeMap::from([no("candidates"), no("election offices")]);
+    desk.record(Fact::Targets(Targets { targets: vec![], suggestions }), "ann").unwrap();
+    assert_eq!(desk.blocked(), BTreeSet::from([1]), "the approval was given before");
+    desk.take(dismiss, "ann").unwrap();
+}
+
+#[test]
+fn rule_5_local_breach_of_election_systems() {
+    let county = || targets(vec![target(TargetKind::ElectionOffice, "a county", Some("county"))]);
+    // An election office is a target: was there a breach?
+    let mut desk = Desk::ready(recipients(), vec![county()]);
+    assert_eq!(desk.blocked(), BTreeSet::from([1, 5]));
+    assert!(desk.record(breach(&["Ohio"]), "ann").unwrap_err().why.contains("two capital letters"));
+    desk.record(breach(&["OH"]), "ann").unwrap();
+    // The state's chief election official is told with the others, and nobody can leave it out.
+    desk.record(chosen(&["county"]), "ann").unwrap();
+    assert_eq!(desk.told(), ["ohio", "county"]);
+    assert!(desk.about("ohio").must && rules_of(&desk.about("ohio")).contains(&5));
+    // Who recorded a breach does not take it back alone.
+    assert!(desk.record(breach(&[]), "ann").unwrap_err().why.contains("somebody else has to take it back"));
+
+    // A delay needs an approver who is somebody else, and an end.
+    assert!(desk.record(delay(" ", days(3)), "ann").unwrap_err().why.contains("needs a named approver"));
+    assert!(desk.record(delay("ann", days(3)), "ann").unwrap_err().why.contains("somebody else"));
+    assert!(desk.record(delay("dee", days(-1)), "ann").unwrap_err().why.contains("past"));
+    assert!(desk.record(delay("dee", days(31)), "ann").unwrap_err().why.contains("more than 30 days"));
+    desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), vec!["eve".to_owned()], 30);
+    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("those who may: eve"));
+    desk.record(delay("eve", days(3)), "ann").unwrap();
+    assert_eq!((desk.told(), desk.about("ohio").not_before), (vec!["county".to_owned()], Some(days(3))));
+    // Nobody undoes what the approver wanted by choosing.
+    desk.record(chosen(&["county", "ohio"]), "ann").unwrap();
+    assert_eq!(desk.told(), ["county"]);
+    desk.release().unwrap();
+    let refused = desk.take(Step::Close, "ann").unwrap_err();
+    assert!(refused.why.contains("ohio must be told first"), "{refused}");
+    // When it is over, the official is told of the same version, without a new approval.
+    desk.now = days(3);
+    assert_eq!(desk.told(), ["ohio", "county"]);
+    assert_eq!(desk.about("ohio").has_version, None);
+    desk.take(Step::Update, "bob").unwrap();
+    assert_eq!(desk.about("ohio").has_version, Some(1));
+    desk.take(Step::Close, "ann").unwrap();
+}
+
+#[test]
+fn rule_5_without_the_official_nothing_is_released() {
+    let mut desk = Desk::ready(recipients(), vec![breach(&["OH", "PA"])]);
+    let outcome = desk.outcome();
+    assert_eq!(outcome.missing.iter().map(|m| m.state.as_deref()).collect::<Vec<_>>(), [Some("PA")]);
+    assert!(desk.release().unwrap_err().why.contains("chief election official of PA must be told"));
+    let dismissed = desk.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "bob").unwrap_err();
+    assert!(dismissed.why.contains("a breach of election systems in OH is recorded"), "{dismissed}");
+    desk.record(breach(&["OH"]), "bob").unwrap();
+    desk.release().unwrap();
+}
+
+#[test]
+fn rule_6_partisan_politics_plays_no_role() {
+    // Who the candidate is changes no decision; the property below does this with everything that has a name.
+    let of = |name: &str, to: &str| {
+        let facts = vec![targets(vec![target(TargetKind::Candidate, name, Some(to))])];
+        let desk = Desk::ready(recipients(), facts);
+        let mine = desk.about(to);
+        (mine.told, mine.products, mine.shows, desk.blocked())
+    };
+    assert_eq!(of("Doe of one party", "doe"), of("Roe of the other", "roe"));
+}
+
+#[test]
+fn rule_7_do_not_amplify_do_not_revictimise() {
+    let signed = |facts: Vec<Fact>| {
+        let all = [chosen(&["public"]), sign_off("public affairs")].into_iter().chain(facts).collect();
+        Desk::ready(recipients(), all)
+    };
+    // No answer, no notice, and nothing else either until it is settled.
+    let mut desk = signed(vec![]);
+    assert_eq!(desk.blocked(), BTreeSet::from([1, 7]));
+    assert!(desk.release().unwrap_err().why.contains("does it amplify, does it re-victimise?"));
+    // A yes to either question keeps it in, with the reason.
+    for (amplifies, revictimises) in [(true, false), (false, true), (true, true), (false, false)] {
+        let mut desk = signed(vec![answers(amplifies, revictimises)]);
+        let told = !amplifies && !revictimises;
+        assert_eq!(desk.about("public").told, told);
+        assert!(rules_of(&desk.about("public")).contains(&7));
+        desk.release().unwrap();
+        assert_eq!(desk.case.told.as_ref().unwrap().contains_key("public"), told);
+    }
+    let mut desk = signed(vec![]);
+    let silent = Answer { yes: false, why: String::new() };
+    let notice = PublicNotice { amplifies: silent.clone(), revictimises: silent };
+    assert!(desk.record(Fact::PublicNotice(notice), "ann").unwrap_err().why.contains("is empty"));
+    // Nobody gets a public notice unless people choose it.
+    assert!(!Desk::ready(recipients(), vec![answers(false, false)]).about("public").told);
+}
+
+#[test]
+fn rule_8_platforms_decide_for_themselves() {
+    let desk = Desk::ready(recipients(), vec![]);
+    for platform in ["birds", "skies"] {
+        let decision = desk.about(platform);
+        assert_eq!(
+            (decision.products.as_slice(), decision.statements.as_slice()),
+            ([Product::PlatformFeed].as_slice(), [VOLUNTARY].as_slice())
+        );
+        assert!(rules_of(&decision).contains(&8));
+    }
+    assert!(desk.about("county").statements.is_empty());
+}
+
+#[test]
+fn rule_9_supplement_not_replace() {
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.case.facts.duties = None;
+    assert!(desk.release().unwrap_err().why.contains("which existing duties to notify victims also apply"));
+    let none = Fact::Duties(Duties::default());
+    assert!(desk.record(none, "ann").unwrap_err().why.contains("why no duty applies is empty"));
+    let duty =
+        Duty { duty: "the state's breach notification law".to_owned(), whom: "the county tells voters".to_owned() };
+    let entry = desk.record(Fact::Duties(Duties { duties: vec![duty], why: String::new() }), "ann").unwrap();
+    assert_eq!(entry.text, "the state's breach notification law: the county tells voters");
+    desk.take(Step::Release, "bob").unwrap();
+}
+
+#[test]
+fn every_record_says_who_when_and_about_which_version() {
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.case.see(2, days(1));
+    desk.cluster.version = 2;
+    desk.now = days(2);
+    let entry = desk.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
+    assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("bob", "targets_recorded"));
+    assert_eq!(entry.text, "candidate: Doe, recipient doe");
+    let record = desk.case.facts.targets.as_ref().unwrap();
+    assert_eq!((record.by.as_str(), record.at, record.version), ("bob", days(2), 2));
+    let unknown = desk.record(targets(vec![target(TargetKind::Candidate, "X", Some("nobody"))]), "bob").unwrap_err();
+    assert!(unknown.why.contains("there is no recipient \"nobody\"; those set up: birds, skies"), "{unknown}");
+}
+
+#[test]
+fn a_record_about_an_earlier_version_does_not_count_for_a_later_one() {
+    let facts = vec![chosen(&["public"]), sign_off("public affairs"), answers(false, false)];
+    let mut desk = Desk::ready(recipients(), facts.clone());
+    desk.approve();
+    assert_eq!(desk.blocked(), BTreeSet::new());
+    desk.case.see(2, now());
+    desk.cluster.version = 2;
+    // Approval, check, consideration, targets, answers and sign-off; duties and the choice stay.
+    assert_eq!(desk.blocked(), BTreeSet::from([1, 2, 3, 4, 7]));
+    let open: Vec<&str> = ["not approved", "signed off version 2", "public notice of version 2"].to_vec();
+    let texts: Vec<String> = desk.outcome().blocking().map(|block| block.text.clone()).collect();
+    assert!(open.iter().all(|words| texts.iter().any(|text| text.contains(words))), "{texts:?}");
+}
+
+#[test]
+fn what_changes_who_is_told_takes_an_approval_back() {
+    let mut desk = Desk::ready(recipients(), vec![]);
+    desk.approve();
+    let entry = desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "bob").unwrap();
+    assert!(entry.text.contains("has to be given again"), "{}", entry.text);
+    assert_eq!((desk.case.state, &desk.case.approved), (State::InReview, &None));
+    desk.release().unwrap();
+    // After a release too, and then the same version can be approved and shared once more.
+    desk.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
+    assert!(desk.take(Step::Update, "bob").is_err());
+    desk.approve();
+    desk.take(Step::Update, "bob").unwrap();
+    assert!(desk.case.told.as_ref().unwrap().contains_key("doe"));
+}
+
+#[test]
+fn a_platform_that_was_told_hears_of_every_later_version() {
+    let mut desk = Desk::ready(recipients(), vec![chosen(&["birds"])]);
+    desk.release().unwrap();
+    desk.record(chosen(&["skies"]), "ann").unwrap();
+    assert_eq!(desk.told(), ["birds", "skies"]);
+    // A case that was released before recipients were noted: every platform has it.
+    desk.case.told = None;
+    desk.record(chosen(&[]), "ann").unwrap();
+    assert_eq!(desk.told(), ["birds", "skies"]);
+}
+
+#[test]
+fn a_case_stored_before_the_policy_is_read() {
+    let (case, _) = Case::nominate("c", 1, now());
+    let mut old = serde_json::to_value(&case).unwrap();
+    for field in ["facts", "told", "released_by"] {
+        old.as_object_mut().unwrap().remove(field).unwrap();
+    }
+    assert_eq!(serde_json::from_value::<Case>(old).unwrap(), case);
+    let desk = Desk::ready(
+        recipients(),
+        vec![
+            breach(&["OH"]),
+            delay("dee", days(1)),
+            answers(true, false),
+            chosen(&["doe"]),
+            sign_off("public affairs"),
+        ],
+    );
+    let again: Case = serde_json::from_str(&serde_json::to_string(&desk.case).unwrap()).unwrap();
+    assert_eq!(again, desk.case);
+}
+
+#[test]
+fn an_explanation_says_who_why_what_and_what_blocks() {
+    let mut desk =
+        Desk::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "\u{1b}[2J Doe", None)])]);
+    desk.cluster.targets = vec!["candidates".to_owned()];
+    desk.record(chosen(&["house", "nobody"]), "ann").unwrap_err();
+    desk.record(chosen(&["birds", "house"]), "ann").unwrap();
+    let policy = Policy { recipients: desk.recipients, rules: desk.rules };
+    let explained = Explanation::of(&desk.case, &desk.cluster, &policy, now());
+    let text = explained.to_string();
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "about cluster c, version 1: 2 on bluesky and 10 on twitter",
+        "birds (platform): told because 10 accounts of twitter in it (rule 1, nominate, then decide) chosen by ann",
+        "left out account ids of other platforms; other accounts (as counts per platform and pseudonyms)",
+        "skies (platform): not told because 2 accounts of bluesky in it (rule 1, nominate, then decide) left out by ann",
+        "service (Secret Service): told (must be) because directed against a major presidential",
+        "(rule 4, the Secret Service is always told)",
+        "[ ] congressional affairs: that house is told",
+        "rule 1, nominate, then decide: version 1 is not approved",
+        "candidates: no word yet",
+    ] {
+        assert!(flat.contains(said), "{said}\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "a record cannot steer a terminal");
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    let json = serde_json::to_value(&explained).unwrap();
+    assert_eq!(json["outcome"]["recipients"][8]["because"][0]["number"], 4);
+    assert_eq!(json["outcome"]["recipients"][8]["shows"]["account_ids"], "all");
+}

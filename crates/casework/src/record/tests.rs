@@ -1,0 +1,283 @@
+//! Random lives of a case: whatever happens in whatever order, what must hold does.
+
+use std::cell::Cell;
+
+use presentation::fixtures;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+
+use super::*;
+use crate::{
+    Tlp,
+    accounts::key_of_account,
+    audit::{Chain, GENESIS, seal},
+    case::State,
+    fixtures::facts,
+    policy::{Class, Recipient, Rules},
+};
+
+const PEOPLE: [&str; 3] = ["ann", "bob", "eve"];
+const PLATFORMS: [(&str, &str); 2] = [("birds", "twitter"), ("skies", "bluesky")];
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A version of the cluster with these of its accounts.
+    Cluster { status: Status, accounts: u16, newer: bool },
+    /// The cluster became part of another.
+    Absorbed,
+    /// Everything that an approval needs, by one person; what is refused is left out.
+    Prepare { by: usize },
+    /// One step, by one person.
+    Act { act: Act, by: usize },
+    /// Time goes on.
+    Tick { hours: i64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let reason = || "for a reason".to_owned();
+    prop_oneof![
+        1 => Just(Step::BeginReview),
+        1 => Just(Step::CheckSourcesAndMethods { finding: reason() }),
+        1 => prop::sample::select(facts()).prop_map(Step::Record),
+        1 => Just(Step::Approve { comment: reason() }),
+        1 => any::<bool>().prop_map(move |authentic| Step::Dismiss { reason: reason(), authentic }),
+        1 => Just(Step::ReturnToReview { reason: reason() }),
+        3 => Just(Step::Release),
+        3 => Just(Step::Update),
+        1 => Just(Step::Retract { reason: reason() }),
+        1 => Just(Step::Close),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let accounts = prop::collection::vec(0usize..12, 0..3).prop_map(|places| {
+        let cluster = fixtures::cluster("c", 1);
+        let accounts = places.into_iter().map(|place| {
+            let account = &cluster.accounts[place];
+            (account.platform.clone(), account.account_id.clone())
+        });
+        Act::withdraw_accounts(accounts, "not theirs".to_owned())
+    });
+    prop_oneof![
+        8 => step().prop_map(Act::Step),
+        1 => Just(Act::Attend { comment: "looked".to_owned() }),
+        2 => Just(Act::ProposeRenewal { reason: "still there".to_owned() }),
+        2 => Just(Act::Renew),
+        3 => accounts,
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let status = prop::sample::select(vec![Status::Flagged, Status::Flagged, Status::Faded, Status::Coordinated]);
+    prop_oneof![
+        3 => (status, any::<u16>(), prop::bool::weighted(0.8))
+            .prop_map(|(status, accounts, newer)| Event::Cluster { status, accounts, newer }),
+        1 => Just(Event::Absorbed),
+        4 => (0..PEOPLE.len()).prop_map(|by| Event::Prepare { by }),
+        10 => (act(), 0..PEOPLE.len()).prop_map(|(act, by)| Event::Act { act, by }),
+        2 => (-1i64..400).prop_map(|hours| Event::Tick { hours }),
+    ]
+}
+
+/// A case, what partners hold of it, and the audit log.
+struct World {
+    policy: Policy,
+    reviewers: Reviewers,
+    now: Timestamp,
+    version: u32,
+    record: Option<CaseRecord>,
+    /// Keys of accounts that each partner holds flags of.
+    held: BTreeMap<String, BTreeSet<String>>,
+    log: Vec<Entry>,
+    withdrawn: bool,
+}
+
+impl World {
+    fn new(reviewers: Reviewers) -> World {
+        let recipient = |name: &str, class: Class, platform: Option<&str>| Recipient {
+            name: name.to_owned(),
+            class,
+            platform: platform.map(str::to_owned),
+            state: None,
+            chief_election_official: false,
+            contact: "by hand".to_owned(),
+            delivery: None,
+            webhook: None,
+            tlp_ceiling: Tlp::Red,
+        };
+        let mut recipients: Vec<Recipient> =
+            PLATFORMS.iter().map(|(name, platform)| recipient(name, Class::Platform, Some(platform))).collect();
+        recipients.push(recipient("house", Class::Congress, None));
+        World {
+            policy: Policy { recipients, rules: Rules::with_marking(Tlp::Amber) },
+            reviewers,
+            now: Timestamp::from_second(1_780_000_000).unwrap(),
+            version: 0,
+            record: None,
+            held: BTreeMap::new(),
+            log: Vec::new(),
+            withdrawn: false,
+        }
+    }
+
+    fn on(&mut self, event: &Event) -> Result<(), TestCaseError> {
+        match event {
+            Event::Cluster { status, accounts, newer } => {
+                self.version += u32::from(*newer);
+                let whole = fixtures::cluster("c", self.version.max(1));
+                let gone = whole.accounts.iter().enumerate().filter(|(place, _)| accounts & (1 << place) == 0);
+                let gone: BTreeSet<String> = gone.map(|(_, account)| key_of_account(account)).collect();
+                let cluster = ClusterMessage { status: *status, ..without(&whole, &gone) };
+                let before = self.record.clone();
+                let known = self.record.clone();
+                let effects = Case::on_cluster(known, &cluster, &self.settings(), self.now);
+                let effects = effects.map_err(|error| TestCaseError::fail(error.to_string()))?;
+                if let Some(before) = before.as_ref().filter(|before| cluster.version <= before.case.version) {
+                    prop_assert!(effects.is_none(), "version {} is known", before.case.version);
+                }
+                effects.map_or(Ok(()), |effects| self.carry_out(effects))
+            }
+            Event::Absorbed => {
+                let Some(record) = self.record.clone() else { return Ok(()) };
+                let effects = record.on_absorbed("d", &self.settings(), self.now);
+                let effects = effects.map_err(|error| TestCaseError::fail(error.to_string()))?;
+                effects.map_or(Ok(()), |effects| self.carry_out(effects))
+            }
+            Event::Prepare { by } => {
+                let word = || "looked at".to_owned();
+                let mut steps = vec![Step::BeginReview, Step::CheckSourcesAndMethods { finding: word() }];
+                steps.extend(facts().into_iter().map(Step::Record));
+                steps.push(Step::Approve { comment: word() });
+                steps.into_iter().try_for_each(|step| self.act(Act::Step(step), PEOPLE[*by]))
+            }
+            Event::Act { act, by } => self.act(act.clone(), PEOPLE[*by]),
+            Event::Tick { hours } => {
+                self.now = self.now.checked_add(SignedDuration::from_hours(*hours)).unwrap();
+                let Some(record) = self.record.clone() else { return Ok(()) };
+                let effects = record.on_tick(&self.settings(), self.now);
+                effects.map_or(Ok(()), |effects| self.carry_out(effects))
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act, by: &str) -> Result<(), TestCaseError> {
+        let Some(before) = self.record.clone() else { return Ok(()) };
+        let renews = matches!(act, Act::Renew);
+        let Ok(effects) = before.clone().on_act(act, by, &self.settings(), self.now) else { return Ok(()) };
+        if effects.publish.as_ref().is_some_and(|publish| publish.what == Notice::Shared) {
+            let first = if renews { &before.case.renewal } else { &before.case.approved };
+            let first = first.as_ref().map(|word| word.by.as_str());
+            prop_assert!(first.is_some_and(|first| first != by), "{by} alone shared it, after {first:?}");
+            prop_assert!(before.case.checked.is_some(), "sources and methods were not checked");
+        }
+        self.carry_out(effects)
+    }
+
+    fn settings(&self) -> Settings<'static> {
+        // Leaked: a few hundred small policies in a test.
+        let policy: &'static Policy = Box::leak(Box::new(self.policy.clone()));
+        Settings { policy, reviewers: self.reviewers, valid_days: 30, expiry_notice_days: 7 }
+    }
+
+    fn carry_out(&mut self, effects: Effects) -> Result<(), TestCaseError> {
+        let Effects { at, record, audit, publish, .. } = effects;
+        prop_assert!(!audit.is_empty(), "a change that the audit log does not know of");
+        if let Some(before) = &self.record {
+            prop_assert!(at > before.case.changed_at, "two changes at one time");
+        }
+        prop_assert!(audit.iter().all(|entry| entry.subject == record.case.id && entry.at <= at));
+        self.log.extend(audit);
+        let shared = record.case.state.is_shared();
+        if let Some(publish) = publish {
+            self.hand_over(&record, &publish)?;
+        }
+        prop_assert!(!shared || record.case.valid_until.is_some(), "what is shared runs out");
+        prop_assert!(!shared || record.released.is_some());
+        if record.case.state == State::Retracted {
+            prop_assert!(self.held.values().all(BTreeSet::is_empty), "something stays: {:?}", self.held);
+        }
+        for accounts in self.held.values() {
+            prop_assert!(accounts.is_disjoint(&record.case.left_out), "an account that was withdrawn is flagged");
+        }
+        self.record = Some(record);
+        Ok(())
+    }
+
+    /// What a platform makes of it: it keeps flags until they are withdrawn.
+    fn hand_over(&mut self, record: &CaseRecord, publish: &Publish) -> Result<(), TestCaseError> {
+        for (name, platform) in PLATFORMS.iter().filter(|(name, _)| publish.goes_to(name)) {
+            let told = record.case.told.as_ref().is_some_and(|told| told.contains_key(*name));
+            prop_assert!(told, "{name} gets something and was not told");
+            let of = |cluster: &ClusterMessage| -> BTreeSet<String> {
+                let own = cluster.accounts.iter().filter(|account| account.platform == *platform);
+                own.map(key_of_account).collect()
+            };
+            let held = self.held.entry((*name).to_owned()).or_default();
+            match &publish.what {
+                Notice::Shared => {
+                    prop_assert!(!self.withdrawn, "shared again after everything was withdrawn");
+                    // Whatever leaves the cluster is revoked, which takes that the version before is known.
+                    let before = publish.before_of(name).map(&of).unwrap_or_default();
+                    prop_assert!(held.is_subset(&before), "{name} holds what nothing revokes");
+                    *held = of(&publish.cluster);
+                }
+                Notice::Withdrawn => {
+                    let before = publish.before_of(name).map(&of).unwrap_or_default();
+                    *held = held.difference(&before).cloned().collect();
+                }
+                Notice::AccountsWithdrawn { gone } => {
+                    let before = publish.before_of(name).map(&of).unwrap_or_default();
+                    prop_assert!(of(gone).is_subset(&before));
+                    *held = held.difference(&of(gone)).cloned().collect();
+                }
+            }
+        }
+        self.withdrawn |= publish.what == Notice::Withdrawn;
+        Ok(())
+    }
+
+    fn log_verifies(&self) -> Result<(), TestCaseError> {
+        let (mut chain, mut before) = (Chain::new(), GENESIS.to_owned());
+        for (seq, entry) in (1..).zip(&self.log) {
+            let sealed = seal(&before, seq, entry.clone());
+            before = sealed.seal.clone();
+            prop_assert_eq!(chain.check(sealed), Ok(()));
+        }
+        prop_assert_eq!(chain.end(), Ok((self.log.len() as i64, before)));
+        Ok(())
+    }
+}
+
+/// Runs many lives, and says how often something was shared and withdrawn: a test of lives in which nothing happens tests nothing.
+fn lives(reviewers: Reviewers) -> (u32, u32) {
+    let (shared, withdrawn) = (Cell::new(0), Cell::new(0));
+    let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
+    let first = Event::Cluster { status: Status::Flagged, accounts: u16::MAX, newer: true };
+    runner
+        .run(&prop::collection::vec(event(), 0..60), |events| {
+            let mut world = World::new(reviewers);
+            world.on(&first)?;
+            events.iter().try_for_each(|event| world.on(event))?;
+            world.log_verifies()?;
+            shared.set(shared.get() + u32::from(!world.held.is_empty()));
+            withdrawn.set(withdrawn.get() + u32::from(world.withdrawn));
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    (shared.get(), withdrawn.get())
+}
+
+#[test]
+fn whatever_people_do_two_agree_and_what_is_withdrawn_stays_withdrawn() {
+    let (shared, withdrawn) = lives(Reviewers::People);
+    assert!(shared > 50 && withdrawn > 20, "{shared} of 300 were shared, {withdrawn} withdrawn");
+}
+
+#[test]
+fn the_demo_keeps_to_the_same() {
+    let (shared, withdrawn) = lives(Reviewers::Demo);
+    assert!(shared > 200 && withdrawn > 50, "{shared} of 300 were shared, {withdrawn} withdrawn");
+}

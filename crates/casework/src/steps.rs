@@ -1,0 +1,198 @@
+//! Taking a step: whether it is allowed now, and what follows from it for the case.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    audit::Entry,
+    case::{Case, Illegal, State, Step, Versions, Word},
+    facts::Recorded,
+    feedback::Says,
+    policy::{self, Terms},
+};
+
+impl Case {
+    /// Takes a step, or says why not. The case is unchanged where the step is refused. A release asks the policy under `terms`.
+    pub fn take(&mut self, step: Step, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<Entry, Illegal> {
+        let refuse = |why: &str| {
+            Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
+        };
+        let word = |text: &str| Word { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
+        let shared = self.state.is_shared();
+        let open = shared || self.state == State::InReview;
+        let (action, text) = match &step {
+            Step::BeginReview => {
+                if self.state != State::Nominated {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                self.state = State::InReview;
+                ("in_review", "review begins".to_owned())
+            }
+            Step::CheckSourcesAndMethods { finding } => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if finding.trim().is_empty() {
+                    return refuse("the check says nothing: write down what was considered");
+                }
+                self.checked = Some(word(finding));
+                ("sources_and_methods_checked", finding.clone())
+            }
+            Step::Record(fact) => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Err(why) = fact.check(&self.facts, by, terms, now) {
+                    return refuse(&why);
+                }
+                let mut text = fact.summary();
+                if fact.changes_who_is_told() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
+                {
+                    // What was approved is no longer what would be shared.
+                    self.approved = None;
+                    text.push_str("; the approval was given without this, so it has to be given again");
+                    if self.state == State::Approved {
+                        self.state = State::InReview;
+                    }
+                }
+                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
+                self.facts.take(fact.clone(), record);
+                (fact.action(), text)
+            }
+            Step::Approve { comment } => {
+                if !open {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
+                if shared && approved && self.released_version == Some(self.version) {
+                    return refuse("partners already have this version");
+                }
+                self.approved = Some(word(comment));
+                if !shared {
+                    self.state = State::Approved;
+                }
+                ("approved", comment.clone())
+            }
+            Step::Dismiss { reason, authentic } => {
+                if !matches!(self.state, State::InReview | State::Approved) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Some(why) = policy::dismissal_blocked(self, terms) {
+                    return refuse(&why);
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a dismissal needs a reason");
+                }
+                self.state = State::Dismissed;
+                let undecided =
+                    if *authentic { "" } else { " (which is not to say that the accounts are what they seem)" };
+                ("dismissed", format!("{reason}{undecided}"))
+            }
+            Step::ReturnToReview { reason } => {
+                if !matches!(self.state, State::Approved | State::Dismissed) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a return to review needs a reason");
+                }
+                self.approved = None;
+                self.state = State::InReview;
+                ("returned_to_review", reason.clone())
+            }
+            Step::Release | Step::Update => {
+                let right = match step {
+                    Step::Release => self.state == State::Approved,
+                    _ => shared,
+                };
+                if !right {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version) else {
+                    return refuse(&format!("version {} is not approved", self.version));
+                };
+                if approved.by == by {
+                    return refuse(&format!(
+                        "{by} approved it: accounts are named only when two different people agree"
+                    ));
+                }
+                let outcome = policy::decide(self, terms, now);
+                let blocks: Vec<String> =
+                    outcome.blocking().map(|block| format!("{} ({})", block.text, block.rule)).collect();
+                if !blocks.is_empty() {
+                    return refuse(&blocks.join("; "));
+                }
+                let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
+                let first = self.first_released_at.is_none();
+                let text = format!(
+                    "version {} goes to {}; approved by {}, {} by {by}",
+                    self.version,
+                    if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
+                    approved.by,
+                    if first { "released" } else { "updated" },
+                );
+                let version = self.version;
+                let had: BTreeMap<String, Versions> = terms
+                    .recipients
+                    .iter()
+                    .filter_map(|recipient| Some((recipient.name.clone(), self.had(recipient)?)))
+                    .collect();
+                let noted = self.told.get_or_insert(had);
+                for name in told {
+                    noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
+                }
+                self.released_by = Some(word(&text));
+                self.first_released_at.get_or_insert(now);
+                self.released_version = Some(self.version);
+                self.state = if first { State::Released } else { State::Updated };
+                (if first { "released" } else { "updated" }, text)
+            }
+            Step::Retract { reason } => {
+                if !shared {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if reason.trim().is_empty() {
+                    return refuse("a retraction needs a reason");
+                }
+                self.state = State::Retracted;
+                ("retracted", reason.clone())
+            }
+            Step::Close => {
+                if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
+                    return refuse(&why);
+                }
+                self.state = State::Closed;
+                ("closed", "nothing more to do".to_owned())
+            }
+        };
+        self.changed_at = now;
+        Ok(self.entry(by, action, text, now))
+    }
+}
+
+/// What a reviewer says of a finding by a step, for the next training.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// Who.
+    pub by: String,
+    /// A verdict, or that those of before no longer hold.
+    pub says: Says,
+    /// Why, in their words.
+    pub note: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Label {
+    /// What somebody says by a step.
+    pub fn of(step: &Step, by: &str, at: Timestamp) -> Label {
+        let note = step.reason().filter(|text| !text.is_empty()).map(|text| text_format::shorten(text, 2_000));
+        Label { by: by.to_owned(), says: step.says(), note, at }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,579 @@
+//! One cluster as people see it, the same in the console and in the report.
+
+mod keys;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use messages::cluster::{ClusterAccount, ClusterMessage, Status, TraceKind};
+
+pub use keys::quoted;
+use keys::{KeyView, keys};
+
+use crate::{description, doubts, graph, near_miss, outcomes, posts::Posts, svg, timeline};
+
+/// How much of a cluster is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Whether timeline and graph are drawn.
+    pub drawings: bool,
+    /// Most dots of the timeline.
+    pub dots: usize,
+    /// Most keys.
+    pub keys: usize,
+    /// Most posts of one key.
+    pub posts: usize,
+    /// Posts over all keys: each key shows fewer where there are many keys.
+    pub posts_in_all: usize,
+    /// Most accounts.
+    pub accounts: usize,
+    /// How much of the graph.
+    pub graph: graph::Size,
+}
+
+impl Limits {
+    /// What a page of the console shows.
+    pub const CONSOLE: Limits = Limits {
+        drawings: true,
+        dots: 2000,
+        keys: 200,
+        posts: 100,
+        posts_in_all: 3000,
+        accounts: 500,
+        graph: graph::Size { nodes: 120, edges: 900 },
+    };
+
+    fn posts_of(&self, keys: usize) -> usize {
+        (self.posts_in_all / keys.max(1)).clamp(5.min(self.posts), self.posts)
+    }
+}
+
+/// What a reader of the console asked to see.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// The account that stands out, by its place in the cluster.
+    pub account: Option<usize>,
+    /// The key whose burst is drawn and which is opened, by its place in the cluster.
+    pub key: Option<usize>,
+    /// Only evidence of this kind.
+    pub kind: Option<TraceKind>,
+    /// The order of the evidence.
+    pub sort: Sort,
+    /// Whether posts may link to their platform: not where they are invented.
+    pub links: bool,
+}
+
+/// By what evidence is ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sort {
+    #[default]
+    /// Most evidence first.
+    Nats,
+    /// Most accounts first.
+    Accounts,
+    /// Earliest first.
+    Time,
+    /// By kind.
+    Kind,
+}
+
+impl Sort {
+    /// Each order, its name in addresses and its label.
+    pub const ALL: [(Sort, &'static str, &'static str); 4] = [
+        (Sort::Nats, "nats", "most evidence first"),
+        (Sort::Accounts, "accounts", "most accounts first"),
+        (Sort::Time, "time", "earliest first"),
+        (Sort::Kind, "kind", "by kind"),
+    ];
+
+    /// The order of that name; most evidence first where there is none.
+    pub fn from_name(name: &str) -> Sort {
+        Self::ALL.iter().find(|(_, known, _)| *known == name).map_or(Sort::Nats, |(sort, ..)| *sort)
+    }
+}
+
+/// What only the console has: choices that work without a script, and quicker with one.
+struct Tools {
+    accounts: Vec<(usize, String, bool)>,
+    kinds: Vec<(&'static str, &'static str, bool)>,
+    sorts: Vec<(&'static str, &'static str, bool)>,
+    chosen: Option<String>,
+    key: Option<usize>,
+    filtered: bool,
+}
+
+#[derive(Template)]
+#[template(path = "cluster.html")]
+struct ClusterView {
+    /// Makes anchors on a page with many clusters unique.
+    anchor: String,
+    headline: String,
+    strength: String,
+    history: String,
+    little_history: bool,
+    doubts: Vec<doubts::Doubt>,
+    innocents: Vec<doubts::Innocent>,
+    tools: Option<Tools>,
+    badge: Badge,
+    figures: Vec<(&'static str, String, String)>,
+    /// What a near miss would need to pass.
+    wanting: Vec<String>,
+    /// One text by many accounts: no test, no evidence in nats.
+    count: bool,
+    /// By the test of version 1: no windows, no outcomes.
+    old: bool,
+    rates: String,
+    windows: Vec<outcomes::WindowView>,
+    /// Whether the longest window counts own words and nothing else.
+    own_words_only: bool,
+    legend: Vec<outcomes::Legend>,
+    headings: [&'static str; 4],
+    reasons: Vec<ReasonView>,
+    lesser_reasons: Vec<ReasonView>,
+    model: Option<String>,
+    kinds: Vec<BarView>,
+    sources: Vec<BarView>,
+    test: Vec<BarView>,
+    best_window: String,
+    overview: Option<timeline::Drawing>,
+    zoom: Option<timeline::Drawing>,
+    graph: Option<timeline::Drawing>,
+    keys: Vec<KeyView>,
+    /// What has to be said of the posts' texts.
+    texts_remark: Option<String>,
+    more_keys: usize,
+    /// What is shown, what is not, and what that comes to.
+    sum: Vec<BarView>,
+    naming: Option<String>,
+    /// How many accounts of the group as it was proposed are not named, and why.
+    not_named: Option<String>,
+    accounts: Vec<AccountView>,
+    account_count: String,
+    more_accounts: usize,
+    /// Accounts that are not known by name.
+    nameless: Option<String>,
+    accounts_open: bool,
+    cluster_id: String,
+    /// When it was reported, and whether it is active.
+    reported: Option<String>,
+    version: u32,
+    lineage: Vec<String>,
+    topics: Vec<String>,
+    targets: Vec<String>,
+}
+
+/// Reasons shown at once; the others on demand.
+const REASONS: usize = 8;
+/// Sources shown.
+const SOURCES: usize = 10;
+/// Characters of a post's text.
+const QUOTED: usize = 400;
+
+/// A status with its colour.
+pub struct Badge {
+    /// Class in the style sheet.
+    pub class: &'static str,
+    /// In words.
+    pub label: &'static str,
+}
+
+struct ReasonView {
+    text: String,
+    value: String,
+    contribution: String,
+    bar: String,
+}
+
+struct BarView {
+    label: String,
+    nats: String,
+    bar: String,
+}
+
+struct AccountView {
+    place: usize,
+    on: bool,
+    name: String,
+    id: String,
+    platform: String,
+    posterior: String,
+    nats: String,
+    posts: String,
+    /// Its own posts, as a bar and in words.
+    bar: String,
+    outcomes: String,
+    came: &'static str,
+    /// Its best sources, which do not count for it.
+    dropped: String,
+}
+
+/// The badge of a cluster's status.
+pub fn badge(c: &ClusterMessage) -> Badge {
+    let class = match c.status {
+        Status::Flagged => "flagged",
+        Status::SingleSource => "single",
+        Status::Faded => "faded",
+        Status::Coordinated => "coordinated",
+        Status::NearMiss => "near",
+    };
+    Badge { class, label: if description::is_count(c) { "one text" } else { description::status(c.status) } }
+}
+
+/// The body of a page about one cluster. With `shown` it is the console's, with choices.
+///
+/// `posts` are what the cluster's posts say, as far as that is known.
+pub fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>, posts: &Posts) -> String {
+    let view = view(cluster, anchor, limits, shown, posts);
+    // A template over strings that are already there has no way to fail but the writer, which is a string.
+    view.render().unwrap_or_default()
+}
+
+fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>, posts: &Posts) -> ClusterView {
+    let nobody = Shown::default();
+    let asked = shown.unwrap_or(&nobody);
+    let link = |platform: &str, id: &str| match shown {
+        Some(shown) => shown.links.then(|| super::links::post(platform, id)).flatten(),
+        None => super::links::post_anywhere(platform, id),
+    };
+    let (keys, more_keys) = keys(c, limits, asked, posts, &link);
+    let largest_reason = largest(c.reasons.iter().map(|r| r.contribution));
+    let largest_kind = largest(c.traces.values().copied());
+    let largest_source = largest(c.sources.iter().map(|s| s.nats));
+    let mut kinds: Vec<(&TraceKind, &f64)> = c.traces.iter().collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.name().cmp(b.0.name())));
+    let bar = |label: String, nats: f64, most: f64| BarView {
+        label,
+        nats: text_format::number(nats),
+        bar: svg::bar(nats, most, false),
+    };
+    let mut reasons: Vec<ReasonView> = c
+        .reasons
+        .iter()
+        .take(40)
+        .map(|reason| ReasonView {
+            text: text_format::shorten(&reason.text, 240),
+            value: match reason.value {
+                Some(value) => {
+                    format!("{} = {}", text_format::shorten(&reason.feature, 60), text_format::number(value))
+                }
+                None => format!("{} is not known", text_format::shorten(&reason.feature, 60)),
+            },
+            contribution: signed(reason.contribution),
+            bar: svg::bar(reason.contribution, largest_reason, true),
+        })
+        .collect();
+    let lesser_reasons = reasons.split_off(REASONS.min(reasons.len()));
+    // The largest always, others where they are more than a rounded zero.
+    let telling = c.sources.iter().enumerate().filter(|(index, s)| *index == 0 || s.nats.abs() >= 0.005);
+    let telling: Vec<_> = telling.map(|(_, s)| s).take(SOURCES).collect();
+    ClusterView {
+        anchor: anchor.to_owned(),
+        headline: description::headline(c),
+        strength: description::strength(c),
+        history: description::history(c),
+        little_history: c.history_hours < 24.0 && !description::is_count(c),
+        doubts: doubts::doubts(c),
+        innocents: doubts::innocents(c),
+        tools: shown.map(|shown| tools(c, limits, shown)),
+        badge: badge(c),
+        figures: figures(c),
+        wanting: near_miss::wanting(c),
+        count: description::is_count(c),
+        old: description::is_old(c),
+        rates: description::rates(c).unwrap_or_default(),
+        windows: outcomes::windows(c),
+        own_words_only: outcomes::only_own_words(c),
+        legend: outcomes::legend(),
+        headings: outcomes::headings(),
+        reasons,
+        lesser_reasons,
+        model: c.model.as_ref().map(|model| {
+            format!(
+                "the model “{}”, version {}",
+                text_format::shorten(&model.name, 60),
+                text_format::shorten(&model.version, 40)
+            )
+        }),
+        kinds: kinds
+            .into_iter()
+            .map(|(kind, nats)| bar(description::trace_kind(*kind).things.to_owned(), *nats, largest_kind))
+            .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_kind)))
+            .collect(),
+        sources: telling
+            .iter()
+            .map(|s| {
+                let label =
+                    format!("{} · {}", description::trace_kind(s.kind).things, text_format::shorten(&s.source, 60));
+                bar(label, s.nats, largest_source)
+            })
+            .chain(
+                other_sources(c, telling.iter().map(|s| s.nats).sum())
+                    .map(|(label, nats)| bar(label, nats, largest_source)),
+            )
+            .chain(closing(c).into_iter().map(|(label, nats)| bar(label, nats, largest_source)))
+            .collect(),
+        test: test(c),
+        best_window: description::best_window(c).map_or_else(String::new, |window| description::window(window.seconds)),
+        overview: limits.drawings.then(|| timeline::overview(c, limits.dots, asked.account)).flatten(),
+        zoom: limits.drawings.then(|| timeline::zoom(c, asked.key, asked.account)).flatten(),
+        graph: limits.drawings.then(|| graph::draw(c, limits.graph, asked.account)).flatten(),
+        sum: sum(c, &keys),
+        keys,
+        texts_remark: posts.remark().map(str::to_owned),
+        more_keys,
+        naming: naming(c),
+        not_named: not_named(c),
+        accounts: accounts(c, limits, asked),
+        account_count: text_format::count(c.accounts.len() as u64, "account"),
+        more_accounts: c.accounts.len().saturating_sub(limits.accounts),
+        nameless: (c.unlisted.accounts > 0).then(|| text_format::count(c.unlisted.accounts, "more account")),
+        accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
+        cluster_id: text_format::shorten(&c.cluster_id, 80),
+        reported: description::reported(c),
+        version: c.version,
+        lineage: tamed(&c.lineage),
+        topics: tamed(&c.topics),
+        targets: tamed(&c.targets),
+    }
+}
+
+/// What the test came to: each window, all of them, without the strongest source, and the bar.
+fn test(c: &ClusterMessage) -> Vec<BarView> {
+    let mut rows: Vec<(String, f64)> = c
+        .windows
+        .iter()
+        .map(|window| (format!("Within {}", description::window(window.seconds)), window.nats))
+        .collect();
+    let all = if rows.is_empty() { "All sources" } else { "All windows together" };
+    rows.push((all.to_owned(), c.log_e));
+    rows.push(("Without the strongest source".to_owned(), c.log_e_leave_one_source_out));
+    rows.extend(c.test.map(|test| ("The bar for this group".to_owned(), test.bar)));
+    let most = largest(rows.iter().map(|(_, nats)| *nats));
+    rows.into_iter()
+        .map(|(label, nats)| BarView { label, nats: text_format::number(nats), bar: svg::bar(nats, most, false) })
+        .collect()
+}
+
+/// The rows that close a list of gains in the best window: what posts lost that repeated nobody, and what is left.
+fn closing(c: &ClusterMessage) -> Vec<(String, f64)> {
+    let Some(best) = description::best_window(c) else { return Vec::new() };
+    vec![
+        ("Lost by posts that repeat no member".to_owned(), best.losses),
+        (format!("In all, within {}", description::window(best.seconds)), best.nats),
+    ]
+}
+
+/// What the sources that have no row of their own gave in the best window: all gains are known, so it is the rest.
+fn other_sources(c: &ClusterMessage, shown: f64) -> Option<(String, f64)> {
+    let best = description::best_window(c)?;
+    let rest = best.nats - best.losses - shown;
+    (rest.abs() >= 0.005).then(|| ("Other sources".to_owned(), rest))
+}
+
+/// What the keys on the page gave, what all others did, and that it is the total: nothing is left out of the sum.
+fn sum(c: &ClusterMessage, keys: &[KeyView]) -> Vec<BarView> {
+    let Some(best) = description::best_window(c) else { return Vec::new() };
+    let shown: f64 = keys.iter().map(|key| key.raw).sum();
+    let all: f64 = c.evidence.iter().map(|evidence| evidence.nats).sum();
+    let others = c.evidence.len().saturating_sub(keys.len());
+    let unlisted = c.unlisted.nats.get(c.best_window()).copied().unwrap_or_default();
+    let mut rows = vec![(format!("{} shown here", text_format::count(keys.len() as u64, "key")), shown)];
+    if others > 0 {
+        rows.push((format!("{} not shown here", text_format::count(others as u64, "other key")), all - shown));
+    }
+    if c.unlisted.trials > 0 {
+        let posts = text_format::count(c.unlisted.trials, "post");
+        rows.push((format!("{posts} not listed, for want of room"), unlisted));
+    }
+    rows.extend(closing(c));
+    let most = largest(rows.iter().map(|(_, nats)| *nats).chain([best.nats]));
+    rows.into_iter()
+        .map(|(label, nats)| BarView { label, nats: text_format::number(nats), bar: svg::bar(nats, most, false) })
+        .collect()
+}
+
+/// How many accounts of the group as it was proposed are not named, and why; `None` where nobody was named or all were.
+fn not_named(c: &ClusterMessage) -> Option<String> {
+    let proposed = c.test.filter(|_| !c.namings.is_empty())?.proposed as u64;
+    let named = c.accounts.iter().filter(|account| account.proposed && !account.elsewhere).count() as u64;
+    let left = proposed.saturating_sub(named);
+    (left > 0).then(|| {
+        format!(
+            "{} of the {} that were proposed {} not named: what they posted while the group was looked at is too little, or too much like \
+             everybody else's, to say that they belong to it.",
+            text_format::thousands(left),
+            text_format::count(proposed, "account"),
+            if left == 1 { "is" } else { "are" },
+        )
+    })
+}
+
+/// How accounts were named, in words; `None` where nobody was.
+fn naming(c: &ClusterMessage) -> Option<String> {
+    let naming = c.namings.first()?;
+    let more = match c.namings.len() {
+        1 => String::new(),
+        n => {
+            format!(" {} of merged groups were named in the same way.", text_format::count(n as u64 - 1, "further set"))
+        }
+    };
+    Some(format!(
+        "Accounts are named after the group has passed, by a model that looks at every account's posts from {} to {} UTC and asks \
+         whether they are like the group's or like those of {} active meanwhile. It takes {} of the proposed accounts for members, and \
+         {} of the others, and {} of real members' posts for cover, like everybody else's. Each account's best sources are left out first. \
+         This is a model's probability, not a guarantee.{more}",
+        text_format::minute(naming.from),
+        text_format::minute(naming.until),
+        text_format::count(naming.others, "other account"),
+        text_format::percent(naming.share_proposed),
+        text_format::percent(naming.share_others),
+        text_format::percent(naming.cover),
+    ))
+}
+
+fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)> {
+    let posts: usize = c.evidence.iter().map(|e| e.posts.len()).sum();
+    let none = || "none".to_owned();
+    let mut figures = vec![match c.probability {
+        Some(probability) => (
+            "Probability",
+            text_format::percent(probability),
+            "that the coordination is inauthentic, by the model".to_owned(),
+        ),
+        None if description::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
+        None => ("Probability", none(), "no model has judged it".to_owned()),
+    }];
+    figures.push(if description::is_count(c) {
+        ("Evidence", none(), "a count is no test".to_owned())
+    } else {
+        let without = format!("{} without the strongest source", text_format::number(c.log_e_leave_one_source_out));
+        let note = match c.test {
+            Some(test) => {
+                format!("{without}; the bar {} {}", description::was(c.status), text_format::number(test.bar))
+            }
+            None => without,
+        };
+        ("Evidence", format!("{} nats", text_format::number(c.log_e)), note)
+    });
+    if let Some(best) = description::best_window(c) {
+        let [group, crowd] = [&best.group, &best.crowd].map(description::repeats);
+        figures.push((
+            "Repeat each other",
+            text_format::part(group.0, group.1),
+            format!(
+                "of their posts, within {}; everybody else: {}",
+                description::window(best.seconds),
+                text_format::part(crowd.0, crowd.1)
+            ),
+        ));
+    }
+    let afterwards = c.accounts.iter().filter(|account| !account.proposed && !account.elsewhere).count();
+    let found = if afterwards > 0 { format!("; {afterwards} found afterwards") } else { String::new() };
+    figures.extend([
+        (
+            if c.status == Status::NearMiss { "Accounts proposed" } else { "Accounts" },
+            text_format::thousands(description::size(c)),
+            format!("on {}{found}", text_format::list(&description::platforms(c))),
+        ),
+        if description::is_count(c) {
+            ("Wrote", "one text".to_owned(), format!("in {}", text_format::count(posts as u64, "post")))
+        } else {
+            (
+                "Acted together on",
+                text_format::count(c.evidence.len() as u64, "key"),
+                format!("in {}", text_format::count(posts as u64, "post")),
+            )
+        },
+        (
+            "Seen",
+            text_format::span_in_words(c.first_seen, c.last_seen),
+            format!("{} to {} UTC", text_format::minute(c.first_seen), text_format::minute(c.last_seen)),
+        ),
+        (
+            "One of",
+            text_format::thousands(c.candidates_tested),
+            if description::is_count(c) {
+                "groups proposed so far; it was not one of them".to_owned()
+            } else {
+                format!("groups proposed so far, with {} of history", text_format::hours_in_words(c.history_hours))
+            },
+        ),
+    ]);
+    figures
+}
+
+fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
+    let name = |place: usize| {
+        let account = &c.accounts[place];
+        let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
+        format!("{} ({})", text_format::shorten(name, 40), text_format::shorten(&account.platform, 24))
+    };
+    let kinds: BTreeMap<&str, TraceKind> =
+        c.evidence.iter().map(|evidence| (evidence.kind.name(), evidence.kind)).collect();
+    Tools {
+        accounts: (0..c.accounts.len().min(limits.accounts))
+            .map(|place| (place, name(place), shown.account == Some(place)))
+            .collect(),
+        kinds: kinds
+            .into_iter()
+            .map(|(name, kind)| (name, description::trace_kind(kind).things, shown.kind == Some(kind)))
+            .collect(),
+        sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
+        chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
+        key: shown.key.filter(|key| *key < c.evidence.len()),
+        filtered: shown.account.is_some() || shown.kind.is_some() || shown.key.is_some() || shown.sort != Sort::Nats,
+    }
+}
+
+fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountView> {
+    let dropped = |account: &ClusterAccount| {
+        let mut all: Vec<String> = account
+            .dropped
+            .iter()
+            .map(|source| {
+                format!(
+                    "{} {} ({})",
+                    source.kind,
+                    text_format::shorten(&source.source, 40),
+                    text_format::number(source.nats)
+                )
+            })
+            .collect();
+        all.extend(account.dropped_nats.map(|nats| format!("others ({})", text_format::number(nats))));
+        text_format::list(&all)
+    };
+    c.accounts
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place < limits.accounts || shown.account == Some(*place))
+        .map(|(place, account)| {
+            let (bar, outcomes) = outcomes::of_account(account).unwrap_or_default();
+            AccountView {
+                place,
+                on: shown.account == Some(place),
+                name: text_format::shorten(&account.account_name, 40),
+                id: text_format::shorten(&account.account_id, 48),
+                platform: text_format::shorten(&account.platform, 24),
+                posterior: account.posterior.map(text_format::percent).unwrap_or_default(),
+                nats: text_format::number(account.log_e),
+                posts: text_format::thousands(account.posts),
+                bar,
+                outcomes,
+                came: description::came(c, account),
+                dropped: dropped(account),
+            }
+        })
+        .collect()
+}
+
+fn tamed(texts: &[String]) -> Vec<String> {
+    texts.iter().take(20).map(|text| text_format::shorten(text, 80)).collect()
+}
+
+fn signed(value: f64) -> String {
+    if value > 0.0 { format!("+{}", text_format::number(value)) } else { text_format::number(value) }
+}
+
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.filter(|value| value.is_finite()).map(f64::abs).fold(0.0, f64::max)
+}

@@ -1,0 +1,574 @@
+//! One self-contained HTML file for researchers: what a run of the detector found, with the same drawings as the console.
+//!
+//! The page loads nothing, holds without scripts, and prints with everything open. Its one script only adds: the network zooms, and parts that
+//! are closed open before printing.
+
+mod input;
+
+use askama::Template;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use messages::cluster::{ClusterMessage, Status, Tally};
+
+pub use input::{OtherMethod, ReportInput, Suspect};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    STYLE,
+    cluster::{self, Badge, Limits},
+    description, graph, near_miss, network, periods,
+    posts::Posts,
+};
+
+/// Clusters with timeline and graph; a page with more of them is too heavy to scroll.
+const DRAWN: usize = 40;
+/// Clusters with a section of their own.
+const SECTIONS: usize = 200;
+/// Near misses that are listed, nearest to their bar first.
+const NEAR: usize = 100;
+/// Accounts that are named where nothing is flagged.
+const SUSPECTS: usize = 20;
+/// What the page does beyond links.
+const SCRIPT: &str = include_str!("../../assets/report.js");
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    style: &'static str,
+    style_hash: String,
+    summary: String,
+    figures: Vec<(&'static str, String, String)>,
+    notes: Vec<String>,
+    periods: Option<String>,
+    bin: String,
+    clusters_drawn: usize,
+    clusters_not_drawn: usize,
+    nothing: String,
+    script: &'static str,
+    script_hash: String,
+    network: Option<network::Drawing>,
+    /// Where nothing is flagged: how to look on.
+    look_on: Option<LookOn>,
+    entries: Vec<Entry>,
+    near: Vec<Near>,
+    more_near: usize,
+    drawn: usize,
+    files: String,
+}
+
+struct Entry {
+    number: usize,
+    anchor: String,
+    badge: Badge,
+    short: String,
+    body: String,
+    drawn: bool,
+}
+
+/// For a reader of a report in which nothing is flagged.
+struct LookOn {
+    suspects: Vec<SuspectView>,
+    /// `None` where the other methods were not asked.
+    others: Option<Vec<OtherView>>,
+    near: usize,
+    hints: Vec<String>,
+}
+
+struct SuspectView {
+    name: String,
+    id: String,
+    platform: String,
+    suspicion: String,
+    tie: String,
+    copies: String,
+    posts: String,
+    status: String,
+}
+
+struct OtherView {
+    title: String,
+    accounts: String,
+    ties: String,
+    strongest: String,
+    command: String,
+}
+
+/// A group that came close.
+struct Near {
+    number: usize,
+    anchor: String,
+    group: String,
+    accounts: String,
+    /// The same in words.
+    size: String,
+    nats: String,
+    all_nats: String,
+    bar: String,
+    lacks: String,
+    first: String,
+    body: String,
+}
+
+/// The report as one HTML file that needs no network.
+pub fn render(input: &ReportInput) -> String {
+    let tally = Tally::of(&input.clusters);
+    let (near, mut clusters): (Vec<_>, Vec<_>) =
+        input.clusters.iter().cloned().partition(|cluster| cluster.status == Status::NearMiss);
+    // The order of clusters.jsonl, so that the numbers here are its lines.
+    let place = |status| match status {
+        Status::Flagged => 0,
+        Status::Coordinated => 1,
+        Status::SingleSource => 2,
+        Status::Faded => 3,
+        Status::NearMiss => 4,
+    };
+    clusters.sort_by(|a, b| {
+        place(a.status)
+            .cmp(&place(b.status))
+            .then(b.log_e_leave_one_source_out.total_cmp(&a.log_e_leave_one_source_out))
+            .then(b.accounts.len().cmp(&a.accounts.len()))
+            .then(a.cluster_id.cmp(&b.cluster_id))
+    });
+    let entries: Vec<Entry> = clusters
+        .iter()
+        .take(SECTIONS)
+        .enumerate()
+        .map(|(index, cluster)| {
+            let anchor = format!("c{}", index + 1);
+            let drawn = index < DRAWN;
+            let limits = Limits {
+                drawings: drawn,
+                dots: 800,
+                keys: if drawn { 40 } else { 6 },
+                posts: if drawn { 40 } else { 3 },
+                posts_in_all: usize::MAX,
+                accounts: if drawn { 200 } else { 50 },
+                graph: graph::Size { nodes: 60, edges: 600 },
+            };
+            Entry {
+                number: index + 1,
+                badge: cluster::badge(cluster),
+                short: short(cluster),
+                body: cluster::body(cluster, &anchor, limits, None, &input.posted),
+                anchor,
+                drawn,
+            }
+        })
+        .collect();
+    let mut notes: Vec<String> = input.notes.iter().map(|n| text_format::shorten(n, 600)).collect();
+    if clusters.len() > SECTIONS {
+        notes.push(format!(
+            "The first {SECTIONS} of {} clusters have a section here; clusters.jsonl has all of them.",
+            text_format::thousands(clusters.len() as u64)
+        ));
+    }
+    let files: Vec<String> = input.files.iter().take(6).map(|f| text_format::shorten(f, 120)).collect();
+    let more = input.files.len().saturating_sub(files.len());
+    let page = Page {
+        title: text_format::shorten(&input.title, 120),
+        style: STYLE,
+        style_hash: STANDARD.encode(Sha256::digest(STYLE.as_bytes())),
+        summary: summary(input, &tally),
+        figures: figures(input, &tally),
+        notes,
+        periods: periods::draw(&input.histogram, &clusters),
+        bin: bin(input.histogram.bin_seconds),
+        clusters_drawn: periods::MOST.min(clusters.len()),
+        clusters_not_drawn: clusters.len().saturating_sub(periods::MOST),
+        nothing: nothing(input),
+        script: SCRIPT,
+        script_hash: STANDARD.encode(Sha256::digest(SCRIPT.as_bytes())),
+        network: network(input, &clusters),
+        look_on: (input.posts > 0 && tally.flagged.groups == 0).then(|| look_on(input)),
+        drawn: DRAWN,
+        entries,
+        more_near: near.len().saturating_sub(NEAR),
+        near: near_misses(near, &input.posted),
+        files: match (files.is_empty(), more) {
+            (true, _) => "no file".to_owned(),
+            (false, 0) => text_format::list(&files),
+            (false, more) => format!("{} and {more} more files", files.join(", ")),
+        },
+    };
+    page.render().unwrap_or_default()
+}
+
+/// The nearest to their bar first.
+fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
+    let lacks = |c: &ClusterMessage| near_miss::lacks(c).unwrap_or(f64::INFINITY);
+    near.sort_by(|a, b| lacks(a).total_cmp(&lacks(b)).then(a.cluster_id.cmp(&b.cluster_id)));
+    let limits = Limits {
+        drawings: false,
+        dots: 0,
+        keys: 10,
+        posts: 10,
+        posts_in_all: usize::MAX,
+        accounts: 100,
+        graph: graph::Size { nodes: 0, edges: 0 },
+    };
+    let entry = |(index, c): (usize, &ClusterMessage)| {
+        let anchor = format!("n{}", index + 1);
+        Near {
+            number: index + 1,
+            group: text_format::shorten(&c.cluster_id, 80),
+            accounts: text_format::thousands(c.accounts.len() as u64),
+            size: text_format::count(c.accounts.len() as u64, "account"),
+            nats: text_format::number(c.log_e_leave_one_source_out),
+            all_nats: text_format::number(c.log_e),
+            bar: c.test.map_or_else(|| "not known".to_owned(), |test| text_format::number(test.bar)),
+            lacks: near_miss::lacks(c).map_or_else(|| "not known".to_owned(), text_format::number),
+            first: text_format::minute(c.first_seen),
+            body: cluster::body(c, &anchor, limits, None, posts),
+            anchor,
+        }
+    };
+    near.iter().take(NEAR).enumerate().map(entry).collect()
+}
+
+/// The whole network, with the groups that have a section.
+fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<network::Drawing> {
+    let groups: Vec<network::Group<'_>> = clusters
+        .iter()
+        .enumerate()
+        .map(|(index, cluster)| network::Group {
+            anchor: (index < SECTIONS).then(|| format!("c{}", index + 1)),
+            number: index + 1,
+            class: cluster::badge(cluster).class,
+            status: cluster::badge(cluster).label.to_owned(),
+            accounts: cluster
+                .accounts
+                .iter()
+                .map(|account| (&*account.platform, &*account.account_id, &*account.account_name))
+                .collect(),
+        })
+        .collect();
+    network::draw(&input.ties, &groups)
+}
+
+fn look_on(input: &ReportInput) -> LookOn {
+    let suspects = input.suspects.iter().take(SUSPECTS).map(|suspect| SuspectView {
+        name: text_format::shorten(if suspect.name.is_empty() { &suspect.account_id } else { &suspect.name }, 40),
+        id: text_format::shorten(&suspect.account_id, 48),
+        platform: text_format::shorten(&suspect.platform, 24),
+        suspicion: text_format::number(suspect.suspicion),
+        tie: text_format::number(suspect.tie_nats),
+        copies: format!("{} of {}", text_format::thousands(suspect.copies), text_format::thousands(suspect.texts)),
+        posts: text_format::thousands(suspect.posts),
+        status: suspect.status.clone(),
+    });
+    let other = |other: &OtherMethod| OtherView {
+        title: text_format::shorten(&other.title, 80),
+        accounts: text_format::thousands(other.accounts),
+        ties: text_format::thousands(other.ties),
+        strongest: other
+            .strongest
+            .iter()
+            .map(|(a, b, weight)| {
+                format!("{} – {} ({weight})", text_format::shorten(a, 30), text_format::shorten(b, 30))
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        command: text_format::shorten(&other.command, 200),
+    };
+    let mut hints = vec![
+        "Give the test more to go on: more posts, over a longer time. A group is proposed on its past and tested on what it does afterwards, so a \
+         file of a few hours has little to test with."
+            .to_owned(),
+        "Do not filter by one keyword or hashtag: then everybody in the file looks alike, and there is no crowd to compare with.".to_owned(),
+        "Look at one kind of trace by itself (--trace url, --trace text), and at objects.csv for what many accounts had in common.".to_owned(),
+        "Take a cut of your own from accounts.csv: every account has its ties, its copied texts and its suspicion there.".to_owned(),
+    ];
+    if input.period.is_some_and(|(from, to)| to.duration_since(from).as_hours() < 24) {
+        hints.insert(
+            0,
+            "The posts cover less than a day, in which hardly anything is known of what is usual.".to_owned(),
+        );
+    }
+    LookOn {
+        suspects: suspects.collect(),
+        others: input.others.as_ref().map(|others| others.iter().map(other).collect()),
+        near: of(input, Status::NearMiss),
+        hints,
+    }
+}
+
+fn summary(input: &ReportInput, tally: &Tally) -> String {
+    let posts = text_format::count(input.posts, "post");
+    let accounts = text_format::count(input.accounts, "account");
+    let candidates = text_format::count(input.candidates_tested, "candidate group");
+    let found = match (tally.flagged.groups, tally.found.groups) {
+        (_, 0) if input.candidates_tested == 0 => {
+            "No group of accounts acted together often enough to be tested.".to_owned()
+        }
+        (_, 0) => format!("{candidates} tested; none passed."),
+        (0, n) => {
+            format!("{} of accounts found; none is flagged. {candidates} tested.", text_format::count(n, "group"))
+        }
+        (flagged, n) => format!(
+            "{} of accounts found; {flagged} {} flagged as inauthentic, with {} in all. {candidates} tested.",
+            text_format::count(n, "group"),
+            if flagged == 1 { "is" } else { "are" },
+            text_format::count(tally.flagged.accounts, "account"),
+        ),
+    };
+    let near = match tally.near_miss.groups {
+        0 => String::new(),
+        n => format!(" {} came close.", text_format::count(n, "group")),
+    };
+    format!("{posts} by {accounts} were read. {found}{near}")
+}
+
+fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, String)> {
+    let (span, period) = match input.period {
+        Some((from, to)) => (
+            text_format::span_in_words(from, to),
+            format!("{} to {} UTC", text_format::minute(from), text_format::minute(to)),
+        ),
+        None => ("none".to_owned(), "there was no post".to_owned()),
+    };
+    let share = if input.posts + input.rejected > 0 {
+        input.rejected as f64 / (input.posts + input.rejected) as f64
+    } else {
+        0.0
+    };
+    let mut figures = vec![
+        (
+            "Posts",
+            text_format::thousands(input.posts),
+            match input.rejected {
+                0 => "every line could be read".to_owned(),
+                n => format!("{} could not be read ({})", text_format::count(n, "line"), text_format::percent(share)),
+            },
+        ),
+        (
+            "Accounts",
+            text_format::thousands(input.accounts),
+            format!("in {}", text_format::count(input.files.len() as u64, "file")),
+        ),
+        ("Period", span, period),
+        (
+            "Flagged",
+            text_format::thousands(tally.flagged.groups),
+            format!("coordinated and inauthentic; {}", text_format::count(tally.flagged.accounts, "account")),
+        ),
+        (
+            "Coordinated",
+            text_format::thousands(tally.coordinated.groups),
+            format!("but not found inauthentic; {}", text_format::count(tally.coordinated.accounts, "account")),
+        ),
+        (
+            "Single source",
+            text_format::thousands(tally.single_source.groups),
+            match tally.one_text.groups {
+                0 => "reported apart, never flagged".to_owned(),
+                n => format!("reported apart, never flagged; {n} of them one text by many accounts"),
+            },
+        ),
+    ];
+    if tally.faded.groups > 0 {
+        let note = "passed once; later posts contradict it".to_owned();
+        figures.push(("Faded", text_format::thousands(tally.faded.groups), note));
+    }
+    figures.push((
+        "Near misses",
+        text_format::thousands(tally.near_miss.groups),
+        "did not pass, but came close".to_owned(),
+    ));
+    figures
+}
+
+fn nothing(input: &ReportInput) -> String {
+    if input.posts == 0 {
+        return "There was no post to look at. Check the files and the lines that could not be read.".to_owned();
+    }
+    format!(
+        "Looked for: groups whose members repeat each other, with nearly the same texts, the same links, reposts, hashtags or \
+         mentions, far more often than everybody else and the people near them repeat the group. {}",
+        match input.candidates_tested {
+            0 => "No accounts did so often enough to be proposed as a group, so there was nothing to test.".to_owned(),
+            1 => "1 candidate group was proposed and tested on what it did afterwards; it had not enough evidence."
+                .to_owned(),
+            n => format!(
+                "{} candidate groups were proposed and tested on what they did afterwards; none had enough evidence.",
+                text_format::thousands(n)
+            ),
+        },
+    )
+}
+
+fn short(cluster: &ClusterMessage) -> String {
+    let evidence = if description::is_count(cluster) {
+        "one text, counted and not tested".to_owned()
+    } else {
+        format!(
+            "{} nats ({} without the strongest source)",
+            text_format::number(cluster.log_e),
+            text_format::number(cluster.log_e_leave_one_source_out)
+        )
+    };
+    format!(
+        "{}, {evidence}, {}, {}",
+        text_format::count(description::size(cluster), "account"),
+        text_format::list(&description::platforms(cluster)),
+        text_format::day(cluster.first_seen),
+    )
+}
+
+fn bin(seconds: u64) -> String {
+    match seconds {
+        s if s < 60 => format!("{s} seconds"),
+        60 => "one minute".to_owned(),
+        s if s < 3600 => format!("{} minutes", s / 60),
+        3600 => "one hour".to_owned(),
+        s if s < 86_400 => format!("{} hours", s / 3600),
+        86_400 => "one day".to_owned(),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+fn of(input: &ReportInput, status: Status) -> usize {
+    input.clusters.iter().filter(|c| c.status == status).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{fixtures, periods::Histogram};
+
+    fn input(clusters: Vec<ClusterMessage>) -> ReportInput {
+        let from = Timestamp::from_second(1_475_884_800).unwrap();
+        let to = Timestamp::from_second(1_476_662_400).unwrap();
+        let mut dice = fixtures::Dice::new(3);
+        ReportInput {
+            title: "debates_2016".to_owned(),
+            files: vec!["debates_2016.jsonl.gz".to_owned()],
+            posts: 184_233,
+            accounts: 41_002,
+            rejected: 12,
+            candidates_tested: 214,
+            period: Some((from, to)),
+            histogram: Histogram {
+                start: Some(from),
+                bin_seconds: 3600,
+                counts: (0..216)
+                    .map(|h| {
+                        let day = (f64::from(h) * std::f64::consts::TAU / 24.0).sin() + 1.3;
+                        let burst = if (40..44).contains(&h) { 2200.0 } else { 0.0 };
+                        (day * 400.0 + burst + 120.0 * dice.roll()) as u64
+                    })
+                    .collect(),
+            },
+            clusters,
+            ..ReportInput::default()
+        }
+    }
+
+    /// Writes the pages where `LOCKSTEP_LOOK` says, for people to look at.
+    fn look(name: &str, html: &str) {
+        if let Some(folder) = std::env::var_os("LOCKSTEP_LOOK") {
+            std::fs::write(std::path::Path::new(&folder).join(name), html).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_report_shows_every_cluster_and_loads_nothing() {
+        let mut single = fixtures::sized("b", 1, 5, 9);
+        single.status = Status::SingleSource;
+        single.history_hours = 7.0;
+        let mut organic = fixtures::sized("c", 1, 34, 25);
+        organic.status = Status::Coordinated;
+        let html = render(&input(vec![single, fixtures::cluster("a", 1), organic]));
+        look("report.html", &html);
+        assert_eq!(html.matches("<article").count(), 3);
+        assert_eq!(html.matches("class=\"timeline\"").count(), 6);
+        assert_eq!(html.matches("class=\"graph\"").count(), 3);
+        let first = html.find("badge flagged").unwrap();
+        assert!(first < html.find("badge single").unwrap());
+        for banned in ["http://", " src=", "@import", "url("] {
+            assert!(!html.contains(banned), "{banned}");
+        }
+        // The one script is the page's own, known by its hash.
+        assert_eq!(html.matches("<script").count(), 1);
+        let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
+        assert!(html.contains(&format!("script-src 'sha256-{hash}'")));
+        assert!(html.contains(&format!("<script>{SCRIPT}</script>")) && !SCRIPT.contains('<'));
+    }
+
+    #[test]
+    fn near_misses_have_a_section_of_their_own() {
+        let mut nearer = fixtures::near_miss("nearer");
+        nearer.windows.iter_mut().for_each(|window| window.losses += 3.0);
+        fixtures::settle(&mut nearer);
+        let clusters = vec![fixtures::near_miss("farther"), fixtures::cluster("a", 1), nearer.clone()];
+        let html = render(&input(clusters));
+        look("near.html", &html);
+        assert!(html.contains("1 group of accounts found; 1 is flagged") && html.contains("2 groups came close."));
+        assert_eq!(html.matches("<article").count(), 1, "a near miss is no cluster found");
+        let section = html.split("id=\"near\"").nth(1).unwrap();
+        let (first, second) = (section.find(">nearer<").unwrap(), section.find(">farther<").unwrap());
+        assert!(first < second, "the nearest to its bar first");
+        for number in [nearer.log_e_leave_one_source_out, nearer.log_e, nearer.test.unwrap().bar] {
+            assert!(section.contains(&format!("<td class=\"n\">{}</td>", text_format::number(number))), "{number}");
+        }
+        assert_eq!(section.matches("What would have to be true for it to pass").count(), 2);
+        // Nobody is named in it, and no model spoke of it.
+        assert!(!section.contains("Belongs to it") && section.contains("no model has judged it"));
+
+        let nothing = render(&input(vec![fixtures::near_miss("n")]));
+        assert!(nothing.contains("No cluster was found") && nothing.contains("id=\"near\""));
+        assert!(!render(&input(vec![fixtures::cluster("a", 1)])).contains("id=\"near\""));
+    }
+
+    #[test]
+    fn findings_without_a_test_say_so() {
+        let html = render(&input(vec![fixtures::one_text("t", 34), fixtures::of_version_1()]));
+        look("counts.html", &html);
+        for part in
+            ["badge single\">one text<", "a count is no test", "1 of them one text by many accounts", "An older test"]
+        {
+            assert!(html.contains(part), "{part}");
+        }
+        // Neither was counted by outcomes, so no such table stands there.
+        assert!(!html.contains("Do they repeat each other") && !html.contains("not known nats"));
+    }
+
+    #[test]
+    fn no_cluster_says_what_was_looked_for() {
+        let html = render(&input(vec![]));
+        look("empty.html", &html);
+        assert!(html.contains("No cluster was found"));
+        assert!(html.contains("214 candidate groups were proposed and tested"));
+        assert!(render(&ReportInput::default()).contains("There was no post to look at"));
+    }
+
+    #[test]
+    fn two_hundred_clusters_stay_usable() {
+        let clusters = (0..230).map(|n| fixtures::sized(&format!("c{n}"), 1, 10, 20)).collect();
+        let html = render(&input(clusters));
+        look("many.html", &html);
+        assert_eq!(html.matches("<article").count(), SECTIONS);
+        assert_eq!(html.matches("class=\"graph\"").count(), DRAWN);
+        assert!(html.contains("The first 200 of 230 clusters"));
+        assert!(html.len() < 12_000_000, "{}", html.len());
+    }
+
+    #[test]
+    fn hostile_names_cannot_break_out() {
+        let html = render(&input(vec![fixtures::hostile("<b>\u{202E}")]));
+        look("hostile.html", &html);
+        assert_eq!(html.matches("<script").count(), 1);
+        for banned in ["<img", "<h1>x", "\u{202E}", "</style></svg>"] {
+            assert!(!html.contains(banned), "{banned}");
+        }
+        // Every one of the ten thousand letters was cut before it reached the page.
+        assert!(!html.contains(&"W".repeat(300)));
+    }
+
+    #[test]
+    fn the_same_input_gives_the_same_report() {
+        let once = render(&input(vec![fixtures::cluster("a", 1)]));
+        assert_eq!(once, render(&input(vec![fixtures::cluster("a", 1)])));
+    }
+}

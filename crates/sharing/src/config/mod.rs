@@ -1,0 +1,250 @@
+//! What an operator can set about sharing.
+
+pub mod access;
+pub(crate) mod database_url;
+pub(crate) mod policy;
+pub mod webhooks;
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use access::{Limits, Login, Tls};
+use casework::{
+    Reviewers, Tlp,
+    policy::{Partner, Policy, Rules},
+};
+use database_url::MASK;
+use policy::load_policy;
+
+/// The `[sharing]` part of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
+    /// `postgres://user@host/database` for more than one instance of the service.
+    pub database: String,
+    /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
+    pub listen: SocketAddr,
+    /// Who decides cases.
+    pub reviewers: Reviewers,
+    /// The file that says who may be told and what about the rules is data, for example `config/sharing.toml`.
+    pub recipients: Option<PathBuf>,
+    /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
+    /// `platform`.
+    pub partners: Vec<Partner>,
+    /// Address of the console as browsers write it, `https://host`; needed for login by a provider.
+    pub public_url: String,
+    /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
+    /// of its own, and the last address in `X-Forwarded-For` is the client.
+    pub behind_proxy: bool,
+    /// TLS on the listener.
+    pub tls: Tls,
+    /// How people get into the console.
+    pub login: Login,
+    /// How much anybody may ask.
+    pub limits: Limits,
+    /// Name of the organisation that shares, as partners see it.
+    pub identity: String,
+    /// How that organisation is reached, as documents say it. Without it there are no documents.
+    pub contact: String,
+    /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
+    pub tlp: Tlp,
+    /// Days after it was shared, or shared again, until a flag expires by itself.
+    pub valid_days: u32,
+    /// Objects in a TAXII page when the client names no limit.
+    pub taxii_page: usize,
+    /// Most objects in a TAXII page, whatever the client asks for.
+    pub taxii_page_max: usize,
+    /// Cases in a page of the console.
+    pub console_page: usize,
+    /// A file with collections and users for a TAXII conformance suite. Only `lockstep serve share --seed` sets it.
+    #[serde(skip)]
+    pub seed: Option<std::path::PathBuf>,
+    /// Days before flags run out on which a case asks for attention.
+    pub expiry_notice_days: u32,
+    /// Hours that a partner may take to know of a withdrawal.
+    pub retraction_due_h: u32,
+    /// How webhooks are delivered.
+    pub webhooks: webhooks::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: ".lockstep/sharing.sqlite".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            reviewers: Reviewers::People,
+            recipients: None,
+            partners: Vec::new(),
+            public_url: String::new(),
+            behind_proxy: false,
+            tls: Tls::default(),
+            login: Login::default(),
+            limits: Limits::default(),
+            identity: "Lockstep".to_owned(),
+            contact: String::new(),
+            tlp: Tlp::Amber,
+            valid_days: 30,
+            taxii_page: 100,
+            taxii_page_max: 1000,
+            console_page: 50,
+            seed: None,
+            expiry_notice_days: 7,
+            retraction_due_h: 24,
+            webhooks: webhooks::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Who may be told, and by which rules: the file that `recipients` names, and the platforms of `partners`. Reads the file.
+    pub fn policy(&self) -> Result<Policy, String> {
+        let mut policy = match &self.recipients {
+            Some(path) => load_policy(path, self.tlp)?,
+            None => Policy { recipients: Vec::new(), rules: Rules::with_marking(self.tlp) },
+        };
+        let file = self.recipients.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        for (index, partner) in self.partners.iter().enumerate() {
+            if policy.recipients.iter().any(|recipient| recipient.name == partner.name) {
+                return Err(format!(
+                    "sharing.partners[{index}].name {:?} is a recipient in {file} as well: remove it from sharing.partners, \
+                     the file is the place for it",
+                    partner.name
+                ));
+            }
+            policy.recipients.push(partner.recipient());
+        }
+        policy.check()?;
+        for recipient in &policy.recipients {
+            if let Some(url) = &recipient.webhook {
+                webhooks::check_url(url, self.webhooks.private)
+                    .map_err(|why| format!("webhook of recipient {:?}: {why}", recipient.name))?;
+            }
+        }
+        Ok(policy)
+    }
+
+    /// Says what is wrong with the values, with the name of the key.
+    pub fn check(&self) -> Result<(), String> {
+        if self.identity.trim().is_empty() {
+            return Err(
+                "sharing.identity is empty: name the organisation that shares, so that partners know whom to ask"
+                    .to_owned(),
+            );
+        }
+        if !(1..=3650).contains(&self.valid_days) {
+            return Err(format!("sharing.valid_days is {}: set 1 to 3650 days", self.valid_days));
+        }
+        for (name, value) in [
+            ("taxii_page", self.taxii_page),
+            ("taxii_page_max", self.taxii_page_max),
+            ("console_page", self.console_page),
+        ] {
+            if !(1..=10_000).contains(&value) {
+                return Err(format!("sharing.{name} is {value}: set 1 to 10000"));
+            }
+        }
+        if self.taxii_page > self.taxii_page_max {
+            return Err(format!(
+                "sharing.taxii_page ({}) is above sharing.taxii_page_max ({}): lower the first or raise the second",
+                self.taxii_page, self.taxii_page_max
+            ));
+        }
+        for (name, value) in
+            [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)]
+        {
+            if !(1..=3650).contains(&value) {
+                return Err(format!("sharing.{name} is {value}: set 1 to 3650"));
+            }
+        }
+        self.webhooks.check()?;
+        let mut names = BTreeSet::new();
+        for (index, partner) in self.partners.iter().enumerate() {
+            let named = !partner.name.is_empty()
+                && partner.name.len() <= 64
+                && partner.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
+            if !named {
+                return Err(format!(
+                    "sharing.partners[{index}].name is {:?}: use 1 to 64 of a-z, 0-9, '-', '_' and '.'",
+                    partner.name
+                ));
+            }
+            if !names.insert(&partner.name) {
+                return Err(format!(
+                    "sharing.partners[{index}].name {:?} is there twice: give each partner a name of its own",
+                    partner.name
+                ));
+            }
+            if partner.platform.is_empty() || partner.platform != partner.platform.to_lowercase() {
+                return Err(format!(
+                    "sharing.partners[{index}].platform is {:?}: use the platform's lower-case name as in posts",
+                    partner.platform
+                ));
+            }
+            if let Some(url) = &partner.webhook {
+                webhooks::check_url(url, self.webhooks.private)
+                    .map_err(|why| format!("sharing.partners[{index}].webhook: {why}"))?;
+            }
+        }
+        access::check(self)
+    }
+}
+
+impl Config {
+    /// For people to look at: what nobody may see is masked.
+    pub fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        shown.database = database_url::without_password(&self.database);
+        let secret = &mut shown.login.provider.client_secret;
+        if !secret.is_empty() {
+            *secret = MASK.to_owned();
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_people_decide() {
+        let config = Config::default();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.reviewers, Reviewers::People);
+        assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn nobody_is_shown_a_secret() {
+        let mut config = Config::default();
+        assert_eq!(config.without_secrets(), config);
+        config.login.provider.client_secret = "hush".to_owned();
+        for place in [
+            "postgres://lockstep:hush@db.example/sharing",
+            "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",
+            "postgres://db.example/sharing?user=lockstep&password=hush",
+            "postgresql://lockstep:hush@one.example:5432,two.example:5433/sharing",
+            "postgres://lockstep:hush@/sharing?host=%2Fvar%2Frun",
+            "postgres://lockstep:hush",
+        ] {
+            config.database = place.to_owned();
+            let shown = format!("{:?}", config.without_secrets());
+            assert!(!shown.contains("hush") && shown.contains("***"), "{shown}");
+        }
+        config.database = "postgres://lockstep@db.example/sharing".to_owned();
+        assert_eq!(config.without_secrets().database, config.database);
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_partners_are_refused() {
+        assert!(serde_json::from_str::<Config>(r#"{"databse": "x"}"#).is_err());
+        let two: Config =
+            serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "x"}, {"name": "a", "platform": "y"}]}"#)
+                .unwrap();
+        assert!(two.check().unwrap_err().contains("twice"));
+        let upper: Config = serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "X"}]}"#).unwrap();
+        assert!(upper.check().unwrap_err().contains("partners[0].platform"));
+    }
+}

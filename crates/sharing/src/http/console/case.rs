@@ -1,0 +1,416 @@
+//! A case: the finding, who would be told of what, the way to a decision, and its history.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
+    http::{Response, StatusCode},
+};
+use jiff::Timestamp;
+use messages::{
+    cluster::{ClusterMessage, Status},
+    feedback::Verdict,
+};
+use serde::Deserialize;
+
+use super::{
+    super::respond::MessagePage,
+    Shell, documents,
+    retractions::{self, CaseView, WaitingView},
+    review::{Refused, ReviewForms, Sent},
+};
+use crate::{
+    http::{
+        access::{self, Person, Posted},
+        respond::{counted, failed, html, path_segment},
+    },
+    publish::redaction,
+    service::{Inner, Sharing, SharingError, posts},
+    store::{FeedbackRow, StoreError},
+};
+use casework::CaseRecord;
+use casework::{
+    Reviewers,
+    audit::Sealed,
+    case::{Case, State},
+    policy::{self, Decision, Outcome, Policy},
+};
+use presentation::{cluster, description, posts::Posts};
+
+/// What partners said, shown at once.
+const FEEDBACK: usize = 200;
+/// Steps of the history shown at once; the others on demand.
+const HISTORY: usize = 200;
+
+/// What of the finding to show, as an address says it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    account: Option<String>,
+    key: Option<String>,
+    kind: Option<String>,
+    sort: Option<String>,
+    done: Option<String>,
+}
+
+impl Asked {
+    fn shown(&self, links: bool) -> cluster::Shown {
+        let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        cluster::Shown {
+            account: number(&self.account),
+            key: number(&self.key),
+            kind: self.kind.as_deref().and_then(|kind| kind.parse().ok()),
+            sort: cluster::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
+            links,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "case.html")]
+struct CasePage {
+    shell: Shell,
+    title: String,
+    state: String,
+    state_class: &'static str,
+    demo_case: bool,
+    advice: String,
+    done: Option<&'static str>,
+    refused: bool,
+    body: String,
+    /// Whether there is a part on what the test counted, and one on what the model says.
+    counted: bool,
+    judged: bool,
+    review_forms: String,
+    over: bool,
+    recipients: Vec<RecipientView>,
+    missing: Vec<String>,
+    approvals: Vec<(String, String, Option<String>)>,
+    notes: Vec<String>,
+    attention: Vec<(String, String)>,
+    feedback: Vec<FeedbackView>,
+    further_feedback: usize,
+    rejected: Vec<CaseView>,
+    withdrawn: Vec<WaitingView>,
+    left_out: usize,
+    case_id: String,
+    history: Vec<StepView>,
+    earlier: usize,
+}
+
+struct RecipientView {
+    name: String,
+    class: String,
+    verdict: &'static str,
+    badge: &'static str,
+    open: bool,
+    products: String,
+    tlp: &'static str,
+    because: Vec<(u8, String)>,
+    blocks: Vec<(u8, String)>,
+    statements: Vec<&'static str>,
+    before: Option<String>,
+    beside: Vec<redaction::Beside>,
+    documents: Vec<documents::Link>,
+}
+
+/// What a partner said.
+struct FeedbackView {
+    partner: String,
+    account: String,
+    verdict: &'static str,
+    badge: &'static str,
+    at: String,
+    note: String,
+}
+
+struct StepView {
+    time: String,
+    actor: String,
+    action: String,
+    text: String,
+}
+
+pub(super) async fn page(
+    Shared(sharing): Shared<Sharing>,
+    person: Person,
+    Path(id): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let response = show(&sharing, person, id, asked, None).await;
+    counted(&sharing, "console", "cluster", began, response)
+}
+
+/// Takes a step, or shows the page again with why not and what was typed.
+pub(super) async fn step(
+    Shared(sharing): Shared<Sharing>,
+    Path(id): Path<String>,
+    Posted { person, form }: Posted<Vec<(String, String)>>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let sent = Sent(form);
+    let response = match take(&sharing, &person, &id, &sent).await {
+        Ok(()) => {
+            let mut to = format!("/clusters/{}?done=", path_segment(&id));
+            to.extend(url::form_urlencoded::byte_serialize(sent.get("step").as_bytes()));
+            access::redirect(&to)
+        }
+        Err(Ok(refused)) => show(&sharing, person, id, Asked::default(), Some(refused)).await,
+        Err(Err(SharingError::NoCase(_))) => no_case(),
+        Err(Err(error)) => failed(&sharing, &error),
+    };
+    counted(&sharing, "console", "step", began, response)
+}
+
+async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Result<(), Result<Refused, SharingError>> {
+    let refuse =
+        |why: String, allowed: String, conflict: bool| Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }));
+    let act = match sent.act() {
+        Ok(act) => act,
+        Err(why) => return refuse(why, String::new(), false),
+    };
+    let role = act.needs();
+    if !person.may(role) {
+        return refuse(format!("this needs the role {role}, which you do not have"), String::new(), false);
+    }
+    let Ok(seen) = sent.get("revision").parse::<i64>() else {
+        return refuse("the form does not say which state of the case it is about".to_owned(), String::new(), false);
+    };
+    match sharing.act_seen(id, seen, act, &person.name).await {
+        Ok(_) => Ok(()),
+        Err(SharingError::Illegal(illegal)) => refuse(illegal.why, illegal.allowed, false),
+        Err(SharingError::Store(StoreError::Conflict(_))) => refuse(String::new(), String::new(), true),
+        Err(error) => Err(Err(error)),
+    }
+}
+
+async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refused: Option<Refused>) -> Response<Body> {
+    let status = match &refused {
+        None => StatusCode::OK,
+        Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let shown = asked.shown(false);
+    let case = id.clone();
+    let quoted = sharing.blocking(move |inner| {
+        let stored = inner.store.case(&case)?;
+        Ok(stored.map(|stored| {
+            let posts = cluster::quoted(&stored.cluster, cluster::Limits::CONSOLE, &shown, posts::MOST + 1);
+            posts.into_iter().map(posts::Wanted::from).collect::<Vec<_>>()
+        }))
+    });
+    let posts = match quoted.await {
+        Ok(Some(quoted)) => posts::look_up(sharing, quoted).await,
+        Ok(None) => return no_case(),
+        Err(error) => return failed(sharing, &error),
+    };
+    match sharing.blocking(move |inner| case_page(inner, &person, &id, &asked, refused, &posts)).await {
+        Ok(Some(page)) => html(status, &page),
+        Ok(None) => no_case(),
+        Err(error) => failed(sharing, &error),
+    }
+}
+
+pub(super) fn no_case() -> Response<Body> {
+    html(
+        StatusCode::NOT_FOUND,
+        &MessagePage {
+            title: "There is no such cluster",
+            text: "It may have been merged into another one. The queue shows all that there are.".into(),
+        },
+    )
+}
+
+/// Draws the page here, on the blocking side: a graph costs milliseconds.
+fn case_page(
+    inner: &Inner,
+    person: &Person,
+    id: &str,
+    asked: &Asked,
+    refused: Option<Refused>,
+    posts: &Posts,
+) -> Result<Option<CasePage>, SharingError> {
+    let Some(stored) = inner.store.case(id)? else {
+        return Ok(None);
+    };
+    let mut history = inner.store.history(&stored.case.id)?;
+    let earlier = history.len().saturating_sub(HISTORY);
+    history.drain(..earlier);
+    let CaseRecord { case, cluster, .. } = &stored;
+    let is_demo = inner.config.reviewers == Reviewers::Demo || case.demo;
+    let terms = inner.policy.terms(cluster);
+    let now = Timestamp::now();
+    let outcome = policy::decide(case, &terms, now);
+    let feedback = inner.store.feedback_of(&case.id)?;
+    let further_feedback = feedback.len().saturating_sub(FEEDBACK);
+    let is_refused = refused.is_some();
+    let forms = ReviewForms::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
+    let review_forms = forms.render().map_err(|error| SharingError::Config(format!("the forms of a case: {error}")))?;
+    Ok(Some(CasePage {
+        shell: Shell::new(inner, person, "case")?,
+        title: title(cluster),
+        state: case.state.to_string(),
+        state_class: case.state.name(),
+        demo_case: is_demo,
+        advice: advice(case),
+        done: asked.done.as_deref().filter(|_| !is_refused).and_then(done),
+        refused: is_refused,
+        body: cluster::body(cluster, "cluster", cluster::Limits::CONSOLE, Some(&asked.shown(!is_demo)), posts),
+        counted: !cluster.windows.is_empty(),
+        judged: cluster.model.is_some(),
+        review_forms,
+        over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
+        recipients: recipients(&stored, &outcome, &inner.policy),
+        missing: outcome.missing.iter().map(|missing| text_format::shorten(&missing.text, 400)).collect(),
+        approvals: outcome
+            .approvals
+            .iter()
+            .map(|approval| (approval.who.clone(), approval.what.clone(), approval.by.clone()))
+            .collect(),
+        notes: outcome.notes.iter().map(|note| text_format::shorten(note, 400)).collect(),
+        attention: case
+            .attention
+            .iter()
+            .map(|attention| (text_format::shorten(&attention.text, 400), text_format::minute(attention.since)))
+            .collect(),
+        further_feedback,
+        rejected: inner.store.retraction_cases_of(&case.id)?.into_iter().rev().map(retractions::case_view).collect(),
+        withdrawn: inner
+            .store
+            .retractions_of(&case.id)?
+            .into_iter()
+            .rev()
+            .map(|one| retractions::waiting_view(one, now))
+            .collect(),
+        left_out: case.left_out.len(),
+        feedback: feedback.into_iter().rev().take(FEEDBACK).map(feedback_view).collect(),
+        case_id: case.id.clone(),
+        history: history.into_iter().rev().map(step_view).collect(),
+        earlier,
+    }))
+}
+
+fn title(cluster: &ClusterMessage) -> String {
+    let accounts = text_format::count(description::size(cluster), "account");
+    let what = match cluster.status {
+        _ if description::is_count(cluster) => "with one text",
+        Status::NearMiss => "that came close",
+        _ => "in lockstep",
+    };
+    format!("{accounts} {what}")
+}
+
+fn recipients(stored: &CaseRecord, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
+    let mut views: Vec<RecipientView> =
+        outcome.recipients.iter().map(|decision| recipient(stored, decision, policy)).collect();
+    // Whoever is told first: that is what has to be looked at.
+    views.sort_by_key(|view| !view.open);
+    views
+}
+
+fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> RecipientView {
+    let platform = policy.recipients.iter().find(|r| r.name == decision.recipient).and_then(|r| r.platform.as_deref());
+    let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
+        (_, _, false) => ("waits", "single"),
+        (true, true, _) => ("must be told", "told"),
+        (true, false, _) => ("is told", "told"),
+        (false, ..) => ("is not told", ""),
+    };
+    let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
+    let open = decision.told || !decision.blocks.is_empty();
+    RecipientView {
+        name: decision.recipient.clone(),
+        class: decision.class.to_string(),
+        verdict,
+        badge,
+        open,
+        products: text_format::list(&products),
+        tlp: decision.tlp.label(),
+        because: decision.because.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
+        blocks: decision.blocks.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
+        statements: decision.statements.clone(),
+        before: decision.has_version.map(|version| format!("has version {version} already")),
+        documents: documents::links(stored, decision, policy),
+        beside: if open { redaction::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
+    }
+}
+
+fn feedback_view(row: FeedbackRow) -> FeedbackView {
+    let (verdict, badge) = match row.verdict {
+        Some(Verdict::Confirmed) => ("confirmed", "told"),
+        Some(Verdict::Rejected) => ("rejected", "state-retracted"),
+        Some(Verdict::Actioned) => ("actioned", "told"),
+        Some(Verdict::AlreadyKnown) => ("already known", "coordinated"),
+        None => ("taken back", ""),
+    };
+    FeedbackView {
+        partner: text_format::shorten(&row.partner, 64),
+        account: row.account.map_or_else(|| "the whole case".to_owned(), |id| text_format::shorten(&id, 60)),
+        verdict,
+        badge,
+        at: text_format::minute(row.at),
+        note: text_format::shorten(row.note.as_deref().unwrap_or_default(), 2_000),
+    }
+}
+
+fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
+    StepView {
+        time: text_format::second(entry.at),
+        actor: text_format::shorten(&entry.actor, 60),
+        action: text_format::shorten(&entry.action.replace('_', " "), 60),
+        text: text_format::shorten(&entry.text, 4_000),
+    }
+}
+
+/// Said after a step that was taken.
+fn done(step: &str) -> Option<&'static str> {
+    Some(match step {
+        "begin" => "The review has begun.",
+        "check" => "The sources-and-methods check is recorded.",
+        "approve" => "Approved. Somebody else has to release it.",
+        "dismiss" => "Dismissed. Nothing is shared.",
+        "return" => "Back in review.",
+        "release" => "Released: whoever is told by the policy has it now.",
+        "update" => "Updated: whoever was told has the newer version now.",
+        "retract" => "Retracted: it is withdrawn from everybody who was told.",
+        "close" => "Closed.",
+        "sign_off" => "The sign-off is recorded.",
+        "attend" => "Recorded: it was looked at.",
+        "propose_renewal" => "Proposed. Somebody else has to renew it.",
+        "renew" => "Renewed: partners have new versions of what they were told.",
+        "withdraw_accounts" => "Withdrawn: every partner that was told of these accounts is told that it was wrong.",
+        "targets" | "breaches" | "delay" | "consideration" | "public_notice" | "duties" | "chosen" | "objection" => {
+            "Recorded."
+        }
+        _ => return None,
+    })
+}
+
+/// Where the case stands, in words.
+fn advice(case: &Case) -> String {
+    match case.state {
+        State::Nominated => "Nobody has looked at this case. Nothing has been shared.".to_owned(),
+        State::InReview => "This case is being looked at. Nothing has been shared.".to_owned(),
+        State::Approved => {
+            let by = case.approved.as_ref().map_or("One reviewer", |word| word.by.as_str());
+            format!("{by} approved it; somebody else has to release it. Nothing has been shared.")
+        }
+        State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),
+        State::Released | State::Updated => match case.released_version {
+            Some(version) if version == case.version => format!(
+                "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
+                 its own, voluntary decision."
+            ),
+            Some(version) => {
+                format!("Partners have version {version}; version {} is newer and waits for review.", case.version)
+            }
+            None => String::new(),
+        },
+        State::Retracted => "What was shared has been withdrawn from everybody who was told.".to_owned(),
+        State::Closed => "This case is closed.".to_owned(),
+    }
+}

@@ -1,0 +1,180 @@
+//! Documents for people: what each recipient of a case gets in writing, to look at and to take along.
+
+use std::time::Instant;
+
+use axum::{
+    body::Body,
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{super::respond::MessagePage, case};
+use crate::{
+    http::respond::{counted, failed, html, path_segment, respond},
+    publish::documents,
+    service::{self, Sharing, SharingError},
+};
+use casework::CaseRecord;
+use casework::{
+    case::State,
+    policy::{Decision, Policy, Product},
+};
+
+/// A document that a recipient gets, or would get.
+pub(super) struct Link {
+    pub what: String,
+    /// Without the ending and what to ask for.
+    address: String,
+    query: &'static str,
+    pub draft: bool,
+}
+
+impl Link {
+    /// Its address as `html` or `pdf`.
+    fn of(&self, ending: &str) -> String {
+        format!("{}.{ending}{}", self.address, self.query)
+    }
+
+    pub fn view(&self) -> String {
+        self.of("html")
+    }
+
+    pub fn pdf(&self) -> String {
+        self.of("pdf")
+    }
+}
+
+/// The documents of a case for one recipient: of the version that partners have, and a draft of a newer one.
+pub(super) fn links(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Vec<Link> {
+    let case = &stored.case;
+    if matches!(case.state, State::Dismissed | State::Closed) {
+        return Vec::new();
+    }
+    let Some(recipient) = policy.recipients.iter().find(|known| known.name == decision.recipient) else {
+        return Vec::new();
+    };
+    let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
+    if !was_told && !decision.told {
+        return Vec::new();
+    }
+    let newer = stored.released.as_ref().is_some_and(|released| released.version < stored.cluster.version);
+    let gone = case.state == State::Retracted;
+    let mut links = Vec::new();
+    for (product, slug) in PRODUCTS {
+        if !policy.rules.class(recipient.class).products.contains(&product) {
+            continue;
+        }
+        let address =
+            format!("/clusters/{}/documents/{}/{slug}", path_segment(&case.cluster_id), path_segment(&recipient.name));
+        let version = stored.released.as_ref().map_or(stored.cluster.version, |released| released.version);
+        let what = match gone {
+            true => format!("withdrawal of the {}", product.label()),
+            false => format!("{}, version {version}", product.label()),
+        };
+        let draft = stored.released.is_none() && !gone;
+        links.push(Link { what, address: address.clone(), query: "", draft });
+        if newer && !gone {
+            let what = format!("{}, version {}", product.label(), stored.cluster.version);
+            links.push(Link { what, address, query: "?newest=1", draft: true });
+        }
+    }
+    links
+}
+
+/// Products on paper, as an address names them.
+const PRODUCTS: [(Product, &str); 3] = [
+    (Product::NotificationLetter, "notification_letter"),
+    (Product::DefensiveBriefing, "defensive_briefing"),
+    (Product::PublicNotice, "public_notice"),
+];
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    newest: Option<String>,
+}
+
+/// One document: HTML to look at, PDF to take along.
+pub(super) async fn file(
+    Shared(sharing): Shared<Sharing>,
+    Path((id, recipient, file)): Path<(String, String, String)>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let newest = asked.is_ok_and(|Query(asked)| asked.newest.as_deref() == Some("1"));
+    let named = file.rsplit_once('.').and_then(|(slug, ending)| {
+        let (product, slug) = PRODUCTS.into_iter().find(|(_, known)| *known == slug)?;
+        matches!(ending, "html" | "pdf").then(|| (product, slug, ending == "pdf"))
+    });
+    let response = match named {
+        None => {
+            no_document(StatusCode::NOT_FOUND, "There is no such document: the page of the case links to each.".into())
+        }
+        Some((product, slug, pdf)) => made(&sharing, id, recipient, product, slug, pdf, newest).await,
+    };
+    counted(&sharing, "console", "document", began, response)
+}
+
+async fn made(
+    sharing: &Sharing,
+    id: String,
+    recipient: String,
+    product: Product,
+    slug: &str,
+    pdf: bool,
+    newest: bool,
+) -> Response<Body> {
+    let to = recipient.clone();
+    let found = sharing.blocking(move |inner| {
+        let stored = inner.store.case(&id)?.ok_or(SharingError::NoCase(id))?;
+        let case = stored.case.id.clone();
+        let now = Timestamp::now();
+        let made =
+            service::documents_of(&inner.config, &inner.policy, &stored, &recipient, Some(product), newest, now)?;
+        Ok(made.into_iter().next().map(|(_, document)| (case, document)))
+    });
+    match found.await {
+        Ok(Some((case, document))) if pdf => {
+            let draft = if document.draft { "-draft" } else { "" };
+            let name: String = format!("{case}-{to}-{slug}{draft}")
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' })
+                .take(150)
+                .collect();
+            let mut response = respond(StatusCode::OK, "application/pdf", String::new());
+            *response.body_mut() = Body::from(document.pdf);
+            set(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}.pdf\""));
+            set(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox");
+            response
+        }
+        Ok(Some((_, document))) => {
+            let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", document.html);
+            // Its one style and nothing else, and no part of the console.
+            let policy = format!(
+                "default-src 'none'; style-src {}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
+                documents::style_source()
+            );
+            set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
+            response
+        }
+        Ok(None) => no_document(StatusCode::NOT_FOUND, "There is no such document.".to_owned()),
+        Err(SharingError::NoCase(_)) => case::no_case(),
+        Err(SharingError::Unknown(why)) => no_document(StatusCode::NOT_FOUND, text_format::shorten(&why, 600)),
+        Err(SharingError::Document(error)) => {
+            no_document(StatusCode::UNPROCESSABLE_ENTITY, text_format::shorten(&error.to_string(), 600))
+        }
+        Err(error) => failed(sharing, &error),
+    }
+}
+
+fn set(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn no_document(status: StatusCode, why: String) -> Response<Body> {
+    html(status, &MessagePage { title: "This document cannot be made", text: why.into() })
+}

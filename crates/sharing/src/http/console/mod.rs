@@ -1,0 +1,130 @@
+//! The review console: server-rendered pages that work without a script, and are quicker with the one in `assets/console.js`.
+
+mod case;
+mod deliveries;
+mod documents;
+mod pages;
+mod queue;
+mod retractions;
+mod review;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    routing::{get, post},
+};
+
+pub(crate) use deliveries::{PAGE as DELIVERIES, WantedDeliveries};
+pub(crate) use queue::Wanted;
+pub(crate) use retractions::{acknowledge_as, decide_as};
+
+use jiff::Timestamp;
+
+use crate::{
+    http::{
+        Server,
+        access::Person,
+        respond::{MessagePage, html, respond},
+    },
+    service::{Inner, SharingError},
+};
+use casework::Reviewers;
+
+/// Its routes.
+pub(crate) fn routes() -> Router<Server> {
+    Router::new()
+        .route("/", get(queue::page))
+        .route("/clusters/{id}", get(case::page))
+        .route("/clusters/{id}/steps", post(case::step))
+        .route("/clusters/{id}/documents/{recipient}/{file}", get(documents::file))
+        .route("/deliveries", get(deliveries::page))
+        .route("/deliveries/{id}", post(deliveries::change))
+        .route("/retractions", get(retractions::page))
+        .route("/retractions/{number}/acknowledge", post(retractions::acknowledge))
+        .route("/retractions/cases/{number}", post(retractions::decide))
+        .route("/partners", get(pages::partners))
+        .route("/audit", get(pages::audit))
+        .route("/help", get(pages::help))
+        .route("/assets/style.css", get(style))
+        .route("/assets/console.css", get(console_style))
+        .route("/assets/console.js", get(script))
+        .route("/assets/icon.svg", get(icon))
+}
+
+/// What stands around every page.
+struct Shell {
+    demo: Option<&'static str>,
+    /// Empty for a visitor of a demonstration.
+    name: String,
+    roles: String,
+    csrf: String,
+    here: &'static str,
+    /// Cases that wait for people.
+    waiting: i64,
+    /// Deliveries that were given up.
+    dead: i64,
+    /// Rejections to decide, and withdrawals that a partner should know of by now.
+    withdrawals: i64,
+}
+
+impl Shell {
+    /// Asks the store: not for the async threads.
+    fn new(inner: &Inner, person: &Person, here: &'static str) -> Result<Shell, SharingError> {
+        let waiting = crate::store::CaseQuery { attention: true, ..Default::default() };
+        let roles: Vec<&str> = person.roles.iter().map(|role| role.name()).collect();
+        let (_, dead, _) = inner.store.delivery_counts()?;
+        let (_, overdue, rejected) = inner.store.retraction_counts(Timestamp::now())?;
+        Ok(Shell {
+            dead,
+            withdrawals: overdue + rejected,
+            demo: (inner.config.reviewers == Reviewers::Demo).then_some(casework::DEMO_NOTICE),
+            name: person.name.clone(),
+            roles: roles.join(", "),
+            csrf: person.csrf.clone(),
+            here,
+            waiting: inner.store.counted(&waiting)?.iter().map(|(_, n)| n).sum(),
+        })
+    }
+
+    fn is(&self, here: &str) -> bool {
+        self.here == here
+    }
+}
+
+/// No such page.
+pub(crate) async fn lost() -> Response<Body> {
+    html(
+        StatusCode::NOT_FOUND,
+        &MessagePage {
+            title: "There is no such page",
+            text: "The queue of cases is a good place to go on from.".into(),
+        },
+    )
+}
+
+async fn style() -> Response<Body> {
+    asset("text/css; charset=utf-8", presentation::STYLE)
+}
+
+async fn console_style() -> Response<Body> {
+    asset("text/css; charset=utf-8", include_str!("../../../assets/console.css"))
+}
+
+async fn script() -> Response<Body> {
+    asset("text/javascript; charset=utf-8", include_str!("../../../assets/console.js"))
+}
+
+async fn icon() -> Response<Body> {
+    asset("image/svg+xml", include_str!("../../../assets/icon.svg"))
+}
+
+fn asset(media: &'static str, text: &'static str) -> Response<Body> {
+    let mut response = respond(StatusCode::OK, media, text.to_owned());
+    // Fresh after an update of the program within minutes, and not asked for with every page.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

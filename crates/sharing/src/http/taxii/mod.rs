@@ -1,0 +1,481 @@
+//! TAXII 2.1 for partners: reading of findings, writing of feedback.
+//!
+//! [`begin`] answers every request below `/taxii2/`: who asks, whether the answer can be read, what is asked. Only a POST of
+//! objects that may be made goes on, with its body, to [`finish`]. Numbers in the comments of the tests are those of the
+//! requirements they check.
+
+mod answer;
+mod feedback;
+mod query;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, Response, StatusCode, header},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::answer::{Answer, MEDIA, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse};
+pub(crate) use self::write::{NoBody, Posting};
+use super::access::{Access, Denied, credentials};
+use crate::{
+    object,
+    service::{
+        Inner,
+        site::{self, Site},
+    },
+    store::{CollectionRow, ObjectQuery, ObjectRow},
+};
+use runtime::http::Peer;
+
+/// What is asked, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Discovery,
+    ApiRoot,
+    Collections,
+    Collection,
+    Objects,
+    Object,
+    Versions,
+    Manifest,
+    Status,
+    Unknown,
+}
+
+impl Endpoint {
+    fn name(self) -> &'static str {
+        match self {
+            Endpoint::Discovery => "discovery",
+            Endpoint::ApiRoot => "api_root",
+            Endpoint::Collections => "collections",
+            Endpoint::Collection => "collection",
+            Endpoint::Objects => "objects",
+            Endpoint::Object => "object",
+            Endpoint::Versions => "versions",
+            Endpoint::Manifest => "manifest",
+            Endpoint::Status => "status",
+            Endpoint::Unknown => "unknown",
+        }
+    }
+}
+
+/// Reads a query string as every endpoint would, for fuzzing: that must not panic.
+pub fn check_taxii_query(raw_query: &str) {
+    for endpoint in [Endpoint::Objects, Endpoint::Object, Endpoint::Versions, Endpoint::Manifest] {
+        let _ = query::read(raw_query, endpoint, "collection");
+    }
+}
+
+/// Reads an envelope and its objects as a POST would, for fuzzing: that must not panic, and what is taken can be told of.
+pub fn check_taxii_envelope(body: &[u8]) {
+    for text in write::read(body).into_iter().flatten() {
+        if let Ok(object) = object::read(text.get(), &["application/stix+json".to_owned()]) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            assert!(object.id.chars().all(plain), "{} would have to be escaped", object.id);
+            assert!(object.version.is_none_or(|version| Timestamp::from_microsecond(version).is_ok()));
+        }
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Step {
+    Answered(Answered),
+    /// The body is wanted, see [`finish`].
+    Body(Box<Posting>),
+}
+
+/// A response, and what the metrics say of it.
+pub(crate) struct Answered {
+    pub endpoint: &'static str,
+    pub response: Response<Body>,
+}
+
+/// Answers a request, or says that its body is wanted. Blocks on the store.
+pub(crate) fn begin(
+    inner: &Inner,
+    access: &Access,
+    method: &Method,
+    path: &str,
+    raw_query: &str,
+    headers: &HeaderMap,
+    peer: Option<&Peer>,
+) -> Step {
+    let parts: Option<Vec<String>> = path.split('/').skip(2).map(segment).collect();
+    let parts = parts.unwrap_or_default();
+    let parts: Vec<&str> = match parts.split_last() {
+        // Nothing has an empty name.
+        Some((_, names)) if names.iter().any(String::is_empty) => Vec::new(),
+        _ => parts.iter().map(String::as_str).collect(),
+    };
+    let (endpoint, root, collection, object) = match parts.as_slice() {
+        [""] => (Endpoint::Discovery, "", "", ""),
+        [root, ""] => (Endpoint::ApiRoot, *root, "", ""),
+        [root, "status", id, ""] => (Endpoint::Status, *root, "", *id),
+        [root, "collections", ""] => (Endpoint::Collections, *root, "", ""),
+        [root, "collections", id, ""] => (Endpoint::Collection, *root, *id, ""),
+        [root, "collections", id, "manifest", ""] => (Endpoint::Manifest, *root, *id, ""),
+        [root, "collections", id, "objects", ""] => (Endpoint::Objects, *root, *id, ""),
+        [root, "collections", id, "objects", object, ""] => (Endpoint::Object, *root, *id, *object),
+        [root, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *root, *id, *object),
+        _ => (Endpoint::Unknown, "", "", ""),
+    };
+    let request = Request {
+        inner,
+        access,
+        method,
+        endpoint,
+        root,
+        collection,
+        object,
+        raw_query,
+        headers,
+        peer,
+        now: Timestamp::now(),
+    };
+    match request.answer() {
+        Ok(Next::Answer(answer)) => Step::Answered(answered(inner, endpoint, Ok(answer))),
+        Ok(Next::Body(posting)) => Step::Body(posting),
+        Err(problem) => Step::Answered(answered(inner, endpoint, Err(problem))),
+    }
+}
+
+/// Answers a POST of objects with its body, or with why there is none. Blocks on the store.
+pub(crate) fn finish(inner: &Inner, posting: &Posting, body: Result<Vec<u8>, NoBody>) -> Answered {
+    answered(inner, Endpoint::Objects, write::add(inner, posting, body, Timestamp::now()))
+}
+
+/// The answer to a request that could not be answered.
+pub(crate) fn failed(status: StatusCode) -> Answered {
+    let title = status.canonical_reason().unwrap_or("The server failed");
+    // What went wrong inside is not for a partner.
+    Answered {
+        endpoint: Endpoint::Unknown.name(),
+        response: refusal(status, title, "Try again later.").into_response(),
+    }
+}
+
+fn answered(inner: &Inner, endpoint: Endpoint, answer: Result<Answer, Problem>) -> Answered {
+    let answer = answer.unwrap_or_else(|problem| match problem {
+        Problem::Refused(answer) => *answer,
+        Problem::Failed(error) => {
+            inner.metrics.errors.with_label_values(&["http"]).inc();
+            tracing::error!(%error, endpoint = endpoint.name(), "a taxii request failed");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "The server failed", "Try again later.")
+        }
+    });
+    Answered { endpoint: endpoint.name(), response: answer.into_response() }
+}
+
+/// A part of a path; `None` where it is nothing that a name could be.
+fn segment(raw: &str) -> Option<String> {
+    let text = percent_encoding::percent_decode_str(raw).decode_utf8().ok()?;
+    (!text.chars().any(char::is_control)).then(|| text.into_owned())
+}
+
+/// Who asks.
+struct Caller {
+    /// As in the table of grants: the partner's name.
+    holder: String,
+}
+
+/// Who sent the request.
+fn authenticate(inner: &Inner, access: &Access, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, Problem> {
+    // Passwords exist in seeds for tests only.
+    if !inner.site.users.is_empty() {
+        let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
+        let is_it = |test: &&site::TestUser| {
+            presented.as_ref().is_some_and(|(user, key)| user.as_ref().is_some_and(|user| test.is(user, key)))
+        };
+        if let Some(test) = inner.site.users.iter().find(is_it) {
+            return Ok(Caller { holder: test.holder() });
+        }
+    }
+    match access.caller(inner, headers, peer) {
+        Ok(caller) => Ok(Caller { holder: caller.partner }),
+        Err(Denied::Unknown) => unauthorized(),
+        Err(Denied::Failed(error)) => Err(error.into()),
+        Err(Denied::TooMany(refused)) => {
+            let why = "You ask more often than agreed. Wait as long as Retry-After says.";
+            let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests", why);
+            answer.headers.push(("retry-after", refused.seconds().to_string()));
+            Err(Problem::Refused(Box::new(answer)))
+        }
+    }
+}
+
+/// What a request leads to.
+enum Next {
+    Answer(Answer),
+    Body(Box<Posting>),
+}
+
+struct Request<'a> {
+    inner: &'a Inner,
+    access: &'a Access,
+    method: &'a Method,
+    endpoint: Endpoint,
+    root: &'a str,
+    collection: &'a str,
+    /// Or the id of a status.
+    object: &'a str,
+    raw_query: &'a str,
+    headers: &'a HeaderMap,
+    peer: Option<&'a Peer>,
+    now: Timestamp,
+}
+
+impl Request<'_> {
+    fn answer(&self) -> Result<Next, Problem> {
+        let caller = authenticate(self.inner, self.access, self.headers, self.peer)?;
+        if !acceptable(self.headers) {
+            return refuse(StatusCode::NOT_ACCEPTABLE, "Not acceptable", "Ask for application/taxii+json;version=2.1.");
+        }
+        let site = &self.inner.site;
+        let root = match (self.endpoint, site.root(self.root)) {
+            (Endpoint::Unknown, _) => return not_found(),
+            (Endpoint::Discovery, _) => None,
+            (_, Some(root)) => Some(root),
+            (_, None) => return not_found(),
+        };
+        // Another partner's collection is no different from one that does not exist.
+        let collection = match self.collection {
+            "" => None,
+            name => match self.inner.store.collection(&caller.holder, self.root, name)? {
+                Some(row) => Some(row),
+                None => return not_found(),
+            },
+        };
+        let writes = self.check_method()?;
+        if let (true, Some(row), Some(root)) = (writes, &collection, root) {
+            return self.write(caller, root, row);
+        }
+        let needs_right = !matches!(self.endpoint, Endpoint::Collection);
+        if let Some(row) = collection.as_ref().filter(|row| needs_right && !row.can_read) {
+            return forbidden(row, "This collection can be written to, not read.");
+        }
+        let answer = match (self.endpoint, collection) {
+            (Endpoint::Discovery, _) => discovery(site),
+            (Endpoint::ApiRoot, _) => match root {
+                Some(root) => api_root(root),
+                None => return not_found(),
+            },
+            (Endpoint::Status, _) => self.status(&caller)?,
+            (Endpoint::Collections, _) => self.collections(&caller)?,
+            (Endpoint::Collection, Some(row)) => ok(resource(&row)),
+            (Endpoint::Objects | Endpoint::Object, Some(row)) => self.objects(&row)?,
+            (Endpoint::Manifest, Some(row)) => self.manifest(&row)?,
+            (Endpoint::Versions, Some(row)) => self.versions(&row)?,
+            _ => return not_found(),
+        };
+        Ok(Next::Answer(answer))
+    }
+
+    /// Whether it is one of the two methods that write.
+    fn check_method(&self) -> Result<bool, Problem> {
+        let writing = match self.endpoint {
+            Endpoint::Objects => Some("POST"),
+            Endpoint::Object => Some("DELETE"),
+            _ => None,
+        };
+        match self.method.as_str() {
+            "GET" | "HEAD" => Ok(false),
+            method if Some(method) == writing => Ok(true),
+            _ => {
+                let allow = writing.map_or("GET, HEAD".to_owned(), |method| format!("GET, HEAD, {method}"));
+                let mut answer =
+                    refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", &format!("Use {allow} here."));
+                answer.headers.push(("allow", allow));
+                Err(Problem::Refused(Box::new(answer)))
+            }
+        }
+    }
+
+    fn write(&self, caller: Caller, root: &site::Root, row: &CollectionRow) -> Result<Next, Problem> {
+        if self.endpoint == Endpoint::Object {
+            if !(row.can_write && row.can_read) {
+                return forbidden(row, "Deleting takes the right to read this collection and to write to it.");
+            }
+            return write::delete(self.inner, row, self.object, self.raw_query).map(Next::Answer);
+        }
+        if !row.can_write {
+            return forbidden(row, "This collection can be read, not written to.");
+        }
+        Posting::begin(caller, root, row, self.headers).map(|posting| Next::Body(Box::new(posting)))
+    }
+
+    fn status(&self, caller: &Caller) -> Result<Answer, Problem> {
+        let now = self.now.as_microsecond();
+        match self.inner.store.status(self.object, self.root, &caller.holder, now)? {
+            Some(body) => Ok(Answer { status: StatusCode::OK, body, headers: Vec::new() }),
+            None => not_found(),
+        }
+    }
+
+    fn collections(&self, caller: &Caller) -> Result<Answer, Problem> {
+        let rows = self.inner.store.collections(&caller.holder, self.root)?;
+        let list: Vec<Value> = rows.iter().map(resource).collect();
+        Ok(ok(if list.is_empty() { json!({}) } else { json!({"collections": list}) }))
+    }
+
+    fn objects(&self, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (page, more) = self.page(row, true)?;
+        // The objects are spliced in as they were stored: a page costs no parsing.
+        let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
+        if self.method != Method::HEAD
+            && let (Some(first), Some(last)) = (page.first(), page.last())
+        {
+            // Whoever was handed the revoked objects knows of the withdrawal. Where that cannot be noted it counts as late, which is
+            // the safe side; the partner gets its objects all the same.
+            let (store, now) = (&self.inner.store, Timestamp::now());
+            if let Err(error) = store.acknowledge_fetched(row.number, first.date_added, last.date_added, now) {
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
+                tracing::warn!(%error, "that a partner fetched a withdrawal could not be noted");
+            }
+        }
+        Ok(self.list(row, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
+    }
+
+    fn manifest(&self, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (page, more) = self.page(row, false)?;
+        Ok(self.list(row, &page, more, "objects", page.len() * 220, |object, body| {
+            // Ids are checked when they are added: there is nothing to escape in one.
+            let (id, added, version) = (&object.id, micros(object.date_added), micros(object.version));
+            let media = object::media_type(&object.spec_version);
+            for part in [
+                r#"{"id":""#,
+                id,
+                r#"","date_added":""#,
+                &added,
+                r#"","version":""#,
+                &version,
+                r#"","media_type":""#,
+                media,
+            ] {
+                body.push_str(part);
+            }
+            body.push_str(r#""}"#);
+        }))
+    }
+
+    fn versions(&self, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (page, more) = self.page(row, false)?;
+        Ok(self.list(row, &page, more, "versions", page.len() * 30, |object, body| {
+            body.push('"');
+            body.push_str(&micros(object.version));
+            body.push('"');
+        }))
+    }
+
+    fn list(
+        &self,
+        row: &CollectionRow,
+        page: &[ObjectRow],
+        more: bool,
+        name: &str,
+        bytes: usize,
+        write: impl Fn(&ObjectRow, &mut String),
+    ) -> Answer {
+        let mut body = String::with_capacity(bytes + 128);
+        body.push('{');
+        if let (true, Some(last)) = (more, page.last()) {
+            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", query::cursor(&row.id, last.position())));
+        }
+        for (index, object) in page.iter().enumerate() {
+            match index {
+                0 => body.push_str(&format!("\"{name}\":[")),
+                _ => body.push(','),
+            }
+            write(object, &mut body);
+        }
+        body.push_str(if page.is_empty() { "}" } else { "]}" });
+        dated(body, page)
+    }
+
+    /// A page of objects and whether there are more.
+    fn page(&self, row: &CollectionRow, bodies: bool) -> Result<(Vec<ObjectRow>, bool), Problem> {
+        let site = &self.inner.site;
+        let asked = match query::read(self.raw_query, self.endpoint, &row.id) {
+            Ok(asked) => asked,
+            Err(why) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
+        };
+        if !self.object.is_empty() && !self.inner.store.has_object(row.number, self.object)? {
+            return not_found();
+        }
+        let query = ObjectQuery {
+            ids: match self.object {
+                "" => asked.ids,
+                object => vec![object.to_owned()],
+            },
+            kinds: asked.kinds,
+            spec_versions: asked.spec_versions,
+            versions: asked.versions,
+            after: asked.after,
+            limit: asked.limit.unwrap_or(site.page).min(site.page_max),
+            bodies,
+        };
+        Ok(self.inner.store.objects(row.number, &query)?)
+    }
+}
+
+fn unauthorized<T>() -> Result<T, Problem> {
+    let mut answer = refusal(
+        StatusCode::UNAUTHORIZED,
+        "Unauthorized",
+        "Send your API key: HTTP Basic with your partner name and the key as password, or as a Bearer token.",
+    );
+    answer
+        .headers
+        .push(("www-authenticate", r#"Basic realm="lockstep", charset="UTF-8", Bearer realm="lockstep""#.to_owned()));
+    Err(Problem::Refused(Box::new(answer)))
+}
+
+/// Who has no right at all may not learn more than that there is nothing.
+fn forbidden<T>(row: &CollectionRow, why: &str) -> Result<T, Problem> {
+    if row.can_read || row.can_write { refuse(StatusCode::FORBIDDEN, "Forbidden", why) } else { not_found() }
+}
+
+fn discovery(site: &Site) -> Answer {
+    let path = |root: &str| format!("/taxii2/{root}/");
+    let mut body = json!({
+        "title": site.title,
+        "default": path(&site.default),
+        "api_roots": site.roots.iter().map(|root| path(&root.path)).collect::<Vec<_>>(),
+    });
+    optional(&mut body, "description", &site.description);
+    optional(&mut body, "contact", &site.contact);
+    ok(body)
+}
+
+fn api_root(root: &site::Root) -> Answer {
+    let mut body = json!({"title": root.title, "versions": [MEDIA], "max_content_length": root.max_content});
+    optional(&mut body, "description", &root.description);
+    ok(body)
+}
+
+fn resource(row: &CollectionRow) -> Value {
+    let (title, description) = if row.demo {
+        (format!("DEMO: {}", row.title), format!("{}. {}", casework::DEMO_NOTICE, row.description))
+    } else {
+        (row.title.clone(), row.description.clone())
+    };
+    let mut body = json!({
+        "id": row.id,
+        "title": title,
+        "can_read": row.can_read,
+        "can_write": row.can_write,
+        "media_types": row.media_types,
+    });
+    optional(&mut body, "description", &Some(description).filter(|text| !text.is_empty()));
+    optional(&mut body, "alias", &row.alias);
+    body
+}
+
+fn optional(body: &mut Value, name: &str, value: &Option<String>) {
+    if let Some(value) = value {
+        body[name] = json!(value);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a partner's STIX object says of what it was told: a `sighting` (it sees the account do the same), an `opinion` (agree or
+//! disagree) or a `note` with a label or our property extension, for what an opinion cannot say.
+
+use casework::feedback::{Said, Says};
+use jiff::Timestamp;
+use messages::feedback::Verdict;
+use serde_json::Value;
+
+use super::EXTENSION;
+
+/// Most things that one object may be about.
+const MAX_REFS: usize = 1_000;
+
+/// Takes an object apart, or says what is wrong with it and how it should be.
+pub(crate) fn read(object: &Value) -> Result<Said, String> {
+    let kind = object["type"].as_str().unwrap_or_default();
+    let about = match kind {
+        "sighting" => match object["sighting_of_ref"].as_str() {
+            Some(id) => vec![id.to_owned()],
+            None => return Err("sighting_of_ref is missing: name the indicator that was sighted".to_owned()),
+        },
+        "opinion" | "note" => refs(&object["object_refs"])?,
+        other => {
+            return Err(format!(
+                "type is {:?}: feedback is a sighting, an opinion or a note",
+                text_format::shorten(other, 40)
+            ));
+        }
+    };
+    let at = ["modified", "created"].into_iter().find_map(|name| object[name].as_str());
+    let at = at
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .ok_or_else(|| "modified is no time: write it like 2026-11-01T00:00:00.000Z".to_owned())?;
+    let note = ["explanation", "content", "description"].into_iter().find_map(|name| object[name].as_str());
+    let note = note.map(|note| text_format::shorten(note, 2_000)).filter(|note| !note.is_empty());
+    let says = if object["revoked"] == true { Says::TakesBack } else { says(kind, object)? };
+    Ok(Said { about, says, at, note })
+}
+
+fn refs(value: &Value) -> Result<Vec<String>, String> {
+    let refs = value.as_array().filter(|refs| !refs.is_empty() && refs.len() <= MAX_REFS);
+    let refs = refs.and_then(|refs| refs.iter().map(|id| id.as_str().map(str::to_owned)).collect());
+    refs.ok_or_else(|| format!("object_refs must name 1 to {MAX_REFS} objects that you were told of"))
+}
+
+fn says(kind: &str, object: &Value) -> Result<Says, String> {
+    // What is said in so many words goes before what an object of its kind says by itself.
+    let stated = &object["extensions"][EXTENSION]["verdict"];
+    if !stated.is_null() {
+        let word = stated.as_str().unwrap_or_default();
+        return word_of(word).ok_or_else(|| {
+            format!(
+                "extensions.{EXTENSION}.verdict is {stated}: use confirmed, rejected, actioned, already_known or acknowledged"
+            )
+        });
+    }
+    let labels = object["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut words = labels.iter().filter_map(Value::as_str).filter_map(word_of);
+    if let Some(first) = words.next() {
+        if words.any(|other| other != first) {
+            return Err("labels say two different things: give one verdict".to_owned());
+        }
+        return Ok(first);
+    }
+    Ok(match kind {
+        "opinion" => match object["opinion"].as_str().unwrap_or_default() {
+            "agree" | "strongly-agree" => Says::Opinion(Verdict::Confirmed),
+            "disagree" | "strongly-disagree" => Says::Opinion(Verdict::Rejected),
+            "neutral" => Says::Nothing,
+            _ => {
+                return Err("opinion must be strongly-disagree, disagree, neutral, agree or strongly-agree".to_owned());
+            }
+        },
+        // Not to have seen something rejects nothing.
+        "sighting" if object["count"] == 0 => Says::Nothing,
+        "sighting" => Says::Opinion(Verdict::Confirmed),
+        _ => Says::Nothing,
+    })
+}
+
+fn word_of(word: &str) -> Option<Says> {
+    Some(match word.to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+        "confirmed" => Says::Verdict(Verdict::Confirmed),
+        "rejected" => Says::Verdict(Verdict::Rejected),
+        "actioned" => Says::Verdict(Verdict::Actioned),
+        "already_known" => Says::Verdict(Verdict::AlreadyKnown),
+        "acknowledged" => Says::Acknowledges,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const SEEN: &str = "indicator--0c7b5b88-8ff7-4a4d-aa9d-feb398cd0061";
+
+    fn object(kind: &str, properties: Value) -> Value {
+        let mut object = json!({"type": kind, "modified": "2026-11-01T00:00:00.000Z"});
+        match kind {
+            "sighting" => object["sighting_of_ref"] = json!(SEEN),
+            _ => object["object_refs"] = json!([SEEN]),
+        }
+        object.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+        object
+    }
+
+    #[test]
+    fn what_is_said_follows_from_kind_scale_label_and_extension() {
+        let extension = |verdict: &str| json!({"extensions": {EXTENSION: {"verdict": verdict}}});
+        let cases = [
+            ("sighting", json!({}), Says::Opinion(Verdict::Confirmed)),
+            ("sighting", json!({"count": 0}), Says::Nothing),
+            ("sighting", extension("already_known"), Says::Verdict(Verdict::AlreadyKnown)),
+            ("opinion", json!({"opinion": "strongly-disagree"}), Says::Opinion(Verdict::Rejected)),
+            ("opinion", json!({"opinion": "disagree"}), Says::Opinion(Verdict::Rejected)),
+            ("opinion", json!({"opinion": "neutral"}), Says::Nothing),
+            ("opinion", json!({"opinion": "agree"}), Says::Opinion(Verdict::Confirmed)),
+            ("opinion", json!({"opinion": "strongly-agree"}), Says::Opinion(Verdict::Confirmed)),
+            ("opinion", json!({"opinion": "agree", "revoked": true}), Says::TakesBack),
+            ("note", json!({"content": "hm"}), Says::Nothing),
+            ("note", json!({"content": "gone", "labels": ["actioned"]}), Says::Verdict(Verdict::Actioned)),
+            ("note", json!({"labels": ["x", "Already-Known"]}), Says::Verdict(Verdict::AlreadyKnown)),
+            ("note", extension("acknowledged"), Says::Acknowledges),
+        ];
+        for (kind, properties, says) in cases {
+            let said = read(&object(kind, properties.clone())).unwrap();
+            assert_eq!((said.says, said.about), (says, vec![SEEN.to_owned()]), "{kind} {properties}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_the_place() {
+        let many = vec![SEEN; MAX_REFS + 1];
+        for (bad, place) in [
+            (json!(null), "type"),
+            (json!({"type": "malware"}), "type"),
+            (json!({"type": "sighting"}), "sighting_of_ref"),
+            (object("opinion", json!({"object_refs": []})), "object_refs"),
+            (object("opinion", json!({"object_refs": [7]})), "object_refs"),
+            (object("note", json!({"object_refs": many})), "object_refs"),
+            (object("opinion", json!({"opinion": "yes"})), "opinion must be"),
+            (object("note", json!({"modified": "yesterday"})), "modified"),
+            (object("note", json!({"labels": ["actioned", "rejected"]})), "labels"),
+            (object("note", json!({"extensions": {EXTENSION: {"verdict": 7}}})), "verdict is 7"),
+        ] {
+            let refused = read(&bad).unwrap_err();
+            assert!(refused.contains(place), "{refused}");
+        }
+    }
+
+    /// JSON of any shape, often with the names that are read.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let word = prop_oneof![
+            ".{0,12}",
+            proptest::sample::select(vec![
+                "note",
+                "opinion",
+                "sighting",
+                "agree",
+                "actioned",
+                "2026-11-01T00:00:00Z",
+                SEEN
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let name = prop_oneof![
+            proptest::sample::select(vec![
+                "type",
+                "labels",
+                "extensions",
+                EXTENSION,
+                "verdict",
+                "object_refs",
+                "sighting_of_ref",
+                "opinion",
+                "modified",
+                "revoked",
+                "count",
+                "content",
+            ])
+            .prop_map(str::to_owned),
+            ".{0,5}",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            word.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                proptest::collection::btree_map(name.clone(), inner, 0..8)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_partner_writes_breaks_the_reader(object in any_json()) {
+            if let Ok(said) = read(&object) {
+                prop_assert!(!said.about.is_empty() && said.about.len() <= MAX_REFS);
+            }
+        }
+    }
+}

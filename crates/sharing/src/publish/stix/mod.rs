@@ -1,0 +1,637 @@
+//! STIX 2.1 objects for one partner from one released finding.
+//!
+//! Pure: the same case, finding, partner and time give the same objects. A partner gets accounts of its own platform; of the
+//! rest it gets counts and pseudonyms made with a key of its own. No text names the sources of the evidence: whom a group reposts may
+//! itself be an account on another platform, and is accused of nothing.
+//!
+//! - An account: `user-account` with the id that STIX prescribes, and one `indicator`, which expires and can be revoked, with a
+//!   relationship `indicates` to the campaign.
+//! - The group: `campaign`, `observed-data`, a `note` that says why, a `grouping` of everything.
+//! - What it does: relationships `uses` to DISARM's `attack-pattern`s ([`disarm`]), with a note on the licence and the rule of each.
+//! - For all of it: TLP 2.0 markings with the OASIS ids, the producer's `identity`, the definition of our extension ([`finding`]).
+//!
+//! Every reference resolves within a publication. The extension key of the TLP markings is none: OASIS publishes those markings without
+//! the definition of that extension, whose creator (CISA, for OASIS) has no part in this and must not seem to.
+//!
+//! **Versions.** A later release has the same ids, the same `created` and a later `modified`. What is withdrawn gets a version with
+//! `revoked: true`, and a note says so. What was revoked stays revoked: an account, a platform or a technique that comes back gets a new id.
+
+mod disarm;
+pub(crate) mod feedback;
+mod finding;
+pub(crate) mod withdrawal;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use messages::cluster::{ClusterAccount, ClusterMessage};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::object::NewObject;
+use casework::{
+    Tlp,
+    accounts::key_of_account,
+    case::Case,
+    partners::{platform_key, technique_key},
+    policy::VOLUNTARY,
+    techniques::{Technique, techniques},
+};
+pub(crate) use finding::EXTENSION;
+use finding::{Elsewhere, Finding, TestWindow};
+use presentation::description;
+use text_format::hex;
+
+/// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
+const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);
+/// The namespace of our own deterministic ids.
+const OURS: Uuid = Uuid::from_u128(0x6c6f636b_7374_4570_a1b2_73686172696e);
+/// The OASIS property extension that carries TLP 2.0.
+const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
+/// Who defined our extension: the same at every installation, unlike the producer.
+const PROJECT: &str = "identity--5b5afca4-bab5-516f-9c93-a45d7bb09abc";
+/// When fixed objects were made; part of their content.
+const EPOCH: &str = "2026-11-01T00:00:00.000Z";
+
+/// What is shared with whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Publication<'a> {
+    /// Name of the producer.
+    pub identity: &'a str,
+    pub tlp: Tlp,
+    pub valid_days: u32,
+    pub partner: &'a str,
+    pub platform: &'a str,
+    pub pseudonym_key: &'a [u8],
+    pub case: &'a Case,
+    pub cluster: &'a ClusterMessage,
+    /// The version that the partner had before.
+    pub before: Option<&'a ClusterMessage>,
+    /// When it is shared.
+    pub now: Timestamp,
+}
+
+impl Publication<'_> {
+    /// The objects, each after those it refers to. Empty where the partner's platform has no account in it.
+    pub fn objects(&self) -> Vec<NewObject> {
+        let own = on_platform(self.cluster, self.platform);
+        if own.is_empty() {
+            // Every account of this platform has left the finding: what was said of them is withdrawn.
+            return self.retraction();
+        }
+        let mut objects = self.group(&own, false);
+        let was = self.before.map(|before| on_platform(before, self.platform)).unwrap_or_default();
+        if let Some(before) = self.before.filter(|_| !was.is_empty()) {
+            let stays = |old: &ClusterAccount| own.iter().any(|new| new.account_id == old.account_id);
+            let left: Vec<&ClusterAccount> = was.into_iter().filter(|old| !stays(old)).collect();
+            if !left.is_empty() {
+                let revoked: Vec<Value> = left.iter().flat_map(|account| self.indicator(account, true)).collect();
+                let indicators = ids(&revoked, "indicator");
+                objects.extend(revoked);
+                objects.push(self.withdrawn(left.len(), &format!("left\u{1f}{}", self.cluster.version), indicators));
+            }
+            let mut dropped = techniques(before);
+            dropped.retain(|technique| !techniques(self.cluster).contains(technique));
+            objects.extend(self.techniques(&dropped, true));
+        }
+        self.grouped(objects, false)
+    }
+
+    /// Revoked versions of what the partner has, and a note. Accounts themselves cannot be revoked in STIX.
+    pub fn retraction(&self) -> Vec<NewObject> {
+        let Some(before) = self.before else {
+            return Vec::new();
+        };
+        let own = on_platform(before, self.platform);
+        if own.is_empty() {
+            return Vec::new();
+        }
+        let mut objects = Publication { cluster: before, ..*self }.group(&own, true);
+        let mut withdrawn = ids(&objects, "indicator");
+        withdrawn.insert(0, self.id("campaign", &self.platform_seed("campaign")));
+        objects.push(self.withdrawn(own.len(), &self.platform_seed("retraction"), withdrawn));
+        self.grouped(objects, true)
+    }
+
+    /// Everything of the group and these accounts of it.
+    fn group(&self, own: &[&ClusterAccount], revoked: bool) -> Vec<Value> {
+        let mut objects: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
+        let observed = self.observed(objects.iter().map(id_of).collect());
+        let campaign = self.campaign(own.len());
+        let why = self.platform_object(
+            "note",
+            "why",
+            json!({
+                "abstract": "Why these accounts are reported, and what the numbers mean",
+                "content": self.why(own.len()),
+                "object_refs": [id_of(&campaign)],
+            }),
+        );
+        let mut group = [campaign, observed, why];
+        group.iter_mut().for_each(|object| revoke(object, revoked));
+        objects.extend(group);
+        objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
+        objects.extend(self.techniques(&techniques(self.cluster), revoked));
+        objects
+    }
+
+    /// With what they refer to before them and a grouping of them behind, for the store.
+    fn grouped(&self, mut objects: Vec<Value>, revoked: bool) -> Vec<NewObject> {
+        // DISARM's identity and marking may be there twice.
+        let mut seen = BTreeSet::new();
+        objects.retain(|object| seen.insert(id_of(object)));
+        // Not the markings: python-stix2 refuses a grouping that refers to them.
+        let is_marking = |object: &&Value| object["type"] == "marking-definition";
+        let grouped: Vec<String> = objects.iter().filter(|object| !is_marking(object)).map(id_of).collect();
+        let mut grouping = self.platform_object(
+            "grouping",
+            "grouping",
+            json!({
+                "name": format!("Everything shared with {} about {}", self.partner, self.case.id),
+                "context": "suspicious-activity",
+                "object_refs": grouped,
+            }),
+        );
+        revoke(&mut grouping, revoked);
+        self.common().into_iter().chain(objects).chain([grouping]).map(stored).collect()
+    }
+
+    /// Marking definitions, producer, extension: what every other object refers to.
+    fn common(&self) -> Vec<Value> {
+        let clear = marking(Tlp::Clear);
+        let identity = |id: &str, name: &str| {
+            json!({
+                "type": "identity",
+                "spec_version": "2.1",
+                "id": id,
+                "created": EPOCH,
+                "modified": EPOCH,
+                "name": name,
+                "identity_class": "organization",
+                "object_marking_refs": [id_of(&clear)],
+            })
+        };
+        let extension = json!({
+            "type": "extension-definition",
+            "spec_version": "2.1",
+            "id": EXTENSION,
+            "created_by_ref": PROJECT,
+            "created": EPOCH,
+            "modified": finding::DEFINED,
+            "name": "Lockstep finding",
+            "description": "How a detector of coordinated accounts came to a finding: how often members repeat each other, beside \
+                            everybody else and the people near them; evidence in nats, calibrated probability, model, review \
+                            state; and, on a campaign, how much of it lies on other platforms. Its JSON Schema is \
+                            crates/sharing/schemas/stix-finding.v2.json in Lockstep's source.",
+            "schema": finding::SCHEMA,
+            "version": finding::VERSION,
+            "extension_types": ["property-extension"],
+            "object_marking_refs": [id_of(&clear)],
+        });
+        let identities = [identity(PROJECT, "Lockstep project"), identity(&self.identity_id(), self.identity)];
+        let mut objects = vec![clear];
+        if self.tlp != Tlp::Clear {
+            objects.push(marking(self.tlp));
+        }
+        objects.extend(identities);
+        objects.push(extension);
+        objects
+    }
+
+    fn user_account(&self, account: &ClusterAccount) -> Value {
+        let mut object = json!({
+            "type": "user-account",
+            "spec_version": "2.1",
+            "id": user_account_id(account),
+            "account_type": account.platform,
+            "user_id": account.account_id,
+            "object_marking_refs": [id_of(&marking(self.tlp))],
+        });
+        // A name that is the id of a member: importers that match by value would take one for the other.
+        let is_id = self.cluster.accounts.iter().any(|member| member.account_id == account.account_name);
+        if !account.account_name.is_empty() && !is_id {
+            object["display_name"] = json!(account.account_name);
+        }
+        object
+    }
+
+    /// The indicator of one account and its relationship to the campaign.
+    fn indicator(&self, account: &ClusterAccount, revoked: bool) -> [Value; 2] {
+        let key = key_of_account(account);
+        let seed = format!("{key}\u{1f}{}", self.generation(&key));
+        let created = self.since(&key);
+        let from = self.cluster.first_seen;
+        // What is withdrawn is over now, also for readers that do not look at `revoked`.
+        let days = if revoked { 0 } else { i64::from(self.valid_days) };
+        let until = if revoked { self.now } else { self.now.max(self.cluster.last_seen) };
+        let until = until.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
+        let until = until.max(from.checked_add(SignedDuration::from_millis(1)).unwrap_or(from));
+        let mut indicator = self.object(
+            "indicator",
+            &seed,
+            created,
+            json!({
+                "name": format!(
+                    "Account {} on {} acts in lockstep with {}",
+                    text_format::shorten(&account.account_id, 80),
+                    text_format::shorten(&account.platform, 40),
+                    text_format::count(self.cluster.accounts.len().saturating_sub(1) as u64, "other"),
+                ),
+                "description": format!("{} {}", description::headline(self.cluster), VOLUNTARY),
+                "indicator_types": ["anomalous-activity"],
+                "pattern": format!("[user-account:user_id = '{}']", pattern_text(&account.account_id)),
+                "pattern_type": "stix",
+                "valid_from": millis(from),
+                "valid_until": millis(until),
+            }),
+        );
+        // No number stands in for one that is not known.
+        if let Some(probability) = self.cluster.probability.and_then(finite) {
+            indicator["confidence"] = json!((probability.clamp(0.0, 1.0) * 100.0).round() as i64);
+        }
+        let finding = self.finding().of_account(account);
+        indicator["extensions"] = json!({ EXTENSION: finding });
+        let mut relationship = self.object(
+            "relationship",
+            &format!("indicates\u{1f}{seed}"),
+            created,
+            json!({
+                "relationship_type": "indicates",
+                "source_ref": id_of(&indicator),
+                "target_ref": self.id("campaign", &self.platform_seed("campaign")),
+            }),
+        );
+        revoke(&mut indicator, revoked);
+        revoke(&mut relationship, revoked);
+        [indicator, relationship]
+    }
+
+    fn campaign(&self, own: usize) -> Value {
+        let mut campaign = self.platform_object(
+            "campaign",
+            "campaign",
+            json!({
+                "name": format!("Coordinated accounts, {}", self.case.id),
+                "description": format!("{} {}", description::headline(self.cluster), self.strength()),
+                "first_seen": millis(self.cluster.first_seen),
+                "last_seen": millis(self.cluster.last_seen.max(self.cluster.first_seen)),
+            }),
+        );
+        let mut elsewhere: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for account in &self.cluster.accounts {
+            if account.platform != self.platform {
+                elsewhere.entry(&account.platform).or_default().push(self.pseudonym(account));
+            }
+        }
+        let finding = Finding {
+            accounts_total: Some(self.cluster.accounts.len()),
+            accounts_on_your_platform: Some(own),
+            accounts_elsewhere: elsewhere
+                .into_iter()
+                .map(|(platform, mut pseudonyms)| {
+                    // In an order of their own, not that of the evidence.
+                    pseudonyms.sort();
+                    Elsewhere { platform: platform.to_owned(), accounts: pseudonyms.len(), pseudonyms }
+                })
+                .collect(),
+            ..self.finding()
+        };
+        campaign["extensions"] = json!({ EXTENSION: finding });
+        campaign
+    }
+
+    fn observed(&self, accounts: Vec<String>) -> Value {
+        let posts = || {
+            let posts = self.cluster.evidence.iter().flat_map(|e| &e.posts);
+            posts.filter(|post| post.platform == self.platform).map(|post| post.created_at)
+        };
+        let first = posts().min().unwrap_or(self.cluster.first_seen);
+        let last = posts().max().unwrap_or(self.cluster.last_seen).max(first);
+        self.platform_object(
+            "observed-data",
+            "observed",
+            json!({
+                "first_observed": millis(first),
+                "last_observed": millis(last),
+                "number_observed": posts().count().clamp(1, 999_999_999),
+                "object_refs": accounts,
+            }),
+        )
+    }
+
+    /// DISARM's objects, a note of ours on each technique, and that the campaign uses it.
+    fn techniques(&self, techniques: &[Technique], revoked: bool) -> Vec<Value> {
+        let mut objects = disarm::objects(techniques);
+        for technique in techniques {
+            let name = objects.iter().find(|o| o["id"] == disarm::stix_id(*technique)).map(|o| o["name"].clone());
+            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let number = technique.number();
+            // The number counts changes of what the note says: its id and its time never change, so neither may its content.
+            let seed = format!("note 2\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, disarm::RELEASE);
+            objects.push(json!({
+                "type": "note",
+                "spec_version": "2.1",
+                "id": format!("note--{}", Uuid::new_v5(&OURS, seed.as_bytes())),
+                "created_by_ref": self.identity_id(),
+                "created": EPOCH,
+                "modified": EPOCH,
+                "abstract": format!("DISARM {number}: licence, and when it is named"),
+                "content": format!(
+                    "{number} {name}, of DISARM {}, as the DISARM Foundation published it, unchanged. It is public: treat it as \
+                     TLP:CLEAR. © DISARM Foundation, CC BY-SA 4.0.\n\nNamed where: {}",
+                    disarm::RELEASE,
+                    technique.rule()
+                ),
+                "external_references": [
+                    {"source_name": "CC BY-SA 4.0", "url": "https://creativecommons.org/licenses/by-sa/4.0/"},
+                ],
+                "object_refs": [disarm::stix_id(*technique)],
+                "object_marking_refs": [id_of(&marking(Tlp::Clear))],
+            }));
+            let key = technique_key(*technique);
+            let platform = platform_key(self.platform);
+            let mut uses = self.object(
+                "relationship",
+                &format!("uses\u{1f}{number}\u{1f}{}\u{1f}{}", self.generation(&key), self.generation(&platform)),
+                self.since(&key).max(self.since(&platform)),
+                json!({
+                    "relationship_type": "uses",
+                    "description": technique.rule(),
+                    "source_ref": self.id("campaign", &self.platform_seed("campaign")),
+                    "target_ref": disarm::stix_id(*technique),
+                }),
+            );
+            revoke(&mut uses, revoked);
+            objects.push(uses);
+        }
+        objects
+    }
+
+    /// Says that indicators are withdrawn.
+    fn withdrawn(&self, accounts: usize, seed: &str, objects: Vec<String>) -> Value {
+        self.object(
+            "note",
+            seed,
+            self.now,
+            json!({
+                "abstract": "Withdrawn",
+                "content": format!(
+                    "What was said of {} in {} is withdrawn: please undo what rests on it. {}",
+                    text_format::count(accounts as u64, "account"), self.case.id, VOLUNTARY
+                ),
+                "object_refs": objects,
+            }),
+        )
+    }
+
+    /// HMAC-SHA256 of the account with the partner's own key: the same account has the same pseudonym in every finding for
+    /// this partner, and another one for every other partner.
+    fn pseudonym(&self, account: &ClusterAccount) -> String {
+        // Hmac takes keys of any length, so the error cannot happen; an empty text would still name nobody.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.pseudonym_key) else {
+            return String::new();
+        };
+        mac.update(key_of_account(account).as_bytes());
+        hex(&mac.finalize().into_bytes()[..16])
+    }
+
+    fn finding(&self) -> Finding {
+        let c = self.cluster;
+        // An e-value's inverse is a p-value; times the number tested it bounds the false discovery rate (Wang and Ramdas).
+        let q = (c.candidates_tested.max(1) as f64 * (-c.log_e_leave_one_source_out).exp()).min(1.0);
+        let state = if self.case.demo { "demo_policy_no_person_looked" } else { self.case.state.name() };
+        Finding {
+            extension_type: "property-extension".to_owned(),
+            detector: "lockstep".to_owned(),
+            case: self.case.id.clone(),
+            cluster_version: c.version,
+            log_e_nats: finite(c.log_e),
+            log_e_leave_one_source_out_nats: finite(c.log_e_leave_one_source_out),
+            bar_nats: c.test.and_then(|test| finite(test.bar)),
+            alpha: c.test.and_then(|test| finite(test.alpha)),
+            safety_factor: c.test.and_then(|test| finite(test.safety)),
+            windows: c.windows.iter().map(TestWindow::new).collect(),
+            q_value_upper_bound: finite(q),
+            candidates_tested: c.candidates_tested,
+            history_hours: finite(c.history_hours),
+            score_nats: c.score.and_then(finite),
+            probability: c.probability.and_then(finite),
+            model: c.model.as_ref().map(|model| model.name.clone()),
+            model_version: c.model.as_ref().map(|model| model.version.clone()),
+            review_state: state.to_owned(),
+            account_log_e_nats: None,
+            account_probability: None,
+            account_came: None,
+            account_outcomes: None,
+            account_left_out_nats: None,
+            account_posts_seen: None,
+            accounts_total: None,
+            accounts_on_your_platform: None,
+            accounts_elsewhere: Vec::new(),
+        }
+    }
+
+    /// The numbers in words, without the names of sources.
+    fn strength(&self) -> String {
+        let c = self.cluster;
+        let rest = match c.sources.len() {
+            0 | 1 => "all from one source".to_owned(),
+            n => format!(
+                "and {} without the strongest of {n} sources",
+                text_format::number(c.log_e_leave_one_source_out)
+            ),
+        };
+        let compared = match description::rates(c) {
+            Some(rates) => format!("{rates} The"),
+            None => {
+                let keys = text_format::count(c.evidence.len() as u64, "key");
+                format!("Over {keys} they acted together more often than their habits explain: the")
+            }
+        };
+        let bar = match c.test {
+            Some(test) => format!("; the bar was {}", text_format::number(test.bar)),
+            None => String::new(),
+        };
+        format!("{compared} evidence is {} nats in total, {rest}{bar}.", text_format::number(c.log_e))
+    }
+
+    fn why(&self, own: usize) -> String {
+        let c = self.cluster;
+        let mut text = String::new();
+        if self.case.demo {
+            text.push_str(casework::DEMO_NOTICE);
+            text.push_str(".\n\n");
+        }
+        text.push_str(&format!("{}\n\n{}\n\n", description::headline(c), self.strength()));
+        text.push_str(&format!(
+            "{} of the {} {} on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
+            own,
+            text_format::count(c.accounts.len() as u64, "account"),
+            if own == 1 { "is" } else { "are" },
+            text_format::shorten(self.platform, 40)
+        ));
+        if let Some(model) = &c.model {
+            text.push_str(&format!(
+                "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
+                text_format::shorten(&model.name, 80),
+                text_format::shorten(&model.version, 40),
+                c.probability.map_or_else(|| "not known".to_owned(), text_format::percent)
+            ));
+        }
+        for reason in c.reasons.iter().take(8) {
+            text.push_str(&format!(
+                "- {} ({} nats)\n",
+                text_format::shorten(&reason.text, 200),
+                text_format::number(reason.contribution)
+            ));
+        }
+        if !c.namings.is_empty() {
+            text.push_str(
+                "\nThe group passed a test; each account is named by a model, and its probability of belonging to the group is on its \
+                 indicator, with whether it was in the group that was tested or was found afterwards.\n",
+            );
+        }
+        text.push_str(&format!("\n{}\n\n{}", description::history(c), VOLUNTARY));
+        if !techniques(c).is_empty() {
+            text.push_str(&format!(
+                "\n\nTechniques are those of DISARM {} (DISARM Foundation, CC BY-SA 4.0).",
+                disarm::RELEASE
+            ));
+        }
+        text
+    }
+
+    /// An object of ours about the group as this partner sees it.
+    fn platform_object(&self, kind: &str, seed: &str, properties: Value) -> Value {
+        let created = self.since(&platform_key(self.platform));
+        self.object(kind, &self.platform_seed(seed), created, properties)
+    }
+
+    /// An object of ours with its fixed properties.
+    fn object(&self, kind: &str, seed: &str, created: Timestamp, properties: Value) -> Value {
+        let mut object = json!({
+            "type": kind,
+            "spec_version": "2.1",
+            "id": self.id(kind, seed),
+            "created_by_ref": self.identity_id(),
+            "created": millis(created.min(self.now)),
+            "modified": millis(self.now),
+            "object_marking_refs": [id_of(&marking(self.tlp))],
+        });
+        if self.case.demo {
+            object["labels"] = json!(["demo"]);
+        }
+        if let (Some(object), Value::Object(properties)) = (object.as_object_mut(), properties) {
+            object.extend(properties);
+        }
+        object
+    }
+
+    /// How often it was withdrawn before.
+    fn generation(&self, key: &str) -> u32 {
+        self.case.withdrawn.get(key).copied().unwrap_or(0)
+    }
+
+    /// Since when it is shared.
+    fn since(&self, key: &str) -> Timestamp {
+        self.case.shared_since.get(key).copied().or(self.case.first_released_at).unwrap_or(self.now)
+    }
+
+    fn platform_seed(&self, seed: &str) -> String {
+        format!("{seed}\u{1f}{}", self.generation(&platform_key(self.platform)))
+    }
+
+    /// Not the same for two partners: what they see of a finding differs.
+    fn id(&self, kind: &str, seed: &str) -> String {
+        let name = format!("{kind}\u{1f}{}\u{1f}{}\u{1f}{seed}", self.partner, self.case.id);
+        format!("{kind}--{}", Uuid::new_v5(&OURS, name.as_bytes()))
+    }
+
+    fn identity_id(&self) -> String {
+        let name = format!("identity\u{1f}{}", self.identity);
+        format!("identity--{}", Uuid::new_v5(&OURS, name.as_bytes()))
+    }
+}
+
+fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {
+    cluster.accounts.iter().filter(|account| account.platform == platform).collect()
+}
+
+/// UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and 6.15).
+fn user_account_id(account: &ClusterAccount) -> String {
+    let name = format!(
+        r#"{{"account_type":{},"user_id":{}}}"#,
+        Value::from(account.platform.as_str()),
+        Value::from(account.account_id.as_str())
+    );
+    format!("user-account--{}", Uuid::new_v5(&OBSERVABLES, name.as_bytes()))
+}
+
+/// The OASIS marking definitions for TLP 2.0.
+fn marking(tlp: Tlp) -> Value {
+    let (id, value) = match tlp {
+        Tlp::Clear => ("94868c89-83c2-464b-929b-a1a8aa3c8487", "clear"),
+        Tlp::Green => ("bab4a63c-aed9-4cf5-a766-dfca5abac2bb", "green"),
+        Tlp::Amber => ("55d920b0-5e8b-4f79-9ee9-91f868d9b421", "amber"),
+        Tlp::AmberStrict => ("939a9414-2ddd-4d32-a0cd-375ea402b003", "amber+strict"),
+        Tlp::Red => ("e828b379-4e03-4974-9ac4-e53a884c97c1", "red"),
+    };
+    json!({
+        "type": "marking-definition",
+        "spec_version": "2.1",
+        "id": format!("marking-definition--{id}"),
+        "created": "2022-10-01T00:00:00.000Z",
+        "name": tlp.label(),
+        "extensions": {
+            TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": value}
+        },
+    })
+}
+
+/// Text inside quotes in a STIX pattern.
+fn pattern_text(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+fn millis(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// JSON has no NaN, and STIX no null: what is not known is left out.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn revoke(object: &mut Value, revoked: bool) {
+    if revoked {
+        object["revoked"] = json!(true);
+    }
+}
+
+/// Ids of the objects of one type.
+fn ids(objects: &[Value], kind: &str) -> Vec<String> {
+    objects.iter().filter(|object| object["type"] == kind).map(id_of).collect()
+}
+
+fn id_of(object: &Value) -> String {
+    object["id"].as_str().unwrap_or_default().to_owned()
+}
+
+fn stored(object: Value) -> NewObject {
+    let time = |name: &str| {
+        let text = object[name].as_str()?;
+        Some(text.parse::<Timestamp>().ok()?.as_microsecond())
+    };
+    NewObject {
+        id: id_of(&object),
+        kind: object["type"].as_str().unwrap_or_default().to_owned(),
+        spec_version: object["spec_version"].as_str().unwrap_or("2.0").to_owned(),
+        version: time("modified").or_else(|| time("created")),
+        body: object.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! The service on a log: everything that goes on by itself.
+
+use runtime::shutdown::Shutdown;
+
+use crate::{
+    service::{Sharing, SharingError, expiry, feedback},
+    webhooks,
+};
+
+impl Sharing {
+    /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
+    pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
+        if self.inner.log.set(log.clone()).is_err() {
+            tracing::debug!("the service runs again; posts are read from the log of its first run");
+        }
+        tokio::try_join!(
+            self.read_clusters(&log, &shutdown),
+            webhooks::run(self, &shutdown),
+            feedback::run(self, &log, &shutdown),
+            expiry::run(self, &shutdown),
+        )?;
+        Ok(())
+    }
+}

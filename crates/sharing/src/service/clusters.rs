@@ -1,0 +1,192 @@
+//! Flagged clusters in, cases out.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use casework::{Effects, Reviewers, case::Case};
+use jiff::Timestamp;
+use messages::{cluster::ClusterMessage, topics};
+use runtime::shutdown::Shutdown;
+
+use super::{Inner, Sharing, SharingError};
+use crate::{
+    fault_injection,
+    store::{Change, StoreError},
+};
+
+/// The consumer group of this service.
+pub(super) const GROUP: &str = "sharing";
+
+/// Clusters taken in one transaction.
+const BATCH: usize = 64;
+
+/// How long to wait for clusters before looking for the end.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// How often the log is asked how much is left to read.
+const LAG_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a transaction is tried again when somebody else changed the same case.
+const ATTEMPTS: usize = 5;
+
+/// What became of a batch of clusters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// A case was opened.
+    pub opened: usize,
+    /// A newer version was taken into its case.
+    pub updated: usize,
+    /// Known already, or overtaken by a newer version in the same batch.
+    pub known: usize,
+    /// Not taken: it has a number that is not finite.
+    pub rejected: usize,
+    /// Objects added to collections.
+    pub published: usize,
+}
+
+impl Sharing {
+    /// Takes flagged clusters into cases. The same version twice doubles nothing; a newer version updates its case. When it
+    /// returns, everything is on the disk.
+    pub async fn on_clusters(&self, batch: Vec<ClusterMessage>) -> Result<Outcomes, SharingError> {
+        self.blocking(move |inner| inner.on_clusters(batch, Timestamp::now())).await
+    }
+
+    /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
+    /// between the two brings the cluster again, and the second time changes nothing.
+    pub(crate) async fn read_clusters(&self, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
+        let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
+        let mut lag_asked = None::<Instant>;
+        while !shutdown.is_stopping() {
+            let records = tokio::select! {
+                records = consumer.poll(BATCH, WAIT) => records?,
+                () = shutdown.stopping() => break,
+            };
+            // Before the group has given this member its partitions there is no lag to speak of.
+            if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) && !consumer.assignment().is_empty() {
+                lag_asked = Some(Instant::now());
+                self.inner.metrics.shared.consumer_lag(GROUP, consumer.lag().await? + records.len() as u64);
+            }
+            if records.is_empty() {
+                continue;
+            }
+            fault_injection::crash_at("after poll");
+            let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
+            if let Err(error) = self.on_clusters(batch).await {
+                self.inner.metrics.errors.with_label_values(&["store"]).inc();
+                return Err(error);
+            }
+            fault_injection::crash_at("before the offset is committed");
+            if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
+                self.inner.metrics.errors.with_label_values(&["log"]).inc();
+                if !error.is_retryable() {
+                    return Err(error.into());
+                }
+                // The records come again, and nothing is doubled.
+                tracing::warn!(%error, "offsets were not committed, the clusters will come again");
+            }
+            fault_injection::crash_at("after the offset is committed");
+        }
+        consumer.close().await?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
+        let value = record.value.as_deref()?;
+        let why = match ClusterMessage::decode(value) {
+            Ok(mut cluster) => {
+                if let Err(error) = cluster.set_positions(&record.headers) {
+                    tracing::warn!(cluster = %cluster.cluster_id, %error, "where its posts stand on the log is not known");
+                }
+                return Some(cluster);
+            }
+            Err(error) => error,
+        };
+        self.metrics.clusters.with_label_values(&["rejected"]).inc();
+        self.metrics.errors.with_label_values(&["decode"]).inc();
+        tracing::error!(
+            topic = %record.topic,
+            partition = record.partition,
+            offset = record.offset,
+            %why,
+            "a flagged cluster cannot be read, no case is opened for it; it stays on the topic"
+        );
+        None
+    }
+
+    pub(crate) fn on_clusters(&self, batch: Vec<ClusterMessage>, now: Timestamp) -> Result<Outcomes, SharingError> {
+        let size = batch.len();
+        let mut newest: BTreeMap<String, ClusterMessage> = BTreeMap::new();
+        let mut rejected = 0;
+        for cluster in batch {
+            // Numbers that JSON cannot carry would be stored as something that cannot be read again.
+            if let Err(error) = cluster.encode() {
+                rejected += 1;
+                tracing::error!(cluster = cluster.cluster_id, %error, "a flagged cluster cannot be stored, no case is opened for it");
+                continue;
+            }
+            let kept = newest.get(&cluster.cluster_id);
+            if kept.is_none_or(|kept| kept.version < cluster.version) {
+                newest.insert(cluster.cluster_id.clone(), cluster);
+            }
+        }
+        // Clusters that became part of another are told by that one's case.
+        let demo = self.config.reviewers == Reviewers::Demo;
+        let absorbed: BTreeMap<&str, &str> = newest
+            .values()
+            .flat_map(|by| by.lineage.iter().map(|gone| (gone.as_str(), by.cluster_id.as_str())))
+            .collect();
+        let partners = self.store.partners()?;
+        let settings = self.settings();
+        let mut attempt = 1;
+        let outcomes = loop {
+            let mut outcomes = Outcomes::default();
+            let mut all: Vec<Effects> = Vec::new();
+            for cluster in newest.values().filter(|of| !demo || !absorbed.contains_key(of.cluster_id.as_str())) {
+                let known = self.store.case(&cluster.cluster_id)?;
+                let is_new = known.is_none();
+                if let Some(effects) = Case::on_cluster(known, cluster, &settings, now)? {
+                    all.push(effects);
+                    *(if is_new { &mut outcomes.opened } else { &mut outcomes.updated }) += 1;
+                }
+            }
+            for (gone, by) in &absorbed {
+                // Its own last word may be in the same batch: both are one change then.
+                let same_batch = all.iter().position(|effects| effects.record.case.cluster_id == *gone);
+                let effects = match (same_batch, self.store.case(gone)?) {
+                    (Some(index), _) => all.swap_remove(index).and_absorbed(by, &settings, now)?,
+                    (None, Some(record)) => record.on_absorbed(by, &settings, now)?,
+                    (None, None) => continue,
+                };
+                all.extend(effects);
+            }
+            let changes: Vec<Change> = all.into_iter().map(|effects| self.change_of(effects, &partners)).collect();
+            outcomes.rejected = rejected;
+            outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
+            match self.store.commit(&changes, now) {
+                Ok(added) => {
+                    fault_injection::crash_at("after the case is stored");
+                    outcomes.published = added;
+                    break outcomes;
+                }
+                // Somebody took a step on one of these cases meanwhile: look again.
+                Err(StoreError::Conflict(_)) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        for (outcome, n) in [
+            ("opened", outcomes.opened),
+            ("updated", outcomes.updated),
+            ("known", outcomes.known),
+            ("rejected", outcomes.rejected),
+        ] {
+            self.metrics.clusters.with_label_values(&[outcome]).inc_by(n as u64);
+        }
+        self.metrics.objects.inc_by(outcomes.published as u64);
+        self.count_cases();
+        Ok(outcomes)
+    }
+}
