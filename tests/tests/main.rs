@@ -4,3 +4,4 @@ mod chain;
 mod kills;
 mod operations;
 mod retraining;
+mod upgrade;
