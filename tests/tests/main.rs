@@ -1,6 +1,7 @@
 //! end to end tests
 mod architecture;
 mod chain;
+mod documents;
 mod kills;
 mod operations;
 mod retraining;
