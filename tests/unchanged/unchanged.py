@@ -62,25 +62,35 @@ class Normalizer:
         # Partners' keys.
         ("KEY", r"(?<=key )[0-9a-f]{16}\b|(?<=^  )[0-9a-f]{16}(?=  issued)|(?<=\"id\":\")[0-9a-f]{16}(?=\")|(?<=<code>)[0-9a-f]{16}(?=<)"),
     ]
-    # RFC 3339, and the same as pages write it.
-    TIME = re.compile(r"\b(20\d\d-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.\d+)?)?(Z|\+00:00| UTC)?)?\b|\b(20\d\d-\d\d-\d\d)\b")
+    # Times as RFC 3339 and as pages write it; days alone, also in words.
+    TIME = re.compile(r"\b(20\d\d-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00| UTC)?)?\b")
+    DAY = re.compile(r"\b(\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) 20\d\d)\b")
 
     def __init__(self, out, folder):
-        self.out, self.folder, self.today = out, folder, datetime.datetime.now(datetime.timezone.utc)
+        self.out, self.folder, self.start = out, folder, datetime.datetime.now(datetime.timezone.utc)
         self.drawn = {}
         sources = [path for part in ["crates/*/src", "crates/*/assets", "config"] for top in ROOT.glob(part) for path in top.rglob("*")]
         texts = [path.read_text(errors="replace") for path in sources if path.suffix in {".rs", ".json", ".toml"}]
         self.fixed = {found for text in texts for found in re.findall(UUID_4, text)}
 
     def time(self, found):
-        """Times of the wall clock: those of yesterday or later, in days from today. Simulated posts are older and stay."""
+        """A time of the wall clock, which is none before the start: in whole days from then. Simulated posts are older and stay."""
         try:
-            day = datetime.datetime.fromisoformat(found[1] or found[5]).replace(tzinfo=datetime.timezone.utc)
+            day = datetime.date.fromisoformat(found[1])
         except ValueError:
             return found[0]
-        hour, minute = map(int, (found[2] or "12:00").split(":"))
-        days = round((day + datetime.timedelta(hours=hour, minutes=minute) - self.today).total_seconds() / 86_400)
-        return f"<today{days:+}d>" if days >= -1 else found[0]
+        if found[2] is None:
+            return self.day(found[0], day)
+        at = datetime.datetime(day.year, day.month, day.day, int(found[2]), int(found[3]), tzinfo=datetime.timezone.utc)
+        after = at - self.start + datetime.timedelta(minutes=1)
+        return found[0] if after < datetime.timedelta(0) else f"<start+{after.days}d>"
+
+    def day(self, text, day):
+        days = (day - self.start.date()).days
+        return text if days < 0 else f"<start+{days}d>"
+
+    def day_in_words(self, found):
+        return self.day(found[0], datetime.datetime.strptime(found[1], "%d %b %Y").date())
 
     def number(self, kind, drawn):
         if drawn in self.fixed:
@@ -94,7 +104,7 @@ class Normalizer:
             text = re.sub(pattern, instead, text, flags=re.MULTILINE)
         for kind, pattern in self.DRAWN:
             text = re.sub(pattern, lambda found, kind=kind: self.number(kind, found[0]), text, flags=re.MULTILINE)
-        return self.TIME.sub(self.time, text)
+        return self.DAY.sub(self.day_in_words, self.TIME.sub(self.time, text))
 
     def write(self, name, content):
         """Writes one file: text normalised; of PDFs, whose streams hold the time compressed, what can be seen of them."""
