@@ -1,4 +1,5 @@
-# Recipes for what CONTRIBUTING.md names: `just` lists them, `just test detector::clock` runs one. https://just.systems
+# Recipes for what CONTRIBUTING.md names: `just` lists them, `just test detector::clock` runs one.
+# https://just.systems
 
 # List the recipes
 default:

@@ -1,9 +1,11 @@
-"""A Lockstep in a folder of its own: its configuration, its services one after the other, its people and partners.
+"""A Lockstep in a folder of its own: its configuration, its services one after the other, its
+people and partners.
 
 Used by unchanged.py and by tests/upgrade/make.py. Standard library only.
 
-On the embedded log one process runs at a time: `intake` takes all posts of a phase, then `detect` reads them all, then `share` opens
-the cases. Each of them finds its whole input on the log, so what it writes does not depend on how fast the machine is.
+On the embedded log one process runs at a time: `intake` takes all posts of a phase, then `detect`
+reads them all, then `share` opens the cases. Each of them finds its whole input on the log, so what
+it writes does not depend on how fast the machine is.
 """
 
 import base64
@@ -11,7 +13,6 @@ import hashlib
 import http.client
 import http.server
 import json
-import os
 import pathlib
 import random
 import re
@@ -40,7 +41,8 @@ def free_port():
 
 
 def run(binary, *arguments, stdin=None, folder=None, code=0):
-    """Runs the command to its end; its standard output and standard error. Fails where it ends with another code."""
+    """Runs the command to its end; its standard output and standard error. Fails where it ends with
+    another code."""
     done = subprocess.run([binary, *map(str, arguments)], input=stdin, capture_output=True, cwd=folder, timeout=600)
     if code is not None and done.returncode != code:
         raise SystemExit(f"lockstep {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stderr.decode()}")
@@ -74,7 +76,8 @@ class Endpoint:
 
 
 class Lockstep:
-    """One deployment: `database` is a file in the folder, or the address of a PostgreSQL database."""
+    """One deployment: `database` is a file in the folder, or the address of a PostgreSQL
+    database."""
 
     def __init__(self, binary, folder, database=None, webhooks=None):
         self.binary, self.folder = str(pathlib.Path(binary).resolve()), pathlib.Path(folder).resolve()
@@ -196,7 +199,8 @@ filter = "warn"
         self.wait(what, same)
 
     def caught_up(self):
-        """Waits until the running role has read everything on its topics, and nothing has moved for a while after."""
+        """Waits until the running role has read everything on its topics, and nothing has moved for
+        a while after."""
         names = ["lockstep_posts_total", "lockstep_clusters_total", "lockstep_sharing_clusters_total",
                  "lockstep_sharing_objects_published_total"]
 

@@ -1,8 +1,10 @@
-"""What happens at a deployment until its store holds something of everything: a case in every state, partners with keys and webhooks,
-feedback, withdrawals, deliveries in every state. Used by unchanged.py, which saves what is shown of it, and by tests/upgrade/make.py,
-which keeps the files.
+"""What happens at a deployment until its store holds something of everything: a case in every
+state, partners with keys and webhooks, feedback, withdrawals, deliveries that arrived and that
+wait. Used by unchanged.py, which saves what is shown of it, and by tests/upgrade/make.py, which
+keeps the files.
 
-Two parts: people decide on what the first part of the posts brings, and the second part brings newer versions of it.
+Two parts: people decide on what the first part of the posts brings, and the second part brings
+newer versions of it.
 """
 
 import json
@@ -13,7 +15,8 @@ from running import Endpoint, Lockstep, Partner, Person, run
 WORLD = pathlib.Path(__file__).with_name("world.toml")
 # The part of the posts that comes before people decide anything.
 FIRST_PART = 0.7
-# Event time moves with posts only: strangers who post hours later, enough of them to reach every partition, close the open tests.
+# Event time moves with posts only: strangers who post hours later, enough of them to reach every
+# partition, close the open tests.
 STRANGERS = 48
 BAD_LINES = [b"not json at all", b'{"id":"b2","platform":"chirp","account_id":"1","created_at":"yesterday"}']
 
@@ -34,7 +37,8 @@ class Story:
     """A deployment that lives through both parts. In the end `serve share` runs."""
 
     def __init__(self, binary, folder, database=None):
-        # One partner's endpoint takes everything; the other's is gone for good (410), so that its deliveries are given up.
+        # One partner's endpoint takes everything; the other's is gone for good (410), so that its
+        # deliveries wait.
         self.endpoints = [Endpoint(204), Endpoint(410)]
         urls = [endpoint.url for endpoint in self.endpoints]
         webhooks = dict(zip(["chirp-safety", "commons-safety"], urls))
@@ -71,16 +75,19 @@ class Story:
         self.ann, self.bob, self.eve, self.adm = (Person(self.lockstep, name) for name in ["ann", "bob", "eve", "adm"])
 
     def cases(self, **filters):
-        """Ids of the clusters that have cases, in order of the ids, which does not depend on when they were opened."""
+        """Ids of the clusters that have cases, in order of the ids, which does not depend on when
+        they were opened."""
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         return sorted(row["cluster_id"] for row in self.ann.json(f"/api/clusters?{query}")["clusters"])
 
     def settle(self):
-        """Waits until deliveries are sent, feedback is read, and the audit log has not grown for a while."""
+        """Waits until deliveries are sent, feedback is read, and the audit log has not grown for a
+        while."""
         self.lockstep.still("nothing happens by itself any more", self.pace)
 
     def pace(self):
-        """What still changes while something happens; None where something is known to be under way."""
+        """What still changes while something happens; None where something is known to be under
+        way."""
         pending = self.adm.json("/api/deliveries?partner=chirp-safety&state=pending")["deliveries"]
         return None if pending else self.adm.json("/api/audit/verification")["entry"]
 
@@ -115,7 +122,8 @@ class Story:
         standing, doubted, innocent, faded, reopened, retracted, updated, closed, approved, reviewed, _ = cases[:11]
         for case in [standing, doubted, faded, retracted, updated]:
             self.release(case)
-        # What partners say: agreement, doubt that people do not share, doubt that they share, and what no label can be made of.
+        # What partners say: agreement, doubt that people do not share, doubt that they share, and
+        # what no label can be made of.
         chirp, commons = self.told["chirp-safety", standing], self.told["commons-safety", updated]
         self.chirp.say("sighting", chirp[:1])
         self.chirp.say("opinion", chirp[1:2], opinion="agree", explanation="We see the same.")
@@ -151,7 +159,8 @@ class Story:
         self.after = {"updated": updated}
 
     def second_part(self):
-        """A newer version of what was released is shared; a partner is asked by telephone whether it knows of a withdrawal."""
+        """A newer version of what was released is shared; a partner is asked by telephone whether
+        it knows of a withdrawal."""
         updated = self.after["updated"]
         self.eve.record(updated)
         self.approve(updated)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Saves what a build of Lockstep writes, and says what differs between two builds: for changes that should change nothing.
+"""Saves what a build of Lockstep writes, and says what differs between two builds: for changes that
+should change nothing.
 
     tests/unchanged/unchanged.py save BINARY FOLDER [FILE...]     files of posts to look at beside the simulated ones
     tests/unchanged/unchanged.py compare FOLDER FOLDER            ends with 1 where anything differs
 
-What is saved: the help of every command; all files of `detect` on five inputs, and `explain` of their clusters; TAXII, webhooks, console,
-JSON API and command line of a deployment with a case in every state; TAXII of a seed; the names, types, help and labels of all metrics.
+What is saved: the help of every command; all files of `detect` on five inputs, and `explain` of
+their clusters; TAXII, webhooks, console, JSON API and command line of a deployment with a case in
+every state; TAXII of a seed; the names, types, help and labels of all metrics.
 """
 
 import argparse
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import urllib.parse
 
-from running import TAXII, Lockstep, free_port, run
+from running import TAXII, Lockstep, run
 from story import Story
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,7 +32,8 @@ UUID_4 = r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3
 
 
 class Normalizer:
-    """Writes files with everything in them replaced that rightly differs from run to run. All such rules are here."""
+    """Writes files with everything in them replaced that rightly differs from run to run. All such
+    rules are here."""
 
     # (what it is, pattern, what stands in its place)
     RULES = [
@@ -52,9 +55,11 @@ class Normalizer:
         ("seal", r"<code>[0-9a-f]{64}</code>", "<code>SEAL</code>"),
         ("seal", r'<td class="id">[0-9a-f]{12}…</td>', '<td class="id">SEAL…</td>'),
     ]
-    # Ids that are drawn at random; each gets a number by the order in which it comes up, so that references still show.
+    # Ids that are drawn at random; each gets a number by the order in which it comes up, so that
+    # references still show.
     DRAWN = [
-        # Collections, TAXII statuses and whatever else has a UUID of version 4, unless the sources have it. What is derived from other
+        # Collections, TAXII statuses and whatever else has a UUID of version 4, unless the sources
+        # have it. What is derived from other
         # things has version 5.
         ("UUID", UUID_4),
         # Deliveries.
@@ -74,7 +79,8 @@ class Normalizer:
         self.fixed = {found for text in texts for found in re.findall(UUID_4, text)}
 
     def time(self, found):
-        """A time of the wall clock, which is none before the start: in whole days from then. Simulated posts are older and stay."""
+        """A time of the wall clock, which is none before the start: in whole days from then.
+        Simulated posts are older and stay."""
         try:
             day = datetime.date.fromisoformat(found[1])
         except ValueError:
@@ -107,7 +113,8 @@ class Normalizer:
         return self.DAY.sub(self.day_in_words, self.TIME.sub(self.time, text))
 
     def write(self, name, content):
-        """Writes one file: text normalised; of PDFs, whose streams hold the time compressed, what can be seen of them."""
+        """Writes one file: text normalised; of PDFs, whose streams hold the time compressed, what
+        can be seen of them."""
         path = self.out / self.text(str(name))
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
@@ -147,7 +154,8 @@ def save_help(to, binary, *command):
 
 
 def inputs(binary, folder):
-    """Five files of posts: as simulated, as a table, packed and without what is not known of reposts, other worlds."""
+    """Five files of posts: as simulated, as a table, packed and without what is not known of
+    reposts, other worlds."""
     folder.mkdir(parents=True)
     for name, world, seed in [("demo-1", "demo", 1), ("demo-2", "demo", 2), ("demo-3", "demo", 3), ("openly", "openly", 1)]:
         (folder / f"{name}.jsonl").write_bytes(run(binary, "simulate", "--world", world, "--seed", seed)[0])
@@ -228,7 +236,8 @@ def save_taxii(to, name, get):
                 page(f"{at}objects/")
                 continue
             objects, path, number = [], f"{at}objects/?limit=40", 0
-            # The address of a next page is the server's own business; that pages fit together is not.
+            # The address of a next page is the server's own business; that pages fit together is
+            # not.
             while path:
                 got = get(path)
                 envelope = json.loads(got[2])
@@ -345,7 +354,8 @@ def save_commands(to, story):
 
 
 def described(text):
-    """Names, types, help and labels of metrics: all that does not depend on how fast the machine is."""
+    """Names, types, help and labels of metrics: all that does not depend on how fast the machine
+    is."""
     lines = [line for line in text.splitlines() if line.startswith("#")]
     rows = [line.rsplit(" ", 1)[0] for line in text.splitlines() if line and not line.startswith("#")]
     return "\n".join(lines + sorted(set(rows))) + "\n"

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the fixtures of the upgrade test with a build of Lockstep: what a deployment has on disk after the story of tests/unchanged.
+"""Makes the fixtures of the upgrade test with a build of Lockstep: what a deployment has on disk
+after the story of tests/unchanged.
 
     tests/upgrade/make.py BINARY FOLDER COMMIT [POSTGRES]
 
-POSTGRES is the address of an empty database, as tests/postgres/postgres.sh prints it; pg_dump must be on the path. The files are packed
-with zstd, which must be there, too. COMMIT says of which commit the binary is, for the record.
+POSTGRES is the address of an empty database, as tests/postgres/postgres.sh prints it; pg_dump must
+be on the path. The files are packed with zstd, which must be there, too. COMMIT says of which
+commit the binary is, for the record.
 """
 
 import json
