@@ -1,4 +1,5 @@
-//! What the documents promise: links that lead somewhere, a page for every crate, an index of all decisions, steps that the CI has.
+//! What the documents promise: links that lead somewhere, a page for every crate, an index of all
+//! decisions, steps that the CI has.
 
 use std::{
     collections::BTreeSet,
@@ -116,7 +117,8 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     prose.flat_map(|part| part.split("](").skip(1)).filter_map(|rest| rest.split([')', ' ']).next())
 }
 
-/// What a link may name in a page: its headings, as they are spelled in addresses, and its own anchors.
+/// What a link may name in a page: its headings, as they are spelled in addresses, and its own
+/// anchors.
 fn anchors(text: &str) -> BTreeSet<String> {
     let heading = |line: &str| {
         let title = line.trim_start_matches('#').trim().to_lowercase();

@@ -1,4 +1,5 @@
-//! What an earlier version of Lockstep has written is opened without loss: `tests/upgrade/README.md` says how the fixtures were made.
+//! What an earlier version of Lockstep has written is opened without loss:
+//! `tests/upgrade/README.md` says how the fixtures were made.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -107,7 +108,8 @@ fn place() -> Place {
     place
 }
 
-/// Everything that the fixture's store held is there: audit log, cases, what partners said and have, deliveries.
+/// Everything that the fixture's store held is there: audit log, cases, what partners said and
+/// have, deliveries.
 fn check_store(place: &Place, expected: &Value) {
     let config = place.config();
     let config = config.to_str().unwrap();

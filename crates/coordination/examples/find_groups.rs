@@ -1,6 +1,9 @@
-//! Finds a group in a small invented stream: `cargo run -p coordination --example find_groups`.
+//! Finds a group in a small invented stream.
 //!
-//! 400 people share articles of the hour and write something of their own. Eight accounts post the same texts within minutes of each other.
+//! `cargo build --workspace --examples && target/debug/examples/find_groups`
+//!
+//! 400 people share articles of the hour and write something of their own. Eight accounts post the
+//! same texts within minutes of each other.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;
@@ -60,7 +63,8 @@ fn crowd() -> Vec<Post<'static>> {
         .collect()
 }
 
-/// Eight accounts post each of sixteen texts, two minutes apart, and something of their own in between.
+/// Eight accounts post each of sixteen texts, two minutes apart, and something of their own in
+/// between.
 fn campaign() -> Vec<Post<'static>> {
     let mut posts = Vec::new();
     for text in 0..16_u64 {

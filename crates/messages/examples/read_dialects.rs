@@ -1,4 +1,6 @@
-//! Reads posts of three platforms into one form, and says what cannot be read: `cargo run -p messages --example read_dialects`.
+//! Reads posts of three platforms into one form, and says what cannot be read.
+//!
+//! `cargo build --workspace --examples && target/debug/examples/read_dialects`
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{error::Error, ops::ControlFlow};

@@ -1,6 +1,9 @@
-//! Reads one topic and writes another, each record exactly once: `cargo run -p runtime --example transform_topic`.
+//! Reads one topic and writes another, each record exactly once.
 //!
-//! It runs on the embedded log in a temporary folder. On Apache Kafka only the first line differs: `Log::connect_kafka`.
+//! `cargo build --workspace --examples && target/debug/examples/transform_topic`
+//!
+//! It runs on the embedded log in a temporary folder. On Apache Kafka only the first line differs:
+//! `Log::connect_kafka`.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{error::Error, time::Duration};
@@ -30,7 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             })
             .collect();
         if std::mem::take(&mut first) {
-            // As after a failure: nothing was published or committed, so the same records come again.
+            // As after a failure: nothing was published or committed, so the same records come
+            // again.
             consumer.rewind().await?;
             continue;
         }

@@ -1,4 +1,6 @@
-//! From simulated posts to a model and its verdict: `cargo run -p scoring --example train_and_judge`.
+//! From simulated posts to a model and its verdict.
+//!
+//! `cargo build --workspace --examples && target/debug/examples/train_and_judge`
 //!
 //! All posts are simulated. A real model is trained on more: see `models/README.md`.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
@@ -22,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inauthentic = rows.iter().filter(|row| row.origin.inauthentic).count();
     println!("{} clusters to learn from, {inauthentic} of them inauthentic", rows.len());
 
-    // A model is a folder with the model, its manifest and its card. Reading it back checks its checksum and its golden rows.
+    // A model is a folder with the model, its manifest and its card. Reading it back checks its
+    // checksum and its golden rows.
     let folder = tempfile::tempdir()?;
     let saved = train(&rows, &Options::new("example", "1"))?.save(folder.path())?;
     let model = Model::load(&saved)?;
@@ -48,7 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The clusters that the engine finds in a world, each in its last state, and the truth about the world.
+/// The clusters that the engine finds in a world, each in its last state, and the truth about the
+/// world.
 fn find(world: &World, seed: u64) -> Result<(Vec<Cluster>, Truth), Box<dyn Error>> {
     let (posts, truth) = world.stream(seed);
     let mut engine = Engine::new(Params::default())?;
