@@ -176,6 +176,23 @@ impl Service {
         http(&format!("http://{}{path}", self.sharing), &[]).unwrap_or_else(|| panic!("{path}: {}", self.said()))
     }
 
+    /// Logs a person in at the console; the cookie of the session.
+    pub fn log_in(&self, name: &str, password: &str) -> String {
+        let agent = ureq::Agent::config_builder().max_redirects(0).max_redirects_will_error(false);
+        let agent: ureq::Agent = agent.http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
+        let form = [("name", name), ("password", password)];
+        let answer = agent.post(format!("http://{}/login", self.sharing)).send_form(form).unwrap();
+        let cookie = answer.headers().get("set-cookie").unwrap_or_else(|| panic!("{name} is not let in: {answer:?}"));
+        cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    /// A JSON document of the API as whoever has this session sees it.
+    pub fn json_as(&self, cookie: &str, path: &str) -> Value {
+        let (status, body) = http(&format!("http://{}{path}", self.sharing), &[("cookie", cookie)]).unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
     /// A JSON document of the API.
     pub fn json(&self, path: &str) -> Value {
         let (status, body) = self.get(path);

@@ -1,4 +1,4 @@
-//! Who may use whom, and what must be absent: the table in `crates/README.md` as a test.
+//! Who may use whom, and what must be absent: the table in `ARCHITECTURE.md` as a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -92,7 +92,7 @@ fn dependencies_point_one_way() {
     let crates: BTreeSet<&str> =
         graph.ours.iter().map(String::as_str).filter(|name| !["end-to-end", "fuzzing"].contains(name)).collect();
     let ruled: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
-    assert_eq!(crates, ruled, "every crate needs a rule here and a line in crates/README.md");
+    assert_eq!(crates, ruled, "every crate needs a rule here and a line in ARCHITECTURE.md");
 
     assert!(graph.reached("sharing").contains("tokio"), "the graph does not see what it should");
 

@@ -45,6 +45,19 @@ use crate::values::{Count, Moment, Text, Texts, timestamp};
 pub const MAX_VALUE_BYTES: usize = 1_000_000;
 
 /// Reads one post in the native dialect, without what [`read`] tells of fields that cannot be read.
+///
+/// ```
+/// use messages::post;
+///
+/// let line = br#"{"id":"1","platform":"x","account_id":"7","created_at":"2026-09-14T08:00:00Z","text":"Read this #vote"}"#;
+/// let read = post::decode(line)?;
+/// assert_eq!(read.hashtags, ["vote"]);
+/// assert_eq!(post::key(&read), "x:7");
+///
+/// let error = post::decode(br#"{"id":"1","platform":"x","account_id":"7","created_at":"yesterday"}"#).unwrap_err();
+/// assert_eq!(error.path, "created_at");
+/// # Ok::<(), messages::DecodeError>(())
+/// ```
 pub fn decode(value: &[u8]) -> Result<Post<'_>, DecodeError> {
     read(value).map(|(post, _)| post)
 }

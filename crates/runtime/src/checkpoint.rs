@@ -63,6 +63,17 @@ pub struct Checkpoint {
 }
 
 /// A folder of checkpoints. It belongs to one process.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// let folder = tempfile::tempdir()?;
+/// let checkpoints = runtime::checkpoint::Checkpoints::open(folder.path())?;
+/// checkpoints.save(&BTreeMap::from([(0, 17)]), b"state")?;
+/// let last = checkpoints.newest_first()?.next().ok_or("there is one")?;
+/// assert_eq!((last.offsets[&0], last.state.as_slice()), (17, &b"state"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Checkpoints {
     dir: PathBuf,

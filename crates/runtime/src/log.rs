@@ -137,6 +137,28 @@ pub struct Partition {
 }
 
 /// A log in one of its homes. Cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::{Cleanup, Log, NewRecord, TopicSpec};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let log = Log::open_embedded(folder.path()).await?;
+/// log.create_topics(&[TopicSpec { name: "words", partitions: 1, cleanup: Cleanup::Delete, retention: None }]).await?;
+/// log.append(vec![NewRecord::new("words", "key", "hello")]).await?;
+///
+/// let mut consumer = log.consumer("readers", &["words"]).await?;
+/// let records = consumer.poll(10, Duration::from_secs(5)).await?;
+/// assert_eq!(records[0].value.as_deref(), Some(&b"hello"[..]));
+/// consumer.publish_and_commit(Vec::new()).await?;
+/// consumer.close().await?;
+/// assert_eq!(log.committed("readers", "words").await?, [Some(1)]);
+/// log.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Log(Home);
 

@@ -37,6 +37,18 @@ fn history_file(subject: Subject) -> &'static str {
 }
 
 /// A folder of models.
+///
+/// ```
+/// use scoring::{Registry, Subject};
+///
+/// let registry = Registry::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models").as_ref())?;
+/// let model = registry.active()?;
+/// assert_eq!(model.subject(), Subject::Cluster);
+/// // Of a cluster of which nothing is known, a model says what it expects of any.
+/// let verdict = model.verdict_on(&vec![None; Subject::Cluster.features().len()]);
+/// assert!((0.0..=1.0).contains(&verdict.probability));
+/// # Ok::<(), scoring::ModelError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Registry {
     dir: PathBuf,
