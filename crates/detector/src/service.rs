@@ -28,6 +28,7 @@ use std::{
 };
 
 use coordination::{Millis, Outcome, Position, Stats};
+use detection::Pipeline;
 use jiff::Timestamp;
 use messages::{
     cluster::ClusterError,
@@ -49,7 +50,6 @@ use crate::{
     drift::Window,
     metrics::DetectorMetrics,
     models::{LookOut, Role, Watch},
-    pipeline::Pipeline,
     state::{Ends, Note, State, StateError},
     told::{Publication, Told},
 };
@@ -144,7 +144,7 @@ pub struct Service {
 impl Service {
     /// A service on a log whose topics exist.
     pub fn new(log: Log, config: &Config, metrics: DetectorMetrics) -> Result<Service, StartError> {
-        let pipeline = Pipeline::new(config)?;
+        let pipeline = Pipeline::new(&config.detection()).map_err(StartError::from)?;
         let mut look_out = LookOut::new(config, pipeline.model());
         metrics.models.in_service(Role::Active, pipeline.model(), None);
         judging::say_whether_drift_is_measured(pipeline.model());
@@ -440,6 +440,8 @@ async fn ends_told(log: &Log) -> Result<Ends, LogError> {
 /// Why a checkpoint was not written.
 #[derive(Debug, thiserror::Error)]
 enum CannotSave {
+    #[error(transparent)]
+    Pipeline(#[from] detection::StateError),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]

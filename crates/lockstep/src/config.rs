@@ -97,7 +97,7 @@ impl Config {
     /// every key in them that was known once and has no effect any more.
     pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
         let (mut config, warnings): (Config, _) =
-            runtime::config::load_upgraded(path, "LOCKSTEP", &[], &detector::RETIRED)?;
+            configuration::load_upgraded(path, "LOCKSTEP", &[], &detection::RETIRED)?;
         config.log.with_dots();
         match path {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
@@ -116,8 +116,9 @@ impl Config {
     /// Reads the files that the configuration names, and returns what is wrong but does not stop a service. Not part of loading it: a
     /// process needs only those of its own role.
     fn check_files(&self) -> Result<Vec<String>> {
-        self.detector.lexicon()?;
-        self.detector.model()?;
+        let detection = self.detector.detection();
+        detection.lexicon()?;
+        detection.model()?;
         self.detector.shadow_model()?;
         self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
         self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))

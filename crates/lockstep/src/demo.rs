@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use coordination::Millis;
-use detector::input::{Input, NoticeSink, Options};
+use detection::input::{Input, NoticeSink, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
 use sharing::{

@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use detection::{Judged, Judgement};
 use messages::cluster::Status;
 use scoring::Model;
 
 use super::Service;
-use crate::{
-    models::{News, Role},
-    pipeline::{Judged, Judgement},
-};
+use crate::models::{News, Role};
 
 /// How often drift is measured, which takes some milliseconds for a full window.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@ use std::{
 };
 
 use coordination::{Cluster, Finding};
+use detection::fixtures::put_model;
 use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status, Why},
@@ -15,7 +16,7 @@ use scoring::{Model, Registry, features::FEATURES};
 use simulator::World;
 
 use super::*;
-use crate::models::tests::{damage, promote, put_model};
+use crate::models::tests::{damage, promote};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Appended at a time.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use coordination::TraceKind;
-use detector::{EngineConfig, peers::Trace};
+use detection::{EngineConfig, peers::Trace};
 
 use super::peers::{MethodName, fraction, usage};
 

@@ -109,8 +109,7 @@ impl Setting {
 impl Policy {
     /// Reads the file. `tlp` is the marking of what is shared where a class has none of its own. An error names file, line and key.
     pub fn load(path: &Path, tlp: Tlp) -> Result<Policy, String> {
-        let file: File =
-            runtime::config::load(Some(path), "LOCKSTEP_SHARING", &[]).map_err(|error| error.to_string())?;
+        let file: File = configuration::load(Some(path), "LOCKSTEP_SHARING", &[]).map_err(|error| error.to_string())?;
         let defaults = Rules::with_marking(tlp);
         let rules = Rules::new(
             Class::ALL.map(|class| file.classes.of(class).over(defaults.class(class).clone())),
