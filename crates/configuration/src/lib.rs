@@ -45,42 +45,58 @@ pub struct Retired {
     pub instead: &'static str,
 }
 
-/// Reads a configuration into `T`.
-///
-/// Later ones win: the file at `path` (without one, `T`'s defaults), variables named `PREFIX__SECTION__KEY` (case does not
-/// matter, dashes are underscores), `overrides` as pairs of a dotted path and a value. Values of the last two are text:
-/// a TOML value where one is expected (`8`, `true`, `["a", "b"]`), a string as it stands where a string is.
-///
-/// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a default need `#[serde(default)]`.
-/// Avoid `flatten` and `untagged`: they hide the keys.
+/// A key or table that is for a part of the program which this one does not have: it is passed over with a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unused {
+    /// Its dotted path.
+    pub path: &'static str,
+    /// Why: the rest of a sentence after "is not used here: ".
+    pub why: &'static str,
+}
+
+/// Where a configuration comes from. Later ones win: the file (without one, the defaults of what is read), the environment, the overrides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'s> {
+    /// A TOML file.
+    pub file: Option<&'s Path>,
+    /// Variables named `PREFIX__SECTION__KEY` (case does not matter, dashes are underscores); none where it is `None`.
+    pub env_prefix: Option<&'s str>,
+    /// Pairs of a dotted path and a value. As in variables, values are text: a TOML value where one is expected (`8`, `true`,
+    /// `["a", "b"]`), a string as it stands where a string is.
+    pub overrides: &'s [(String, String)],
+    /// Keys that were known once.
+    pub retired: &'s [Retired],
+    /// Keys of parts that this program does not have.
+    pub unused: &'s [Unused],
+}
+
+impl Sources<'_> {
+    /// Reads them into `T`; returns a warning for each key that has no effect, which names its place and why.
+    ///
+    /// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a default need `#[serde(default)]`.
+    /// Avoid `flatten` and `untagged`: they hide the keys.
+    pub fn load<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), ConfigError> {
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        load_from(self, variables)
+    }
+}
+
+/// Reads a file, then the environment, into `T`, where all keys are known: see [`Sources::load`].
 pub fn load<T: DeserializeOwned>(
-    path: Option<&Path>,
+    file: Option<&Path>,
     env_prefix: &str,
     overrides: &[(String, String)],
 ) -> Result<T, ConfigError> {
-    load_upgraded(path, env_prefix, overrides, &[]).map(|(value, _)| value)
-}
-
-/// The same where some keys are retired; returns a warning for each that is set, which names its place and what has taken its place.
-pub fn load_upgraded<T: DeserializeOwned>(
-    path: Option<&Path>,
-    env_prefix: &str,
-    overrides: &[(String, String)],
-    retired: &[Retired],
-) -> Result<(T, Vec<String>), ConfigError> {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    load_from(path, env_prefix, variables, overrides, retired)
+    let sources = Sources { file, env_prefix: Some(env_prefix), overrides, ..Sources::default() };
+    sources.load().map(|(value, _)| value)
 }
 
 fn load_from<T: DeserializeOwned>(
-    path: Option<&Path>,
-    env_prefix: &str,
+    sources: &Sources<'_>,
     variables: impl IntoIterator<Item = (String, String)>,
-    overrides: &[(String, String)],
-    retired: &[Retired],
 ) -> Result<(T, Vec<String>), ConfigError> {
-    let mut root = match path {
+    let mut root = match sources.file {
         None => Node::empty(),
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -89,25 +105,30 @@ fn load_from<T: DeserializeOwned>(
         }
     };
     let mut problems = Vec::new();
-    let prefix = format!("{env_prefix}__");
-    let mut variables: Vec<(String, String)> =
-        variables.into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
+    let mut variables: Vec<(String, String, String)> = variables
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let path = name.strip_prefix(sources.env_prefix?)?.strip_prefix("__")?.to_ascii_lowercase();
+            Some((name, path, value))
+        })
+        .collect();
     variables.sort();
-    for (name, value) in variables {
-        let path = name[prefix.len()..].to_ascii_lowercase();
+    for (name, path, value) in variables {
         let keys: Vec<&str> = path.split("__").collect();
         let origin = format!("environment variable {name}");
         problems.extend(root.set(&keys, value, &origin).err());
     }
-    for (path, value) in overrides {
+    for (path, value) in sources.overrides {
         let keys: Vec<&str> = path.split('.').collect();
         problems.extend(root.set(&keys, value.clone(), &format!("option {path}")).err());
     }
     let mut warnings = Vec::new();
-    for Retired { path, instead } in retired {
+    let retired = sources.retired.iter().map(|known| (known.path, "has no effect any more", known.instead));
+    let unused = sources.unused.iter().map(|known| (known.path, "is not used here", known.why));
+    for (path, what, why) in retired.chain(unused) {
         let keys: Vec<&str> = path.split('.').collect();
         if let Some(node) = root.take(&keys) {
-            warnings.push(format!("{}: {path} has no effect any more: {instead}", node.origin));
+            warnings.push(format!("{}: {path} {what}: {why}", node.origin));
         }
     }
     let unknown = RefCell::new(Vec::new());

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::*;
 
+const LOCKSTEP: Sources<'static> =
+    Sources { file: None, env_prefix: Some("LOCKSTEP"), overrides: &[], retired: &[], unused: &[] };
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -54,7 +57,7 @@ fn read_with(text: &str, env: &[(&str, &str)], set: &[(&str, &str)]) -> Result<S
     let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
-    load_from(Some(&path), "LOCKSTEP", owned(env), &owned(set), &[])
+    load_from(&Sources { file: Some(&path), overrides: &owned(set), ..LOCKSTEP }, owned(env))
         .map(|(settings, _)| settings)
         .map_err(|error| error.to_string().replace(&format!("{}/", dir.path().display()), ""))
 }
@@ -65,7 +68,7 @@ fn problem(text: &str) -> String {
 
 #[test]
 fn nothing_given_gives_defaults() {
-    let (settings, warnings): (Settings, _) = load_from(None, "LOCKSTEP", [], &[], &[]).unwrap();
+    let (settings, warnings): (Settings, _) = load_from(&LOCKSTEP, []).unwrap();
     assert!(warnings.is_empty());
     assert_eq!(settings.detector.window, 0);
     assert_eq!(settings.mode, Mode::Quiet);
@@ -157,7 +160,7 @@ fn problems_from_outside_the_file_name_their_origin() {
     );
     let error = read_with("detector = 1", &[], &[("detector.window", "1")]).unwrap_err();
     assert!(error.starts_with("option detector.window: there is a value, not a section"), "{error}");
-    let error = load_from::<Settings>(Some("/nowhere.toml".as_ref()), "L", [], &[], &[]).unwrap_err();
+    let error = load_from::<Settings>(&Sources { file: Some("/nowhere.toml".as_ref()), ..LOCKSTEP }, []).unwrap_err();
     assert!(error.to_string().starts_with("cannot read the configuration /nowhere.toml"), "{error}");
 }
 
@@ -182,12 +185,13 @@ fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
         Retired { path: "detector.legs", instead: "nothing has taken its place" },
         Retired { path: "cellar.door", instead: "nothing has taken its place" },
     ];
+    let unused = [Unused { path: "cellar", why: "there is no cellar" }];
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("some.toml");
     let read = |text: &str, env: &[(&str, &str)]| {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        load_from::<Settings>(Some(&path), "LOCKSTEP", env, &[], &retired)
+        load_from::<Settings>(&Sources { file: Some(&path), retired: &retired, unused: &unused, ..LOCKSTEP }, env)
             .map(|(settings, warnings)| (settings.detector.window, warnings.join("\n")))
             .map_err(|error| error.to_string())
             .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
@@ -202,6 +206,15 @@ fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
             "{place}:2: detector.span has no effect any more: `detector.window` bounds it\n\
              environment variable LOCKSTEP__DETECTOR__LEGS: detector.legs has no effect any more: nothing has taken its place"
         )
+    );
+    let (_, warnings) = read("[cellar]\nwine = 7\ndoor = 1", &[]).unwrap();
+    assert_eq!(
+        warnings,
+        format!(
+            "{place}:3: cellar.door has no effect any more: nothing has taken its place\n\
+             {place}:1: cellar is not used here: there is no cellar"
+        ),
+        "whatever else is in it"
     );
     let error = read("[detector]\nspan = 1\nwindows = 4", &[]).unwrap_err();
     assert_eq!(error, "some.toml:3: unknown key detector.windows, did you mean \"window\"?");

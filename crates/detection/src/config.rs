@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use configuration::Retired;
+use configuration::{Retired, Unused};
 use coordination::{Engine, Limits, Params, ParamsError, TraceKind};
 use scoring::{Model, ModelError, ModelName, Registry, Subject};
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,22 @@ pub const RETIRED: [Retired; 8] = [
     },
     Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds what is remembered of keys" },
     Retired { path: "detector.engine.max_habits", instead: "nothing has taken its place; there is no table of habits" },
+];
+
+const FOR_SERVICES: &str = "it is for the services, which a build with the feature `services` has";
+
+/// What a configuration file holds for the services only: whoever runs detection without them passes it over.
+pub const SERVICE_KEYS: [Unused; 10] = [
+    Unused { path: "log", why: FOR_SERVICES },
+    Unused { path: "admin", why: FOR_SERVICES },
+    Unused { path: "intake", why: FOR_SERVICES },
+    Unused { path: "sharing", why: FOR_SERVICES },
+    Unused { path: "telemetry", why: FOR_SERVICES },
+    Unused { path: "detector.shadow_model", why: FOR_SERVICES },
+    Unused { path: "detector.model_check_s", why: FOR_SERVICES },
+    Unused { path: "detector.batch", why: FOR_SERVICES },
+    Unused { path: "detector.checkpoints", why: FOR_SERVICES },
+    Unused { path: "detector.checkpoint_every_s", why: FOR_SERVICES },
 ];
 
 const SECOND: f64 = 1_000.0;

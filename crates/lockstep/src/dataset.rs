@@ -210,7 +210,7 @@ impl Build {
         };
         let told = if hears { Some(place.read()?) } else { None };
         let mut rows = if self.worlds.is_empty() { Vec::new() } else { self.seeds.rows(&self.worlds)? };
-        rows.extend(self.of_posts(&config.detector.detection())?);
+        rows.extend(self.of_posts(&config.detection())?);
         let mut about_feedback = None;
         if let Some(told) = told {
             let trust = Trust { reviewer: self.trust_reviewer, partner: self.trust_partner, cap: self.partner_cap };

@@ -3,6 +3,7 @@
 mod native;
 mod peers;
 mod rejects;
+#[cfg(feature = "services")]
 mod report;
 mod tell;
 
@@ -141,7 +142,7 @@ impl Detect {
         if self.json {
             println_json(&detection.summary())?;
         } else {
-            tell::tell(&detection, &self.files, &self.out, self.no_report);
+            tell::tell(&detection, &self.files, &self.out, self.no_report || !cfg!(feature = "services"));
         }
         // What could be read has been used and written; that something was missing must not go unnoticed.
         for damage in &counts.damaged {
@@ -188,7 +189,7 @@ impl Run<'_> {
         let mut rejects = Rejects::new(self.out.join("rejected.jsonl"));
         let detection = detection::detect::detect_and_describe(
             input,
-            &config.detector.detection(),
+            &config.detection(),
             &mut |bad| {
                 if rejects.keep(&bad) {
                     on_bad(&bad);
@@ -210,13 +211,28 @@ impl Run<'_> {
         }
         detection.write(self.out)?;
         let path = self.out.join("report.html");
-        if self.report {
-            std::fs::write(&path, report::report(self.files, &detection))
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        } else {
-            remove(&path)?;
+        match self.report_of(&detection) {
+            Some(report) => {
+                std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            None => remove(&path)?,
         }
         Ok(detection)
+    }
+
+    /// The report, where it is wanted.
+    #[cfg(feature = "services")]
+    fn report_of(&self, detection: &Detection) -> Option<String> {
+        self.report.then(|| report::report(self.files, detection))
+    }
+
+    /// The report is drawn by the sharing service's pages.
+    #[cfg(not(feature = "services"))]
+    fn report_of(&self, _: &Detection) -> Option<String> {
+        if self.report {
+            eprintln!("note: {}", crate::without_services::sentence("report.html"));
+        }
+        None
     }
 }
 

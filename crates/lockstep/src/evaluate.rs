@@ -115,7 +115,7 @@ fn method() -> impl clap::builder::TypedValueParser<Value = Method> {
 
 impl Detection {
     fn run(self) -> Result<()> {
-        let config = self.config.load()?.detector.detection();
+        let config = self.config.load()?.detection();
         if !self.posts.is_empty() {
             return self.posts(&config);
         }

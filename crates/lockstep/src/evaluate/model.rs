@@ -202,9 +202,8 @@ impl EvaluateModel {
             if self.models.is_dir() {
                 return Ok(vec![Stored::active(&Registry::open(&self.models)?)?]);
             }
-            let model =
-                detection::Config { models: self.models.clone(), ..self.clusters.config.load()?.detector.detection() }
-                    .model()?;
+            let model = detection::Config { models: self.models.clone(), ..self.clusters.config.load()?.detection() }
+                .model()?;
             let name = format!("{} {} (built in)", model.name(), model.version());
             return Ok(vec![Stored { name, model, manifest: None }]);
         };
