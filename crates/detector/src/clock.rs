@@ -1,19 +1,18 @@
 //! Event time over several partitions.
+//!
+//! Which partitions are silent goes by the time that the driver hands in: how long it has run.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use coordination::Millis;
 use runtime::Record;
 use serde::{Deserialize, Serialize};
 
-/// A partition read to its end and silent for this long, by the wall clock, no longer holds event time back.
+/// A partition read to its end and silent for this long no longer holds event time back.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// The least of the partitions' newest post times. What a checkpoint keeps of it is what it takes to go on judging the same
-/// posts late: event time itself, and each partition's newest post; silence by the wall clock is not kept and begins anew.
+/// posts late: event time itself, and each partition's newest post; silence is not kept and begins anew.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct EventClock {
     now: Millis,
@@ -39,24 +38,24 @@ struct Progress {
 enum Left {
     #[default]
     More,
-    /// Nothing, for so long.
-    NothingSince(Instant),
+    /// Nothing, since then.
+    NothingSince(Duration),
     /// Nothing, in this replay.
     NothingHere,
 }
 
 impl Left {
-    fn holds_back(self) -> bool {
+    fn holds_back(self, running: Duration) -> bool {
         match self {
             Left::More => true,
-            Left::NothingSince(since) => since.elapsed() < IDLE,
+            Left::NothingSince(since) => running.saturating_sub(since) < IDLE,
             Left::NothingHere => false,
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, running: Duration) {
         if let Left::More = self {
-            *self = Left::NothingSince(Instant::now());
+            *self = Left::NothingSince(running);
         }
     }
 }
@@ -73,18 +72,18 @@ impl EventClock {
     }
 
     /// Takes note of where the partitions end.
-    pub(crate) fn ends(&mut self, ends: &[i64]) {
+    pub(crate) fn ends(&mut self, running: Duration, ends: &[i64]) {
         for (number, end) in (0..).zip(ends) {
             let partition = self.partition(number);
             if partition.next >= *end {
-                partition.left.end();
+                partition.left.end(running);
             }
         }
     }
 
     /// Nothing came although it was waited for. Ends alone would not tell: on Kafka they also count what is no record.
-    pub(crate) fn nothing_left(&mut self) {
-        self.partitions.values_mut().for_each(|partition| partition.left.end());
+    pub(crate) fn nothing_left(&mut self, running: Duration) {
+        self.partitions.values_mut().for_each(|partition| partition.left.end(running));
     }
 
     pub(crate) fn read(&mut self, record: &Record) {
@@ -99,8 +98,8 @@ impl EventClock {
     }
 
     /// Never back, and in a replay never beyond where it was.
-    pub(crate) fn advance(&mut self) {
-        let active = self.partitions.values().filter(|partition| partition.left.holds_back());
+    pub(crate) fn advance(&mut self, running: Duration) {
+        let active = self.partitions.values().filter(|partition| partition.left.holds_back(running));
         if let Some(least) = active.map(|partition| partition.newest).min() {
             self.now = self.now.max(self.until.map_or(least, |until| least.min(until)));
         }
@@ -141,34 +140,35 @@ mod tests {
 
     use super::*;
 
-    fn read(clock: &mut EventClock, partition: i32, offset: i64, at: Millis) {
+    /// Reads a record with a post, `running` seconds after the start.
+    fn read_at(clock: &mut EventClock, running: u64, partition: i32, offset: i64, at: Millis) {
         let (key, value, headers) = (Vec::new(), None, Vec::new());
         clock.read(&Record { topic: Arc::from("posts"), partition, offset, key, value, headers, timestamp: 0 });
         clock.see(partition, at);
-        clock.advance();
+        clock.advance(Duration::from_secs(running));
     }
 
-    fn silent() -> Left {
-        Left::NothingSince(Instant::now().checked_sub(IDLE).unwrap())
+    fn read(clock: &mut EventClock, partition: i32, offset: i64, at: Millis) {
+        read_at(clock, 0, partition, offset, at);
     }
 
     #[test]
     fn event_time_waits_for_the_partition_that_is_read_last() {
+        let seconds = Duration::from_secs;
         let mut clock = EventClock::default();
-        clock.ends(&[2, 1, 0]);
-        clock.partition(2).left = silent();
-        read(&mut clock, 0, 0, 10);
-        read(&mut clock, 0, 1, 20);
-        assert_eq!(clock.now, 0, "the second has not been read");
-        read(&mut clock, 1, 0, 12);
-        assert_eq!(clock.now, 12);
-        clock.ends(&[9, 1, 0]);
-        read(&mut clock, 0, 2, 30);
-        assert_eq!(clock.now, 12, "the second ended a moment ago");
-        clock.partition(1).left = silent();
-        read(&mut clock, 0, 3, 40);
-        assert_eq!(clock.now, 40);
-        read(&mut clock, 1, 1, 35);
+        clock.ends(seconds(0), &[2, 1, 0]);
+        read_at(&mut clock, 29, 0, 0, 10);
+        read_at(&mut clock, 29, 0, 1, 20);
+        assert_eq!(clock.now, 0, "the second has not been read, and the third may have a post yet");
+        read_at(&mut clock, 30, 1, 0, 12);
+        assert_eq!(clock.now, 12, "the third has been silent for half a minute");
+        clock.ends(seconds(31), &[9, 1, 0]);
+        read_at(&mut clock, 60, 0, 2, 30);
+        assert_eq!(clock.now, 12, "the second ended 29 seconds ago");
+        clock.nothing_left(seconds(60));
+        read_at(&mut clock, 61, 0, 3, 40);
+        assert_eq!(clock.now, 40, "it has been silent since the 31st second, however often that was seen");
+        read_at(&mut clock, 62, 1, 1, 35);
         assert_eq!(clock.now, 40, "it never goes back");
     }
 
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn it_goes_on_from_what_was_kept() {
         let mut clock = EventClock::default();
-        clock.ends(&[9, 9]);
+        clock.ends(Duration::ZERO, &[9, 9]);
         read(&mut clock, 0, 6, 20);
         read(&mut clock, 1, 3, 12);
         let mut kept: EventClock = postcard::from_bytes(&postcard::to_allocvec(&clock).unwrap()).unwrap();

@@ -1,20 +1,10 @@
-//! Configuration of the detector, with the engine's parameters in units people use.
+//! Configuration of the service: what detection goes by, and what only a service needs.
 
 use std::path::PathBuf;
 
-use coordination::{Engine, Limits, Params, ParamsError, TraceKind};
-use runtime::config::Retired;
-use scoring::{Model, ModelError, Registry, Subject};
+use detection::{EngineConfig, parse_model_name};
+use scoring::{Model, ModelName};
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    lexicon::{Lexicon, LexiconError},
-    shards::Threads,
-};
-
-/// The models that come with the program.
-const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/3/model.json");
-const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/model.json");
 
 /// The `[detector]` table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,174 +36,20 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
+        let detection::Config { models, model, lexicon, future_tolerance_s, shards, engine } =
+            detection::Config::default();
         Config {
-            models: "models".into(),
-            model: String::new(),
+            models,
+            model,
             shadow_model: String::new(),
             model_check_s: 2,
-            lexicon: None,
+            lexicon,
             batch: 2_000,
-            future_tolerance_s: 300,
+            future_tolerance_s,
             checkpoints: ".lockstep/checkpoints".into(),
             checkpoint_every_s: 60,
-            shards: 1,
-            engine: EngineConfig::default(),
-        }
-    }
-}
-
-/// The `[detector.engine]` table. What each means is said at [`Params`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EngineConfig {
-    /// Kinds of traces that count.
-    pub traces: Vec<TraceKind>,
-    /// Seconds that a post may come behind the newest one and still have its turn.
-    pub allowed_lateness_s: u32,
-    /// Seconds behind the newest post from which on a post is too late to count.
-    pub horizon_s: u32,
-    /// Minutes of event time between evaluations.
-    pub tick_min: u32,
-    /// Days in which an account's use of a key counts once.
-    pub repeat_days: f64,
-    /// Days that uses of keys are remembered, for ties and for naming.
-    pub retention_days: f64,
-    /// Newest users of a key with whom a further user is paired.
-    pub ring: usize,
-    /// Keys of more accounts than this tie nobody and give no outcome.
-    pub popular: usize,
-    /// Chance below which two accounts are tied.
-    pub tie_chance: f64,
-    /// Least share of an account's own texts that repeat others' for it to be a copier.
-    pub copier_share: f64,
-    /// Most accounts of a candidate.
-    pub max_members: usize,
-    /// A candidate this alike (Jaccard) to a living one is not new.
-    pub same_candidate: f64,
-    /// Days without a post after which a candidate is dropped.
-    pub candidate_retention_days: f64,
-    /// Safety factor on the rate at which others repeat a group.
-    pub safety: f64,
-    /// False discovery rate of groups.
-    pub alpha: f64,
-    /// Local false discovery rate of the accounts that a group's naming finds.
-    pub naming_rate: f64,
-    /// Net surprise, in nats, from which on a text repeats another.
-    pub text_nats: f64,
-    /// Accounts that must have written one text for it to be told as such.
-    pub one_text_accounts: usize,
-    /// Most remembered uses of keys.
-    pub max_uses: usize,
-    /// Most pairs of accounts with a key in common.
-    pub max_ties: usize,
-    /// Most texts that can be found repeated.
-    pub max_texts: usize,
-    /// Most living candidates.
-    pub max_candidates: usize,
-    /// Most accounts; of those in no candidate, the longest silent are forgotten first.
-    pub max_accounts: usize,
-    /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on the network.
-    pub short_links: std::collections::BTreeMap<String, String>,
-}
-
-/// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is told, and nothing stops.
-pub const RETIRED: [Retired; 8] = [
-    Retired { path: "detector.engine.windows_s", instead: "the windows of the test are fixed, from minutes to a day" },
-    Retired {
-        path: "detector.engine.baseline_lag_h",
-        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
-    },
-    Retired {
-        path: "detector.engine.baseline_half_life_days",
-        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
-    },
-    Retired {
-        path: "detector.engine.credit_interval_min",
-        instead: "an account's use of a key counts once in detector.engine.repeat_days",
-    },
-    Retired {
-        path: "detector.engine.propose_nats",
-        instead: "detector.engine.tie_chance says which ties propose a group",
-    },
-    Retired {
-        path: "detector.engine.test_window_s",
-        instead: "nothing has taken its place; every post of a member is a trial of its group",
-    },
-    Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds what is remembered of keys" },
-    Retired { path: "detector.engine.max_habits", instead: "nothing has taken its place; there is no table of habits" },
-];
-
-const SECOND: f64 = 1_000.0;
-const MINUTE: f64 = 60.0 * SECOND;
-const DAY: f64 = 24.0 * 60.0 * MINUTE;
-
-impl Default for EngineConfig {
-    fn default() -> EngineConfig {
-        let p = Params::default();
-        let whole = |ms: i64, unit: f64| (ms as f64 / unit) as u32;
-        EngineConfig {
-            traces: p.traces,
-            allowed_lateness_s: whole(p.allowed_lateness, SECOND),
-            horizon_s: whole(p.horizon, SECOND),
-            tick_min: whole(p.tick, MINUTE),
-            repeat_days: p.repeat as f64 / DAY,
-            retention_days: p.retention as f64 / DAY,
-            ring: p.ring,
-            popular: p.popular,
-            tie_chance: p.tie_chance,
-            copier_share: p.copier_share,
-            max_members: p.max_members,
-            same_candidate: p.same_candidate,
-            candidate_retention_days: p.candidate_retention as f64 / DAY,
-            safety: p.safety,
-            alpha: p.alpha,
-            naming_rate: p.naming_rate,
-            text_nats: p.text_nats,
-            one_text_accounts: p.one_text_accounts,
-            max_uses: p.limits.uses,
-            max_ties: p.limits.ties,
-            max_texts: p.limits.texts,
-            max_candidates: p.limits.candidates,
-            max_accounts: p.limits.accounts,
-            short_links: p.short_links,
-        }
-    }
-}
-
-impl EngineConfig {
-    /// The engine's own form, not yet validated.
-    pub fn params(&self) -> Params {
-        let seconds = |s: u32| i64::from(s) * 1_000;
-        // No span of time is longer than a thousand years: what adds to it cannot overflow.
-        let days = |days: f64| (days * DAY).min(365_000.0 * DAY) as i64;
-        Params {
-            traces: self.traces.clone(),
-            allowed_lateness: seconds(self.allowed_lateness_s),
-            horizon: seconds(self.horizon_s),
-            tick: 60 * seconds(self.tick_min),
-            repeat: days(self.repeat_days),
-            retention: days(self.retention_days),
-            ring: self.ring,
-            popular: self.popular,
-            tie_chance: self.tie_chance,
-            copier_share: self.copier_share,
-            max_members: self.max_members,
-            same_candidate: self.same_candidate,
-            candidate_retention: days(self.candidate_retention_days),
-            safety: self.safety,
-            alpha: self.alpha,
-            naming_rate: self.naming_rate,
-            text_nats: self.text_nats,
-            one_text_accounts: self.one_text_accounts,
-            limits: Limits {
-                uses: self.max_uses,
-                ties: self.max_ties,
-                texts: self.max_texts,
-                candidates: self.max_candidates,
-                accounts: self.max_accounts,
-            },
-            short_links: self.short_links.clone(),
-            ..Params::default()
+            shards,
+            engine,
         }
     }
 }
@@ -221,95 +57,70 @@ impl EngineConfig {
 /// Why the detector cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An engine parameter makes no sense.
-    #[error("configuration: detector.engine: {0}")]
-    Params(#[from] ParamsError),
-    /// The model cannot be loaded.
+    /// Detection cannot.
     #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A model that the configuration names cannot be used.
-    #[error("configuration: detector.{key}: {source}")]
-    Named {
-        /// Which key.
-        key: &'static str,
-        /// Why not.
-        source: ModelError,
-    },
-    /// The lexicon cannot be read.
-    #[error(transparent)]
-    Lexicon(#[from] LexiconError),
+    Detection(#[from] detection::StartError),
     /// The checkpoints' folder cannot be used.
     #[error("configuration: detector.checkpoints: {0}")]
     Checkpoints(#[from] runtime::checkpoint::CheckpointError),
 }
 
 impl Config {
-    /// A fresh engine.
-    pub fn engine(&self) -> Result<Engine, StartError> {
-        Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
-    }
-
-    /// The active model of clusters: the one named, or the registry's, or the bundled one where there is no registry.
-    pub fn model(&self) -> Result<Model, StartError> {
-        match self.named_model()? {
-            Some(name) => self.load_named("model", &name),
-            None if self.models.is_dir() => Ok(Registry::open(&self.models)?.active()?),
-            None => Ok(Model::from_bytes(BUNDLED_MODEL)?.of(Subject::Cluster)?),
+    /// What detection goes by, be it in a service or over files.
+    pub fn detection(&self) -> detection::Config {
+        detection::Config {
+            models: self.models.clone(),
+            model: self.model.clone(),
+            lexicon: self.lexicon.clone(),
+            future_tolerance_s: self.future_tolerance_s,
+            shards: self.shards,
+            engine: self.engine.clone(),
         }
-    }
-
-    /// The model of accounts in service, or the bundled one where there is no registry. A registry may do without.
-    pub fn account_model(&self) -> Result<Option<Model>, StartError> {
-        if self.models.is_dir() {
-            return Ok(Registry::open(&self.models)?.active_of(Subject::Account)?);
-        }
-        Ok(Some(Model::from_bytes(BUNDLED_ACCOUNT_MODEL)?.of(Subject::Account)?))
     }
 
     /// Whether names and numbers make sense, without a look at any file.
-    pub fn check(&self) -> Result<(), StartError> {
-        self.named_model()?;
+    pub fn check(&self) -> Result<(), detection::StartError> {
+        self.detection().named_model()?;
         self.named_shadow_model()?;
-        self.engine().map(drop)
+        self.detection().check()
     }
 
-    /// The lexicon named, or the bundled one.
-    pub fn lexicon(&self) -> Result<Lexicon, StartError> {
-        Ok(match &self.lexicon {
-            Some(path) => Lexicon::load(path)?,
-            None => Lexicon::bundled()?,
-        })
+    /// The model that `detector.shadow_model` names, if any.
+    pub(crate) fn named_shadow_model(&self) -> Result<Option<ModelName>, detection::StartError> {
+        parse_model_name("shadow_model", &self.shadow_model)
+    }
+
+    /// The shadow model, where one is named.
+    ///
+    /// # Errors
+    /// [`detection::StartError::Named`] where it cannot be used.
+    pub fn shadow_model(&self) -> Result<Option<Model>, detection::StartError> {
+        let name = self.named_shadow_model()?;
+        name.map(|name| self.detection().load_named("shadow_model", &name)).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use toml::Table;
+
     use super::*;
 
     #[test]
-    fn defaults_are_the_engines_own() {
-        assert_eq!(EngineConfig::default().params(), Params::default());
-    }
-
-    #[test]
-    fn a_retired_key_is_none_of_todays_and_what_is_said_of_it_names_keys_that_there_are() {
-        let known: Vec<String> =
-            toml::Table::try_from(EngineConfig::default()).unwrap().keys().map(|key| key.to_owned()).collect();
-        for Retired { path, instead } in RETIRED {
-            let key = path.strip_prefix("detector.engine.").unwrap();
-            assert!(!known.iter().any(|known| known == key), "{path}");
-            for word in instead.split(' ').filter_map(|word| word.strip_prefix("detector.engine.")) {
-                assert!(known.iter().any(|known| known == word), "{path}: {word}");
+    fn the_table_has_every_key_of_detection_and_hands_each_on() {
+        let mut table = Table::try_from(Config::default()).unwrap();
+        let mut changed = Table::try_from(detection::Config::default()).unwrap();
+        changed.insert("lexicon".to_owned(), "elsewhere".into());
+        for (key, value) in &mut changed {
+            match value {
+                toml::Value::String(text) => text.push('x'),
+                toml::Value::Integer(number) => *number += 1,
+                toml::Value::Table(engine) => drop(engine.insert("safety".to_owned(), 9.5.into())),
+                other => panic!("{key} is {other}"),
             }
+            table.insert(key.clone(), value.clone());
         }
-    }
-
-    #[test]
-    fn the_bundled_models_are_those_of_the_registry() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-        let [bundled, registry] = ["no/such/folder".into(), root].map(|models| Config { models, ..Config::default() });
-        assert_eq!(bundled.model().unwrap(), registry.model().unwrap());
-        assert_eq!(bundled.account_model().unwrap(), registry.account_model().unwrap());
-        assert_eq!(bundled.account_model().unwrap().unwrap().subject(), Subject::Account);
+        let config: Config = table.try_into().unwrap();
+        assert_eq!(Table::try_from(config.detection()).unwrap(), changed);
     }
 }

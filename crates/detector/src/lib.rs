@@ -1,38 +1,35 @@
-//! The service from posts to flagged clusters, and the same over files.
+//! The service from posts to flagged clusters.
 //!
-//! The journey of one post here: a record of `posts` is decoded (what cannot be read goes to `posts.dead-letter` with the reason),
-//! handed to the pure engine by the [`Pipeline`], and every cluster the engine tells of is scored by the model, described by the
-//! [`lexicon`] and written to `clusters`, and to `clusters.flagged` if it is flagged. Outputs and offsets are committed together.
-//! [`detect`] runs the same pipeline over files, with no service at all.
+//! The journey of one post here: a record of `posts` is decoded (what cannot be read goes to `posts.dead-letter` with the reason), handed to
+//! the [pipeline](detection::Pipeline), and every cluster that it tells of is written to `clusters`, and to `clusters.flagged` if it is
+//! flagged. Outputs and offsets are committed together.
 //!
-//! The model in service can change while posts flow: a look-out reads which one the registry or the configuration asks for, and the driver takes it
-//! between two batches. A second one may judge beside it without a say. How far the clusters told last lie from what the model was trained on is
+//! All decisions are a pure machine's (`machine`): an event in, with the time at which it happened, and effects out. One loop around it
+//! (`service`) reads the log, the clock and the registry, and does what the machine asks for.
+//!
+//! The model in service can change while posts flow: a look-out reads which one the registry or the configuration asks for, and the driver hands it to the
+//! machine between two batches. A second one may judge beside it without a say. How far the clusters told last lie from what the model was trained on is
 //! measured as they are told.
 //!
-//! What is absent: HTTP for users, sharing rules, detection logic (that is `coordination`) and models (that is `scoring`).
+//! What is absent: HTTP for users, sharing rules, detection itself (that is `detection` around `coordination`) and models (that is `scoring`).
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod clock;
 mod config;
-pub mod detect;
 mod drift;
-pub mod explain;
-pub mod input;
+mod error;
 pub mod intake;
-pub mod lexicon;
+mod machine;
 mod metrics;
 mod model_metrics;
 mod models;
-pub mod peers;
-mod pipeline;
+mod observe;
 mod service;
-mod shards;
 mod state;
 mod told;
 
-pub use config::{Config, EngineConfig, RETIRED, StartError};
+pub use config::{Config, StartError};
+pub use error::ServiceError;
 pub use metrics::DetectorMetrics;
-pub use pipeline::{Pipeline, Read, Reading};
-pub use service::{GROUP, Service, ServiceError, create_topics};
-pub use shards::Threads;
+pub use service::{GROUP, Service, create_topics};

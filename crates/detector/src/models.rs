@@ -8,10 +8,11 @@
 
 use std::time::{Duration, Instant};
 
-use scoring::{Model, ModelError, ModelName, Registry, Subject};
+use detection::StartError;
+use scoring::{Model, ModelName, Registry, Subject};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::config::{Config, StartError};
+use crate::config::Config;
 
 /// What a model does in service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +93,12 @@ impl LookOut {
     fn fresh(&self, role: Role) -> Result<Option<Model>, StartError> {
         let is_in_service = |name: &ModelName| self.in_service[role as usize].as_ref() == Some(name);
         let named = match role {
-            Role::Active => self.config.named_model()?,
+            Role::Active => self.config.detection().named_model()?,
             Role::Shadow => self.config.named_shadow_model()?,
         };
         match (named, role) {
             (Some(name), _) if is_in_service(&name) => Ok(None),
-            (Some(_), Role::Active) => self.config.model().map(Some),
+            (Some(_), Role::Active) => self.config.detection().model().map(Some),
             (_, Role::Shadow) => self.config.shadow_model(),
             (None, Role::Active) => {
                 if self.bundled && !self.config.models.is_dir() {
@@ -154,40 +155,6 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-impl Config {
-    /// The model that `detector.model` names, if any.
-    pub(crate) fn named_model(&self) -> Result<Option<ModelName>, StartError> {
-        named("model", &self.model)
-    }
-
-    /// The model that `detector.shadow_model` names, if any.
-    pub(crate) fn named_shadow_model(&self) -> Result<Option<ModelName>, StartError> {
-        named("shadow_model", &self.shadow_model)
-    }
-
-    /// The shadow model, where one is named.
-    ///
-    /// # Errors
-    /// [`StartError::Named`] where it cannot be used.
-    pub fn shadow_model(&self) -> Result<Option<Model>, StartError> {
-        let name = self.named_shadow_model()?;
-        name.map(|name| self.load_named("shadow_model", &name)).transpose()
-    }
-
-    pub(crate) fn load_named(&self, key: &'static str, name: &ModelName) -> Result<Model, StartError> {
-        let model = Registry::open(&self.models)
-            .and_then(|registry| registry.load(&name.name, &name.version)?.of(Subject::Cluster));
-        model.map_err(|source| StartError::Named { key, source })
-    }
-}
-
-fn named(key: &'static str, text: &str) -> Result<Option<ModelName>, StartError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|source: ModelError| StartError::Named { key, source })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The driver: records of `posts` in, clusters and dead letters out, committed together.
+//! The driver: reads records of `posts`, hands them to the [machine](crate::machine), and does what that asks for: clusters and dead
+//! letters are published and committed together.
 //!
 //! **After a crash** the last [checkpoint](runtime::checkpoint) is taken over and the posts from its offsets up to the committed
 //! ones are read again; what is found in them is thrown away, because it was published when they were committed. From there
@@ -21,22 +22,16 @@
 //! One process detects for a whole deployment: each needs every post.
 
 use std::{
-    borrow::Cow,
+    collections::VecDeque,
     path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use coordination::{Millis, Outcome, Position, Stats};
+use detection::Pipeline;
 use jiff::Timestamp;
-use messages::{
-    cluster::ClusterError,
-    dead_letter::{DeadLetter, Source},
-    post,
-    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER},
-};
+use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER};
 use runtime::{
-    Cleanup, Consumer, Log, LogError, NewRecord, Record, TopicSpec,
+    Cleanup, Consumer, Log, LogError, TopicSpec,
     admin::Check,
     checkpoint::{CheckpointError, Checkpoints},
     shutdown::Shutdown,
@@ -44,14 +39,13 @@ use runtime::{
 use tokio::sync::watch;
 
 use crate::{
-    clock::EventClock,
     config::{Config, StartError},
-    drift::Window,
+    error::ServiceError,
+    machine::{Effect, Event, Machine, Now, Settings},
     metrics::DetectorMetrics,
     models::{LookOut, Role, Watch},
-    pipeline::Pipeline,
-    state::{Ends, Note, State, StateError},
-    told::{Publication, Told},
+    observe::{Observer, say_whether_drift_is_measured},
+    state::{Ends, Note, StateError},
 };
 
 /// The detector's consumer group.
@@ -61,13 +55,8 @@ pub const GROUP: &str = "detector";
 const WAIT: Duration = Duration::from_millis(250);
 /// How often the lag is asked for, which costs a round trip.
 const LAG_EVERY: Duration = Duration::from_secs(2);
-/// Failures to publish in a row before the service gives up.
-const TRIES: u32 = 5;
-/// Largest cluster message: what Kafka takes by default, less the record's own overhead.
-const MOST_BYTES: usize = 900 * 1024;
 const DAY: Duration = Duration::from_secs(86_400);
 
-mod judging;
 mod recovery;
 
 /// Creates the topics that the detector reads and writes, where they are missing.
@@ -88,95 +77,56 @@ pub async fn create_topics(log: &Log) -> Result<(), LogError> {
     .await
 }
 
-/// Why the detector stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// It could not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The log failed, and trying again did not help.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A cluster cannot be written.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-}
-
 /// The detector service.
 pub struct Service {
     log: Log,
-    pipeline: Pipeline,
-    metrics: DetectorMetrics,
+    machine: Machine,
+    observer: Observer,
+    /// Records taken from the log at a time.
     batch: usize,
-    future_tolerance: Millis,
-    shards: u16,
-    clock: EventClock,
     checkpoints: Option<Checkpoints>,
-    /// Between two checkpoints.
-    every: Duration,
-    /// When a checkpoint was last tried.
-    tried: Instant,
-    /// Since when there is committed work that is in no checkpoint.
-    unsaved: Option<Instant>,
-    /// See [`Note`].
-    lineage: u64,
-    shown: Stats,
-    /// What is to be published of clusters: it outlives a failed commit, because the engine will not find them again.
-    unpublished: Vec<Publication>,
-    /// What is published of clusters, and what stands in `unpublished`.
-    told: Told,
-    /// Where the topics of clusters ended when that was right.
-    ends: Ends,
-    /// Failures to publish in a row.
-    failures: u32,
     /// Where to look for other models, until the service runs.
     look_out: Option<LookOut>,
     /// Between two looks.
     look_every: Duration,
     /// Folder of the model registry.
     models: PathBuf,
-    /// What was judged lately.
-    window: Window,
-    /// Whether the window has changed since it was measured, and when that was.
-    measured: (bool, Instant),
+    started: Instant,
 }
 
 impl Service {
     /// A service on a log whose topics exist.
     pub fn new(log: Log, config: &Config, metrics: DetectorMetrics) -> Result<Service, StartError> {
-        let pipeline = Pipeline::new(config)?;
+        let pipeline = Pipeline::new(&config.detection())?;
         let mut look_out = LookOut::new(config, pipeline.model());
         metrics.models.in_service(Role::Active, pipeline.model(), None);
-        judging::say_whether_drift_is_measured(pipeline.model());
+        say_whether_drift_is_measured(pipeline.model());
         let news = look_out.look();
+        let checkpoint_every = Some(Duration::from_secs(config.checkpoint_every_s)).filter(|every| !every.is_zero());
+        let settings = Settings {
+            future_tolerance: i64::try_from(config.future_tolerance_s).unwrap_or(i64::MAX).saturating_mul(1_000),
+            shards: config.shards,
+            checkpoint_every,
+            lineage: Note::new_lineage(),
+        };
         let mut service = Service {
             log,
-            pipeline,
-            metrics,
+            machine: Machine::new(settings, pipeline),
+            observer: Observer::new(metrics),
             batch: config.batch.max(1),
-            future_tolerance: (config.future_tolerance_s as Millis).saturating_mul(1_000),
-            shards: config.shards,
-            clock: EventClock::default(),
-            checkpoints: match config.checkpoint_every_s {
-                0 => None,
-                _ => Some(Checkpoints::open(&config.checkpoints)?),
+            checkpoints: match checkpoint_every {
+                None => None,
+                Some(_) => Some(Checkpoints::open(&config.checkpoints)?),
             },
-            every: Duration::from_secs(config.checkpoint_every_s),
-            tried: Instant::now(),
-            unsaved: None,
-            lineage: Note::new_lineage(),
-            shown: Stats::default(),
-            unpublished: Vec::new(),
-            told: Told::default(),
-            ends: Ends::default(),
-            failures: 0,
             look_out: Some(look_out),
             look_every: Duration::from_secs(config.model_check_s),
             models: config.models.clone(),
-            window: Window::default(),
-            measured: (false, Instant::now()),
+            started: Instant::now(),
         };
-        news.into_iter().for_each(|news| service.take_models(news));
+        for news in news {
+            // Nothing was read yet, so that nothing is asked for but to be observed.
+            service.tell_machine(Event::Models(news));
+        }
         Ok(service)
     }
 
@@ -191,22 +141,17 @@ impl Service {
     ) -> Result<(), ServiceError> {
         self.recover(&shutdown).await?;
         let mut consumer = self.log.consumer(GROUP, &[POSTS]).await?;
-        self.clock.ends(&self.log.end_offsets(POSTS).await?);
+        let ends = self.log.end_offsets(POSTS).await?;
+        self.handle(&mut consumer, Event::Ends(ends)).await?;
         ready.ready();
         let look_out = self.look_out.take().filter(|_| !self.look_every.is_zero());
         let mut watch = look_out.map(|look_out| look_out.keep_looking(self.look_every));
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
-            // Here nothing is found that is not judged: what comes next has one model's verdict throughout.
-            let judge = self.pipeline.model().full_name();
+            // Models are swapped only between batches, so every cluster of a batch is judged by the same model.
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
-                tokio::task::block_in_place(|| self.take_models(news));
+                self.handle(&mut consumer, Event::Models(news)).await?;
             }
-            if self.pipeline.model().full_name() != judge {
-                // What is read again after a crash is then all for one of the two to judge.
-                self.checkpoint(true).await;
-            }
-            tokio::task::block_in_place(|| self.measure_drift());
             let records = tokio::select! {
                 records = consumer.poll(self.batch, WAIT) => records?,
                 () = shutdown.stopping() => break,
@@ -214,222 +159,109 @@ impl Service {
             let began = Instant::now();
             if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) {
                 lag_asked = Some(began);
-                self.metrics.lag(GROUP, consumer.lag().await?);
-                self.clock.ends(&self.log.end_offsets(POSTS).await?);
+                self.observer.metrics.lag(GROUP, consumer.lag().await?);
+                let ends = self.log.end_offsets(POSTS).await?;
+                self.handle(&mut consumer, Event::Ends(ends)).await?;
             }
-            if records.is_empty() {
-                self.clock.nothing_left();
-                if *ended.borrow_and_update() && consumer.lag().await? == 0 {
-                    tokio::task::block_in_place(|| self.pipeline.finish());
-                    self.publish(&mut consumer, Vec::new()).await?;
-                    // Nothing can go on from an engine whose stream has ended.
-                    self.checkpoints = None;
-                    self.metrics.lag(GROUP, 0);
+            if !records.is_empty() {
+                self.handle(&mut consumer, Event::Read(records)).await?;
+                self.observer.metrics.batch(began.elapsed().as_secs_f64());
+            } else if *ended.borrow_and_update() && consumer.lag().await? == 0 {
+                if self.handle(&mut consumer, Event::StreamEnded).await? == Progress::AllPublished {
+                    self.observer.metrics.lag(GROUP, 0);
                     done.send_replace(true);
                     shutdown.stopping().await;
                     break;
                 }
-                self.checkpoint(false).await;
-                continue;
+            } else {
+                self.handle(&mut consumer, Event::NothingRead).await?;
             }
-            let dead = tokio::task::block_in_place(|| self.take_in(&records, true));
-            self.publish(&mut consumer, dead).await?;
-            self.metrics.batch(began.elapsed().as_secs_f64());
-            self.checkpoint(false).await;
         }
-        self.checkpoint(true).await;
+        self.handle(&mut consumer, Event::Stopping).await?;
         consumer.close().await?;
         Ok(())
     }
 
-    /// Writes a checkpoint where one is due, or `now`. To be called only where all that was read is committed.
-    async fn checkpoint(&mut self, now: bool) {
-        let age = self.unsaved.map(|since| since.elapsed());
-        let Some(age) = age.filter(|_| self.checkpoints.is_some()) else { return };
-        self.metrics.unsaved(age.as_secs_f64());
-        // After a failure the engine knows posts that are not committed.
-        if self.failures > 0 || !(now || self.tried.elapsed() >= self.every) {
-            return;
-        }
-        self.tried = Instant::now();
-        match ends_told(&self.log).await {
-            Ok(ends) => self.ends = ends,
-            Err(error) => {
-                tracing::warn!(%error, "no checkpoint written; the next start takes longer");
-                return;
-            }
-        }
-        let (Some(checkpoints), state) = (
-            &self.checkpoints,
-            State {
-                lineage: self.lineage,
-                shards: self.shards,
-                clock: Cow::Borrowed(&self.clock),
-                told: Cow::Borrowed(&self.told),
-                window: Cow::Borrowed(&self.window),
-                ends: Cow::Borrowed(&self.ends),
-            },
-        ) else {
-            return;
-        };
-        let written = tokio::task::block_in_place(|| {
-            let state = state.write(self.pipeline.snapshot()?)?;
-            Ok::<_, CannotSave>(checkpoints.save(&self.clock.offsets(), &state)?)
-        });
-        match written {
-            Ok(bytes) => {
-                let seconds = self.tried.elapsed().as_secs_f64();
-                self.unsaved = None;
-                self.metrics.unsaved(0.0);
-                self.metrics.checkpoint(bytes, seconds);
-                tracing::debug!(bytes, seconds, "checkpoint written");
-            }
-            Err(error) => tracing::warn!(%error, "no checkpoint written; the next start takes longer"),
-        }
-    }
-
-    /// Decodes records and hands them to the pipeline; returns the dead letters. Records are counted only if `live`.
-    fn take_in(&mut self, records: &[Record], live: bool) -> Vec<NewRecord> {
-        let wall = wall_clock();
-        let now = self.clock.now();
-        let mut dead = Vec::new();
-        for record in records {
-            self.clock.read(record);
-            let value = record.value.as_deref().unwrap_or_default();
-            // By the time of its coming, not of its reading: a post that was refused is refused again in a replay.
-            let came = if record.timestamp > 0 { wall.min(record.timestamp) } else { wall };
-            let post = post::read(value).and_then(|(post, unreadable)| {
-                if post.created_at > came.saturating_add(self.future_tolerance) {
-                    let reason = format!(
-                        "lies more than {} s in the future; check the clock it comes from",
-                        self.future_tolerance / 1_000
-                    );
-                    return Err(messages::DecodeError::new("created_at", reason, value));
-                }
-                Ok((post, unreadable))
-            });
-            match post {
-                Ok((mut post, unreadable)) => {
-                    post.position = Position::new(record.partition, record.offset);
-                    if live {
-                        unreadable.iter().for_each(|error| self.metrics.unreadable(&error.field()));
+    /// Hands an event to the machine and does what it asks for, until it asks for nothing more.
+    async fn handle(&mut self, consumer: &mut Consumer, event: Event) -> Result<Progress, ServiceError> {
+        let mut progress = Progress::GoesOn;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in tokio::task::block_in_place(|| self.tell_machine(event)) {
+                match effect {
+                    Effect::Commit { records, note } => {
+                        events.push_back(match consumer.publish_and_commit_noting(records, &note).await {
+                            Ok(()) => Event::Committed,
+                            Err(error) => Event::NotCommitted(error),
+                        });
                     }
-                    self.clock.see(record.partition, post.created_at);
-                    let outcome = self.pipeline.post(now, &post);
-                    if live {
-                        self.metrics.post(outcome, value.len(), (wall - post.created_at) as f64 / 1_000.0);
-                        if outcome == Outcome::TooLate {
-                            tracing::debug!(post = %post.id, "post came too late to count");
+                    Effect::Pause(time) => tokio::time::sleep(time).await,
+                    Effect::GiveUp(error) => return Err(error),
+                    Effect::WriteCheckpoint => {
+                        if self.write_checkpoint().await {
+                            events.push_back(Event::CheckpointWritten);
                         }
                     }
-                }
-                Err(error) => {
-                    if live {
-                        self.metrics.dead_letter(value.len());
-                    }
-                    dead.push(dead_letter(record, value, &error));
+                    Effect::AllPublished => progress = Progress::AllPublished,
+                    // Done by `tell_machine`.
+                    Effect::Observe(_) => {}
                 }
             }
         }
-        self.clock.advance();
-        self.pipeline.time(self.clock.now());
-        dead
+        Ok(progress)
     }
 
-    /// Publishes what was found and commits what was read, in one piece.
-    async fn publish(&mut self, consumer: &mut Consumer, mut outputs: Vec<NewRecord>) -> Result<(), ServiceError> {
-        for judged in self.pipeline.judge() {
-            let judged = judged.and_then(|judged| {
-                self.watch_judgement(&judged);
-                Ok((judged.message.within(MOST_BYTES)?, judged.positions, judged.absorbed))
-            });
-            let (message, positions, absorbed) = match judged {
-                Ok(judged) => judged,
-                Err(error) => {
-                    // It would come again after a restart: one that cannot be told must not hold up all others.
-                    self.metrics.cannot_tell();
-                    tracing::error!(%error, "a cluster is not published");
-                    continue;
-                }
-            };
-            let (id, version) = (message.cluster_id.clone(), message.version);
-            match self.told.tell(message, positions, &absorbed) {
-                Some(publication) => self.unpublished.push(publication),
-                None => {
-                    tracing::info!(cluster = %id, version, "a near miss is not published: more was said of it before")
-                }
+    /// Hands an event to the machine, with the time; returns what is to be done beside observing.
+    fn tell_machine(&mut self, event: Event) -> Vec<Effect> {
+        let began = Instant::now();
+        let effects = self.machine.on(self.now(), event);
+        let took = began.elapsed();
+        let mut left = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Observe(observation) => self.observer.observe(observation, &self.machine, took),
+                other => left.push(other),
             }
         }
-        for publication in &self.unpublished {
-            outputs.extend(records(publication)?);
-        }
-        let model = Some(self.pipeline.model().full_name());
-        let note = Note { lineage: self.lineage, now: self.clock.now(), model };
-        match consumer.publish_and_commit_noting(outputs, &note.text()).await {
-            Ok(()) => {
-                self.failures = 0;
-                self.unsaved.get_or_insert_with(Instant::now);
+        left
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: Timestamp::now(), running: self.started.elapsed() }
+    }
+
+    /// Whether a checkpoint could be written.
+    async fn write_checkpoint(&mut self) -> bool {
+        let began = Instant::now();
+        let Some(checkpoints) = &self.checkpoints else { return false };
+        let written = match ends_told(&self.log).await {
+            Ok(ends) => tokio::task::block_in_place(|| {
+                let (offsets, state) = self.machine.state(ends)?;
+                Ok::<_, CannotSave>(checkpoints.save(&offsets, &state)?)
+            }),
+            Err(error) => Err(error.into()),
+        };
+        match written {
+            Ok(bytes) => {
+                let seconds = began.elapsed().as_secs_f64();
+                self.observer.metrics.checkpoint(bytes, seconds);
+                tracing::debug!(bytes, seconds, "checkpoint written");
+                true
             }
-            Err(error) if error.is_retryable() && self.failures < TRIES => {
-                // The records come again: the engine knows their posts by id and takes no second notice, the dead letters
-                // are made anew, and the clusters found wait here.
-                self.failures += 1;
-                tracing::warn!(%error, failures = self.failures, "publishing failed, the batch comes again");
-                tokio::time::sleep(Duration::from_millis(100 << self.failures)).await;
-                return Ok(());
+            Err(error) => {
+                tracing::warn!(%error, "no checkpoint written; the next start takes longer");
+                false
             }
-            Err(error) => return Err(error.into()),
         }
-        for publication in std::mem::take(&mut self.unpublished) {
-            self.metrics.told(&publication);
-            let cluster = &publication.message;
-            tracing::info!(
-                cluster = %cluster.cluster_id,
-                version = cluster.version,
-                status = cluster.status.name(),
-                accounts = cluster.accounts.len(),
-                probability = cluster.probability,
-                "cluster published"
-            );
-        }
-        let stats = self.pipeline.stats();
-        self.metrics.engine(&self.shown, &stats);
-        self.shown = stats;
-        Ok(())
     }
 }
 
-/// What a publication appends to the topics.
-fn records(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError> {
-    let value = publication.message.encode()?;
-    let id = publication.message.cluster_id.as_bytes();
-    let headers: Vec<_> = publication.positions.header(&publication.message).into_iter().collect();
-    let mut records = vec![NewRecord { headers: headers.clone(), ..NewRecord::new(CLUSTERS, id, value.clone()) }];
-    if publication.to_flagged {
-        records.push(NewRecord { headers, ..NewRecord::new(CLUSTERS_FLAGGED, id, value) });
-    }
-    records.extend(publication.removed.iter().map(|(gone, _)| NewRecord {
-        topic: Arc::from(CLUSTERS),
-        key: gone.clone().into_bytes(),
-        value: None,
-        headers: Vec::new(),
-    }));
-    Ok(records)
-}
-
-fn dead_letter(record: &Record, value: &[u8], error: &messages::DecodeError) -> NewRecord {
-    let source = Source::Record { topic: record.topic.to_string(), partition: record.partition, offset: record.offset };
-    let letter = DeadLetter::new(value, error, source, Timestamp::now());
-    let mut headers = record.headers.clone();
-    headers.extend(letter.headers());
-    let topic = Arc::from(POSTS_DEAD_LETTER);
-    let whole = NewRecord { topic, key: record.key.clone(), value: Some(letter.value.clone()), headers };
-    if whole.size() <= runtime::MAX_RECORD_BYTES {
-        return whole;
-    }
-    // Somebody's own headers fill a record, and one record must not stop the detector: they still stand where it came from.
-    tracing::warn!(offset = record.offset, "the headers of a dead letter were too large and are left out");
-    NewRecord { key: Vec::new(), headers: letter.headers(), ..whole }
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    GoesOn,
+    /// Everything that was found in a stream with an end is published.
+    AllPublished,
 }
 
 /// Where the topics end that clusters are told in.
@@ -441,13 +273,11 @@ async fn ends_told(log: &Log) -> Result<Ends, LogError> {
 #[derive(Debug, thiserror::Error)]
 enum CannotSave {
     #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
     File(#[from] CheckpointError),
-}
-
-fn wall_clock() -> Millis {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
 
 #[cfg(test)]

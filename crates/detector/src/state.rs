@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use coordination::{Millis, SnapshotError};
+use coordination::Millis;
 use scoring::ModelName;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,7 +19,7 @@ const VERSION: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
     #[error(transparent)]
-    Engine(#[from] SnapshotError),
+    Pipeline(#[from] detection::StateError),
     #[error("the state cannot be {0}")]
     Bytes(&'static str),
     #[error("it has version {0}, and this program reads version {VERSION}")]
@@ -30,8 +30,6 @@ pub(crate) enum StateError {
     Ahead,
     #[error("it was taken with {0} engine shards, and the configuration says otherwise")]
     Shards(u16),
-    #[error("it was taken with another lexicon")]
-    Lexicon,
 }
 
 /// What is committed with the offsets: which line of commits this is, event time, and the model that judged.

@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use coordination::{AccountEvidence, Cluster, Engine, Finding, Params, ParamsError};
-use detector::detect::detect;
-use detector::input::{Input, Options};
+use detection::detect::detect;
+use detection::input::{Input, Options};
 use messages::cluster::{ClusterMessage, Status};
 use messages::feedback::Feedback;
 use scoring::features;
@@ -151,10 +151,10 @@ pub fn of_posts(
     options: Options,
     labels: &Labels,
     collection: &str,
-    config: &detector::Config,
+    config: &detection::Config,
 ) -> Result<Vec<Row>, EvaluationError> {
     let mut languages = Languages::default();
-    Input::open(files, options.clone())?.each::<detector::input::InputError>(
+    Input::open(files, options.clone())?.each::<detection::input::InputError>(
         &mut |post, _| {
             let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
             languages.add(key, post.lang.as_deref());

@@ -55,16 +55,16 @@ pub use stats::{Estimate, Ranking, RankingFigures, bootstrap, proportion};
 pub enum EvaluationError {
     /// The detector's configuration or the model is at fault.
     #[error(transparent)]
-    Start(#[from] detector::StartError),
+    Start(#[from] detection::StartError),
     /// A cluster cannot be put in words.
     #[error(transparent)]
     Cluster(#[from] messages::cluster::ClusterError),
     /// A file of posts cannot be read.
     #[error(transparent)]
-    Input(#[from] detector::input::InputError),
+    Input(#[from] detection::input::InputError),
     /// The detector stopped.
     #[error(transparent)]
-    Detect(#[from] detector::detect::DetectError),
+    Detect(#[from] detection::detect::DetectError),
     /// A table of labels cannot be read.
     #[error("labels {}: {source}; expected a table separated by tabs with the columns account_id and label", path.display())]
     Labels {

@@ -98,7 +98,7 @@ pub struct State {
 
 /// The methods, set up once and used on many worlds.
 pub struct Judge {
-    config: detector::Config,
+    config: detection::Config,
     model: Arc<Model>,
     peer_window_s: f64,
 }
@@ -106,7 +106,7 @@ pub struct Judge {
 impl Judge {
     /// Methods by the detector's configuration (the engine's parameters and the model in service) and the window of the peers' in
     /// seconds.
-    pub fn new(config: detector::Config, peer_window_s: f64) -> Result<Judge, EvaluationError> {
+    pub fn new(config: detection::Config, peer_window_s: f64) -> Result<Judge, EvaluationError> {
         config.engine()?;
         Ok(Judge { model: Arc::new(config.model()?), config, peer_window_s })
     }
@@ -117,7 +117,7 @@ impl Judge {
     }
 
     /// The detector's configuration.
-    pub fn config(&self) -> &detector::Config {
+    pub fn config(&self) -> &detection::Config {
         &self.config
     }
 

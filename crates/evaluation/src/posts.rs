@@ -10,7 +10,7 @@ use std::{
 };
 
 use coordination::{Millis, Post};
-use detector::{
+use detection::{
     detect::{Detection, RankedAccount},
     input::{Input, Options},
 };

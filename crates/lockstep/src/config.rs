@@ -1,103 +1,61 @@
 //! The configuration file, and `lockstep config`.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-};
+#[cfg(feature = "services")]
+mod services;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use configuration::Sources;
+#[cfg(feature = "services")]
 use runtime::telemetry::Telemetry;
 use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "services")]
+use self::services::{AdminConfig, IntakeConfig, LogConfig};
 
 /// Everything that can be set. See `config/lockstep.toml` for all keys with their defaults.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// The log that services read and write.
+    #[cfg(feature = "services")]
     pub log: LogConfig,
     /// Metrics and health.
+    #[cfg(feature = "services")]
     pub admin: AdminConfig,
     /// Posts over HTTP.
+    #[cfg(feature = "services")]
     pub intake: IntakeConfig,
-    /// Detection.
+    /// Detection, and the service around it.
+    #[cfg(feature = "services")]
     pub detector: detector::Config,
+    /// Detection.
+    #[cfg(not(feature = "services"))]
+    pub detector: detection::Config,
     /// Cases, console and partners.
+    #[cfg(feature = "services")]
     pub sharing: sharing::Config,
     /// Log lines.
+    #[cfg(feature = "services")]
     pub telemetry: Telemetry,
-}
-
-/// The `[log]` table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LogConfig {
-    /// Apache Kafka's addresses, `host:port,host:port`; the embedded log is used where there are none.
-    pub brokers: String,
-    /// Folder of the embedded log.
-    pub dir: PathBuf,
-    /// Properties given to every Kafka client, as librdkafka names them.
-    pub properties: std::collections::BTreeMap<String, String>,
-}
-
-/// Properties of librdkafka's that have no dots in their names.
-const WITHOUT_DOTS: [&str; 3] = ["ssl_key", "ssl_certificate", "ssl_ca"];
-
-impl LogConfig {
-    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is `sasl.password`, and goes before what a file has.
-    fn with_dots(&mut self) {
-        let (written, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.properties)
-            .into_iter()
-            .partition(|(name, _)| name.contains('.') || !name.contains('_') || WITHOUT_DOTS.contains(&&**name));
-        self.properties.extend(written);
-        self.properties.extend(others.into_iter().map(|(name, value)| (name.replace('_', "."), value)));
-    }
-
-    fn properties(&self) -> Vec<(String, String)> {
-        self.properties.clone().into_iter().collect()
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> LogConfig {
-        LogConfig { brokers: String::new(), dir: ".lockstep/log".into(), properties: Default::default() }
-    }
-}
-
-/// The `[admin]` table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AdminConfig {
-    /// Where /metrics, /live and /ready are.
-    pub listen: SocketAddr,
-}
-
-impl Default for AdminConfig {
-    fn default() -> AdminConfig {
-        AdminConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)) }
-    }
-}
-
-/// The `[intake]` table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IntakeConfig {
-    /// Where POST /v1/posts is. It has no login: keep it where only producers of posts reach it.
-    pub listen: SocketAddr,
-}
-
-impl Default for IntakeConfig {
-    fn default() -> IntakeConfig {
-        IntakeConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)) }
-    }
 }
 
 impl Config {
     /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other. Returns a warning for
-    /// every key in them that was known once and has no effect any more.
+    /// every key in them that has no effect.
     pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
-        let (mut config, warnings): (Config, _) =
-            runtime::config::load_upgraded(path, "LOCKSTEP", &[], &detector::RETIRED)?;
+        let sources = Sources {
+            file: path,
+            env_prefix: Some("LOCKSTEP"),
+            retired: &detection::RETIRED,
+            unused: if cfg!(feature = "services") { &[] } else { &detection::SERVICE_KEYS },
+            ..Sources::default()
+        };
+        #[cfg_attr(not(feature = "services"), expect(unused_mut, reason = "only the log's names are changed"))]
+        let (mut config, warnings): (Config, _) = sources.load()?;
+        #[cfg(feature = "services")]
         config.log.with_dots();
         match path {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
@@ -106,23 +64,58 @@ impl Config {
         Ok((config, warnings))
     }
 
+    /// What detection goes by.
+    pub fn detection(&self) -> detection::Config {
+        #[cfg(feature = "services")]
+        return self.detector.detection();
+        #[cfg(not(feature = "services"))]
+        self.detector.clone()
+    }
+
+    /// The model that judges beside the one in service; empty for none.
+    pub fn shadow_model(&self) -> &str {
+        #[cfg(feature = "services")]
+        return &self.detector.shadow_model;
+        #[cfg(not(feature = "services"))]
+        ""
+    }
+
     fn check(&self) -> Result<()> {
         self.detector.check()?;
-        runtime::Log::check_kafka_properties(&self.log.properties())
-            .map_err(|problem| anyhow::anyhow!("log.properties: {problem}"))?;
-        self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
+        #[cfg(feature = "services")]
+        {
+            runtime::Log::check_kafka_properties(&self.log.properties())
+                .map_err(|problem| anyhow::anyhow!("log.properties: {problem}"))?;
+            self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+        }
+        Ok(())
     }
 
     /// Reads the files that the configuration names, and returns what is wrong but does not stop a service. Not part of loading it: a
     /// process needs only those of its own role.
     fn check_files(&self) -> Result<Vec<String>> {
-        self.detector.lexicon()?;
-        self.detector.model()?;
-        self.detector.shadow_model()?;
-        self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
-        self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))
+        let detection = self.detection();
+        detection.lexicon()?;
+        detection.model()?;
+        #[cfg(not(feature = "services"))]
+        return Ok(Vec::new());
+        #[cfg(feature = "services")]
+        {
+            self.detector.shadow_model()?;
+            self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+            self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))
+        }
     }
 
+    /// For people to look at: what nobody may see is masked.
+    #[cfg(not(feature = "services"))]
+    fn without_secrets(self) -> Config {
+        self
+    }
+}
+
+#[cfg(feature = "services")]
+impl Config {
     /// For people to look at: what nobody may see is masked.
     fn without_secrets(mut self) -> Config {
         self.sharing = self.sharing.without_secrets();
@@ -206,9 +199,26 @@ impl ConfigCommand {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "services"))]
 mod tests {
     use super::*;
+
+    /// Detection's own keys, with those of the services passed over.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct WithoutServices {
+        detector: detection::Config,
+    }
+
+    #[test]
+    fn a_program_without_services_takes_the_same_file_and_names_what_it_does_not_use() {
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/lockstep.toml"));
+        let sources = Sources { file: Some(file), unused: &detection::SERVICE_KEYS, ..Sources::default() };
+        let (config, warnings) = sources.load::<WithoutServices>().unwrap();
+        assert_eq!(config.detector.engine.params(), detection::Config::default().engine.params());
+        assert_eq!(warnings.len(), detection::SERVICE_KEYS.len(), "{warnings:?}");
+        assert!(warnings[0].contains("log is not used here: it is for the services"), "{}", warnings[0]);
+    }
 
     #[test]
     fn the_commented_file_says_the_defaults() {

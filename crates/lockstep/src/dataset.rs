@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use detector::input::Options;
+use detection::input::Options;
 use evaluation::{
     dataset::{Trust, of_feedback, of_posts},
     posts::Labels,
@@ -210,7 +210,7 @@ impl Build {
         };
         let told = if hears { Some(place.read()?) } else { None };
         let mut rows = if self.worlds.is_empty() { Vec::new() } else { self.seeds.rows(&self.worlds)? };
-        rows.extend(self.of_posts(&config.detector)?);
+        rows.extend(self.of_posts(&config.detection())?);
         let mut about_feedback = None;
         if let Some(told) = told {
             let trust = Trust { reviewer: self.trust_reviewer, partner: self.trust_partner, cap: self.partner_cap };
@@ -254,7 +254,7 @@ impl Build {
         if self.json { println_json(&serde_json::to_value(&about)?) } else { Ok(()) }
     }
 
-    fn of_posts(&self, config: &detector::Config) -> Result<Vec<Row>> {
+    fn of_posts(&self, config: &detection::Config) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let bar = progress::bar(Some(self.posts.len() as u64), "detecting {bar:30} {pos}/{len} collections {msg}");
         for collection in &self.posts {

@@ -14,7 +14,7 @@ use casework::{
 };
 use clap::Args;
 use coordination::Millis;
-use detector::input::{Input, NoticeSink, Options};
+use detection::input::{Input, NoticeSink, Options};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
 

@@ -18,7 +18,7 @@ use clap::{
     builder::{PossibleValue, TypedValueParser},
 };
 use coordination::Millis;
-use detector::{
+use detection::{
     detect::{Detection, Stage},
     input::{BadLine, Input, Options},
     peers::Trace,
@@ -36,7 +36,7 @@ use crate::{
 /// Finds groups that act in lockstep in files of posts; needs no services
 ///
 /// Reads NDJSON, CSV, Excel or Parquet, plain, .gz, .zst, .xz, .bz2 or .zip; - is standard input. What platforms and
-/// many tools write is recognised, see crates/detector/FORMATS.md. Writes to the output folder:
+/// many tools write is recognised, see crates/detection/FORMATS.md. Writes to the output folder:
 ///   clusters.jsonl     every group that was ever reported, one a line, in its last state, with its evidence and verdict; first_reported,
 ///                      last_reported and active say when, for silence changes no status. Faded ones, which later posts contradict,
 ///                      come last; what became part of another stands in that one's lineage
@@ -189,9 +189,9 @@ impl Run<'_> {
             bar.set_length(total);
         }
         let mut rejects = Rejects::new(self.out.join("rejected.jsonl"));
-        let detection = detector::detect::detect_and_describe(
+        let detection = detection::detect::detect_and_describe(
             input,
-            &config.detector,
+            &config.detection(),
             &mut |bad| {
                 if rejects.keep(&bad) {
                     on_bad(&bad);
@@ -213,13 +213,18 @@ impl Run<'_> {
         }
         detection.write(self.out)?;
         let path = self.out.join("report.html");
-        if self.report {
-            std::fs::write(&path, report::report(self.files, &detection))
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        } else {
-            remove(&path)?;
+        match self.report_of(&detection) {
+            Some(report) => {
+                std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            None => remove(&path)?,
         }
         Ok(detection)
+    }
+
+    /// The report, where it is wanted.
+    fn report_of(&self, detection: &Detection) -> Option<String> {
+        self.report.then(|| report::report(self.files, detection))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use detector::{
+use detection::{
     detect::detect,
     input::{Input, Options},
 };
@@ -115,7 +115,7 @@ fn method() -> impl clap::builder::TypedValueParser<Value = Method> {
 
 impl Detection {
     fn run(self) -> Result<()> {
-        let config = self.config.load()?.detector;
+        let config = self.config.load()?.detection();
         if !self.posts.is_empty() {
             return self.posts(&config);
         }
@@ -171,7 +171,7 @@ impl Detection {
         Ok(suite)
     }
 
-    fn posts(&self, config: &detector::Config) -> Result<()> {
+    fn posts(&self, config: &detection::Config) -> Result<()> {
         let mut all = Vec::new();
         for file in &self.posts {
             let figures = self.file(file, config).with_context(|| file.display().to_string())?;
@@ -183,7 +183,7 @@ impl Detection {
         if self.json { println_json(&serde_json::to_value(all)?) } else { Ok(()) }
     }
 
-    fn file(&self, file: &Path, config: &detector::Config) -> Result<FileFigures> {
+    fn file(&self, file: &Path, config: &detection::Config) -> Result<FileFigures> {
         let files = [file.to_owned()];
         let mut labels = Labels::read(&files, Options::default())?;
         if let Some(path) = &self.labels {

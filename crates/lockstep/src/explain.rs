@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use detector::explain::{Explanation, FindError, find};
+use detection::explain::{Explanation, FindError, find};
 use messages::cluster::AnyVersion;
 
 use crate::{detect::println_json, progress::counted};

@@ -4,10 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use detector::{
-    input::{BadLine, Input, InputError},
-    intake::{MAX_BODY, Taken},
-};
+use detection::input::{BadLine, Input, InputError};
+use detector::intake::{MAX_BODY, Taken};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use detector::input::{self, Counts, Input, NoticeSink, Options, Preview};
+use detection::input::{self, Counts, Input, NoticeSink, Options, Preview};
 use indicatif::ProgressBar;
 use messages::dialect::{
     Account, Dialect,

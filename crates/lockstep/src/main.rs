@@ -2,32 +2,48 @@
 //!
 //! Words for people go to standard error, data to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+#[cfg(feature = "services")]
 mod audit;
 mod config;
 mod dataset;
+#[cfg(feature = "services")]
 mod deliveries;
+#[cfg(feature = "services")]
 mod demo;
 mod detect;
+#[cfg(feature = "services")]
 mod documents;
 mod evaluate;
 mod explain;
+#[cfg(feature = "services")]
 mod ingest;
 mod input;
 mod models;
+#[cfg(feature = "services")]
 mod open;
+#[cfg(feature = "services")]
 mod partners;
+#[cfg(feature = "services")]
 mod policy;
 mod progress;
+#[cfg(feature = "services")]
 mod serve;
 mod simulate;
 mod table;
 mod train;
+#[cfg(feature = "services")]
 mod users;
+
+#[cfg(any(test, not(feature = "services")))]
+mod without_services;
 
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+
+#[cfg(not(feature = "services"))]
+use self::without_services::{audit, deliveries, demo, documents, ingest, open, partners, policy, serve, users};
 
 /// The engine makes and drops many small things; on a dense simulated world this allocator takes a quarter off its time.
 #[global_allocator]
@@ -53,6 +69,10 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[cfg_attr(
+    not(feature = "services"),
+    expect(clippy::large_enum_variant, reason = "there is but one, for the life of the program")
+)]
 enum Command {
     Demo(demo::Demo),
     Detect(detect::Detect),

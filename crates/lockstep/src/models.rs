@@ -185,7 +185,7 @@ fn roles(listed: &Listed, config: &Config) -> Vec<&'static str> {
         (true, _) => roles.push("promoted, but detector.model names another"),
         (false, _) => {}
     }
-    if detector.shadow_model == name {
+    if config.shadow_model() == name {
         roles.push("shadow");
     }
     roles

@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use clap::Args;
-use detector::{
+use detection::{
     detect::Stage,
     input::{Input, Preview},
 };

@@ -156,7 +156,7 @@ impl Train {
             return Ok((self.seeds.rows(&worlds)?, options));
         }
         // Accounts are judged by the groups that name them, too.
-        let model = detector::Config { models: self.models.clone(), ..detector::Config::default() }.model()?;
+        let model = detection::Config { models: self.models.clone(), ..detection::Config::default() }.model()?;
         let mut accounts = Accounts::default();
         for found in self.seeds.each(&worlds, &|seen| seen.accounts(&model))? {
             accounts.add(found?.thinned());

@@ -12,9 +12,8 @@
 //! State that took long to gather is kept as a [`checkpoint`] with the offsets it stands at, so that a start need not read
 //! everything again.
 //!
-//! Around that: [`config`] is read once, with errors that name file, line and key; [`metrics`] are made from an injected
-//! registry; [`admin`] shows them and whether the service is ready; [`http`] serves and ends gracefully; [`shutdown`] tells
-//! everybody to stop; [`telemetry`] writes log lines.
+//! Around that: [`metrics`] are made from an injected registry; [`admin`] shows them and whether the service is ready;
+//! [`http`] serves and ends gracefully; [`shutdown`] tells everybody to stop; [`telemetry`] writes log lines.
 //!
 //! # Invariants
 //!
@@ -27,7 +26,6 @@
 
 pub mod admin;
 pub mod checkpoint;
-pub mod config;
 pub mod http;
 mod log;
 pub mod metrics;

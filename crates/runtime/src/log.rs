@@ -15,8 +15,15 @@
 //! after a crash, an error or a rebalance.
 mod embedded;
 mod error;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(not(feature = "kafka"))]
+#[path = "log/without_kafka.rs"]
 mod kafka;
 mod partition;
+#[cfg(all(test, feature = "kafka"))]
+#[allow(dead_code, reason = "in a build with Kafka, its test alone uses it")]
+mod without_kafka;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -188,7 +195,8 @@ impl Log {
     /// Connects to Apache Kafka. `brokers` is `host:port,host:port`; `properties` are librdkafka's, for example
     /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
     /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once
-    /// instead of after the transaction timeout. Fails where no broker answers within ten seconds.
+    /// instead of after the transaction timeout. Fails where no broker answers within ten seconds, and in a build without the
+    /// feature `kafka`.
     pub async fn connect_kafka(brokers: &str, properties: &[(String, String)]) -> Result<Log, LogError> {
         Ok(Log(Home::Kafka(kafka::Kafka::connect(brokers, properties).await?)))
     }

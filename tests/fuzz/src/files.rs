@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::Write;
 
-use detector::input::{Input, InputError, Options};
+use detection::input::{Input, InputError, Options};
 use messages::dialect::Dialect;
 
 use crate::settings::scratch;

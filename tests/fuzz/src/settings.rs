@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use coordination::Engine;
-use detector::lexicon::Lexicon;
+use detection::lexicon::Lexicon;
 use serde::Deserialize;
 use simulator::World;
 
@@ -19,7 +19,7 @@ struct Settings {
 pub(crate) fn settings(data: &[u8]) {
     let file = scratch().join("settings.toml");
     std::fs::write(&file, data).expect("a scratch file can be written");
-    match runtime::config::load::<Settings>(Some(&file), "LOCKSTEP_FUZZING", &[]) {
+    match configuration::load::<Settings>(Some(&file), "LOCKSTEP_FUZZING", &[]) {
         Ok(settings) => {
             let _ = settings.sharing.check();
             let _ = Engine::new(settings.detector.engine.params());
@@ -35,7 +35,7 @@ pub(crate) fn settings(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         // A value given on the command line, which is text until its type is known.
         let given = [("detector.engine".to_owned(), text.to_owned()), ("sharing.listen".to_owned(), text.to_owned())];
-        let _ = runtime::config::load::<Settings>(None, "LOCKSTEP_FUZZING", &given);
+        let _ = configuration::load::<Settings>(None, "LOCKSTEP_FUZZING", &given);
         let _ = World::from_toml(text);
     }
 }

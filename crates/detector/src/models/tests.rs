@@ -1,43 +1,9 @@
 use std::{fs, path::Path};
 
+use detection::fixtures::put_model;
 use jiff::Timestamp;
-use scoring::{Folds, LabelSource, Learner, Options, Origin, Row, features::FEATURES, train};
 
 use super::*;
-
-/// Trains a model that calls every cluster inauthentic, or none: of such strong evidence as the engine demands it has seen only the
-/// one or only the other.
-pub(crate) fn put_model(models: &Path, version: &str, flags: bool) {
-    let rows: Vec<Row> = (0..200).map(|n| row(n, flags)).collect();
-    let mut options = Options::new("cluster", version);
-    options.learner = Learner::Logistic { alpha: 0.1 };
-    train(&rows, &options).unwrap().save(models).unwrap();
-}
-
-fn row(n: u64, flags: bool) -> Row {
-    let strong = n.is_multiple_of(2);
-    let evidence = if strong { 2.0 } else { -6.0 } + (n % 7) as f64 / 100.0;
-    let mut values = vec![None; FEATURES.len()];
-    (values[0], values[1]) = (Some(evidence), Some(evidence));
-    Row {
-        cluster_id: format!("made-{n}"),
-        origin: Origin {
-            inauthentic: strong == flags,
-            label_source: LabelSource::Simulator,
-            weight: 1.0,
-            campaign: format!("group-{}", n % 20),
-            benign_class: String::new(),
-            world: "made".to_owned(),
-            seed: n % 5,
-            language: String::new(),
-        },
-        at_ms: 0,
-        accounts: 5,
-        platform: "x".to_owned(),
-        folds: Folds::default(),
-        values,
-    }
-}
 
 pub(crate) fn promote(models: &Path, version: &str) {
     Registry::open(models).unwrap().promote("cluster", version, Timestamp::now()).unwrap();
@@ -68,7 +34,7 @@ impl Stand {
     }
 
     fn look_out(&self) -> LookOut {
-        LookOut::new(&self.config, &self.config.model().unwrap())
+        LookOut::new(&self.config, &self.config.detection().model().unwrap())
     }
 }
 
@@ -145,10 +111,10 @@ fn a_named_model_stays_whatever_is_promoted() {
     promote(&stand.models(), "1");
     stand.config.model = "cluster/2".to_owned();
     let mut looking = stand.look_out();
-    assert_eq!(stand.config.model().unwrap().version(), "2");
+    assert_eq!(stand.config.detection().model().unwrap().version(), "2");
     assert!(looking.look().is_empty());
     stand.config.model = "cluster/3".to_owned();
-    let error = stand.config.model().unwrap_err().to_string();
+    let error = stand.config.detection().model().unwrap_err().to_string();
     assert!(error.starts_with("configuration: detector.model: no model \"cluster 3\" in "), "{error}");
     stand.config.model = "cluster".to_owned();
     let error = stand.config.check().unwrap_err().to_string();

@@ -6,8 +6,8 @@ use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS};
 use runtime::{Record, checkpoint::Checkpoint, shutdown::Shutdown};
 use scoring::{Model, ModelError, ModelName, Registry, Subject};
 
-use super::{GROUP, Service, ServiceError};
-use crate::state::{Note, State, StateError};
+use super::{GROUP, Service};
+use crate::{error::ServiceError, state::Note};
 
 impl Service {
     /// Brings everything to where it was at the last commit: from a checkpoint and the posts after it, or from all posts.
@@ -23,27 +23,24 @@ impl Service {
         let notes = committed.iter().flatten().filter_map(|end| Note::parse(&end.note));
         let note = notes.max_by_key(|note| note.now);
         let restored = note.as_ref().is_some_and(|note| {
-            self.lineage = note.lineage;
+            self.machine.continue_from(note);
             tokio::task::block_in_place(|| self.restore(&ends))
         });
         let judged_by = note.as_ref().and_then(|note| note.model.as_ref());
         let in_service = judged_by.and_then(|name| tokio::task::block_in_place(|| self.judge_by(name)));
-        self.clock.replay(note.as_ref().map(|note| note.now), ends.len());
-        let posts = self.replay(&ends, shutdown).await?;
+        let posts = self.replay(note.as_ref(), &ends, shutdown).await?;
         if shutdown.is_stopping() {
             return Ok(());
         }
-        self.clock.live();
-        tokio::task::block_in_place(|| self.pipeline.time(self.clock.now()));
-        self.pipeline.discard();
+        let now = self.now();
+        tokio::task::block_in_place(|| self.machine.end_replay(now, posts));
         if let Some(model) = in_service {
-            self.pipeline.set_model(model);
+            self.machine.judge_by(model);
         }
         self.recall().await?;
-        self.shown = self.pipeline.stats();
-        self.unsaved = (posts > 0).then(Instant::now);
+        self.observer.passed_over(self.machine.stats());
         let (from, seconds) = (if restored { "checkpoint" } else { "log" }, began.elapsed().as_secs_f64());
-        self.metrics.restored(from, seconds);
+        self.observer.metrics.restored(from, seconds);
         tracing::info!(from, posts, seconds, "the engine is where it was");
         Ok(())
     }
@@ -63,29 +60,9 @@ impl Service {
         };
         for Checkpoint { offsets, state, written, path } in found {
             let (file, age_s) = (path.display(), written.elapsed().map_or(0, |age| age.as_secs()));
-            let fits = State::read(&state).and_then(|(state, pipeline)| {
-                let beyond =
-                    |(partition, next): (&i32, &i64)| ends.get(*partition as usize).is_none_or(|end| next > end);
-                if state.lineage != self.lineage {
-                    return Err(StateError::Lineage);
-                }
-                if offsets.iter().any(beyond) {
-                    return Err(StateError::Ahead);
-                }
-                if state.shards != self.shards {
-                    return Err(StateError::Shards(state.shards));
-                }
-                self.pipeline.restore(pipeline)?;
-                Ok(state)
-            });
-            match fits {
-                Ok(state) => {
+            match self.machine.restore(&state, &offsets, ends) {
+                Ok(()) => {
                     tracing::info!(%file, age_s, "restored from a checkpoint");
-                    self.clock = state.clock.into_owned();
-                    self.told = state.told.into_owned();
-                    self.ends = state.ends.into_owned();
-                    self.window = state.window.into_owned().again();
-                    self.measured.0 = true;
                     return true;
                 }
                 Err(reason) => tracing::warn!(%file, age_s, %reason, "a checkpoint is not used"),
@@ -97,14 +74,15 @@ impl Service {
 
     /// Puts the model in service that judged what was committed; returns the one that it takes the place of, if that is another.
     pub(super) fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
-        if self.pipeline.model().full_name() == *name {
+        if self.machine.model().full_name() == *name {
             return None;
         }
-        let load = || Registry::open(&self.models)?.load(&name.name, &name.version)?.of(Subject::Cluster);
+        let load = || -> Result<Model, ModelError> {
+            Registry::open(&self.models)?.load(&name.name, &name.version)?.of(Subject::Cluster)
+        };
         match load() {
-            Ok(model) => Some(self.pipeline.set_model(Arc::new(model))),
+            Ok(model) => Some(self.machine.judge_by(Arc::new(model))),
             Err(error) => {
-                let error: &ModelError = &error;
                 tracing::warn!(
                     model = %name,
                     %error,
@@ -116,16 +94,16 @@ impl Service {
         }
     }
 
-    /// Reads what is committed again, from where the clock stands on; how many records that are.
-    async fn replay(&mut self, ends: &[i64], shutdown: &Shutdown) -> Result<usize, ServiceError> {
-        let offsets = self.clock.offsets();
+    /// Reads what is committed again, from where the machine stands on; how many records that are.
+    async fn replay(&mut self, note: Option<&Note>, ends: &[i64], shutdown: &Shutdown) -> Result<usize, ServiceError> {
+        let offsets = self.machine.begin_replay(note.map(|note| note.now), ends.len());
         let mut readers = Vec::new();
         for (partition, end) in (0..).zip(ends) {
             let from = offsets.get(&partition).copied().unwrap_or(0);
             if from < *end {
                 readers.push((partition, self.log.read_range(POSTS, partition, from..*end).await?));
             } else {
-                self.clock.replayed(partition);
+                self.machine.replayed(partition);
             }
         }
         let mut count = 0;
@@ -145,11 +123,11 @@ impl Service {
                     }
                 }
                 count += records.len();
-                tokio::task::block_in_place(|| self.take_in(&records, false));
-                self.pipeline.discard();
+                let now = self.now();
+                tokio::task::block_in_place(|| self.machine.replay(now, &records));
                 match more {
                     true => open.push((partition, stream)),
-                    false => self.clock.replayed(partition),
+                    false => self.machine.replayed(partition),
                 }
             }
             readers = open;
@@ -159,24 +137,23 @@ impl Service {
 
     /// Reads what was told of clusters. That counts, and not what would be told now: since then, another model may have come into service.
     async fn recall(&mut self) -> Result<(), ServiceError> {
-        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&self.ends.flagged)).await?;
+        let ends = self.machine.ends().clone();
+        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&ends.flagged)).await?;
         while let Some(record) = futures::StreamExt::next(&mut told).await {
-            self.told.flagged_before(String::from_utf8_lossy(&record?.key).into_owned());
+            self.machine.flagged_before(String::from_utf8_lossy(&record?.key).into_owned());
         }
-        let mut told = self.log.read_all(CLUSTERS, &numbered(&self.ends.clusters)).await?;
+        let mut told = self.log.read_all(CLUSTERS, &numbered(&ends.clusters)).await?;
         while let Some(record) = futures::StreamExt::next(&mut told).await {
             let Record { key, value, offset, .. } = record?;
             let id = String::from_utf8_lossy(&key).into_owned();
             match value.map(|value| serde_json::from_slice(&value)).transpose() {
-                Ok(word) => self.told.told_before(id, word),
+                Ok(word) => self.machine.told_before(id, word),
                 Err(error) => {
                     tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read")
                 }
             }
         }
-        for (status, clusters) in self.told.by_status() {
-            self.metrics.stands(status, clusters);
-        }
+        self.observer.standing(self.machine.by_status());
         Ok(())
     }
 }

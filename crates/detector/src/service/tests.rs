@@ -5,17 +5,18 @@ use std::{
 };
 
 use coordination::{Cluster, Finding};
+use detection::fixtures::put_model;
 use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status, Why},
     fixtures, post,
 };
-use runtime::{admin::Readiness, metrics::Metrics};
+use runtime::{NewRecord, Record, admin::Readiness, metrics::Metrics};
 use scoring::{Model, Registry, features::FEATURES};
 use simulator::World;
 
 use super::*;
-use crate::models::tests::{damage, promote, put_model};
+use crate::models::tests::{damage, promote};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Appended at a time.
@@ -269,27 +270,6 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn drift_is_shown_once_there_is_enough_to_measure_it_on() {
-    let stand = Stand::new().await;
-    let (mut service, metrics) = stand.service();
-    let mut measure = |clusters: std::ops::Range<usize>| {
-        for n in clusters {
-            service.window.tell(&n.to_string(), vec![Some(9.0); FEATURES.len()]);
-        }
-        service.measured = (true, Instant::now() - Duration::from_secs(60));
-        service.measure_drift();
-        metrics.text()
-    };
-    let text = measure(0..99);
-    assert!(text.contains("lockstep_drift_clusters 99\n") && text.contains("lockstep_drift_score_psi 0\n"), "{text}");
-    let text = measure(99..100);
-    for name in ["lockstep_drift_score_psi", r#"lockstep_drift_feature_psi{feature="nats_per_trial"}"#] {
-        let psi: f64 = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
-        assert!(psi > 0.2 && psi.is_finite(), "{name} {psi}");
-    }
-}
-
 /// Accounts of each cluster when it was last told. Near misses are told as they come nearer, and name nobody.
 fn last(states: &[ClusterMessage]) -> BTreeMap<&str, usize> {
     let clusters = states.iter().filter(|state| state.status != Status::NearMiss);
@@ -325,8 +305,8 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
         let (mut service, metrics) = stand.service();
         service.recover(&Shutdown::new()).await.unwrap();
         assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
-        assert_eq!(service.told.words(), (statuses.clone(), flagged.clone()), "{from}");
-        assert_eq!(service.pipeline.model().version(), "2", "the model that judged before has only judged what is old");
+        assert_eq!(service.machine.words(), (statuses.clone(), flagged.clone()), "{from}");
+        assert_eq!(service.machine.model().version(), "2", "the model that judged before has only judged what is old");
         let living = format!("lockstep_clusters_standing{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
         assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
     }
@@ -363,9 +343,8 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
         let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
         stand.log.append(stand.posts[..1].to_vec()).await.unwrap();
         let records = consumer.poll(10, Duration::from_secs(5)).await.unwrap();
-        tokio::task::block_in_place(|| service.take_in(&records, true));
-        found.into_iter().for_each(|cluster| service.pipeline.find(cluster));
-        service.publish(&mut consumer, Vec::new()).await.unwrap();
+        found.into_iter().for_each(|cluster| service.machine.find(cluster));
+        service.handle(&mut consumer, Event::Read(records)).await.unwrap();
         consumer.close().await.unwrap();
     };
     // What a topic says, in order: cluster, version and status; "gone" where it was taken out.
@@ -400,11 +379,11 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
 
     promote(&stand.config.models, "2");
     stand.config.checkpoint_every_s = 0;
-    let told = service.told.words();
+    let told = service.machine.words();
     let (mut service, _) = stand.service();
     service.recover(&Shutdown::new()).await.unwrap();
-    assert_eq!(service.told.words(), told);
-    assert_eq!(service.pipeline.model().version(), "2");
+    assert_eq!(service.machine.words(), told);
+    assert_eq!(service.machine.model().version(), "2");
     assert_eq!(said(&stand, CLUSTERS).await, before, "a restart publishes nothing");
     tell(&stand, &mut service, vec![group("a", Coordinated, &[])]).await;
     tell(&stand, &mut service, vec![group("a", Faded, &[]), group("n", NearMiss, &[])]).await;
@@ -419,9 +398,9 @@ async fn what_is_read_again_is_judged_by_the_model_that_judged_it() {
     let (mut service, _) = stand.service();
     assert!(service.judge_by(&"cluster/1".parse().unwrap()).is_none(), "it is in service");
     let before = service.judge_by(&"cluster/2".parse().unwrap()).unwrap();
-    assert_eq!((before.version(), service.pipeline.model().version()), ("1", "2"));
+    assert_eq!((before.version(), service.machine.model().version()), ("1", "2"));
     assert!(service.judge_by(&"cluster/9".parse().unwrap()).is_none(), "it is gone");
-    assert_eq!(service.pipeline.model().version(), "2");
+    assert_eq!(service.machine.model().version(), "2");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -429,9 +408,9 @@ async fn a_group_too_large_for_a_message_is_counted_and_holds_up_no_other() {
     let stand = Stand::new().await;
     let (mut service, metrics) = stand.service();
     let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
-    service.pipeline.find(fixtures::one_text(20_000));
-    service.pipeline.find(group("a", Finding::Coordinated, &[]));
-    service.publish(&mut consumer, Vec::new()).await.unwrap();
+    service.machine.find(fixtures::one_text(20_000));
+    service.machine.find(group("a", Finding::Coordinated, &[]));
+    service.handle(&mut consumer, Event::Read(Vec::new())).await.unwrap();
     assert_eq!(stand.states(CLUSTERS).await.len(), 1);
     assert!(metrics.text().contains("lockstep_clusters_untold_total 1\n"), "{}", metrics.text());
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use coordination::{Cluster, Finding};
-use detector::detect::{RankedAccount, ranked};
+use detection::detect::{RankedAccount, ranked};
 use messages::cluster::ClusterMessage;
 use scoring::{LabelSource, Model, Origin, Row, Subject};
 use simulator::{AccountKey, AccountTruth, Label};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use coordination::{Millis, Post, TrialOutcome};
-use detector::{
+use detection::{
     detect::{Detection, Telling, detect},
     input::{Input, Options},
 };
@@ -28,7 +28,7 @@ pub type Clock<'c> = &'c dyn Fn() -> f64;
 /// How files are measured.
 pub struct Measuring<'m> {
     /// The detector's configuration.
-    pub config: &'m detector::Config,
+    pub config: &'m detection::Config,
     /// Tables of labels for every file; without any, a table [beside](beside()) the file, else the labels of its posts.
     pub labels: &'m [PathBuf],
     /// Whether the other methods run, too.

@@ -1,5 +1,5 @@
 use coordination::AccountRef;
-use detector::detect::{Detection, Telling};
+use detection::detect::{Detection, Telling};
 use simulator::AccountKey;
 
 use super::*;
@@ -46,7 +46,7 @@ fn labels() -> Labels {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("posts.jsonl");
     std::fs::write(&path, text).unwrap();
-    Labels::read(&[path], detector::input::Options::default()).unwrap()
+    Labels::read(&[path], detection::input::Options::default()).unwrap()
 }
 
 fn counts(inauthentic: u64, organic: u64, unknown: u64) -> AccountCounts {

@@ -1,5 +1,8 @@
 //! What partners and reviewers said, with the clusters they speak of: from the log or from files.
 
+#[cfg(feature = "services")]
+mod log;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -10,19 +13,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use evaluation::dataset::{Heard, Trust};
-use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status},
     feedback::Feedback,
-    topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK},
 };
-use runtime::Log;
 use serde::Serialize;
 
-use crate::{
-    config::Config,
-    progress::{self, counted},
-};
+use crate::{config::Config, progress::counted};
 
 /// Where it is read.
 pub enum Place<'a> {
@@ -45,18 +42,7 @@ impl Place<'_> {
     pub fn read(&self) -> Result<Told> {
         let mut told = match self {
             Place::Files { clusters, verdicts } => of_files(clusters, verdicts)?,
-            Place::Log { config, dir, brokers } => {
-                let mut config = (*config).clone();
-                if let Some(brokers) = brokers {
-                    config.log.brokers = (*brokers).to_owned();
-                }
-                if let Some(dir) = dir {
-                    config.log.brokers.clear();
-                    config.log.dir = (*dir).to_owned();
-                }
-                let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
-                runtime.block_on(of_log(&config))?
-            }
+            Place::Log { config, dir, brokers } => log::read(config, *dir, *brokers)?,
         };
         let mentioned: BTreeSet<&str> = told.feedback.iter().map(|word| word.cluster_id.as_str()).collect();
         told.clusters.retain(|id, _| mentioned.contains(id.as_str()));
@@ -73,49 +59,6 @@ impl Told {
             self.clusters.insert(cluster.cluster_id.clone(), cluster);
         }
     }
-}
-
-async fn of_log(config: &Config) -> Result<Told> {
-    let log = if config.log.brokers.is_empty() {
-        let dir = &config.log.dir;
-        let opened = Log::open_embedded_to_read(dir).await;
-        opened.with_context(|| {
-            format!("no log to read in {}: name its folder with --dir, or Apache Kafka with --brokers", dir.display())
-        })?
-    } else {
-        config.open_log().await?
-    };
-    let bar = progress::bar(None, "reading   {human_pos} records of the log {msg}");
-    let mut told = Told::default();
-    let mut words = BTreeMap::new();
-    let mut records = log.read_all(FEEDBACK, &[]).await?;
-    while let Some(record) = records.try_next().await? {
-        bar.inc(1);
-        match record.value.as_deref().map(Feedback::decode) {
-            // Taken back.
-            None => drop(words.remove(&record.key)),
-            Some(Ok(word)) => drop(words.insert(record.key, word)),
-            Some(Err(_)) => told.unreadable += 1,
-        }
-    }
-    told.feedback = words.into_values().collect();
-    let mentioned: BTreeSet<String> = told.feedback.iter().map(|word| word.cluster_id.clone()).collect();
-    // Clusters that became part of others are gone from `clusters`; what was flagged is kept longer.
-    for topic in [CLUSTERS_FLAGGED, CLUSTERS] {
-        let mut records = log.read_all(topic, &[]).await?;
-        while let Some(record) = records.try_next().await? {
-            bar.inc(1);
-            let known = std::str::from_utf8(&record.key).is_ok_and(|id| mentioned.contains(id));
-            let Some(value) = record.value.filter(|_| known) else { continue };
-            match ClusterMessage::decode(&value) {
-                Ok(cluster) => told.see(cluster),
-                Err(_) => told.unreadable += 1,
-            }
-        }
-    }
-    bar.finish_and_clear();
-    log.shutdown().await.ok();
-    Ok(told)
 }
 
 fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<Told> {
@@ -211,5 +154,15 @@ impl fmt::Display for Summary {
             writeln!(f, "  warning: {} could not be read", counted(self.unreadable as u64, "record"))?;
         }
         Ok(())
+    }
+}
+
+/// A build without the services has no log.
+#[cfg(not(feature = "services"))]
+mod log {
+    use super::*;
+
+    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<Told> {
+        anyhow::bail!("{}", crate::without_services::sentence("feedback from the log"))
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use detector::{EngineConfig, peers::Trace};
+use detection::{EngineConfig, peers::Trace};
 
 use super::peers::{MethodName, fraction, usage};
 

@@ -5,7 +5,7 @@ use std::{fmt::Display, path::PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use coordination::{Millis, peers::coortweet::Subgraph};
-use detector::{
+use detection::{
     input::{Input, Options},
     peers::{Method, Outcome, PeersError, Trace},
 };
@@ -203,7 +203,7 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Milli
         bar.set_length(total);
     }
     let mut rejects = Rejects::new(detect.out.join("rejected.jsonl"));
-    let found = detector::peers::detect(
+    let found = detection::peers::detect(
         input,
         method,
         trace,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use detector::input::BadLine;
+use detection::input::BadLine;
 
 use crate::progress::counted;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use coordination::AccountRef;
-use detector::{
+use detection::{
     detect::{Detection, RankedAccount},
     peers::PeerView,
 };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use detector::detect::{Detection, short_of_bar};
+use detection::detect::{Detection, short_of_bar};
 use messages::cluster::{ClusterMessage, Status, StatusTally};
 
 use crate::progress::{count, counted};

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use detector::input::Options;
+use detection::input::Options;
 use evaluation::{
     dataset::of_worlds,
     model::{self, Budget, MARGIN, ModelReport, Plan, Split},
@@ -202,8 +202,8 @@ impl EvaluateModel {
             if self.models.is_dir() {
                 return Ok(vec![Stored::active(&Registry::open(&self.models)?)?]);
             }
-            let model =
-                detector::Config { models: self.models.clone(), ..self.clusters.config.load()?.detector }.model()?;
+            let model = detection::Config { models: self.models.clone(), ..self.clusters.config.load()?.detection() }
+                .model()?;
             let name = format!("{} {} (built in)", model.name(), model.version());
             return Ok(vec![Stored { name, model, manifest: None }]);
         };
@@ -342,7 +342,7 @@ impl Clusters {
         }
         // What the model in service says of them plays no part here, so the one that is built in will do.
         let engine = self.config.load()?.detector.engine;
-        let config = detector::Config { engine, models: PathBuf::new(), ..detector::Config::default() };
+        let config = detection::Config { engine, models: PathBuf::new(), ..detection::Config::default() };
         let rows = evaluation::dataset::of_posts(&files, Options::default(), &labels, &collection(path), &config)?;
         if rows.is_empty() {
             eprintln!("warning: {}: no cluster in it is coordinated and has a labelled account", path.display());

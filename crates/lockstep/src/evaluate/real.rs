@@ -62,7 +62,7 @@ pub struct EvaluateReal {
 
 impl EvaluateReal {
     pub fn run(self) -> Result<()> {
-        let config = self.config.load()?.detector;
+        let config = self.config.load()?.detection();
         let judge = Judge::new(config, PEER_WINDOW_S)?;
         let config = judge.config();
         if let Some(dir) = &self.out {

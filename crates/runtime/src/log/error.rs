@@ -1,6 +1,7 @@
 //! Why the log could not do it.
 use std::path::PathBuf;
 
+#[cfg(feature = "kafka")]
 use rdkafka::error::KafkaError;
 
 /// Why the log could not do it.
@@ -79,7 +80,14 @@ pub enum LogError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// Apache Kafka is named, and the feature `kafka` is off.
+    #[cfg(any(test, not(feature = "kafka")))]
+    #[error(
+        "this build has no Apache Kafka: build Lockstep with `--features kafka`, or name no brokers to use the embedded log"
+    )]
+    NoKafka,
     /// Kafka failed.
+    #[cfg(feature = "kafka")]
     #[error("cannot {action}: {source}")]
     Kafka {
         /// What was being done.
@@ -106,6 +114,7 @@ impl LogError {
         move |source| LogError::Io { action, source }
     }
 
+    #[cfg(feature = "kafka")]
     pub(crate) fn kafka(action: impl Into<String>) -> impl FnOnce(KafkaError) -> LogError {
         let action = action.into();
         move |source| LogError::Kafka { action, source }

@@ -10,7 +10,7 @@ use casework::{
 /// Reads the file. `tlp` is the marking of what is shared where a class has none of its own. An error names file, line and key.
 pub fn load_policy(path: &Path, tlp: Tlp) -> Result<Policy, String> {
     let file: PolicyFile =
-        runtime::config::load(Some(path), "LOCKSTEP_SHARING", &[]).map_err(|error| error.to_string())?;
+        configuration::load(Some(path), "LOCKSTEP_SHARING", &[]).map_err(|error| error.to_string())?;
     Policy::of(file, tlp).map_err(|problem| format!("{}: {problem}", path.display()))
 }
 

@@ -1,4 +1,4 @@
-//! Tables that tools write, known by their own columns. `crates/detector/FORMATS.md` lists them; a test holds that page to this list.
+//! Tables that tools write, known by their own columns. `crates/detection/FORMATS.md` lists them; a test holds that page to this list.
 //!
 //! Names with a dot, a slash or a blank are compared as they stand, but for case; other names in the form of [`normal`]. A `*` stands
 //! for a number.

@@ -1,0 +1,247 @@
+//! The files that a run writes: one line a group, one row a tie, an account and a thing, and the numbers.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    path::Path,
+};
+
+use coordination::{AccountRef, TraceKind};
+use jiff::Timestamp;
+use messages::cluster::{StatusTally, Tally};
+use scoring::Account;
+use serde_json::json;
+
+use super::{Detection, RankedAccount, network, rank::without_crowd};
+use crate::files::{WriteError, create};
+
+/// Version of the columns and keys written here, in `summary.json`.
+const OUTPUT_VERSION: u32 = 2;
+
+impl Detection {
+    /// Writes `clusters.jsonl`, `near_misses.jsonl`, `ties.csv`, `accounts.csv`, `objects.csv`, `network.graphml`, `network.gexf` and
+    /// `summary.json` into a folder, made where missing.
+    pub fn write(&self, dir: &Path) -> Result<(), WriteError> {
+        std::fs::create_dir_all(dir).map_err(|source| WriteError { path: dir.to_owned(), source })?;
+        for (file, clusters) in [("clusters.jsonl", &self.clusters), ("near_misses.jsonl", &self.near_misses)] {
+            create(&dir.join(file), |out| {
+                for cluster in clusters {
+                    let line = cluster.encode().map_err(io::Error::other)?;
+                    out.write_all(&line)?;
+                    out.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+        }
+        create(&dir.join("ties.csv"), |out| self.write_ties(out))?;
+        create(&dir.join("accounts.csv"), |out| self.write_accounts(out))?;
+        create(&dir.join("objects.csv"), |out| self.write_objects(out))?;
+        create(&dir.join("network.graphml"), |out| network::write_graphml(self, out))?;
+        create(&dir.join("network.gexf"), |out| network::write_gexf(self, out))?;
+        create(&dir.join("summary.json"), |out| {
+            serde_json::to_writer_pretty(&mut *out, &self.summary())?;
+            out.write_all(b"\n")
+        })
+    }
+
+    /// Accounts are written as `platform:account_id`, because a tie may join two platforms. A key counts once, so that there are as many
+    /// distinct keys as co-acts.
+    fn write_ties(&self, out: &mut dyn Write) -> io::Result<()> {
+        let names = self.account_names();
+        let called = |account: &AccountRef| names.get(account).copied().unwrap_or_default();
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record([
+            "account_a",
+            "account_b",
+            "kind",
+            "co_acts",
+            "distinct_keys",
+            "nats",
+            "median_lag_s",
+            "expected",
+            "account_a_name",
+            "account_b_name",
+        ])?;
+        for tie in &self.ties {
+            csv.write_record([
+                &name(&tie.a),
+                &name(&tie.b),
+                tie.kind.name(),
+                &tie.co_acts.to_string(),
+                &tie.co_acts.to_string(),
+                &format!("{:.4}", tie.nats),
+                &format!("{:.3}", tie.median_lag_s),
+                // Mostly far below one.
+                &format!("{:.3e}", tie.expected),
+                called(&tie.a),
+                called(&tie.b),
+            ])?;
+        }
+        csv.flush()
+    }
+
+    /// What accounts are called, where that is known.
+    pub fn account_names(&self) -> HashMap<&AccountRef, &str> {
+        let known = self.accounts.iter().map(|ranked| &ranked.account.evidence);
+        known.map(|evidence| (&evidence.account, &*evidence.account_name)).collect()
+    }
+
+    fn write_accounts(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record([
+            "platform",
+            "account_id",
+            "posts",
+            "log_e",
+            "probability",
+            "cluster_id",
+            "status",
+            "posterior",
+            "suspicion",
+            "strongest_tie_nats",
+            "texts",
+            "copies",
+            "account",
+            "account_name",
+        ])?;
+        for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
+            let (id, status) = match cluster {
+                Some((id, status)) => (id.as_str(), status.name()),
+                None => ("", ""),
+            };
+            let known = |probability: Option<f64>| probability.map_or_else(String::new, |known| format!("{known:.6}"));
+            csv.write_record([
+                &evidence.account.platform,
+                &evidence.account.account_id,
+                &evidence.posts.to_string(),
+                &format!("{:.4}", evidence.log_e.unwrap_or(0.0)),
+                &known(*probability),
+                id,
+                status,
+                &known(evidence.posterior),
+                &format!("{:.4}", evidence.suspicion),
+                &format!("{:.4}", evidence.tie_nats),
+                &evidence.texts.to_string(),
+                &evidence.copies.to_string(),
+                &name(&evidence.account),
+                &evidence.account_name,
+            ])?;
+        }
+        csv.flush()
+    }
+
+    /// Things that two accounts or more used. `clusters` are the groups whose evidence they are in, with spaces between; where there is none,
+    /// `used_by` says that it is a thing of the crowd.
+    fn write_objects(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut groups: HashMap<(TraceKind, &str), Vec<&str>> = HashMap::new();
+        for cluster in &self.clusters {
+            for evidence in &cluster.evidence {
+                let of = groups.entry((evidence.kind, &*evidence.key)).or_default();
+                if of.last() != Some(&&*cluster.cluster_id) {
+                    of.push(&cluster.cluster_id);
+                }
+            }
+        }
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record([
+            "kind", "key", "source", "accounts", "posts", "first", "last", "used_by", "clusters", "text",
+        ])?;
+        for object in &self.objects {
+            let of = groups.get(&(object.kind, &*object.key)).map(|of| of.join(" ")).unwrap_or_default();
+            let time = |at| Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
+            let text = match object.kind {
+                TraceKind::Text => self.posted.get(&object.first_account.platform, &object.first_post),
+                _ => None,
+            };
+            csv.write_record([
+                object.kind.name(),
+                &object.key,
+                &object.source,
+                &object.accounts.to_string(),
+                &object.posts.to_string(),
+                &time(object.first),
+                &time(object.last),
+                if of.is_empty() { "crowd" } else { "group" },
+                &of,
+                text.map_or("", |said| &said.text),
+            ])?;
+        }
+        csv.flush()
+    }
+
+    /// How many groups and accounts were found: the numbers of the terminal, the report and `summary.json`.
+    pub fn tally(&self) -> Tally {
+        Tally::of(self.clusters.iter().chain(&self.near_misses))
+    }
+
+    /// What was read and found, in numbers.
+    pub fn summary(&self) -> serde_json::Value {
+        let tally = self.tally();
+        let accounts = |of: StatusTally| of.accounts;
+        let evicted = &self.stats.evicted;
+        json!({
+            "output_version": OUTPUT_VERSION,
+            "posts": self.counts.posts,
+            "accounts": self.accounts_seen,
+            "rows": self.counts.rows,
+            "rejected_lines": self.counts.bad,
+            "duplicates": self.counts.duplicates,
+            "passed_over": self.counts.not_posts + self.counts.passed_over,
+            "columns": self.counts.column_entries(),
+            "unreadable_fields": self.counts.unreadable_fields(),
+            "local_times": self.counts.local_times,
+            "first_post": self.period.map(|(first, _)| first.to_string()),
+            "last_post": self.period.map(|(_, last)| last.to_string()),
+            "posts_apart": self.apart.iter().map(|apart| json!({
+                "side": if apart.late { "last" } else { "first" },
+                "posts": apart.posts,
+                "days": apart.days,
+                "others": apart.others.to_string(),
+            })).collect::<Vec<_>>(),
+            "candidates_tested": self.stats.candidates_proposed,
+            "flagged": tally.flagged.groups,
+            "coordinated": tally.coordinated.groups,
+            "single_source": tally.single_source.groups,
+            "one_text": tally.one_text.groups,
+            "faded": tally.faded.groups,
+            "active": tally.active,
+            "near_misses": tally.near_miss.groups,
+            "near_misses_dropped": self.near_misses_dropped,
+            "groups_too_large": self.stats.too_large,
+            "groups_without_crowd": self.without_crowd(),
+            "evicted": {
+                "uses": evicted.uses,
+                "ties": evicted.ties,
+                "texts": evicted.texts,
+                "candidates": evicted.candidates,
+                "accounts": evicted.accounts,
+                "objects": self.objects_dropped,
+            },
+            "accounts_flagged": accounts(tally.flagged),
+            "accounts_coordinated": accounts(tally.coordinated),
+            "accounts_single_source": accounts(tally.single_source),
+            "accounts_faded": accounts(tally.faded),
+            "accounts_in_clusters": accounts(tally.found),
+            "ties": self.ties.len(),
+            "objects": self.objects.len(),
+            "seconds": self.took.as_secs_f64(),
+            "posts_per_second": self.counts.posts as f64 / self.took.as_secs_f64().max(1e-9),
+        })
+    }
+
+    /// Accounts that of which there is anything to say, the most suspect first.
+    pub fn suspects(&self) -> impl Iterator<Item = &RankedAccount> {
+        let speaks = |ranked: &&RankedAccount| ranked.account.evidence.any() && ranked.account.evidence.suspicion > 0.0;
+        self.accounts.iter().filter(speaks)
+    }
+
+    /// Clusters that were tested [without a crowd](without_crowd).
+    pub fn without_crowd(&self) -> usize {
+        self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
+    }
+}
+
+/// The one spelling of an account in all tables and networks.
+pub(super) fn name(account: &AccountRef) -> String {
+    format!("{}:{}", account.platform, account.account_id)
+}

@@ -1,0 +1,19 @@
+//! What keys and accounts have in common.
+
+use messages::cluster::v1::{ClusterMessage, Evidence};
+
+pub(super) const NO_ROOM: &str = "its arithmetic was left out for want of room by an older version of Lockstep";
+
+pub(super) fn name(message: &ClusterMessage, member: usize) -> Option<String> {
+    let account = message.accounts.get(member)?;
+    Some(format!("{}:{}", account.platform, account.account_id))
+}
+
+/// Whether the numbers of a key are of this cluster's own tests; others are listed for their posts only.
+pub(super) fn counts(evidence: &Evidence) -> bool {
+    evidence.test.is_some() || evidence.nats != 0.0
+}
+
+pub(super) fn total(parts: impl Iterator<Item = [f64; 3]>) -> [f64; 3] {
+    parts.fold([0.0; 3], |sum, part| std::array::from_fn(|i| sum[i] + part[i]))
+}

@@ -1,0 +1,667 @@
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use messages::post;
+use proptest::prelude::*;
+
+use super::*;
+
+mod formats;
+mod memory;
+mod tables;
+
+/// Everything that came of reading some files.
+struct Outcome {
+    posts: Vec<Vec<u8>>,
+    bad: Vec<BadLine>,
+    counts: Counts,
+    spilled_runs: usize,
+    last_progress: Option<Progress>,
+    notices: Vec<Notice>,
+}
+
+impl Outcome {
+    fn ids(&self) -> Vec<String> {
+        let id = |raw: &Vec<u8>| post::decode(raw).unwrap().id.into_owned();
+        self.posts.iter().map(id).collect()
+    }
+
+    fn bad(&self) -> Vec<String> {
+        self.bad.iter().map(|bad| format!("{}: {}", bad.line, bad.error)).collect()
+    }
+}
+
+fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> {
+    read_input(|options| Input::open(files, options), options)
+}
+
+fn read_input(
+    input: impl FnOnce(Options) -> Result<Input, InputError>,
+    options: Options,
+) -> Result<Outcome, InputError> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notices = Arc::clone(&told);
+    let options =
+        Options { notices: NoticeSink::new(move |notice| notices.lock().unwrap().push(notice.clone())), ..options };
+    let mut bad = Vec::new();
+    let mut last_progress = None;
+    let input = input(options)?;
+    let mut sorted = input.sorted(&mut |b| bad.push(b), &mut |p| last_progress = Some(p))?;
+    let mut posts = Vec::new();
+    while let Some(raw) = sorted.advance()? {
+        posts.push(raw.to_vec());
+    }
+    let spilled_runs = sorted.spilled_runs();
+    let counts = sorted.into_counts();
+    assert_eq!(counts.posts, posts.len() as u64, "the count of posts is that of those given");
+    assert_eq!(counts.bad, bad.len() as u64);
+    let accounted = counts.posts + counts.duplicates + counts.bad + counts.not_posts + counts.passed_over;
+    assert_eq!(counts.rows, accounted, "every row is a post, a duplicate, bad or passed over");
+    let notices = told.lock().unwrap().clone();
+    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress, notices })
+}
+
+fn read(files: &[PathBuf]) -> Outcome {
+    try_read(files, Options::default()).unwrap()
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+fn line(id: &str, second: i64) -> String {
+    format!(
+        r#"{{"id":"{id}","platform":"twitter","account_id":"7","account_name":"a","created_at":{second},"label":"x"}}"#
+    )
+}
+
+fn gz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bz2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// As `xz` packs it; the library here only unpacks.
+fn xz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6)).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn long_window(content: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(30).unwrap();
+    encoder.long_distance_matching(true).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn utf16(content: &str) -> Vec<u8> {
+    std::iter::once(0xFEFF).chain(content.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+fn zipped(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, content) in members {
+        if name.ends_with('/') {
+            archive.add_directory(*name, options).unwrap();
+        } else {
+            archive.start_file(*name, options).unwrap();
+            archive.write_all(content).unwrap();
+        }
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn one_content_in_every_compression_and_layout() {
+    let folder = Folder::new();
+    let lines = format!("{}\n\n{}\r\n{}", line("b", 20), line("a", 20), line("c", 10));
+    let array = format!("\u{feff}[{},\n {},{}]\n", line("b", 20), line("a", 20), line("c", 10));
+    let csv =
+        "id,platform,account_id,created_at\nb,twitter,7,1400000020\na,twitter,7,1400000020\nc,twitter,7,1400000010\n";
+    let (first, second) = lines.split_at(line("b", 20).len() + 5);
+    for (name, content) in [
+        ("plain.jsonl", lines.clone().into_bytes()),
+        ("marked.jsonl", [b"\xEF\xBB\xBF", lines.as_bytes()].concat()),
+        ("one.gz", gz(lines.as_bytes())),
+        ("several.gz", [gz(first.as_bytes()), gz(second.as_bytes())].concat()),
+        ("plain.zst", zstd::encode_all(lines.as_bytes(), 1).unwrap()),
+        (
+            "several.zst",
+            [zstd::encode_all(first.as_bytes(), 1).unwrap(), zstd::encode_all(second.as_bytes(), 1).unwrap()].concat(),
+        ),
+        ("array.json", array.into_bytes()),
+        ("table.csv", csv.as_bytes().to_vec()),
+        ("tabs.tsv.gz", gz(csv.replace(',', "\t").as_bytes())),
+        ("semicolons.txt", csv.replace(',', ";").into_bytes()),
+        ("bars.csv", csv.replace(',', "|").into_bytes()),
+        ("told.csv", format!("sep=;\r\n{}", csv.replace(',', ";")).into_bytes()),
+        ("plain.bz2", bz2(lines.as_bytes())),
+        ("plain.xz", xz(lines.as_bytes())),
+        ("long.zst", long_window(lines.as_bytes())),
+        ("utf16.csv", utf16(csv)),
+        ("one.zip", zipped(&[("posts.csv", csv.as_bytes())])),
+        (
+            "two.zip",
+            zipped(&[
+                ("a/first.jsonl", line("b", 20).as_bytes()),
+                ("a/", b""),
+                ("b.jsonl.gz", &gz(&lines.as_bytes()[line("b", 20).len()..])),
+            ]),
+        ),
+    ] {
+        let file = folder.file(name, &content);
+        let size = content.len() as u64;
+        let outcome = read(&[file]);
+        assert_eq!(outcome.ids(), ["c", "a", "b"], "{name}");
+        assert_eq!(outcome.bad(), [""; 0], "{name}");
+        let progress = outcome.last_progress.unwrap();
+        assert_eq!((progress.total, progress.posts), (Some(size), 3), "{name}");
+        assert_eq!(progress.bytes, size, "{name}");
+    }
+}
+
+#[test]
+fn bad_lines_are_kept_with_their_place_and_reading_goes_on() {
+    let folder = Folder::new();
+    let content = format!("{}\n{{\"id\":1\nnot json\n\n{}\n{{}}\n\u{0}\n", line("a", 1), line("b", 2));
+    let outcome = read(&[folder.file("posts.jsonl", content.replace('\u{0}', "\u{1}").as_bytes())]);
+    assert_eq!(outcome.ids(), ["a", "b"]);
+    expect_test::expect![[r#"
+        2: is not JSON: it ends too early, at column 7, near "{\"id\":1"
+        3: is not a JSON object, near "not json"
+        6: `id`: is required, but missing or null, near "{}"
+        7: is not a JSON object, near "\\u{1}""#]]
+    .assert_eq(&outcome.bad().join("\n"));
+    assert_eq!(outcome.bad[1].raw, b"not json");
+    let csv = b"id,platform,account_id,created_at\na,twitter,7,1400000020\nb,twitter,7\n\n\"c\nc\",twitter,,1400000003\nd,twitter,7,never\n\xFF,twitter,7,1400000001\ne,twitter,7,1400000004\n";
+    let outcome = read(&[folder.file("posts.csv", csv)]);
+    assert_eq!(outcome.ids(), ["e", "a"]);
+    expect_test::expect![[r#"
+        3: has 3 cells, but the header has 4 columns, near "b,twitter,7"
+        5: `account_id`: is required, but empty, near "c\\nc,twitter,,1400000003"
+        7: `created_at`: is not a time; taken are: 2026-11-02T10:00:00Z (also with a blank or / in it, with +01:00, [Europe/Berlin], UTC or EST at its end, or without a zone), 20261102100000, Mon Nov 02 10:00:00 +0000 2026, Mon, 02 Nov 2026 10:00:00 GMT, Nov 2, 2026 10:00 AM, 2 Nov 2026 10:00, 02.11.2026 10:00, 2/11/2026 10:00 (with --time-format day-first or month-first where that is open), an epoch number in seconds, milliseconds, microseconds or nanoseconds, a spreadsheet's day number with --time-format excel, and any other form with --time-format and a pattern such as "%d.%m.%Y %Hh%M", near "never"
+        8: `id`: is not UTF-8: if the file is in another encoding, name it with --encoding, for example windows-1252, near "�,twitter,7,1400000001""#]]
+    .assert_eq(&outcome.bad().join("\n"));
+    assert_eq!(outcome.bad[1].raw, b"\"c\nc\",twitter,,1400000003");
+    let windows = String::from_utf8_lossy(csv).replace('\n', "\r\n");
+    let outcome = read(&[folder.file("windows.csv", windows.as_bytes())]);
+    let lines: Vec<u64> = outcome.bad.iter().map(|bad| bad.line).collect();
+    assert_eq!(lines, [3, 5, 7], "the same lines; the byte that was not UTF-8 is a replacement character here");
+}
+
+#[test]
+fn a_file_that_breaks_off_gives_what_was_readable_and_says_where() {
+    let folder = Folder::new();
+    // Ids that compress badly, so that the cut falls far behind the first lines.
+    let lines: String =
+        (0..2000_u64).map(|n| line(&format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)), n as i64) + "\n").collect();
+    let zst = zstd::encode_all(lines.as_bytes(), 1).unwrap();
+    let csv = format!("id,platform,account_id,created_at\n{}", lines.replace(['{', '}', ':'], "")).into_bytes();
+    let cut = gz(&csv);
+    let outcome = read(&[folder.file("cut.csv.gz", &cut[..cut.len() / 2])]);
+    let [InputError::Damaged { line: at, .. }] = &outcome.counts.damaged[..] else {
+        panic!("{:?}", outcome.counts.damaged);
+    };
+    // One header, and every row is bad here: the last is the one that was cut.
+    assert_eq!((*at, outcome.bad.last().unwrap().line), (outcome.counts.bad + 1, *at));
+    for (name, whole) in [("cut.gz", gz(lines.as_bytes())), ("cut.zst", zst)] {
+        let cut = folder.file(name, &whole[..whole.len() * 3 / 4]);
+        let rest = folder.file("rest.jsonl", line("last", 9_999).as_bytes());
+        let outcome = read(&[cut, rest]);
+        let read = outcome.counts.posts;
+        if name == "cut.gz" {
+            assert!((1000..2000).contains(&read), "{name}: {read}");
+        }
+        assert_eq!(outcome.ids().last().unwrap(), "last", "{name}: the next file is read");
+        let [InputError::Damaged { line, byte, .. }] = &outcome.counts.damaged[..] else {
+            panic!("{name}: {:?}", outcome.counts.damaged);
+        };
+        // The line that was cut is reported itself, unless the cut fell between two.
+        assert_eq!(*line, read, "{name}: the first line that is not whole");
+        assert_eq!(*byte, whole.len() as u64 * 3 / 4, "{name}");
+        assert!(outcome.bad.len() <= 1, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_at_all_is_said_clearly() {
+    let folder = Folder::new();
+    let check = |file: PathBuf, dialect, expected: &str| {
+        let options = Options { dialect: Some(dialect), ..Options::default() };
+        let name = file.display().to_string();
+        let error = try_read(&[file], options).err().unwrap().to_string();
+        assert_eq!(error.replace(&name, "FILE"), expected);
+    };
+    use Dialect::{Bluesky, Csv, Lockstep};
+    check(folder.0.path().join("nowhere.jsonl"), Lockstep, "cannot open FILE: No such file or directory (os error 2)");
+    check(folder.0.path().to_owned(), Lockstep, "FILE is a folder: name the files in it");
+    let empty = "FILE is empty: expected posts as NDJSON, CSV, Excel or Parquet";
+    check(folder.file("empty", b""), Lockstep, empty);
+    check(folder.file("empty.gz", &gz(b"")), Lockstep, empty);
+    let binary = "FILE is a binary file of an unknown kind: expected NDJSON, CSV, Excel or Parquet, plain, .gz, .zst, .xz, .bz2 or .zip";
+    check(folder.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), Lockstep, binary);
+    check(
+        folder.file("prose.txt", b"Once upon a time\n"),
+        Lockstep,
+        "FILE: column `id`: is required, but the header has no such column; if the posts have no ids, --make-ids makes them of account, time and text, near \"Once upon a time\"; its cells are parted by \",\"; a table \
+         of posts has the columns id, platform, account_id and created_at, or those of a tool that is known: say which column it is with \
+         --column id=NAME, or see --show-mapping",
+    );
+    check(
+        folder.file("a.csv", b"id,x\n"),
+        Bluesky,
+        "FILE: holds no JSON, as the dialect bluesky is written in: it begins with \"id,x\"",
+    );
+    check(folder.file("a.json", b"{}"), Csv, "FILE: holds JSON, not CSV: choose another dialect");
+    assert_eq!(
+        Input::open(&[], Options::default()).unwrap_err().to_string(),
+        "no input: name at least one file, or - for standard input"
+    );
+}
+
+#[test]
+fn duplicates_are_dropped_and_counted_over_all_files() {
+    let folder = Folder::new();
+    let first = folder.file("1", format!("{}\n{}", line("a", 5), line("b", 4)).as_bytes());
+    let second = folder.file("2", format!("{}\n{}", line("a", 1), line("c", 3)).as_bytes());
+    let files = [first, second];
+    let outcome = read(&files);
+    assert_eq!(outcome.ids(), ["c", "b", "a"], "the first one read stays");
+    assert_eq!(outcome.counts.duplicates, 1);
+    let keep = Options { keep_duplicates: true, ..Options::default() };
+    let outcome = try_read(&files, keep).unwrap();
+    assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (4, 0));
+    let rows =
+        b"object_id,account_id,content_id,timestamp_share\n#a,7,1,1400000010\n#b,7,1,1400000010\n#a,7,1,1400000010\n";
+    let outcome = read(&[folder.file("coortweet.csv", rows)]);
+    assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (2, 1), "two objects of one content");
+}
+
+#[test]
+fn dialects_that_are_documents_or_pages() {
+    let folder = Folder::new();
+    let options = |dialect| Options { dialect: Some(dialect), ..Options::default() };
+    let export = "{\n \"id\": 1, \"type\": \"public_channel\",\n \"messages\": [\n  {\"id\":2,\"date_unixtime\":\"20\",\"text\":\"x\"},\n  \
+                  {\"id\":3,\"type\":\"service\"},\n  {\"id\":4,\"text\":\"no date\"}]}\n";
+    let outcome = try_read(&[folder.file("result.json", export.as_bytes())], options(Dialect::Telegram)).unwrap();
+    assert_eq!(outcome.ids(), ["-1001/2"]);
+    let bad = &outcome.bad[0];
+    assert_eq!((bad.error.path.as_str(), bad.line), ("messages[2].date", 6));
+    assert_eq!(bad.raw, b"{\"id\":4,\"text\":\"no date\"}", "the record, not the document");
+    assert_eq!(
+        (outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts),
+        (1, 1, 1),
+        "every record counts once"
+    );
+    let statuses =
+        "[\n{\"id\":\"1\",\"created_at\":\"2023-12-05T11:35:00Z\",\"account\":{\"id\":\"3\"}},\n\n{\"id\":\"2\"}\n]";
+    let outcome = try_read(&[folder.file("statuses.json", statuses.as_bytes())], options(Dialect::Mastodon)).unwrap();
+    assert_eq!((outcome.ids(), outcome.bad[0].line), (vec!["1".to_owned()], 4));
+    let events = "{\"kind\":\"identity\"}\n{\"kind\":\"account\"}\n";
+    let outcome = try_read(&[folder.file("events.jsonl", events.as_bytes())], options(Dialect::Bluesky)).unwrap();
+    assert_eq!((outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts), (0, 0, 2));
+}
+
+/// A Telegram export in which every tenth message has no date.
+fn export(messages: u64) -> String {
+    let mut out = String::from(
+        "{\n \"name\": \"Group\",\n \"type\": \"private_supergroup\",\n \"id\": 1465826763,\n \"messages\": [",
+    );
+    for n in 0..messages {
+        let date =
+            if n % 10 == 9 { String::new() } else { format!("   \"date_unixtime\": \"{}\",\n", 1_691_690_045 + n) };
+        out += if n == 0 { "\n" } else { ",\n" };
+        out += &format!(
+            "  {{\n   \"id\": {n},\n   \"type\": \"message\",\n{date}   \"from\": \"User {}\",\n   \"from_id\": \"user{}\",\n   \
+             \"text\": \"message {n} {}\"\n  }}",
+            n % 50,
+            n % 50,
+            "word ".repeat(40)
+        );
+    }
+    out + "\n ]\n}"
+}
+
+#[test]
+fn bad_records_of_a_document_are_put_aside_alone() {
+    let folder = Folder::new();
+    let path = folder.file("result.json", export(2_000).as_bytes());
+    let outcome = read(std::slice::from_ref(&path));
+    assert_eq!((outcome.counts.posts, outcome.counts.bad), (1_800, 200));
+    let bytes: usize = outcome.bad.iter().map(|bad| bad.raw.len()).sum();
+    assert!(
+        bytes < 100_000,
+        "{bytes} bytes for 200 records of a document of {}",
+        std::fs::metadata(&path).unwrap().len()
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for bad in &outcome.bad {
+        assert_eq!(lines[bad.line as usize - 1], "  {", "where the record begins");
+        let id = lines[bad.line as usize].trim();
+        assert!(String::from_utf8_lossy(&bad.raw).contains(id), "{id}");
+    }
+}
+
+#[test]
+fn a_broken_record_costs_itself_in_every_layout() {
+    let folder = Folder::new();
+    let flush = format!("[\n{},\n{{\"id\":\"x\n,\n{}\n]", line("a", 1), line("b", 2));
+    let printed =
+        export(30).replacen("\"message 7 ", "message 7 ", 1).replacen("\"message 11 word", "\"message 11 \\q", 1);
+    let cut = export(30);
+    let wiped = format!("{}\n{}\n{}\n", line("a", 1), "\0".repeat(90), line("b", 2));
+    let wiped_first = format!("{}\n{}\n{}", "\0".repeat(90), line("a", 1), line("b", 2));
+    let holed = format!("{}\n{}\n", line("a", 1), line("b", 2).replace("\"label\":\"x\"", "\"text\":\"x\0y\""));
+    for (name, content, posts, bad) in [
+        ("flush.json", flush.as_str(), 2, 1),
+        ("printed.json", &printed, 25, 5),
+        ("cut.json", &cut[..cut.len() - 100], 27, 3),
+        ("wiped.jsonl", &wiped, 2, 1),
+        ("wiped_first", &wiped_first, 2, 1),
+        ("holed.jsonl", &holed, 1, 1),
+    ] {
+        let outcome = read(&[folder.file(name, content.as_bytes())]);
+        assert_eq!((outcome.counts.posts, outcome.counts.bad), (posts, bad), "{name}: {:?}", outcome.bad());
+    }
+    let outcome = read(&[folder.file("wiped.jsonl", wiped.as_bytes()), folder.file("holed.jsonl", holed.as_bytes())]);
+    let told = outcome.bad().join("\n");
+    assert!(told.contains("2: holds nothing but NUL bytes") && told.contains("2: `text`: holds NUL bytes"), "{told}");
+}
+
+#[test]
+fn what_a_file_is_written_in_is_recognised_and_told() {
+    let folder = Folder::new();
+    let mut told: Vec<String> = Vec::new();
+    let options = Options::default;
+    let printed =
+        "{\n \"id\": \"1\",\n \"text\": \"a\",\n \"author_id\": \"7\",\n \"created_at\": \"2023-03-01T10:00:00Z\"\n}\n";
+    let printed = format!("{printed}{}", printed.replace("\"1\"", "\"2\""));
+    let outcome = try_read(&[folder.file("printed", printed.as_bytes())], options()).unwrap();
+    assert_eq!(outcome.ids(), ["1", "2"]);
+    told.extend(outcome.notices.iter().map(ToString::to_string));
+    let archive = "window.YTD.tweets.part0 = [ {\"tweet\": {\"id_str\": \"5\", \"full_text\": \"x\", \"created_at\": \
+                   \"Wed Oct 12 01:00:00 +0000 2022\"}} ]";
+    let without = try_read(&[folder.file("tweets.js", archive.as_bytes())], options()).err().unwrap().to_string();
+    assert!(without.contains("put account.js beside the file"), "{without}");
+    folder.file(
+        "account.js",
+        b"window.YTD.account.part0 = [{\"account\": {\"accountId\": \"77\", \"username\": \"ann\"}}]",
+    );
+    let outcome = try_read(&[folder.file("tweets.js", archive.as_bytes())], options()).unwrap();
+    assert_eq!(post::decode(&outcome.posts[0]).unwrap().account_name, "ann");
+    told.extend(outcome.notices.iter().map(ToString::to_string));
+    let other = Options { account: Some("9:bea".parse().unwrap()), ..options() };
+    let outcome = try_read(&[folder.file("tweets.js", archive.as_bytes())], other).unwrap();
+    assert_eq!(post::decode(&outcome.posts[0]).unwrap().account_id, "9");
+    let told = told.join("\n");
+    for sentence in ["posts of the X (Twitter) API (--dialect x)", "(--dialect twitter-archive)", "posts of ann (77)"] {
+        assert!(told.contains(sentence), "{sentence} in {told}");
+    }
+}
+
+#[test]
+fn the_page_of_formats_has_a_row_for_every_dialect() {
+    let page = include_str!("../../FORMATS.md");
+    let json = page.split_once("\n## JSON\n").expect("the section").1;
+    let json = json.split("\n## ").next().unwrap();
+    let rows = json.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows: Vec<&str> = rows.filter(|name| *name != "--dialect").collect();
+    let json = Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Csv);
+    assert_eq!(rows, json.map(Dialect::name).collect::<Vec<_>>());
+}
+
+#[test]
+fn fields_that_cannot_be_read_and_times_of_no_zone_are_counted() {
+    let folder = Folder::new();
+    let odd = |id: &str| line(id, 1).replace("\"label\":\"x\"", "\"followers\":\"many\",\"lang\":{}");
+    let content = format!("{}\n{}\n{}\n", line("a", 1), odd("b"), odd("c"));
+    let outcome = read(&[folder.file("odd.jsonl", content.as_bytes())]);
+    assert_eq!(outcome.ids(), ["a", "b", "c"]);
+    assert_eq!(outcome.counts.unreadable_fields(), [("followers", 2), ("lang", 2)].into());
+    let first = &outcome.counts.unreadable["followers"].first;
+    assert!(first.contains("odd.jsonl:2: `followers`: is not a whole number"), "{first}");
+    let old = r#"{"id":1,"type":"personal_chat","messages":[{"id":2,"date":"2020-08-10T20:54:05","from_id":"user1","text":"x"}]}"#;
+    let file = folder.file("old.json", old.as_bytes());
+    let outcome = read(std::slice::from_ref(&file));
+    assert_eq!((outcome.counts.local_times, outcome.counts.posts), (1, 1));
+    let mut told = Options::default();
+    told.mapping.set("timezone", vec!["Europe/Moscow".to_owned()]).unwrap();
+    let outcome = try_read(&[file], told).unwrap();
+    assert_eq!(outcome.counts.local_times, 0);
+    let at = post::decode(&outcome.posts[0]).unwrap().created_at;
+    assert_eq!(at, "2020-08-10T17:54:05Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+}
+
+#[test]
+fn a_line_without_end_does_not_fill_the_memory() {
+    let folder = Folder::new();
+    let long = "x".repeat(5_000_000);
+    let content = format!("{}\n{long}\n{}\n{{\"a\":\"{}", line("a", 1), line("b", 2), "y".repeat(1_100_000));
+    let outcome = read(&[folder.file("long.jsonl", content.as_bytes())]);
+    assert_eq!(outcome.ids(), ["a", "b"]);
+    let kept = |bad: &BadLine| (bad.line, bad.raw.len(), bad.length);
+    assert_eq!(kept(&outcome.bad[0]), (2, 64 * 1024, 5_000_001));
+    assert_eq!(kept(&outcome.bad[1]), (4, 64 * 1024, 1_100_006));
+    assert!(outcome.bad[1].to_string().ends_with("(of 1100006 bytes, the first 65536 are kept)"));
+    assert!(outcome.bad.iter().all(|bad| bad.error.to_string().len() < 500));
+    let csv = format!("id,platform,account_id,created_at,text\n1,x,7,1400000001,{}\n", "a\\".repeat(400_000));
+    let outcome = read(&[folder.file("long.csv", csv.as_bytes())]);
+    assert_eq!((outcome.counts.posts, outcome.bad[0].line), (0, 2), "backslashes take two bytes each in JSON");
+}
+
+#[test]
+fn each_gives_posts_as_read_and_stops_at_the_receivers_error() {
+    #[derive(Debug, PartialEq)]
+    enum Stop {
+        Full,
+        Input(String),
+    }
+    impl From<InputError> for Stop {
+        fn from(error: InputError) -> Self {
+            Stop::Input(error.to_string())
+        }
+    }
+    let folder = Folder::new();
+    let file = folder.file("1", format!("{}\n{}\n{}", line("b", 9), line("a", 4), line("b", 9)).as_bytes());
+    let mut ids = Vec::new();
+    let mut read = |most: usize| {
+        ids.clear();
+        let input = Input::open(std::slice::from_ref(&file), Options::default()).unwrap();
+        let outcome = input.each(
+            &mut |post, _| {
+                if ids.len() == most {
+                    return Err(Stop::Full);
+                }
+                ids.push(post.id.to_string());
+                Ok(())
+            },
+            &mut |_| {},
+            &mut |_| {},
+        );
+        (outcome.map(|counts| (counts.posts, counts.duplicates)), ids.clone())
+    };
+    assert_eq!(read(9), (Ok((2, 1)), vec!["b".to_owned(), "a".to_owned()]));
+    assert_eq!(read(1), (Err(Stop::Full), vec!["b".to_owned()]));
+}
+
+#[test]
+fn parquet_with_lists_times_and_nulls() {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    let folder = Folder::new();
+    let path = folder.0.path().join("posts.parquet");
+    let schema = "message posts { required binary id (UTF8); required binary platform (UTF8); required int64 account_id; \
+                  required int64 created_at (TIMESTAMP_MILLIS); optional binary text (UTF8); \
+                  optional group hashtags (LIST) { repeated group list { optional binary element (UTF8); } } }";
+    let mut writer = SerializedFileWriter::new(
+        std::fs::File::create(&path).unwrap(),
+        std::sync::Arc::new(parse_message_type(schema).unwrap()),
+        std::sync::Arc::new(WriterProperties::default()),
+    )
+    .unwrap();
+    let text = |values: &[&str]| -> Vec<ByteArray> { values.iter().map(|v| ByteArray::from(*v)).collect() };
+    let mut group = writer.next_row_group().unwrap();
+    for column in 0.. {
+        let Some(mut open) = group.next_column().unwrap() else {
+            break;
+        };
+        match column {
+            0 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["b", "a", ""]), None, None).unwrap()),
+            1 => drop(open.typed::<ByteArrayType>().write_batch(&text(&["X", "X", "X"]), None, None).unwrap()),
+            2 => drop(open.typed::<Int64Type>().write_batch(&[7, 8, 9], None, None).unwrap()),
+            3 => drop(
+                open.typed::<Int64Type>().write_batch(&[1_400_000_020_000, 1_400_000_010_500, 1], None, None).unwrap(),
+            ),
+            4 => drop(
+                open.typed::<ByteArrayType>().write_batch(&text(&["see #t", "#u"]), Some(&[1, 1, 0]), None).unwrap(),
+            ),
+            // [["v", "w"], null, []]
+            _ => drop(
+                open.typed::<ByteArrayType>()
+                    .write_batch(&text(&["v", "w"]), Some(&[3, 3, 0, 1]), Some(&[0, 1, 0, 0]))
+                    .unwrap(),
+            ),
+        }
+        open.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let outcome = read(std::slice::from_ref(&path));
+    let posts: Vec<String> = outcome.posts.iter().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect();
+    expect_test::expect![[r##"
+        {"id":"a","platform":"x","account_id":"8","account_name":"8","created_at":"2014-05-13T16:53:30.5Z","text":"#u","urls":[],"hashtags":["u"],"mentions":[]}
+        {"id":"b","platform":"x","account_id":"7","account_name":"7","created_at":"2014-05-13T16:53:40Z","text":"see #t","urls":[],"hashtags":["v","w"],"mentions":[]}"##]].assert_eq(&posts.join("\n"));
+    assert_eq!((outcome.bad[0].line, outcome.bad[0].error.path.as_str()), (3, "id"));
+    assert!(outcome.last_progress.unwrap().bytes >= std::fs::metadata(&path).unwrap().len());
+    let bytes = std::fs::read(&path).unwrap();
+    let cut = folder.file("cut.parquet", &bytes[..bytes.len() - 9]);
+    assert!(matches!(read(&[cut]).counts.damaged[..], [InputError::Damaged { line: 1, .. }]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn merging_spilled_runs_gives_the_same_as_memory(seed in any::<u64>(), files in 1_usize..4) {
+        let folder = Folder::new();
+        let mut state = seed;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut paths = Vec::new();
+        let mut expected = Vec::new();
+        for file in 0..files {
+            let mut content = String::new();
+            for _ in 0..1500 {
+                let (id, second) = (format!("{}", random(1_000_000)), random(300) as i64);
+                expected.push((second, id.clone()));
+                content += &format!("{}{}\n", " ".repeat(random(900) as usize), line(&id, second));
+                content += &" ".repeat(random(3) as usize);
+            }
+            paths.push(folder.file(&file.to_string(), content.as_bytes()));
+        }
+        expected.sort();
+        let options = |memory_mib| Options { memory_mib, keep_duplicates: true, ..Options::default() };
+        let memory = try_read(&paths, options(64)).unwrap();
+        prop_assert_eq!(memory.spilled_runs, 0);
+        let ids: Vec<String> = expected.into_iter().map(|(_, id)| id).collect();
+        prop_assert_eq!(memory.ids(), ids);
+        let mut tiny = sort::Sorter::with_bytes(40_000);
+        for path in &paths {
+            for raw in std::fs::read(path).unwrap().split(|b| *b == b'\n').map(<[u8]>::trim_ascii) {
+                if !raw.is_empty() {
+                    tiny.push(&post::decode(raw).unwrap(), raw).unwrap();
+                }
+            }
+        }
+        let mut merged = tiny.finish(Counts::default()).unwrap();
+        prop_assert!(merged.spilled_runs() > 3);
+        let mut posts = Vec::new();
+        while let Some(raw) = merged.advance().unwrap() {
+            posts.push(raw.to_vec());
+        }
+        prop_assert_eq!(posts, memory.posts);
+    }
+
+    #[test]
+    fn no_file_panics(head in "[\\[{\"ida,;\t]{0,3}", bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let folder = Folder::new();
+        for (name, content) in [
+            ("raw", [head.as_bytes(), &bytes].concat()),
+            ("parquet", [b"PAR1", bytes.as_slice(), b"PAR1"].concat()),
+            ("gz", [b"\x1F\x8B\x08\0", bytes.as_slice()].concat()),
+            ("zst", [b"\x28\xB5\x2F\xFD", bytes.as_slice()].concat()),
+            ("csv", [b"id,platform,account_id,created_at\n", bytes.as_slice()].concat()),
+        ] {
+            let file = folder.file(name, &content);
+            for dialect in Dialect::ALL {
+                let _ = try_read(std::slice::from_ref(&file), Options { dialect: Some(dialect), ..Options::default() });
+            }
+            let _ = try_read(std::slice::from_ref(&file), Options::default());
+        }
+    }
+}
+
+/// (file, posts, duplicates dropped).
+const REAL: [(&str, u64, u64); 13] = [
+    ("mix_debates_2016.jsonl.gz", 25_072, 0),
+    ("mix_congress_2016.jsonl.gz", 60_763, 0),
+    // "About half of 21,940": the exact count is the file's own.
+    ("ira_episodes.jsonl.gz", 11_861, 0),
+    // The other 40 share their id with an earlier one, all but one with another `repost_of`.
+    ("coortweet_russian_2021.jsonl.gz", 35_125, 40),
+    ("german_elections_2021.jsonl.gz", 194_326, 0),
+    ("gop_debate_2015.jsonl.gz", 13_871, 0),
+    ("demonetization_2016.jsonl.gz", 8_000, 0),
+    ("rumoureval2017_viral_events.jsonl.gz", 5_594, 0),
+    ("telegram_news_ru_2024.jsonl.gz", 22_099, 0),
+    ("weibo_60_cascades.jsonl.gz", 24_211, 11),
+    ("parity/cnt_russian.csv.gz", 35_125, 40),
+    ("parity/german_url.csv.gz", 41_100, 0),
+    ("parity/russian_coord_tweets.csv.gz", 35_125, 1),
+];
+
+#[test]
+fn real_files_read_without_a_bad_line() {
+    let Some(data) = std::env::var_os("LOCKSTEP_TEST_POSTS").map(PathBuf::from) else {
+        eprintln!("skipped: no folder of real posts in LOCKSTEP_TEST_POSTS");
+        return;
+    };
+    for (name, posts, duplicates) in REAL {
+        let outcome = read(&[data.join(name)]);
+        assert_eq!(outcome.bad(), [""; 0], "{name}");
+        assert_eq!(outcome.counts.duplicates, duplicates, "{name}");
+        assert_eq!(outcome.counts.posts, posts - duplicates, "{name}");
+        assert!(outcome.counts.damaged.is_empty(), "{name}");
+        let times: Vec<i64> = outcome.posts.iter().map(|raw| post::decode(raw).unwrap().created_at).collect();
+        assert!(times.is_sorted(), "{name}");
+    }
+}

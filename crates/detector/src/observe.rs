@@ -1,0 +1,132 @@
+//! What operators see of what the machine does: metrics and log lines.
+
+use std::time::Duration;
+
+use coordination::{Outcome, Stats};
+use messages::cluster::Status;
+use scoring::Model;
+
+use crate::{
+    machine::{Machine, Observation},
+    metrics::DetectorMetrics,
+    models::Role,
+};
+
+/// Counts and tells what it is handed.
+pub(crate) struct Observer {
+    pub(crate) metrics: DetectorMetrics,
+    /// What the engine had counted when it was last shown.
+    shown: Stats,
+}
+
+impl Observer {
+    pub(crate) fn new(metrics: DetectorMetrics) -> Observer {
+        Observer { metrics, shown: Stats::default() }
+    }
+
+    /// What the engine has counted up to here is not shown: it was, before a restart.
+    pub(crate) fn passed_over(&mut self, stats: Stats) {
+        self.shown = stats;
+    }
+
+    /// So many clusters of each status stand in the topics.
+    pub(crate) fn standing(&self, clusters: impl IntoIterator<Item = (Status, usize)>) {
+        clusters.into_iter().for_each(|(status, clusters)| self.metrics.stands(status, clusters));
+    }
+
+    /// Counts and tells something that `machine` has just done; `took` is how long it was at it.
+    pub(crate) fn observe(&mut self, observation: Observation, machine: &Machine, took: Duration) {
+        let metrics = &self.metrics;
+        match observation {
+            Observation::Post { outcome, bytes, delay_s, too_late } => {
+                metrics.post(outcome, bytes, delay_s);
+                if let (Outcome::TooLate, Some(post)) = (outcome, too_late) {
+                    tracing::debug!(%post, "post came too late to count");
+                }
+            }
+            Observation::Unreadable(field) => metrics.unreadable(&field),
+            Observation::DeadLetter { bytes } => metrics.dead_letter(bytes),
+            Observation::HeadersLeftOut { offset } => {
+                tracing::warn!(offset, "the headers of a dead letter were too large and are left out");
+            }
+            Observation::Judged { cluster_id, version, probability, inauthentic, shadow } => {
+                metrics.models.judged(probability, inauthentic, shadow.as_ref());
+                if let Some(shadow) = shadow.filter(|shadow| shadow.inauthentic != inauthentic) {
+                    tracing::debug!(
+                        cluster = %cluster_id,
+                        version,
+                        active = probability,
+                        shadow = shadow.probability,
+                        "the shadow model says otherwise"
+                    );
+                }
+            }
+            Observation::CannotTell(error) => {
+                metrics.cannot_tell();
+                tracing::error!(%error, "a cluster is not published");
+            }
+            Observation::NearMissPassedOver { cluster_id, version } => {
+                tracing::info!(cluster = %cluster_id, version, "a near miss is not published: more was said of it before");
+            }
+            Observation::CommitFailed { error, failures } => {
+                tracing::warn!(error, failures, "publishing failed, the batch comes again");
+            }
+            Observation::Published(publication) => {
+                metrics.told(&publication);
+                let cluster = &publication.message;
+                tracing::info!(
+                    cluster = %cluster.cluster_id,
+                    version = cluster.version,
+                    status = cluster.status.name(),
+                    accounts = cluster.accounts.len(),
+                    probability = cluster.probability,
+                    "cluster published"
+                );
+            }
+            Observation::Engine(stats) => {
+                metrics.engine(&self.shown, &stats);
+                self.shown = *stats;
+            }
+            Observation::ModelTaken { role, before, load } => {
+                metrics.models.taken(role, load, took);
+                let before_it = before.as_ref().map_or_else(|| "none".to_owned(), |name| name.to_string());
+                let (load_s, swap_s) = (load.as_secs_f64(), took.as_secs_f64());
+                let model = match role {
+                    Role::Active => Some(machine.model()),
+                    Role::Shadow => machine.shadow(),
+                };
+                let Some(model) = model else { return };
+                let name = model.full_name();
+                tracing::info!(role = role.name(), model = %name, before = before_it, load_s, swap_s, "model is in service");
+                metrics.models.in_service(role, model, before.as_ref());
+                if role == Role::Active {
+                    say_whether_drift_is_measured(model);
+                    if machine.shadow().is_some_and(|shadow| shadow.full_name() == name) {
+                        tracing::warn!(model = %name, "the shadow model is the active one now and has nothing to tell");
+                    }
+                }
+            }
+            Observation::ModelRefused { role, reason } => {
+                metrics.models.refused(role);
+                let role = role.name();
+                tracing::error!(role, reason, "a model cannot be used, what was in service goes on");
+            }
+            Observation::ModelSettled { role } => {
+                metrics.models.settled(role);
+                tracing::info!(role = role.name(), "the model in service is the one that ought to be");
+            }
+            Observation::Drift { clusters, drift } => {
+                metrics.models.window(clusters);
+                metrics.models.drift(drift.as_ref());
+            }
+            Observation::Unsaved(age) => metrics.unsaved(age.as_secs_f64()),
+        }
+    }
+}
+
+pub(crate) fn say_whether_drift_is_measured(model: &Model) {
+    if model.reference().is_none() {
+        let model = model.full_name();
+        tracing::info!(%model, "drift is not measured: the model does not say what it was trained on; train it again");
+    }
+}
