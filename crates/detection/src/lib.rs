@@ -5,7 +5,7 @@
 //! [`detect`] runs that over all posts of some files and keeps what was found. [`explain`] works a cluster's numbers out again from its
 //! line alone, and [`peers`] runs the methods of published tools on the same posts.
 //!
-//! The command line and the evaluation use [`detect`]; the service uses the [`Pipeline`].
+//! The command line, the evaluation and the Python package use [`detect`]; the service uses the [`Pipeline`].
 //!
 //! ```
 //! use coordination::Post;
