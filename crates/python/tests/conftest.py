@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+import lockstep
+
 
 @pytest.fixture(scope="session")
 def command():
@@ -29,6 +31,12 @@ def expected(command, posts, tmp_path_factory):
     subprocess.run([command, "detect", str(posts), "--out", str(out), "--no-report"], check=True, capture_output=True)
     assert '"status":"flagged"' in (out / "clusters.jsonl").read_text(), "a world in which nothing is found proves nothing"
     return out
+
+
+@pytest.fixture(scope="session")
+def found(posts):
+    """What the package finds in them."""
+    return lockstep.detect(posts)
 
 
 @pytest.fixture(scope="session")
