@@ -35,7 +35,8 @@ struct Rows {
     next: usize,
 }
 
-/// The column with its values in the place of their numbers in a dictionary, as pandas and polars have categories.
+/// The column with its values in the place of their numbers in a dictionary, as pandas and polars
+/// have categories.
 fn spelled_out(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
         DataType::Dictionary(_, values) => cast(column, values),
@@ -124,7 +125,8 @@ fn json(column: &dyn Array, row: usize) -> Result<Value, ArrowError> {
                 parts.map(|(part, field)| Ok((field.name().clone(), json(part, row)?))).collect();
             parts?.into()
         }
-        // No column of a post is of any other kind: its text is an answer to whoever looks for one in a bad row.
+        // No column of a post is of any other kind: its text is an answer to whoever looks for one
+        // in a bad row.
         _ => ArrayFormatter::try_new(column, &FormatOptions::default())?.value(row).try_to_string()?.into(),
     })
 }
@@ -134,7 +136,8 @@ fn items(list: &dyn Array) -> Result<Value, ArrowError> {
     items.map(Value::from)
 }
 
-/// A moment where the column has a time zone; else a time whose zone is not known, to be read as such a time in a file would be.
+/// A moment where the column has a time zone; else a time whose zone is not known, to be read as
+/// such a time in a file would be.
 fn time(column: &dyn Array, row: usize, unit: TimeUnit, zoned: bool) -> Value {
     let number = match unit {
         TimeUnit::Second => column.as_primitive::<TimestampSecondType>().value(row),

@@ -32,7 +32,8 @@ impl Findings {
         made(tables::clusters(&self.detection.clusters))
     }
 
-    /// Groups that came close and did not pass the test, nearest to their bar first. They name nobody.
+    /// Groups that came close and did not pass the test, nearest to their bar first. They name
+    /// nobody.
     #[getter]
     fn near_misses(&self) -> PyResult<Table> {
         made(tables::clusters(&self.detection.near_misses))
@@ -75,8 +76,8 @@ impl Findings {
         self.notices.clone()
     }
 
-    /// The arithmetic behind a group, worked out again step by step, as `lockstep explain` prints it. `cluster_id` may be the
-    /// beginning of an id.
+    /// The arithmetic behind a group, worked out again step by step, as `lockstep explain` prints
+    /// it. `cluster_id` may be the beginning of an id.
     fn explain(&self, cluster_id: &str) -> PyResult<String> {
         let mut lines = String::new();
         for cluster in self.detection.clusters.iter().chain(&self.detection.near_misses) {
@@ -86,8 +87,9 @@ impl Findings {
         run::explained(&lines, cluster_id, "these findings")
     }
 
-    /// Writes what `lockstep detect` writes into a folder, but for the report: clusters.jsonl, near_misses.jsonl, ties.csv,
-    /// accounts.csv, objects.csv, network.graphml, network.gexf and summary.json.
+    /// Writes what `lockstep detect` writes into a folder, but for the report: clusters.jsonl,
+    /// near_misses.jsonl, ties.csv, accounts.csv, objects.csv, network.graphml, network.gexf and
+    /// summary.json.
     fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
         py.detach(|| self.detection.write(&folder)).map_err(run::failed)
     }
@@ -107,7 +109,8 @@ impl Findings {
     }
 }
 
-/// A table of findings. `polars.DataFrame(table)`, `pyarrow.table(table)` and whatever else takes Arrow streams take it as it is.
+/// A table of findings. `polars.DataFrame(table)`, `pyarrow.table(table)` and whatever else takes
+/// Arrow streams take it as it is.
 #[pyclass(frozen, module = "lockstep")]
 pub struct Table {
     batch: RecordBatch,

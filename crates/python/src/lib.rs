@@ -1,8 +1,11 @@
-//! The Python package `lockstep`: [`detection`] on files, and on tables of pandas, polars and pyarrow.
+//! The Python package `lockstep`: [`detection`] on files, and on tables of pandas, polars and
+//! pyarrow.
 //!
-//! A table comes in through the Arrow C stream interface (`__arrow_c_stream__`), and results go out through it, so that no Python library
-//! is needed by the package itself. A column of a table is understood as a column of a file would be: each value becomes the cell that it
-//! would be in a file (`cells`), and what was found becomes tables (`tables`). The text of errors and warnings is the command line's.
+//! A table comes in through the Arrow C stream interface (`__arrow_c_stream__`), and results go out
+//! through it, so that no Python library is needed by the package itself. A column of a table is
+//! understood as a column of a file would be: each value becomes the cell that it would be in a
+//! file (`cells`), and what was found becomes tables (`tables`). The text of errors and warnings is
+//! the command line's.
 //!
 //! What is absent: detection logic, and anything of the services.
 

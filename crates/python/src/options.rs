@@ -43,7 +43,8 @@ const READING: &[&str] = &[
 /// Keys of `[detector]` beside the engine's.
 const DETECTOR: &[&str] = &["models", "model", "lexicon", "future_tolerance_s", "shards"];
 
-/// What detection goes by and how posts are read, with what there is to know of the configuration file.
+/// What detection goes by and how posts are read, with what there is to know of the configuration
+/// file.
 pub(crate) fn read(
     config: Option<&Path>,
     given: Option<&Bound<'_, PyDict>>,

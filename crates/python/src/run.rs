@@ -124,8 +124,8 @@ pub fn detect(
     Ok(Findings::new(detection, rejected, notices))
 }
 
-/// The arithmetic behind a cluster, worked out again from its line: `cluster` is a line as in clusters.jsonl, or the `json` of a row of
-/// `Findings.clusters`.
+/// The arithmetic behind a cluster, worked out again from its line: `cluster` is a line as in
+/// clusters.jsonl, or the `json` of a row of `Findings.clusters`.
 #[pyfunction]
 pub fn explain(cluster: &str) -> PyResult<String> {
     explained(cluster, "", "this text")

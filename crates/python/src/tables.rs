@@ -1,4 +1,5 @@
-//! What was found, as Arrow tables. Columns are named and ordered as in the files that the command line writes.
+//! What was found, as Arrow tables. Columns are named and ordered as in the files that the command
+//! line writes.
 
 use std::sync::Arc;
 
