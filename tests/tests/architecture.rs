@@ -59,6 +59,11 @@ const RULES: &[Rule] = &[
         never: &[SERVICES, &["clap", "indicatif"]],
     },
     Rule {
+        name: "python",
+        ours: &["configuration", "coordination", "scoring", "messages", "detection"],
+        never: &[SERVICES],
+    },
+    Rule {
         name: "lockstep",
         ours: &[
             "configuration",

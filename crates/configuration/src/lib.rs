@@ -1,8 +1,10 @@
-//! Configuration: a TOML file, then the environment, then the command line, checked against the types it is read into.
+//! Configuration: a TOML file, then the environment, then the command line, checked against the
+//! types it is read into.
 //!
-//! Every problem says where the value came from (file and line, variable, option), the full path of the key, and what to
-//! do. Keys no type knows are errors, all reported at once, each with the nearest known key. `toml` with a deserialiser of
-//! our own was chosen over figment because figment reports neither lines nor neighbours.
+//! Every problem says where the value came from (file and line, variable, option), the full path of
+//! the key, and what to do. Keys no type knows are errors, all reported at once, each with the
+//! nearest known key. `toml` with a deserialiser of our own was chosen over figment because figment
+//! reports neither lines nor neighbours.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod node;
@@ -36,16 +38,19 @@ pub enum ConfigError {
     Invalid(Vec<String>),
 }
 
-/// A key that was known once: it is taken with a warning and has no effect, so that an upgrade does not stop at it.
+/// A key that was known once: it is taken with a warning and has no effect, so that an upgrade does
+/// not stop at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retired {
     /// Its dotted path.
     pub path: &'static str,
-    /// What has taken its place, or that nothing has: the rest of a sentence after "has no effect any more: ".
+    /// What has taken its place, or that nothing has: the rest of a sentence after "has no effect
+    /// any more: ".
     pub instead: &'static str,
 }
 
-/// A key or table that is for a part of the program which this one does not have: it is passed over with a warning.
+/// A key or table that is for a part of the program which this one does not have: it is passed over
+/// with a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unused {
     /// Its dotted path.
@@ -54,15 +59,17 @@ pub struct Unused {
     pub why: &'static str,
 }
 
-/// Where a configuration comes from. Later ones win: the file (without one, the defaults of what is read), the environment, the overrides.
+/// Where a configuration comes from. Later ones win: the file (without one, the defaults of what is
+/// read), the environment, the overrides.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sources<'s> {
     /// A TOML file.
     pub file: Option<&'s Path>,
-    /// Variables named `PREFIX__SECTION__KEY` (case does not matter, dashes are underscores); none where it is `None`.
+    /// Variables named `PREFIX__SECTION__KEY` (case does not matter, dashes are underscores); none
+    /// where it is `None`.
     pub env_prefix: Option<&'s str>,
-    /// Pairs of a dotted path and a value. As in variables, values are text: a TOML value where one is expected (`8`, `true`,
-    /// `["a", "b"]`), a string as it stands where a string is.
+    /// Pairs of a dotted path and a value. As in variables, values are text: a TOML value where one
+    /// is expected (`8`, `true`, `["a", "b"]`), a string as it stands where a string is.
     pub overrides: &'s [(String, String)],
     /// Keys that were known once.
     pub retired: &'s [Retired],
@@ -71,10 +78,11 @@ pub struct Sources<'s> {
 }
 
 impl Sources<'_> {
-    /// Reads them into `T`; returns a warning for each key that has no effect, which names its place and why.
+    /// Reads them into `T`; returns a warning for each key that has no effect, which names its
+    /// place and why.
     ///
-    /// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a default need `#[serde(default)]`.
-    /// Avoid `flatten` and `untagged`: they hide the keys.
+    /// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a
+    /// default need `#[serde(default)]`. Avoid `flatten` and `untagged`: they hide the keys.
     pub fn load<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), ConfigError> {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

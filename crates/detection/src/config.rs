@@ -16,17 +16,21 @@ use crate::{
 const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/3/model.json");
 const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/model.json");
 
-/// What detection goes by. A configuration file has it as the `[detector]` table, whose other keys are the service's.
+/// What detection goes by. A configuration file has it as the `[detector]` table, whose other keys
+/// are the service's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is none.
+    /// Folder of the model registry; the models bundled with the program are used where there is
+    /// none.
     pub models: PathBuf,
-    /// The model whose verdicts are told, `name/version`; empty for the one that the registry has in service.
+    /// The model whose verdicts are told, `name/version`; empty for the one that the registry has
+    /// in service.
     pub model: String,
     /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
     pub lexicon: Option<PathBuf>,
-    /// A post dated further than this into the future, in seconds, is rejected: it would carry event time with it.
+    /// A post dated further than this into the future, in seconds, is rejected: it would carry
+    /// event time with it.
     pub future_tolerance_s: u64,
     /// Parts of the engine that work at the same time; what is found does not depend on it.
     pub shards: u16,
@@ -97,11 +101,13 @@ pub struct EngineConfig {
     pub max_candidates: usize,
     /// Most accounts; of those in no candidate, the longest silent are forgotten first.
     pub max_accounts: usize,
-    /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on the network.
+    /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on
+    /// the network.
     pub short_links: std::collections::BTreeMap<String, String>,
 }
 
-/// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is told, and nothing stops.
+/// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is
+/// told, and nothing stops.
 pub const RETIRED: [Retired; 8] = [
     Retired { path: "detector.engine.windows_s", instead: "the windows of the test are fixed, from minutes to a day" },
     Retired {
@@ -130,7 +136,8 @@ pub const RETIRED: [Retired; 8] = [
 
 const FOR_SERVICES: &str = "it is for the services, which a build with the feature `services` has";
 
-/// What a configuration file holds for the services only: whoever runs detection without them passes it over.
+/// What a configuration file holds for the services only: whoever runs detection without them
+/// passes it over.
 pub const SERVICE_KEYS: [Unused; 10] = [
     Unused { path: "log", why: FOR_SERVICES },
     Unused { path: "admin", why: FOR_SERVICES },
@@ -247,7 +254,8 @@ impl Config {
         Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
     }
 
-    /// The active model of clusters: the one named, or the registry's, or the bundled one where there is no registry.
+    /// The active model of clusters: the one named, or the registry's, or the bundled one where
+    /// there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
         match self.named_model()? {
             Some(name) => self.load_named("model", &name),
@@ -256,7 +264,8 @@ impl Config {
         }
     }
 
-    /// The model of accounts in service, or the bundled one where there is no registry. A registry may do without.
+    /// The model of accounts in service, or the bundled one where there is no registry. A registry
+    /// may do without.
     pub fn account_model(&self) -> Result<Option<Model>, StartError> {
         if self.models.is_dir() {
             return Ok(Registry::open(&self.models)?.active_of(Subject::Account)?);

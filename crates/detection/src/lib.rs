@@ -1,11 +1,14 @@
 //! Posts in, clusters out, with no service at all: no log, no network, no database.
 //!
-//! The journey of one post here: [`input`] reads it, whatever the format of its file; the [`Pipeline`] hands it to the pure engine
-//! ([`coordination`]), scores every cluster that the engine finds with the model ([`scoring`]) and describes it by the [`lexicon`];
-//! [`detect`] runs that over all posts of some files and keeps what was found. [`explain`] works a cluster's numbers out again from its
-//! line alone, and [`peers`] runs the methods of published tools on the same posts.
+//! The journey of one post here: [`input`] reads it, whatever the format of its file; the
+//! [`Pipeline`] hands it to the pure engine ([`coordination`]), scores every cluster that the
+//! engine finds with the model ([`scoring`]) and describes it by the [`lexicon`]; [`detect`] runs
+//! that over all posts of some files and keeps what was found. [`explain`] works a cluster's
+//! numbers out again from its line alone, and [`peers`] runs the methods of published tools on the
+//! same posts.
 //!
-//! The command line and the evaluation use [`detect`]; the service uses the [`Pipeline`].
+//! The command line, the evaluation and the Python package use [`detect`]; the service uses the
+//! [`Pipeline`].
 //!
 //! ```
 //! use coordination::Post;

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 /// A partition read to its end and silent for this long no longer holds event time back.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The least of the partitions' newest post times. What a checkpoint keeps of it is what it takes to go on judging the same
-/// posts late: event time itself, and each partition's newest post; silence is not kept and begins anew.
+/// The least of the partitions' newest post times. What a checkpoint keeps of it is what it takes
+/// to go on judging the same posts late: event time itself, and each partition's newest post;
+/// silence is not kept and begins anew.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct EventClock {
     now: Millis,
@@ -81,7 +82,8 @@ impl EventClock {
         }
     }
 
-    /// Nothing came although it was waited for. Ends alone would not tell: on Kafka they also count what is no record.
+    /// Nothing came although it was waited for. Ends alone would not tell: on Kafka they also count
+    /// what is no record.
     pub(crate) fn nothing_left(&mut self, running: Duration) {
         self.partitions.values_mut().for_each(|partition| partition.left.end(running));
     }
@@ -114,8 +116,9 @@ impl EventClock {
         }
     }
 
-    /// Nothing more of this partition comes in the replay, so that it need not be waited for. Only where it is known how far
-    /// event time may go: further than it was, and clusters would be found in the replay that were never published.
+    /// Nothing more of this partition comes in the replay, so that it need not be waited for. Only
+    /// where it is known how far event time may go: further than it was, and clusters would be
+    /// found in the replay that were never published.
     pub(crate) fn replayed(&mut self, partition: i32) {
         if self.until.is_some() {
             self.partition(partition).left = Left::NothingHere;

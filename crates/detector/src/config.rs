@@ -10,19 +10,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is none.
+    /// Folder of the model registry; the models bundled with the program are used where there is
+    /// none.
     pub models: PathBuf,
-    /// The model whose verdicts are published, `name/version`; empty for the one that the registry has in service.
+    /// The model whose verdicts are published, `name/version`; empty for the one that the registry
+    /// has in service.
     pub model: String,
-    /// A model that judges the same clusters beside it, `name/version`: what it says is counted and goes nowhere else. Empty for none.
+    /// A model that judges the same clusters beside it, `name/version`: what it says is counted and
+    /// goes nowhere else. Empty for none.
     pub shadow_model: String,
-    /// Seconds between two looks at which models ought to be in service; 0 for none, so that a new one waits for the next start.
+    /// Seconds between two looks at which models ought to be in service; 0 for none, so that a new
+    /// one waits for the next start.
     pub model_check_s: u64,
     /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
     pub lexicon: Option<PathBuf>,
     /// Posts taken from the log at a time; outputs are committed as often.
     pub batch: usize,
-    /// A post dated further than this into the future, in seconds, goes to the dead letters: it would carry event time with it.
+    /// A post dated further than this into the future, in seconds, goes to the dead letters: it
+    /// would carry event time with it.
     pub future_tolerance_s: u64,
     /// Folder of the checkpoints: one process's own, on a disk that outlives it.
     pub checkpoints: PathBuf,

@@ -1,8 +1,10 @@
 //! The detector without its surroundings: events in, effects out. No I/O, no clock.
 //!
-//! The driver ([`service`](crate::service)) hands in what has happened, one [`Event`] after another, with the time at which it happened,
-//! and carries out the [`Effect`]s in their order. The same events at the same times give the same effects, so everything that depends on
-//! time (a silent partition, a checkpoint that is due, a model between two batches) is tested with times that a test hands in.
+//! The driver ([`service`](crate::service)) hands in what has happened, one [`Event`] after
+//! another, with the time at which it happened, and carries out the [`Effect`]s in their order. The
+//! same events at the same times give the same effects, so everything that depends on time (a
+//! silent partition, a checkpoint that is due, a model between two batches) is tested with times
+//! that a test hands in.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -69,8 +71,8 @@ pub(crate) enum Event {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Publish these records and commit what was read, with the note, in one transaction. The answer is [`Event::Committed`] or
-    /// [`Event::NotCommitted`].
+    /// Publish these records and commit what was read, with the note, in one transaction. The
+    /// answer is [`Event::Committed`] or [`Event::NotCommitted`].
     Commit {
         /// Clusters and dead letters.
         records: Vec<NewRecord>,
@@ -81,7 +83,8 @@ pub(crate) enum Effect {
     Pause(Duration),
     /// Stop with this error.
     GiveUp(ServiceError),
-    /// Write a checkpoint of [`Machine::state`]. The answer is [`Event::CheckpointWritten`], or nothing where it could not be written.
+    /// Write a checkpoint of [`Machine::state`]. The answer is [`Event::CheckpointWritten`], or
+    /// nothing where it could not be written.
     WriteCheckpoint,
     /// Everything that was found in a stream with an end is published.
     AllPublished,
@@ -159,7 +162,8 @@ pub(crate) struct Machine {
     clock: EventClock,
     /// See [`Note`].
     lineage: u64,
-    /// What is to be published of clusters: it outlives a failed commit, because the engine will not find them again.
+    /// What is to be published of clusters: it outlives a failed commit, because the engine will
+    /// not find them again.
     unpublished: Vec<Publication>,
     /// What is published of clusters, and what stands in `unpublished`.
     told: Told,
@@ -237,7 +241,8 @@ impl Machine {
         effects
     }
 
-    /// Decodes records and hands them to the pipeline; returns the dead letters. Without `effects` nothing is counted.
+    /// Decodes records and hands them to the pipeline; returns the dead letters. Without `effects`
+    /// nothing is counted.
     fn take_in(&mut self, now: Now, records: &[Record], mut effects: Option<&mut Vec<Effect>>) -> Vec<NewRecord> {
         let wall = now.wall.as_millisecond();
         let event_time = self.clock.now();
@@ -250,7 +255,8 @@ impl Machine {
         for record in records {
             self.clock.read(record);
             let value = record.value.as_deref().unwrap_or_default();
-            // By the time of its coming, not of its reading: a post that was refused is refused again in a replay.
+            // By the time of its coming, not of its reading: a post that was refused is refused
+            // again in a replay.
             let came = if record.timestamp > 0 { wall.min(record.timestamp) } else { wall };
             let post = post::read(value).and_then(|(post, unreadable)| {
                 if post.created_at > came.saturating_add(self.settings.future_tolerance) {
@@ -299,7 +305,8 @@ impl Machine {
             let (message, positions, absorbed) = match judged {
                 Ok(judged) => judged,
                 Err(error) => {
-                    // It would come again after a restart: one that cannot be told must not hold up all others.
+                    // It would come again after a restart: one that cannot be told must not hold up
+                    // all others.
                     effects.push(Effect::Observe(Observation::CannotTell(error)));
                     continue;
                 }
@@ -341,8 +348,8 @@ impl Machine {
             effects.push(Effect::GiveUp(error.into()));
             return;
         }
-        // The records come again: the engine knows their posts by id and takes no second notice, the dead letters are made anew, and
-        // the clusters found wait here.
+        // The records come again: the engine knows their posts by id and takes no second notice,
+        // the dead letters are made anew, and the clusters found wait here.
         self.failures += 1;
         let failures = self.failures;
         effects.push(Effect::Observe(Observation::CommitFailed { error: error.to_string(), failures }));
@@ -350,7 +357,8 @@ impl Machine {
         self.checkpoint(now, false, effects);
     }
 
-    /// Asks for a checkpoint where one is due, or at once. Only where all that was read is committed.
+    /// Asks for a checkpoint where one is due, or at once. Only where all that was read is
+    /// committed.
     fn checkpoint(&mut self, now: Now, at_once: bool, effects: &mut Vec<Effect>) {
         let (Some(since), Some(every)) = (self.unsaved, self.settings.checkpoint_every) else { return };
         effects.push(Effect::Observe(Observation::Unsaved(now.running.saturating_sub(since))));
@@ -424,7 +432,8 @@ impl Machine {
 
 /// A checkpoint: taking one, and going on from one.
 impl Machine {
-    /// Everything that is known, with the offsets at which it stands. `ends` is where the topics of clusters end.
+    /// Everything that is known, with the offsets at which it stands. `ends` is where the topics of
+    /// clusters end.
     pub(crate) fn state(&mut self, ends: Ends) -> Result<(BTreeMap<i32, i64>, Vec<u8>), StateError> {
         self.ends = ends;
         let state = State {
@@ -438,8 +447,8 @@ impl Machine {
         Ok((self.clock.offsets(), state.write(self.pipeline.snapshot()?)?))
     }
 
-    /// Goes back to a checkpoint's state, if it fits what is committed: each partition's next offset. After an error everything is as
-    /// before.
+    /// Goes back to a checkpoint's state, if it fits what is committed: each partition's next
+    /// offset. After an error everything is as before.
     pub(crate) fn restore(
         &mut self,
         state: &[u8],
@@ -476,7 +485,8 @@ impl Machine {
         self.pipeline.set_model(model)
     }
 
-    /// What was committed when event time was `until` is read again, of so many partitions. Returns where to begin.
+    /// What was committed when event time was `until` is read again, of so many partitions. Returns
+    /// where to begin.
     pub(crate) fn begin_replay(&mut self, until: Option<Millis>, partitions: usize) -> BTreeMap<i32, i64> {
         self.clock.replay(until, partitions);
         self.clock.offsets()
@@ -557,7 +567,8 @@ fn records_of(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError>
     Ok(records)
 }
 
-/// The dead letter of a record; an error is one without the record's own headers, which would fill it.
+/// The dead letter of a record; an error is one without the record's own headers, which would fill
+/// it.
 fn dead_letter(
     record: &Record,
     value: &[u8],
@@ -573,7 +584,8 @@ fn dead_letter(
     if whole.size() <= runtime::MAX_RECORD_BYTES {
         return Ok(whole);
     }
-    // Somebody's own headers fill a record, and one record must not stop the detector: they still stand where it came from.
+    // Somebody's own headers fill a record, and one record must not stop the detector: they still
+    // stand where it came from.
     Err(NewRecord { key: Vec::new(), headers: letter.headers(), ..whole })
 }
 

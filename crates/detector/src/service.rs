@@ -1,23 +1,28 @@
-//! The driver: reads records of `posts`, hands them to the [machine](crate::machine), and does what that asks for: clusters and dead
-//! letters are published and committed together.
+//! The driver: reads records of `posts`, hands them to the [machine](crate::machine), and does what
+//! that asks for: clusters and dead letters are published and committed together.
 //!
-//! **After a crash** the last [checkpoint](runtime::checkpoint) is taken over and the posts from its offsets up to the committed
-//! ones are read again; what is found in them is thrown away, because it was published when they were committed. From there
-//! on it is as if nothing had happened. Without a checkpoint that fits (none yet, another version, other parameters, another
+//! **After a crash** the last [checkpoint](runtime::checkpoint) is taken over and the posts from
+//! its offsets up to the committed ones are read again; what is found in them is thrown away,
+//! because it was published when they were committed. From there on it is as if nothing had
+//! happened. Without a checkpoint that fits (none yet, another version, other parameters, another
 //! log) all posts are read again, which takes as long as the topic's retention takes to read.
 //!
-//! **Event time** is the least of the partitions' newest post times, so that a partition that is read ahead of another does not
-//! make the other's posts late, be it after a crash or after a stop of hours. A partition that has been read to its end and then
-//! stayed silent for half a minute holds nothing back. Because that goes by the wall clock, event time is committed with the
-//! offsets: a replay ends at the event time that the commit had, so that it finds what was published, no more and no less.
+//! **Event time** is the least of the partitions' newest post times, so that a partition that is
+//! read ahead of another does not make the other's posts late, be it after a crash or after a stop
+//! of hours. A partition that has been read to its end and then stayed silent for half a minute
+//! holds nothing back. Because that goes by the wall clock, event time is committed with the
+//! offsets: a replay ends at the event time that the commit had, so that it finds what was
+//! published, no more and no less.
 //!
-//! **A model** that is promoted meanwhile is taken between two batches. The engine asks it which groups are inauthentic, and merges by what
-//! it says, so a replay must ask the same: the model's name is committed with the offsets, and a checkpoint is written when another comes
-//! into service. Where that model is gone, what stands in the topics of clusters counts all the same: it is read again, and versions go on
-//! from there.
+//! **A model** that is promoted meanwhile is taken between two batches. The engine asks it which
+//! groups are inauthentic, and merges by what it says, so a replay must ask the same: the model's
+//! name is committed with the offsets, and a checkpoint is written when another comes into service.
+//! Where that model is gone, what stands in the topics of clusters counts all the same: it is read
+//! again, and versions go on from there.
 //!
-//! Two runs give the same clusters, with kills or without, as long as each partition's posts are in order to within the allowed
-//! lateness. A post that is further behind is late or not depending on how much was read at a time.
+//! Two runs give the same clusters, with kills or without, as long as each partition's posts are in
+//! order to within the allowed lateness. A post that is further behind is late or not depending on
+//! how much was read at a time.
 //!
 //! One process detects for a whole deployment: each needs every post.
 
@@ -130,8 +135,8 @@ impl Service {
         Ok(service)
     }
 
-    /// Works until told to stop. `ended` turns true when no more posts will come, as in a replay: when all have been read,
-    /// everything that was found in them is published, and `done` is told.
+    /// Works until told to stop. `ended` turns true when no more posts will come, as in a replay:
+    /// when all have been read, everything that was found in them is published, and `done` is told.
     pub async fn run(
         mut self,
         ready: Check,
@@ -148,7 +153,8 @@ impl Service {
         let mut watch = look_out.map(|look_out| look_out.keep_looking(self.look_every));
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
-            // Models are swapped only between batches, so every cluster of a batch is judged by the same model.
+            // Models are swapped only between batches, so every cluster of a batch is judged by the
+            // same model.
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
                 self.handle(&mut consumer, Event::Models(news)).await?;
             }

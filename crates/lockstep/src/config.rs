@@ -43,8 +43,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values against each other. Returns a warning for
-    /// every key in them that has no effect.
+    /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values
+    /// against each other. Returns a warning for every key in them that has no effect.
     pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
         let sources = Sources {
             file: path,
@@ -91,8 +91,8 @@ impl Config {
         Ok(())
     }
 
-    /// Reads the files that the configuration names, and returns what is wrong but does not stop a service. Not part of loading it: a
-    /// process needs only those of its own role.
+    /// Reads the files that the configuration names, and returns what is wrong but does not stop a
+    /// service. Not part of loading it: a process needs only those of its own role.
     fn check_files(&self) -> Result<Vec<String>> {
         let detection = self.detection();
         detection.lexicon()?;
@@ -139,7 +139,8 @@ impl Config {
 /// The option that names a configuration file.
 #[derive(Args, Clone)]
 pub struct ConfigFile {
-    /// Configuration file; without one the defaults hold. LOCKSTEP__SECTION__KEY in the environment overrides it
+    /// Configuration file; without one the defaults hold. LOCKSTEP__SECTION__KEY in the environment
+    /// overrides it
     #[arg(long, value_name = "FILE", env = "LOCKSTEP_CONFIG")]
     pub config: Option<PathBuf>,
 }
@@ -173,7 +174,8 @@ pub struct ConfigCommand {
 enum Action {
     /// Says whether the configuration and the files it names are in order, and what is not.
     Check(ConfigFile),
-    /// Prints the configuration as it takes effect, file and environment put together; secrets as ***.
+    /// Prints the configuration as it takes effect, file and environment put together; secrets as
+    /// ***.
     Show(ConfigFile),
 }
 

@@ -1,4 +1,5 @@
-//! The commands that a build without the feature `services` does not have: each says so, whatever its options.
+//! The commands that a build without the feature `services` does not have: each says so, whatever
+//! its options.
 
 #![cfg_attr(feature = "services", allow(dead_code, reason = "in a build with the services, its test alone uses it"))]
 

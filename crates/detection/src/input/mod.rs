@@ -70,6 +70,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 pub use self::encoding::encoding;
 pub use self::mapping::read_mapping;
 pub use self::notice::{ColumnCount, Notice, NoticeSink, TableCounts};
+pub use self::parquet_file::float as float_cell;
 use self::read::Reading;
 pub use self::sort::SortedPosts;
 

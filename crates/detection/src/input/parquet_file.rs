@@ -83,7 +83,7 @@ fn cell(field: &Field) -> String {
 }
 
 /// A floating-point number so that it can be told whether it is an exact whole number: `102.0`, and beyond 2^53 with an exponent.
-pub(super) fn float(number: f64) -> String {
+pub fn float(number: f64) -> String {
     if number.abs() > 9_007_199_254_740_992.0 && number.is_finite() {
         let text = format!("{number:.16e}");
         // Without the sign, an exponent might be digits of an id.

@@ -10,7 +10,8 @@ use super::{GROUP, Service};
 use crate::{error::ServiceError, state::Note};
 
 impl Service {
-    /// Brings everything to where it was at the last commit: from a checkpoint and the posts after it, or from all posts.
+    /// Brings everything to where it was at the last commit: from a checkpoint and the posts after
+    /// it, or from all posts.
     pub(super) async fn recover(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
         let began = Instant::now();
         self.log.take_over(GROUP).await?;
@@ -72,7 +73,8 @@ impl Service {
         false
     }
 
-    /// Puts the model in service that judged what was committed; returns the one that it takes the place of, if that is another.
+    /// Puts the model in service that judged what was committed; returns the one that it takes the
+    /// place of, if that is another.
     pub(super) fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
         if self.machine.model().full_name() == *name {
             return None;
@@ -135,7 +137,8 @@ impl Service {
         Ok(count)
     }
 
-    /// Reads what was told of clusters. That counts, and not what would be told now: since then, another model may have come into service.
+    /// Reads what was told of clusters. That counts, and not what would be told now: since then,
+    /// another model may have come into service.
     async fn recall(&mut self) -> Result<(), ServiceError> {
         let ends = self.machine.ends().clone();
         let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&ends.flagged)).await?;

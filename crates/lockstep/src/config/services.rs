@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
-    /// Apache Kafka's addresses, `host:port,host:port`; the embedded log is used where there are none.
+    /// Apache Kafka's addresses, `host:port,host:port`; the embedded log is used where there are
+    /// none.
     pub brokers: String,
     /// Folder of the embedded log.
     pub dir: PathBuf,
@@ -23,7 +24,8 @@ pub struct LogConfig {
 const WITHOUT_DOTS: [&str; 3] = ["ssl_key", "ssl_certificate", "ssl_ca"];
 
 impl LogConfig {
-    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is `sasl.password`, and goes before what a file has.
+    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is
+    /// `sasl.password`, and goes before what a file has.
     pub(super) fn with_dots(&mut self) {
         let (written, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.properties)
             .into_iter()

@@ -1,4 +1,5 @@
-//! Stands in for the Kafka log in a build without the feature `kafka`: there is none, so nothing of it is ever called.
+//! Stands in for the Kafka log in a build without the feature `kafka`: there is none, so nothing of
+//! it is ever called.
 
 use std::{ops::Range, time::Duration};
 

@@ -56,7 +56,8 @@ async fn of_log(config: &Config) -> Result<Told> {
     }
     told.feedback = words.into_values().collect();
     let mentioned: BTreeSet<String> = told.feedback.iter().map(|word| word.cluster_id.clone()).collect();
-    // Clusters that became part of others are gone from `clusters`; what was flagged is kept longer.
+    // Clusters that became part of others are gone from `clusters`; what was flagged is kept
+    // longer.
     for topic in [CLUSTERS_FLAGGED, CLUSTERS] {
         let mut records = log.read_all(topic, &[]).await?;
         while let Some(record) = records.try_next().await? {
