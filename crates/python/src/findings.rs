@@ -8,7 +8,7 @@ use detection::{detect::Detection, input::BadLine};
 use pyo3::{prelude::*, types::PyCapsule};
 use pyo3_arrow::ffi::{ArrayIterator, to_stream_pycapsule};
 
-use crate::{run, tables};
+use crate::{errors::failed, explain::explained, tables};
 
 /// What was found in posts, and in what.
 #[pyclass(frozen, module = "lockstep")]
@@ -81,17 +81,17 @@ impl Findings {
     fn explain(&self, cluster_id: &str) -> PyResult<String> {
         let mut lines = String::new();
         for cluster in self.detection.clusters.iter().chain(&self.detection.near_misses) {
-            lines.push_str(&tables::line(cluster).map_err(run::failed)?);
+            lines.push_str(&tables::line(cluster).map_err(failed)?);
             lines.push('\n');
         }
-        run::explained(&lines, cluster_id, "these findings")
+        explained(&lines, cluster_id, "these findings")
     }
 
     /// Writes what `lockstep detect` writes into a folder, but for the report: clusters.jsonl,
     /// near_misses.jsonl, ties.csv, accounts.csv, objects.csv, network.graphml, network.gexf and
     /// summary.json.
     fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
-        py.detach(|| self.detection.write(&folder)).map_err(run::failed)
+        py.detach(|| self.detection.write(&folder)).map_err(failed)
     }
 
     fn __repr__(&self) -> String {
@@ -117,7 +117,7 @@ pub struct Table {
 }
 
 fn made(batch: Result<RecordBatch, ArrowError>) -> PyResult<Table> {
-    Ok(Table { batch: batch.map_err(run::failed)? })
+    Ok(Table { batch: batch.map_err(failed)? })
 }
 
 #[pymethods]

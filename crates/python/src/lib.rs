@@ -13,6 +13,8 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cells;
+mod errors;
+mod explain;
 mod findings;
 mod options;
 mod run;
@@ -26,7 +28,11 @@ mod _lockstep {
     #[pymodule_export]
     use super::findings::{Findings, Table};
     #[pymodule_export]
-    use super::run::{InputWarning, LockstepError, detect, explain};
+    use super::{
+        errors::{InputWarning, LockstepError},
+        explain::explain,
+        run::detect,
+    };
 
     use super::*;
 

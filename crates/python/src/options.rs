@@ -15,7 +15,7 @@ use pyo3::{
 };
 use serde::Deserialize;
 
-use crate::run::{LockstepError, failed};
+use crate::errors::{LockstepError, failed};
 
 /// What a configuration file holds that is for detection; the rest of it is for the services.
 #[derive(Default, Deserialize)]

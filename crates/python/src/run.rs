@@ -1,44 +1,28 @@
 //! One run: posts in, findings out.
 
 use std::{
-    fmt::Display,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use detection::{
     detect::{Stage, detect_and_describe},
-    explain::{Explanation, find},
     input::{BadLine, Counts, Input, NoticeSink},
 };
 use jiff::Timestamp;
 use pyo3::{
-    create_exception,
-    exceptions::{PyException, PyTypeError, PyUserWarning},
+    exceptions::PyTypeError,
     prelude::*,
     types::{PyDict, PyString},
 };
 use pyo3_arrow::input::AnyRecordBatch;
 
-use crate::{cells, findings::Findings, options};
-
-create_exception!(
-    lockstep,
-    LockstepError,
-    PyException,
-    "Why something cannot be done, in the words of the command line."
-);
-create_exception!(
-    lockstep,
-    InputWarning,
-    PyUserWarning,
-    "Something in the posts, or in how they were read, may be a mistake."
-);
-
-/// Errors become exceptions with the same text.
-pub(crate) fn failed(error: impl Display) -> PyErr {
-    LockstepError::new_err(error.to_string())
-}
+use crate::{
+    cells,
+    errors::{InputWarning, failed},
+    findings::Findings,
+    options,
+};
 
 /// Posts in files or in a table.
 enum Posts {
@@ -122,19 +106,6 @@ pub fn detect(
         return Err(failed(format!("no post could be read: {}", nothing(&detection.counts, &rejected))));
     }
     Ok(Findings::new(detection, rejected, notices))
-}
-
-/// The arithmetic behind a cluster, worked out again from its line: `cluster` is a line as in
-/// clusters.jsonl, or the `json` of a row of `Findings.clusters`.
-#[pyfunction]
-pub fn explain(cluster: &str) -> PyResult<String> {
-    explained(cluster, "", "this text")
-}
-
-/// Explains the cluster whose id begins so, among lines.
-pub(crate) fn explained(lines: &str, id: &str, place: &str) -> PyResult<String> {
-    let message = find(lines.as_bytes(), id).map_err(|error| failed(format!("{place} {error}")))?;
-    Ok(Explanation::of(&message).map_err(failed)?.to_string())
 }
 
 /// Calls `on_progress(stage, done, total)`; also lets Ctrl-C through.
