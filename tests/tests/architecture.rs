@@ -208,18 +208,6 @@ fn nothing_is_left_to_do_or_ignored() {
     }
 }
 
-#[test]
-fn no_file_is_too_long_to_read() {
-    const MOST_LINES: usize = 900;
-    let files = ["crates", "tests"].into_iter().flat_map(|folder| rust_files(&root().join(folder)));
-    let long: Vec<String> = files
-        .map(|path| (fs::read_to_string(&path).unwrap().lines().count(), path))
-        .filter(|(lines, _)| *lines > MOST_LINES)
-        .map(|(lines, path)| format!("{} has {lines} lines, at most {MOST_LINES}: split it", path.display()))
-        .collect();
-    assert!(long.is_empty(), "{}", long.join("\n"));
-}
-
 /// The dependency graph, over normal dependencies only: what ends up in a binary.
 struct Graph {
     ours: BTreeSet<String>,

@@ -3,6 +3,7 @@ mod architecture;
 mod chain;
 mod documents;
 mod kills;
+mod long_files;
 mod modules;
 mod operations;
 mod retraining;

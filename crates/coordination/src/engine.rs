@@ -6,9 +6,11 @@ use crate::{
     accounts::AccountId,
     bursts::Bursts,
     cluster::{Cluster, Tie},
-    findings::{Findings, Moment, shared, sort_ties, tie},
+    described::{Moment, sort_ties, tie},
+    findings::{Findings, shared},
     floods::Floods,
     group::{Group, GroupId},
+    judge::{Judge, NoJudge},
     network::Network,
     objects::{Object, Objects},
     params::{Params, ParamsError},
@@ -24,21 +26,6 @@ use crate::{
 
 /// Posts that are gathered before the shards are put to work.
 const BATCH: usize = 4_096;
-
-/// Says whether a coordinated group is inauthentic.
-pub trait Judge: Send + Sync {
-    /// Judges a group by the numbers of its cluster.
-    fn inauthentic(&self, cluster: &Cluster) -> bool;
-}
-
-/// Finds nothing inauthentic: what an engine has before it is given a judge.
-struct NoJudge;
-
-impl Judge for NoJudge {
-    fn inauthentic(&self, _: &Cluster) -> bool {
-        false
-    }
-}
 
 /// Runs the shards' work, in any order or at the same time.
 pub trait Executor: Send + Sync {

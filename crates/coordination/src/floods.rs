@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::{AccountId, Accounts},
     cluster::{Cluster, Evidence, Finding, Manner, PostRef, SingleSource, Terms, Unlisted},
-    findings::{Moment, member, proposed},
+    described::{Moment, member, proposed},
     hash::{Map, hash_strs},
     params::Params,
     post::{Millis, PostName},

@@ -57,6 +57,7 @@ mod by_kind;
 mod campaigns;
 mod cluster;
 mod communities;
+mod described;
 mod engine;
 mod error_control;
 mod findings;
@@ -64,6 +65,7 @@ mod floods;
 mod group;
 mod hash;
 mod identity;
+mod judge;
 mod naming;
 mod network;
 mod objects;
@@ -85,8 +87,9 @@ pub use cluster::{
     AccountRef, Behaviour, Cluster, DroppedSource, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
     SingleSource, SourceNats, Terms, Tie, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
-pub use engine::{Engine, Executor, Job, Judge};
+pub use engine::{Engine, Executor, Job};
 pub use group::log_mean_exp;
+pub use judge::Judge;
 pub use objects::Object;
 pub use params::{Limits, Params, ParamsError};
 pub use post::{Millis, Position, Post};
