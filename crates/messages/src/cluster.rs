@@ -684,7 +684,7 @@ pub struct ClusterAccount {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dropped {
     /// Trace kind of the source.
-    #[schemars(schema_with = "kinds::schema")]
+    #[schemars(with = "String")]
     pub kind: TraceKind,
     /// Whom the keys come from.
     pub source: String,
@@ -702,7 +702,7 @@ impl Dropped {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SourceNats {
     /// Trace kind of the source: sources of different kinds are different sources.
-    #[schemars(schema_with = "kinds::schema")]
+    #[schemars(with = "String")]
     pub kind: TraceKind,
     /// Whom the keys come from: the registrable domain of a link, the author of a reposted post or else that post, and the key itself of a
     /// tag, a text and anything else.
@@ -751,14 +751,14 @@ pub struct ModelRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// Trace kind.
-    #[schemars(schema_with = "kinds::schema")]
+    #[schemars(with = "String")]
     pub kind: TraceKind,
     /// The canonical thing acted on.
     pub key: String,
     /// Whom it comes from.
     pub source: String,
     /// Trace kind, in `sources`, of its source.
-    #[schemars(schema_with = "kinds::schema")]
+    #[schemars(with = "String")]
     pub source_kind: TraceKind,
     /// Gains in the best window, nats. In messages of version 1, all evidence.
     pub nats: f64,
@@ -853,7 +853,7 @@ pub struct Tie {
     /// Index into `accounts`.
     pub b: usize,
     /// Trace kind of most of the keys in common.
-    #[schemars(schema_with = "kinds::schema")]
+    #[schemars(with = "String")]
     pub kind: TraceKind,
     /// Keys that both used within a day of each other, over seven days.
     pub co_acts: u32,

@@ -170,6 +170,8 @@ impl Inner {
 
     /// Writes down which keys were used.
     pub(crate) fn write_used(&self) -> Result<(), StoreError> {
+        // Whoever comes while another writes returns when that is written, and not before.
+        let _writing = self.used_keys.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, at) in self.used_keys.take() {
             self.store.key_used(&id, at, at - USED_EVERY)?;
         }
@@ -179,11 +181,14 @@ impl Inner {
 
 /// Keys used since it was last written down.
 #[derive(Default)]
-pub(crate) struct Used(Mutex<HashMap<String, Timestamp>>);
+pub(crate) struct Used {
+    last: Mutex<HashMap<String, Timestamp>>,
+    writing: Mutex<()>,
+}
 
 impl Used {
     pub fn note(&self, id: &str, at: Timestamp) {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match used.get_mut(id) {
             Some(last) => *last = at,
             None => drop(used.insert(id.to_owned(), at)),
@@ -191,7 +196,7 @@ impl Used {
     }
 
     fn take(&self) -> HashMap<String, Timestamp> {
-        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
