@@ -12,7 +12,7 @@ if ! [ -x "$env/bin/python" ] || [ "$(cat "$env/wanted" 2>/dev/null)" != "$wante
     "$env/bin/pip" --quiet install $wanted
     printf '%s\n' "$wanted" >"$env/wanted"
 fi
-cargo build --quiet --package lockstep
+cargo build --quiet --workspace
 rm -rf "$target/wheels"
 # Not optimised below our own crates: built for a small run, where compiling costs more than running.
 "$env/bin/maturin" build --quiet --profile dev --config 'profile.dev.package."*".opt-level=0' \
