@@ -4,7 +4,7 @@ mod hostile;
 
 use coordination::{
     AccountEvidence, Cluster, Engine, Executor, Finding, Job, Judge, Millis, Outcome, Params, Post, SingleSource, Tie,
-    TrialOutcome,
+    TraceKind, TrialOutcome,
 };
 use proptest::prelude::*;
 
@@ -105,7 +105,11 @@ fn engine(params: Params) -> Engine {
 
 /// The last state of every cluster, near misses not among them.
 fn run(posts: &[Post<'_>]) -> Vec<Cluster> {
-    let mut engine = engine(Params::default());
+    run_with(Params::default(), posts)
+}
+
+fn run_with(params: Params, posts: &[Post<'_>]) -> Vec<Cluster> {
+    let mut engine = engine(params);
     let mut told = Vec::new();
     let mut now = Millis::MIN;
     for post in posts {
@@ -395,4 +399,33 @@ proptest! {
         told.extend(rest);
         prop_assert_eq!((told, ties, accounts), want);
     }
+}
+
+#[test]
+fn quotations_count_where_they_are_asked_for() {
+    let mut dice = Dice(11);
+    let mut posts = crowd(&mut dice);
+    // Ten accounts quote the same sixty posts of twelve authors, each with words of its own.
+    for n in 0..60 {
+        for member in 0..10 {
+            let at = 2 * DAY + HOUR + n * 12 * MINUTE + dice.below(5 * MINUTE as u64) as Millis;
+            let link = format!("https://own-{n}-{member}.example/");
+            posts.push(Post {
+                text: dice.words(8).into(),
+                quote_of: Some(format!("quoted-{n}").into()),
+                quote_of_account: Some(format!("author-{}", n % 12).into()),
+                ..post(format!("quote-{n:02}-{member}"), format!("quoter-{member}"), at, link)
+            });
+        }
+    }
+    let posts = sorted(posts);
+    let off = run(&posts);
+    assert!(off.is_empty(), "{off:?}");
+    let mut params = Params::default();
+    params.traces.push(TraceKind::Quote);
+    let on = run_with(params, &posts);
+    assert_eq!(on.len(), 1);
+    assert_eq!((on[0].finding, on[0].members.len()), (Finding::Coordinated, 10));
+    assert!(on[0].members.iter().all(|member| member.account.account_id.starts_with("quoter-")));
+    assert!(on[0].nats_by_kind.iter().all(|(kind, _)| *kind == TraceKind::Quote), "{:?}", on[0].nats_by_kind);
 }
