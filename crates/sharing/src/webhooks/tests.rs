@@ -116,7 +116,7 @@ struct Sending {
 
 impl Sending {
     fn new(sharing: &Sharing) -> Arc<Self> {
-        let sender = send::Sender::new(Duration::from_secs(1), true);
+        let sender = send::Sender::new(Duration::from_secs(1), true).unwrap();
         // Some seconds on, so that what was just stored is due.
         let now = Timestamp::now() + SignedDuration::from_secs(2);
         Arc::new(Self { sharing: sharing.clone(), sender, now: Mutex::new(now) })
