@@ -97,7 +97,7 @@ impl Sharing {
         config.check().map_err(SharingError::Config)?;
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
-        let mut store = Store::open(&config.database)?;
+        let mut store = Store::open(&config.database, config.database_connections)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
         Ok(Self {

@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn a_case_is_found_by_ids_names_topics_and_keys_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut odd = stored("odd-one", 0);
             odd.cluster.accounts[0].account_name = "Ünïque.Näme_9 <b>".to_owned();
             odd.cluster.accounts[1].account_id = "did:plc:abc123".to_owned();
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn filters_and_orders_hold_together_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut cases: Vec<CaseRecord> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].case.state = State::Dismissed;
             cases[1].case.demo = true;
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn a_case_with_a_finding_of_version_1_opens_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             filled(&store, vec![stored("old", 0)]);
             let text = std::str::from_utf8(fixtures::V1).unwrap();
             let sql = "update cases set cluster = ?1, released = ?1, indexed = null where cluster_id = 'old'";
@@ -477,7 +477,7 @@ mod tests {
     #[test]
     fn a_finding_without_a_probability_is_last_in_either_order_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut cases: Vec<CaseRecord> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
             cases[1].cluster.probability = Some(0.4);
@@ -493,7 +493,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut case = stored("c", 0);
             case.cluster.topics = vec!["earlier".to_owned()];
             filled(&store, vec![case.clone()]);
@@ -520,7 +520,7 @@ mod tests {
     fn many_cases_are_found_at_once() {
         let cases: i64 = std::env::var("LOCKSTEP_CASES").map_or(300, |n| n.parse().unwrap());
         let (_folder, place) = places().remove(0);
-        let store = Store::open(&place).unwrap();
+        let store = Store::open(&place, 4).unwrap();
         let began = std::time::Instant::now();
         for chunk in 0..cases / 100 {
             filled(&store, (0..100).map(|n| stored(&format!("cluster-{chunk}-{n}"), chunk * 100 + n)).collect());

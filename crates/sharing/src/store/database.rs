@@ -4,10 +4,12 @@
 //! microseconds since the Unix epoch, truth is 0 or 1. Writers come one at a time, on both: what reads while one writes sees
 //! nothing of it or all.
 
+mod pool;
 mod postgres;
 mod sqlite;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::StoreError;
 
@@ -185,27 +187,58 @@ pub(crate) trait Database: Send + Sync {
     fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
 }
 
-/// Opens what `place` names, a file or `postgres://…`, and brings its tables up to date.
-pub(crate) fn open(place: &str) -> Result<Box<dyn Database>, StoreError> {
+/// Opens what `place` names, a file or `postgres://…`, with at most so many connections, and brings its tables up to date.
+pub(crate) fn open(place: &str, connections: usize) -> Result<Box<dyn Database>, StoreError> {
     if place.starts_with("postgres://") || place.starts_with("postgresql://") {
-        return Ok(Box::new(postgres::Postgres::open(place)?));
+        return Ok(Box::new(postgres::Postgres::open(place, connections)?));
     }
-    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place))?))
+    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place), connections)?))
 }
 
-/// Brings tables of version `found` up to date, one migration at a time; returns the version they have then.
+/// Brings tables of version `found` up to date, one migration at a time; returns the version they have then. Runs in the
+/// transaction of a writer, so that two programs that start at the same time do not both migrate.
+///
+/// The checksum of each migration is kept beside the tables. Tables that another text of a migration made are refused.
 fn migrate(session: &mut dyn Session, found: i64, place: &str) -> Result<i64, StoreError> {
     let known = MIGRATIONS.len() as i64;
+    let refuse = |why: String| StoreError::Open { path: place.to_owned(), why };
     if found > known {
-        return Err(StoreError::Open {
-            path: place.to_owned(),
-            why: format!("it is of version {found} and this program knows versions up to {known}; use a newer program"),
-        });
+        return Err(refuse(format!(
+            "it is of version {found} and this program knows versions up to {known}; use a newer program"
+        )));
     }
-    for migration in MIGRATIONS.iter().skip(found.max(0) as usize) {
+    session.script(
+        "create table if not exists lockstep_migrations (version bigint primary key, checksum text not null)",
+    )?;
+    let rows = session.rows("select version, checksum from lockstep_migrations order by version", &[])?;
+    let recorded =
+        rows.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+    let made: Vec<(i64, String)> = (1..=found).zip(MIGRATIONS).map(|(n, text)| (n, checksum(text))).collect();
+    if recorded.is_empty() {
+        // New, or made before checksums were kept.
+        made.iter().try_for_each(|(version, checksum)| record(session, *version, checksum))?;
+    } else if recorded != made {
+        let other =
+            made.iter().find(|migration| !recorded.contains(migration)).map_or(found + 1, |(version, _)| *version);
+        return Err(refuse(format!(
+            "its tables were made by a migration {other} that is not this program's; use the program that made them, or restore \
+             a backup"
+        )));
+    }
+    for (version, migration) in (1..).zip(MIGRATIONS).skip(found.max(0) as usize) {
         session.script(&part_for(session.dialect(), migration))?;
+        record(session, version, &checksum(migration))?;
     }
     Ok(known)
+}
+
+fn checksum(migration: &str) -> String {
+    text_format::hex(&Sha256::digest(migration.as_bytes()))
+}
+
+fn record(session: &mut dyn Session, version: i64, checksum: &str) -> Result<(), StoreError> {
+    let sql = "insert into lockstep_migrations (version, checksum) values (?1, ?2)";
+    session.run(sql, values![version, checksum]).map(drop)
 }
 
 /// The lines of a migration that are for this database, with its names of types.
@@ -250,7 +283,7 @@ pub(crate) mod tests {
     #[test]
     fn every_kind_of_value_comes_back_as_it_went_in_on_postgres_too() {
         for (_folder, place) in places() {
-            let database = open(&place).unwrap();
+            let database = open(&place, 4).unwrap();
             let given = [
                 Value::Int(i64::MIN),
                 Value::Real(-0.1),
@@ -278,7 +311,7 @@ pub(crate) mod tests {
     #[test]
     fn failed_work_leaves_nothing_on_postgres_too() {
         for (_folder, place) in places() {
-            let database = open(&place).unwrap();
+            let database = open(&place, 4).unwrap();
             let failed = database.write(&mut |tx| {
                 tx.run("insert into collections (number, id, title, description) values (7, 'x', '', '')", values![])?;
                 Err(StoreError::Partner("no".to_owned()))
@@ -296,14 +329,111 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_database_is_refused_on_postgres_too() {
         for (_folder, place) in places() {
-            drop(open(&place).unwrap());
+            drop(open(&place, 4).unwrap());
             if place.starts_with("postgres") {
-                open(&place).unwrap().write(&mut |tx| tx.script("update lockstep_schema set version = 99")).unwrap();
+                open(&place, 4).unwrap().write(&mut |tx| tx.script("update lockstep_schema set version = 99")).unwrap();
             } else {
                 rusqlite::Connection::open(&place).unwrap().pragma_update(None, "user_version", 99).unwrap();
             }
-            let refused = open(&place).err().unwrap().to_string();
+            let refused = open(&place, 4).err().unwrap().to_string();
             assert!(refused.contains("version 99"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_changed_migration_is_noticed_and_a_store_without_checksums_is_taken_over_on_postgres_too() {
+        for (_folder, place) in places() {
+            let recorded = || {
+                let mut found = Vec::new();
+                let sql = "select version, checksum from lockstep_migrations order by version";
+                open(&place, 4).unwrap().read(&mut |db| db.rows(sql, &[]).map(|rows| found = rows)).unwrap();
+                found
+            };
+            let made = recorded();
+            assert_eq!(made.len(), MIGRATIONS.len());
+            open(&place, 4).unwrap().write(&mut |tx| tx.script("drop table lockstep_migrations")).unwrap();
+            assert_eq!(recorded(), made, "as an earlier version left it");
+            for (change, named) in [
+                ("update lockstep_migrations set checksum = 'another' where version = 3", "migration 3 "),
+                ("delete from lockstep_migrations where version = 5", "migration 5 "),
+                ("insert into lockstep_migrations (version, checksum) values (99, 'x')", "migration 8 "),
+            ] {
+                let database = open(&place, 4).unwrap();
+                database.write(&mut |tx| tx.script(change)).unwrap();
+                let refused = open(&place, 4).err().unwrap().to_string();
+                assert!(refused.contains(named) && refused.contains("backup"), "{refused}");
+                database.write(&mut |tx| tx.script("delete from lockstep_migrations")).unwrap();
+            }
+        }
+    }
+
+    /// Connections on which so many readers at once read, in a pool of so many.
+    fn connections_used(place: &str, readers: usize, connections: usize) -> usize {
+        use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+        let database = open(place, connections).unwrap();
+        let seen = Mutex::new((BTreeSet::new(), 0));
+        std::thread::scope(|scope| {
+            for _ in 0..readers {
+                scope.spawn(|| {
+                    let work: Work<'_> = &mut |db| {
+                        std::thread::sleep(Duration::from_millis(30));
+                        let mut seen = seen.lock().unwrap();
+                        match db.dialect() {
+                            Dialect::Postgres => {
+                                seen.0.insert(db.value::<i64>("select pg_backend_pid()", &[])?);
+                            }
+                            Dialect::Sqlite => seen.1 = seen.1.max(open_files(place)),
+                        }
+                        Ok(())
+                    };
+                    database.read(work).unwrap();
+                });
+            }
+        });
+        let seen = seen.into_inner().unwrap();
+        seen.0.len().max(seen.1)
+    }
+
+    /// How often this process has a file open.
+    fn open_files(path: &str) -> usize {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets = all.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        targets.filter(|target| target == std::path::Path::new(path)).count()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_hundred_readers_share_the_connections_that_are_configured_on_postgres_too() {
+        for (_folder, place) in places() {
+            let used = connections_used(&place, 100, 4);
+            assert!((2..=4).contains(&used), "{used} connections to {place}");
+        }
+    }
+
+    #[test]
+    fn who_waits_too_long_for_a_connection_is_told_on_postgres_too() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for (_folder, place) in places() {
+            let _inside = runtime.enter();
+            let database = open(&place, 2).unwrap();
+            let mut waited = None;
+            // Two are open at most, one of them for writing in a file: inside of these reads there is none left.
+            database
+                .read(&mut |db| match db.dialect() {
+                    Dialect::Sqlite => {
+                        waited = Some(database.read(&mut |_| Ok(())));
+                        Ok(())
+                    }
+                    Dialect::Postgres => database.read(&mut |_| {
+                        waited = Some(database.read(&mut |_| Ok(())));
+                        Ok(())
+                    }),
+                })
+                .unwrap();
+            let told = waited.unwrap().unwrap_err().to_string();
+            assert!(told.contains("in use") && told.contains("sharing.database_connections"), "{told}");
+            // They are given back, and serve again.
+            database.read(&mut |_| Ok(())).unwrap();
         }
     }
 
@@ -313,7 +443,7 @@ pub(crate) mod tests {
             MIGRATIONS[3].split("create table feedback (").nth(1).unwrap().split("create table watched").next();
         let before = format!("create table feedback ({}", before.unwrap().rsplit_once("-- ").unwrap().0);
         for (_folder, place) in places() {
-            let database = open(&place).unwrap();
+            let database = open(&place, 4).unwrap();
             let mut after = Vec::new();
             database
                 .write(&mut |tx| {
@@ -343,7 +473,7 @@ pub(crate) mod tests {
     #[test]
     fn probabilities_outlive_the_column_they_were_in_on_postgres_too() {
         for (_folder, place) in places() {
-            let database = open(&place).unwrap();
+            let database = open(&place, 4).unwrap();
             let mut after = Vec::new();
             database
                 .write(&mut |tx| {
