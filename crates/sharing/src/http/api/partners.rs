@@ -117,7 +117,7 @@ pub(super) async fn resend(
     (status = 400, body = ErrorBody, description = "the id is not UTF-8"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
-    (status = 422, body = ErrorBody, description = "there is no such delivery, or it is not dead"),
+    (status = 422, body = ErrorBody, description = "there is no such delivery, or it is neither dead nor disabled"),
 ))]
 pub(super) async fn discard(
     Shared(sharing): Shared<Sharing>,

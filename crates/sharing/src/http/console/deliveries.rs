@@ -106,7 +106,8 @@ struct RowView {
     last: String,
     next: String,
     again: &'static str,
-    dead: bool,
+    /// Whether it may be discarded.
+    given_up: bool,
 }
 
 pub(super) async fn page(
@@ -256,7 +257,7 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
         badge: match one.state {
             DeliveryState::Pending => "single",
             DeliveryState::Delivered => "told",
-            DeliveryState::Dead => "state-retracted",
+            DeliveryState::Dead | DeliveryState::Disabled => "state-retracted",
             DeliveryState::Discarded => "",
         },
         attempts: text_format::thousands(one.attempts.max(0) as u64),
@@ -264,6 +265,6 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
         last,
         next: one.next_at.map_or_else(|| "none".to_owned(), text_format::second),
         again: if one.state == DeliveryState::Pending { "Try now" } else { "Send again" },
-        dead: one.state == DeliveryState::Dead,
+        given_up: matches!(one.state, DeliveryState::Dead | DeliveryState::Disabled),
     }
 }

@@ -240,7 +240,7 @@ fn deliveries_are_listed_sent_again_and_discarded_by_admins() {
     assert_eq!(state(), DeliveryState::Discarded);
     let (status, page) = post(&s, &ida, &path, &[("do", "discard")]);
     assert_eq!(status, 422);
-    assert!(page.contains("or it is not dead"), "{page}");
+    assert!(page.contains("or it is neither dead nor disabled"), "{page}");
     assert_eq!(post(&s, &ida, &path, &[("do", "resend")]).0, 303);
     assert_eq!(state(), DeliveryState::Pending);
     assert_eq!(call(&s, &ida, &format!("/api{path}/resend"), None), (200, json!({"done": true})));
