@@ -10,7 +10,7 @@ pub(crate) mod keys;
 mod look_up;
 pub(crate) mod posts;
 mod publishing;
-mod retraction;
+pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;
 pub(crate) mod users;

@@ -13,6 +13,7 @@ pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
 mod retractions;
+mod search_terms;
 mod sessions;
 
 pub use audit_log::AuditLog;

@@ -1,4 +1,7 @@
-use super::{super::database::tests::places, *};
+use super::{
+    super::database::{Dialect, tests::places},
+    *,
+};
 use casework::{Tlp, policy::Partner};
 
 fn query(versions: Versions) -> ObjectQuery {
