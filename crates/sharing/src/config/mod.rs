@@ -136,6 +136,16 @@ impl Config {
                     .to_owned(),
             );
         }
+        if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
+            return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
+        }
+        if !cfg!(feature = "openid") && self.login.provider.is_on() {
+            return Err(
+                "sharing.login.provider: this build has no login by a provider: leave its issuer empty, or build with the Cargo \
+                 feature `openid`"
+                    .to_owned(),
+            );
+        }
         if !(2..=500).contains(&self.database_connections) {
             return Err(format!(
                 "sharing.database_connections is {}: set 2 to 500, and less than the server allows",

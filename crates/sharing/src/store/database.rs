@@ -5,6 +5,10 @@
 //! nothing of it or all.
 
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(not(feature = "postgres"))]
+#[path = "database/without_postgres.rs"]
 mod postgres;
 mod sqlite;
 
@@ -12,6 +16,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use crate::config::database_url::is_postgres;
 
 /// A migration set: each brings the tables from one version to the next. Lines between `--@sqlite` or `--@postgres` and the next
 /// `--@` are for that database only; `--@all` is for both.
@@ -189,7 +194,7 @@ pub(crate) trait Database: Send + Sync {
 
 /// Opens what `place` names, a file or `postgres://…`, with at most so many connections, and brings its tables up to date.
 pub(crate) fn open(place: &str, connections: usize) -> Result<Box<dyn Database>, StoreError> {
-    if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+    if is_postgres(place) {
         return Ok(Box::new(postgres::Postgres::open(place, connections)?));
     }
     Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place), connections)?))

@@ -37,6 +37,7 @@ pub enum StoreError {
     #[error("the sharing database failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The database server said no, or is not there.
+    #[cfg(feature = "postgres")]
     #[error("the sharing database failed: {}", in_full(.0))]
     Postgres(#[from] postgres::Error),
     /// Something in the database cannot be read.
@@ -274,6 +275,7 @@ fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> 
 }
 
 /// With what lies behind an error of the database server: its own words stand there.
+#[cfg(feature = "postgres")]
 fn in_full(error: &postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),

@@ -6,7 +6,7 @@ use expect_test::expect_file;
 use jiff::Timestamp;
 use messages::cluster::{ClusterMessage, TraceKind};
 
-use super::*;
+use super::{fonts::Fonts, *};
 use casework::{
     case::Versions,
     policy::{
