@@ -120,6 +120,7 @@ async fn login(
 }
 
 /// Whoever wants to go to the provider too often.
+#[cfg_attr(not(feature = "openid"), expect(dead_code, reason = "only the way to a provider asks"))]
 pub(super) fn too_often(sharing: &Sharing, refused: TooMany) -> Response<Body> {
     sharing.inner.metrics.logins.with_label_values(&["limited"]).inc();
     sharing.inner.metrics.limited.with_label_values(&[refused.whose]).inc();

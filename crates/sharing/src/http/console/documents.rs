@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{super::respond::MessagePage, case};
 use crate::{
     http::respond::{counted, failed, html, path_segment, respond},
-    publish::documents,
+    publish::documents::{self, Document},
     service::{self, Sharing, SharingError},
 };
 use casework::CaseRecord;
@@ -107,7 +107,7 @@ pub(super) async fn file(
     let newest = asked.is_ok_and(|Query(asked)| asked.newest.as_deref() == Some("1"));
     let named = file.rsplit_once('.').and_then(|(slug, ending)| {
         let (product, slug) = PRODUCTS.into_iter().find(|(_, known)| *known == slug)?;
-        (ending == "html" || ending == "pdf" && cfg!(feature = "pdf")).then(|| (product, slug, ending == "pdf"))
+        matches!(ending, "html" | "pdf").then(|| (product, slug, ending == "pdf"))
     });
     let response = match named {
         None => {
@@ -137,20 +137,7 @@ async fn made(
         Ok(made.into_iter().next().map(|(_, document)| (case, document)))
     });
     match found.await {
-        #[cfg(feature = "pdf")]
-        Ok(Some((case, document))) if pdf => {
-            let draft = if document.draft { "-draft" } else { "" };
-            let name: String = format!("{case}-{to}-{slug}{draft}")
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' })
-                .take(150)
-                .collect();
-            let mut response = respond(StatusCode::OK, "application/pdf", String::new());
-            *response.body_mut() = Body::from(document.pdf);
-            set(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}.pdf\""));
-            set(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox");
-            response
-        }
+        Ok(Some((case, document))) if pdf => as_pdf(&format!("{case}-{to}-{slug}"), document),
         Ok(Some((_, document))) => {
             let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", document.html);
             // Its one style and nothing else, and no part of the console.
@@ -169,6 +156,27 @@ async fn made(
         }
         Err(error) => failed(sharing, &error),
     }
+}
+
+/// A document to take along.
+#[cfg(feature = "pdf")]
+fn as_pdf(name: &str, document: Document) -> Response<Body> {
+    let draft = if document.draft { "-draft" } else { "" };
+    let name: String = format!("{name}{draft}")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' })
+        .take(150)
+        .collect();
+    let mut response = respond(StatusCode::OK, "application/pdf", String::new());
+    *response.body_mut() = Body::from(document.pdf);
+    set(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}.pdf\""));
+    set(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox");
+    response
+}
+
+#[cfg(not(feature = "pdf"))]
+fn as_pdf(_: &str, _: Document) -> Response<Body> {
+    no_document(StatusCode::NOT_FOUND, "This build of the program makes documents as HTML only.".to_owned())
 }
 
 fn set(response: &mut Response<Body>, name: header::HeaderName, value: &str) {

@@ -76,6 +76,7 @@ impl Text {
     }
 }
 
+#[cfg(feature = "pdf")]
 impl Content {
     /// Every text in it, to be changed.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
