@@ -16,6 +16,6 @@ fi
 # The whole workspace, as everywhere: another selection of packages would build its dependencies a second time.
 LOCKSTEP_STIX_PYTHON="$PWD/$env/bin/python" \
 LOCKSTEP_TAXII_PYTHON="$PWD/$env/bin/python" \
-    cargo test --workspace outside_ -- --nocapture
+    cargo test --workspace outside_ -- --ignored --nocapture
 cargo build --quiet --package lockstep
 "$env/bin/python" tests/stix/taxii_paging.py "${CARGO_TARGET_DIR:-target}/debug/lockstep"

@@ -534,14 +534,11 @@ fn points_23_24_25_versions() {
     }
 }
 
-/// The OASIS client pages through everything. Runs where `LOCKSTEP_TAXII_PYTHON` names a Python that has it, which
-/// `tests/stix/validate.sh` sees to.
+/// The OASIS client pages through everything. `LOCKSTEP_TAXII_PYTHON` names a Python that has it.
 #[test]
+#[ignore = "needs Python packages: tests/stix/validate.sh"]
 fn outside_the_oasis_client_reads_every_object_once() {
-    let Some(python) = std::env::var_os("LOCKSTEP_TAXII_PYTHON") else {
-        eprintln!("skipped: run tests/stix/validate.sh to have the OASIS client read the server");
-        return;
-    };
+    let python = std::env::var_os("LOCKSTEP_TAXII_PYTHON").expect("a Python in LOCKSTEP_TAXII_PYTHON");
     let s = Server::start();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/stix/taxii_client.py");
     let output = std::process::Command::new(python)
