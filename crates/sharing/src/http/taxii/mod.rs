@@ -312,6 +312,10 @@ impl Request<'_> {
 
     fn write(&self, caller: Caller, root: &site::Root, row: &CollectionRow) -> Result<Next, Problem> {
         if self.endpoint == Endpoint::Object {
+            // The standard has 404 here for a client without any right.
+            if !(row.can_write || row.can_read) {
+                return not_found();
+            }
             if !(row.can_write && row.can_read) {
                 let why = "Deleting takes the right to read this collection and to write to it.";
                 return refuse(StatusCode::FORBIDDEN, "Forbidden", why);
