@@ -175,7 +175,6 @@ async fn what_is_added_to_a_collection_reaches_the_endpoint_signed_on_postgres_t
             versions: crate::store::Versions::All,
             after: crate::store::Position::START,
             limit: 1_000,
-            bodies: true,
         };
         let stored = sharing.inner.store.objects(row.collection, &query).unwrap().0;
         let stored: Vec<Value> = stored.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect();
