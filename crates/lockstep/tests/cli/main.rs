@@ -866,7 +866,7 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     assert!(secret.out.starts_with("whsec_"), "{}", secret.out);
     desk.run(&["partners", "deliveries", "--state", "dead", "--config", "c.toml"]).ends(0);
     let run = desk.run(&["partners", "deliveries", "--state", "lost", "--config", "c.toml"]);
-    run.ends(2).says(&["pending, delivered, dead, discarded"]);
+    run.ends(2).says(&["pending, delivered, disabled, dead, discarded"]);
     let run = desk.run(&["partners", "resend", "msg_1", "--config", "c.toml"]);
     run.ends(1).says(&["lockstep partners deliveries lists them"]);
 

@@ -1,4 +1,7 @@
-use super::{super::database::tests::places, *};
+use super::{
+    super::database::{Dialect, tests::places},
+    *,
+};
 use casework::{Tlp, policy::Partner};
 
 fn query(versions: Versions) -> ObjectQuery {
@@ -57,7 +60,7 @@ fn add(store: &Store, collection: i64, objects: Vec<NewObject>) -> Vec<Added> {
 }
 
 fn opened(place: &str) -> (Store, i64) {
-    let store = Store::open(place).unwrap();
+    let store = Store::open(place, 4).unwrap();
     let partner = Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
     store.set_partners(&[partner]).unwrap();
     let collection = store.partners().unwrap()[0].collection;
@@ -264,7 +267,7 @@ fn a_page_of_long_objects_ends_early_and_goes_on() {
 #[test]
 fn dates_are_unique_and_grow_also_when_the_clock_goes_back_on_postgres_too() {
     for (_folder, place) in places() {
-        let store = Store::open(&place).unwrap();
+        let store = Store::open(&place, 4).unwrap();
         store
             .set_partners(&[Partner {
                 name: "p".to_owned(),
