@@ -32,11 +32,9 @@ fn a_sqlite_store_is_opened_without_loss() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL: tests/postgres/postgres.sh start"]
 fn a_postgres_store_is_opened_without_loss() {
-    let Ok(server) = std::env::var("LOCKSTEP_TEST_POSTGRES") else {
-        eprintln!("skipped: no server in LOCKSTEP_TEST_POSTGRES");
-        return;
-    };
+    let server = std::env::var("LOCKSTEP_TEST_POSTGRES").expect("the server in LOCKSTEP_TEST_POSTGRES");
     let name = format!("upgrade_{}", std::process::id());
     let (host, database) = server.rsplit_once('/').unwrap();
     let options = database.split_once('?').map_or(String::new(), |(_, options)| format!("?{options}"));

@@ -1,4 +1,4 @@
-//! One suite for both homes of the log. The Kafka half runs where LOCKSTEP_TEST_BROKERS is set; `tests/kafka/kafka.sh`
+//! One suite for both homes of the log. The Kafka half is ignored unless asked for, and needs LOCKSTEP_TEST_BROKERS; `tests/kafka/kafka.sh`
 //! starts a broker and prints what to set.
 #![allow(clippy::print_stdout)] // test binaries talk on stdout
 mod reading;
@@ -27,19 +27,16 @@ struct Home {
     _dir: Option<tempfile::TempDir>,
 }
 
-async fn embedded() -> Option<Home> {
+async fn embedded() -> Home {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open_embedded(dir.path()).await.unwrap();
-    Some(Home { log, _dir: Some(dir) })
+    Home { log, _dir: Some(dir) }
 }
 
-async fn kafka() -> Option<Home> {
-    let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
-        println!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
-        return None;
-    };
+async fn kafka() -> Home {
+    let brokers = std::env::var("LOCKSTEP_TEST_BROKERS").expect("the address of a broker in LOCKSTEP_TEST_BROKERS");
     let log = Log::connect_kafka(&brokers, &[]).await.unwrap();
-    Some(Home { log, _dir: None })
+    Home { log, _dir: None }
 }
 
 /// Each test once per home.
@@ -48,13 +45,15 @@ macro_rules! conformance {
         mod on_the_embedded_log {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                if let Some(home) = super::embedded().await { super::$test(home.log).await }
+                let home = super::embedded().await;
+                super::$test(home.log.clone()).await;
             })*
         }
         mod on_apache_kafka {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
             async fn $test() {
-                if let Some(home) = super::kafka().await { super::$test(home.log).await }
+                super::$test(super::kafka().await.log).await;
             })*
         }
     };
@@ -401,15 +400,13 @@ async fn an_empty_poll_waits_and_wakes(log: Log) {
     let appender = log.clone();
     let append = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let sent = Instant::now();
         appender.append(vec![record(topic, "a", "now")]).await.unwrap();
-        sent
     });
-    let records = consumer.poll(10, PATIENCE).await.unwrap();
-    let woken = Instant::now();
+    // A poll that did not wake would wait much longer than the test does.
+    let poll = consumer.poll(10, 60 * PATIENCE);
+    let records = tokio::time::timeout(PATIENCE, poll).await.expect("the record wakes the poll").unwrap();
     assert_eq!(values(&records), ["now"]);
-    let delay = woken.saturating_duration_since(append.await.unwrap());
-    assert!(delay < Duration::from_millis(1000), "woke after {delay:?}");
+    append.await.unwrap();
 }
 
 async fn two_members_share_and_take_over(log: Log) {

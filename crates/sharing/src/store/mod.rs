@@ -212,8 +212,6 @@ pub(crate) struct ObjectQuery {
     /// Only objects after this one.
     pub after: Position,
     pub limit: usize,
-    /// Whether `body` is wanted.
-    pub bodies: bool,
 }
 
 /// An object as read.

@@ -103,7 +103,7 @@ impl Store {
             loop {
                 // One more than wanted tells whether there is more.
                 let missing = (wanted - page.len()).saturating_add(1);
-                query.limit = if query.bodies { missing.min(CHUNK) } else { missing };
+                query.limit = missing.min(CHUNK);
                 let Some((sql, values)) = object_sql(db.dialect(), collection, &query) else {
                     return Ok((page, false));
                 };
@@ -122,6 +122,15 @@ impl Store {
                     return Ok((page, false));
                 }
             }
+        })
+    }
+
+    /// What was added to a collection at an instant: of a seed it may be several objects.
+    pub fn objects_added_at(&self, collection: i64, date_added: i64) -> Result<Vec<ObjectRow>, StoreError> {
+        self.read(|db| {
+            let sql = "select number, id, date_added, version, spec_version, '' from objects
+                       where collection = ?1 and date_added = ?2 order by number";
+            db.rows(sql, values![collection, date_added])?.into_iter().map(object).collect()
         })
     }
 
@@ -377,9 +386,15 @@ impl Adding {
     }
 }
 
-/// The same JSON, however it is written.
+/// The same JSON, however it is written. An object without `modified` is as it was created.
 fn is_same(a: &str, b: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let parse = |text: &str| {
+        let mut value = serde_json::from_str::<serde_json::Value>(text).ok()?;
+        if let (None, Some(created)) = (value.get("modified"), value.get("created").cloned()) {
+            value["modified"] = created;
+        }
+        Some(value)
+    };
     a == b || parse(a).is_some_and(|a| Some(a) == parse(b))
 }
 

@@ -175,7 +175,6 @@ async fn what_is_added_to_a_collection_reaches_the_endpoint_signed_on_postgres_t
             versions: crate::store::Versions::All,
             after: crate::store::Position::START,
             limit: 1_000,
-            bodies: true,
         };
         let stored = sharing.inner.store.objects(row.collection, &query).unwrap().0;
         let stored: Vec<Value> = stored.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect();
@@ -216,13 +215,11 @@ async fn failures_are_tried_again_in_order_with_the_same_id_and_bytes_on_postgre
         // Too slow: the request is broken off.
         endpoint.answers.lock().unwrap().push_back(Reply {
             status: 200,
-            after: Duration::from_secs(3),
+            after: Duration::from_secs(24 * 3600),
             ..Reply::default()
         });
         sending.pass(SignedDuration::from_secs(21));
-        let began = Instant::now();
         assert!(!sending.next("birds").await);
-        assert!(began.elapsed() < Duration::from_millis(2_500));
         // A long answer is not read to its end.
         let long = Reply { status: 200, body: vec![b'x'; 8 << 20], ..Reply::default() };
         endpoint.answers.lock().unwrap().push_back(long);

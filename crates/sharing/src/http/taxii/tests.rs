@@ -2,6 +2,7 @@
 
 mod filtering;
 mod hostile;
+mod medallion;
 mod seeded;
 mod writing;
 
@@ -138,6 +139,14 @@ impl Server {
             .header("content-type", media);
         Reply::of(self.agent.run(request.body(body.into()).unwrap()).unwrap())
     }
+    /// Without following where it is sent.
+    fn get_once(&self, path: &str) -> Reply {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+        let request = ureq::http::Request::builder().uri(format!("{}{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.key)).header("accept", JSON);
+        Reply::of(agent.run(request.body(()).unwrap()).unwrap())
+    }
     fn get_as(&self, key: &str, path: &str) -> Reply {
         self.call("GET", path, &[("authorization", &format!("Bearer {key}")), ("accept", JSON)])
     }
@@ -167,7 +176,8 @@ impl Server {
                     next = format!("&next={}", cursor.as_str().unwrap());
                 }
                 None => {
-                    assert!(body.get("more").is_none());
+                    // An empty envelope is {}.
+                    assert_eq!(body.get("more"), (!body["objects"].is_null()).then_some(&false.into()));
                     return ids;
                 }
             }
@@ -183,7 +193,7 @@ fn points_2_3_9_10_11_discovery_to_collection() {
     let discovery = s.get("/taxii2/").json();
     let roots = discovery["api_roots"].as_array().unwrap();
     assert!(roots.contains(&discovery["default"]));
-    let root = s.get(discovery["default"].as_str().unwrap()).json();
+    let root = s.get(discovery["default"].as_str().unwrap().strip_prefix(&s.base).unwrap()).json();
     assert!(root["title"].is_string());
     assert_eq!(root["versions"][0], JSON);
     assert!(root["max_content_length"].as_u64().unwrap() > 0);
@@ -213,14 +223,16 @@ fn point_10_empty_is_an_empty_object() {
     }
 }
 
-/// 4: paths end in a slash.
+/// 4: paths end in a slash; without it a client that may ask is sent to the path with it.
 #[test]
 fn point_4_paths_end_in_a_slash() {
     let s = Server::start();
+    for (path, query) in [("/taxii2", ""), ("/taxii2/lockstep", ""), ("/taxii2/lockstep/collections", "?limit=1")] {
+        let reply = s.get_once(&format!("{path}{query}"));
+        assert_eq!((reply.status, reply.header("location")), (308, Some(&*format!("{path}/{query}"))), "{path}");
+        assert_eq!(s.call("GET", path, &[]).status, 401, "{path}");
+    }
     for path in [
-        "/taxii2",
-        "/taxii2/lockstep",
-        "/taxii2/lockstep/collections",
         "/taxii2/nothing/",
         "/taxii2//",
         "/taxii2/lockstep/collections//objects/",
@@ -349,14 +361,11 @@ fn points_13_14_no_write_right() {
     assert_eq!((head.status, head.text.len()), (200, 0));
 }
 
-/// The OASIS client pages through everything. Runs where `LOCKSTEP_TAXII_PYTHON` names a Python that has it, which
-/// `tests/stix/validate.sh` sees to.
+/// The OASIS client pages through everything. `LOCKSTEP_TAXII_PYTHON` names a Python that has it.
 #[test]
+#[ignore = "needs Python packages: tests/stix/validate.sh"]
 fn outside_the_oasis_client_reads_every_object_once() {
-    let Some(python) = std::env::var_os("LOCKSTEP_TAXII_PYTHON") else {
-        eprintln!("skipped: run tests/stix/validate.sh to have the OASIS client read the server");
-        return;
-    };
+    let python = std::env::var_os("LOCKSTEP_TAXII_PYTHON").expect("a Python in LOCKSTEP_TAXII_PYTHON");
     let s = Server::start();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/stix/taxii_client.py");
     let output = std::process::Command::new(python)

@@ -134,7 +134,6 @@ fn seen(sharing: &Sharing, partner: &str, kind: &str) -> Vec<Value> {
         versions: Versions::Some { first: false, last: true, at: Vec::new() },
         after: crate::store::Position::START,
         limit: 1_000,
-        bodies: true,
     };
     let objects = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     objects.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect()

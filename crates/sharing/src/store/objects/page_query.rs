@@ -10,7 +10,7 @@ use crate::store::{
 /// A filter with several values becomes several ranges of an index, each in order of date and cut at the limit, and these are
 /// merged: no filter sorts more than a page, and none reads a collection through. What one id has is read whole.
 pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery) -> Option<(String, Vec<Value>)> {
-    const COLUMNS: &str = "number, id, date_added, version, spec_version";
+    const COLUMNS: &str = "number, id, date_added, version, spec_version, body";
     const ORDER: &str = "order by date_added, number";
     let mut values = vec![
         Value::Int(collection),
@@ -27,20 +27,22 @@ pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery)
     specs.retain(|spec| ["2.0", "2.1"].contains(spec));
     specs.sort_unstable();
     specs.dedup();
-    let spec = match (query.spec_versions.is_empty(), specs.as_slice()) {
-        (true, _) | (_, [_, _, ..]) => None,
-        (false, [one]) => Some(*one),
+    let (spec, of_spec) = match (query.spec_versions.is_empty(), specs.as_slice()) {
         (false, []) => return None,
+        (false, ["2.1"]) => (Some("2.1"), " and spec_version = '2.1'"),
+        (false, [one]) => (Some(*one), " and spec_version <> '2.1'"),
+        (false, [_, _, ..]) => (None, ""),
+        // Of each object, what is of the latest spec_version that it has.
+        (true, _) => (
+            None,
+            " and (spec_version = '2.1' or not exists (select 1 from objects later
+              where later.collection = ?1 and later.id = objects.id and later.spec_version = '2.1'))",
+        ),
     };
-    let of_spec = match spec {
-        Some("2.1") => " and spec_version = '2.1'",
-        Some(_) => " and spec_version <> '2.1'",
-        None => "",
-    };
-    // What is last of its spec_version counts where one is asked for.
-    let at_end = |column: &str| match spec {
-        Some(_) => format!(" and {column} > 0"),
-        None => format!(" and {column} > 0 and {column} = 1"),
+    // The filter of spec_versions comes first: first and last are those of what it leaves.
+    let at_end = |column: &str| match query.spec_versions.len() >= 2 && spec.is_none() {
+        true => format!(" and {column} > 0 and {column} = 1"),
+        false => format!(" and {column} > 0"),
     };
     let by = |index: &str, filter: String| {
         let index = match (dialect, spec) {
@@ -97,10 +99,9 @@ pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery)
         }
         ranges.push(by("objects_by_version", filter));
     }
-    let body = if query.bodies { "body" } else { "''" };
     let sql = match ranges.as_slice() {
         [] => return None,
-        [one] => format!("select {COLUMNS}, {body} {one} {ORDER} limit ?4"),
+        [one] => format!("select {COLUMNS} {one} {ORDER} limit ?4"),
         several => {
             // Without `all`, the same object can be the first, the last and of a version that is named.
             let parts: Vec<String> = several
@@ -111,7 +112,7 @@ pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery)
                 })
                 .collect();
             format!(
-                "select {COLUMNS}, {body} from objects where number in
+                "select {COLUMNS} from objects where number in
                  (select number from ({} {ORDER} limit ?4) as chosen) {ORDER}",
                 parts.join(" union ")
             )
