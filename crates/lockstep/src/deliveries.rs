@@ -25,7 +25,7 @@ pub enum Webhooks {
         /// To this partner only
         #[arg(long)]
         partner: Option<String>,
-        /// In this state only: pending, delivered, dead or discarded
+        /// In this state only: pending, delivered, disabled, dead or discarded
         #[arg(long, value_parser = state)]
         state: Option<DeliveryState>,
         /// At most so many

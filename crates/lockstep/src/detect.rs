@@ -219,7 +219,8 @@ impl Run<'_> {
         let path = self.out.join("report.html");
         match self.report_of(&detection) {
             Some(report) => {
-                std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+                atomic_file::write(&path, atomic_file::Kind::Result, |out| out.write_all(report.as_bytes()))
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
             None => remove(&path)?,
         }

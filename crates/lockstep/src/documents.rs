@@ -70,7 +70,13 @@ impl Documents {
         for (product, document) in &made {
             let name = format!("{}-{}", self.recipient, product.label().replace(' ', "-"));
             let html = write(&self.out, &format!("{name}.html"), document.html.as_bytes())?;
-            let pdf = write(&self.out, &format!("{name}.pdf"), &document.pdf)?;
+            #[cfg(feature = "pdf")]
+            let pdf = json!({
+                "path": write(&self.out, &format!("{name}.pdf"), &document.pdf)?,
+                "sha256": document.pdf_sha256,
+            });
+            #[cfg(not(feature = "pdf"))]
+            let pdf = serde_json::Value::Null;
             if document.draft {
                 eprintln!("{}: a draft, the case is not released at this version", document.title);
             }
@@ -79,14 +85,20 @@ impl Documents {
                 "title": document.title,
                 "draft": document.draft,
                 "html": { "path": html, "sha256": document.html_sha256 },
-                "pdf": { "path": pdf, "sha256": document.pdf_sha256 },
+                "pdf": pdf,
             }));
+        }
+        if !cfg!(feature = "pdf") {
+            eprintln!("this build makes documents as HTML only: the Cargo feature `pdf` has them as PDF too");
         }
         if self.json {
             return println_json(&json!(written));
         }
         let mut out = std::io::stdout().lock();
         for file in written.iter().flat_map(|document| [&document["html"], &document["pdf"]]) {
+            if file.is_null() {
+                continue;
+            }
             // As sha256sum writes it, so that `sha256sum -c` can check it.
             writeln!(
                 out,

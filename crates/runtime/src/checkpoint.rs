@@ -1,6 +1,6 @@
 //! Checkpoints: state as bytes with the offsets it stands at, in a folder.
 //!
-//! One file each, written whole or not at all (a temporary file, fsync, rename, fsync of the folder), with a version and a
+//! One file each, written whole or not at all and synced to the disk, with a version and a
 //! checksum. The last two are kept; one that is damaged or something else is passed over with a warning. What is in the state,
 //! and whether it fits, is its owner's affair.
 //!
@@ -14,6 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use atomic_file::Kind;
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: &[u8; 8] = b"chkpoint";
@@ -83,23 +84,22 @@ impl Checkpoints {
     /// Opens a folder, made where missing.
     pub fn open(dir: &Path) -> Result<Checkpoints, CheckpointError> {
         fs::create_dir_all(dir).map_err(failed("make the checkpoints' folder", dir))?;
+        // Parts of checkpoints whose writer was killed, which may be large.
+        atomic_file::remove_unfinished(dir).map_err(failed("remove unfinished checkpoints from", dir))?;
         Ok(Checkpoints { dir: dir.to_owned() })
     }
 
     /// Writes a checkpoint and removes those before the last two; how many bytes it has. After an error those that were there
     /// are still there.
     pub fn save(&self, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> Result<u64, CheckpointError> {
+        self.add(|path| write(path, offsets, state))
+    }
+
+    fn add(&self, write: impl FnOnce(&Path) -> io::Result<u64>) -> Result<u64, CheckpointError> {
         let there = self.list()?;
         let number = there.last().map_or(0, |(number, _)| number + 1);
         let path = self.dir.join(format!("{number:016}{SUFFIX}"));
-        let unfinished = self.dir.join("unfinished");
-        let bytes = write(&unfinished, offsets, state).map_err(|source| {
-            // Room for whatever else needs it; where this fails too, the next one overwrites it.
-            fs::remove_file(&unfinished).ok();
-            failed("write the checkpoint", &path)(source)
-        })?;
-        fs::rename(&unfinished, &path).map_err(failed("write the checkpoint", &path))?;
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed("write to", &self.dir))?;
+        let bytes = write(&path).map_err(failed("write the checkpoint", &path))?;
         for (_, old) in there.iter().rev().skip(KEPT - 1) {
             if let Err(error) = fs::remove_file(old) {
                 tracing::warn!(file = %old.display(), %error, "an old checkpoint cannot be removed");
@@ -153,11 +153,11 @@ fn write(path: &Path, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> io::Result<
         header.extend(partition.to_le_bytes());
         header.extend(offset.to_le_bytes());
     }
-    let mut file = File::create(path)?;
-    file.write_all(&header)?;
-    file.write_all(state)?;
-    file.write_all(&checksum(&[&header, state]).to_le_bytes())?;
-    file.sync_all()?;
+    atomic_file::write(path, Kind::State, |file| {
+        file.write_all(&header)?;
+        file.write_all(state)?;
+        file.write_all(&checksum(&[&header, state]).to_le_bytes())
+    })?;
     Ok((header.len() + state.len() + CHECKSUM) as u64)
 }
 
@@ -263,12 +263,14 @@ mod tests {
         fs::write(&newest, b"somebody's file").unwrap();
         assert!(read(&newest).unwrap_err().to_string().ends_with("is no checkpoint"));
         // A write that was cut short by a kill, and a file of another kind.
-        fs::write(dir.path().join("unfinished"), &whole[..30]).unwrap();
+        let unfinished = dir.path().join(format!(".{:016}{SUFFIX}.a1B2c3.unfinished", 2));
+        fs::write(&unfinished, &whole[..30]).unwrap();
         fs::write(dir.path().join("notes.txt"), "mine").unwrap();
         assert_eq!(states(&checkpoints), [b"good"]);
         checkpoints.save(&offsets(3), b"next").unwrap();
         assert_eq!(states(&checkpoints), [b"next".to_vec()]);
-        assert!(dir.path().join("notes.txt").exists() && !dir.path().join("unfinished").exists());
+        Checkpoints::open(dir.path()).unwrap();
+        assert!(dir.path().join("notes.txt").exists() && !unfinished.exists());
     }
 
     #[cfg(target_os = "linux")]
@@ -277,14 +279,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::open(dir.path()).unwrap();
         checkpoints.save(&offsets(1), b"good").unwrap();
-        std::os::unix::fs::symlink("/dev/full", dir.path().join("unfinished")).unwrap();
-        let error = checkpoints.save(&offsets(2), &[7; 1 << 16]).unwrap_err().to_string();
+        let full = |path: &Path| {
+            atomic_file::write(path, Kind::State, |file| {
+                file.write_all(&[7; 1 << 16])?;
+                File::options().write(true).open("/dev/full")?.write_all(b"no room")
+            })?;
+            Ok(0)
+        };
+        let error = checkpoints.add(full).unwrap_err().to_string();
         assert!(
             error.starts_with("cannot write the checkpoint ") && error.contains("0000000001.checkpoint"),
             "{error}"
         );
         assert!(error.contains("No space left on device") && error.contains("needs room"), "{error}");
         assert_eq!(states(&checkpoints), [b"good"]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the part that was written is gone");
         checkpoints.save(&offsets(2), b"there is room again").unwrap();
         assert_eq!(states(&checkpoints).len(), 2);
     }

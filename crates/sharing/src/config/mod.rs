@@ -27,6 +27,10 @@ pub struct Config {
     /// folder where missing, or PostgreSQL for more than one instance of the service, as
     /// "postgres://lockstep@host:5432/lockstep" (the password in PGPASSWORD, ?sslmode=require for TLS).
     pub database: String,
+    /// Most connections to the database that are open at the same time; one of them writes. With
+    /// PostgreSQL, set fewer than the server allows.
+    #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
+    pub database_connections: usize,
     /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
     /// `sharing.tls` or `behind_proxy`.
     #[schemars(with = "String")]
@@ -93,6 +97,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
+            database_connections: 16,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             recipients: None,
@@ -151,6 +156,16 @@ impl Config {
         if self.identity.trim().is_empty() {
             return Err(
                 "sharing.identity is empty: name the organisation that shares, so that partners know whom to ask"
+                    .to_owned(),
+            );
+        }
+        if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
+            return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
+        }
+        if !cfg!(feature = "openid") && self.login.provider.is_on() {
+            return Err(
+                "sharing.login.provider: this build has no login by a provider: leave its issuer empty, or build with the Cargo \
+                 feature `openid`"
                     .to_owned(),
             );
         }
