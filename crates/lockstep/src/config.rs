@@ -189,6 +189,7 @@ impl ConfigFile {
     }
 
     /// The configuration, with warnings for who tells them in another way.
+    #[cfg(feature = "services")]
     pub fn read(&self) -> Result<(Config, Vec<String>)> {
         Config::load(self.config.as_deref()).map(|loaded| (loaded.config, loaded.warnings))
     }
