@@ -10,16 +10,20 @@
 mod node;
 mod read;
 mod secret;
+mod settings;
 
 use std::{
-    cell::RefCell,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
 
-use self::node::Node;
-pub use secret::Secret;
+use self::{node::Node, read::Notes};
+pub use self::{
+    secret::Secret,
+    settings::{Bounds, Section, Setting, Settings},
+};
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,20 @@ pub struct Sources<'s> {
     pub retired: &'s [Retired],
     /// Keys of parts that this program does not have.
     pub unused: &'s [Unused],
+    /// The settings whose bounds hold; without them a number is taken as far as its type goes.
+    pub settings: Option<&'s Settings>,
+}
+
+/// A configuration that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded<T> {
+    /// What was read.
+    pub value: T,
+    /// A warning for each key that has no effect, with its place and why.
+    pub warnings: Vec<String>,
+    /// Where each value comes from that is no default, by its dotted path: `lockstep.toml:12`,
+    /// `environment variable X`, `option a.b`.
+    pub origins: BTreeMap<String, String>,
 }
 
 impl Sources<'_> {
@@ -84,6 +102,11 @@ impl Sources<'_> {
     /// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a
     /// default need `#[serde(default)]`. Avoid `flatten` and `untagged`: they hide the keys.
     pub fn load<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), ConfigError> {
+        self.load_with_origins().map(|loaded| (loaded.value, loaded.warnings))
+    }
+
+    /// The same, with where each value comes from.
+    pub fn load_with_origins<T: DeserializeOwned>(&self) -> Result<Loaded<T>, ConfigError> {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         load_from(self, variables)
@@ -103,7 +126,7 @@ pub fn load<T: DeserializeOwned>(
 fn load_from<T: DeserializeOwned>(
     sources: &Sources<'_>,
     variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<(T, Vec<String>), ConfigError> {
+) -> Result<Loaded<T>, ConfigError> {
     let mut root = match sources.file {
         None => Node::empty(),
         Some(path) => {
@@ -139,14 +162,21 @@ fn load_from<T: DeserializeOwned>(
             warnings.push(format!("{}: {path} {what}: {why}", node.origin));
         }
     }
-    let unknown = RefCell::new(Vec::new());
-    let value = read::read(&root, &unknown);
-    problems.extend(unknown.into_inner());
+    let mut origins = BTreeMap::new();
+    root.origins("", &mut origins);
+    let notes = Notes::default();
+    let value = read::read(&root, &notes);
+    problems.extend(notes.unknown.into_inner());
+    let refused = sources.settings.map(|settings| settings.refused(&root, "")).unwrap_or_default();
+    problems.extend(refused.iter().map(ToString::to_string));
     match value {
-        Ok(value) if problems.is_empty() => Ok((value, warnings)),
+        Ok(value) if problems.is_empty() => Ok(Loaded { value, warnings, origins }),
         Ok(_) => Err(ConfigError::Invalid(problems)),
         Err(problem) => {
-            problems.push(problem);
+            // What is allowed says more than which type was expected.
+            if !refused.iter().any(|refused| Some(refused.path.as_str()) == problem.path()) {
+                problems.push(problem.to_string());
+            }
             Err(ConfigError::Invalid(problems))
         }
     }

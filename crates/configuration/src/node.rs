@@ -1,5 +1,5 @@
 //! A configuration as a tree that remembers where each value came from.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use toml::de::{DeTable, DeValue};
 
@@ -21,6 +21,29 @@ pub(super) enum Value {
     Bool(bool),
     /// From outside a file: what it is depends on what is wanted.
     Text(String),
+}
+
+impl fmt::Display for Value {
+    /// As a file has it, in a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Table(table) => {
+                let entries = table.iter().map(|(key, node)| format!("{key} = {}", node.value));
+                write!(f, "{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+            }
+            Value::Array(items) => {
+                let items: Vec<String> = items.iter().map(|node| node.value.to_string()).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+            Value::String(text) => write!(f, "{}", toml::Value::from(text.as_str())),
+            Value::Integer(number) => number.fmt(f),
+            // A float of TOML has a point; Rust's short form of it stays readable.
+            Value::Float(number) if number.fract() == 0.0 => write!(f, "{number:.1}"),
+            Value::Float(number) => number.fmt(f),
+            Value::Bool(yes) => yes.fmt(f),
+            Value::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 impl Node {
@@ -64,6 +87,27 @@ impl Node {
                     .set(rest, text, origin)
             }
             _ => Err(format!("{origin}: there is a value, not a section, above {key:?} (from {})", self.origin)),
+        }
+    }
+
+    /// What is at a path of keys, if anything is.
+    pub(super) fn at(&self, keys: &[&str]) -> Option<&Node> {
+        keys.iter().try_fold(self, |node, key| match &node.value {
+            Value::Table(table) => table.get(*key),
+            _ => None,
+        })
+    }
+
+    /// The origins of all values below, by their paths; a list is one value.
+    pub(super) fn origins(&self, path: &str, origins: &mut BTreeMap<String, String>) {
+        match &self.value {
+            Value::Table(table) => {
+                for (key, node) in table {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    node.origins(&path, origins);
+                }
+            }
+            _ => drop(origins.insert(path.to_owned(), self.origin.to_string())),
         }
     }
 

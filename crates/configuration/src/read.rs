@@ -12,9 +12,19 @@ use serde::{
 
 use super::node::{Node, Value};
 
-/// Reads `root` into `T`; keys that `T` does not know are noted in `unknown` and passed over.
-pub(super) fn read<T: DeserializeOwned>(root: &Node, unknown: &RefCell<Vec<String>>) -> Result<T, String> {
-    T::deserialize(Place { node: root, path: None, unknown }).map_err(|problem| problem.to_string())
+/// What is learnt on the way.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Keys that a type does not know, with their place and the nearest known key; they are passed
+    /// over.
+    pub(super) unknown: RefCell<Vec<String>>,
+    /// The keys that a type knows, in the order of its fields, by the path of its table.
+    pub(super) structs: RefCell<Vec<(String, Vec<String>)>>,
+}
+
+/// Reads `root` into `T`.
+pub(super) fn read<T: DeserializeOwned>(root: &Node, notes: &Notes) -> Result<T, Problem> {
+    T::deserialize(Place { node: root, path: None, notes })
 }
 
 /// A place in the tree, with the way to it.
@@ -22,7 +32,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Node, unknown: &RefCell<Vec<Strin
 struct Place<'a> {
     node: &'a Node,
     path: Option<&'a Path<'a>>,
-    unknown: &'a RefCell<Vec<String>>,
+    notes: &'a Notes,
 }
 
 struct Path<'a> {
@@ -41,9 +51,16 @@ impl fmt::Display for Path<'_> {
 
 /// What is wrong, and where once that is known.
 #[derive(Debug)]
-struct Problem {
+pub(super) struct Problem {
     message: String,
     place: Option<(Arc<str>, String)>,
+}
+
+impl Problem {
+    /// The path of the key that it is about.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.place.as_ref().map(|(_, path)| path.as_str())
+    }
 }
 
 impl fmt::Display for Problem {
@@ -88,7 +105,7 @@ impl<'a> Place<'a> {
         read: impl FnOnce(Place<'_>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         let path = Path { parent: self.path, key: key.to_owned() };
-        read(Place { node, path: Some(&path), unknown: self.unknown })
+        read(Place { node, path: Some(&path), notes: self.notes })
     }
 
     fn read_any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -115,6 +132,11 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn note_fields(&self, fields: &[&str]) {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        self.notes.structs.borrow_mut().push((self.path(), fields));
+    }
+
     fn note_unknown(&self, table: &BTreeMap<String, Node>, fields: &[&str]) {
         for (key, node) in table.iter().filter(|(key, _)| !fields.contains(&key.as_str())) {
             let path = Path { parent: self.path, key: key.clone() };
@@ -124,7 +146,7 @@ impl<'a> Place<'a> {
                 None => format!("known here: {}", fields.join(", ")),
             };
             let problem = format!("{}: unknown key {path}, {advice}", node.origin);
-            self.unknown.borrow_mut().push(problem);
+            self.notes.unknown.borrow_mut().push(problem);
         }
     }
 }
@@ -173,6 +195,7 @@ impl<'de> Deserializer<'de> for Place<'_> {
     ) -> Result<V::Value, Problem> {
         self.here(match &self.node.value {
             Value::Table(table) => {
+                self.note_fields(fields);
                 self.note_unknown(table, fields);
                 let mut entries = Entries::new(self, table);
                 entries.known = Some(fields);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::*;
 
 const LOCKSTEP: Sources<'static> =
-    Sources { file: None, env_prefix: Some("LOCKSTEP"), overrides: &[], retired: &[], unused: &[] };
+    Sources { file: None, env_prefix: Some("LOCKSTEP"), overrides: &[], retired: &[], unused: &[], settings: None };
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -58,7 +58,7 @@ fn read_with(text: &str, env: &[(&str, &str)], set: &[(&str, &str)]) -> Result<S
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
     load_from(&Sources { file: Some(&path), overrides: &owned(set), ..LOCKSTEP }, owned(env))
-        .map(|(settings, _)| settings)
+        .map(|loaded| loaded.value)
         .map_err(|error| error.to_string().replace(&format!("{}/", dir.path().display()), ""))
 }
 
@@ -68,7 +68,7 @@ fn problem(text: &str) -> String {
 
 #[test]
 fn nothing_given_gives_defaults() {
-    let (settings, warnings): (Settings, _) = load_from(&LOCKSTEP, []).unwrap();
+    let Loaded { value: settings, warnings, .. }: Loaded<Settings> = load_from(&LOCKSTEP, []).unwrap();
     assert!(warnings.is_empty());
     assert_eq!(settings.detector.window, 0);
     assert_eq!(settings.mode, Mode::Quiet);
@@ -192,7 +192,7 @@ fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load_from::<Settings>(&Sources { file: Some(&path), retired: &retired, unused: &unused, ..LOCKSTEP }, env)
-            .map(|(settings, warnings)| (settings.detector.window, warnings.join("\n")))
+            .map(|loaded| (loaded.value.detector.window, loaded.warnings.join("\n")))
             .map_err(|error| error.to_string())
             .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
     };

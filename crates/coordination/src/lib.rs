@@ -91,7 +91,7 @@ pub use engine::{Engine, Executor, Job};
 pub use group::log_mean_exp;
 pub use judge::Judge;
 pub use objects::Object;
-pub use params::{Limits, Params, ParamsError};
+pub use params::{Bounds, Limits, PARAMETERS, Parameter, Params, ParamsError, Unit};
 pub use post::{Millis, Position, Post};
 pub use snapshot::SnapshotError;
 pub use stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats};

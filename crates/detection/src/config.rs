@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use configuration::{Retired, Unused};
-use coordination::{Engine, Limits, Params, ParamsError, TraceKind};
+use configuration::{ConfigError, Retired, Settings, Unused};
+use coordination::{Engine, Limits, PARAMETERS, Parameter, Params, ParamsError, TraceKind};
+use schemars::JsonSchema;
 use scoring::{Model, ModelError, ModelName, Registry, Subject};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     lexicon::{Lexicon, LexiconError},
@@ -18,23 +20,27 @@ const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/m
 
 /// What detection goes by. A configuration file has it as the `[detector]` table, whose other keys
 /// are the service's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is
-    /// none.
+    /// Folder of the model registry; the models bundled with the program are used where there is no
+    /// such folder.
     pub models: PathBuf,
-    /// The model whose verdicts are told, `name/version`; empty for the one that the registry has
-    /// in service.
+    /// The model whose verdicts are published, "NAME/VERSION"; where empty, the one that the registry
+    /// has in service (`lockstep models promote`).
     pub model: String,
-    /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
+    /// Topics and targets of posts, for routing only, in place of the bundled lexicon: a file, or a
+    /// folder of files.
+    #[schemars(extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
-    /// A post dated further than this into the future, in seconds, is rejected: it would carry
-    /// event time with it.
+    /// A post dated further than this into the future is not taken, but is a dead letter, or rejected
+    /// in a file: it would carry event time with it.
+    #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub future_tolerance_s: u64,
     /// Parts of the engine that work at the same time; what is found does not depend on it.
+    #[schemars(range(min = 1, max = 1_024), extend("unit" = "parts"))]
     pub shards: u16,
-    /// The engine's parameters.
+    /// Parameters of the engine, which finds groups.
     pub engine: EngineConfig,
 }
 
@@ -51,59 +57,73 @@ impl Default for Config {
     }
 }
 
-/// The `[detector.engine]` table. What each means is said at [`Params`].
+/// The `[detector.engine]` table: the parameters of the engine in the units in which people set them.
+/// Names, units, bounds and meanings are those of [`PARAMETERS`], defaults those of [`Params`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "coordination::PARAMETERS says what each means")]
 pub struct EngineConfig {
-    /// Kinds of traces that count: url, repost, hashtags, text, media, reply, mention.
     pub traces: Vec<TraceKind>,
-    /// Seconds that a post may come behind the newest one and still have its turn.
     pub allowed_lateness_s: u32,
-    /// Seconds behind the newest post from which on a post is too late to count.
     pub horizon_s: u32,
-    /// Minutes of event time between evaluations.
     pub tick_min: u32,
-    /// Days in which an account's use of a key counts once.
     pub repeat_days: f64,
-    /// Days that uses of keys are remembered, for ties and for naming.
     pub retention_days: f64,
-    /// Newest users of a key with whom a further user is paired.
     pub ring: usize,
-    /// Keys of more accounts than this tie nobody and give no outcome.
     pub popular: usize,
-    /// Chance below which two accounts are tied.
     pub tie_chance: f64,
-    /// Least share of an account's own texts that repeat others' for it to be a copier.
     pub copier_share: f64,
-    /// Most accounts of a candidate.
     pub max_members: usize,
-    /// A candidate this alike (Jaccard) to a living one is not new.
     pub same_candidate: f64,
-    /// Days without a post after which a candidate is dropped.
     pub candidate_retention_days: f64,
-    /// Safety factor on the rate at which others repeat a group.
     pub safety: f64,
-    /// False discovery rate of groups.
     pub alpha: f64,
-    /// Local false discovery rate of the accounts that a group's naming finds.
     pub naming_rate: f64,
-    /// Net surprise, in nats, from which on a text repeats another.
     pub text_nats: f64,
-    /// Accounts that must have written one text for it to be told as such.
     pub one_text_accounts: usize,
-    /// Most remembered uses of keys.
     pub max_uses: usize,
-    /// Most pairs of accounts with a key in common.
     pub max_ties: usize,
-    /// Most texts that can be found repeated.
     pub max_texts: usize,
-    /// Most living candidates.
     pub max_candidates: usize,
-    /// Most accounts; of those in no candidate, the longest silent are forgotten first.
     pub max_accounts: usize,
-    /// Where short links lead: host and path without scheme, to an address. Nothing is looked up on
-    /// the network.
     pub short_links: std::collections::BTreeMap<String, String>,
+}
+
+/// What people are told of each key, from the engine's own table.
+impl JsonSchema for EngineConfig {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EngineConfig".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let kinds = TraceKind::ALL.map(TraceKind::name).join(", ");
+        let mut properties = serde_json::Map::new();
+        for Parameter { key, unit, bounds, usual, meaning, .. } in PARAMETERS {
+            let schema = json!({
+                "type": if unit.is_whole() { "integer" } else { "number" },
+                "minimum": bounds.least,
+                "maximum": bounds.most,
+                "usual": [usual.least, usual.most],
+                "unit": unit.name(),
+                "description": meaning,
+            });
+            properties.insert(key.to_owned(), schema);
+        }
+        let traces = format!(
+            "Kinds of traces that count. What a post did by others is as if it had not been done. There are {kinds}."
+        );
+        properties.insert("traces".to_owned(), json!({ "type": "array", "description": traces }));
+        let short_links = json!({
+            "type": "object",
+            "additionalProperties": { "type": "string" },
+            "description": "The URL that a short link leads to, by its host and path without scheme. Nothing is looked up on \
+                the network.",
+            "example": "\"short.example/abc\" = \"https://long.example/article\"",
+        });
+        properties.insert("short_links".to_owned(), short_links);
+        let description = "Parameters of the engine, which finds groups.";
+        schemars::json_schema!({ "type": "object", "description": description, "properties": properties })
+    }
 }
 
 /// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is
@@ -192,8 +212,7 @@ impl EngineConfig {
     /// The engine's own form, not yet validated.
     pub fn params(&self) -> Params {
         let seconds = |s: u32| i64::from(s) * 1_000;
-        // No span of time is longer than a thousand years: what adds to it cannot overflow.
-        let days = |days: f64| (days * DAY).min(365_000.0 * DAY) as i64;
+        let days = |days: f64| (days * DAY) as i64;
         Params {
             traces: self.traces.clone(),
             allowed_lateness: seconds(self.allowed_lateness_s),
@@ -279,6 +298,12 @@ impl Config {
         self.engine().map(drop)
     }
 
+    /// What is allowed and yet costs power: a sentence for each such parameter of the engine.
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.engine.params().warnings().into_iter();
+        warnings.map(|(key, what)| format!("detector.engine.{key} {what}")).collect()
+    }
+
     /// The lexicon named, or the bundled one.
     pub fn lexicon(&self) -> Result<Lexicon, StartError> {
         Ok(match &self.lexicon {
@@ -300,6 +325,14 @@ impl Config {
     }
 }
 
+/// The settings of detection, as the tables `[detector]` and `[detector.engine]` have them.
+///
+/// # Errors
+/// [`ConfigError`] where the defaults cannot be written as a file.
+pub fn settings() -> Result<Settings, ConfigError> {
+    Settings::of::<Config>("detector")
+}
+
 /// The model that a key of `[detector]` names; `None` where its text is empty.
 pub fn parse_model_name(key: &'static str, text: &str) -> Result<Option<ModelName>, StartError> {
     if text.is_empty() {
@@ -315,6 +348,23 @@ mod tests {
     #[test]
     fn defaults_are_the_engines_own() {
         assert_eq!(EngineConfig::default().params(), Params::default());
+    }
+
+    #[test]
+    fn every_parameter_is_a_key_and_every_number_a_parameter() {
+        let settings = settings().unwrap();
+        let engine = settings.sections.iter().find(|section| section.path == "detector.engine").unwrap();
+        let numbers: Vec<&str> =
+            engine.settings.iter().filter(|setting| setting.bounds.is_some()).map(|setting| setting.key()).collect();
+        assert_eq!(numbers, PARAMETERS.map(|parameter| parameter.key));
+        for Parameter { key, unit, .. } in PARAMETERS {
+            let default =
+                engine.settings.iter().find(|setting| setting.key() == key).unwrap().default.as_ref().unwrap();
+            assert_eq!(default.contains('.'), !unit.is_whole(), "{key} = {default}");
+        }
+        let others: Vec<&str> =
+            engine.settings.iter().filter(|setting| setting.bounds.is_none()).map(|setting| setting.key()).collect();
+        assert_eq!(others, ["traces"]);
     }
 
     #[test]

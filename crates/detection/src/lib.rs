@@ -61,7 +61,7 @@ pub mod peers;
 mod pipeline;
 mod threads;
 
-pub use config::{Config, EngineConfig, RETIRED, SERVICE_KEYS, StartError, parse_model_name};
+pub use config::{Config, EngineConfig, RETIRED, SERVICE_KEYS, StartError, parse_model_name, settings};
 pub use files::WriteError;
 pub use pipeline::{Judged, Judgement, Pipeline, Read, Reading, StateError};
 pub use threads::Threads;

@@ -3,39 +3,48 @@
 use std::path::PathBuf;
 
 use detection::{EngineConfig, parse_model_name};
+use schemars::JsonSchema;
 use scoring::{Model, ModelName};
 use serde::{Deserialize, Serialize};
 
 /// The `[detector]` table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is
-    /// none.
+    /// Folder of the model registry; the models bundled with the program are used where there is no
+    /// such folder.
     pub models: PathBuf,
-    /// The model whose verdicts are published, `name/version`; empty for the one that the registry
-    /// has in service.
+    /// The model whose verdicts are published, "NAME/VERSION"; where empty, the one that the registry
+    /// has in service (`lockstep models promote`).
     pub model: String,
-    /// A model that judges the same clusters beside it, `name/version`: what it says is counted and
-    /// goes nowhere else. Empty for none.
+    /// A model that judges the same clusters beside it, "NAME/VERSION"; its verdicts are counted in
+    /// metrics and published nowhere. None where empty.
     pub shadow_model: String,
-    /// Seconds between two looks at which models ought to be in service; 0 for none, so that a new
-    /// one waits for the next start.
+    /// A promoted model is taken within this time, between two batches and without a restart; with 0
+    /// at the next start.
+    #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub model_check_s: u64,
-    /// A lexicon of topics and targets in place of the bundled one: a file, or a folder of files.
+    /// Topics and targets of posts, for routing only, in place of the bundled lexicon: a file, or a
+    /// folder of files.
+    #[schemars(extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
     /// Posts taken from the log at a time; outputs are committed as often.
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "posts"))]
     pub batch: usize,
-    /// A post dated further than this into the future, in seconds, goes to the dead letters: it
-    /// would carry event time with it.
+    /// A post dated further than this into the future is not taken, but is a dead letter, or rejected
+    /// in a file: it would carry event time with it.
+    #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub future_tolerance_s: u64,
     /// Folder of the checkpoints: one process's own, on a disk that outlives it.
     pub checkpoints: PathBuf,
-    /// Seconds between two checkpoints; 0 for none, so that a start reads the whole log.
+    /// Time between two checkpoints, from the last of which a start goes on; with 0 there are none,
+    /// and a start reads all posts on the log again.
+    #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub checkpoint_every_s: u64,
     /// Parts of the engine that work at the same time; what is found does not depend on it.
+    #[schemars(range(min = 1, max = 1_024), extend("unit" = "parts"))]
     pub shards: u16,
-    /// The engine's parameters.
+    /// Parameters of the engine, which finds groups.
     pub engine: EngineConfig,
 }
 
@@ -110,6 +119,14 @@ mod tests {
     use toml::Table;
 
     use super::*;
+
+    #[test]
+    fn keys_of_detection_are_told_as_detection_tells_them() {
+        let all = configuration::Settings::of::<Config>("detector").unwrap();
+        for setting in detection::settings().unwrap().all() {
+            assert_eq!(all.all().find(|of| of.path == setting.path), Some(setting));
+        }
+    }
 
     #[test]
     fn the_table_has_every_key_of_detection_and_hands_each_on() {

@@ -3,26 +3,30 @@
 #[cfg(feature = "services")]
 mod services;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use configuration::Sources;
+use configuration::{ConfigError, Settings, Sources};
 #[cfg(feature = "services")]
 use runtime::telemetry::Telemetry;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "services")]
 use self::services::{AdminConfig, IntakeConfig, LogConfig};
 
-/// Everything that can be set. See `config/lockstep.toml` for all keys with their defaults.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// Everything that can be set. `docs/settings.md` and `config/lockstep.toml` are made from this.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
     /// The log that services read and write.
     #[cfg(feature = "services")]
     pub log: LogConfig,
-    /// Metrics and health.
+    /// Metrics and health over HTTP.
     #[cfg(feature = "services")]
     pub admin: AdminConfig,
     /// Posts over HTTP.
@@ -42,26 +46,52 @@ pub struct Config {
     pub telemetry: Telemetry,
 }
 
+/// A configuration, with what there is to say of it.
+pub struct Loaded {
+    /// What takes effect.
+    pub config: Config,
+    /// A warning for every key that has no effect, and for every value that costs power.
+    pub warnings: Vec<String>,
+    /// Where the values come from that are no defaults, by their paths.
+    origins: BTreeMap<String, String>,
+}
+
 impl Config {
+    /// Every key with its default, bounds and meaning.
+    pub fn settings() -> Result<Settings, ConfigError> {
+        Settings::of::<Config>("")
+    }
+
     /// Reads the file, then the environment (`LOCKSTEP__SECTION__KEY`), and checks the values
-    /// against each other. Returns a warning for every key in them that has no effect.
-    pub fn load(path: Option<&Path>) -> Result<(Config, Vec<String>)> {
+    /// against their bounds and each other.
+    pub fn load(path: Option<&Path>) -> Result<Loaded> {
+        let settings = Config::settings()?;
         let sources = Sources {
             file: path,
             env_prefix: Some("LOCKSTEP"),
             retired: &detection::RETIRED,
             unused: if cfg!(feature = "services") { &[] } else { &detection::SERVICE_KEYS },
+            settings: Some(&settings),
             ..Sources::default()
         };
         #[cfg_attr(not(feature = "services"), expect(unused_mut, reason = "only the log's names are changed"))]
-        let (mut config, warnings): (Config, _) = sources.load()?;
+        let configuration::Loaded { value: mut config, mut warnings, mut origins } =
+            sources.load_with_origins::<Config>()?;
         #[cfg(feature = "services")]
-        config.log.with_dots();
+        {
+            config.log.with_dots();
+            services::origins_with_dots(&mut origins);
+        }
         match path {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
             None => config.check()?,
         }
-        Ok((config, warnings))
+        for warning in config.detection().warnings() {
+            let path = warning.split(' ').next().unwrap_or_default();
+            let origin = origins.get(path).map_or("configuration", String::as_str);
+            warnings.push(format!("{origin}: {warning}"));
+        }
+        Ok(Loaded { config, warnings, origins })
     }
 
     /// What detection goes by.
@@ -148,14 +178,20 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// The configuration; warnings go to standard error.
     pub fn load(&self) -> Result<Config> {
-        let (config, warnings) = self.read()?;
-        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-        Ok(config)
+        self.loaded().map(|loaded| loaded.config)
+    }
+
+    /// The configuration with where its values come from; warnings go to standard error.
+    fn loaded(&self) -> Result<Loaded> {
+        let loaded = Config::load(self.config.as_deref())?;
+        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        Ok(loaded)
     }
 
     /// The configuration, with warnings for who tells them in another way.
+    #[cfg(feature = "services")]
     pub fn read(&self) -> Result<(Config, Vec<String>)> {
-        Config::load(self.config.as_deref())
+        Config::load(self.config.as_deref()).map(|loaded| (loaded.config, loaded.warnings))
     }
 }
 
@@ -164,7 +200,8 @@ impl ConfigFile {
 #[command(after_help = "\
 Examples:
   lockstep config check --config config/lockstep.toml
-  LOCKSTEP__DETECTOR__ENGINE__ALPHA=0.01 lockstep config show")]
+  LOCKSTEP__DETECTOR__ENGINE__ALPHA=0.01 lockstep config show
+  lockstep config show --explain > lockstep.toml")]
 pub struct ConfigCommand {
     #[command(subcommand)]
     action: Action,
@@ -174,9 +211,15 @@ pub struct ConfigCommand {
 enum Action {
     /// Says whether the configuration and the files it names are in order, and what is not.
     Check(ConfigFile),
-    /// Prints the configuration as it takes effect, file and environment put together; secrets as
-    /// ***.
-    Show(ConfigFile),
+    /// Prints the configuration as it takes effect, file and environment put together, with where
+    /// each value comes from; secrets as ***.
+    Show {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Say above each key what it does, its unit and its bounds
+        #[arg(long)]
+        explain: bool,
+    },
 }
 
 impl ConfigCommand {
@@ -191,9 +234,11 @@ impl ConfigCommand {
                     None => eprintln!("the defaults are in order (no file named, see --config)"),
                 }
             }
-            Action::Show(file) => {
+            Action::Show { file, explain } => {
                 use std::io::Write;
-                let text = toml::to_string_pretty(&file.load()?.without_secrets())?;
+                let Loaded { config, origins, .. } = file.loaded()?;
+                let text = toml::to_string_pretty(&config.without_secrets())?;
+                let text = Config::settings()?.annotate(&text, &origins, explain);
                 std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
             }
         }
@@ -222,10 +267,91 @@ mod tests {
         assert!(warnings[0].contains("log is not used here: it is for the services"), "{}", warnings[0]);
     }
 
+    const FILE_INTRODUCTION: &str = "\
+        Lockstep's configuration: every key, with its default. A key left out keeps its default; a key that Lockstep does not know is \
+        an error. Any key can be set from the environment as well: LOCKSTEP__DETECTOR__ENGINE__ALPHA=0.01\n\
+        Check it with `lockstep config check --config FILE`; see what takes effect with `lockstep config show`.\n\
+        This file is made by the program's tests, from the comments on the fields that the keys are read into.";
+
+    const PAGE_INTRODUCTION: &str = "\
+# Settings
+
+Every key of a configuration file, with its default and the values it takes. Both ends of a range are allowed. A value outside is refused, with
+its file, line, value and range; so is a key that is not here. Where usual values are given, others are taken with a warning: detection still
+works with them, but finds less or reports more than it should. `lockstep config show --explain` says the same of the values in use, and
+where each comes from. In the environment a key is `LOCKSTEP__SECTION__KEY`.
+
+What holds between keys: `retention_days` is no less than `repeat_days` and `horizon_s`, `horizon_s` no less than `allowed_lateness_s`, and
+`candidate_retention_days` no less than two times `tick_min`; `sharing.taxii_page` is no more than `sharing.taxii_page_max`.
+
+Who may be told of what is in a file of its own, which [config/sharing.toml](../config/sharing.toml) explains. This page is made by a test:
+`UPDATE_EXPECT=1 cargo test --workspace --bins -- config::tests` writes it and [config/lockstep.toml](../config/lockstep.toml) anew.
+";
+
+    #[test]
+    fn the_commented_file_and_the_page_are_made_from_the_settings() {
+        let settings = Config::settings().unwrap();
+        expect_test::expect_file!["../../../config/lockstep.toml"].assert_eq(&settings.file(FILE_INTRODUCTION));
+        expect_test::expect_file!["../../../docs/settings.md"].assert_eq(&settings.page(PAGE_INTRODUCTION));
+    }
+
+    #[test]
+    fn every_setting_has_a_meaning_and_every_number_bounds_and_a_unit() {
+        for setting in Config::settings().unwrap().all() {
+            let path = &setting.path;
+            assert!(setting.meaning.ends_with('.'), "{path}: {:?} is no sentence", setting.meaning);
+            assert!(
+                setting.default.is_some() || setting.example.is_some(),
+                "{path} has neither a default nor an example"
+            );
+            let number = setting.default.as_ref().is_some_and(|default| default.parse::<f64>().is_ok());
+            assert_eq!(number, setting.bounds.is_some(), "{path}");
+            if let Some(bounds) = &setting.bounds {
+                assert!(!bounds.unit.is_empty() && bounds.most < 1e11, "{path}: {bounds}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_is_refused_beyond_its_bounds_and_taken_at_them() {
+        let settings = Config::settings().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lockstep.toml");
+        for setting in settings.all() {
+            let Some(bounds) = &setting.bounds else { continue };
+            let (table, key) = setting.path.rsplit_once('.').unwrap();
+            let read = |value: &str| {
+                std::fs::write(&path, format!("[{table}]\n{key} = {value}\n")).unwrap();
+                let sources = Sources { file: Some(&path), settings: Some(&settings), ..Sources::default() };
+                sources.load::<Config>().map_err(|error| error.to_string())
+            };
+            for inside in [bounds.least, bounds.most] {
+                assert!(read(&inside.to_string()).is_ok(), "{} = {inside}", setting.path);
+            }
+            let step = if bounds.whole { 1.0 } else { bounds.least / 10.0 };
+            let outside = [bounds.least - step, bounds.most + step, -1.0].map(|value| value.to_string());
+            for outside in outside.iter().map(String::as_str).chain(["nan", "inf", "\"many\"", "[]", "true"]) {
+                let error = read(outside).map(|_| ()).unwrap_err();
+                let place = format!("{}:2: {} is ", path.display(), setting.path);
+                assert!(error.starts_with(&place) && error.ends_with(&format!(": set {bounds}")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_costs_power_is_taken_with_a_warning_that_names_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lockstep.toml");
+        std::fs::write(&path, "[detector.engine]\nsafety = 8.0\n").unwrap();
+        let loaded = Config::load(Some(&path)).unwrap();
+        let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+        assert!(warning.starts_with(&format!("{}:2: detector.engine.safety is 8: ", path.display())), "{warning}");
+    }
+
     #[test]
     fn the_commented_file_says_the_defaults() {
         let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/lockstep.toml"));
-        let (config, warnings) = Config::load(Some(file)).unwrap();
+        let Loaded { config, warnings, .. } = Config::load(Some(file)).unwrap();
         let read = toml::to_string_pretty(&config).unwrap();
         assert_eq!(read, toml::to_string_pretty(&Config::default()).unwrap());
         assert!(warnings.is_empty(), "{warnings:?}");
@@ -244,17 +370,18 @@ mod tests {
             ("\"security.protocol\" = \"SLS\"", "\"security.protocol\""),
             ("\"session.timeout.ms\" = \"soon\"", "\"session.timeout.ms\""),
         ] {
-            let error = check(wrong).unwrap_err();
+            let error = check(wrong).err().unwrap();
             assert!(
                 error.contains("lockstep.toml") && error.contains("log.properties") && error.contains(said),
                 "{error}"
             );
         }
-        let (config, _) =
+        let Loaded { config, origins, .. } =
             check("sasl_password = \"later\"\n\"sasl.password\" = \"first\"\n\"group.instance.id\" = \"1\"").unwrap();
         let names: Vec<&str> = config.log.properties.keys().map(String::as_str).collect();
         assert_eq!(names, ["group.instance.id", "sasl.password"]);
         assert_eq!(config.log.properties["sasl.password"], "later");
+        assert!(origins["log.properties.sasl.password"].ends_with(":2"), "{origins:?}");
     }
 
     #[test]
@@ -266,7 +393,7 @@ mod tests {
             propose_nats = 8.0\ntest_window_s = 7200\nalpha = 0.01\ntick_min = 15\nretention_days = 14.0\n\
             max_keys = 2000000\nmax_ties = 4000000\nmax_habits = 4000000\nmax_candidates = 20000\nmax_accounts = 5000000\n";
         std::fs::write(&path, old).unwrap();
-        let (config, warnings) = Config::load(Some(&path)).unwrap();
+        let Loaded { config, warnings, .. } = Config::load(Some(&path)).unwrap();
         assert_eq!((config.detector.engine.safety, config.detector.engine.alpha), (2.5, 0.01));
         let named =
             |key: &str| warnings.iter().filter(|warning| warning.contains(&format!(".{key} has no effect"))).count();
@@ -291,7 +418,7 @@ mod tests {
         );
 
         std::fs::write(&path, "[detector.engine]\nmax_kesy = 5\nmax_use = 7\n").unwrap();
-        let error = format!("{:#}", Config::load(Some(&path)).unwrap_err());
+        let error = format!("{:#}", Config::load(Some(&path)).err().unwrap());
         assert!(error.contains("unknown key detector.engine.max_use, did you mean \"max_uses\"?"), "{error}");
         assert!(error.contains("unknown key detector.engine.max_kesy, did you mean"), "{error}");
     }

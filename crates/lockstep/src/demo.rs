@@ -19,7 +19,7 @@ use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord, http, shutdown::Shutdown, telemetry};
 
 use crate::{
-    config::Config,
+    config::{Config, Loaded},
     detect::println_json,
     progress,
     serve::{Role, Services},
@@ -89,7 +89,7 @@ impl Demo {
             eprintln!("{}{notice}", if notice.warning { "warning: " } else { "" });
         });
         let input = Input::open(&files, Options { notices, ..Options::default() })?;
-        let (mut config, warnings) = Config::load(None)?;
+        let Loaded { mut config, warnings, .. } = Config::load(None)?;
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
         config.log.dir = data.join("log");

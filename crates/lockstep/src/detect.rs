@@ -114,8 +114,12 @@ impl Detect {
             self.native.refuse(self.method)?;
             return peers::run(&self, &method, trace, latest(config.detector.future_tolerance_s));
         }
+        let told = config.detection().warnings();
         self.native.apply(&self.trace, &mut config.detector.engine)?;
         config.detector.check()?;
+        for warning in config.detection().warnings().iter().filter(|warning| !told.contains(warning)) {
+            eprintln!("warning: {warning}");
+        }
         let bar = progress::bar(None, "reading   {bar:30} {bytes}/{total_bytes} {msg}");
         prepare(&self.out)?;
         let run = Run { files: &self.files, out: &self.out, report: !self.no_report, memory_mib: self.memory };

@@ -67,11 +67,13 @@ pub(crate) fn read(
         }
     }
     options.mapping = mapping;
+    let settings = detection::settings().map_err(failed)?;
     let sources = Sources {
         file: config,
         overrides: &overrides,
         retired: &RETIRED,
         unused: &detection::SERVICE_KEYS,
+        settings: Some(&settings),
         ..Sources::default()
     };
     let (settings, warnings): (Settings, _) = sources.load().map_err(failed)?;
@@ -79,7 +81,8 @@ pub(crate) fn read(
     config.engine.repeat_days = config.engine.repeat_days.min(config.engine.retention_days);
     config.check().map_err(failed)?;
     // Of the keys of the services nothing is to be said to whoever runs detection alone.
-    let warnings = warnings.into_iter().filter(|warning| warning.contains("has no effect any more")).collect();
+    let retired = warnings.into_iter().filter(|warning| warning.contains("has no effect any more"));
+    let warnings = retired.chain(config.warnings()).collect();
     Ok((config, options, warnings))
 }
 

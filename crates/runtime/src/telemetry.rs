@@ -1,11 +1,12 @@
 //! Log lines: to stderr, text for people or JSON for machines.
 use std::io::{IsTerminal, stderr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The form of a log line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people, in colour on a terminal.
@@ -16,12 +17,13 @@ pub enum LogFormat {
 }
 
 /// How to log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Telemetry {
-    /// The form of a line.
+    /// The form of a line: text for people, JSON for programs.
     pub format: LogFormat,
-    /// What to log, in tracing's notation: `info`, `warn,runtime=debug`. `LOCKSTEP_LOG`, then `RUST_LOG`, override it.
+    /// What to log, in the notation of tracing: `info`, `warn,runtime=debug`. The variables
+    /// LOCKSTEP_LOG, then RUST_LOG, override it.
     pub filter: String,
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 mod models;
 mod open;
 mod real;
+mod settings;
 mod tables;
 mod told;
 mod vignette;
@@ -441,45 +442,6 @@ fn the_arithmetic_of_a_cluster_is_printed_and_checked() {
 }
 
 #[test]
-fn a_configuration_error_names_file_line_and_key() {
-    let desk = Desk::new();
-    for (text, words) in [
-        ("[detector.engine]\nalhpa = 0.1\n", "c.toml:2: unknown key detector.engine.alhpa, did you mean \"alpha\"?"),
-        ("[detector.engine]\nalpha = \"high\"\n", "c.toml:2: detector.engine.alpha: invalid type: string \"high\""),
-        ("[detector.engine]\nalpha = 7\n", "c.toml: configuration: detector.engine: alpha must lie between 0 and 1"),
-        ("[admin]\nlisten = \"here\"\n", "c.toml:2: admin.listen: expected an IP address and a port"),
-        ("[admin\n", "c.toml:1: unclosed table"),
-    ] {
-        desk.write("c.toml", text);
-        desk.run(&["config", "check", "--config", "c.toml"]).ends(1).prints_nothing().says(&[words]);
-    }
-    desk.run(&["detect", "x", "--config", "no.toml"]).ends(1).says(&["cannot read the configuration no.toml"]);
-    desk.run(&["config", "check"]).ends(0).prints_nothing().says(&["in order"]);
-    // The files that it names are checked with it.
-    desk.write("c.toml", "[sharing]\nrecipients = \"r.toml\"\n");
-    let check = |words: &str| {
-        desk.run(&["config", "check", "--config", "c.toml"]).ends(1).prints_nothing().says(&[words]);
-    };
-    check("r.toml");
-    desk.write("r.toml", "[[recipients]]\nname = \"a\"\nclas = \"congress\"\n");
-    check("r.toml:3: unknown key recipients.0.clas, did you mean \"class\"?");
-    desk.write("r.toml", "[classes.secret_service]\nconcerned = \"never\"\n");
-    check("r.toml: classes.secret_service.concerned must be \"always\"");
-    desk.write("c.toml", "[detector]\nlexicon = \"nowhere\"\n");
-    check("cannot read the lexicon nowhere");
-    let mut show = desk.command(&["config", "show"]);
-    let run = Run::of(show.env("LOCKSTEP__DETECTOR__ENGINE__ALPHA", "0.01").output().unwrap()).ends(0);
-    assert!(run.out.contains("alpha = 0.01"), "{}", run.out);
-    let mut check = desk.command(&["config", "check"]);
-    let run = Run::of(check.env("LOCKSTEP__DETECTOR__ENGINE__ALHPA", "0.01").output().unwrap()).ends(1);
-    run.says(&["environment variable LOCKSTEP__DETECTOR__ENGINE__ALHPA", "did you mean \"alpha\"?"]);
-    desk.run(&["partners", "key", "nobody"])
-        .ends(1)
-        .prints_nothing()
-        .says(&["no partner \"nobody\"", "sharing.partners"]);
-}
-
-#[test]
 fn the_policy_explains_a_case_by_either_id() {
     let desk = Desk::new();
     desk.run(&["policy", "explain", "x"]).ends(1).prints_nothing().says(&["no sharing database", "--config"]);
@@ -616,27 +578,6 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     run(&["users", "remove", "ann"]).ends(0);
     assert_eq!(run(&["users", "list"]).ends(0).out, "bob  admin\n");
     desk.run(&["users", "list"]).ends(1).says(&["[sharing.login]", "--config"]);
-}
-
-#[test]
-fn the_configuration_is_shown_without_its_secrets() {
-    let desk = Desk::new();
-    desk.write(
-        "c.toml",
-        "[sharing]\ndatabase = \"postgres://lockstep:hush@db/sharing\"\n[log.properties]\n\"sasl.password\" = \"hush\"\n\
-         \"sasl.username\" = \"lockstep\"\n",
-    );
-    let mut show = desk.command(&["config", "show", "--config", "c.toml"]);
-    let shown =
-        Run::of(show.env("LOCKSTEP__SHARING__LOGIN__PROVIDER__CLIENT_SECRET", "hush").output().unwrap()).ends(0).out;
-    assert!(!shown.contains("hush"), "{shown}");
-    for part in ["postgres://lockstep:***@db/sharing", "\"sasl.password\" = \"***\"", "client_secret = \"***\""] {
-        assert!(shown.replace("sasl.password =", "\"sasl.password\" =").contains(part), "{part}: {shown}");
-    }
-    desk.write("open.toml", "[sharing]\nlisten = \"0.0.0.0:8080\"\n");
-    desk.run(&["config", "check", "--config", "open.toml"]).ends(1).says(&["sharing.tls", "behind_proxy"]);
-    desk.write("tls.toml", "[sharing.tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n");
-    desk.run(&["config", "check", "--config", "tls.toml"]).ends(1).says(&["sharing.tls.certificate", "cert.pem"]);
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn what_counts_can_be_chosen_for_the_own_method_too() {
     }
     desk.run(&["detect", "posts.jsonl", "--out", "no", "--alpha", "0"])
         .ends(1)
-        .says(&["alpha", "must lie between 0 and 1"]);
+        .says(&["detector.engine: alpha is 0: set 1e-12 to 0.5 (probability)"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use casework::Role;
@@ -10,16 +11,20 @@ use runtime::http::TlsFiles;
 use super::Config;
 
 /// The `[sharing.tls]` part of the configuration: plain HTTP where nothing is set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with the certificate chain, the server's own first.
+    /// PEM file with the certificate chain, the server's own first. Plain HTTP where empty.
     pub certificate: String,
     /// PEM file with its private key.
     pub key: String,
-    /// PEM file with the authorities whose client certificates are taken; none are asked for where empty.
+    /// PEM file with the authorities whose client certificates are taken; partners may come with a key
+    /// instead. None are asked for where empty.
     pub client_ca: String,
-    /// Client certificates of each partner: `sha256:` and 64 hexadecimal digits, or the subject as `CN=feed, O=Example`.
+    /// Client certificates of each partner: by fingerprint, or by subject.
+    #[schemars(extend(
+        "example" = "example-network = [\"sha256:<64 hexadecimal digits>\", \"CN=feed, O=Example Network\"]"
+    ))]
     pub clients: BTreeMap<String, Vec<String>>,
 }
 
@@ -82,39 +87,47 @@ pub(crate) fn plain_fingerprint(text: &str) -> String {
 }
 
 /// The `[sharing.login]` part of the configuration: how people get into the console.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Login {
-    /// The file of people with a password, as `lockstep users add` writes it; none where empty.
+    /// File of people with a password, for example "config/users.toml"; `lockstep users add NAME --role
+    /// reviewer` writes it. None where empty.
     pub users: String,
-    /// Minutes without a request after which a session ends.
+    /// A session ends after so long without a request.
+    #[schemars(range(min = 1, max = 1440), extend("unit" = "minutes"))]
     pub idle_min: u32,
-    /// Hours after which a session ends, used or not.
+    /// A session ends after so long in any case.
+    #[schemars(range(min = 1, max = 168), extend("unit" = "hours"))]
     pub longest_h: u32,
-    /// Login by an OpenID Connect provider.
+    /// Login by OpenID Connect; none where the issuer is empty.
     pub provider: Provider,
 }
 
 /// The `[sharing.login.provider]` part of the configuration: none where the issuer is empty.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provider {
     /// What the login page calls it.
     pub name: String,
-    /// Its address, exactly as it writes it in its tokens.
+    /// Its URL, exactly as it writes it in its tokens. Its return URL is PUBLIC_URL/login/return.
     pub issuer: String,
     /// How it knows this service.
     pub client_id: String,
-    /// The service's secret with it; a public client where empty. Better in the environment than in a file.
+    /// The service's secret with it; a public client where empty. Better in the environment:
+    /// LOCKSTEP__SHARING__LOGIN__PROVIDER__CLIENT_SECRET.
     pub client_secret: String,
     /// Scopes asked for.
     pub scopes: String,
-    /// The claim that names a person in the audit log. Has to be unique for good and not for people to change themselves: that a
-    /// release takes two people rests on it.
+    /// The claim that names a person in the audit log. It has to be unique for good, and not for people
+    /// to change themselves: that a release takes two people rests on it.
     pub name_claim: String,
-    /// The claim that lists a person's roles; one inside another as `realm_access.roles`.
+    /// The claim that lists a person's roles; one inside another as "realm_access.roles".
     pub roles_claim: String,
     /// Which value of that claim is which role; reviewer, approver and admin themselves where empty.
+    #[schemars(
+        with = "BTreeMap<String, String>",
+        extend("example" = "\"trust-and-safety\" = \"reviewer\"")
+    )]
     pub roles: BTreeMap<String, Role>,
 }
 
@@ -185,39 +198,37 @@ impl Default for Login {
     }
 }
 
-impl Login {
-    fn check(&self) -> Result<(), String> {
-        if !(1..=24 * 60).contains(&self.idle_min) {
-            return Err(format!("sharing.login.idle_min is {}: set 1 to 1440 minutes", self.idle_min));
-        }
-        if !(1..=24 * 7).contains(&self.longest_h) {
-            return Err(format!("sharing.login.longest_h is {}: set 1 to 168 hours", self.longest_h));
-        }
-        Ok(())
-    }
-}
-
 /// The `[sharing.limits]` part of the configuration: how much anybody may ask of the listener.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Requests a minute of a partner; as many may come at once.
+    /// Requests of a partner in a minute, and at once; above it the answer is 429 with Retry-After.
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "requests a minute"))]
     pub partner_per_minute: u32,
-    /// Requests a minute without a valid key, by address.
+    /// Requests without a valid key, by address.
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "requests a minute"))]
     pub stranger_per_minute: u32,
-    /// Tries to log in within a quarter of an hour, by name and address.
+    /// Tries to log in, by name and address.
+    #[schemars(range(min = 1, max = 1000), extend("unit" = "tries in 15 minutes"))]
     pub logins_per_quarter_hour: u32,
     /// Connections at once.
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "connections"))]
     pub connections: u32,
     /// Connections at once from one address; without bound behind a proxy.
+    #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "connections"))]
     pub connections_per_address: u32,
     /// Requests in hand at once.
+    #[schemars(range(min = 1, max = 100_000), extend("unit" = "requests"))]
     pub requests: u32,
-    /// Seconds that a client may take for a TLS handshake or for the head of a request, and for the next request on a connection.
+    /// Time for a TLS handshake, for the head of a request, and until the next request on a
+    /// connection.
+    #[schemars(range(min = 1, max = 600), extend("unit" = "seconds"))]
     pub head_s: u32,
-    /// Seconds that a request may take, its body included.
+    /// Time for a request with its body.
+    #[schemars(range(min = 1, max = 600), extend("unit" = "seconds"))]
     pub request_s: u32,
-    /// Seconds that a client may take to read the next 64 KiB of an answer.
+    /// Time for a client to read the next 64 KiB of an answer.
+    #[schemars(range(min = 1, max = 600), extend("unit" = "seconds"))]
     pub read_s: u32,
 }
 
@@ -237,32 +248,9 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    fn check(&self) -> Result<(), String> {
-        for (name, value, most) in [
-            ("partner_per_minute", self.partner_per_minute, 1_000_000),
-            ("stranger_per_minute", self.stranger_per_minute, 1_000_000),
-            ("logins_per_quarter_hour", self.logins_per_quarter_hour, 1000),
-            ("connections", self.connections, 1_000_000),
-            ("connections_per_address", self.connections_per_address, 1_000_000),
-            ("requests", self.requests, 100_000),
-            ("head_s", self.head_s, 600),
-            ("request_s", self.request_s, 600),
-            ("read_s", self.read_s, 600),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(format!("sharing.limits.{name} is {value}: set 1 to {most}"));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Says what is wrong with how the service may be reached, with the name of the key.
 pub(crate) fn check(config: &Config) -> Result<(), String> {
     config.tls.check()?;
-    config.login.check()?;
-    config.limits.check()?;
     if !config.public_url.is_empty() {
         safe_url(&config.public_url).map_err(|why| format!("sharing.public_url is {:?}: {why}", config.public_url))?;
     }

@@ -7,6 +7,8 @@ pub mod webhooks;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
+use configuration::Settings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use access::{Limits, Login, Tls};
@@ -18,56 +20,76 @@ use database_url::MASK;
 use policy::load_policy;
 
 /// The `[sharing]` part of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
-    /// `postgres://user@host/database` for more than one instance of the service.
+    /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its
+    /// folder where missing, or PostgreSQL for more than one instance of the service, as
+    /// "postgres://lockstep@host:5432/lockstep" (the password in PGPASSWORD, ?sslmode=require for TLS).
     pub database: String,
-    /// Most connections to the database that are open at the same time; one of them writes.
+    /// Most connections to the database that are open at the same time; one of them writes. With
+    /// PostgreSQL, set fewer than the server allows.
+    #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
     pub database_connections: usize,
-    /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
+    /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
+    /// `sharing.tls` or `behind_proxy`.
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Who decides cases.
+    /// Who decides cases. "demo" lets automatic reviewers approve everything: for demonstrations only.
+    #[schemars(with = "String", extend("enum" = ["people", "demo"]))]
     pub reviewers: Reviewers,
-    /// The file that says who may be told and what about the rules is data, for example `config/sharing.toml`.
+    /// The file that says who may be told of what. A platform is set up there, and gets its key with
+    /// `lockstep partners add NAME`.
+    #[schemars(extend("example" = "\"config/sharing.toml\""))]
     pub recipients: Option<PathBuf>,
-    /// Platforms that may be told, as they were named before there was a file of recipients. Read as recipients of class
-    /// `platform`.
+    /// Platforms that may be told, as they were named before there was a file of recipients; still read,
+    /// as recipients of class "platform". Each has a name, a platform and a tlp_ceiling.
+    #[schemars(with = "Vec<std::collections::BTreeMap<String, String>>")]
     pub partners: Vec<Partner>,
-    /// Address of the console as browsers write it, `https://host`; needed for login by a provider.
+    /// URL of the console as browsers write it, "https://host"; needed for login by a provider.
     pub public_url: String,
-    /// A proxy with TLS stands before the listener, and nothing else gets there: then it may be reached from elsewhere without TLS
-    /// of its own, and the last address in `X-Forwarded-For` is the client.
+    /// Whether a proxy with TLS stands before the listener, and nothing else gets there. Then the
+    /// listener may be reached from elsewhere without TLS of its own, and the last address in
+    /// X-Forwarded-For is the client.
     pub behind_proxy: bool,
-    /// TLS on the listener.
+    /// TLS 1.2 and 1.3 on the listener; the files are read again when they change.
     pub tls: Tls,
     /// How people get into the console.
     pub login: Login,
-    /// How much anybody may ask.
+    /// How much anybody may ask of the listener.
     pub limits: Limits,
     /// Name of the organisation that shares, as partners see it.
     pub identity: String,
-    /// How that organisation is reached, as documents say it. Without it there are no documents.
+    /// How that organisation is reached, as documents say it, for example "desk@example.org,
+    /// +1 555 0100". Without it there are no documents.
     pub contact: String,
-    /// Marking of what is shared. A partner whose ceiling is lower gets nothing.
+    /// Marking (Traffic Light Protocol 2.0) of what is shared. A partner whose ceiling is lower gets
+    /// nothing.
+    #[schemars(with = "String", extend("enum" = ["clear", "green", "amber", "amber+strict", "red"]))]
     pub tlp: Tlp,
-    /// Days after it was shared, or shared again, until a flag expires by itself.
+    /// Time after it was shared, or shared again, until a flag expires by itself.
+    #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub valid_days: u32,
     /// Objects in a TAXII page when the client names no limit.
+    #[schemars(range(min = 1, max = 10_000), extend("unit" = "objects"))]
     pub taxii_page: usize,
     /// Most objects in a TAXII page, whatever the client asks for.
+    #[schemars(range(min = 1, max = 10_000), extend("unit" = "objects"))]
     pub taxii_page_max: usize,
     /// Cases in a page of the console.
+    #[schemars(range(min = 1, max = 10_000), extend("unit" = "cases"))]
     pub console_page: usize,
     /// A file with collections and users for a TAXII conformance suite. Only `lockstep serve share --seed` sets it.
     #[serde(skip)]
     pub seed: Option<std::path::PathBuf>,
-    /// Days before flags run out on which a case asks for attention.
+    /// So long before its flags expire a case asks for attention; two people may renew them.
+    #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub expiry_notice_days: u32,
-    /// Hours that a partner may take to know of a withdrawal.
+    /// So long a partner may take to know of a withdrawal before somebody is paged.
+    #[schemars(range(min = 1, max = 3650), extend("unit" = "hours"))]
     pub retraction_due_h: u32,
-    /// How webhooks are delivered.
+    /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
+    /// scheme.
     pub webhooks: webhooks::Config,
 }
 
@@ -130,6 +152,7 @@ impl Config {
 
     /// Says what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
+        Settings::of::<Config>("sharing").map_err(|error| error.to_string())?.check(self)?;
         if self.identity.trim().is_empty() {
             return Err(
                 "sharing.identity is empty: name the organisation that shares, so that partners know whom to ask"
@@ -146,38 +169,12 @@ impl Config {
                     .to_owned(),
             );
         }
-        if !(2..=500).contains(&self.database_connections) {
-            return Err(format!(
-                "sharing.database_connections is {}: set 2 to 500, and less than the server allows",
-                self.database_connections
-            ));
-        }
-        if !(1..=3650).contains(&self.valid_days) {
-            return Err(format!("sharing.valid_days is {}: set 1 to 3650 days", self.valid_days));
-        }
-        for (name, value) in [
-            ("taxii_page", self.taxii_page),
-            ("taxii_page_max", self.taxii_page_max),
-            ("console_page", self.console_page),
-        ] {
-            if !(1..=10_000).contains(&value) {
-                return Err(format!("sharing.{name} is {value}: set 1 to 10000"));
-            }
-        }
         if self.taxii_page > self.taxii_page_max {
             return Err(format!(
                 "sharing.taxii_page ({}) is above sharing.taxii_page_max ({}): lower the first or raise the second",
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        for (name, value) in
-            [("expiry_notice_days", self.expiry_notice_days), ("retraction_due_h", self.retraction_due_h)]
-        {
-            if !(1..=3650).contains(&value) {
-                return Err(format!("sharing.{name} is {value}: set 1 to 3650"));
-            }
-        }
-        self.webhooks.check()?;
         let mut names = BTreeSet::new();
         for (index, partner) in self.partners.iter().enumerate() {
             let named = !partner.name.is_empty()

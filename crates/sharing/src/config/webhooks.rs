@@ -6,18 +6,21 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 /// The `[sharing.webhooks]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Hours after which a delivery is given up.
+    /// A delivery is tried for so long, with growing pauses; then it is dead, and an alert says so.
+    #[schemars(range(min = 1, max = 720), extend("unit" = "hours"))]
     pub give_up_h: u32,
-    /// Seconds that one request may take.
+    /// Time for one request, from looking up the name to the end of the answer.
+    #[schemars(range(min = 1, max = 15), extend("unit" = "seconds"))]
     pub timeout_s: u32,
-    /// Whether endpoints may have addresses that are not public, and on loopback be without TLS.
+    /// Whether endpoints may be inside your own network, and on loopback without TLS.
     pub private: bool,
 }
 
@@ -28,16 +31,6 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if !(1..=24 * 30).contains(&self.give_up_h) {
-            return Err(format!("sharing.webhooks.give_up_h is {}: set 1 to 720 hours", self.give_up_h));
-        }
-        if !(1..=15).contains(&self.timeout_s) {
-            return Err(format!("sharing.webhooks.timeout_s is {}: set 1 to 15 seconds", self.timeout_s));
-        }
-        Ok(())
-    }
-
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.timeout_s))
     }

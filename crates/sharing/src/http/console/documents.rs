@@ -107,7 +107,7 @@ pub(super) async fn file(
     let newest = asked.is_ok_and(|Query(asked)| asked.newest.as_deref() == Some("1"));
     let named = file.rsplit_once('.').and_then(|(slug, ending)| {
         let (product, slug) = PRODUCTS.into_iter().find(|(_, known)| *known == slug)?;
-        matches!(ending, "html" | "pdf").then(|| (product, slug, ending == "pdf"))
+        (ending == "html" || ending == "pdf" && cfg!(feature = "pdf")).then(|| (product, slug, ending == "pdf"))
     });
     let response = match named {
         None => {
