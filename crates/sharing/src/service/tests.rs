@@ -11,7 +11,7 @@ use runtime::shutdown::Shutdown;
 
 use super::{clusters::GROUP, *};
 use crate::store::Change;
-use crate::store::database::tests::places;
+use crate::store::database::tests::{Place, on_both_databases};
 use casework::{Tlp, policy::Partner};
 use presentation::fixtures;
 
@@ -31,131 +31,115 @@ fn open(place: &str, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_cluster_twice_doubles_nothing_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        let batch = vec![fixtures::cluster("a", 1), fixtures::cluster("b", 1), fixtures::cluster("a", 1)];
-        let first = sharing.on_clusters(batch.clone()).await.unwrap();
-        assert_eq!((first.opened, first.updated, first.known), (2, 0, 1));
-        assert!(first.published > 0);
-        let audit = sharing.verify_audit().await.unwrap().unwrap();
-        let again = sharing.on_clusters(batch.clone()).await.unwrap();
-        assert_eq!(again, Outcomes { known: 3, ..Outcomes::default() });
-        assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit);
-        // Nor after a restart, which is what a crash before the commit of the offset looks like.
-        drop(sharing);
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        let again = sharing.on_clusters(batch).await.unwrap();
-        assert_eq!(again, Outcomes { known: 3, ..Outcomes::default() });
-        assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit);
-    }
+on_both_databases!(async fn the_same_cluster_twice_doubles_nothing, a_newer_version_updates_its_case_and_an_older_one_changes_nothing, without_demo_reviewers_a_case_waits_and_nothing_leaves, a_cluster_with_an_infinite_number_is_rejected_and_the_rest_goes_on, a_partner_below_the_marking_gets_nothing, the_demo_never_releases_what_is_not_flagged, two_writers_on_one_case_notice_each_other, clusters_come_from_the_log_and_bad_ones_hold_up_nothing, in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn);
+
+async fn the_same_cluster_twice_doubles_nothing((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let batch = vec![fixtures::cluster("a", 1), fixtures::cluster("b", 1), fixtures::cluster("a", 1)];
+    let first = sharing.on_clusters(batch.clone()).await.unwrap();
+    assert_eq!((first.opened, first.updated, first.known), (2, 0, 1));
+    assert!(first.published > 0);
+    let audit = sharing.verify_audit().await.unwrap().unwrap();
+    let again = sharing.on_clusters(batch.clone()).await.unwrap();
+    assert_eq!(again, Outcomes { known: 3, ..Outcomes::default() });
+    assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit);
+    // Nor after a restart, which is what a crash before the commit of the offset looks like.
+    drop(sharing);
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let again = sharing.on_clusters(batch).await.unwrap();
+    assert_eq!(again, Outcomes { known: 3, ..Outcomes::default() });
+    assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_newer_version_updates_its_case_and_an_older_one_changes_nothing_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        sharing.on_clusters(vec![fixtures::cluster("a", 2)]).await.unwrap();
-        let older = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-        assert_eq!(older.known, 1);
-        let newer = sharing.on_clusters(vec![fixtures::cluster("a", 3)]).await.unwrap();
-        assert_eq!((newer.opened, newer.updated), (0, 1));
-        let stored = sharing.inner.store.case("a").unwrap().unwrap();
-        assert_eq!((stored.case.state, stored.case.released_version), (State::Updated, Some(3)));
-        assert_eq!(stored.cluster.version, 3);
-    }
+async fn a_newer_version_updates_its_case_and_an_older_one_changes_nothing((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a", 2)]).await.unwrap();
+    let older = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    assert_eq!(older.known, 1);
+    let newer = sharing.on_clusters(vec![fixtures::cluster("a", 3)]).await.unwrap();
+    assert_eq!((newer.opened, newer.updated), (0, 1));
+    let stored = sharing.inner.store.case("a").unwrap().unwrap();
+    assert_eq!((stored.case.state, stored.case.released_version), (State::Updated, Some(3)));
+    assert_eq!(stored.cluster.version, 3);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_demo_reviewers_a_case_waits_and_nothing_leaves_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People, Tlp::Amber);
-        let outcome = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-        assert_eq!((outcome.opened, outcome.published), (1, 0));
-        let state = || sharing.inner.store.case("a").unwrap().unwrap().case.state;
-        assert_eq!(state(), State::Nominated);
+async fn without_demo_reviewers_a_case_waits_and_nothing_leaves((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People, Tlp::Amber);
+    let outcome = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.published), (1, 0));
+    let state = || sharing.inner.store.case("a").unwrap().unwrap().case.state;
+    assert_eq!(state(), State::Nominated);
 
-        let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
-        let approve = Step::Approve { comment: "clear".to_owned() };
-        assert!(sharing.step("a", Step::Release, "ann").await.is_err());
-        sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        sharing.step("a", check, "ann").await.unwrap();
-        for fact in casework::fixtures::facts() {
-            sharing.step("a", Step::Record(fact), "ann").await.unwrap();
-        }
-        sharing.step("a", approve, "ann").await.unwrap();
-        assert!(sharing.step("a", Step::Release, "ann").await.is_err());
-        assert_eq!(sharing.step("a", Step::Release, "bob").await.unwrap(), State::Released);
-        let retract = Step::Retract { reason: "a fan club".to_owned() };
-        assert_eq!(sharing.step("a", retract, "ann").await.unwrap(), State::Retracted);
-        let partner = &sharing.inner.store.partners().unwrap()[0];
-        let query = crate::store::ObjectQuery {
-            ids: Vec::new(),
-            kinds: vec!["indicator".to_owned()],
-            spec_versions: Vec::new(),
-            versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-            after: crate::store::Position::START,
-            limit: 100,
-        };
-        let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
-        assert_eq!(indicators.len(), 10);
-        assert!(indicators.iter().all(|o| o.body.contains("\"revoked\":true")));
-        let collection = sharing.inner.store.collections(&partner.name, "lockstep").unwrap().remove(0);
-        assert!(!collection.demo);
-        let history: Vec<String> = sharing
-            .inner
-            .store
-            .history(&sharing.inner.store.case("a").unwrap().unwrap().case.id)
-            .unwrap()
-            .into_iter()
-            .map(|sealed| sealed.entry.action)
-            .collect();
-        let expected = [
-            "nominated",
-            "in_review",
-            "sources_and_methods_checked",
-            "targets_recorded",
-            "consideration_recorded",
-            "duties_recorded",
-            "approved",
-            "released",
-            "retracted",
-        ];
-        assert_eq!(history, expected);
+    let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
+    let approve = Step::Approve { comment: "clear".to_owned() };
+    assert!(sharing.step("a", Step::Release, "ann").await.is_err());
+    sharing.step("a", Step::BeginReview, "ann").await.unwrap();
+    sharing.step("a", check, "ann").await.unwrap();
+    for fact in casework::fixtures::facts() {
+        sharing.step("a", Step::Record(fact), "ann").await.unwrap();
     }
+    sharing.step("a", approve, "ann").await.unwrap();
+    assert!(sharing.step("a", Step::Release, "ann").await.is_err());
+    assert_eq!(sharing.step("a", Step::Release, "bob").await.unwrap(), State::Released);
+    let retract = Step::Retract { reason: "a fan club".to_owned() };
+    assert_eq!(sharing.step("a", retract, "ann").await.unwrap(), State::Retracted);
+    let partner = &sharing.inner.store.partners().unwrap()[0];
+    let query = crate::store::ObjectQuery {
+        ids: Vec::new(),
+        kinds: vec!["indicator".to_owned()],
+        spec_versions: Vec::new(),
+        versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
+        after: crate::store::Position::START,
+        limit: 100,
+    };
+    let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
+    assert_eq!(indicators.len(), 10);
+    assert!(indicators.iter().all(|o| o.body.contains("\"revoked\":true")));
+    let collection = sharing.inner.store.collections(&partner.name, "lockstep").unwrap().remove(0);
+    assert!(!collection.demo);
+    let history: Vec<String> = sharing
+        .inner
+        .store
+        .history(&sharing.inner.store.case("a").unwrap().unwrap().case.id)
+        .unwrap()
+        .into_iter()
+        .map(|sealed| sealed.entry.action)
+        .collect();
+    let expected = [
+        "nominated",
+        "in_review",
+        "sources_and_methods_checked",
+        "targets_recorded",
+        "consideration_recorded",
+        "duties_recorded",
+        "approved",
+        "released",
+        "retracted",
+    ];
+    assert_eq!(history, expected);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_with_an_infinite_number_is_rejected_and_the_rest_goes_on_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        let mut endless = fixtures::cluster("a", 1);
-        endless.log_e = f64::INFINITY;
-        let outcome = sharing.on_clusters(vec![endless, fixtures::cluster("b", 1)]).await.unwrap();
-        assert_eq!((outcome.rejected, outcome.opened), (1, 1));
-    }
+async fn a_cluster_with_an_infinite_number_is_rejected_and_the_rest_goes_on((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let mut endless = fixtures::cluster("a", 1);
+    endless.log_e = f64::INFINITY;
+    let outcome = sharing.on_clusters(vec![endless, fixtures::cluster("b", 1)]).await.unwrap();
+    assert_eq!((outcome.rejected, outcome.opened), (1, 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_partner_below_the_marking_gets_nothing_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::AmberStrict);
-        let outcome = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-        assert_eq!((outcome.opened, outcome.published), (1, 0));
-    }
+async fn a_partner_below_the_marking_gets_nothing((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::AmberStrict);
+    let outcome = sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.published), (1, 0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_never_releases_what_is_not_flagged_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        let mut single = fixtures::cluster("a", 1);
-        single.status = Status::SingleSource;
-        let outcome = sharing.on_clusters(vec![single]).await.unwrap();
-        assert_eq!((outcome.opened, outcome.published), (0, 0));
-        assert!(sharing.inner.store.case("a").unwrap().is_none(), "there is nothing to decide");
-    }
+async fn the_demo_never_releases_what_is_not_flagged((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let mut single = fixtures::cluster("a", 1);
+    single.status = Status::SingleSource;
+    let outcome = sharing.on_clusters(vec![single]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.published), (0, 0));
+    assert!(sharing.inner.store.case("a").unwrap().is_none(), "there is nothing to decide");
 }
 
 #[tokio::test]
@@ -171,17 +155,14 @@ async fn the_audit_log_cannot_be_changed_and_tampering_shows() {
     assert_eq!(sharing.verify_audit().await.unwrap().unwrap_err().seq, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_writers_on_one_case_notice_each_other_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People, Tlp::Amber);
-        sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-        let stored = sharing.inner.store.case("a").unwrap().unwrap();
-        sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        let change = Change { stored, entries: Vec::new(), publish: Vec::new(), label: None };
-        let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
-        assert!(matches!(refused, StoreError::Conflict(_)));
-    }
+async fn two_writers_on_one_case_notice_each_other((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    let stored = sharing.inner.store.case("a").unwrap().unwrap();
+    sharing.step("a", Step::BeginReview, "ann").await.unwrap();
+    let change = Change { stored, entries: Vec::new(), publish: Vec::new(), label: None };
+    let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict(_)));
 }
 
 #[tokio::test]
@@ -216,67 +197,60 @@ fn a_partner_cannot_move_to_another_platform_under_its_name() {
     assert!(Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing_on_postgres_too() {
-    for (folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        let log = runtime::Log::open_embedded(&folder.path().join("log")).await.unwrap();
-        let topic = runtime::TopicSpec {
-            name: topics::CLUSTERS_FLAGGED,
-            partitions: 2,
-            cleanup: runtime::Cleanup::Delete,
-            retention: None,
-        };
-        log.create_topics(&[topic]).await.unwrap();
-        let record = |cluster: &ClusterMessage| {
-            runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
-        };
-        let bad = runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, "x", "{\"cluster_id\": 7}");
-        let (a, b) = (fixtures::cluster("a", 1), fixtures::cluster("b", 1));
-        log.append(vec![record(&a), bad, record(&b), record(&a)]).await.unwrap();
+async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing((folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let log = runtime::Log::open_embedded(&folder.path().join("log")).await.unwrap();
+    let topic = runtime::TopicSpec {
+        name: topics::CLUSTERS_FLAGGED,
+        partitions: 2,
+        cleanup: runtime::Cleanup::Delete,
+        retention: None,
+    };
+    log.create_topics(&[topic]).await.unwrap();
+    let record = |cluster: &ClusterMessage| {
+        runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
+    };
+    let bad = runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, "x", "{\"cluster_id\": 7}");
+    let (a, b) = (fixtures::cluster("a", 1), fixtures::cluster("b", 1));
+    log.append(vec![record(&a), bad, record(&b), record(&a)]).await.unwrap();
 
-        for _ in 0..2 {
-            let shutdown = Shutdown::new();
-            let running = tokio::spawn({
-                let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
-                async move { sharing.run(log, shutdown).await }
-            });
-            for _ in 0..100 {
-                let committed = log.committed(GROUP, topics::CLUSTERS_FLAGGED).await.unwrap();
-                let ends = log.end_offsets(topics::CLUSTERS_FLAGGED).await.unwrap();
-                if ends.iter().zip(committed).all(|(end, committed)| committed.unwrap_or(0) == *end) {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+    for _ in 0..2 {
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn({
+            let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
+            async move { sharing.run(log, shutdown).await }
+        });
+        for _ in 0..100 {
+            let committed = log.committed(GROUP, topics::CLUSTERS_FLAGGED).await.unwrap();
+            let ends = log.end_offsets(topics::CLUSTERS_FLAGGED).await.unwrap();
+            if ends.iter().zip(committed).all(|(end, committed)| committed.unwrap_or(0) == *end) {
+                break;
             }
-            shutdown.stop();
-            running.await.unwrap().unwrap();
-            let (rows, total) =
-                sharing.inner.store.cases(&crate::store::CaseQuery { limit: 10, ..Default::default() }).unwrap();
-            assert_eq!(total, 2);
-            assert!(rows.iter().all(|row| row.state == "released"));
-            assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["rejected"]).get(), 1);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        shutdown.stop();
+        running.await.unwrap().unwrap();
+        let (rows, total) =
+            sharing.inner.store.cases(&crate::store::CaseQuery { limit: 10, ..Default::default() }).unwrap();
+        assert_eq!(total, 2);
+        assert!(rows.iter().all(|row| row.state == "released"));
+        assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["rejected"]).get(), 1);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn_on_postgres_too() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
-        sharing.on_clusters(vec![fixtures::cluster("a", 1), fixtures::cluster("b", 1)]).await.unwrap();
-        let whole =
-            ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("a", 2) };
-        // The last word of the absorbed one may come along with the word that it was absorbed.
-        let outcome = sharing.on_clusters(vec![fixtures::cluster("b", 2), whole.clone()]).await.unwrap();
-        assert_eq!((outcome.opened, outcome.updated), (0, 1));
-        let state = |id: &str| sharing.inner.store.case(id).unwrap().map(|stored| stored.case.state);
-        assert_eq!((state("a"), state("b")), (Some(State::Updated), Some(State::Retracted)));
-        assert_eq!(state("never-seen"), None);
-        let audit = sharing.verify_audit().await.unwrap().unwrap();
-        sharing.on_clusters(vec![whole]).await.unwrap();
-        assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit, "withdrawn once");
-    }
+async fn in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    sharing.on_clusters(vec![fixtures::cluster("a", 1), fixtures::cluster("b", 1)]).await.unwrap();
+    let whole = ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("a", 2) };
+    // The last word of the absorbed one may come along with the word that it was absorbed.
+    let outcome = sharing.on_clusters(vec![fixtures::cluster("b", 2), whole.clone()]).await.unwrap();
+    assert_eq!((outcome.opened, outcome.updated), (0, 1));
+    let state = |id: &str| sharing.inner.store.case(id).unwrap().map(|stored| stored.case.state);
+    assert_eq!((state("a"), state("b")), (Some(State::Updated), Some(State::Retracted)));
+    assert_eq!(state("never-seen"), None);
+    let audit = sharing.verify_audit().await.unwrap().unwrap();
+    sharing.on_clusters(vec![whole]).await.unwrap();
+    assert_eq!(sharing.verify_audit().await.unwrap().unwrap(), audit, "withdrawn once");
 }
 
 #[tokio::test]

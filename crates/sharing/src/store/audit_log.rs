@@ -162,7 +162,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::store::database::{Dialect, Value, tests::places};
+    use crate::store::database::{
+        Dialect, Value,
+        tests::{Place, on_both_databases},
+    };
 
     fn entry(text: &str) -> Entry {
         Entry {
@@ -174,104 +177,100 @@ mod tests {
         }
     }
 
-    #[test]
-    fn tampering_with_any_field_of_any_row_is_found_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let entries = ["one", "twö", "", "four 'quoted' \\ \u{202e}"].map(entry);
-            store.write(|tx| append_audit(tx, entries.to_vec())).unwrap();
-            let (n, seal) = store.verify_audit(None).unwrap().unwrap();
-            assert_eq!(n, 4);
-            store
-                .write(|tx| match tx.dialect() {
-                    Dialect::Sqlite => {
-                        tx.script("drop trigger audit_is_append_only_1; drop trigger audit_is_append_only_2")
-                    }
-                    Dialect::Postgres => tx.script("drop trigger audit_is_append_only on audit"),
-                })
-                .unwrap();
-            let run = |sql: &str, values: &[Value]| store.write(|tx| tx.run(sql, values)).unwrap();
-            let found = |what: &str| {
-                let broken = matches!(store.verify_audit(Some(&seal)), Ok(Err(_)) | Err(_));
-                assert!(broken, "{what}");
-            };
-            for seq in 1..=4i64 {
-                for column in ["actor", "subject", "action", "text", "seal"] {
-                    let old: String = store
-                        .read(|db| db.value(&format!("select {column} from audit where seq = ?1"), values![seq]))
-                        .unwrap()
-                        .unwrap();
-                    let update = format!("update audit set {column} = ?2 where seq = ?1");
-                    // Every character replaced by its neighbour, one left out, one put in.
-                    for at in 0..=old.chars().count() {
-                        let with = |change: fn(&mut Vec<char>, usize)| {
-                            let mut chars: Vec<char> = old.chars().collect();
-                            change(&mut chars, at);
-                            chars.into_iter().collect::<String>()
-                        };
-                        for new in [
-                            with(|chars, at| {
-                                if let Some(c) = chars.get_mut(at) {
-                                    *c = char::from_u32(*c as u32 ^ 1).unwrap();
-                                }
-                            }),
-                            with(|chars, at| {
-                                if at < chars.len() {
-                                    chars.remove(at);
-                                }
-                            }),
-                            with(|chars, at| chars.insert(at, 'x')),
-                        ] {
-                            if new != old {
-                                run(&update, values![seq, &new]);
-                                found(&format!("{column} of {seq}: {new}"));
+    on_both_databases!(fn what_is_exported_verifies_without_the_database, tampering_with_any_field_of_any_row_is_found);
+
+    fn tampering_with_any_field_of_any_row_is_found((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let entries = ["one", "twö", "", "four 'quoted' \\ \u{202e}"].map(entry);
+        store.write(|tx| append_audit(tx, entries.to_vec())).unwrap();
+        let (n, seal) = store.verify_audit(None).unwrap().unwrap();
+        assert_eq!(n, 4);
+        store
+            .write(|tx| match tx.dialect() {
+                Dialect::Sqlite => {
+                    tx.script("drop trigger audit_is_append_only_1; drop trigger audit_is_append_only_2")
+                }
+                Dialect::Postgres => tx.script("drop trigger audit_is_append_only on audit"),
+            })
+            .unwrap();
+        let run = |sql: &str, values: &[Value]| store.write(|tx| tx.run(sql, values)).unwrap();
+        let found = |what: &str| {
+            let broken = matches!(store.verify_audit(Some(&seal)), Ok(Err(_)) | Err(_));
+            assert!(broken, "{what}");
+        };
+        for seq in 1..=4i64 {
+            for column in ["actor", "subject", "action", "text", "seal"] {
+                let old: String = store
+                    .read(|db| db.value(&format!("select {column} from audit where seq = ?1"), values![seq]))
+                    .unwrap()
+                    .unwrap();
+                let update = format!("update audit set {column} = ?2 where seq = ?1");
+                // Every character replaced by its neighbour, one left out, one put in.
+                for at in 0..=old.chars().count() {
+                    let with = |change: fn(&mut Vec<char>, usize)| {
+                        let mut chars: Vec<char> = old.chars().collect();
+                        change(&mut chars, at);
+                        chars.into_iter().collect::<String>()
+                    };
+                    for new in [
+                        with(|chars, at| {
+                            if let Some(c) = chars.get_mut(at) {
+                                *c = char::from_u32(*c as u32 ^ 1).unwrap();
                             }
+                        }),
+                        with(|chars, at| {
+                            if at < chars.len() {
+                                chars.remove(at);
+                            }
+                        }),
+                        with(|chars, at| chars.insert(at, 'x')),
+                    ] {
+                        if new != old {
+                            run(&update, values![seq, &new]);
+                            found(&format!("{column} of {seq}: {new}"));
                         }
                     }
-                    run(&update, values![seq, &old]);
                 }
-                for bit in 0..62 {
-                    let flip = "update audit set at = at + ?2 where seq = ?1";
-                    run(flip, values![seq, 1i64 << bit]);
-                    found(&format!("at of {seq}, bit {bit}"));
-                    run(flip, values![seq, -(1i64 << bit)]);
-                }
-                run("update audit set seq = seq + 100 where seq = ?1", values![seq]);
-                found("moved");
-                run("update audit set seq = -seq where seq = ?1", values![seq + 100]);
-                found("moved before the first");
-                run("update audit set seq = ?2 where seq = ?1", values![-seq - 100, seq]);
+                run(&update, values![seq, &old]);
             }
-            assert_eq!(store.verify_audit(Some(&seal)).unwrap().unwrap(), (4, seal.clone()));
-            // An entry that stands outside the chain.
-            run(
-                "insert into audit (seq, at, actor, subject, action, text, seal) values (0, 1, 'a', 'case-1', 'x', 'y', 'z')",
-                values![],
-            );
-            found("put in before the first");
-            run("delete from audit where seq = 0", values![]);
-            run("delete from audit where seq = 4", values![]);
-            found("cut off the end");
-            assert!(store.verify_audit(None).unwrap().is_ok(), "which nothing but the kept seal shows");
+            for bit in 0..62 {
+                let flip = "update audit set at = at + ?2 where seq = ?1";
+                run(flip, values![seq, 1i64 << bit]);
+                found(&format!("at of {seq}, bit {bit}"));
+                run(flip, values![seq, -(1i64 << bit)]);
+            }
+            run("update audit set seq = seq + 100 where seq = ?1", values![seq]);
+            found("moved");
+            run("update audit set seq = -seq where seq = ?1", values![seq + 100]);
+            found("moved before the first");
+            run("update audit set seq = ?2 where seq = ?1", values![-seq - 100, seq]);
         }
+        assert_eq!(store.verify_audit(Some(&seal)).unwrap().unwrap(), (4, seal.clone()));
+        // An entry that stands outside the chain.
+        run(
+            "insert into audit (seq, at, actor, subject, action, text, seal) values (0, 1, 'a', 'case-1', 'x', 'y', 'z')",
+            values![],
+        );
+        found("put in before the first");
+        run("delete from audit where seq = 0", values![]);
+        run("delete from audit where seq = 4", values![]);
+        found("cut off the end");
+        assert!(store.verify_audit(None).unwrap().is_ok(), "which nothing but the kept seal shows");
     }
 
-    #[test]
-    fn what_is_exported_verifies_without_the_database() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let many: Vec<Entry> = (0..2 * PAGE + 3).map(|n| entry(&format!("step {n}"))).collect();
-            store.write(|tx| append_audit(tx, many)).unwrap();
-            let end = store.verify_audit(None).unwrap().unwrap();
-            let log = AuditLog::open(&place).unwrap();
-            for since in [0, 7, end.0] {
-                let mut file = Vec::new();
-                assert_eq!(log.export(since, &mut file).unwrap(), end);
-                assert_eq!(audit::verify_export(&mut file.as_slice(), Some(&end.1)).unwrap(), end);
-            }
-            let refused = log.export(end.0 + 1, &mut Vec::new()).unwrap_err().to_string();
-            assert!(refused.contains("there is no entry"), "{refused}");
+    fn what_is_exported_verifies_without_the_database((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let many: Vec<Entry> = (0..2 * PAGE + 3).map(|n| entry(&format!("step {n}"))).collect();
+        store.write(|tx| append_audit(tx, many)).unwrap();
+        let end = store.verify_audit(None).unwrap().unwrap();
+        let log = AuditLog::open(&place).unwrap();
+        for since in [0, 7, end.0] {
+            let mut file = Vec::new();
+            assert_eq!(log.export(since, &mut file).unwrap(), end);
+            assert_eq!(audit::verify_export(&mut file.as_slice(), Some(&end.1)).unwrap(), end);
         }
+        let refused = log.export(end.0 + 1, &mut Vec::new()).unwrap_err().to_string();
+        assert!(refused.contains("there is no entry"), "{refused}");
         assert!(AuditLog::open("/nowhere/at/all.sqlite").is_err());
     }
 }

@@ -308,7 +308,7 @@ mod tests {
     use casework::case::State;
 
     use super::*;
-    use crate::store::database::tests::places;
+    use crate::store::database::tests::{Place, on_both_databases, sqlite_place};
     use presentation::fixtures;
 
     fn stored(id: &str, n: i64) -> CaseRecord {
@@ -330,139 +330,126 @@ mod tests {
         store.cases(query).unwrap().0.into_iter().map(|row| row.cluster_id).collect()
     }
 
-    #[test]
-    fn a_case_is_found_by_ids_names_topics_and_keys_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let mut odd = stored("odd-one", 0);
-            odd.cluster.accounts[0].account_name = "Ünïque.Näme_9 <b>".to_owned();
-            odd.cluster.accounts[1].account_id = "did:plc:abc123".to_owned();
-            odd.cluster.topics = vec!["Harbour strike".to_owned()];
-            odd.cluster.evidence[0].key = "https://odd.example/Path/story?id=7".to_owned();
-            let id = odd.case.id.clone();
-            filled(&store, vec![odd, stored("other", 1)]);
-            for text in [
-                "odd-one",
-                "odd-o",
-                &id,
-                "ünïque.NÄME_9",
-                "näme",
-                "did:plc:abc",
-                "plc",
-                "harbour",
-                "STRIKE harb",
-                "odd.example",
-                "https://odd.example/Path/story",
-                "odd story",
-                "@ünïque",
-            ] {
-                let all = found(&store, &query(text));
-                assert!(all.contains(&"odd-one".to_owned()), "{text}: {all:?}");
-            }
-            assert_eq!(found(&store, &query("harbour")), ["odd-one"]);
-            for text in ["harbour nothing", "zzz", "'; drop table cases; --", "%", "\u{0}", "\u{202e}\u{10ffff}"] {
-                let all = found(&store, &query(text));
-                assert!(all.is_empty() || words(text).is_empty(), "{text}: {all:?}");
-            }
-            assert_eq!(found(&store, &query("  ")).len(), 2);
+    on_both_databases!(fn a_case_is_found_by_ids_names_topics_and_keys, filters_and_orders_hold_together, a_case_with_a_finding_of_version_1_opens, a_finding_without_a_probability_is_last_in_either_order, a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs);
+
+    fn a_case_is_found_by_ids_names_topics_and_keys((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let mut odd = stored("odd-one", 0);
+        odd.cluster.accounts[0].account_name = "Ünïque.Näme_9 <b>".to_owned();
+        odd.cluster.accounts[1].account_id = "did:plc:abc123".to_owned();
+        odd.cluster.topics = vec!["Harbour strike".to_owned()];
+        odd.cluster.evidence[0].key = "https://odd.example/Path/story?id=7".to_owned();
+        let id = odd.case.id.clone();
+        filled(&store, vec![odd, stored("other", 1)]);
+        for text in [
+            "odd-one",
+            "odd-o",
+            &id,
+            "ünïque.NÄME_9",
+            "näme",
+            "did:plc:abc",
+            "plc",
+            "harbour",
+            "STRIKE harb",
+            "odd.example",
+            "https://odd.example/Path/story",
+            "odd story",
+            "@ünïque",
+        ] {
+            let all = found(&store, &query(text));
+            assert!(all.contains(&"odd-one".to_owned()), "{text}: {all:?}");
         }
+        assert_eq!(found(&store, &query("harbour")), ["odd-one"]);
+        for text in ["harbour nothing", "zzz", "'; drop table cases; --", "%", "\u{0}", "\u{202e}\u{10ffff}"] {
+            let all = found(&store, &query(text));
+            assert!(all.is_empty() || words(text).is_empty(), "{text}: {all:?}");
+        }
+        assert_eq!(found(&store, &query("  ")).len(), 2);
     }
 
-    #[test]
-    fn filters_and_orders_hold_together_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let mut cases: Vec<CaseRecord> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
-            cases[0].case.state = State::Dismissed;
-            cases[1].case.demo = true;
-            for account in &mut cases[2].cluster.accounts {
-                account.platform = "mastodon".to_owned();
-            }
-            cases[3].cluster.probability = Some(0.5);
-            filled(&store, cases);
-            let all = CaseQuery { limit: 10, ..CaseQuery::default() };
-            assert_eq!(found(&store, &all), ["c3", "c2", "c1", "c0"]);
-            assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c0", "c1", "c2", "c3"]);
-            let probable = CaseQuery { order: Order::Probability, ascending: true, ..all.clone() };
-            assert_eq!(found(&store, &probable)[0], "c3");
-            assert_eq!(found(&store, &CaseQuery { attention: true, ..all.clone() }), ["c3", "c2", "c1"]);
-            assert_eq!(found(&store, &CaseQuery { demo: Some(true), ..all.clone() }), ["c1"]);
-            assert_eq!(found(&store, &CaseQuery { demo: Some(false), ..all.clone() }).len(), 3);
-            let there = CaseQuery { platform: Some("mastodon".to_owned()), ..all.clone() };
-            assert_eq!(found(&store, &there), ["c2"]);
-            let both = CaseQuery { search: Some("c2".to_owned()), state: Some(State::Nominated), ..there };
-            assert_eq!(found(&store, &both), ["c2"]);
-            assert_eq!(store.counted(&both).unwrap(), [("nominated".to_owned(), 1)]);
-            let counted = store.counted(&CaseQuery { state: Some(State::Dismissed), ..all }).unwrap();
-            assert_eq!(counted.iter().map(|(_, n)| n).sum::<i64>(), 4);
-            assert_eq!(store.case_platforms().unwrap(), ["bluesky", "mastodon", "twitter"]);
+    fn filters_and_orders_hold_together((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let mut cases: Vec<CaseRecord> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
+        cases[0].case.state = State::Dismissed;
+        cases[1].case.demo = true;
+        for account in &mut cases[2].cluster.accounts {
+            account.platform = "mastodon".to_owned();
         }
+        cases[3].cluster.probability = Some(0.5);
+        filled(&store, cases);
+        let all = CaseQuery { limit: 10, ..CaseQuery::default() };
+        assert_eq!(found(&store, &all), ["c3", "c2", "c1", "c0"]);
+        assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c0", "c1", "c2", "c3"]);
+        let probable = CaseQuery { order: Order::Probability, ascending: true, ..all.clone() };
+        assert_eq!(found(&store, &probable)[0], "c3");
+        assert_eq!(found(&store, &CaseQuery { attention: true, ..all.clone() }), ["c3", "c2", "c1"]);
+        assert_eq!(found(&store, &CaseQuery { demo: Some(true), ..all.clone() }), ["c1"]);
+        assert_eq!(found(&store, &CaseQuery { demo: Some(false), ..all.clone() }).len(), 3);
+        let there = CaseQuery { platform: Some("mastodon".to_owned()), ..all.clone() };
+        assert_eq!(found(&store, &there), ["c2"]);
+        let both = CaseQuery { search: Some("c2".to_owned()), state: Some(State::Nominated), ..there };
+        assert_eq!(found(&store, &both), ["c2"]);
+        assert_eq!(store.counted(&both).unwrap(), [("nominated".to_owned(), 1)]);
+        let counted = store.counted(&CaseQuery { state: Some(State::Dismissed), ..all }).unwrap();
+        assert_eq!(counted.iter().map(|(_, n)| n).sum::<i64>(), 4);
+        assert_eq!(store.case_platforms().unwrap(), ["bluesky", "mastodon", "twitter"]);
     }
 
     /// Cases from before the schema's version 2 are there after an update of the program, to be read, found and changed.
-    #[test]
-    fn a_case_with_a_finding_of_version_1_opens_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            filled(&store, vec![stored("old", 0)]);
-            let text = std::str::from_utf8(fixtures::V1).unwrap();
-            let sql = "update cases set cluster = ?1, released = ?1, indexed = null where cluster_id = 'old'";
-            store.write(|tx| tx.run(sql, values![text])).unwrap();
-            let mut case = store.case("old").unwrap().unwrap();
-            assert_eq!((&case.cluster, case.released.as_ref()), (&fixtures::of_version_1(), Some(&case.cluster)));
-            store.index_cases().unwrap();
-            let name = case.cluster.accounts[0].account_name.clone();
-            assert_eq!(found(&store, &query(&name)), ["old"]);
-            case.revision = 1;
-            filled(&store, vec![case]);
-            let again = store.case("old").unwrap().unwrap().cluster;
-            assert_eq!((again.schema_version, again), (2, fixtures::of_version_1()));
+    fn a_case_with_a_finding_of_version_1_opens((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        filled(&store, vec![stored("old", 0)]);
+        let text = std::str::from_utf8(fixtures::V1).unwrap();
+        let sql = "update cases set cluster = ?1, released = ?1, indexed = null where cluster_id = 'old'";
+        store.write(|tx| tx.run(sql, values![text])).unwrap();
+        let mut case = store.case("old").unwrap().unwrap();
+        assert_eq!((&case.cluster, case.released.as_ref()), (&fixtures::of_version_1(), Some(&case.cluster)));
+        store.index_cases().unwrap();
+        let name = case.cluster.accounts[0].account_name.clone();
+        assert_eq!(found(&store, &query(&name)), ["old"]);
+        case.revision = 1;
+        filled(&store, vec![case]);
+        let again = store.case("old").unwrap().unwrap().cluster;
+        assert_eq!((again.schema_version, again), (2, fixtures::of_version_1()));
 
-            let sql = "update cases set cluster = ?1 where cluster_id = 'old'";
-            store.write(|tx| tx.run(sql, values![r#"{"schema_version":3}"#])).unwrap();
-            let refused = store.case("old").unwrap_err().to_string();
-            assert!(refused.contains("a cluster that cannot be read"), "{refused}");
-        }
+        let sql = "update cases set cluster = ?1 where cluster_id = 'old'";
+        store.write(|tx| tx.run(sql, values![r#"{"schema_version":3}"#])).unwrap();
+        let refused = store.case("old").unwrap_err().to_string();
+        assert!(refused.contains("a cluster that cannot be read"), "{refused}");
     }
 
-    #[test]
-    fn a_finding_without_a_probability_is_last_in_either_order_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let mut cases: Vec<CaseRecord> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
-            cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
-            cases[1].cluster.probability = Some(0.4);
-            filled(&store, cases);
-            let all = CaseQuery { limit: 10, order: Order::Probability, ..CaseQuery::default() };
-            assert_eq!(found(&store, &all), ["c2", "c1", "c0"]);
-            assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c1", "c2", "c0"]);
-            let rows = store.cases(&all).unwrap().0;
-            assert_eq!((rows[0].probability, rows[2].probability), (Some(0.957), None));
-        }
+    fn a_finding_without_a_probability_is_last_in_either_order((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let mut cases: Vec<CaseRecord> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
+        cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
+        cases[1].cluster.probability = Some(0.4);
+        filled(&store, cases);
+        let all = CaseQuery { limit: 10, order: Order::Probability, ..CaseQuery::default() };
+        assert_eq!(found(&store, &all), ["c2", "c1", "c0"]);
+        assert_eq!(found(&store, &CaseQuery { ascending: true, ..all.clone() }), ["c1", "c2", "c0"]);
+        let rows = store.cases(&all).unwrap().0;
+        assert_eq!((rows[0].probability, rows[2].probability), (Some(0.957), None));
     }
 
-    #[test]
-    fn a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let mut case = stored("c", 0);
-            case.cluster.topics = vec!["earlier".to_owned()];
-            filled(&store, vec![case.clone()]);
-            case.revision = 1;
-            case.cluster.version = 2;
-            case.cluster.topics = vec!["later".to_owned()];
-            filled(&store, vec![case]);
-            assert_eq!((found(&store, &query("earlier")).len(), found(&store, &query("later")).len()), (0, 1));
-            store
-                .write(|tx| {
-                    tx.run("delete from case_terms", values![])?;
-                    tx.run("update cases set indexed = null, attention = 0", values![])
-                })
-                .unwrap();
-            assert!(found(&store, &query("later")).is_empty());
-            store.index_cases().unwrap();
-            assert_eq!(found(&store, &CaseQuery { attention: true, ..query("later") }), ["c"]);
-        }
+    fn a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let mut case = stored("c", 0);
+        case.cluster.topics = vec!["earlier".to_owned()];
+        filled(&store, vec![case.clone()]);
+        case.revision = 1;
+        case.cluster.version = 2;
+        case.cluster.topics = vec!["later".to_owned()];
+        filled(&store, vec![case]);
+        assert_eq!((found(&store, &query("earlier")).len(), found(&store, &query("later")).len()), (0, 1));
+        store
+            .write(|tx| {
+                tx.run("delete from case_terms", values![])?;
+                tx.run("update cases set indexed = null, attention = 0", values![])
+            })
+            .unwrap();
+        assert!(found(&store, &query("later")).is_empty());
+        store.index_cases().unwrap();
+        assert_eq!(found(&store, &CaseQuery { attention: true, ..query("later") }), ["c"]);
     }
 
     /// With ten thousand: `LOCKSTEP_CASES=10000 cargo test -p sharing --lib many_cases -- --nocapture`.
@@ -470,7 +457,7 @@ mod tests {
     #[allow(clippy::print_stdout)]
     fn many_cases_are_found_at_once() {
         let cases: i64 = std::env::var("LOCKSTEP_CASES").map_or(300, |n| n.parse().unwrap());
-        let (_folder, place) = places().remove(0);
+        let (_folder, place) = sqlite_place();
         let store = Store::open(&place, 4).unwrap();
         let began = std::time::Instant::now();
         for chunk in 0..cases / 100 {

@@ -77,7 +77,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::store::database::tests::places;
+    use crate::store::database::tests::{Place, on_both_databases};
     use casework::{Tlp, policy::Partner};
 
     fn at(seconds: i64) -> Timestamp {
@@ -94,34 +94,33 @@ mod tests {
         }
     }
 
-    #[test]
-    fn sessions_are_kept_touched_ended_and_forgotten_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let row = SessionRow {
-                person: "ann".to_owned(),
-                roles: "reviewer".to_owned(),
-                stamp: None,
-                csrf: "token".to_owned(),
-                began_at: at(0),
-                seen_at: at(0),
-            };
-            let stamped = SessionRow { stamp: Some("7f".to_owned()), began_at: at(50), seen_at: at(50), ..row.clone() };
-            store.add_session(b"one", &row, entry()).unwrap();
-            store.add_session(b"two", &stamped, entry()).unwrap();
-            assert_eq!(store.session(b"one").unwrap(), Some(row));
-            assert_eq!(store.session(b"two").unwrap(), Some(stamped));
-            assert_eq!(store.session(b"three").unwrap(), None);
-            store.touch_session(b"one", at(60)).unwrap();
-            assert_eq!(store.session(b"one").unwrap().unwrap().seen_at, at(60));
-            assert_eq!(store.forget_sessions(at(-10), at(55)).unwrap(), 1, "two was seen too long ago");
-            assert_eq!(store.forget_sessions(at(10), at(55)).unwrap(), 1, "one began too long ago");
-            store.add_session(b"four", &session(), entry()).unwrap();
-            store.end_session(b"four", entry()).unwrap();
-            store.end_session(b"four", entry()).unwrap();
-            assert_eq!(store.session(b"four").unwrap(), None);
-            assert_eq!(store.history("user ann").unwrap().len(), 4, "what has ended does not end again");
-        }
+    on_both_databases!(fn sessions_are_kept_touched_ended_and_forgotten, keys_end_and_are_replaced_and_revoked);
+
+    fn sessions_are_kept_touched_ended_and_forgotten((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let row = SessionRow {
+            person: "ann".to_owned(),
+            roles: "reviewer".to_owned(),
+            stamp: None,
+            csrf: "token".to_owned(),
+            began_at: at(0),
+            seen_at: at(0),
+        };
+        let stamped = SessionRow { stamp: Some("7f".to_owned()), began_at: at(50), seen_at: at(50), ..row.clone() };
+        store.add_session(b"one", &row, entry()).unwrap();
+        store.add_session(b"two", &stamped, entry()).unwrap();
+        assert_eq!(store.session(b"one").unwrap(), Some(row));
+        assert_eq!(store.session(b"two").unwrap(), Some(stamped));
+        assert_eq!(store.session(b"three").unwrap(), None);
+        store.touch_session(b"one", at(60)).unwrap();
+        assert_eq!(store.session(b"one").unwrap().unwrap().seen_at, at(60));
+        assert_eq!(store.forget_sessions(at(-10), at(55)).unwrap(), 1, "two was seen too long ago");
+        assert_eq!(store.forget_sessions(at(10), at(55)).unwrap(), 1, "one began too long ago");
+        store.add_session(b"four", &session(), entry()).unwrap();
+        store.end_session(b"four", entry()).unwrap();
+        store.end_session(b"four", entry()).unwrap();
+        assert_eq!(store.session(b"four").unwrap(), None);
+        assert_eq!(store.history("user ann").unwrap().len(), 4, "what has ended does not end again");
     }
 
     fn session() -> SessionRow {
@@ -135,41 +134,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn keys_end_and_are_replaced_and_revoked_on_postgres_too() {
-        for (_folder, place) in places() {
-            let store = Store::open(&place, 4).unwrap();
-            let partner = Partner {
-                name: "birds".to_owned(),
-                platform: "twitter".to_owned(),
-                tlp_ceiling: Tlp::Amber,
-                webhook: None,
-            };
-            store.set_partners(&[partner]).unwrap();
-            let add = |id: &str, expires, others| store.add_key(id, "birds", b"hash", at(0), expires, others, vec![]);
-            let opens = |id: &str, now| store.key(id, now).unwrap().is_some();
-            add("a", None, None).unwrap();
-            add("b", Some(at(100)), None).unwrap();
-            add("c", None, Some(at(200))).unwrap();
-            assert!(opens("a", at(199)) && !opens("a", at(200)), "replaced, and valid for a while");
-            assert!(opens("b", at(99)) && !opens("b", at(100)), "one that ends sooner is not made longer");
-            assert!(opens("c", at(100_000)));
-            store.revoke_key("c", at(10), entry()).unwrap();
-            assert!(!opens("c", at(11)));
-            let minute = SignedDuration::from_mins(1);
-            store.key_used("a", at(5), at(5) - minute).unwrap();
-            store.key_used("a", at(9), at(9) - minute).unwrap();
-            let keys = store.all_keys().unwrap();
-            let shown: Vec<_> =
-                keys.iter().map(|k| (k.id.as_str(), k.expires_at, k.last_used_at, k.revoked_at)).collect();
-            let expected = [
-                ("a", Some(at(200)), Some(at(5)), None),
-                ("b", Some(at(100)), None, None),
-                ("c", None, None, Some(at(10))),
-            ];
-            assert_eq!(shown, expected);
-            store.set_partners(&[]).unwrap();
-            assert!(!opens("a", at(0)), "a partner that is gone from the configuration gets nothing");
-        }
+    fn keys_end_and_are_replaced_and_revoked((_folder, place): Place) {
+        let store = Store::open(&place, 4).unwrap();
+        let partner = Partner {
+            name: "birds".to_owned(),
+            platform: "twitter".to_owned(),
+            tlp_ceiling: Tlp::Amber,
+            webhook: None,
+        };
+        store.set_partners(&[partner]).unwrap();
+        let add = |id: &str, expires, others| store.add_key(id, "birds", b"hash", at(0), expires, others, vec![]);
+        let opens = |id: &str, now| store.key(id, now).unwrap().is_some();
+        add("a", None, None).unwrap();
+        add("b", Some(at(100)), None).unwrap();
+        add("c", None, Some(at(200))).unwrap();
+        assert!(opens("a", at(199)) && !opens("a", at(200)), "replaced, and valid for a while");
+        assert!(opens("b", at(99)) && !opens("b", at(100)), "one that ends sooner is not made longer");
+        assert!(opens("c", at(100_000)));
+        store.revoke_key("c", at(10), entry()).unwrap();
+        assert!(!opens("c", at(11)));
+        let minute = SignedDuration::from_mins(1);
+        store.key_used("a", at(5), at(5) - minute).unwrap();
+        store.key_used("a", at(9), at(9) - minute).unwrap();
+        let keys = store.all_keys().unwrap();
+        let shown: Vec<_> = keys.iter().map(|k| (k.id.as_str(), k.expires_at, k.last_used_at, k.revoked_at)).collect();
+        let expected = [
+            ("a", Some(at(200)), Some(at(5)), None),
+            ("b", Some(at(100)), None, None),
+            ("c", None, None, Some(at(10))),
+        ];
+        assert_eq!(shown, expected);
+        store.set_partners(&[]).unwrap();
+        assert!(!opens("a", at(0)), "a partner that is gone from the configuration gets nothing");
     }
 }

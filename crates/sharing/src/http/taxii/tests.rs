@@ -16,7 +16,7 @@ use runtime::shutdown::Shutdown;
 use crate::{
     config::{Config, access::Limits},
     service::Sharing,
-    store::database::tests::places,
+    store::database::tests::{Place, sqlite_place},
 };
 use casework::{Reviewers, Tlp, policy::Partner};
 use presentation::fixtures;
@@ -64,13 +64,9 @@ impl Reply {
 
 impl Server {
     fn start() -> Self {
-        Self::everywhere(1).remove(0)
+        Self::at(sqlite_place())
     }
-    /// One over SQLite, and one over PostgreSQL where there is a server.
-    fn everywhere(most: usize) -> Vec<Self> {
-        places().into_iter().take(most).map(|(folder, place)| Self::at(folder, place)).collect()
-    }
-    fn at(folder: tempfile::TempDir, database: String) -> Self {
+    fn at((folder, database): Place) -> Self {
         let partner = |name: &str, platform: &str| Partner {
             name: name.to_owned(),
             platform: platform.to_owned(),

@@ -17,7 +17,10 @@ use runtime::shutdown::Shutdown;
 use super::super::*;
 use crate::{
     object::NewObject,
-    store::{ObjectQuery, Versions, database::tests::places},
+    store::{
+        ObjectQuery, Versions,
+        database::tests::{Place, on_both_databases, sqlite_place},
+    },
 };
 use casework::{feedback::Outcome, policy::Partner};
 use presentation::fixtures;
@@ -51,8 +54,7 @@ async fn release(sharing: &Sharing, id: &str) {
     sharing.inner.store.feedback_published(i64::MAX).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres_too() {
+async fn what_reviewers_decide_is_a_label_until_somebody_looks_again((_folder, place): Place) {
     let said = |sharing: &Sharing| -> Vec<(String, Option<Verdict>)> {
         let rows = sharing.inner.store.unpublished_feedback(99).unwrap();
         sharing.inner.store.feedback_published(i64::MAX).unwrap();
@@ -61,56 +63,54 @@ async fn what_reviewers_decide_is_a_label_until_somebody_looks_again_on_postgres
     };
     let (ann, bob, cat) = ("reviewer:ann".to_owned(), "reviewer:bob".to_owned(), "reviewer:cat".to_owned());
     let dismiss = || Step::Dismiss { reason: "a fan club".to_owned(), authentic: true };
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        // Dismissed by one who approved before, then looked at again.
-        sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
-        sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-        assert_eq!(said(&sharing), []);
-        sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
-        assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed))]);
-        sharing.step("a", dismiss(), "bob").await.unwrap();
-        let note = sharing.inner.store.unpublished_feedback(9).unwrap().pop().unwrap().message.note;
-        assert_eq!(note.as_deref(), Some("a fan club"));
-        assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), Some(Verdict::Rejected))]);
-        sharing.step("a", Step::ReturnToReview { reason: "new evidence".to_owned() }, "cat").await.unwrap();
-        assert_eq!(said(&sharing), [(bob.clone(), None)]);
-        // Dismissed for want of time: nobody says anything any longer.
-        sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
-        let away = Step::Dismiss { reason: "not ours to share".to_owned(), authentic: false };
-        sharing.step("a", away, "ann").await.unwrap();
-        assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed)), (ann.clone(), None)]);
-        // A step that is refused says nothing.
-        assert!(sharing.step("a", Step::Release, "bob").await.is_err());
-        assert_eq!(said(&sharing), []);
-        // Released by two, withdrawn by a third: nobody vouches for it any longer.
-        release(&sharing, "b").await;
-        sharing.step("b", Step::Retract { reason: "asked to".to_owned() }, "cat").await.unwrap();
-        assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), None)]);
-        let case = sharing.inner.store.case("b").unwrap().unwrap().case;
-        assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap(), [], "partners said nothing");
-        // Dismissed by the very one who approved.
-        sharing.on_clusters(vec![fixtures::cluster("c", 1)]).await.unwrap();
-        sharing.step("c", Step::BeginReview, "cat").await.unwrap();
-        sharing.step("c", Step::Approve { comment: String::new() }, "cat").await.unwrap();
-        sharing.step("c", dismiss(), "cat").await.unwrap();
-        let confirmed_then_rejected = [(cat.clone(), Some(Verdict::Confirmed)), (cat.clone(), Some(Verdict::Rejected))];
-        assert_eq!(said(&sharing), confirmed_then_rejected);
-        // It comes to the topic like a partner's.
-        let key = "c|reviewer:cat";
-        let folder = tempfile::tempdir().unwrap();
-        let log = log(&folder).await;
-        sharing.step("c", Step::ReturnToReview { reason: "too quick".to_owned() }, "cat").await.unwrap();
-        crate::service::feedback::turn(&sharing, &log).await.unwrap();
-        assert_eq!(on_topic(&log).await, [(key.to_owned(), None)]);
-        sharing.step("c", dismiss(), "cat").await.unwrap();
-        crate::service::feedback::turn(&sharing, &log).await.unwrap();
-        let last = on_topic(&log).await.pop().unwrap();
-        assert_eq!((last.0.as_str(), last.1.unwrap().verdict), (key, Verdict::Rejected));
-        log.shutdown().await.unwrap();
-    }
+    let sharing = open(&place, Reviewers::People);
+    // Dismissed by one who approved before, then looked at again.
+    sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
+    sharing.step("a", Step::BeginReview, "ann").await.unwrap();
+    assert_eq!(said(&sharing), []);
+    sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
+    assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed))]);
+    sharing.step("a", dismiss(), "bob").await.unwrap();
+    let note = sharing.inner.store.unpublished_feedback(9).unwrap().pop().unwrap().message.note;
+    assert_eq!(note.as_deref(), Some("a fan club"));
+    assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), Some(Verdict::Rejected))]);
+    sharing.step("a", Step::ReturnToReview { reason: "new evidence".to_owned() }, "cat").await.unwrap();
+    assert_eq!(said(&sharing), [(bob.clone(), None)]);
+    // Dismissed for want of time: nobody says anything any longer.
+    sharing.step("a", Step::Approve { comment: "clear".to_owned() }, "ann").await.unwrap();
+    let away = Step::Dismiss { reason: "not ours to share".to_owned(), authentic: false };
+    sharing.step("a", away, "ann").await.unwrap();
+    assert_eq!(said(&sharing), [(ann.clone(), Some(Verdict::Confirmed)), (ann.clone(), None)]);
+    // A step that is refused says nothing.
+    assert!(sharing.step("a", Step::Release, "bob").await.is_err());
+    assert_eq!(said(&sharing), []);
+    // Released by two, withdrawn by a third: nobody vouches for it any longer.
+    release(&sharing, "b").await;
+    sharing.step("b", Step::Retract { reason: "asked to".to_owned() }, "cat").await.unwrap();
+    assert_eq!(said(&sharing), [(ann.clone(), None), (bob.clone(), None)]);
+    let case = sharing.inner.store.case("b").unwrap().unwrap().case;
+    assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap(), [], "partners said nothing");
+    // Dismissed by the very one who approved.
+    sharing.on_clusters(vec![fixtures::cluster("c", 1)]).await.unwrap();
+    sharing.step("c", Step::BeginReview, "cat").await.unwrap();
+    sharing.step("c", Step::Approve { comment: String::new() }, "cat").await.unwrap();
+    sharing.step("c", dismiss(), "cat").await.unwrap();
+    let confirmed_then_rejected = [(cat.clone(), Some(Verdict::Confirmed)), (cat.clone(), Some(Verdict::Rejected))];
+    assert_eq!(said(&sharing), confirmed_then_rejected);
+    // It comes to the topic like a partner's.
+    let key = "c|reviewer:cat";
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(&folder).await;
+    sharing.step("c", Step::ReturnToReview { reason: "too quick".to_owned() }, "cat").await.unwrap();
+    crate::service::feedback::turn(&sharing, &log).await.unwrap();
+    assert_eq!(on_topic(&log).await, [(key.to_owned(), None)]);
+    sharing.step("c", dismiss(), "cat").await.unwrap();
+    crate::service::feedback::turn(&sharing, &log).await.unwrap();
+    let last = on_topic(&log).await.pop().unwrap();
+    assert_eq!((last.0.as_str(), last.1.unwrap().verdict), (key, Verdict::Rejected));
+    log.shutdown().await.unwrap();
     // The demo's reviewers are no people.
-    let (_folder, place) = places().remove(0);
+    let (_folder, place) = sqlite_place();
     let sharing = open(&place, Reviewers::Demo);
     sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
     assert_eq!(sharing.inner.store.case("a").unwrap().unwrap().case.state, State::Released);
@@ -202,181 +202,167 @@ async fn until(what: &str, done: impl Fn() -> bool) {
     panic!("waited ten seconds: {what}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn feedback_becomes_labels_once_on_postgres_too() {
-    for (folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        release(&sharing, "a").await;
-        let ((first, account), (second, other)) = (indicator(&sharing, "birds", 0), indicator(&sharing, "birds", 1));
-        let campaign = seen(&sharing, "birds", "campaign")[0]["id"].as_str().unwrap().to_owned();
-        let not_theirs = indicator(&sharing, "blue", 0).0;
-        says(&sharing, "birds", "sighting", &first, json!({"description": "seen again"}));
-        says(&sharing, "birds", "note", &second, json!({"content": "suspended", "labels": ["actioned"]}));
-        says(&sharing, "birds", "opinion", &campaign, json!({"opinion": "agree"}));
-        says(&sharing, "birds", "opinion", &campaign, json!({"opinion": "neutral"}));
-        says(&sharing, "birds", "opinion", &not_theirs, json!({"opinion": "disagree"}));
-        says(&sharing, "birds", "opinion", &first, json!({"opinion": 7}));
-        let log = log(&folder).await;
-        for _ in 0..2 {
-            let shutdown = Shutdown::new();
-            let running = tokio::spawn({
-                let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
-                async move { sharing.run(log, shutdown).await }
-            });
-            let store = &sharing.inner.store;
-            until("all is read and published", || {
-                store.unpublished_feedback(9).unwrap().is_empty()
-                    && Outcome::ALL.into_iter().map(|outcome| counted(&sharing, outcome)).sum::<u64>() == 6
-            })
-            .await;
-            shutdown.stop();
-            running.await.unwrap().unwrap();
-            let counts = Outcome::ALL.map(|outcome| counted(&sharing, outcome));
-            assert_eq!(counts, [3, 0, 0, 1, 1, 1]);
-            let told = on_topic(&log).await;
-            assert_eq!(told.len(), 3, "{told:?}");
-            assert_eq!(told[0].0, format!("a|birds|twitter:{account}"));
-            let said = |n: usize| told[n].1.as_ref().unwrap();
-            assert_eq!((said(0).verdict, said(0).note.as_deref()), (Verdict::Confirmed, Some("seen again")));
-            assert_eq!((said(1).verdict, &said(1).account.as_ref().unwrap().account_id), (Verdict::Actioned, &other));
-            assert_eq!((said(2).verdict, &said(2).account, &*told[2].0), (Verdict::Confirmed, &None, "a|birds"));
-        }
-        let case = sharing.inner.store.case("a").unwrap().unwrap().case;
-        assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap().len(), 3);
-        assert_eq!(actions(&sharing, "a").iter().filter(|action| *action == "feedback").count(), 3);
-        assert!(sharing.verify_audit().await.unwrap().is_ok());
-        log.shutdown().await.unwrap();
+on_both_databases!(async fn what_reviewers_decide_is_a_label_until_somebody_looks_again, feedback_becomes_labels_once, what_was_said_can_be_taken_back, flags_ask_for_attention_are_renewed_by_two_and_else_run_out, reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed, what_partners_say_in_the_end_is_counted_by_cluster);
+
+async fn feedback_becomes_labels_once((folder, place): Place) {
+    let sharing = open(&place, Reviewers::People);
+    release(&sharing, "a").await;
+    let ((first, account), (second, other)) = (indicator(&sharing, "birds", 0), indicator(&sharing, "birds", 1));
+    let campaign = seen(&sharing, "birds", "campaign")[0]["id"].as_str().unwrap().to_owned();
+    let not_theirs = indicator(&sharing, "blue", 0).0;
+    says(&sharing, "birds", "sighting", &first, json!({"description": "seen again"}));
+    says(&sharing, "birds", "note", &second, json!({"content": "suspended", "labels": ["actioned"]}));
+    says(&sharing, "birds", "opinion", &campaign, json!({"opinion": "agree"}));
+    says(&sharing, "birds", "opinion", &campaign, json!({"opinion": "neutral"}));
+    says(&sharing, "birds", "opinion", &not_theirs, json!({"opinion": "disagree"}));
+    says(&sharing, "birds", "opinion", &first, json!({"opinion": 7}));
+    let log = log(&folder).await;
+    for _ in 0..2 {
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn({
+            let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
+            async move { sharing.run(log, shutdown).await }
+        });
+        let store = &sharing.inner.store;
+        until("all is read and published", || {
+            store.unpublished_feedback(9).unwrap().is_empty()
+                && Outcome::ALL.into_iter().map(|outcome| counted(&sharing, outcome)).sum::<u64>() == 6
+        })
+        .await;
+        shutdown.stop();
+        running.await.unwrap().unwrap();
+        let counts = Outcome::ALL.map(|outcome| counted(&sharing, outcome));
+        assert_eq!(counts, [3, 0, 0, 1, 1, 1]);
+        let told = on_topic(&log).await;
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(told[0].0, format!("a|birds|twitter:{account}"));
+        let said = |n: usize| told[n].1.as_ref().unwrap();
+        assert_eq!((said(0).verdict, said(0).note.as_deref()), (Verdict::Confirmed, Some("seen again")));
+        assert_eq!((said(1).verdict, &said(1).account.as_ref().unwrap().account_id), (Verdict::Actioned, &other));
+        assert_eq!((said(2).verdict, &said(2).account, &*told[2].0), (Verdict::Confirmed, &None, "a|birds"));
     }
+    let case = sharing.inner.store.case("a").unwrap().unwrap().case;
+    assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap().len(), 3);
+    assert_eq!(actions(&sharing, "a").iter().filter(|action| *action == "feedback").count(), 3);
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
+    log.shutdown().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_said_can_be_taken_back() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        release(&sharing, "a").await;
-        let (id, _) = indicator(&sharing, "birds", 0);
-        let mine = json!({"opinion": "agree", "id": "opinion--0f4b0a58-ef71-4b4c-8b2c-5a1c7b2f7f10"});
-        says(&sharing, "birds", "opinion", &id, mine.clone());
-        let mut revoked = mine;
-        revoked["revoked"] = json!(true);
-        says(&sharing, "birds", "opinion", &id, revoked);
-        sharing.inner.read_inboxes(Timestamp::now()).unwrap();
-        let waiting = sharing.inner.store.unpublished_feedback(9).unwrap();
-        assert_eq!(waiting.iter().map(|row| row.taken_back).collect::<Vec<_>>(), [false, true]);
-        assert_eq!(waiting[0].message.key(), waiting[1].message.key());
-    }
+async fn what_was_said_can_be_taken_back((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People);
+    release(&sharing, "a").await;
+    let (id, _) = indicator(&sharing, "birds", 0);
+    let mine = json!({"opinion": "agree", "id": "opinion--0f4b0a58-ef71-4b4c-8b2c-5a1c7b2f7f10"});
+    says(&sharing, "birds", "opinion", &id, mine.clone());
+    let mut revoked = mine;
+    revoked["revoked"] = json!(true);
+    says(&sharing, "birds", "opinion", &id, revoked);
+    sharing.inner.read_inboxes(Timestamp::now()).unwrap();
+    let waiting = sharing.inner.store.unpublished_feedback(9).unwrap();
+    assert_eq!(waiting.iter().map(|row| row.taken_back).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(waiting[0].message.key(), waiting[1].message.key());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn flags_ask_for_attention_are_renewed_by_two_and_else_run_out() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        release(&sharing, "a").await;
-        release(&sharing, "b").await;
-        let inner = &sharing.inner;
-        let case = |id: &str| inner.store.case(id).unwrap().unwrap().case;
-        let days = |n: i64| Timestamp::now() + SignedDuration::from_secs(n * DAY);
-        inner.look_at_ends(days(22)).unwrap();
-        assert_eq!(case("a").attention, []);
-        inner.look_at_ends(days(24)).unwrap();
-        inner.look_at_ends(days(24)).unwrap();
-        assert_eq!(case("a").attention.len(), 1, "asked once");
-        assert_eq!(sharing.needing_attention().await.unwrap(), ["a", "b"]);
-        assert_eq!(actions(&sharing, "a").iter().filter(|action| *action == "needs_attention").count(), 1);
+async fn flags_ask_for_attention_are_renewed_by_two_and_else_run_out((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People);
+    release(&sharing, "a").await;
+    release(&sharing, "b").await;
+    let inner = &sharing.inner;
+    let case = |id: &str| inner.store.case(id).unwrap().unwrap().case;
+    let days = |n: i64| Timestamp::now() + SignedDuration::from_secs(n * DAY);
+    inner.look_at_ends(days(22)).unwrap();
+    assert_eq!(case("a").attention, []);
+    inner.look_at_ends(days(24)).unwrap();
+    inner.look_at_ends(days(24)).unwrap();
+    assert_eq!(case("a").attention.len(), 1, "asked once");
+    assert_eq!(sharing.needing_attention().await.unwrap(), ["a", "b"]);
+    assert_eq!(actions(&sharing, "a").iter().filter(|action| *action == "needs_attention").count(), 1);
 
-        assert!(sharing.renew("a", "bob").await.is_err(), "nobody has proposed it");
-        assert!(sharing.propose_renewal("a", " ", "ann").await.is_err());
-        sharing.propose_renewal("a", "they still do it", "ann").await.unwrap();
-        let refused = sharing.renew("a", "ann").await.unwrap_err().to_string();
-        assert!(refused.contains("two different people"), "{refused}");
-        let before = seen(&sharing, "birds", "indicator");
-        inner.act("a", None, Act::Renew, "bob", days(25)).unwrap();
-        let after = seen(&sharing, "birds", "indicator");
-        let of_a: Vec<&Value> = after.iter().filter(|new| !before.contains(new)).collect();
-        assert_eq!((of_a.len(), after.len()), (10, before.len()), "new versions under the same ids");
-        let ends = of_a[0]["valid_until"].as_str().unwrap().parse::<Timestamp>().unwrap();
-        assert!(ends > days(54) && ends < days(56));
-        let until = case("a").valid_until.unwrap();
-        assert_eq!(until.as_millisecond(), ends.as_millisecond(), "the case ends when the flags do");
-        assert_eq!((case("a").attention.len(), case("a").state), (0, State::Updated));
+    assert!(sharing.renew("a", "bob").await.is_err(), "nobody has proposed it");
+    assert!(sharing.propose_renewal("a", " ", "ann").await.is_err());
+    sharing.propose_renewal("a", "they still do it", "ann").await.unwrap();
+    let refused = sharing.renew("a", "ann").await.unwrap_err().to_string();
+    assert!(refused.contains("two different people"), "{refused}");
+    let before = seen(&sharing, "birds", "indicator");
+    inner.act("a", None, Act::Renew, "bob", days(25)).unwrap();
+    let after = seen(&sharing, "birds", "indicator");
+    let of_a: Vec<&Value> = after.iter().filter(|new| !before.contains(new)).collect();
+    assert_eq!((of_a.len(), after.len()), (10, before.len()), "new versions under the same ids");
+    let ends = of_a[0]["valid_until"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(ends > days(54) && ends < days(56));
+    let until = case("a").valid_until.unwrap();
+    assert_eq!(until.as_millisecond(), ends.as_millisecond(), "the case ends when the flags do");
+    assert_eq!((case("a").attention.len(), case("a").state), (0, State::Updated));
 
-        inner.look_at_ends(days(31)).unwrap();
-        assert_eq!((case("a").state, case("b").state), (State::Updated, State::Closed));
-        assert_eq!(actions(&sharing, "b").last().unwrap(), "expired");
-        assert_eq!(sharing.needing_attention().await.unwrap(), Vec::<String>::new());
-        assert!(sharing.propose_renewal("b", "too late", "ann").await.is_err());
-        assert!(sharing.verify_audit().await.unwrap().is_ok());
-    }
+    inner.look_at_ends(days(31)).unwrap();
+    assert_eq!((case("a").state, case("b").state), (State::Updated, State::Closed));
+    assert_eq!(actions(&sharing, "b").last().unwrap(), "expired");
+    assert_eq!(sharing.needing_attention().await.unwrap(), Vec::<String>::new());
+    assert!(sharing.propose_renewal("b", "too late", "ann").await.is_err());
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        for id in ["a", "b", "c"] {
-            release(&sharing, id).await;
-        }
-        let attention = |id: &str| -> Vec<Why> {
-            let case = sharing.inner.store.case(id).unwrap().unwrap().case;
-            assert!(matches!(case.state, State::Released), "people withdraw, nobody else");
-            case.attention.into_iter().map(|attention| attention.why).collect()
-        };
-        let faded = |version| ClusterMessage { status: Status::Faded, ..fixtures::cluster("a", version) };
-        sharing.on_clusters(vec![faded(2)]).await.unwrap();
-        sharing.on_clusters(vec![faded(3)]).await.unwrap();
-        assert_eq!(attention("a"), [Why::NotFlagged]);
-        assert!(actions(&sharing, "a").contains(&"needs_attention".to_owned()));
-        sharing.on_clusters(vec![fixtures::cluster("a", 4)]).await.unwrap();
-        assert_eq!(attention("a"), [], "flagged again");
-        // The last word of the absorbed one comes along with the word that it was absorbed.
-        let whole =
-            ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("c", 2) };
-        let last = ClusterMessage { status: Status::Faded, ..fixtures::cluster("b", 2) };
-        sharing.on_clusters(vec![last, whole.clone()]).await.unwrap();
-        sharing.on_clusters(vec![whole]).await.unwrap();
-        assert_eq!(attention("b"), [Why::NotFlagged, Why::Absorbed]);
-        assert_eq!(attention("c"), []);
-        assert!(sharing.attend("b", "", "ann").await.is_err());
-        sharing.attend("b", "c tells of them", "ann").await.unwrap();
-        assert_eq!(attention("b"), []);
-        assert!(sharing.verify_audit().await.unwrap().is_ok());
+async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People);
+    for id in ["a", "b", "c"] {
+        release(&sharing, id).await;
     }
+    let attention = |id: &str| -> Vec<Why> {
+        let case = sharing.inner.store.case(id).unwrap().unwrap().case;
+        assert!(matches!(case.state, State::Released), "people withdraw, nobody else");
+        case.attention.into_iter().map(|attention| attention.why).collect()
+    };
+    let faded = |version| ClusterMessage { status: Status::Faded, ..fixtures::cluster("a", version) };
+    sharing.on_clusters(vec![faded(2)]).await.unwrap();
+    sharing.on_clusters(vec![faded(3)]).await.unwrap();
+    assert_eq!(attention("a"), [Why::NotFlagged]);
+    assert!(actions(&sharing, "a").contains(&"needs_attention".to_owned()));
+    sharing.on_clusters(vec![fixtures::cluster("a", 4)]).await.unwrap();
+    assert_eq!(attention("a"), [], "flagged again");
+    // The last word of the absorbed one comes along with the word that it was absorbed.
+    let whole = ClusterMessage { lineage: vec!["b".to_owned(), "never-seen".to_owned()], ..fixtures::cluster("c", 2) };
+    let last = ClusterMessage { status: Status::Faded, ..fixtures::cluster("b", 2) };
+    sharing.on_clusters(vec![last, whole.clone()]).await.unwrap();
+    sharing.on_clusters(vec![whole]).await.unwrap();
+    assert_eq!(attention("b"), [Why::NotFlagged, Why::Absorbed]);
+    assert_eq!(attention("c"), []);
+    assert!(sharing.attend("b", "", "ann").await.is_err());
+    sharing.attend("b", "c tells of them", "ann").await.unwrap();
+    assert_eq!(attention("b"), []);
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_partners_say_in_the_end_is_counted_by_cluster() {
-    for (_folder, place) in places() {
-        let sharing = open(&place, Reviewers::People);
-        let mut campaigns = Vec::new();
-        for id in ["a", "b", "c", "d", "e"] {
-            release(&sharing, id).await;
-            let all: Vec<String> = seen(&sharing, "birds", "campaign").iter().map(|o| o["id"].to_string()).collect();
-            campaigns.push(all.into_iter().find(|id| !campaigns.contains(id)).unwrap());
-        }
-        let campaign = |n: usize| campaigns[n].trim_matches('"').to_owned();
-        let accounts: Vec<String> = (0..3).map(|n| indicator(&sharing, "birds", n).0).collect();
-        // Of three accounts of one cluster, two are so.
-        for (account, verdict) in accounts.iter().zip(["confirmed", "rejected", "actioned"]) {
-            says(&sharing, "birds", "note", account, json!({"labels": [verdict]}));
-        }
-        // The last word counts.
-        says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["confirmed"]}));
-        says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["rejected"]}));
-        // One says so, the other not.
-        says(&sharing, "birds", "note", &campaign(2), json!({"labels": ["already_known"]}));
-        let theirs = seen(&sharing, "blue", "campaign")[2]["id"].as_str().unwrap().to_owned();
-        says(&sharing, "blue", "note", &theirs, json!({"labels": ["rejected"]}));
-        // Taken back: nothing was said.
-        let note = format!("note--{}", uuid::Uuid::new_v4());
-        says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note}));
-        says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note, "revoked": true}));
-        // So long ago that it says nothing of the model in service.
-        let modified = (Timestamp::now() - jiff::SignedDuration::from_hours(31 * 24)).to_string();
-        says(&sharing, "birds", "note", &campaign(4), json!({"labels": ["confirmed"], "modified": modified}));
-        while sharing.inner.read_inboxes(Timestamp::now()).unwrap() > 0 {}
-        sharing.inner.count_judged(Timestamp::now()).unwrap();
-        let counted = ["confirmed", "rejected", "disputed"]
-            .map(|verdict| sharing.inner.metrics.judged.with_label_values(&["partner", verdict]).get());
-        assert_eq!(counted, [1, 1, 1]);
+async fn what_partners_say_in_the_end_is_counted_by_cluster((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::People);
+    let mut campaigns = Vec::new();
+    for id in ["a", "b", "c", "d", "e"] {
+        release(&sharing, id).await;
+        let all: Vec<String> = seen(&sharing, "birds", "campaign").iter().map(|o| o["id"].to_string()).collect();
+        campaigns.push(all.into_iter().find(|id| !campaigns.contains(id)).unwrap());
     }
+    let campaign = |n: usize| campaigns[n].trim_matches('"').to_owned();
+    let accounts: Vec<String> = (0..3).map(|n| indicator(&sharing, "birds", n).0).collect();
+    // Of three accounts of one cluster, two are so.
+    for (account, verdict) in accounts.iter().zip(["confirmed", "rejected", "actioned"]) {
+        says(&sharing, "birds", "note", account, json!({"labels": [verdict]}));
+    }
+    // The last word counts.
+    says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["confirmed"]}));
+    says(&sharing, "birds", "note", &campaign(1), json!({"labels": ["rejected"]}));
+    // One says so, the other not.
+    says(&sharing, "birds", "note", &campaign(2), json!({"labels": ["already_known"]}));
+    let theirs = seen(&sharing, "blue", "campaign")[2]["id"].as_str().unwrap().to_owned();
+    says(&sharing, "blue", "note", &theirs, json!({"labels": ["rejected"]}));
+    // Taken back: nothing was said.
+    let note = format!("note--{}", uuid::Uuid::new_v4());
+    says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note}));
+    says(&sharing, "birds", "note", &campaign(3), json!({"labels": ["confirmed"], "id": note, "revoked": true}));
+    // So long ago that it says nothing of the model in service.
+    let modified = (Timestamp::now() - jiff::SignedDuration::from_hours(31 * 24)).to_string();
+    says(&sharing, "birds", "note", &campaign(4), json!({"labels": ["confirmed"], "modified": modified}));
+    while sharing.inner.read_inboxes(Timestamp::now()).unwrap() > 0 {}
+    sharing.inner.count_judged(Timestamp::now()).unwrap();
+    let counted = ["confirmed", "rejected", "disputed"]
+        .map(|verdict| sharing.inner.metrics.judged.with_label_values(&["partner", verdict]).get());
+    assert_eq!(counted, [1, 1, 1]);
 }

@@ -35,8 +35,8 @@ pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery)
         // Of each object, what is of the latest spec_version that it has.
         (true, _) => (
             None,
-            " and (spec_version = '2.1' or not exists (select 1 from objects later
-              where later.collection = ?1 and later.id = objects.id and later.spec_version = '2.1'))",
+            " and (spec_version = '2.1' or (select max(later.spec_version) from objects later
+              where later.collection = ?1 and later.id = objects.id) <> '2.1')",
         ),
     };
     // The filter of spec_versions comes first: first and last are those of what it leaves.

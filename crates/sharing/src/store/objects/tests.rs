@@ -1,5 +1,8 @@
 use super::{
-    super::database::{Dialect, tests::places},
+    super::database::{
+        Dialect,
+        tests::{Place, on_both_databases, sqlite_place},
+    },
     *,
 };
 use casework::{Tlp, policy::Partner};
@@ -92,21 +95,20 @@ fn filled(place: &str) -> (Store, i64) {
     (store, collection)
 }
 
-#[test]
-fn every_filter_is_served_by_an_index_and_sorts_a_page_at_most() {
-    for (_folder, place) in places() {
-        let (store, collection) = filled(&place);
-        store.database.write(&mut |db| db.script("analyze objects")).unwrap();
-        for (name, index, query) in filters() {
-            let query = ObjectQuery { limit: 20, ..query };
-            let plan = plan(&store, collection, &query);
-            assert!(plan.contains(index), "{name}: {plan}");
-            // A range is in order already; merged ones, and the versions of ids, are sorted.
-            let sorts = plan.contains("TEMP B-TREE") || plan.contains("Sort");
-            let merges = matches!(name, "first and last" | "two versions" | "types" | "an id" | "ids");
-            assert!(!sorts || merges, "{name}: {plan}");
-            assert!(!plan.contains("SCAN objects") && !plan.contains("Seq Scan"), "{name}: {plan}");
-        }
+on_both_databases!(fn every_filter_is_served_by_an_index_and_sorts_a_page_at_most, every_filter_gives_what_it_says, point_26_the_same_again_is_known_and_something_else_differs, point_28_deleting_a_version_makes_another_the_last, dates_are_unique_and_grow_also_when_the_clock_goes_back);
+
+fn every_filter_is_served_by_an_index_and_sorts_a_page_at_most((_folder, place): Place) {
+    let (store, collection) = filled(&place);
+    store.database.write(&mut |db| db.script("analyze objects")).unwrap();
+    for (name, index, query) in filters() {
+        let query = ObjectQuery { limit: 20, ..query };
+        let plan = plan(&store, collection, &query);
+        assert!(plan.contains(index), "{name}: {plan}");
+        // A range is in order already; merged ones, and the versions of ids, are sorted.
+        let sorts = plan.contains("TEMP B-TREE") || plan.contains("Sort");
+        let merges = matches!(name, "first and last" | "two versions" | "types" | "an id" | "ids");
+        assert!(!sorts || merges, "{name}: {plan}");
+        assert!(!plan.contains("SCAN objects") && !plan.contains("Seq Scan"), "{name}: {plan}");
     }
 }
 
@@ -163,78 +165,66 @@ fn expected(all: &[ObjectRow], query: &ObjectQuery) -> Vec<i64> {
     of_spec.iter().filter(fits).take(query.limit).map(|row| row.number).collect()
 }
 
-#[test]
-fn every_filter_gives_what_it_says_on_postgres_too() {
-    for (_folder, place) in places() {
-        let (store, collection) = filled(&place);
-        let both = texts(&["2.0", "2.1"]);
-        let everything =
-            ObjectQuery { after: Position::START, limit: 10_000, spec_versions: both, ..query(Versions::All) };
-        let (all, _) = store.objects(collection, &everything).unwrap();
-        assert_eq!(all.len(), 4_400);
-        let mut queries: Vec<(&str, ObjectQuery)> =
-            filters().into_iter().map(|(name, _, query)| (name, query)).collect();
-        queries.extend([
-            ("first of 2.1", ObjectQuery { spec_versions: texts(&["2.1"]), ..query(some(true, false, &[])) }),
-            ("both", ObjectQuery { spec_versions: texts(&["2.1", "2.0", "9"]), ..query(some(true, false, &[])) }),
-            ("neither", ObjectQuery { spec_versions: texts(&["9"]), ..query(some(true, false, &[])) }),
-            ("mixed", ObjectQuery { kinds: texts(&["note", "tool"]), ..query(some(true, true, &[500, 1_000])) }),
-            ("ids", ObjectQuery { ids: texts(&["note--1", "indicator--100"]), ..query(some(true, false, &[500])) }),
-        ]);
-        for (name, query) in queries {
-            for (after, limit) in [(Position::START, 10_000), (all[700].position(), 33), (all[4_399].position(), 5)] {
-                let query = ObjectQuery { after, limit, ..query.clone() };
-                let (rows, more) = store.objects(collection, &query).unwrap();
-                let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
-                let limitless = expected(&all, &ObjectQuery { limit: usize::MAX, ..query.clone() });
-                assert_eq!(numbers, limitless[..limit.min(limitless.len())], "{name} after {after:?}");
-                assert_eq!(more, limitless.len() > limit, "{name}");
-            }
+fn every_filter_gives_what_it_says((_folder, place): Place) {
+    let (store, collection) = filled(&place);
+    let both = texts(&["2.0", "2.1"]);
+    let everything = ObjectQuery { after: Position::START, limit: 10_000, spec_versions: both, ..query(Versions::All) };
+    let (all, _) = store.objects(collection, &everything).unwrap();
+    assert_eq!(all.len(), 4_400);
+    let mut queries: Vec<(&str, ObjectQuery)> = filters().into_iter().map(|(name, _, query)| (name, query)).collect();
+    queries.extend([
+        ("first of 2.1", ObjectQuery { spec_versions: texts(&["2.1"]), ..query(some(true, false, &[])) }),
+        ("both", ObjectQuery { spec_versions: texts(&["2.1", "2.0", "9"]), ..query(some(true, false, &[])) }),
+        ("neither", ObjectQuery { spec_versions: texts(&["9"]), ..query(some(true, false, &[])) }),
+        ("mixed", ObjectQuery { kinds: texts(&["note", "tool"]), ..query(some(true, true, &[500, 1_000])) }),
+        ("ids", ObjectQuery { ids: texts(&["note--1", "indicator--100"]), ..query(some(true, false, &[500])) }),
+    ]);
+    for (name, query) in queries {
+        for (after, limit) in [(Position::START, 10_000), (all[700].position(), 33), (all[4_399].position(), 5)] {
+            let query = ObjectQuery { after, limit, ..query.clone() };
+            let (rows, more) = store.objects(collection, &query).unwrap();
+            let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+            let limitless = expected(&all, &ObjectQuery { limit: usize::MAX, ..query.clone() });
+            assert_eq!(numbers, limitless[..limit.min(limitless.len())], "{name} after {after:?}");
+            assert_eq!(more, limitless.len() > limit, "{name}");
         }
     }
 }
 
-#[test]
-fn point_26_the_same_again_is_known_and_something_else_differs_on_postgres_too() {
-    for (_folder, place) in places() {
-        let (store, collection) = opened(&place);
-        let one = new("note", 1, "2.1", 7);
-        let again = NewObject { body: format!(" {}", one.body.replace(',', " , ")), ..one.clone() };
-        let other = NewObject { body: "{}".to_owned(), ..one.clone() };
-        let account = NewObject { version: None, ..new("user-account", 1, "2.1", 0) };
-        let changed = NewObject { body: "{\"changed\":1}".to_owned(), ..account.clone() };
-        let objects = vec![one, again, other, account.clone(), account.clone(), changed];
-        let outcomes = add(&store, collection, objects);
-        assert_eq!(outcomes[..3], [Added::New(7), Added::Known(7), Added::Differs(7)]);
-        let Added::New(version) = outcomes[3] else { panic!("{outcomes:?}") };
-        assert_eq!(outcomes[4], Added::Known(version));
-        assert!(matches!(outcomes[5], Added::New(later) if later > version));
-    }
+fn point_26_the_same_again_is_known_and_something_else_differs((_folder, place): Place) {
+    let (store, collection) = opened(&place);
+    let one = new("note", 1, "2.1", 7);
+    let again = NewObject { body: format!(" {}", one.body.replace(',', " , ")), ..one.clone() };
+    let other = NewObject { body: "{}".to_owned(), ..one.clone() };
+    let account = NewObject { version: None, ..new("user-account", 1, "2.1", 0) };
+    let changed = NewObject { body: "{\"changed\":1}".to_owned(), ..account.clone() };
+    let objects = vec![one, again, other, account.clone(), account.clone(), changed];
+    let outcomes = add(&store, collection, objects);
+    assert_eq!(outcomes[..3], [Added::New(7), Added::Known(7), Added::Differs(7)]);
+    let Added::New(version) = outcomes[3] else { panic!("{outcomes:?}") };
+    assert_eq!(outcomes[4], Added::Known(version));
+    assert!(matches!(outcomes[5], Added::New(later) if later > version));
 }
 
-#[test]
-fn point_28_deleting_a_version_makes_another_the_last_on_postgres_too() {
-    for (_folder, place) in places() {
-        let (store, collection) = opened(&place);
-        add(&store, collection, [30, 10, 20].map(|version| new("note", 1, "2.1", version)).to_vec());
-        let versions = |versions: Versions| -> Vec<i64> {
-            let (rows, _) =
-                store.objects(collection, &ObjectQuery { after: Position::START, ..query(versions) }).unwrap();
-            rows.iter().map(|row| row.version).collect()
-        };
-        assert_eq!((versions(some(true, false, &[])), versions(some(false, true, &[]))), (vec![10], vec![30]));
-        let delete = |versions: Versions| store.delete_object(collection, "note--1", &versions, &[]).unwrap();
-        assert_eq!(delete(some(false, true, &[])), 1);
-        assert_eq!(versions(some(false, true, &[])), [20]);
-        assert_eq!(delete(some(false, false, &[99])), 0);
-        assert_eq!(delete(Versions::All), 2);
-        assert_eq!(versions(Versions::All), [0; 0]);
-    }
+fn point_28_deleting_a_version_makes_another_the_last((_folder, place): Place) {
+    let (store, collection) = opened(&place);
+    add(&store, collection, [30, 10, 20].map(|version| new("note", 1, "2.1", version)).to_vec());
+    let versions = |versions: Versions| -> Vec<i64> {
+        let (rows, _) = store.objects(collection, &ObjectQuery { after: Position::START, ..query(versions) }).unwrap();
+        rows.iter().map(|row| row.version).collect()
+    };
+    assert_eq!((versions(some(true, false, &[])), versions(some(false, true, &[]))), (vec![10], vec![30]));
+    let delete = |versions: Versions| store.delete_object(collection, "note--1", &versions, &[]).unwrap();
+    assert_eq!(delete(some(false, true, &[])), 1);
+    assert_eq!(versions(some(false, true, &[])), [20]);
+    assert_eq!(delete(some(false, false, &[99])), 0);
+    assert_eq!(delete(Versions::All), 2);
+    assert_eq!(versions(Versions::All), [0; 0]);
 }
 
 #[test]
 fn versions_of_one_object_are_bounded_where_they_are_posted() {
-    let (_folder, place) = places().remove(0);
+    let (_folder, place) = sqlite_place();
     let (store, collection) = opened(&place);
     let versions = |from: i64, to: i64| (from..to).map(|version| new("note", 1, "2.1", version)).collect();
     assert!(add(&store, collection, versions(0, 600)).iter().all(|added| matches!(added, Added::New(_))));
@@ -246,7 +236,7 @@ fn versions_of_one_object_are_bounded_where_they_are_posted() {
 
 #[test]
 fn a_page_of_long_objects_ends_early_and_goes_on() {
-    let (_folder, place) = places().remove(0);
+    let (_folder, place) = sqlite_place();
     let (store, collection) = opened(&place);
     let long = |n| NewObject { body: format!("{{\"n\":\"{}\"}}", "x".repeat(1 << 20)), ..new("note", n, "2.1", 1) };
     add(&store, collection, (0..20).map(long).collect());
@@ -264,36 +254,33 @@ fn a_page_of_long_objects_ends_early_and_goes_on() {
     assert_eq!(seen, 20);
 }
 
-#[test]
-fn dates_are_unique_and_grow_also_when_the_clock_goes_back_on_postgres_too() {
-    for (_folder, place) in places() {
-        let store = Store::open(&place, 4).unwrap();
-        store
-            .set_partners(&[Partner {
-                name: "p".to_owned(),
-                platform: "x".to_owned(),
-                tlp_ceiling: Tlp::Amber,
-                ..Partner::default()
-            }])
-            .unwrap();
-        let collection = store.partners().unwrap()[0].collection;
-        let objects = |from: usize| -> Vec<NewObject> {
-            (from..from + 50)
-                .map(|n| NewObject {
-                    id: format!("indicator--{n}"),
-                    kind: "indicator".to_owned(),
-                    spec_version: "2.1".to_owned(),
-                    version: Some(1),
-                    body: format!("{{\"n\":{n}}}"),
-                })
-                .collect()
-        };
-        for (from, now) in [(0, 1_000), (50, 1_000), (100, 10), (100, 2_000)] {
-            store.write(|tx| publish(tx, collection, &objects(from), false, now)).unwrap();
-        }
-        let page = ObjectQuery { after: Position::START, limit: 1000, ..query(Versions::All) };
-        let (rows, _) = store.objects(collection, &page).unwrap();
-        assert_eq!(rows.len(), 150);
-        assert!(rows.windows(2).all(|pair| pair[0].date_added < pair[1].date_added));
+fn dates_are_unique_and_grow_also_when_the_clock_goes_back((_folder, place): Place) {
+    let store = Store::open(&place, 4).unwrap();
+    store
+        .set_partners(&[Partner {
+            name: "p".to_owned(),
+            platform: "x".to_owned(),
+            tlp_ceiling: Tlp::Amber,
+            ..Partner::default()
+        }])
+        .unwrap();
+    let collection = store.partners().unwrap()[0].collection;
+    let objects = |from: usize| -> Vec<NewObject> {
+        (from..from + 50)
+            .map(|n| NewObject {
+                id: format!("indicator--{n}"),
+                kind: "indicator".to_owned(),
+                spec_version: "2.1".to_owned(),
+                version: Some(1),
+                body: format!("{{\"n\":{n}}}"),
+            })
+            .collect()
+    };
+    for (from, now) in [(0, 1_000), (50, 1_000), (100, 10), (100, 2_000)] {
+        store.write(|tx| publish(tx, collection, &objects(from), false, now)).unwrap();
     }
+    let page = ObjectQuery { after: Position::START, limit: 1000, ..query(Versions::All) };
+    let (rows, _) = store.objects(collection, &page).unwrap();
+    assert_eq!(rows.len(), 150);
+    assert!(rows.windows(2).all(|pair| pair[0].date_added < pair[1].date_added));
 }

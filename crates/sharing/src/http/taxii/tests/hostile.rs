@@ -1,5 +1,6 @@
 //! What an attacker, or a broken client, would send: nothing is a 5xx.
 
+use crate::store::database::tests::{Place, on_both_databases};
 use serde_json::json;
 
 use super::{JSON, Server};
@@ -13,9 +14,10 @@ fn calm(reply: &super::Reply, what: &str) {
     assert_eq!(reply.header("content-type"), Some(JSON), "{shown}");
 }
 
-#[test]
-fn no_path_or_query_is_a_5xx_on_postgres_too() {
-    Server::everywhere(2).iter().for_each(paths_and_queries);
+on_both_databases!(fn no_path_or_query_is_a_5xx, no_body_is_a_5xx);
+
+fn no_path_or_query_is_a_5xx(place: Place) {
+    paths_and_queries(&Server::at(place));
 }
 
 fn paths_and_queries(s: &Server) {
@@ -125,9 +127,8 @@ fn no_method_or_header_is_a_5xx() {
     }
 }
 
-#[test]
-fn no_body_is_a_5xx_on_postgres_too() {
-    Server::everywhere(2).iter().for_each(bodies_at);
+fn no_body_is_a_5xx(place: Place) {
+    bodies_at(&Server::at(place));
 }
 
 fn bodies_at(s: &Server) {

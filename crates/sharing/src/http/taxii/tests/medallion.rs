@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Reply, seeded::Seeded};
-use crate::store::database::tests::places;
+use crate::store::database::tests::sqlite_place;
 
 const RELATIONSHIP: &str = "relationship--a0d1b5a1-0c11-4d8e-8f8b-6b1a3c1f0001";
 const HASH: &str = "indicator--a0d1b5a1-0c11-4d8e-8f8b-6b1a3c1f0002";
@@ -90,7 +90,7 @@ fn seed() -> String {
 }
 
 fn start() -> (tempfile::TempDir, Seeded) {
-    let (folder, place) = places().remove(0);
+    let (folder, place) = sqlite_place();
     (folder, Seeded::start(&place, &seed()))
 }
 

@@ -8,7 +8,7 @@ use super::{JSON, Reply};
 use crate::{
     config::Config,
     service::{Sharing, SharingError},
-    store::database::tests::places,
+    store::database::tests::{Place, on_both_databases, sqlite_place},
 };
 
 const EXAMPLE: &str = include_str!("../../../../../../config/taxii-seed.example.json");
@@ -68,70 +68,69 @@ impl Seeded {
     }
 }
 
-#[test]
-fn the_example_is_served_as_it_says_on_postgres_too() {
-    for (_folder, place) in places() {
-        let s = Seeded::start(&place, EXAMPLE);
-        let seed: Value = serde_json::from_str(EXAMPLE).unwrap();
-        for login in ["", "suite", "suite:", "suite:also only for tests", "nobody:only for tests", ":only for tests"] {
-            assert_eq!(s.call("GET", login, "/taxii2/", "").status, 401, "{login}");
-        }
-        // 2, 3, 9: several API roots, in their order.
-        let discovery = s.get("/taxii2/").json();
-        assert_eq!(discovery["title"], seed["discovery"]["title"]);
-        assert_eq!(discovery["contact"], "admin@example.org");
-        let root = |path: &str| json!(format!("{}/taxii2/{path}/", s.base));
-        assert_eq!(discovery["default"], root("main"));
-        assert_eq!(discovery["api_roots"], json!([root("main"), root("second")]));
-        assert_eq!(s.get("/taxii2/main/").json()["max_content_length"], 9_765_625);
-        assert_eq!(s.get("/taxii2/second/collections/").text, "{}");
-        assert_eq!(s.get("/taxii2/lockstep/").status, 404);
-        // 10, 11: what each user may do.
-        let list = s.get("/taxii2/main/collections/").json()["collections"].clone();
-        assert_eq!(list.as_array().unwrap().len(), 4);
-        for (n, given) in seed["api_roots"][0]["collections"].as_array().unwrap().iter().enumerate() {
-            assert_eq!(
-                (&list[n]["id"], &list[n]["title"], &list[n]["alias"]),
-                (&given["id"], &given["title"], &given["alias"])
-            );
-        }
-        assert_eq!(list[0]["media_types"], seed["api_roots"][0]["collections"][0]["media_types"]);
-        assert_eq!(s.get("/taxii2/main/collections/everything/").json(), list[0]);
-        assert_eq!(s.get("/taxii2/second/collections/everything/").status, 404);
-        // 15, 16, 23, 25: dates and versions of the file, also where two objects share a date.
-        let given = &seed["api_roots"][0]["collections"][0]["objects"];
-        let all = s.get(&format!("{MAIN}objects/?match[version]=all&limit=1"));
-        assert_eq!(all.json()["objects"][0], given[0]["object"]);
-        assert_eq!(all.header("x-taxii-date-added-first"), given[0]["date_added"].as_str());
-        let mut path = format!("{MAIN}manifest/?match[version]=all&limit=1");
-        let mut records = Vec::new();
-        loop {
-            let page = s.get(&path).json();
-            records.extend(page["objects"].as_array().unwrap().clone());
-            match page["next"].as_str() {
-                Some(next) => path = format!("{MAIN}manifest/?match[version]=all&limit=1&next={next}"),
-                None => break,
-            }
-        }
-        assert_eq!(records.len(), 3);
-        for (record, given) in records.iter().zip(given.as_array().unwrap()) {
-            assert_eq!((&record["id"], &record["date_added"]), (&given["object"]["id"], &given["date_added"]));
-        }
-        assert_eq!(records[1]["version"], "2017-01-27T13:49:53.935Z");
-        assert_eq!(records[2]["version"], records[2]["date_added"]);
-        let last = s.get(&format!("{MAIN}objects/")).json();
-        assert_eq!(last["objects"], json!([given[1]["object"], given[2]["object"]]));
-        // 26: a status of the file, for its user.
-        let status = "/taxii2/main/status/2d086da7-4bdc-4f91-900e-d77486753710/";
-        assert_eq!(s.get(status).json(), seed["api_roots"][0]["statuses"][0]["status"]);
-        assert_eq!(s.as_reader("GET", status).status, 404);
+on_both_databases!(fn the_example_is_served_as_it_says, point_22_two_spec_versions_of_an_object, a_seed_goes_into_an_empty_database_only);
+
+fn the_example_is_served_as_it_says((_folder, place): Place) {
+    let s = Seeded::start(&place, EXAMPLE);
+    let seed: Value = serde_json::from_str(EXAMPLE).unwrap();
+    for login in ["", "suite", "suite:", "suite:also only for tests", "nobody:only for tests", ":only for tests"] {
+        assert_eq!(s.call("GET", login, "/taxii2/", "").status, 401, "{login}");
     }
+    // 2, 3, 9: several API roots, in their order.
+    let discovery = s.get("/taxii2/").json();
+    assert_eq!(discovery["title"], seed["discovery"]["title"]);
+    assert_eq!(discovery["contact"], "admin@example.org");
+    let root = |path: &str| json!(format!("{}/taxii2/{path}/", s.base));
+    assert_eq!(discovery["default"], root("main"));
+    assert_eq!(discovery["api_roots"], json!([root("main"), root("second")]));
+    assert_eq!(s.get("/taxii2/main/").json()["max_content_length"], 9_765_625);
+    assert_eq!(s.get("/taxii2/second/collections/").text, "{}");
+    assert_eq!(s.get("/taxii2/lockstep/").status, 404);
+    // 10, 11: what each user may do.
+    let list = s.get("/taxii2/main/collections/").json()["collections"].clone();
+    assert_eq!(list.as_array().unwrap().len(), 4);
+    for (n, given) in seed["api_roots"][0]["collections"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(
+            (&list[n]["id"], &list[n]["title"], &list[n]["alias"]),
+            (&given["id"], &given["title"], &given["alias"])
+        );
+    }
+    assert_eq!(list[0]["media_types"], seed["api_roots"][0]["collections"][0]["media_types"]);
+    assert_eq!(s.get("/taxii2/main/collections/everything/").json(), list[0]);
+    assert_eq!(s.get("/taxii2/second/collections/everything/").status, 404);
+    // 15, 16, 23, 25: dates and versions of the file, also where two objects share a date.
+    let given = &seed["api_roots"][0]["collections"][0]["objects"];
+    let all = s.get(&format!("{MAIN}objects/?match[version]=all&limit=1"));
+    assert_eq!(all.json()["objects"][0], given[0]["object"]);
+    assert_eq!(all.header("x-taxii-date-added-first"), given[0]["date_added"].as_str());
+    let mut path = format!("{MAIN}manifest/?match[version]=all&limit=1");
+    let mut records = Vec::new();
+    loop {
+        let page = s.get(&path).json();
+        records.extend(page["objects"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => path = format!("{MAIN}manifest/?match[version]=all&limit=1&next={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(records.len(), 3);
+    for (record, given) in records.iter().zip(given.as_array().unwrap()) {
+        assert_eq!((&record["id"], &record["date_added"]), (&given["object"]["id"], &given["date_added"]));
+    }
+    assert_eq!(records[1]["version"], "2017-01-27T13:49:53.935Z");
+    assert_eq!(records[2]["version"], records[2]["date_added"]);
+    let last = s.get(&format!("{MAIN}objects/")).json();
+    assert_eq!(last["objects"], json!([given[1]["object"], given[2]["object"]]));
+    // 26: a status of the file, for its user.
+    let status = "/taxii2/main/status/2d086da7-4bdc-4f91-900e-d77486753710/";
+    assert_eq!(s.get(status).json(), seed["api_roots"][0]["statuses"][0]["status"]);
+    assert_eq!(s.as_reader("GET", status).status, 404);
 }
 
 /// 12, 13, 14: which rights allow what.
 #[test]
 fn points_12_13_14_rights() {
-    let (_folder, place) = places().remove(0);
+    let (_folder, place) = sqlite_place();
     let s = Seeded::start(&place, EXAMPLE);
     let object = "objects/indicator--6770298f-0fd8-471a-ab8c-1c658a46574e/";
     let rest = ["objects/", "manifest/", object, &format!("{object}versions/")];
@@ -153,11 +152,8 @@ fn points_12_13_14_rights() {
 }
 
 /// 22, 26: STIX 2.0 beside 2.1 where the collection takes both.
-#[test]
-fn point_22_two_spec_versions_of_an_object_on_postgres_too() {
-    for (_folder, place) in places() {
-        two_spec_versions(&place);
-    }
+fn point_22_two_spec_versions_of_an_object((_folder, place): Place) {
+    two_spec_versions(&place);
 }
 
 fn two_spec_versions(place: &str) {
@@ -191,23 +187,20 @@ fn two_spec_versions(place: &str) {
     assert_eq!(days(&format!("{both}&match[version]=all")), ["2", "3"]);
 }
 
-#[test]
-fn a_seed_goes_into_an_empty_database_only() {
-    for (_folder, place) in places() {
-        drop(open(&place, EXAMPLE).unwrap_or_else(|error| panic!("{error}")));
-        let refused = open(&place, EXAMPLE).err().unwrap().to_string();
-        assert!(refused.contains("not empty") && refused.contains("--database"), "{refused}");
-        // Started again without the seed, nobody gets in.
-        let config = Config { database: place, ..Config::default() };
-        let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
-        assert!(sharing.inner.site.users.is_empty());
-        assert_eq!(sharing.inner.site.roots.len(), 1);
-    }
+fn a_seed_goes_into_an_empty_database_only((_folder, place): Place) {
+    drop(open(&place, EXAMPLE).unwrap_or_else(|error| panic!("{error}")));
+    let refused = open(&place, EXAMPLE).err().unwrap().to_string();
+    assert!(refused.contains("not empty") && refused.contains("--database"), "{refused}");
+    // Started again without the seed, nobody gets in.
+    let config = Config { database: place, ..Config::default() };
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
+    assert!(sharing.inner.site.users.is_empty());
+    assert_eq!(sharing.inner.site.roots.len(), 1);
 }
 
 #[test]
 fn a_wrong_seed_is_refused_with_the_place_and_leaves_nothing() {
-    let (_folder, place) = places().remove(0);
+    let (_folder, place) = sqlite_place();
     let wrong = |pointer: &str, value: Value| {
         let mut seed: Value = serde_json::from_str(EXAMPLE).unwrap();
         match seed.pointer_mut(pointer) {
@@ -261,7 +254,7 @@ fn a_wrong_seed_is_refused_with_the_place_and_leaves_nothing() {
 
 #[test]
 fn a_seed_does_not_go_with_partners() {
-    let (folder, place) = places().remove(0);
+    let (folder, place) = sqlite_place();
     let partner = casework::policy::Partner {
         name: "p".to_owned(),
         platform: "x".to_owned(),

@@ -1,5 +1,6 @@
 //! POST, status resources and DELETE.
 
+use crate::store::database::tests::{Place, on_both_databases};
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicBool, Ordering},
@@ -102,10 +103,11 @@ fn point_26_a_post_is_answered_by_a_status_resource() {
     assert_eq!(s.sent("manifest/").json()["objects"][1]["id"], second["id"]);
 }
 
+on_both_databases!(fn point_26_a_duplicate_is_no_failure, points_14_28_delete, points_19_20_readers_see_every_object_once_while_four_post);
+
 /// 26: an exact duplicate is no failure; something else under the same id and version is.
-#[test]
-fn point_26_a_duplicate_is_no_failure_on_postgres_too() {
-    Server::everywhere(2).iter().for_each(duplicate_at);
+fn point_26_a_duplicate_is_no_failure(place: Place) {
+    duplicate_at(&Server::at(place));
 }
 
 fn duplicate_at(s: &Server) {
@@ -228,9 +230,8 @@ fn points_9_27_the_bound_on_content_is_the_one_that_is_told() {
 }
 
 /// 14, 28: DELETE is 200, then 404; of one version, of all.
-#[test]
-fn points_14_28_delete_on_postgres_too() {
-    Server::everywhere(2).iter().for_each(delete_at);
+fn points_14_28_delete(place: Place) {
+    delete_at(&Server::at(place));
 }
 
 fn delete_at(s: &Server) {
@@ -285,9 +286,8 @@ fn head_has_the_headers_of_get() {
 }
 
 /// 19, 20 and the own rule on dates: while others post, a reader gets every object once, by cursor and by date.
-#[test]
-fn points_19_20_readers_see_every_object_once_while_four_post_on_postgres_too() {
-    Server::everywhere(2).iter().for_each(read_while_four_post);
+fn points_19_20_readers_see_every_object_once_while_four_post(place: Place) {
+    read_while_four_post(&Server::at(place));
 }
 
 fn read_while_four_post(s: &Server) {
