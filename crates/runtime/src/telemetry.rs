@@ -1,27 +1,28 @@
-//! Log lines: to stderr, text for people or JSON for machines.
+//! Log lines on stderr, as text for people or as JSON for machines.
 use std::io::{IsTerminal, stderr};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// The form of a log line.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people, in colour on a terminal.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How to log.
+/// Settings of logging.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Telemetry {
-    /// The form of a line.
+    /// Format of log lines.
     pub format: LogFormat,
-    /// What to log, in tracing's notation: `info`, `warn,runtime=debug`. `LOCKSTEP_LOG`, then `RUST_LOG`, override it.
+    /// What to log, in tracing's notation: `info`, `warn,runtime=debug`. `LOCKSTEP_LOG`, then
+    /// `RUST_LOG`, override it.
     pub filter: String,
 }
 
@@ -31,23 +32,23 @@ impl Default for Telemetry {
     }
 }
 
-/// The filter is not one, or somebody has set up logging already.
+/// The filter is not valid, or logging was set up before.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
-    /// The filter cannot be understood.
+    /// The filter is not valid.
     #[error(
         "{origin}: the log filter {filter:?} is not valid ({reason}); write for example \"info\" or \"warn,runtime=debug\""
     )]
     Filter {
-        /// The variable or key it came from.
+        /// The environment variable or configuration key that contains the filter.
         origin: &'static str,
         /// The filter.
         filter: String,
-        /// Why not.
+        /// The reason why it is not valid.
         reason: String,
     },
-    /// Only one part of a process may set up logging.
+    /// Logging can be set up only once per process.
     #[error("logging is set up already")]
     Already,
 }
