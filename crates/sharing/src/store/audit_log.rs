@@ -251,7 +251,7 @@ mod tests {
             found("put in before the first");
             run("delete from audit where seq = 0", values![]);
             run("delete from audit where seq = 4", values![]);
-            found("cut off the end");
+            found("cut off at the end");
             assert!(store.verify_audit(None).unwrap().is_ok(), "which nothing but the kept seal shows");
         }
     }
