@@ -1,4 +1,4 @@
-//! The configuration of the services: what the tables `[log]`, `[admin]` and `[intake]` hold.
+//! The configuration of the services: the tables `[log]`, `[admin]` and `[intake]`.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -11,21 +11,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
-    /// Apache Kafka's addresses, `host:port,host:port`; the embedded log is used where there are
-    /// none.
+    /// Addresses of Apache Kafka, `host:port,host:port`; without them the embedded log is used.
     pub brokers: String,
     /// Folder of the embedded log.
     pub dir: PathBuf,
-    /// Properties given to every Kafka client, as librdkafka names them.
+    /// Properties for every Kafka client, with librdkafka's names.
     pub properties: std::collections::BTreeMap<String, String>,
 }
 
-/// Properties of librdkafka's that have no dots in their names.
+/// Properties of librdkafka with underscores instead of dots in their names.
 const WITHOUT_DOTS: [&str; 3] = ["ssl_key", "ssl_certificate", "ssl_ca"];
 
 impl LogConfig {
-    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is
-    /// `sasl.password`, and goes before what a file has.
+    /// Environment variables cannot have dots in their names:
+    /// LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is `sasl.password`, and overrides the file.
     pub(super) fn with_dots(&mut self) {
         let (written, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.properties)
             .into_iter()
@@ -49,7 +48,7 @@ impl Default for LogConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AdminConfig {
-    /// Where /metrics, /live and /ready are.
+    /// Address of /metrics, /live and /ready.
     pub listen: SocketAddr,
 }
 
@@ -63,7 +62,8 @@ impl Default for AdminConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IntakeConfig {
-    /// Where POST /v1/posts is. It has no login: keep it where only producers of posts reach it.
+    /// Address of POST /v1/posts. It has no login: only producers of posts must be able to reach
+    /// it.
     pub listen: SocketAddr,
 }
 
