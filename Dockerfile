@@ -2,14 +2,14 @@
 # One image for every service: `lockstep serve intake|detect|share`.
 
 FROM rust:1.95-slim-bookworm AS build
-# librdkafka and SQLite are compiled from source. Debian's point releases move versions, so none is pinned.
+# librdkafka and SQLite are compiled from source. Debian's point releases change versions, so no version is pinned.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# The caches keep downloaded and compiled dependencies between builds; what is shipped is copied out of them.
+# The caches keep downloaded and compiled dependencies between builds. The finished program is copied out of the cache.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package lockstep \
@@ -23,11 +23,11 @@ COPY --from=build /out/lockstep /usr/local/bin/lockstep
 COPY models /opt/lockstep/models
 COPY config/lockstep.toml config/sharing.toml /opt/lockstep/config/
 USER 10001:10001
-# Everything is found from here: models/, config/, and .lockstep/, the only folder that is written to.
+# All paths are relative to this folder: models/, config/ and .lockstep/. Only .lockstep/ is written to.
 WORKDIR /opt/lockstep
 VOLUME /opt/lockstep/.lockstep
 EXPOSE 8080 8081 9464
-# Bash speaks enough HTTP to ask whether the service lives; nothing has to be installed for it.
+# Bash sends the HTTP request, so no other program must be installed for the health check.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=6 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464 && printf 'GET /live HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
 STOPSIGNAL SIGTERM

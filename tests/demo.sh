@@ -1,5 +1,5 @@
-# Sourced by the scripts that look at a running demo: `start_demo` runs `lockstep demo` on free ports with its posts gone through
-# at once, and sets lockstep, work, console and admin; what it started ends with the script.
+# For scripts that test a running demo. `start_demo` runs `lockstep demo` on free ports and waits until all posts are processed.
+# It sets lockstep, work, console and admin. The processes that it starts end with the script.
 # shellcheck shell=bash
 
 free_port() {

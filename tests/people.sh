@@ -1,6 +1,6 @@
-# Sourced after demo.sh by the scripts that need people: `start_people` runs the services where people decide, with the sample's posts
-# gone through, and three people who can log in with $password: ann reviews, bob releases, eve does both. Sets people, the address of
-# the console. What it started ends with the script.
+# For scripts that need people; source it after demo.sh. `start_people` runs the services with people as reviewers and processes the
+# posts of a sample. Three people can log in with $password: ann reviews, bob releases, eve does both. It sets people to the host
+# and port of the console. The processes that it starts end with the script.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034
@@ -90,7 +90,7 @@ END
         fi
         sleep 0.2
     done
-    # Later posts may still bring newer versions of a finding: a case should stand still while it is looked at.
+    # Later posts may still change a finding, so wait until all are read: a case must not change during the test.
     local lag=1
     tries=0
     until [ "$lag" = 0 ] || [ "$tries" -gt 100 ]; do

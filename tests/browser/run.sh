@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The console and the report as people see them, in Debian's Chromium, screenshots in target/browser: pages.py for the demo and the
-# report, people.py for two people who take cases from nominated to retracted, open.py for somebody with a file of posts.
+# Tests the pages in Debian's Chromium and writes screenshots to target/browser. pages.py tests the demo's console and the report,
+# people.py has two people take cases from nominated to retracted, and open.py tests `lockstep open` with a file of posts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,7 +14,7 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null || !
         chromium chromium-driver python3-selenium fonts-dejavu-core >/dev/null
 fi
 
-# axe-core 4.12.1, as a package of PyPI carries it: one file, read by the pages' own browser; nothing of it is run here.
+# axe-core 4.12.1 from a PyPI package: one JavaScript file, which the browser runs. The Python code of the package is not used.
 axe=0.1.8
 tools=${CARGO_TARGET_DIR:-target}/browser-tools
 if [ ! -s "$tools/axe-$axe.js" ]; then
@@ -33,7 +33,7 @@ fi
 start_demo
 "$lockstep" simulate --world demo --seed 1 >"$work/posts.jsonl"
 "$lockstep" detect "$work/posts.jsonl" --out "$work/out" 2>"$work/detect.log"
-# A table with a column that nobody can recognise.
+# A table with a column that Lockstep cannot recognise.
 python3 - "$work/posts.jsonl" "$work/posts.csv" <<'END'
 import csv, json, sys
 fields = ["id", "platform", "account_id", "account_name", "created_at", "text", "urls", "hashtags", "repost_of", "repost_of_account"]
@@ -59,7 +59,7 @@ done
 start_people
 shots=${CARGO_TARGET_DIR:-target}/browser
 mkdir -p "$shots"
-# Debian's own Python, which Debian's Selenium is for, whatever else is on the path.
+# Debian's Selenium needs Debian's Python, even if another Python is first on the path.
 failed=0
 /usr/bin/python3 tests/browser/pages.py "http://$console/" "file://$work/out/report.html" "$work/profile" "$shots" "$tools/axe-$axe.js" || failed=1
 /usr/bin/python3 tests/browser/people.py "http://$people/" "$password" "$work/profile2" "$shots" "$tools/axe-$axe.js" || failed=1

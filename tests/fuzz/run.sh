@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every fuzz target, or those named, for some seconds each: tests/fuzz/run.sh [SECONDS [TARGET...]]
-# Needs the stable compiler and a C++ compiler. What is found new is kept under target/fuzz from run to run; an input that breaks a
-# property is kept there under found/: put it into corpus/TARGET, where `cargo test` replays it, and mend the code.
+# Runs every fuzz target, or the named targets, for some seconds each: tests/fuzz/run.sh [SECONDS [TARGET...]]
+# Needs the stable compiler and a C++ compiler. New inputs are kept under target/fuzz from run to run. An input that breaks a
+# property is kept in target/fuzz/found: copy it to corpus/TARGET, where `cargo test` runs it again, and correct the code.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-10}
@@ -10,7 +10,7 @@ here=tests/fuzz
 work=target/fuzz
 mkdir -p "$work/found"
 
-# Only our own crates are built anew; all others are those of `cargo build`.
+# Only our own crates are compiled again; all other crates come from `cargo build`.
 export RUSTC_WORKSPACE_WRAPPER=$PWD/$here/instrument.sh
 cargo build --quiet --package fuzzing --features libfuzzer --config 'profile.dev.opt-level=1'
 
@@ -34,5 +34,5 @@ one() {
 export -f one
 export seconds work here
 
-# shellcheck disable=SC2016 # the inner shell is to expand it
+# shellcheck disable=SC2016 # the inner shell must expand it
 printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'one "$1"' fuzz {}

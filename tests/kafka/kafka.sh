@@ -1,12 +1,12 @@
 #!/bin/sh
-# A real Apache Kafka for tests: one node, KRaft, on 127.0.0.1, all of it under target/kafka.
+# A real Apache Kafka for tests: one node with KRaft on 127.0.0.1. All its files are under target/kafka.
 #
-#   kafka.sh start   fetches Kafka through Maven where needed, starts it, waits until it answers, and prints
+#   kafka.sh start   downloads Kafka with Maven if needed, starts it, waits until it answers, and prints
 #                    LOCKSTEP_TEST_BROKERS=127.0.0.1:PORT
 #   kafka.sh wait    waits until the started broker answers and prints the same line
 #   kafka.sh stop    stops it
 #
-# KAFKA_PORT and KAFKA_CONTROLLER_PORT fix the ports, else free ones are taken; KAFKA_HOME_DIR another folder than target/kafka.
+# KAFKA_PORT and KAFKA_CONTROLLER_PORT set the ports; without them free ports are used. KAFKA_HOME_DIR replaces target/kafka.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -43,7 +43,7 @@ fetch() {
 
 running() { [ -f "$run/pid" ] && kill -0 "$(cat "$run/pid")" 2>/dev/null; }
 
-# A port nobody listens on, by the list the kernel keeps.
+# A port on which no process listens, by the kernel's list of sockets.
 free_port() {
     port=$(( $1 + $$ % 2000 ))
     while hex=$(printf '%04X' "$port") && cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$hex "; do
@@ -103,7 +103,7 @@ END
     java_main kafka.tools.StorageTool format -t "$(java_main kafka.tools.StorageTool random-uuid 2>/dev/null | tail -n 1)" \
         -c "$run/server.properties" >"$run/format.log" 2>&1 || fail "cannot format the storage, see $run/format.log"
     echo "$port" >"$run/port"
-    # With a session of its own, so that an interrupt of the tests leaves the broker to kafka.sh stop.
+    # In its own session, so that an interrupt of the tests does not end the broker; `kafka.sh stop` ends it.
     $(command -v setsid) java -Xmx512m -XX:+UseSerialGC -cp "$lib/*" "-Dlog4j2.configurationFile=$here/log4j2.properties" \
         kafka.Kafka "$run/server.properties" >"$run/broker.log" 2>&1 </dev/null &
     echo $! >"$run/pid"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The JSON API against its own description: schemathesis sends what the description allows and what it does not, logged in as one
-# who may do everything. No answer may be a 5xx, and each must be as described.
+# Tests the JSON API against its OpenAPI description. schemathesis logs in as a user who is reviewer and approver, and sends valid
+# and invalid requests. No response may have a 5xx status, and each response must match the description.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 schemathesis=4.32.5
@@ -30,8 +30,8 @@ cluster=$(curl --silent --fail --cookie "$jar" "http://$people/api/clusters" | s
 
 curl --silent --fail --cookie "$jar" --output "$work/openapi.json" "http://$people/api/openapi.json"
 
-# Once with a real id, since made-up ones never get past "there is no such cluster", and once with made-up ones.
-# What it remembers of a run goes with the run.
+# One run with a real id, because an invented id only gives "there is no such cluster", and one run with invented ids.
+# schemathesis keeps no data between the runs.
 cd "$work"
 failed=0
 for parameters in "\"path.id\" = \"$cluster\"" ""; do

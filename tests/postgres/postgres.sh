@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A PostgreSQL for the tests, on a free port of loopback, in target/postgres. Installs Debian's package where there is none.
+# A PostgreSQL server for tests, on a free port of loopback. Installs Debian's package if there is no PostgreSQL.
 #   tests/postgres/postgres.sh start     prints LOCKSTEP_TEST_POSTGRES=postgres://…
 #   tests/postgres/postgres.sh stop
 set -euo pipefail
@@ -8,7 +8,7 @@ home=$PWD/target/postgres
 
 programs() {
     local found
-    # The newest that is installed.
+    # The newest installed version.
     found=$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
     if [ -z "$found" ]; then
         return 1
@@ -32,7 +32,7 @@ start)
             echo "install postgresql or run as root" >&2
             exit 1
         fi
-        # Without a cluster of its own: that would be started as a service.
+        # Debian's package must not create a database cluster, because it would start it as a service.
         mkdir -p /etc/postgresql-common
         [ -e /etc/postgresql-common/createcluster.conf ] ||
             echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
@@ -41,7 +41,7 @@ start)
         bin=$(programs)
     fi
     "$0" stop >/dev/null 2>&1 || true
-    # Below the checkout nobody but root may get in everywhere, so the data lies where the server's user can read.
+    # The server's user may have no access to the folders of the checkout, so the data is under /tmp.
     data=$(mktemp -d /tmp/lockstep-postgres.XXXXXX)
     [ "$(id -u)" -ne 0 ] || chown postgres: "$data"
     mkdir -p "$home"

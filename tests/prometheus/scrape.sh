@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A real Prometheus, Debian's, scrapes a running demo with our rules; then what it has stored is held against what the alerts and
-# the dashboard ask for. PROMETHEUS names the program where it is not on the path.
+# A real Prometheus from Debian scrapes a running demo with our rules. Then the script checks that it has stored every series that
+# the alerts and the dashboard query. PROMETHEUS names the program if it is not on the path.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 prometheus=${PROMETHEUS:-prometheus}

@@ -20,6 +20,15 @@ use tempfile::TempDir;
 /// The longest that anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The address of the Apache Kafka that tests with `kafka` in their name need.
+///
+/// # Panics
+///
+/// Where LOCKSTEP_TEST_BROKERS is not set.
+pub fn brokers() -> String {
+    std::env::var("LOCKSTEP_TEST_BROKERS").expect("the address of a broker in LOCKSTEP_TEST_BROKERS")
+}
+
 /// The built `lockstep` command, of the profile that these tests were built with. Builds it where that is still to be done.
 pub fn lockstep() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

@@ -37,19 +37,24 @@ const SERVICES: &[&str] = &[
 const PURE: &[&str] = &["askama", "krilla", "rustls", "tracing"];
 
 const RULES: &[Rule] = &[
+    Rule { name: "atomic-file", ours: &[], never: &[SERVICES] },
     Rule { name: "configuration", ours: &[], never: &[SERVICES] },
     Rule { name: "coordination", ours: &[], never: &[SERVICES] },
-    Rule { name: "scoring", ours: &["coordination", "text-format"], never: &[SERVICES] },
+    Rule { name: "scoring", ours: &["atomic-file", "coordination", "text-format"], never: &[SERVICES] },
     Rule { name: "messages", ours: &["coordination", "scoring"], never: &[SERVICES] },
-    Rule { name: "runtime", ours: &["text-format"], never: &[&["linfa"]] },
-    Rule { name: "detection", ours: &["configuration", "coordination", "scoring", "messages"], never: &[SERVICES] },
+    Rule { name: "runtime", ours: &["atomic-file", "text-format"], never: &[&["linfa"]] },
+    Rule {
+        name: "detection",
+        ours: &["atomic-file", "configuration", "coordination", "scoring", "messages"],
+        never: &[SERVICES],
+    },
     Rule { name: "detector", ours: &["coordination", "scoring", "messages", "runtime", "detection"], never: &[] },
     Rule { name: "text-format", ours: &[], never: &[SERVICES] },
     Rule { name: "presentation", ours: &["messages", "text-format"], never: &[SERVICES] },
     Rule { name: "casework", ours: &["messages", "text-format"], never: &[SERVICES, PURE] },
     Rule {
         name: "sharing",
-        ours: &["casework", "configuration", "messages", "presentation", "runtime", "text-format"],
+        ours: &["atomic-file", "casework", "configuration", "messages", "presentation", "runtime", "text-format"],
         never: &[],
     },
     Rule { name: "simulator", ours: &["coordination"], never: &[SERVICES] },
@@ -66,6 +71,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "lockstep",
         ours: &[
+            "atomic-file",
             "configuration",
             "coordination",
             "scoring",

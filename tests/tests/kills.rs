@@ -34,11 +34,9 @@ fn twenty_kills_change_nothing_on_the_embedded_log() {
 }
 
 #[test]
+#[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn twenty_kills_change_nothing_on_kafka() {
-    let Ok(brokers) = std::env::var("LOCKSTEP_TEST_BROKERS") else {
-        eprintln!("skipped: no broker address in LOCKSTEP_TEST_BROKERS");
-        return;
-    };
+    let brokers = end_to_end::brokers();
     let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
     forget(&brokers);
     kills_change_nothing(Some(&brokers));

@@ -2,6 +2,7 @@
 mod architecture;
 mod chain;
 mod documents;
+mod ignored;
 mod kills;
 mod long_files;
 mod modules;

@@ -55,6 +55,19 @@ fn sharing_has_one_direction() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn the_pages_of_sharing_and_its_json_api_do_not_import_each_other() {
+    for (own, other) in [("api", "console"), ("console", "api")] {
+        let files = rust_files(&root().join("crates/sharing/src/http").join(own));
+        assert!(files.len() > 2, "{own}");
+        for file in files.iter().filter(|path| !is_test_file(path)) {
+            let code = code_of(&fs::read_to_string(file).unwrap());
+            let path = format!("{other}::");
+            assert!(!code.contains(&path), "{} imports {path}: what both need belongs below both", file.display());
+        }
+    }
+}
+
 /// What is imported against the order of layers, or from a module of no layer.
 fn against_order(uses: &BTreeMap<String, BTreeSet<String>>, layers: &[&[&str]]) -> Vec<String> {
     let layer = |module: &str| layers.iter().position(|modules| modules.contains(&module));

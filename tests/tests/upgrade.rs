@@ -32,11 +32,9 @@ fn a_sqlite_store_is_opened_without_loss() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL: tests/postgres/postgres.sh start"]
 fn a_postgres_store_is_opened_without_loss() {
-    let Ok(server) = std::env::var("LOCKSTEP_TEST_POSTGRES") else {
-        eprintln!("skipped: no server in LOCKSTEP_TEST_POSTGRES");
-        return;
-    };
+    let server = std::env::var("LOCKSTEP_TEST_POSTGRES").expect("the server in LOCKSTEP_TEST_POSTGRES");
     let name = format!("upgrade_{}", std::process::id());
     let (host, database) = server.rsplit_once('/').unwrap();
     let options = database.split_once('?').map_or(String::new(), |(_, options)| format!("?{options}"));
@@ -140,7 +138,11 @@ fn check_store(place: &Place, expected: &Value) {
     for delivery in deliveries["deliveries"].as_array().unwrap() {
         *states.entry(delivery["state"].as_str().unwrap()).or_default() += 1;
     }
-    assert_eq!(json!(states), expected["deliveries"]);
+    // The endpoint answered 410. What waits for it was called pending at that time, and is disabled now.
+    let mut called_now = expected["deliveries"].as_object().unwrap().clone();
+    let waiting = called_now.remove("pending").unwrap();
+    called_now.insert("disabled".to_owned(), waiting);
+    assert_eq!(json!(states), json!(called_now));
     assert_eq!(service.stop().code(), Some(0));
     assert!(verify()["entries"].as_u64() >= expected["audit"]["entry"].as_u64());
 }

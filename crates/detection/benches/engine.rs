@@ -152,15 +152,6 @@ fn plain(i: u64, account: u64, link: u64, at: Millis) -> Post<'static> {
     }
 }
 
-/// SplitMix64: the same numbers everywhere.
-fn dice(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 fn run(posts: impl Iterator<Item = Post<'static>>) -> (usize, Duration, Stats) {
     let mut engine = Engine::new(Params::default()).unwrap();
     let mut told = Vec::new();
@@ -175,11 +166,11 @@ fn run(posts: impl Iterator<Item = Post<'static>>) -> (usize, Duration, Stats) {
 
 /// 20 posts a second of 50,000 accounts; links live for an hour.
 fn stream(posts: u64) -> impl Iterator<Item = Post<'static>> {
-    let mut state = 1;
+    let mut dice = fastrand::Rng::with_seed(1);
     (0..posts).map(move |i| {
         let at = i as Millis * 50;
-        let link = (at as u64 / 3_600_000) * 100_000 + dice(&mut state) % 20_000;
-        plain(i, dice(&mut state) % 50_000, link, at)
+        let link = (at as u64 / 3_600_000) * 100_000 + dice.u64(..20_000);
+        plain(i, dice.u64(..50_000), link, at)
     })
 }
 
@@ -225,14 +216,14 @@ fn memory() {
 const TABLE: &str = "LOCKSTEP_BENCH_TABLE";
 
 fn grow(table: &str) {
-    let mut state = 7;
+    let mut dice = fastrand::Rng::with_seed(7);
     let posts: Box<dyn Iterator<Item = Post<'static>>> = match table {
         // A million links within the retention, of a hundred accounts.
         "uses" => Box::new((0..1_000_000).map(|i| plain(i, i % 100, i, i as Millis * 7))),
         // A million accounts on one link, a use a second: no ties.
         "accounts" => Box::new((0..1_000_000).map(|i| plain(i, i, 1, i as Millis * 1_000))),
         // Links that forty accounts share within a minute.
-        _ => Box::new((0..400_000u64).map(move |i| plain(i, dice(&mut state) % 100_000, i / 40, i as Millis * 1_500))),
+        _ => Box::new((0..400_000u64).map(move |i| plain(i, dice.u64(..100_000), i / 40, i as Millis * 1_500))),
     };
     let before = resident();
     let mut engine = Engine::new(Params::default()).unwrap();

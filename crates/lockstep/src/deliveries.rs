@@ -27,7 +27,7 @@ pub enum Webhooks {
         /// Only deliveries to this partner
         #[arg(long)]
         partner: Option<String>,
-        /// Only deliveries in this state: pending, delivered, dead or discarded
+        /// Only deliveries in this state: pending, delivered, disabled, dead or discarded
         #[arg(long, value_parser = state)]
         state: Option<DeliveryState>,
         /// At most this many deliveries

@@ -49,8 +49,8 @@ use crate::{
 ///   accounts.csv       every account: accounts of flagged groups first, then by suspicion, which
 ///                      is the evidence minus the average of equally active accounts, and ranks
 ///                      accounts of one file only. probability is the account model's for the
-///                      account alone, from its evidence and its group (that of the group is in
-/// clusters.jsonl). log_e and posterior are of the group that names the account
+///                      account alone, from its evidence and its group (clusters.jsonl has that of
+///                      the group). log_e and posterior are of the group that names the account
 ///   objects.csv        objects that at least two accounts used: accounts, posts, first and last
 ///                      use, and the groups that used them
 ///   network.graphml    the ties as a network for igraph, networkx and Gephi; network.gexf is the
@@ -227,7 +227,8 @@ impl Run<'_> {
         let path = self.out.join("report.html");
         match self.report_of(&detection) {
             Some(report) => {
-                std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+                atomic_file::write(&path, atomic_file::Kind::Result, |out| out.write_all(report.as_bytes()))
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
             None => remove(&path)?,
         }

@@ -71,7 +71,13 @@ impl Documents {
         for (product, document) in &made {
             let name = format!("{}-{}", self.recipient, product.label().replace(' ', "-"));
             let html = write(&self.out, &format!("{name}.html"), document.html.as_bytes())?;
-            let pdf = write(&self.out, &format!("{name}.pdf"), &document.pdf)?;
+            #[cfg(feature = "pdf")]
+            let pdf = json!({
+                "path": write(&self.out, &format!("{name}.pdf"), &document.pdf)?,
+                "sha256": document.pdf_sha256,
+            });
+            #[cfg(not(feature = "pdf"))]
+            let pdf = serde_json::Value::Null;
             if document.draft {
                 eprintln!("{}: a draft, because this version of the case is not released", document.title);
             }
@@ -80,14 +86,20 @@ impl Documents {
                 "title": document.title,
                 "draft": document.draft,
                 "html": { "path": html, "sha256": document.html_sha256 },
-                "pdf": { "path": pdf, "sha256": document.pdf_sha256 },
+                "pdf": pdf,
             }));
+        }
+        if !cfg!(feature = "pdf") {
+            eprintln!("this build writes documents as HTML only: build with the Cargo feature `pdf` for PDF files");
         }
         if self.json {
             return println_json(&json!(written));
         }
         let mut out = std::io::stdout().lock();
         for file in written.iter().flat_map(|document| [&document["html"], &document["pdf"]]) {
+            if file.is_null() {
+                continue;
+            }
             // In the format of sha256sum, for `sha256sum -c`.
             writeln!(
                 out,

@@ -7,6 +7,7 @@ use coordination::{
     AccountRef, Behaviour, Cluster, DroppedSource, Evidence, Finding, Gain, Manner, Member, Millis, Naming, PostRef,
     SingleSource, SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WindowSum,
 };
+use fastrand::Rng;
 use scoring::{Reason, Verdict};
 
 /// Rates of an imagined crowd, in the order of outcomes.
@@ -155,7 +156,7 @@ fn account(n: usize) -> AccountRef {
 
 /// The group's posts, key by key: the first account on a key gains nothing, and everybody after it repeats the first.
 fn played(shape: Shape) -> Cluster {
-    let mut dice = Dice(shape.seed);
+    let mut dice = Rng::with_seed(shape.seed);
     // The last account was proposed, but is not named.
     let elsewhere = shape.members / 4;
     let proposed = shape.members - elsewhere + 1;
@@ -176,11 +177,11 @@ fn played(shape: Shape) -> Cluster {
         let mut at = START + n as Millis * 50 * MINUTE;
         let mut posts: Vec<PostRef> = Vec::new();
         for member in 0..proposed {
-            if member > 1 && dice.below(3) == 0 {
+            if member > 1 && dice.u64(..3) == 0 {
                 continue;
             }
             let who = if member + 1 == proposed { shape.members } else { member };
-            at += dice.below(240) as Millis * 1_000 + 1_000;
+            at += dice.u64(..240) as Millis * 1_000 + 1_000;
             let repeats = posts.first().map(|first| (outcome, at - first.created_at));
             posts.push(PostRef {
                 created_at: at,
@@ -340,10 +341,10 @@ impl Test {
 }
 
 /// How the accounts of a group were named, and the outcomes of each of its proposed accounts.
-fn naming(dice: &mut Dice, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5]>) {
+fn naming(dice: &mut Rng, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5]>) {
     // The first one is hardly named at all, so that what follows from the share of members is seen.
     let accounts: Vec<[u32; 5]> = (0..proposed)
-        .map(|n| if n == 0 { [2, 1, 1, 0, 2] } else { [4, 2, 1, 1, 3].map(|few| few + dice.below(3) as u32) })
+        .map(|n| if n == 0 { [2, 1, 1, 0, 2] } else { [4, 2, 1, 1, 3].map(|few| few + dice.u64(..3) as u32) })
         .collect();
     let naming = Naming {
         from: START - 1_440 * MINUTE,
@@ -359,12 +360,12 @@ fn naming(dice: &mut Dice, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5
 }
 
 /// An account with the outcomes that a naming has of it; every third one was found afterwards.
-fn named(dice: &mut Dice, n: usize, at: usize, namings: &[(Naming, Vec<[u32; 5]>); 2]) -> Member {
+fn named(dice: &mut Rng, n: usize, at: usize, namings: &[(Naming, Vec<[u32; 5]>); 2]) -> Member {
     let (naming, accounts) = &namings[at];
     let proposed = n % 3 != 2;
     let outcomes = match accounts.get(n % accounts.len().max(1)) {
         Some(outcomes) if proposed => *outcomes,
-        _ => [4, 1, 0, 0, 1].map(|few| few + dice.below(2) as u32),
+        _ => [4, 1, 0, 0, 1].map(|few| few + dice.u64(..2) as u32),
     };
     let own = outcomes.map(|count| if proposed { u64::from(count) } else { 0 });
     let (group, crowd): (u64, f64) = (naming.group.iter().sum(), naming.crowd.iter().sum());
@@ -438,17 +439,4 @@ fn gains(posts: &[PostRef]) -> [f64; 3] {
 
 fn add(sums: &mut [f64; 3], nats: [f64; 3]) {
     sums.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats);
-}
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
 }

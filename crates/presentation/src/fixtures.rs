@@ -10,23 +10,6 @@ use messages::cluster::{
     SCHEMA_VERSION, SourceNats, Status, Terms as Tested, Tie, TraceKind, Unlisted, Why, Window,
 };
 
-/// A small generator, so that a fixture is the same every time.
-pub struct Dice(u64);
-
-impl Dice {
-    /// Equal seeds give equal numbers.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-    /// In [0, 1).
-    pub fn roll(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 /// Twelve accounts on two platforms, forty keys of three kinds, over three days.
 pub fn cluster(id: &str, version: u32) -> ClusterMessage {
     sized(id, version, 12, 40)
@@ -44,14 +27,14 @@ const WINDOWS: [i64; 3] = [600, 7_200, 86_400];
 /// The same with so many accounts and keys.
 pub fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMessage {
     let seed = id.bytes().fold(7u64, |a, b| a.wrapping_mul(31).wrapping_add(u64::from(b)));
-    let mut dice = Dice::new(seed);
-    let start = 1_475_900_000_000i64 + (dice.roll() * 4e8) as i64;
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let start = 1_475_900_000_000i64 + (dice.f64() * 4e8) as i64;
     let accounts: Vec<ClusterAccount> = (0..members)
         .map(|n| {
-            let posts = 120 + (dice.roll() * 300.0) as u64;
+            let posts = 120 + (dice.f64() * 300.0) as u64;
             // Every sixth was found afterwards.
             let afterwards = n % 6 == 4;
-            let mut some = |from: u32, span: f64| from + (dice.roll() * span) as u32;
+            let mut some = |from: u32, span: f64| from + (dice.f64() * span) as u32;
             ClusterAccount {
                 platform: if n % 6 == 5 { "bluesky" } else { "twitter" }.to_owned(),
                 account_id: format!("{}", 781_200_000 + n * 977 + (seed % 1000) as usize),
@@ -77,13 +60,13 @@ pub fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMess
     let mut evidence: Vec<Evidence> = (0..keys)
         .map(|k| {
             let (kind, outcome, g, h) = GIVES[k % 3];
-            let at = start + (dice.roll() * 2.6e8) as i64 / 3_600_000 * 3_600_000 + (dice.roll() * 9e5) as i64;
+            let at = start + (dice.f64() * 2.6e8) as i64 / 3_600_000 * 3_600_000 + (dice.f64() * 9e5) as i64;
             let mut posts: Vec<PostRef> = Vec::new();
             for account in &accounts {
-                if dice.roll() < 0.62 {
-                    let lag = -(1.0 - dice.roll()).ln() * 14_000.0;
+                if dice.f64() < 0.62 {
+                    let lag = -(1.0 - dice.f64()).ln() * 14_000.0;
                     posts.push(PostRef {
-                        id: format!("{}", 784_000_000_000_000_000u64 + (dice.roll() * 1e15) as u64),
+                        id: format!("{}", 784_000_000_000_000_000u64 + (dice.f64() * 1e15) as u64),
                         platform: account.platform.clone(),
                         account_id: account.account_id.clone(),
                         created_at: Timestamp::from_millisecond(at + lag as i64).unwrap(),
@@ -96,7 +79,7 @@ pub fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMess
             // Who comes first repeats nobody. A day is for own words only.
             let windows = if outcome == Outcome::OwnWords { 3 } else { 2 };
             for post in posts.iter_mut().skip(1) {
-                if dice.roll() < 0.9 {
+                if dice.f64() < 0.9 {
                     let gain = |window| Gain { window, outcome, g, h: h * [1.2, 1.0, 1.4][window] };
                     post.gains = (0..windows).map(gain).collect();
                 }
@@ -126,16 +109,16 @@ pub fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMess
     let mut ties = Vec::new();
     for a in 0..members {
         for b in a + 1..members {
-            let nats = 22.0 * dice.roll() * dice.roll() + if a / 4 == b / 4 { 10.0 } else { 0.0 };
+            let nats = 22.0 * dice.f64() * dice.f64() + if a / 4 == b / 4 { 10.0 } else { 0.0 };
             if nats > 7.0 {
                 ties.push(Tie {
                     a,
                     b,
                     kind: [TraceKind::Repost, TraceKind::Url, TraceKind::Text][(a + b) % 3],
                     co_acts: 3 + (nats / 2.0) as u32,
-                    expected: Some(0.04 + 0.2 * dice.roll()),
+                    expected: Some(0.04 + 0.2 * dice.f64()),
                     nats,
-                    median_lag_s: 4.0 + 20.0 * dice.roll(),
+                    median_lag_s: 4.0 + 20.0 * dice.f64(),
                 });
             }
         }

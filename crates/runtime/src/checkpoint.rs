@@ -1,9 +1,8 @@
 //! Checkpoints: a state as bytes with its offsets, as files in a folder.
 //!
-//! Each file is written completely or not at all (temporary file, fsync, rename, fsync of the
-//! folder), with a version and a checksum. The last two files are kept. A damaged file, or a file
-//! of another kind, is skipped with a warning. The owner of the state interprets it and decides
-//! whether it fits.
+//! Each file is written completely or not at all and synced to the disk, with a version and a
+//! checksum. The last two files are kept. A damaged file, or a file of another kind, is skipped
+//! with a warning. The owner of the state interprets it and decides whether it fits.
 //!
 //! A local folder is the only kind of storage, on purpose: a client for S3 (the `object_store`
 //! crate) would more than double this crate's dependencies, and a mounted bucket or volume is a
@@ -16,6 +15,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use atomic_file::Kind;
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: &[u8; 8] = b"chkpoint";
@@ -85,24 +85,22 @@ impl Checkpoints {
     /// Opens a folder, and creates it if it is missing.
     pub fn open(dir: &Path) -> Result<Checkpoints, CheckpointError> {
         fs::create_dir_all(dir).map_err(failed("create the checkpoint folder", dir))?;
+        // Partly written checkpoints of a killed process, which may be large.
+        atomic_file::remove_unfinished(dir).map_err(failed("remove unfinished checkpoints from", dir))?;
         Ok(Checkpoints { dir: dir.to_owned() })
     }
 
     /// Writes a checkpoint, removes all but the last two, and returns its size in bytes. After an
     /// error the earlier checkpoints still exist.
     pub fn save(&self, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> Result<u64, CheckpointError> {
+        self.add(|path| write(path, offsets, state))
+    }
+
+    fn add(&self, write: impl FnOnce(&Path) -> io::Result<u64>) -> Result<u64, CheckpointError> {
         let there = self.list()?;
         let number = there.last().map_or(0, |(number, _)| number + 1);
         let path = self.dir.join(format!("{number:016}{SUFFIX}"));
-        let unfinished = self.dir.join("unfinished");
-        let bytes = write(&unfinished, offsets, state).map_err(|source| {
-            // Frees the space for others. If this fails too, the next checkpoint overwrites the
-            // file.
-            fs::remove_file(&unfinished).ok();
-            failed("write the checkpoint", &path)(source)
-        })?;
-        fs::rename(&unfinished, &path).map_err(failed("write the checkpoint", &path))?;
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed("write to", &self.dir))?;
+        let bytes = write(&path).map_err(failed("write the checkpoint", &path))?;
         for (_, old) in there.iter().rev().skip(KEPT - 1) {
             if let Err(error) = fs::remove_file(old) {
                 tracing::warn!(file = %old.display(), %error, "an old checkpoint cannot be removed");
@@ -156,11 +154,11 @@ fn write(path: &Path, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> io::Result<
         header.extend(partition.to_le_bytes());
         header.extend(offset.to_le_bytes());
     }
-    let mut file = File::create(path)?;
-    file.write_all(&header)?;
-    file.write_all(state)?;
-    file.write_all(&checksum(&[&header, state]).to_le_bytes())?;
-    file.sync_all()?;
+    atomic_file::write(path, Kind::State, |file| {
+        file.write_all(&header)?;
+        file.write_all(state)?;
+        file.write_all(&checksum(&[&header, state]).to_le_bytes())
+    })?;
     Ok((header.len() + state.len() + CHECKSUM) as u64)
 }
 
@@ -266,12 +264,14 @@ mod tests {
         fs::write(&newest, b"somebody's file").unwrap();
         assert!(read(&newest).unwrap_err().to_string().ends_with("is not a checkpoint"));
         // A write that a kill interrupted, and a file of another kind.
-        fs::write(dir.path().join("unfinished"), &whole[..30]).unwrap();
+        let unfinished = dir.path().join(format!(".{:016}{SUFFIX}.a1B2c3.unfinished", 2));
+        fs::write(&unfinished, &whole[..30]).unwrap();
         fs::write(dir.path().join("notes.txt"), "mine").unwrap();
         assert_eq!(states(&checkpoints), [b"good"]);
         checkpoints.save(&offsets(3), b"next").unwrap();
         assert_eq!(states(&checkpoints), [b"next".to_vec()]);
-        assert!(dir.path().join("notes.txt").exists() && !dir.path().join("unfinished").exists());
+        Checkpoints::open(dir.path()).unwrap();
+        assert!(dir.path().join("notes.txt").exists() && !unfinished.exists());
     }
 
     #[cfg(target_os = "linux")]
@@ -280,14 +280,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::open(dir.path()).unwrap();
         checkpoints.save(&offsets(1), b"good").unwrap();
-        std::os::unix::fs::symlink("/dev/full", dir.path().join("unfinished")).unwrap();
-        let error = checkpoints.save(&offsets(2), &[7; 1 << 16]).unwrap_err().to_string();
+        let full = |path: &Path| {
+            atomic_file::write(path, Kind::State, |file| {
+                file.write_all(&[7; 1 << 16])?;
+                File::options().write(true).open("/dev/full")?.write_all(b"no room")
+            })?;
+            Ok(0)
+        };
+        let error = checkpoints.add(full).unwrap_err().to_string();
         assert!(
             error.starts_with("cannot write the checkpoint ") && error.contains("0000000001.checkpoint"),
             "{error}"
         );
         assert!(error.contains("No space left on device") && error.contains("needs free space"), "{error}");
         assert_eq!(states(&checkpoints), [b"good"]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the part that was written is gone");
         checkpoints.save(&offsets(2), b"there is room again").unwrap();
         assert_eq!(states(&checkpoints).len(), 2);
     }

@@ -4,8 +4,10 @@
 //! golden rows; all are verified when it is loaded. `manifest.json` beside it says how the model came about.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atomic_file::Kind;
 use coordination::{Cluster, TraceKind};
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
@@ -589,9 +591,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// Replaces a file as a whole: a reader sees the old bytes or the new.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|source| ModelError::Io {
+    atomic_file::write(path, Kind::State, |out| out.write_all(bytes)).map_err(|source| ModelError::Io {
         action: "write",
         path: path.to_owned(),
         source,

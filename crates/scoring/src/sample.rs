@@ -4,6 +4,7 @@ use coordination::{
     AccountEvidence, AccountRef, Behaviour, Cluster, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
     SourceNats, Terms, Tie, TraceKind, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
+use fastrand::Rng;
 
 use crate::{Account, LabelSource, Named, Origin, Row};
 
@@ -12,28 +13,12 @@ const DAY: i64 = 24 * HOUR;
 /// When groups are proposed.
 const BORN: i64 = 1_400_000_000_000;
 
-/// A small generator (SplitMix64), so that tests need no crate for it.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        (self.unit() * n as f64) as u64
-    }
-}
-
 /// An inauthentic cluster repeats its own words within seconds, was made within days and posts little else; an organic one does not.
 /// `overlap` in 0 to 1 makes them alike. All accounts were watched for ten days.
 pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
-    let mut dice = Dice(seed);
-    let like_inauthentic = if dice.unit() < overlap / 2.0 { !inauthentic } else { inauthentic };
-    let size = 4 + dice.below(12) as usize;
+    let mut dice = Rng::with_seed(seed);
+    let like_inauthentic = if dice.f64() < overlap / 2.0 { !inauthentic } else { inauthentic };
+    let size = 4 + dice.u64(..12) as usize;
     let account = |n: usize| AccountRef { platform: "x".into(), account_id: format!("{seed}-{n}") };
     let pace = if like_inauthentic { 8_000.0 } else { 400_000.0 };
     let members: Vec<Member> = (0..size).map(|n| member(account(n), n, like_inauthentic, &mut dice)).collect();
@@ -44,11 +29,11 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
             let mut at = BORN + k as i64 * 5 * HOUR;
             let posts: Vec<PostRef> = (0..size)
                 .map(|n| {
-                    at += (pace * (0.2 + dice.unit())) as i64;
+                    at += (pace * (0.2 + dice.f64())) as i64;
                     let copied = kind == TraceKind::Text && n > 0;
-                    let manner = if copied { Manner::Copied(700 + dice.below(301) as u16) } else { Manner::Plain };
+                    let manner = if copied { Manner::Copied(700 + dice.u64(..301) as u16) } else { Manner::Plain };
                     let outcome = if copied { TrialOutcome::OwnWords } else { TrialOutcome::Rare };
-                    let gain = (n > 0).then_some(Gain { outcome, g: 0.4 + 0.2 * dice.unit(), h: 0.1 });
+                    let gain = (n > 0).then_some(Gain { outcome, g: 0.4 + 0.2 * dice.f64(), h: 0.1 });
                     // Only own words count after two hours.
                     let gains = [gain, gain, gain.filter(|_| copied)];
                     PostRef {
@@ -72,16 +57,16 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
     let all = gains(&|_| true);
     let windows: Vec<WindowSum> = (0..WINDOWS.len())
         .map(|w| {
-            let own_words = if like_inauthentic { 40 + dice.below(40) } else { dice.below(30) };
-            let group = [own_words, 10 + dice.below(30), dice.below(20), dice.below(40), 10 + dice.below(40)];
-            let losses = -3.0 - dice.unit();
+            let own_words = if like_inauthentic { 40 + dice.u64(..40) } else { dice.u64(..30) };
+            let group = [own_words, 10 + dice.u64(..30), dice.u64(..20), dice.u64(..40), 10 + dice.u64(..40)];
+            let losses = -3.0 - dice.f64();
             WindowSum {
                 width: WINDOWS[w],
                 nats: all[w] + losses,
                 losses,
                 group,
-                crowd: [dice.below(100), dice.below(100), dice.below(200), dice.below(500), 4_000],
-                near: [10 + dice.below(30), dice.below(30), dice.below(30), dice.below(60), 200],
+                crowd: [dice.u64(..100), dice.u64(..100), dice.u64(..200), dice.u64(..500), 4_000],
+                near: [10 + dice.u64(..30), dice.u64(..30), dice.u64(..30), dice.u64(..60), 200],
             }
         })
         .collect();
@@ -133,21 +118,21 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
     cluster
 }
 
-fn member(account: AccountRef, n: usize, like_inauthentic: bool, dice: &mut Dice) -> Member {
-    let posts = 20 + dice.below(200);
+fn member(account: AccountRef, n: usize, like_inauthentic: bool, dice: &mut Rng) -> Member {
+    let posts = 20 + dice.u64(..200);
     let judged = (posts / 2) as u32;
     let own_words = if like_inauthentic { judged / 2 } else { judged / 20 };
     let shared = judged / 8;
     let mut hours = [0; 24];
     for _ in 0..posts {
-        hours[((8 + dice.below(if like_inauthentic { 8 } else { 16 })) % 24) as usize] += 1;
+        hours[((8 + dice.u64(..if like_inauthentic { 8 } else { 16 })) % 24) as usize] += 1;
     }
-    let age = if like_inauthentic { 30 * DAY + dice.below(9) as i64 * DAY } else { dice.below(3_000) as i64 * DAY };
-    let life = if like_inauthentic { HOUR + dice.below(20) as i64 * HOUR } else { DAY + dice.below(9) as i64 * DAY };
+    let age = if like_inauthentic { 30 * DAY + dice.u64(..9) as i64 * DAY } else { dice.u64(..3_000) as i64 * DAY };
+    let life = if like_inauthentic { HOUR + dice.u64(..20) as i64 * HOUR } else { DAY + dice.u64(..9) as i64 * DAY };
     Member {
         account,
-        account_name: format!("user{:05}", dice.below(90_000) + 10_000),
-        log_e: 5.0 + dice.unit(),
+        account_name: format!("user{:05}", dice.u64(..90_000) + 10_000),
+        log_e: 5.0 + dice.f64(),
         posterior: Some(0.99),
         outcomes: [own_words, shared, shared, shared, judged - own_words - 3 * shared],
         dropped: Vec::new(),
@@ -158,24 +143,24 @@ fn member(account: AccountRef, n: usize, like_inauthentic: bool, dice: &mut Dice
             posts,
             reposts: posts / 3,
             posts_on_cluster_keys: u64::from(own_words + 3 * shared),
-            deleted: dice.below(3),
+            deleted: dice.u64(..3),
             timed_reposts: posts / 6,
             fast_reposts: if like_inauthentic { posts / 12 } else { posts / 60 },
             hours,
             first_post: BORN - HOUR,
             last_post: BORN - HOUR + life,
             created_at: (n % 5 != 4).then_some(BORN - age),
-            followers: Some(dice.below(1_000)),
+            followers: Some(dice.u64(..1_000)),
             following: None,
-            default_profile: Some(dice.unit() < if like_inauthentic { 0.7 } else { 0.2 }),
-            client: Some(if like_inauthentic { "bot".into() } else { format!("app{}", dice.below(4)) }),
+            default_profile: Some(dice.f64() < if like_inauthentic { 0.7 } else { 0.2 }),
+            client: Some(if like_inauthentic { "bot".into() } else { format!("app{}", dice.u64(..4)) }),
         },
     }
 }
 
 /// Labelled accounts over two worlds with five seeds each: inauthentic ones act more like others.
 pub fn account_rows() -> Vec<Row> {
-    let mut dice = Dice(11);
+    let mut dice = Rng::with_seed(11);
     let row = |n: u64| {
         let inauthentic = n.is_multiple_of(3);
         let origin = Origin {
@@ -188,7 +173,7 @@ pub fn account_rows() -> Vec<Row> {
             seed: n / 2 % 5,
             language: String::new(),
         };
-        let log_e = n.is_multiple_of(4).then(|| 9.0 * dice.unit());
+        let log_e = n.is_multiple_of(4).then(|| 9.0 * dice.f64());
         let evidence = AccountEvidence {
             account: AccountRef { platform: "x".into(), account_id: format!("a{n}") },
             account_name: String::new(),
@@ -196,12 +181,12 @@ pub fn account_rows() -> Vec<Row> {
             last_post: n as i64 * HOUR,
             tie_nats: 5.0,
             texts: 6,
-            copies: dice.below(if inauthentic { 6 } else { 3 }) as u32,
-            suspicion: dice.unit() * if inauthentic { 90.0 } else { 30.0 },
+            copies: dice.u64(..if inauthentic { 6 } else { 3 }) as u32,
+            suspicion: dice.f64() * if inauthentic { 90.0 } else { 30.0 },
             log_e,
             posterior: log_e.map(|log_e| log_e / 9.0),
         };
-        let score = if inauthentic { 2.0 } else { -1.0 } + dice.unit();
+        let score = if inauthentic { 2.0 } else { -1.0 } + dice.f64();
         let cluster = (n % 5 < 2).then_some(Named { finding: Finding::Coordinated, single_source: None, score });
         Row::of_account(&Account { evidence, cluster }, origin)
     };

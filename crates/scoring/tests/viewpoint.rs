@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use coordination::{AccountEvidence, Cluster, Engine, Millis, Params, Post};
+use fastrand::Rng;
 use proptest::prelude::*;
 use scoring::features::{self, ACCOUNT_FEATURES, Account, FEATURES};
 use simulator::World;
@@ -113,25 +114,16 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(1);
-        mix(self.0) % n
+/// Words that nobody ever said, in one of the alphabets.
+fn invented_words(dice: &mut Rng, count: u64) -> String {
+    let (first, last) = ALPHABETS[dice.usize(..ALPHABETS.len())];
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let length = 3 + dice.u64(..6);
+        let letter = |n: u64| char::from_u32(u32::from(first) + n as u32).unwrap();
+        words.push((0..length).map(|_| letter(dice.u64(..letters(first, last)))).collect::<String>());
     }
-
-    /// Words that nobody ever said, in one of the alphabets.
-    fn words(&mut self, count: u64) -> String {
-        let (first, last) = ALPHABETS[self.below(ALPHABETS.len() as u64) as usize];
-        let mut words = Vec::new();
-        for _ in 0..count {
-            let length = 3 + self.below(6);
-            let letter = |n: u64| char::from_u32(u32::from(first) + n as u32).unwrap();
-            words.push((0..length).map(|_| letter(self.below(letters(first, last)))).collect::<String>());
-        }
-        words.join(" ")
-    }
+    words.join(" ")
 }
 
 const MINUTE: Millis = 60_000;
@@ -153,15 +145,15 @@ fn blank(id: String, account: &str, at: Millis) -> Post<'static> {
 }
 
 /// Readers with habits, and a group that acts together in every way that leaves a trace.
-fn posts(dice: &mut Dice) -> Vec<Post<'static>> {
+fn posts(dice: &mut Rng) -> Vec<Post<'static>> {
     let mut posts = Vec::new();
     for n in 0..6_000u64 {
-        let at = dice.below(3 * DAY as u64) as Millis;
-        let reader = dice.below(400);
+        let at = dice.u64(..3 * DAY as u64) as Millis;
+        let reader = dice.u64(..400);
         let mut post = blank(format!("crowd-{n}"), &format!("reader{reader}"), at);
-        match dice.below(4) {
-            0 => post.repost_of = Some(format!("crowd-{}", dice.below(6_000)).into()),
-            1 => post.text = dice.words(9).into(),
+        match dice.u64(..4) {
+            0 => post.repost_of = Some(format!("crowd-{}", dice.u64(..6_000)).into()),
+            1 => post.text = invented_words(dice, 9).into(),
             _ => {
                 let site = char::from(b'a' + (reader % 20) as u8);
                 post.urls = vec![format!("https://www.site{site}.example/a/story-{}", at / HOUR).into()];
@@ -172,12 +164,13 @@ fn posts(dice: &mut Dice) -> Vec<Post<'static>> {
     const ACTIONS: u64 = 35;
     for action in 0..ACTIONS {
         let at = DAY + HOUR + action as Millis * (40 * HOUR / ACTIONS as Millis);
-        let (said, tag, site) = (dice.words(40), dice.words(1), "op".to_owned() + &"x".repeat(action as usize));
-        let mentions = [dice.words(1), dice.words(1)];
+        let (said, tag, site) =
+            (invented_words(dice, 40), invented_words(dice, 1), "op".to_owned() + &"x".repeat(action as usize));
+        let mentions = [invented_words(dice, 1), invented_words(dice, 1)];
         let original = blank(format!("voice-{action}"), "voice", at);
-        posts.push(Post { text: dice.words(9).into(), ..original });
+        posts.push(Post { text: invented_words(dice, 9).into(), ..original });
         for member in 0..9u64 {
-            let late = dice.below(90_000) as Millis;
+            let late = dice.u64(..90_000) as Millis;
             let mut post = blank(format!("op-{action}-{member}"), &format!("op{member}"), at + 1_000 + late);
             if member == 8 {
                 post.platform = "commons".into();
@@ -188,11 +181,11 @@ fn posts(dice: &mut Dice) -> Vec<Post<'static>> {
                 2 => post.hashtags = vec![tag.clone().into(), site.clone().into(), mentions[0].clone().into()],
                 3 => post.text = said.clone().into(),
                 // One word in forty is each member's own.
-                4 => post.text = format!("{said} {}", dice.words(1)).into(),
+                4 => post.text = format!("{said} {}", invented_words(dice, 1)).into(),
                 5 => post.media = vec![format!("{action:016x}").into()],
                 _ => {
                     post.mentions = mentions.iter().map(|name| name.clone().into()).collect();
-                    post.text = format!("@{} @{} {}", mentions[0], mentions[1], dice.words(2)).into();
+                    post.text = format!("@{} @{} {}", mentions[0], mentions[1], invented_words(dice, 2)).into();
                 }
             }
             posts.push(post);
@@ -265,7 +258,7 @@ proptest! {
 
     #[test]
     fn other_words_change_no_feature(seed: u64, words: u64) {
-        let before = posts(&mut Dice(seed));
+        let before = posts(&mut Rng::with_seed(seed));
         let after: Vec<Post<'static>> = before.iter().map(|post| Words(words).post(post)).collect();
         for (before, after) in before.iter().zip(&after) {
             prop_assert!(before.text.is_empty() || before.text != after.text);

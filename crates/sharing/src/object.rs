@@ -1,5 +1,7 @@
 //! Reads a STIX object that somebody else made: what is needed to store it, or why it cannot be taken.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -85,8 +87,22 @@ const OBSERVABLES: [&str; 18] = [
 pub(crate) struct Rejected {
     /// `None` where it says nothing that could be repeated.
     pub id: Option<String>,
-    pub version: Option<i64>,
+    /// As it writes it.
+    pub version: Option<String>,
     pub why: String,
+}
+
+/// The version of an object as it writes it: its `modified`, else its `created`. `None` of an object without a time of its own.
+pub(crate) fn version_text(body: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Times<'a> {
+        #[serde(borrow)]
+        created: Option<Cow<'a, str>>,
+        #[serde(borrow)]
+        modified: Option<Cow<'a, str>>,
+    }
+    let times = serde_json::from_str::<Times<'_>>(body).ok()?;
+    times.modified.or(times.created).filter(|text| time(text).is_some()).map(Cow::into_owned)
 }
 
 /// The media type of an object.
@@ -108,7 +124,8 @@ pub(crate) fn check(value: &Value, text: &str, media_types: &[String]) -> Result
     let modified = own("modified").or_else(|| own("created"));
     let version = modified.and_then(time);
     let known_id = own("id").filter(|id| id.len() <= LONGEST_TYPE + 38 && !id.chars().any(char::is_control));
-    let reject = |why: String| Err(Rejected { id: known_id.map(str::to_owned), version, why });
+    let said = modified.filter(|_| version.is_some());
+    let reject = |why: String| Err(Rejected { id: known_id.map(str::to_owned), version: said.map(str::to_owned), why });
 
     for name in ["id", "type", "spec_version", "created", "modified"] {
         if value.get(name).is_some_and(|found| !found.is_string()) {

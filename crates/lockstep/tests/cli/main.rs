@@ -170,7 +170,8 @@ fn check_contract(desk: &Desk, out: &str) -> usize {
             let gains = nats(window, "nats") - nats(window, "losses");
             let by = |list: &[Value]| list.iter().map(|of| of["by_window"][place].as_f64().unwrap()).sum::<f64>();
             near(by(evidence) + cluster["unlisted"]["nats"][place].as_f64().unwrap(), gains);
-            near(by(sources), gains);
+            let unlisted_sources = cluster["unlisted"]["source_nats"][place].as_f64().unwrap_or(0.0);
+            near(by(sources) + unlisted_sources, gains);
         }
         if let Some(most) = all.iter().copied().reduce(f64::max) {
             let mean = |nats: Vec<f64>| (nats.iter().map(|nats| (nats - most).exp()).sum::<f64>() / 3.0).ln() + most;
@@ -838,11 +839,9 @@ fn what_the_published_methods_do_not_have_is_wrong_usage() {
 }
 
 #[test]
+#[ignore = "needs the real posts: a folder of them in LOCKSTEP_TEST_POSTS"]
 fn real_posts_keep_the_contract() {
-    let Some(data) = std::env::var_os("LOCKSTEP_TEST_POSTS") else {
-        eprintln!("skipped: no folder of real posts in LOCKSTEP_TEST_POSTS");
-        return;
-    };
+    let data = std::env::var_os("LOCKSTEP_TEST_POSTS").expect("the folder in LOCKSTEP_TEST_POSTS");
     let file = Path::new(&data).join("ira_episodes.jsonl.gz");
     let desk = Desk::new();
     let file = file.to_str().unwrap();
@@ -867,7 +866,7 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     assert!(secret.out.starts_with("whsec_"), "{}", secret.out);
     desk.run(&["partners", "deliveries", "--state", "dead", "--config", "c.toml"]).ends(0);
     let run = desk.run(&["partners", "deliveries", "--state", "lost", "--config", "c.toml"]);
-    run.ends(2).says(&["pending, delivered, dead, discarded"]);
+    run.ends(2).says(&["pending, delivered, disabled, dead, discarded"]);
     let run = desk.run(&["partners", "resend", "msg_1", "--config", "c.toml"]);
     run.ends(1).says(&["lockstep partners deliveries lists them"]);
 

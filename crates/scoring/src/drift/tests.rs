@@ -1,6 +1,6 @@
 use super::*;
 use crate::features::FEATURES;
-use crate::sample::{Dice, rows};
+use crate::sample::rows;
 use crate::{Options, train};
 
 fn histogram(values: &[Option<f64>]) -> Histogram {
@@ -57,9 +57,9 @@ fn what_becomes_unknown_or_was_never_seen_is_drift_and_finite() {
 
 #[test]
 fn chance_alone_is_no_drift_and_a_shift_is() {
-    let mut dice = Dice(7);
+    let mut dice = fastrand::Rng::with_seed(7);
     let mut normal = |n: usize, mean: f64| -> Vec<Option<f64>> {
-        known((0..n).map(|_| (0..12).map(|_| dice.unit()).sum::<f64>() - 6.0 + mean).collect::<Vec<_>>())
+        known((0..n).map(|_| (0..12).map(|_| dice.f64()).sum::<f64>() - 6.0 + mean).collect::<Vec<_>>())
     };
     let (mut same, mut moved, mut raw) = (0.0, 0.0, 0.0);
     let (n, m, tries) = (LEAST_CLUSTERS, 300, 200);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::{Dice, account_rows, cluster, rows};
+use crate::sample::{account_rows, cluster, rows};
 
 fn options() -> Options {
     Options::new("cluster", "1")
@@ -10,10 +10,7 @@ fn the_same_rows_give_the_same_bytes_in_any_order() {
     let rows = rows(0.4);
     let one = train(&rows, &options()).unwrap();
     let mut shuffled = rows;
-    let mut dice = Dice(3);
-    for at in (1..shuffled.len()).rev() {
-        shuffled.swap(at, dice.below(at as u64 + 1) as usize);
-    }
+    fastrand::Rng::with_seed(3).shuffle(&mut shuffled);
     assert_eq!(train(&shuffled, &options()).unwrap(), one);
 }
 
@@ -70,9 +67,9 @@ fn a_rarer_class_in_service_lowers_every_probability() {
 #[test]
 fn labels_without_meaning_give_no_model_worth_having() {
     let mut rows = rows(0.0);
-    let mut dice = Dice(9);
+    let mut dice = fastrand::Rng::with_seed(9);
     for row in &mut rows {
-        row.origin.inauthentic = dice.unit() < 0.5;
+        row.origin.inauthentic = dice.f64() < 0.5;
     }
     match train(&rows, &options()) {
         Err(TrainError::NoSkill(_)) => {}

@@ -1,5 +1,14 @@
 //! Where the database is, as it may be shown.
 
+/// What a build without PostgreSQL says where it is asked for.
+pub(crate) const WITHOUT_POSTGRES: &str =
+    "this build has no PostgreSQL: name a file, or build with the Cargo feature `postgres`";
+
+/// Whether a place is a PostgreSQL server, and not a file.
+pub(crate) fn is_postgres(place: &str) -> bool {
+    place.starts_with("postgres://") || place.starts_with("postgresql://")
+}
+
 /// Stands for a secret.
 pub(crate) const MASK: &str = "***";
 

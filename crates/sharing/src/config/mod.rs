@@ -24,6 +24,8 @@ pub struct Config {
     /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its folder where missing, or
     /// `postgres://user@host/database` for more than one instance of the service.
     pub database: String,
+    /// Most connections to the database that are open at the same time; one of them writes.
+    pub database_connections: usize,
     /// Where the console, the JSON API and TAXII listen. Elsewhere than on loopback it takes `tls`, or `behind_proxy`.
     pub listen: SocketAddr,
     /// Who decides cases.
@@ -73,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
+            database_connections: 16,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             recipients: None,
@@ -132,6 +135,22 @@ impl Config {
                 "sharing.identity is empty: name the organisation that shares, so that partners know whom to ask"
                     .to_owned(),
             );
+        }
+        if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
+            return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
+        }
+        if !cfg!(feature = "openid") && self.login.provider.is_on() {
+            return Err(
+                "sharing.login.provider: this build has no login by a provider: leave its issuer empty, or build with the Cargo \
+                 feature `openid`"
+                    .to_owned(),
+            );
+        }
+        if !(2..=500).contains(&self.database_connections) {
+            return Err(format!(
+                "sharing.database_connections is {}: set 2 to 500, and less than the server allows",
+                self.database_connections
+            ));
         }
         if !(1..=3650).contains(&self.valid_days) {
             return Err(format!("sharing.valid_days is {}: set 1 to 3650 days", self.valid_days));

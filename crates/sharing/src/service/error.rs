@@ -45,6 +45,9 @@ pub enum SharingError {
     /// It makes no sense as asked.
     #[error("{0}")]
     Refused(String),
+    /// Requests over TLS cannot be made.
+    #[error("TLS for webhooks cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),

@@ -69,11 +69,10 @@ impl Inner {
             let query = ObjectQuery {
                 ids: Vec::new(),
                 kinds: Vec::new(),
-                spec_versions: Vec::new(),
+                spec_versions: ["2.0", "2.1"].map(str::to_owned).to_vec(),
                 versions: Versions::All,
                 after: Position::after(inbox.read_until),
                 limit: PAGE,
-                bodies: true,
             };
             for row in self.store.objects(inbox.collection, &query)?.0 {
                 let object: Value = serde_json::from_str(&row.body).unwrap_or(Value::Null);

@@ -113,7 +113,7 @@ fn look_up(config: &Config, case: &str) -> Result<(Policy, CaseRecord), SharingE
             config.database
         )));
     }
-    let store = Store::open(&config.database)?;
+    let store = Store::open(&config.database, config.database_connections)?;
     let stored = match store.case(case)? {
         Some(stored) => stored,
         None => {

@@ -10,7 +10,7 @@ pub(crate) mod keys;
 mod look_up;
 pub(crate) mod posts;
 mod publishing;
-mod retraction;
+pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;
 pub(crate) mod users;
@@ -97,7 +97,7 @@ impl Sharing {
         config.check().map_err(SharingError::Config)?;
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
-        let mut store = Store::open(&config.database)?;
+        let mut store = Store::open(&config.database, config.database_connections)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
         Ok(Self {

@@ -9,6 +9,9 @@ use casework::{Act, case::State, retraction::Decision};
 use super::{Inner, Sharing, SharingError};
 use crate::store::{Retraction, RetractionCase};
 
+/// Longest note or reason, in characters.
+pub(crate) const LONGEST_NOTE: usize = 4_000;
+
 impl Sharing {
     /// Withdraws accounts, as (platform, account id), from every partner that was told of them.
     pub async fn withdraw_accounts(
@@ -30,6 +33,9 @@ impl Sharing {
 
     /// Decides a retraction case in the name of `by`.
     pub async fn decide_retraction(&self, number: i64, decision: Decision, by: &str) -> Result<(), SharingError> {
+        if let Decision::Keep { reason } = &decision {
+            check_length(reason)?;
+        }
         let by = by.to_owned();
         self.blocking(move |inner| inner.decide_retraction(number, &decision, &by, Timestamp::now())).await
     }
@@ -45,8 +51,22 @@ impl Sharing {
 
     /// Notes that a partner knows of a withdrawal, as it told a person.
     pub async fn acknowledge_retraction(&self, number: i64, note: &str, by: &str) -> Result<(), SharingError> {
+        let note = note.trim();
+        if note.is_empty() {
+            return Err(SharingError::Refused("say how you know that the partner has taken note".to_owned()));
+        }
+        check_length(note)?;
         let (note, by) = (note.to_owned(), by.to_owned());
         self.blocking(move |inner| Ok(inner.store.acknowledge(number, &by, &note, Timestamp::now())?)).await
+    }
+}
+
+fn check_length(text: &str) -> Result<(), SharingError> {
+    match text.chars().count() {
+        n if n > LONGEST_NOTE => {
+            Err(SharingError::Refused(format!("it has {n} characters: {LONGEST_NOTE} at most, link to the rest")))
+        }
+        _ => Ok(()),
     }
 }
 

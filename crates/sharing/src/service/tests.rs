@@ -97,7 +97,6 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves_on_postgres_too(
             versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
             after: crate::store::Position::START,
             limit: 100,
-            bodies: true,
         };
         let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
         assert_eq!(indicators.len(), 10);
@@ -327,7 +326,6 @@ async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_
             versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
             after: crate::store::Position::START,
             limit: 100,
-            bodies: true,
         };
         let found = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
         let revoked = found.iter().filter(|object| object.body.contains("\"revoked\":true")).count();
@@ -396,7 +394,6 @@ async fn who_joins_later_was_not_reported_before() {
         versions: crate::store::Versions::All,
         after: crate::store::Position::START,
         limit: 100,
-        bodies: true,
     };
     let versions = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert_eq!(versions.len(), 9 + 10);
@@ -434,7 +431,6 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
         versions: crate::store::Versions::All,
         after: crate::store::Position::START,
         limit: 100,
-        bodies: true,
     };
     let notices = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert!(notices.len() > 10, "ten accounts, and why");

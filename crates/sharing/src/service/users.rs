@@ -16,6 +16,7 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use atomic_file::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -90,20 +91,11 @@ impl Users {
         let text = toml::to_string_pretty(self).map_err(|error| file_error(path, error.to_string()))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(fail)?;
-        let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&unfinished).and_then(|mut file| {
+        atomic_file::write(path, Kind::Secret, |file| {
             file.write_all(b"# People with access to the console. Change it with `lockstep users`.\n")?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.and_then(|()| fs::rename(&unfinished, path)).map_err(|error| {
-            drop(fs::remove_file(&unfinished));
-            fail(error)
+            file.write_all(text.as_bytes())
         })
+        .map_err(fail)
     }
 
     /// Names and roles.

@@ -21,7 +21,7 @@ impl AuditLog {
                 why: "there is no such file; name the configuration of the service with --config".to_owned(),
             });
         }
-        Ok(AuditLog(Store::open(database)?))
+        Ok(AuditLog(Store::open(database, 2)?))
     }
 
     /// Checks the whole log: how many entries it has and the last seal, or where it is broken. It must hold the seal `expected`,
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn tampering_with_any_field_of_any_row_is_found_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let entries = ["one", "twö", "", "four 'quoted' \\ \u{202e}"].map(entry);
             store.write(|tx| append_audit(tx, entries.to_vec())).unwrap();
             let (n, seal) = store.verify_audit(None).unwrap().unwrap();
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_exported_verifies_without_the_database() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let many: Vec<Entry> = (0..2 * PAGE + 3).map(|n| entry(&format!("step {n}"))).collect();
             store.write(|tx| append_audit(tx, many)).unwrap();
             let end = store.verify_audit(None).unwrap().unwrap();

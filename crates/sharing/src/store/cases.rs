@@ -9,14 +9,12 @@ use super::{
     CaseQuery, CaseRow, Change, Order, Store, StoreError,
     audit_log::append_audit,
     database::{Session, Value, values},
-    feedback, from_json, objects, retractions, to_json,
+    feedback, from_json, objects, retractions,
+    search_terms::{clipped, platform_term, terms, words},
+    to_json,
 };
 use casework::{CaseRecord, case::Case};
 
-/// Terms of one case; the accounts come first, the words of the keys last.
-const TERMS: usize = 6_000;
-/// Longest term, bytes.
-const TERM: usize = 80;
 /// Words of a search that count.
 const WORDS: usize = 8;
 /// Terms in one statement.
@@ -299,53 +297,6 @@ fn put_terms(tx: &mut dyn Session, case: &Case, cluster: &ClusterMessage) -> Res
     Ok(())
 }
 
-/// Everything by which a case can be found: ids and names whole and by their words, what its posts are about, and its keys.
-fn terms(case: &Case, cluster: &ClusterMessage) -> BTreeSet<String> {
-    let mut terms = BTreeSet::new();
-    // Platforms are filtered by, and a space keeps them apart from every word that can be searched for.
-    terms.extend(cluster.accounts.iter().map(|account| platform_term(&account.platform)));
-    let ids = [&case.cluster_id, &case.id];
-    let accounts = cluster.accounts.iter().flat_map(|account| [&account.account_id, &account.account_name]);
-    let about = cluster.topics.iter().chain(&cluster.targets).chain(&cluster.lineage);
-    let keys = cluster.evidence.iter().flat_map(|evidence| [&evidence.key, &evidence.source]);
-    for text in ids.into_iter().chain(accounts).chain(about).chain(keys) {
-        // Longer texts are cut: no search is as long.
-        let text: String = text.chars().take(2_000).collect();
-        for word in words(&text) {
-            // From every part of it on, so that the host of an address and the name in a handle are found too.
-            let parts = word.match_indices(|c: char| !c.is_alphanumeric()).map(|(at, mark)| at + mark.len());
-            let rests = parts.map(|at| &word[at..]).filter(|rest| rest.starts_with(char::is_alphanumeric));
-            terms.extend(rests.filter(|rest| rest.len() > 1).map(|rest| clipped(rest.to_owned())));
-            terms.insert(clipped(word));
-        }
-        if terms.len() >= TERMS {
-            break;
-        }
-    }
-    terms
-}
-
-fn platform_term(platform: &str) -> String {
-    format!("platform {}", clipped(platform.to_lowercase()))
-}
-
-/// The words of a text as they are searched for: between spaces, in small letters, without marks before and after.
-fn words(text: &str) -> Vec<String> {
-    let around = |c: char| !c.is_alphanumeric();
-    let trimmed = |word: &str| word.trim_matches(around).to_lowercase();
-    text.split_whitespace().map(trimmed).filter(|word| !word.is_empty()).collect()
-}
-
-/// At most [`TERM`] bytes of it, whole characters.
-fn clipped(mut word: String) -> String {
-    let mut end = word.len().min(TERM);
-    while !word.is_char_boundary(end) {
-        end -= 1;
-    }
-    word.truncate(end);
-    word
-}
-
 /// A stored finding; one of an older version of the schema as one of today's.
 fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
     ClusterMessage::decode(text.as_bytes())
@@ -382,7 +333,7 @@ mod tests {
     #[test]
     fn a_case_is_found_by_ids_names_topics_and_keys_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut odd = stored("odd-one", 0);
             odd.cluster.accounts[0].account_name = "Ünïque.Näme_9 <b>".to_owned();
             odd.cluster.accounts[1].account_id = "did:plc:abc123".to_owned();
@@ -420,7 +371,7 @@ mod tests {
     #[test]
     fn filters_and_orders_hold_together_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut cases: Vec<CaseRecord> = (0..4).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].case.state = State::Dismissed;
             cases[1].case.demo = true;
@@ -452,7 +403,7 @@ mod tests {
     #[test]
     fn a_case_with_a_finding_of_version_1_opens_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             filled(&store, vec![stored("old", 0)]);
             let text = std::str::from_utf8(fixtures::V1).unwrap();
             let sql = "update cases set cluster = ?1, released = ?1, indexed = null where cluster_id = 'old'";
@@ -477,7 +428,7 @@ mod tests {
     #[test]
     fn a_finding_without_a_probability_is_last_in_either_order_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut cases: Vec<CaseRecord> = (0..3).map(|n| stored(&format!("c{n}"), n)).collect();
             cases[0].cluster = ClusterMessage { cluster_id: "c0".to_owned(), ..fixtures::one_text("c0", 34) };
             cases[1].cluster.probability = Some(0.4);
@@ -493,7 +444,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_found_by_its_own_words_and_old_cases_get_theirs() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let mut case = stored("c", 0);
             case.cluster.topics = vec!["earlier".to_owned()];
             filled(&store, vec![case.clone()]);
@@ -520,7 +471,7 @@ mod tests {
     fn many_cases_are_found_at_once() {
         let cases: i64 = std::env::var("LOCKSTEP_CASES").map_or(300, |n| n.parse().unwrap());
         let (_folder, place) = places().remove(0);
-        let store = Store::open(&place).unwrap();
+        let store = Store::open(&place, 4).unwrap();
         let began = std::time::Instant::now();
         for chunk in 0..cases / 100 {
             filled(&store, (0..100).map(|n| stored(&format!("cluster-{chunk}-{n}"), chunk * 100 + n)).collect());

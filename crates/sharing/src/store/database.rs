@@ -4,12 +4,19 @@
 //! microseconds since the Unix epoch, truth is 0 or 1. Writers come one at a time, on both: what reads while one writes sees
 //! nothing of it or all.
 
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(not(feature = "postgres"))]
+#[path = "database/without_postgres.rs"]
 mod postgres;
 mod sqlite;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use crate::config::database_url::is_postgres;
 
 /// A migration set: each brings the tables from one version to the next. Lines between `--@sqlite` or `--@postgres` and the next
 /// `--@` are for that database only; `--@all` is for both.
@@ -185,27 +192,58 @@ pub(crate) trait Database: Send + Sync {
     fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
 }
 
-/// Opens what `place` names, a file or `postgres://…`, and brings its tables up to date.
-pub(crate) fn open(place: &str) -> Result<Box<dyn Database>, StoreError> {
-    if place.starts_with("postgres://") || place.starts_with("postgresql://") {
-        return Ok(Box::new(postgres::Postgres::open(place)?));
+/// Opens what `place` names, a file or `postgres://…`, with at most so many connections, and brings its tables up to date.
+pub(crate) fn open(place: &str, connections: usize) -> Result<Box<dyn Database>, StoreError> {
+    if is_postgres(place) {
+        return Ok(Box::new(postgres::Postgres::open(place, connections)?));
     }
-    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place))?))
+    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(place), connections)?))
 }
 
-/// Brings tables of version `found` up to date, one migration at a time; returns the version they have then.
+/// Brings tables of version `found` up to date, one migration at a time; returns the version they have then. Runs in the
+/// transaction of a writer, so that two programs that start at the same time do not both migrate.
+///
+/// The checksum of each migration is kept beside the tables. Tables that another text of a migration made are refused.
 fn migrate(session: &mut dyn Session, found: i64, place: &str) -> Result<i64, StoreError> {
     let known = MIGRATIONS.len() as i64;
+    let refuse = |why: String| StoreError::Open { path: place.to_owned(), why };
     if found > known {
-        return Err(StoreError::Open {
-            path: place.to_owned(),
-            why: format!("it is of version {found} and this program knows versions up to {known}; use a newer program"),
-        });
+        return Err(refuse(format!(
+            "it is of version {found} and this program knows versions up to {known}; use a newer program"
+        )));
     }
-    for migration in MIGRATIONS.iter().skip(found.max(0) as usize) {
+    session.script(
+        "create table if not exists lockstep_migrations (version bigint primary key, checksum text not null)",
+    )?;
+    let rows = session.rows("select version, checksum from lockstep_migrations order by version", &[])?;
+    let recorded =
+        rows.into_iter().map(|mut row| Ok((row.take(0)?, row.take(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+    let made: Vec<(i64, String)> = (1..=found).zip(MIGRATIONS).map(|(n, text)| (n, checksum(text))).collect();
+    if recorded.is_empty() {
+        // New, or made before checksums were kept.
+        made.iter().try_for_each(|(version, checksum)| record(session, *version, checksum))?;
+    } else if recorded != made {
+        let other =
+            made.iter().find(|migration| !recorded.contains(migration)).map_or(found + 1, |(version, _)| *version);
+        return Err(refuse(format!(
+            "its tables were made by a migration {other} that is not this program's; use the program that made them, or restore \
+             a backup"
+        )));
+    }
+    for (version, migration) in (1..).zip(MIGRATIONS).skip(found.max(0) as usize) {
         session.script(&part_for(session.dialect(), migration))?;
+        record(session, version, &checksum(migration))?;
     }
     Ok(known)
+}
+
+fn checksum(migration: &str) -> String {
+    text_format::hex(&Sha256::digest(migration.as_bytes()))
+}
+
+fn record(session: &mut dyn Session, version: i64, checksum: &str) -> Result<(), StoreError> {
+    let sql = "insert into lockstep_migrations (version, checksum) values (?1, ?2)";
+    session.run(sql, values![version, checksum]).map(drop)
 }
 
 /// The lines of a migration that are for this database, with its names of types.
@@ -235,140 +273,4 @@ fn part_for(dialect: Dialect, migration: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A place for a store of its own: a file, and where LOCKSTEP_TEST_POSTGRES says so a new schema of that server.
-    pub(crate) fn places() -> Vec<(tempfile::TempDir, String)> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("s.sqlite").display().to_string();
-        let mut places = vec![(folder, file)];
-        places.extend(postgres::tests::place().map(|place| (tempfile::tempdir().unwrap(), place)));
-        places
-    }
-
-    #[test]
-    fn every_kind_of_value_comes_back_as_it_went_in_on_postgres_too() {
-        for (_folder, place) in places() {
-            let database = open(&place).unwrap();
-            let given = [
-                Value::Int(i64::MIN),
-                Value::Real(-0.1),
-                Value::Text("ünï – \u{202e}'quoted' ?1 $1".to_owned()),
-                Value::Blob(vec![0, 1, 255]),
-                Value::Null,
-            ];
-            database
-                .write(&mut |tx| {
-                    tx.script("create table t (a bigint, b double precision, c text, d bytea, e text)")?;
-                    tx.run("insert into t (a, b, c, d, e) values (?1, ?2, ?3, ?4, ?5)", &given).map(drop)
-                })
-                .unwrap();
-            let mut found = Vec::new();
-            database
-                .read(&mut |tx| {
-                    found = tx.rows("select a, b, c, d, e from t where a = ?1 and e is null", values![i64::MIN])?;
-                    Ok(())
-                })
-                .unwrap();
-            assert_eq!(found, [Row(given.to_vec())]);
-        }
-    }
-
-    #[test]
-    fn failed_work_leaves_nothing_on_postgres_too() {
-        for (_folder, place) in places() {
-            let database = open(&place).unwrap();
-            let failed = database.write(&mut |tx| {
-                tx.run("insert into collections (number, id, title, description) values (7, 'x', '', '')", values![])?;
-                Err(StoreError::Partner("no".to_owned()))
-            });
-            assert!(failed.is_err());
-            let count = |sql: &str| {
-                let mut n = 0;
-                database.read(&mut |tx| tx.value(sql, values![]).map(|v| n = v.unwrap_or(-1i64))).unwrap();
-                n
-            };
-            assert_eq!(count("select count(*) from collections where number = 7"), 0);
-        }
-    }
-
-    #[test]
-    fn a_newer_database_is_refused_on_postgres_too() {
-        for (_folder, place) in places() {
-            drop(open(&place).unwrap());
-            if place.starts_with("postgres") {
-                open(&place).unwrap().write(&mut |tx| tx.script("update lockstep_schema set version = 99")).unwrap();
-            } else {
-                rusqlite::Connection::open(&place).unwrap().pragma_update(None, "user_version", 99).unwrap();
-            }
-            let refused = open(&place).err().unwrap().to_string();
-            assert!(refused.contains("version 99"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn what_partners_said_outlives_the_table_it_was_in_on_postgres_too() {
-        let before =
-            MIGRATIONS[3].split("create table feedback (").nth(1).unwrap().split("create table watched").next();
-        let before = format!("create table feedback ({}", before.unwrap().rsplit_once("-- ").unwrap().0);
-        for (_folder, place) in places() {
-            let database = open(&place).unwrap();
-            let mut after = Vec::new();
-            database
-                .write(&mut |tx| {
-                    let dialect = tx.dialect();
-                    tx.script("drop table feedback")?;
-                    tx.script(&part_for(dialect, &before))?;
-                    tx.run("insert into collections (number, id, title, description) values (7, 'x', '', '')", values![])?;
-                    tx.run(
-                        "insert into feedback values (1, 7, 'o', 2, 'birds', 'case-a', 'a', 'twitter', '9', 'confirmed', 5, 'seen', 1)",
-                        values![],
-                    )?;
-                    tx.script(&part_for(dialect, MIGRATIONS[5]))?;
-                    let reviewer = "insert into feedback (number, partner, case_id, cluster_id, verdict, said_at, published)
-                                    values (2, 'reviewer:ann', 'case-a', 'a', 'rejected', 6, 0)";
-                    tx.run(reviewer, values![])?;
-                    after = tx.rows("select number, collection, object, partner, account, note from feedback order by number", values![])?;
-                    Ok(())
-                })
-                .unwrap();
-            let text = |text: &str| Value::Text(text.to_owned());
-            let of_partner = [Value::Int(1), Value::Int(7), text("o"), text("birds"), text("9"), text("seen")];
-            let of_reviewer = [Value::Int(2), Value::Null, Value::Null, text("reviewer:ann"), Value::Null, Value::Null];
-            assert_eq!(after, [Row(of_partner.to_vec()), Row(of_reviewer.to_vec())]);
-        }
-    }
-
-    #[test]
-    fn probabilities_outlive_the_column_they_were_in_on_postgres_too() {
-        for (_folder, place) in places() {
-            let database = open(&place).unwrap();
-            let mut after = Vec::new();
-            database
-                .write(&mut |tx| {
-                    let dialect = tx.dialect();
-                    // Terms refer to cases, and PostgreSQL keeps a table that others refer to.
-                    tx.script("drop table case_terms; drop table cases")?;
-                    let table = MIGRATIONS[0].split("create table collections").next().unwrap_or_default();
-                    tx.script(&part_for(dialect, table))?;
-                    let case = "insert into cases values
-                        ('c', 'case-c', 1, 'released', 'flagged', 0, 0.75, 12.5, 3, 'x', 'url', 1, 2, 3, '{}', '{}', null)";
-                    tx.run(case, values![])?;
-                    tx.script(&part_for(dialect, MIGRATIONS[6]))?;
-                    tx.run("update cases set log_e = 0.0, probability = null where probability = 0.75", values![])?;
-                    after = tx.rows("select cluster_id, probability, log_e, accounts from cases", values![])?;
-                    Ok(())
-                })
-                .unwrap();
-            assert_eq!(after, [Row(vec![Value::Text("c".to_owned()), Value::Null, Value::Real(0.0), Value::Int(3)])]);
-        }
-    }
-
-    #[test]
-    fn a_migration_has_its_part_for_each() {
-        let text = "create table a (n integer);\n--@sqlite\nS\n--@postgres\nP\n--@all\n-- an integer stays\nB";
-        assert_eq!(part_for(Dialect::Sqlite, text), "create table a (n integer);\nS\n-- an integer stays\nB\n");
-        assert_eq!(part_for(Dialect::Postgres, text), "create table a (n bigint);\nP\n-- an integer stays\nB\n");
-    }
-}
+pub(crate) mod tests;

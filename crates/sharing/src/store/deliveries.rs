@@ -1,4 +1,4 @@
-//! The outbox of webhooks: endpoints, and what still has to get there.
+//! The outbox of webhooks: what still has to get to the endpoints.
 //!
 //! A delivery names a span of its partner's collection, so the outbox holds no second copy of the objects, and a delivery is the same
 //! bytes however often it is sent.
@@ -25,6 +25,8 @@ pub enum DeliveryState {
     Pending,
     /// The endpoint took it.
     Delivered,
+    /// The endpoint said that it is gone (410): nothing is sent until it has a new URL or a new secret.
+    Disabled,
     /// Given up.
     Dead,
     /// Given up, and somebody said that this is in order.
@@ -33,14 +35,20 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// All states.
-    pub const ALL: [DeliveryState; 4] =
-        [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Discarded];
+    pub const ALL: [DeliveryState; 5] = [
+        DeliveryState::Pending,
+        DeliveryState::Delivered,
+        DeliveryState::Disabled,
+        DeliveryState::Dead,
+        DeliveryState::Discarded,
+    ];
 
     /// The name in the store, on the command line and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             DeliveryState::Pending => "pending",
             DeliveryState::Delivered => "delivered",
+            DeliveryState::Disabled => "disabled",
             DeliveryState::Dead => "dead",
             DeliveryState::Discarded => "discarded",
         }
@@ -122,73 +130,6 @@ pub(crate) enum Attempted {
 }
 
 impl Store {
-    /// Makes the endpoints those of the configuration. One that has moved is tried again; one that is gone keeps its queue.
-    pub fn set_webhooks<'a>(
-        &self,
-        wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let wanted: Vec<(&str, &str)> = wanted.into_iter().collect();
-        self.write(|tx| {
-            tx.run("update webhooks set active = 0", values![])?;
-            // No process but this one can have left a claim in a file; on a server it may be another's, and runs out.
-            if tx.dialect() == super::database::Dialect::Sqlite {
-                tx.run("update deliveries set claimed_until = 0 where state = 'pending'", values![])?;
-            }
-            for (partner, url) in wanted {
-                let before: Option<String> =
-                    tx.value("select url from webhooks where partner = ?1", values![partner])?;
-                match before {
-                    Some(before) => {
-                        tx.run("update webhooks set active = 1, url = ?2 where partner = ?1", values![partner, url])?;
-                        if before != url {
-                            enable(tx, partner, now)?;
-                        }
-                    }
-                    None => {
-                        tx.run(
-                            "insert into webhooks (partner, collection, url, active)
-                             select name, collection, ?2, 1 from partners where name = ?1",
-                            values![partner, url],
-                        )?;
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Gives an endpoint a new secret; the one before signs as well until `previous_until`. What waits is tried at once.
-    pub fn set_webhook_secret(
-        &self,
-        partner: &str,
-        secret: &[u8],
-        previous_until: Timestamp,
-        entry: Entry,
-    ) -> Result<(), StoreError> {
-        self.write(|tx| {
-            let changed = tx.run(
-                "update webhooks set previous = secret, previous_until = ?3, secret = ?2 where partner = ?1 and active = 1",
-                values![partner, secret, previous_until],
-            )?;
-            if changed == 0 {
-                return Err(StoreError::Partner(format!(
-                    "partner {partner:?} has no webhook: set its webhook in the configuration first"
-                )));
-            }
-            enable(tx, partner, entry.at)?;
-            append_audit(tx, vec![entry])
-        })
-    }
-
-    /// Endpoints that have no secret yet: nothing goes to them.
-    pub fn webhooks_without_secret(&self) -> Result<Vec<String>, StoreError> {
-        self.read(|db| {
-            let sql = "select partner from webhooks where active = 1 and secret is null order by partner";
-            db.rows(sql, values![])?.into_iter().map(|mut row| row.take(0)).collect()
-        })
-    }
-
     /// Partners whose next delivery is due.
     pub fn partners_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
         self.read(|db| {
@@ -272,8 +213,7 @@ impl Store {
         let (state, next_at) = match attempted {
             Attempted::Delivered => (DeliveryState::Delivered, now),
             Attempted::Again { at } => (DeliveryState::Pending, *at),
-            // What an endpoint refused for good waits for it to be mended, and nothing overtakes it.
-            Attempted::Disabled => (DeliveryState::Pending, now),
+            Attempted::Disabled => (DeliveryState::Disabled, now),
             Attempted::Dead => (DeliveryState::Dead, now),
         };
         self.write(|tx| {
@@ -312,9 +252,18 @@ impl Store {
                 }
                 Attempted::Disabled => {
                     tx.run("update webhooks set disabled_at = ?2 where partner = ?1", values![partner, now])?;
+                    // Said once for all that waits.
+                    let later = tx.run(
+                        "update deliveries set state = 'disabled' where partner = ?1 and state = 'pending'",
+                        values![partner],
+                    )?;
                     let text = format!(
-                        "the endpoint of {partner} says that it is gone ({outcome}); nothing is sent until it has a new address \
-                         or a new secret"
+                        "the endpoint of {partner} says that it is gone ({outcome}); {id} and {} are not sent until it has a new \
+                         URL or a new secret",
+                        match later {
+                            1 => "1 later delivery".to_owned(),
+                            later => format!("{} later deliveries", text_format::thousands(later)),
+                        }
                     );
                     append_audit(tx, vec![entry(&format!("partner {partner}"), "webhook_disabled", text)])?;
                 }
@@ -345,9 +294,20 @@ impl Store {
         self.read(|db| db.rows(&sql, &values)?.into_iter().map(delivery).collect())
     }
 
-    /// Sends a delivery again: at once, and with all the time to be tried.
+    /// Sends a delivery again: at once, and with all the time to be tried. Refused where its endpoint is gone.
     pub fn resend(&self, id: &str, entry: Entry) -> Result<(), StoreError> {
         self.write(|tx| {
+            let gone: Option<String> = tx.value(
+                "select w.partner from webhooks w join deliveries d on d.partner = w.partner
+                 where d.id = ?1 and w.disabled_at is not null",
+                values![id],
+            )?;
+            if let Some(partner) = gone {
+                return Err(StoreError::Partner(format!(
+                    "the endpoint of {partner} said that it is gone: give it a new URL in the configuration, or a new secret with \
+                     `lockstep partners webhook-secret {partner}`, and all that waits for it is sent"
+                )));
+            }
             let changed = tx.run(
                 "update deliveries set state = 'pending', since = ?2, next_at = ?2, claimed_until = 0 where id = ?1",
                 values![id, entry.at],
@@ -357,10 +317,10 @@ impl Store {
         })
     }
 
-    /// Takes a dead delivery off the alert.
+    /// Says that a delivery that was given up, or waits for an endpoint that is gone, need not be sent any more.
     pub fn discard(&self, id: &str, entry: Entry) -> Result<(), StoreError> {
         self.write(|tx| {
-            let sql = "update deliveries set state = 'discarded' where id = ?1 and state = 'dead'";
+            let sql = "update deliveries set state = 'discarded' where id = ?1 and state in ('dead', 'disabled')";
             let changed = tx.run(sql, values![id])?;
             known(changed, id)?;
             append_audit(tx, vec![entry])
@@ -388,9 +348,14 @@ pub(super) fn enqueue(
     added: &[(i64, usize)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "select partner from webhooks where collection = ?1 and active = 1";
-    let (Some(partner), Some((first, _))) = (tx.value::<String>(sql, values![collection])?, added.first()) else {
+    let sql = "select partner, disabled_at from webhooks where collection = ?1 and active = 1";
+    let (Some(mut endpoint), Some((first, _))) = (tx.row(sql, values![collection])?, added.first()) else {
         return Ok(());
+    };
+    let partner: String = endpoint.take(0)?;
+    let state = match endpoint.take::<Option<Timestamp>>(1)? {
+        Some(_) => DeliveryState::Disabled,
+        None => DeliveryState::Pending,
     };
     let mut number: i64 = tx.value("select coalesce(max(number), 0) from deliveries", values![])?.unwrap_or(0);
     let mut after = first - 1;
@@ -399,7 +364,7 @@ pub(super) fn enqueue(
         tx.run(
             "insert into deliveries (number, id, partner, collection, case_id, after_added, until_added, objects, state,
                                      attempts, created_at, since, next_at, claimed_until)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', 0, ?9, ?9, ?9, 0)",
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, 0, ?9, ?9, ?9, 0)",
             values![
                 number,
                 format!("msg_{}", uuid::Uuid::new_v4().simple()),
@@ -409,7 +374,8 @@ pub(super) fn enqueue(
                 after,
                 until,
                 objects,
-                now
+                now,
+                state.name()
             ],
         )?;
         after = until;
@@ -432,20 +398,10 @@ fn parts(added: &[(i64, usize)]) -> Vec<(i64, usize)> {
     parts
 }
 
-/// The endpoint may be tried again, and what waits for it has all its time.
-fn enable(tx: &mut dyn Session, partner: &str, now: Timestamp) -> Result<(), StoreError> {
-    tx.run("update webhooks set disabled_at = null where partner = ?1", values![partner])?;
-    tx.run(
-        "update deliveries set since = ?2, next_at = ?2 where partner = ?1 and state = 'pending'",
-        values![partner, now],
-    )?;
-    Ok(())
-}
-
 fn known(changed: u64, id: &str) -> Result<(), StoreError> {
     if changed == 0 {
         return Err(StoreError::Partner(format!(
-            "there is no such delivery as {id:?}, or it is not dead: lockstep partners deliveries lists them"
+            "there is no such delivery as {id:?}, or it is neither dead nor disabled: lockstep partners deliveries lists them"
         )));
     }
     Ok(())

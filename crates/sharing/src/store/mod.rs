@@ -7,11 +7,13 @@ mod audit_log;
 mod cases;
 pub(crate) mod database;
 mod deliveries;
+mod endpoints;
 mod feedback;
 pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
 mod retractions;
+mod search_terms;
 mod sessions;
 
 pub use audit_log::AuditLog;
@@ -35,6 +37,7 @@ pub enum StoreError {
     #[error("the sharing database failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The database server said no, or is not there.
+    #[cfg(feature = "postgres")]
     #[error("the sharing database failed: {}", in_full(.0))]
     Postgres(#[from] postgres::Error),
     /// Something in the database cannot be read.
@@ -56,6 +59,20 @@ pub enum StoreError {
         /// Why not, and what to do.
         why: String,
     },
+    /// Every connection was in use for too long.
+    #[error(
+        "the {connections} connections to the sharing database that may be shared were in use for {seconds} s: \
+         raise sharing.database_connections, or look for what keeps the database busy"
+    )]
+    Busy {
+        /// How many there are.
+        connections: usize,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Connections cannot be handed out.
+    #[error("the connections to the sharing database cannot be used: {0}")]
+    Pool(String),
     /// Only an empty database can be filled from a seed.
     #[error(
         "the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database"
@@ -195,8 +212,6 @@ pub(crate) struct ObjectQuery {
     /// Only objects after this one.
     pub after: Position,
     pub limit: usize,
-    /// Whether `body` is wanted.
-    pub bodies: bool,
 }
 
 /// An object as read.
@@ -218,9 +233,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens what `place` names, a file (made where missing) or `postgres://…`, and brings its tables up to date.
-    pub fn open(place: &str) -> Result<Self, StoreError> {
-        Ok(Self { database: database::open(place)?, retraction_due: SignedDuration::from_hours(24) })
+    /// Opens what `place` names, a file (made where missing) or `postgres://…`, with at most so many connections (two at least), and
+    /// brings its tables up to date.
+    pub fn open(place: &str, connections: usize) -> Result<Self, StoreError> {
+        Ok(Self { database: database::open(place, connections)?, retraction_due: SignedDuration::from_hours(24) })
     }
 
     /// One transaction with no other writer beside it.
@@ -257,6 +273,7 @@ fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> 
 }
 
 /// With what lies behind an error of the database server: its own words stand there.
+#[cfg(feature = "postgres")]
 fn in_full(error: &postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),

@@ -1,12 +1,15 @@
 //! Collections, who may use them, and the objects in them.
 
+mod page_query;
+
 use std::collections::BTreeMap;
 
 use super::{
     CollectionRow, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
-    database::{Dialect, Row, Session, Value, values},
+    database::{Row, Session, values},
 };
 use crate::object::NewObject;
+use page_query::object_sql;
 
 /// Rows read at once where bodies are wanted: what is in memory of one page is bounded by it and by [`PAGE_BYTES`].
 const CHUNK: usize = 128;
@@ -100,7 +103,7 @@ impl Store {
             loop {
                 // One more than wanted tells whether there is more.
                 let missing = (wanted - page.len()).saturating_add(1);
-                query.limit = if query.bodies { missing.min(CHUNK) } else { missing };
+                query.limit = missing.min(CHUNK);
                 let Some((sql, values)) = object_sql(db.dialect(), collection, &query) else {
                     return Ok((page, false));
                 };
@@ -119,6 +122,15 @@ impl Store {
                     return Ok((page, false));
                 }
             }
+        })
+    }
+
+    /// What was added to a collection at an instant: of a seed it may be several objects.
+    pub fn objects_added_at(&self, collection: i64, date_added: i64) -> Result<Vec<ObjectRow>, StoreError> {
+        self.read(|db| {
+            let sql = "select number, id, date_added, version, spec_version, '' from objects
+                       where collection = ?1 and date_added = ?2 order by number";
+            db.rows(sql, values![collection, date_added])?.into_iter().map(object).collect()
         })
     }
 
@@ -374,9 +386,15 @@ impl Adding {
     }
 }
 
-/// The same JSON, however it is written.
+/// The same JSON, however it is written. An object without `modified` is as it was created.
 fn is_same(a: &str, b: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let parse = |text: &str| {
+        let mut value = serde_json::from_str::<serde_json::Value>(text).ok()?;
+        if let (None, Some(created)) = (value.get("modified"), value.get("created").cloned()) {
+            value["modified"] = created;
+        }
+        Some(value)
+    };
     a == b || parse(a).is_some_and(|a| Some(a) == parse(b))
 }
 
@@ -413,121 +431,6 @@ fn object(mut row: Row) -> Result<ObjectRow, StoreError> {
         spec_version: row.take(4)?,
         body: row.take(5)?,
     })
-}
-
-/// The statement for a page; `None` where nothing can match.
-///
-/// A filter with several values becomes several ranges of an index, each in order of date and cut at the limit, and these are
-/// merged: no filter sorts more than a page, and none reads a collection through. What one id has is read whole.
-fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery) -> Option<(String, Vec<Value>)> {
-    const COLUMNS: &str = "number, id, date_added, version, spec_version";
-    const ORDER: &str = "order by date_added, number";
-    let mut values = vec![
-        Value::Int(collection),
-        Value::Int(query.after.date_added),
-        Value::Int(query.after.number),
-        query.limit.into(),
-    ];
-    let mut mark = |value: Value| {
-        values.push(value);
-        format!("?{}", values.len())
-    };
-    // Objects are of STIX 2.0 or 2.1.
-    let mut specs: Vec<&str> = query.spec_versions.iter().map(|spec| &**spec).collect();
-    specs.retain(|spec| ["2.0", "2.1"].contains(spec));
-    specs.sort_unstable();
-    specs.dedup();
-    let spec = match (query.spec_versions.is_empty(), specs.as_slice()) {
-        (true, _) | (_, [_, _, ..]) => None,
-        (false, [one]) => Some(*one),
-        (false, []) => return None,
-    };
-    let of_spec = match spec {
-        Some("2.1") => " and spec_version = '2.1'",
-        Some(_) => " and spec_version <> '2.1'",
-        None => "",
-    };
-    // What is last of its spec_version counts where one is asked for.
-    let at_end = |column: &str| match spec {
-        Some(_) => format!(" and {column} > 0"),
-        None => format!(" and {column} > 0 and {column} = 1"),
-    };
-    let by = |index: &str, filter: String| {
-        let index = match (dialect, spec) {
-            // Said outright: SQLite's planner cannot know how many rows a filter leaves.
-            (Dialect::Sqlite, Some("2.0")) if index != "objects_by_version" => {
-                "indexed by objects_of_other_spec".to_owned()
-            }
-            (Dialect::Sqlite, _) => format!("indexed by {index}"),
-            (Dialect::Postgres, _) => String::new(),
-        };
-        format!("from objects {index} where collection = ?1 and (date_added, number) > (?2, ?3){filter}{of_spec}")
-    };
-    let kinds: Vec<String> = query.kinds.iter().map(|kind| mark(kind.into())).collect();
-    let mut ranges = Vec::new();
-    if query.ids.is_empty() {
-        let (all, first, last, at) = match &query.versions {
-            Versions::All => (true, false, false, [].as_slice()),
-            Versions::Some { first, last, at } => (false, *first, *last, at.as_slice()),
-        };
-        for (wanted, by_type, by_date, filter) in [
-            (all, "objects_by_type", "objects_by_date", String::new()),
-            (first, "objects_by_type", "objects_by_date", at_end("is_first")),
-            (last, "objects_last_by_type", "objects_last_by_date", at_end("is_last")),
-        ] {
-            if wanted && kinds.is_empty() {
-                ranges.push(by(by_date, filter));
-            } else if wanted {
-                ranges.extend(kinds.iter().map(|kind| by(by_type, format!(" and type = {kind}{filter}"))));
-            }
-        }
-        let of_kinds = if kinds.is_empty() { String::new() } else { format!(" and type in ({})", kinds.join(", ")) };
-        for version in at {
-            let version = mark(Value::Int(*version));
-            ranges.push(by("objects_by_modified", format!(" and version = {version}{of_kinds}")));
-        }
-    } else {
-        let ids: Vec<String> = query.ids.iter().map(|id| mark(id.into())).collect();
-        let mut filter = format!(" and id in ({})", ids.join(", "));
-        if !kinds.is_empty() {
-            filter.push_str(&format!(" and type in ({})", kinds.join(", ")));
-        }
-        if let Versions::Some { first, last, at } = &query.versions {
-            let mut one_of = Vec::new();
-            for (wanted, column) in [(*first, "is_first"), (*last, "is_last")] {
-                if wanted {
-                    one_of.push(at_end(column)[" and ".len()..].to_owned());
-                }
-            }
-            if !at.is_empty() {
-                let at: Vec<String> = at.iter().map(|version| mark(Value::Int(*version))).collect();
-                one_of.push(format!("version in ({})", at.join(", ")));
-            }
-            filter.push_str(&format!(" and (({}))", one_of.join(") or (")));
-        }
-        ranges.push(by("objects_by_version", filter));
-    }
-    let body = if query.bodies { "body" } else { "''" };
-    let sql = match ranges.as_slice() {
-        [] => return None,
-        [one] => format!("select {COLUMNS}, {body} {one} {ORDER} limit ?4"),
-        several => {
-            // Without `all`, the same object can be the first, the last and of a version that is named.
-            let parts: Vec<String> = several
-                .iter()
-                .enumerate()
-                .map(|(n, range)| {
-                    format!("select * from (select date_added, number {range} {ORDER} limit ?4) as range_{n}")
-                })
-                .collect();
-            format!(
-                "select {COLUMNS}, {body} from objects where number in
-                 (select number from ({} {ORDER} limit ?4) as chosen) {ORDER}",
-                parts.join(" union ")
-            )
-        }
-    };
-    Some((sql, values))
 }
 
 impl ObjectRow {

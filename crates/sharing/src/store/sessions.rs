@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn sessions_are_kept_touched_ended_and_forgotten_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let row = SessionRow {
                 person: "ann".to_owned(),
                 roles: "reviewer".to_owned(),
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn keys_end_and_are_replaced_and_revoked_on_postgres_too() {
         for (_folder, place) in places() {
-            let store = Store::open(&place).unwrap();
+            let store = Store::open(&place, 4).unwrap();
             let partner = Partner {
                 name: "birds".to_owned(),
                 platform: "twitter".to_owned(),

@@ -37,7 +37,7 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 /// Sends what is due until `shutdown`; requests under way are let end.
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
     let config = &sharing.config().webhooks;
-    let sender = send::Sender::new(config.timeout(), config.private);
+    let sender = send::Sender::new(config.timeout(), config.private)?;
     let mut busy: BTreeSet<String> = BTreeSet::new();
     let mut sending: JoinSet<(String, Result<(), SharingError>)> = JoinSet::new();
     while !shutdown.is_stopping() {

@@ -1,30 +1,37 @@
 //! One request to an endpoint of a partner, and where it may go.
 //!
-//! An endpoint's address comes from the configuration, but what its name resolves to is the partner's to say: it must not lead into
-//! our own network. The name is resolved once, every address is checked, and the connection goes to a checked one.
+//! An endpoint's URL comes from the configuration, but what its name resolves to is the partner's to say: it must not lead into our
+//! own network. The name is resolved once, every address is checked, and the connection is opened to one of the checked addresses.
+//! The request is one exchange on a connection of its own: there is no proxy, no redirect and no reuse that could lead elsewhere.
 
 use std::{
-    io::{self, Read},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use ureq::{
-    Agent,
-    config::Config,
-    http::Uri,
-    tls::{Certificate, RootCerts, TlsConfig},
-    unversioned::{
-        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
-    },
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName},
 };
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
 
 use crate::config::webhooks::is_public;
 
 /// Most bytes of an answer that are read; nothing in it matters but for the log.
-const ANSWER_BYTES: u64 = 4_096;
+const ANSWER_BYTES: usize = 4_096;
+/// Most bytes of an answer's header.
+const HEADER_BYTES: usize = 16 * 1024;
 
 /// What an endpoint answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,58 +46,135 @@ pub(crate) struct Answer {
 /// Sends requests. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sender {
-    agent: Agent,
+    timeout: Duration,
+    private: bool,
+    tls: TlsConnector,
 }
 
 impl Sender {
     /// Requests that take at most `timeout` from the look-up of the name to the end of the answer.
-    pub fn new(timeout: Duration, private: bool) -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        Self::trusting(
-            timeout,
-            private,
-            found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).collect(),
-        )
+    pub fn new(timeout: Duration, private: bool) -> Result<Self, rustls::Error> {
+        Self::trusting(timeout, private, rustls_native_certs::load_native_certs().certs)
     }
 
     /// Trusts these authorities; Mozilla's where there are none.
-    fn trusting(timeout: Duration, private: bool, own: Vec<Certificate<'static>>) -> Self {
+    fn trusting(timeout: Duration, private: bool, own: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         // The machine's own list, so that an endpoint with a certificate of one's own authority can be used.
-        let roots = if own.is_empty() { RootCerts::WebPki } else { RootCerts::Specific(Arc::new(own)) };
-        let config = Config::builder()
-            .timeout_global(Some(timeout))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            // A proxy would resolve the name again, and a kept connection would skip the check.
-            .proxy(None)
-            .max_idle_connections(0)
-            .max_response_header_size(16 * 1024)
-            .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build();
-        let resolver = Guarded { inner: DefaultResolver::default(), private };
-        Self { agent: Agent::with_parts(config, DefaultConnector::default(), resolver) }
+        let mut roots = RootCertStore::empty();
+        if own.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        roots.add_parsable_certificates(own);
+        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { timeout, private, tls: TlsConnector::from(Arc::new(config)) })
     }
 
     /// Posts a body. Blocks.
     pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
-        let mut request = self.agent.post(url).header("content-type", "application/json");
+        // A runtime of its own, because a look-up of a name cannot be cancelled: it is left behind, and not waited for.
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| in_full(&error))?;
+        let answer = runtime.block_on(async {
+            let exchange = tokio::time::timeout(self.timeout, self.exchange(url, headers, body));
+            exchange.await.unwrap_or_else(|_| Err(format!("no answer within {} s", self.timeout.as_secs())))
+        });
+        runtime.shutdown_background();
+        answer
+    }
+
+    async fn exchange(&self, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
+        let url = Url::parse(url).map_err(|error| in_full(&error))?;
+        let host = url.host().ok_or("the URL names no host")?;
+        let port = url.port_or_known_default().ok_or("the URL names no port")?;
+        let mut request = Request::post(&url[url::Position::BeforePath..url::Position::AfterQuery])
+            .header(header::HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
+            .header(header::USER_AGENT, concat!("lockstep/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body).map_err(|error| error.to_string())?;
-        let retry_after =
-            response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut text = Vec::new();
-        // The status is what counts: an answer that breaks off is one all the same.
-        let _ = response.body_mut().as_reader().take(ANSWER_BYTES).read_to_end(&mut text);
-        Ok(Answer {
-            status: response.status().as_u16(),
-            retry_after,
-            text: text_format::shorten(String::from_utf8_lossy(&text).trim(), 200),
-        })
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).map_err(|error| in_full(&error))?;
+        let addresses = self.addresses(&host, port).await?;
+        let connection = TcpStream::connect(&addresses[..]).await.map_err(|error| in_full(&error))?;
+        match url.scheme() {
+            "http" => send(connection, request).await,
+            "https" => {
+                let name = match host {
+                    Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|error| in_full(&error))?,
+                    Host::Ipv4(address) => ServerName::from(IpAddr::V4(address)),
+                    Host::Ipv6(address) => ServerName::from(IpAddr::V6(address)),
+                };
+                let connection = self.tls.connect(name, connection).await.map_err(|error| in_full(&error))?;
+                send(connection, request).await
+            }
+            other => Err(format!("{other} is not spoken here, only http and https")),
+        }
     }
+
+    /// The addresses of a host, all of which may be connected to.
+    async fn addresses(&self, host: &Host<&str>, port: u16) -> Result<Vec<SocketAddr>, String> {
+        let found: Vec<SocketAddr> = match host {
+            Host::Ipv4(address) => vec![SocketAddr::from((*address, port))],
+            Host::Ipv6(address) => vec![SocketAddr::from((*address, port))],
+            Host::Domain(name) => {
+                let found = tokio::net::lookup_host((*name, port)).await;
+                found.map_err(|error| format!("{name} cannot be resolved: {}", in_full(&error)))?.collect()
+            }
+        };
+        // One bad address is enough: a name that leads both outside and inside is an attempt.
+        match found.iter().find(|address| !self.private && !is_public(address.ip())) {
+            Some(bad) => Err(format!(
+                "{host} resolves to {}, which is not a public address; see sharing.webhooks.private",
+                bad.ip()
+            )),
+            None => Ok(found),
+        }
+    }
+}
+
+/// One request and the beginning of its answer, on a connection that nothing else uses.
+async fn send(
+    connection: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, String> {
+    let handshake = http1::Builder::new().max_buf_size(HEADER_BYTES).handshake(TokioIo::new(connection)).await;
+    let (mut sender, driver) = handshake.map_err(|error| in_full(&error))?;
+    // Its errors reach the request as well.
+    tokio::spawn(driver);
+    let mut response = sender.send_request(request).await.map_err(|error| in_full(&error))?;
+    let retry_after = response.headers().get(header::RETRY_AFTER);
+    let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut text = Vec::new();
+    // The status is what counts: an answer that breaks off is one all the same.
+    while text.len() < ANSWER_BYTES
+        && let Some(Ok(frame)) = response.body_mut().frame().await
+    {
+        text.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+    }
+    text.truncate(ANSWER_BYTES);
+    Ok(Answer {
+        status: response.status().as_u16(),
+        retry_after,
+        text: text_format::shorten(String::from_utf8_lossy(&text).trim(), 200),
+    })
+}
+
+/// An error with what lies behind it.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(behind) = source {
+        let behind_text = behind.to_string();
+        if !text.contains(&behind_text) {
+            text = format!("{text}: {behind_text}");
+        }
+        source = behind.source();
+    }
+    text
 }
 
 /// When to come back, from `Retry-After`: seconds or a date.
@@ -102,33 +186,10 @@ pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(value).ok().map(|time| time.timestamp())
 }
 
-/// Resolves names and refuses addresses that are not public.
-#[derive(Debug)]
-struct Guarded {
-    inner: DefaultResolver,
-    private: bool,
-}
-
-impl Resolver for Guarded {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.inner.resolve(uri, config, timeout)?;
-        if self.private {
-            return Ok(found);
-        }
-        // One bad address is enough: a name that leads both outside and inside is an attempt.
-        if let Some(bad) = found.iter().find(|address| !is_public(address.ip())) {
-            let host = uri.host().unwrap_or_default();
-            return Err(ureq::Error::Io(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{host} resolves to {}, which is not a public address; see sharing.webhooks.private", bad.ip()),
-            )));
-        }
-        Ok(found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
     use crate::config::webhooks::check_url;
 
@@ -230,11 +291,12 @@ mod tests {
     fn a_name_that_leads_inside_is_refused_before_anything_is_sent() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let refused = Sender::new(Duration::from_secs(5), false).post(&url, &[], b"{}").unwrap_err();
+        let sender = Sender::new(Duration::from_secs(5), false).unwrap();
+        let refused = sender.post(&url, &[], b"{}").unwrap_err();
         assert!(refused.contains("not a public address"), "{refused}");
         listener.set_nonblocking(true).unwrap();
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody connected");
-        let refused = Sender::new(Duration::from_secs(5), false).post("http://127.0.0.1:9/", &[], b"{}").unwrap_err();
+        let refused = sender.post("http://127.0.0.1:9/", &[], b"{}").unwrap_err();
         assert!(refused.contains("not a public address"), "{refused}");
     }
 
@@ -258,7 +320,7 @@ mod tests {
             let mut got = Vec::new();
             while !got.ends_with(b"{}") {
                 let mut some = [0; 1024];
-                let n = stream.read(&mut some).ok().filter(|n| *n > 0)?;
+                let n = io::Read::read(&mut stream, &mut some).ok().filter(|n| *n > 0)?;
                 got.extend_from_slice(&some[..n]);
             }
             io::Write::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").ok()?;
@@ -270,8 +332,8 @@ mod tests {
     #[test]
     fn tls_is_checked_against_the_authorities_and_the_name() {
         let post = |url: &str, trusted: &[u8]| {
-            let trusted = vec![Certificate::from_der(trusted).to_owned()];
-            let sender = Sender::trusting(Duration::from_secs(5), true, trusted);
+            let trusted = vec![CertificateDer::from(trusted.to_vec())];
+            let sender = Sender::trusting(Duration::from_secs(5), true, trusted).unwrap();
             sender.post(url, &[("webhook-id", "msg_1")], b"{}")
         };
         let (url, own, served) = tls_endpoint("localhost");
@@ -286,6 +348,60 @@ mod tests {
         let refused = post(&url, &own).unwrap_err();
         assert!(refused.to_lowercase().contains("certificate"), "another name: {refused}");
         assert_eq!(served.join().unwrap(), None, "nothing was sent");
+    }
+
+    /// What comes of a request to an endpoint that answers with these bytes, piece by piece, and how long it took.
+    fn answered(pieces: Vec<Vec<u8>>, pause: Duration) -> (Result<Answer, String>, Duration) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook?a=b", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut got = Vec::new();
+            while !got.ends_with(b"{}") {
+                let mut some = [0; 1024];
+                let n = io::Read::read(&mut socket, &mut some).unwrap();
+                got.extend_from_slice(&some[..n]);
+            }
+            for piece in pieces {
+                // Whoever asked may have gone.
+                if io::Write::write_all(&mut socket, &piece).is_err() {
+                    break;
+                }
+                std::thread::sleep(pause);
+            }
+            String::from_utf8(got).unwrap()
+        });
+        let began = std::time::Instant::now();
+        let sender = Sender::new(Duration::from_secs(1), true).unwrap();
+        let answer = sender.post(&url, &[("webhook-id", "msg_1")], b"{}");
+        let took = began.elapsed();
+        let got = served.join().unwrap();
+        let host = format!("host: {}\r\n", url.trim_start_matches("http://").split('/').next().unwrap());
+        assert!(got.starts_with("POST /hook?a=b HTTP/1.1\r\n") && got.to_lowercase().contains(&host), "{got}");
+        assert!(got.to_lowercase().contains("content-length: 2\r\n"), "{got}");
+        (answer, took)
+    }
+
+    #[test]
+    fn an_answer_is_read_within_its_bounds_and_the_time() {
+        let start = b"HTTP/1.1 200 OK\r\n".to_vec();
+        let plain = [&start[..], b"content-length: 5\r\n\r\nthank"].concat();
+        let answer = answered(vec![plain], Duration::ZERO).0.unwrap();
+        assert_eq!((answer.status, answer.text.as_str()), (200, "thank"));
+        // The end is the end of the connection.
+        let broken = [&start[..], b"content-length: 50\r\n\r\nthank"].concat();
+        assert_eq!(answered(vec![broken], Duration::ZERO).0.unwrap().text, "thank");
+        // A header without an end.
+        let endless =
+            std::iter::once(start.clone()).chain((0..64).map(|n| format!("x-{n}: {}\r\n", "y".repeat(1_000)).into()));
+        let refused = answered(endless.collect(), Duration::ZERO).0.unwrap_err();
+        assert!(refused.contains("too large"), "{refused}");
+        // An answer that comes drop by drop.
+        let drops: Vec<Vec<u8>> =
+            std::iter::once(start).chain((0..40).map(|n| format!("x-{n}: y\r\n").into())).collect();
+        let (refused, took) = answered(drops, Duration::from_millis(100));
+        assert_eq!(refused.unwrap_err(), "no answer within 1 s");
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{values::handle_shape, *};
 use crate::features::{values, values_by_name};
-use crate::sample::{Dice, cluster};
+use crate::sample::cluster;
 
 fn value(cluster: &Cluster, name: &str) -> Option<f64> {
     let at = FEATURES.iter().position(|feature| feature.name == name).unwrap();
@@ -14,12 +14,6 @@ fn value(cluster: &Cluster, name: &str) -> Option<f64> {
 
 fn close(found: Option<f64>, expected: f64) {
     assert!(found.is_some_and(|f| (f - expected).abs() < 1e-9), "{found:?}, not {expected}");
-}
-
-fn shuffle<T>(items: &mut [T], dice: &mut Dice) {
-    for at in (1..items.len()).rev() {
-        items.swap(at, dice.below(at as u64 + 1) as usize);
-    }
 }
 
 #[test]
@@ -426,16 +420,16 @@ fn handles_of_one_pattern_have_one_shape() {
 proptest! {
     #[test]
     fn order_changes_no_bit(seed in 1u64..500, inauthentic: bool) {
-        let mut dice = Dice(seed ^ 77);
+        let mut dice = fastrand::Rng::with_seed(seed ^ 77);
         let before = cluster(inauthentic, 0.5, seed);
         let mut after = before.clone();
-        shuffle(&mut after.members, &mut dice);
-        shuffle(&mut after.evidence, &mut dice);
-        shuffle(&mut after.ties, &mut dice);
-        shuffle(&mut after.nats_by_kind, &mut dice);
-        shuffle(&mut after.nats_by_source, &mut dice);
+        dice.shuffle(&mut after.members);
+        dice.shuffle(&mut after.evidence);
+        dice.shuffle(&mut after.ties);
+        dice.shuffle(&mut after.nats_by_kind);
+        dice.shuffle(&mut after.nats_by_source);
         for evidence in &mut after.evidence {
-            shuffle(&mut evidence.posts, &mut dice);
+            dice.shuffle(&mut evidence.posts);
         }
         prop_assert_eq!(values(&before), values(&after));
     }

@@ -43,6 +43,12 @@ impl Config {
                     .to_owned(),
             );
         }
+        if !cfg!(feature = "pdf") && !self.contact.is_empty() {
+            warnings.push(
+                "sharing.contact is set, and this build makes documents as HTML only: the Cargo feature `pdf` has them as PDF too"
+                    .to_owned(),
+            );
+        }
         Ok(warnings)
     }
 }

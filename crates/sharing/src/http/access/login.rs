@@ -46,8 +46,7 @@ const WRONG: &str = "That name and password do not belong together. Check both a
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/login", get(form).post(login))
-        .route("/login/provider", get(provider::leave))
-        .route("/login/return", get(provider::arrive))
+        .merge(provider::routes())
         .route("/logout", post(logout))
         .layer(DefaultBodyLimit::max(LARGEST))
 }

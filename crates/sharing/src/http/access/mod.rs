@@ -10,7 +10,12 @@ pub(crate) mod fixtures;
 mod limits;
 mod login;
 mod partner;
+#[cfg(feature = "openid")]
 mod provider;
+#[cfg(not(feature = "openid"))]
+#[path = "without_openid.rs"]
+mod provider;
+#[cfg(feature = "openid")]
 mod signatures;
 #[cfg(test)]
 mod tests;
@@ -217,7 +222,7 @@ impl Access {
     }
 
     fn provider_name(&self) -> Option<String> {
-        self.provider.as_ref().map(|provider| provider.config.name.clone())
+        self.provider.as_ref().map(|provider| provider.name().to_owned())
     }
 
     /// What the person of a session may do now; `None` where the session ended because the person was removed or has another

@@ -12,10 +12,11 @@ use std::{
 
 use askama::Template;
 use axum::{
-    Extension,
+    Extension, Router,
     body::Body,
     extract::{Query, State as Shared, rejection::QueryRejection},
     http::{HeaderMap, Response, StatusCode, header},
+    routing::get,
 };
 use base64::{
     Engine,
@@ -63,7 +64,7 @@ const WITHOUT_COOKIE: &str =
 
 /// A provider, and what it says of itself.
 pub(super) struct Provider {
-    pub config: Config,
+    config: Config,
     redirect: String,
     agent: ureq::Agent,
     said: Mutex<Option<Arc<Said>>>,
@@ -91,7 +92,7 @@ struct Tokens {
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Back {
+struct Back {
     code: Option<String>,
     state: Option<String>,
     error: Option<String>,
@@ -112,6 +113,11 @@ struct ArrivedPage {
     next: String,
 }
 
+/// Its routes: to the provider, and back.
+pub(super) fn routes() -> Router<Server> {
+    Router::new().route("/login/provider", get(leave)).route("/login/return", get(arrive))
+}
+
 impl Provider {
     pub fn new(config: &Config, public_url: &str) -> Option<Self> {
         if !config.is_on() {
@@ -130,6 +136,11 @@ impl Provider {
             .into();
         let redirect = format!("{}/login/return", public_url.trim_end_matches('/'));
         Some(Self { config: config.clone(), redirect, agent, said: Mutex::new(None) })
+    }
+
+    /// What the login page calls it.
+    pub fn name(&self) -> &str {
+        &self.config.name
     }
 
     /// What the provider says of itself, not older than `HOLDS`; asks for it where it is. Blocks.
@@ -316,7 +327,7 @@ impl Begun {
 }
 
 /// Sends a browser to the provider.
-pub(super) async fn leave(
+async fn leave(
     Shared(server): Shared<Server>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
@@ -351,7 +362,7 @@ pub(super) async fn leave(
 }
 
 /// Takes a browser back from the provider.
-pub(super) async fn arrive(
+async fn arrive(
     Shared(server): Shared<Server>,
     headers: HeaderMap,
     back: Result<Query<Back>, QueryRejection>,

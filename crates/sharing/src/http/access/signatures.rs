@@ -2,12 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
-    Algorithm, DecodingKey,
+    Algorithm, DecodingKey, DecodingKeyKind,
     crypto::{CryptoProvider, JwtVerifier, KeyUtils},
     errors::{Error, ErrorKind},
     jwk::{AlgorithmParameters, Jwk},
 };
-use ring::signature::{self as ring_signature, UnparsedPublicKey};
+use ring::signature::{self as ring_signature, RsaPublicKeyComponents, UnparsedPublicKey};
 
 /// Algorithms by which a provider may sign. None with a shared secret: whoever can check such a token can make one.
 pub(super) const ALGORITHMS: [Algorithm; 9] = [
@@ -53,20 +53,32 @@ impl JwtVerifier for Verifier {
 
 impl signature::Verifier<Vec<u8>> for Verifier {
     fn verify(&self, message: &[u8], given: &Vec<u8>) -> Result<(), signature::Error> {
-        let by: &'static dyn ring_signature::VerificationAlgorithm = match self.algorithm {
-            Algorithm::RS256 => &ring_signature::RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::RS384 => &ring_signature::RSA_PKCS1_2048_8192_SHA384,
-            Algorithm::RS512 => &ring_signature::RSA_PKCS1_2048_8192_SHA512,
-            Algorithm::PS256 => &ring_signature::RSA_PSS_2048_8192_SHA256,
-            Algorithm::PS384 => &ring_signature::RSA_PSS_2048_8192_SHA384,
-            Algorithm::PS512 => &ring_signature::RSA_PSS_2048_8192_SHA512,
-            Algorithm::ES256 => &ring_signature::ECDSA_P256_SHA256_FIXED,
-            Algorithm::ES384 => &ring_signature::ECDSA_P384_SHA384_FIXED,
-            Algorithm::EdDSA => &ring_signature::ED25519,
+        let checked = match (self.algorithm, self.key.kind()) {
+            (Algorithm::ES256, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&ring_signature::ECDSA_P256_SHA256_FIXED, point).verify(message, given)
+            }
+            (Algorithm::ES384, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&ring_signature::ECDSA_P384_SHA384_FIXED, point).verify(message, given)
+            }
+            (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&ring_signature::ED25519, point).verify(message, given)
+            }
+            (algorithm, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                let by = match algorithm {
+                    Algorithm::RS256 => &ring_signature::RSA_PKCS1_2048_8192_SHA256,
+                    Algorithm::RS384 => &ring_signature::RSA_PKCS1_2048_8192_SHA384,
+                    Algorithm::RS512 => &ring_signature::RSA_PKCS1_2048_8192_SHA512,
+                    Algorithm::PS256 => &ring_signature::RSA_PSS_2048_8192_SHA256,
+                    Algorithm::PS384 => &ring_signature::RSA_PSS_2048_8192_SHA384,
+                    Algorithm::PS512 => &ring_signature::RSA_PSS_2048_8192_SHA512,
+                    _ => return Err(signature::Error::new()),
+                };
+                RsaPublicKeyComponents { n, e }.verify(by, message, given)
+            }
+            // A key of another kind than the algorithm needs.
             _ => return Err(signature::Error::new()),
         };
-        let key = self.key.try_get_as_bytes().map_err(signature::Error::from_source)?;
-        UnparsedPublicKey::new(by, key).verify(message, given).map_err(|_| signature::Error::new())
+        checked.map_err(|_| signature::Error::new())
     }
 }
 
@@ -74,8 +86,12 @@ impl signature::Verifier<Vec<u8>> for Verifier {
 pub(super) fn key(published: &Jwk) -> Option<DecodingKey> {
     match &published.algorithm {
         AlgorithmParameters::RSA(rsa) => {
-            let number = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
-            Some(DecodingKey::from_rsa_der(&pkcs1(&number(&rsa.n)?, &number(&rsa.e)?)))
+            // Some providers pad base64, or put a zero before the number; ring takes neither.
+            let number = |text: &str| {
+                let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+                bytes.iter().position(|byte| *byte != 0).map(|start| bytes[start..].to_vec())
+            };
+            Some(DecodingKey::from_rsa_raw_components(&number(&rsa.n)?, &number(&rsa.e)?))
         }
         AlgorithmParameters::EllipticCurve(_) | AlgorithmParameters::OctetKeyPair(_) => {
             DecodingKey::from_jwk(published).ok()
@@ -84,31 +100,34 @@ pub(super) fn key(published: &Jwk) -> Option<DecodingKey> {
     }
 }
 
-/// PKCS #1's RSAPublicKey in DER: a sequence of modulus and exponent.
-fn pkcs1(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    let both = [integer(modulus), integer(exponent)].concat();
-    tagged(0x30, &both)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn integer(big_endian: &[u8]) -> Vec<u8> {
-    let start = big_endian.iter().position(|byte| *byte != 0).unwrap_or(big_endian.len());
-    let digits = &big_endian[start..];
-    // A first bit that is set would make it negative.
-    let sign: &[u8] = if digits.first().is_none_or(|byte| byte & 0x80 != 0) { &[0] } else { &[] };
-    tagged(0x02, &[sign, digits].concat())
-}
-
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length = &length[length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1)..];
-    let mut out = vec![tag];
-    match length {
-        [short] if *short < 0x80 => out.push(*short),
-        long => {
-            out.push(0x80 | long.len() as u8);
-            out.extend_from_slice(long);
+    #[test]
+    fn numbers_of_a_key_are_read_with_padding_and_leading_zeros() {
+        let published = |n: &str, e: &str| -> Jwk {
+            serde_json::from_value(serde_json::json!({"kty": "RSA", "n": n, "e": e})).unwrap()
+        };
+        for (n, e) in [("wP8", "AQAB"), ("AMD_", "AQAB"), ("wP8=", "AAEAAQ==")] {
+            let key = key(&published(n, e)).unwrap();
+            let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() else { panic!("no number") };
+            assert_eq!((n.as_slice(), e.as_slice()), (&[0xc0, 0xff][..], &[1, 0, 1][..]));
         }
+        assert!(key(&published("AAAA", "AQAB")).is_none(), "zero is no modulus");
+        assert!(key(&published("?", "AQAB")).is_none());
     }
-    out.extend_from_slice(content);
-    out
+
+    #[test]
+    fn a_key_of_another_kind_than_the_algorithm_checks_nothing() {
+        let number = DecodingKey::from_rsa_raw_components(&[0xc0; 256], &[1, 0, 1]);
+        let bytes = DecodingKey::from_rsa_der(&[0x30, 0x00]);
+        for algorithm in ALGORITHMS {
+            for key in [&number, &bytes] {
+                let verifier = verifier(&algorithm, key).unwrap();
+                assert!(verifier.verify(b"said", &vec![0; 256]).is_err(), "{algorithm:?}");
+            }
+        }
+        assert!(verifier(&Algorithm::HS256, &bytes).is_err());
+    }
 }

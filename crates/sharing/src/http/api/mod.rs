@@ -10,34 +10,32 @@ use axum::{
     routing::{get, post},
 };
 use jiff::Timestamp;
-use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use utoipa::{
-    OpenApi, ToSchema,
-    openapi::{Ref, RefOr, Schema},
-};
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     http::{
         Server,
         access::{Person, Posted},
-        console::{DELIVERIES, Wanted, WantedDeliveries, acknowledge_as, decide_as},
+        filters::{DELIVERIES_ON_A_PAGE, WantedCases, WantedDeliveries},
         respond::{counted, json_error, json_failed, json_response},
     },
     publish::redaction,
     service::{Inner, Sharing, SharingError},
-    store::{CaseRow, Delivery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError},
+    store::{Delivery, DeliveryState, Retraction, RetractionCase, StoreError},
 };
 use casework::{
     Act, Role, Task,
-    audit::Sealed,
-    case::{Case, State, Step},
-    policy::{self, Fact, Outcome, Policy},
+    case::State,
+    policy::{self, Policy},
 };
 
+mod bodies;
+mod description;
 mod partners;
 
+use bodies::*;
 use partners::*;
 
 /// Entries of the audit log in an answer.
@@ -83,276 +81,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// What went wrong, where, and what to do next.
-#[derive(Serialize, ToSchema)]
-struct ErrorBody {
-    /// What.
-    error: String,
-    /// In which part of the request.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    at: Option<String>,
-    /// What to do, or what is allowed instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-/// Who is asking.
-#[derive(Serialize, ToSchema)]
-struct PersonBody {
-    /// Empty for a visitor of a demonstration.
-    name: String,
-    /// reviewer, approver, admin.
-    roles: Vec<&'static str>,
-    /// For the header X-CSRF-Token of whatever changes something.
-    csrf: String,
-}
-
-/// A page of cases.
-#[derive(Serialize, ToSchema)]
-struct ListBody {
-    /// Cases in all.
-    total: usize,
-    /// Cases per state, whatever state is asked for.
-    states: std::collections::BTreeMap<String, i64>,
-    /// This page.
-    clusters: Vec<CaseRow>,
-}
-
-/// A case with its finding.
-#[derive(Serialize, ToSchema)]
-struct CaseBody {
-    /// Counts changes: a step says which one it was decided on.
-    revision: i64,
-    /// Whether it waits for people.
-    needs_attention: bool,
-    case: Case,
-    #[schema(schema_with = finding)]
-    cluster: ClusterMessage,
-    /// Oldest first.
-    history: Vec<Sealed>,
-    /// What partners said of it, oldest first.
-    feedback: Vec<FeedbackRow>,
-    /// What was withdrawn of it, by partner, and whether that partner knows.
-    retractions: Vec<Retraction>,
-    /// What partners' rejections opened.
-    retraction_cases: Vec<RetractionCase>,
-}
-
-/// What the policy says of a case, and what each recipient that is told would see.
-#[derive(Serialize, ToSchema)]
-struct OutcomeBody {
-    outcome: Outcome,
-    /// By recipient.
-    beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
-}
-
-/// A step to take.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TakeBody {
-    /// The `revision` of the case that the step was decided on. A case that was changed since is left as it is: 409.
-    revision: i64,
-    step: StepBody,
-}
-
-/// Something done to a case.
-#[derive(Deserialize, ToSchema)]
-#[serde(tag = "take", rename_all = "snake_case", deny_unknown_fields)]
-enum StepBody {
-    /// Starts to look.
-    BeginReview {},
-    /// Records the sources-and-methods check.
-    CheckSourcesAndMethods {
-        /// What was considered.
-        finding: String,
-    },
-    /// Records what a rule of the policy asks for.
-    Record {
-        /// What.
-        fact: Fact,
-    },
-    /// Says that the present version may be shared.
-    Approve {
-        /// Why.
-        #[serde(default)]
-        comment: String,
-    },
-    /// Says that it may not be shared.
-    Dismiss {
-        /// Why.
-        reason: String,
-        /// The accounts are found to be what they seem, and models may learn from it; `false` for any other reason.
-        #[serde(default = "yes")]
-        authentic: bool,
-    },
-    /// Takes an approval or a dismissal back.
-    ReturnToReview {
-        /// Why.
-        reason: String,
-    },
-    /// Shares the approved version for the first time.
-    Release {},
-    /// Shares an approved later version.
-    Update {},
-    /// Withdraws what was shared.
-    Retract {
-        /// Why.
-        reason: String,
-    },
-    /// Ends the case.
-    Close {},
-    /// Says that what the case asked attention for was looked at.
-    Attend {
-        /// What was found.
-        comment: String,
-    },
-    /// Proposes that flags which run out go on.
-    ProposeRenewal {
-        /// Why.
-        reason: String,
-    },
-    /// Renews them, by somebody other than whoever proposed it.
-    Renew {},
-    /// Withdraws some of the accounts that partners were told of.
-    WithdrawAccounts {
-        /// Which.
-        accounts: Vec<AccountBody>,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// An account.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AccountBody {
-    platform: String,
-    account_id: String,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl From<StepBody> for Act {
-    fn from(body: StepBody) -> Act {
-        Act::Step(match body {
-            StepBody::Attend { comment } => return Act::Attend { comment },
-            StepBody::ProposeRenewal { reason } => return Act::ProposeRenewal { reason },
-            StepBody::Renew {} => return Act::Renew,
-            StepBody::WithdrawAccounts { accounts, reason } => {
-                let accounts = accounts.into_iter().map(|one| (one.platform, one.account_id));
-                return Act::withdraw_accounts(accounts, reason);
-            }
-            StepBody::BeginReview {} => Step::BeginReview,
-            StepBody::CheckSourcesAndMethods { finding } => Step::CheckSourcesAndMethods { finding },
-            StepBody::Record { fact } => Step::Record(fact),
-            StepBody::Approve { comment } => Step::Approve { comment },
-            StepBody::Dismiss { reason, authentic } => Step::Dismiss { reason, authentic },
-            StepBody::ReturnToReview { reason } => Step::ReturnToReview { reason },
-            StepBody::Release {} => Step::Release,
-            StepBody::Update {} => Step::Update,
-            StepBody::Retract { reason } => Step::Retract { reason },
-            StepBody::Close {} => Step::Close,
-        })
-    }
-}
-
-/// Where the case stands now.
-#[derive(Serialize, ToSchema)]
-struct TakenBody {
-    state: State,
-    revision: i64,
-}
-
-/// Entries of the audit log, newest first.
-#[derive(Serialize, ToSchema)]
-struct AuditBody {
-    entries: Vec<Sealed>,
-}
-
-/// Whether the audit log is whole.
-#[derive(Serialize, ToSchema)]
-struct VerificationBody {
-    whole: bool,
-    /// How many entries it has; of a broken log the first bad one.
-    entry: i64,
-    /// The last seal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seal: Option<String>,
-    /// What is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Lockstep review console",
-        description = "Cases, the policy's outcome, and the steps that people take. The session's cookie says who asks; whatever \
-                       changes something carries the session's token (GET /api/person) in the header X-CSRF-Token. Every \
-                       error says what went wrong and what to do next.",
-        license(name = "Apache-2.0")
-    ),
-    paths(
-        description, person, list, one, outcome, step, deliveries, resend, discard, retractions, acknowledgement,
-        retraction_cases, decision, recipients, audit, verification
-    ),
-    components(schemas(ErrorBody)),
-    modifiers(&Session),
-    security(("session" = []))
-)]
-struct Api;
-
-struct Session;
-
-impl utoipa::Modify for Session {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-        let components = openapi.components.get_or_insert_default();
-        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("lockstep")));
-        components.add_security_scheme("session", cookie);
-    }
-}
-
-fn finding() -> RefOr<Schema> {
-    RefOr::Ref(Ref::from_schema_name("Finding"))
-}
-
-/// The description, with the schema of a finding as `messages` has it.
-fn openapi() -> Value {
-    let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
-    let mut schema = schemars::schema_for!(ClusterMessage).to_value();
-    let parts = schema.as_object_mut().and_then(|schema| schema.remove("$defs"));
-    if let Some(schema) = schema.as_object_mut() {
-        schema.remove("$schema");
-    }
-    let mut found = vec![("Finding".to_owned(), schema)];
-    if let Some(Value::Object(parts)) = parts {
-        found.extend(parts.into_iter().map(|(name, part)| (format!("Finding{name}"), part)));
-    }
-    for (name, mut part) in found {
-        refer(&mut part);
-        document["components"]["schemas"][name] = part;
-    }
-    document
-}
-
-/// Makes references inside one schema such within the description, and leaves out formats of schemars' own.
-fn refer(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            if let Some(Value::String(to)) = fields.get_mut("$ref") {
-                *to = to.replace("#/$defs/", "#/components/schemas/Finding");
-            }
-            fields.remove("format");
-            fields.values_mut().for_each(refer);
-        }
-        Value::Array(items) => items.iter_mut().for_each(refer),
-        _ => {}
-    }
-}
-
 /// This description.
 #[utoipa::path(get, path = "/api/openapi.json", responses(
     (status = 200, description = "OpenAPI 3.1"),
@@ -360,7 +88,7 @@ fn refer(schema: &mut Value) {
 ))]
 async fn description(Shared(sharing): Shared<Sharing>) -> Response<Body> {
     let began = Instant::now();
-    counted(&sharing, "api", "openapi", began, json_response(StatusCode::OK, &openapi()))
+    counted(&sharing, "api", "openapi", began, json_response(StatusCode::OK, &description::openapi()))
 }
 
 /// Who is logged in, and the token for whatever changes something.
@@ -391,7 +119,7 @@ async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Bo
     (status = 400, body = ErrorBody, description = "a parameter cannot be understood"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
-async fn list(Shared(sharing): Shared<Sharing>, wanted: Result<Query<Wanted>, QueryRejection>) -> Response<Body> {
+async fn list(Shared(sharing): Shared<Sharing>, wanted: Result<Query<WantedCases>, QueryRejection>) -> Response<Body> {
     let began = Instant::now();
     let limit = sharing.config().console_page;
     let response = match wanted.map(|Query(wanted)| wanted.query(limit)) {

@@ -73,8 +73,8 @@ pub(super) async fn deliveries(
         Ok((query, _)) => {
             answer(&sharing, move |inner| {
                 let mut deliveries = inner.store.deliveries(&query)?;
-                let more = deliveries.len() > DELIVERIES;
-                deliveries.truncate(DELIVERIES);
+                let more = deliveries.len() > DELIVERIES_ON_A_PAGE;
+                deliveries.truncate(DELIVERIES_ON_A_PAGE);
                 Ok(Some(DeliveriesBody { deliveries, more }))
             })
             .await
@@ -117,7 +117,7 @@ pub(super) async fn resend(
     (status = 400, body = ErrorBody, description = "the id is not UTF-8"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
-    (status = 422, body = ErrorBody, description = "there is no such delivery, or it is not dead"),
+    (status = 422, body = ErrorBody, description = "there is no such delivery, or it is neither dead nor disabled"),
 ))]
 pub(super) async fn discard(
     Shared(sharing): Shared<Sharing>,
@@ -188,7 +188,7 @@ pub(super) async fn acknowledgement(
     let began = Instant::now();
     let response = match person.can(Task::AcknowledgeWithdrawal) {
         false => forbidden(&person, "approver or admin"),
-        true => done(&sharing, acknowledge_as(&sharing, &person, number, &form.note).await),
+        true => done(&sharing, sharing.acknowledge_retraction(number, &form.note, &person.name).await),
     };
     counted(&sharing, "api", "acknowledgement", began, response)
 }
@@ -244,7 +244,7 @@ pub(super) async fn decision(
     };
     let response = match person.can(Task::DecideRejection) {
         false => forbidden(&person, "approver"),
-        true => done(&sharing, decide_as(&sharing, &person, number, decision).await),
+        true => done(&sharing, sharing.decide_retraction(number, decision, &person.name).await),
     };
     counted(&sharing, "api", "decision", began, response)
 }

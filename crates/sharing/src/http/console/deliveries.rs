@@ -8,60 +8,18 @@ use axum::{
     extract::{Path, Query, State as Shared, rejection::QueryRejection},
     http::{Response, StatusCode},
 };
-use serde::Deserialize;
 
 use super::{Shell, review::Sent};
 use crate::{
     http::{
         access::{self, Person, Posted},
+        filters::{DELIVERIES_ON_A_PAGE, WantedDeliveries},
         respond::{counted, failed, html, path_segment},
     },
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryQuery, DeliveryState, StoreError},
 };
 use casework::Task;
-
-/// Deliveries on a page.
-pub(crate) const PAGE: usize = 100;
-
-/// Which deliveries, as an address or the JSON API says it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct WantedDeliveries {
-    partner: Option<String>,
-    state: Option<String>,
-    page: Option<String>,
-    done: Option<String>,
-}
-
-impl WantedDeliveries {
-    /// What to look up, one more than a page has, and the names of what cannot be understood.
-    pub fn query(&self) -> (DeliveryQuery, Vec<&'static str>) {
-        let mut odd = Vec::new();
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let state = said(&self.state).and_then(|name| {
-            let state = DeliveryState::from_name(&name);
-            if state.is_none() {
-                odd.push("state");
-            }
-            state
-        });
-        let page = self.page.as_deref().map_or(Some(1), |text| text.parse::<usize>().ok());
-        let page = page.filter(|page| (1..=1_000_000).contains(page)).unwrap_or_else(|| {
-            odd.push("page");
-            1
-        });
-        // No text of PostgreSQL has a NUL, and no name of a partner.
-        let partner = said(&self.partner).filter(|name| {
-            let right = !name.contains('\0');
-            if !right {
-                odd.push("partner");
-            }
-            right
-        });
-        (DeliveryQuery { partner, state, limit: PAGE + 1, offset: (page - 1) * PAGE }, odd)
-    }
-}
 
 #[derive(Template)]
 #[template(path = "deliveries.html")]
@@ -106,7 +64,8 @@ struct RowView {
     last: String,
     next: String,
     again: &'static str,
-    dead: bool,
+    /// Whether it may be discarded.
+    given_up: bool,
 }
 
 pub(super) async fn page(
@@ -169,8 +128,8 @@ fn deliveries_page(
 ) -> Result<DeliveriesPage, SharingError> {
     let (query, _) = asked.query();
     let mut found = inner.store.deliveries(&query)?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
+    let more = found.len() > DELIVERIES_ON_A_PAGE;
+    found.truncate(DELIVERIES_ON_A_PAGE);
     let cases: Vec<String> = found.iter().map(|one| one.case.clone()).collect();
     let clusters = inner.store.clusters_of(&cases)?;
     let rows: Vec<RowView> = found
@@ -200,7 +159,7 @@ fn deliveries_page(
         filtered: query.partner.is_some() || query.state.is_some(),
         partner: query.partner.clone().unwrap_or_default(),
         state: query.state.map_or("", DeliveryState::name),
-        page: query.offset / PAGE + 1,
+        page: query.offset / DELIVERIES_ON_A_PAGE + 1,
         done: match asked.done.as_deref().filter(|_| refused.is_none()) {
             Some("resend") => Some("It is sent again, at once."),
             Some("discard") => Some("It is taken off the alert. The audit log says so."),
@@ -213,8 +172,8 @@ fn deliveries_page(
         }),
         without_secret: inner.store.webhooks_without_secret()?,
         disabled,
-        previous: (query.offset > 0).then(|| at(query.offset.saturating_sub(PAGE))),
-        next: more.then(|| at(query.offset + PAGE)),
+        previous: (query.offset > 0).then(|| at(query.offset.saturating_sub(DELIVERIES_ON_A_PAGE))),
+        next: more.then(|| at(query.offset + DELIVERIES_ON_A_PAGE)),
         partners,
         rows,
     })
@@ -230,7 +189,7 @@ fn address(query: &DeliveryQuery, done: Option<&str>) -> String {
         pairs.append_pair("state", state.name());
     }
     if query.offset > 0 {
-        pairs.append_pair("page", &(query.offset / PAGE + 1).to_string());
+        pairs.append_pair("page", &(query.offset / DELIVERIES_ON_A_PAGE + 1).to_string());
     }
     if let Some(done) = done {
         pairs.append_pair("done", done);
@@ -256,7 +215,7 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
         badge: match one.state {
             DeliveryState::Pending => "single",
             DeliveryState::Delivered => "told",
-            DeliveryState::Dead => "state-retracted",
+            DeliveryState::Dead | DeliveryState::Disabled => "state-retracted",
             DeliveryState::Discarded => "",
         },
         attempts: text_format::thousands(one.attempts.max(0) as u64),
@@ -264,6 +223,6 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
         last,
         next: one.next_at.map_or_else(|| "none".to_owned(), text_format::second),
         again: if one.state == DeliveryState::Pending { "Try now" } else { "Send again" },
-        dead: one.state == DeliveryState::Dead,
+        given_up: matches!(one.state, DeliveryState::Dead | DeliveryState::Disabled),
     }
 }

@@ -41,8 +41,9 @@ impl Link {
         self.of("html")
     }
 
-    pub fn pdf(&self) -> String {
-        self.of("pdf")
+    /// Where this build can draw it.
+    pub fn pdf(&self) -> Option<String> {
+        cfg!(feature = "pdf").then(|| self.of("pdf"))
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) async fn file(
     let newest = asked.is_ok_and(|Query(asked)| asked.newest.as_deref() == Some("1"));
     let named = file.rsplit_once('.').and_then(|(slug, ending)| {
         let (product, slug) = PRODUCTS.into_iter().find(|(_, known)| *known == slug)?;
-        matches!(ending, "html" | "pdf").then(|| (product, slug, ending == "pdf"))
+        (ending == "html" || ending == "pdf" && cfg!(feature = "pdf")).then(|| (product, slug, ending == "pdf"))
     });
     let response = match named {
         None => {
@@ -136,6 +137,7 @@ async fn made(
         Ok(made.into_iter().next().map(|(_, document)| (case, document)))
     });
     match found.await {
+        #[cfg(feature = "pdf")]
         Ok(Some((case, document))) if pdf => {
             let draft = if document.draft { "-draft" } else { "" };
             let name: String = format!("{case}-{to}-{slug}{draft}")

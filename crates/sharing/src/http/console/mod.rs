@@ -15,10 +15,6 @@ use axum::{
     routing::{get, post},
 };
 
-pub(crate) use deliveries::{PAGE as DELIVERIES, WantedDeliveries};
-pub(crate) use queue::Wanted;
-pub(crate) use retractions::{acknowledge_as, decide_as};
-
 use jiff::Timestamp;
 
 use crate::{

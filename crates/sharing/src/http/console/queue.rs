@@ -8,12 +8,12 @@ use axum::{
     extract::{Query, State as Shared, rejection::QueryRejection},
     http::{HeaderValue, Response, StatusCode, header},
 };
-use serde::Deserialize;
 
 use super::Shell;
 use crate::{
     http::{
         access::Person,
+        filters::{ORDERS, WantedCases},
         respond::{counted, failed, html, path_segment},
     },
     service::{Inner, Sharing, SharingError},
@@ -22,85 +22,6 @@ use crate::{
 use casework::{Reviewers, case::State};
 use messages::cluster::Status;
 use presentation::description;
-
-/// Longest search, characters.
-const SEARCH: usize = 400;
-/// How cases can be ordered: name in addresses, order, heading.
-const ORDERS: [(&str, Order, &str); 5] = [
-    ("probability", Order::Probability, "Probability"),
-    ("evidence", Order::Evidence, "Evidence, nats"),
-    ("accounts", Order::Accounts, "Accounts"),
-    ("seen", Order::Seen, "Last seen, UTC"),
-    ("changed", Order::Changed, "Changed, UTC"),
-];
-
-/// Which cases to show, as an address says it. What cannot be understood is left out on pages and refused by the API.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Wanted {
-    pub q: Option<String>,
-    pub state: Option<String>,
-    pub status: Option<String>,
-    pub platform: Option<String>,
-    pub attention: Option<String>,
-    pub demo: Option<String>,
-    pub sort: Option<String>,
-    pub dir: Option<String>,
-    pub page: Option<String>,
-}
-
-impl Wanted {
-    /// What is asked for, and the names of what was not understood.
-    pub fn query(&self, limit: usize) -> (CaseQuery, Vec<&'static str>) {
-        let mut odd = Vec::new();
-        fn said(text: &Option<String>) -> Option<&str> {
-            text.as_deref().map(str::trim).filter(|text| !text.is_empty())
-        }
-        fn read<T>(
-            odd: &mut Vec<&'static str>,
-            name: &'static str,
-            text: &Option<String>,
-            of: impl Fn(&str) -> Option<T>,
-        ) -> Option<T> {
-            let value = of(text.as_deref()?);
-            if value.is_none() {
-                odd.push(name);
-            }
-            value
-        }
-        let flag = |text: &str| match text {
-            "1" | "true" => Some(true),
-            "0" | "false" => Some(false),
-            _ => None,
-        };
-        let order = |text: &str| ORDERS.iter().find(|(name, ..)| *name == text).map(|(_, order, _)| *order);
-        let status =
-            |text: &str| Status::ALL.into_iter().map(Status::name).find(|name| *name == text).map(str::to_owned);
-        if self.q.as_ref().is_some_and(|text| text.chars().count() > SEARCH) {
-            odd.push("q");
-        }
-        let page = |text: &str| text.parse::<usize>().ok().filter(|page| (1..=1_000_000).contains(page));
-        let page = read(&mut odd, "page", &self.page, page).unwrap_or(1);
-        let query = CaseQuery {
-            state: read(&mut odd, "state", &self.state, State::from_name),
-            status: read(&mut odd, "status", &self.status, status),
-            platform: said(&self.platform).map(|name| name.to_lowercase()),
-            attention: read(&mut odd, "attention", &self.attention, flag).unwrap_or(false),
-            demo: read(&mut odd, "demo", &self.demo, flag),
-            search: said(&self.q).map(|text| text.chars().take(SEARCH).collect()),
-            order: read(&mut odd, "sort", &self.sort, order).unwrap_or_default(),
-            ascending: read(&mut odd, "dir", &self.dir, |text| match text {
-                "asc" => Some(true),
-                "desc" => Some(false),
-                _ => None,
-            })
-            .unwrap_or(false),
-            offset: (page - 1) * limit,
-            limit,
-        };
-        (query, odd)
-    }
-}
 
 #[derive(Template)]
 #[template(path = "queue.html")]
@@ -163,7 +84,7 @@ struct RowView {
 pub(super) async fn page(
     Shared(sharing): Shared<Sharing>,
     person: Person,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    wanted: Result<Query<WantedCases>, QueryRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
     let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();

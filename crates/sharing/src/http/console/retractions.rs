@@ -17,7 +17,7 @@ use crate::{
         access::{self, Person, Posted},
         respond::{counted, failed, html, path_segment},
     },
-    service::{Inner, Sharing, SharingError},
+    service::{Inner, Sharing, SharingError, retraction::LONGEST_NOTE},
     store::{Retraction, RetractionCase, StoreError},
 };
 use casework::{Task, retraction::Decision};
@@ -26,45 +26,6 @@ use casework::{Task, retraction::Decision};
 const SHOWN: usize = 300;
 /// Accounts of one of them that are named.
 const NAMED: usize = 40;
-/// Longest note or reason.
-const LONGEST: usize = 4_000;
-
-/// Notes that a partner knows of a withdrawal, as somebody was told.
-pub(crate) async fn acknowledge_as(
-    sharing: &Sharing,
-    person: &Person,
-    number: i64,
-    note: &str,
-) -> Result<(), SharingError> {
-    if note.trim().is_empty() {
-        return Err(SharingError::Refused("say how you know that the partner has taken note".to_owned()));
-    }
-    check_length(note)?;
-    sharing.acknowledge_retraction(number, note.trim(), &person.name).await
-}
-
-/// Decides a retraction case; one person suffices.
-pub(crate) async fn decide_as(
-    sharing: &Sharing,
-    person: &Person,
-    number: i64,
-    decision: Decision,
-) -> Result<(), SharingError> {
-    if let Decision::Keep { reason } = &decision {
-        check_length(reason)?;
-    }
-    sharing.decide_retraction(number, decision, &person.name).await
-}
-
-fn check_length(text: &str) -> Result<(), SharingError> {
-    match text.chars().count() {
-        n if n > LONGEST => {
-            Err(SharingError::Refused(format!("it has {n} characters: {LONGEST} at most, link to the rest")))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What to show, as an address says it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -163,7 +124,7 @@ pub(super) async fn acknowledge(
             Err(SharingError::Refused("this needs the role approver or admin, which you do not have".to_owned()))
         }
         (_, Err(_)) => Err(SharingError::Refused("there is no such withdrawal".to_owned())),
-        (_, Ok(number)) => acknowledge_as(&sharing, &person, number, &note).await,
+        (_, Ok(number)) => sharing.acknowledge_retraction(number, &note, &person.name).await,
     };
     let response = after(&sharing, person, done, ("withdrawal", &number), note, "acknowledged").await;
     counted(&sharing, "console", "acknowledge", began, response)
@@ -186,7 +147,7 @@ pub(super) async fn decide(
         (false, ..) => Err(SharingError::Refused("this needs the role approver, which you do not have".to_owned())),
         (_, Err(_), _) => Err(SharingError::Refused("there is no such retraction case".to_owned())),
         (_, _, Err(why)) => Err(SharingError::Refused(why.to_owned())),
-        (_, Ok(number), Ok(decision)) => decide_as(&sharing, &person, number, decision).await,
+        (_, Ok(number), Ok(decision)) => sharing.decide_retraction(number, decision, &person.name).await,
     };
     let response = after(&sharing, person, done, ("case", &number), reason, said).await;
     counted(&sharing, "console", "decide", began, response)
@@ -301,7 +262,7 @@ pub(super) fn case_view(one: RetractionCase) -> CaseView {
         accounts: names(&one.accounts),
         by: text_format::shorten(&one.opened_by, 80),
         at: text_format::minute(one.opened_at),
-        reason: text_format::shorten(&one.reason, LONGEST),
+        reason: text_format::shorten(&one.reason, LONGEST_NOTE),
         state: one.state,
         decided,
     }

@@ -1,196 +1,24 @@
 //! Where a case is decided: what stands in the way, and a form for every step. What was typed is kept where a step is refused.
 
+mod form;
+mod marks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::http::access::Person;
-use casework::CaseRecord;
 use casework::{
-    Act, Role,
-    case::{Case, State, Step},
-    policy::{
-        Answer, Breach, Breaches, Class, Consideration, Delay, Duties, Duty, Fact, Objection, Outcome, Policy,
-        PublicNotice, Recorded, Rule, SignOff, Target, TargetKind, Targets,
-    },
+    CaseRecord, Role,
+    case::State,
+    policy::{Answer, Class, Outcome, Policy, TargetKind},
 };
+pub(super) use form::Sent;
+use form::{ROWS, account_value, kind_name};
+use marks::{Mark, form_for, marks, stages};
 
-/// Rows of a list that a form has at most.
-const ROWS: usize = 40;
-/// Longest text of a field.
-const LONGEST: usize = 4_000;
 /// Accounts with a box of their own.
 const BOXES: usize = 500;
-
-/// A form as it was sent.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sent(pub Vec<(String, String)>);
-
-impl Sent {
-    pub fn get(&self, field: &str) -> &str {
-        self.0.iter().find(|(name, _)| name == field).map_or("", |(_, value)| value)
-    }
-
-    fn all(&self, field: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(name, _)| name == field).map(|(_, value)| value.as_str())
-    }
-
-    fn text(&self, field: &str) -> String {
-        self.get(field).trim().to_owned()
-    }
-
-    /// Whatever was typed, for people to copy.
-    pub fn typed(&self) -> Vec<(String, String)> {
-        // Boxes are ticked again in a moment.
-        let not_typed = |name: &str| {
-            matches!(name, "csrf" | "revision" | "step" | "authentic" | "seen") || name.starts_with("suggested_")
-        };
-        self.0.iter().filter(|(name, value)| !not_typed(name) && !value.trim().is_empty()).cloned().collect()
-    }
-
-    /// What it asks for.
-    pub fn act(&self) -> Result<Act, String> {
-        Ok(match self.get("step") {
-            "attend" => Act::Attend { comment: self.short("comment")? },
-            "propose_renewal" => Act::ProposeRenewal { reason: self.short("reason")? },
-            "renew" if self.get("seen") != "yes" => {
-                return Err("say first that you have looked at it and agree".to_owned());
-            }
-            "renew" => Act::Renew,
-            "withdraw_accounts" => {
-                let accounts = self.all("account").map(|text| {
-                    account(text).ok_or_else(|| {
-                        format!("{:?} names no account: use the boxes of this page", text_format::shorten(text, 60))
-                    })
-                });
-                let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
-                Act::withdraw_accounts(accounts, self.short("reason")?)
-            }
-            _ => Act::Step(self.step()?),
-        })
-    }
-
-    /// A text that is not longer than its field.
-    fn short(&self, field: &str) -> Result<String, String> {
-        let text = self.text(field);
-        match text.chars().count() {
-            n if n > LONGEST => Err(format!("the text has {n} characters: {LONGEST} at most, link to the rest")),
-            _ => Ok(text),
-        }
-    }
-
-    fn step(&self) -> Result<Step, String> {
-        Ok(match self.get("step") {
-            "begin" => Step::BeginReview,
-            "check" => Step::CheckSourcesAndMethods { finding: self.text("finding") },
-            "approve" => Step::Approve { comment: self.text("comment") },
-            "dismiss" => Step::Dismiss { reason: self.text("reason"), authentic: self.get("authentic") == "yes" },
-            "return" => Step::ReturnToReview { reason: self.text("reason") },
-            "release" | "update" if self.get("seen") != "yes" => {
-                return Err("say first that you have looked at what each recipient will see".to_owned());
-            }
-            "release" => Step::Release,
-            "update" => Step::Update,
-            "retract" => Step::Retract { reason: self.text("reason") },
-            "close" => Step::Close,
-            "targets" => Step::Record(Fact::Targets(self.targets()?)),
-            "breaches" => Step::Record(Fact::Breaches(Breaches {
-                breaches: self
-                    .rows(["state", "system"], |[state, system]| Breach { state: state.to_uppercase(), system }),
-                why: self.text("why"),
-            })),
-            "delay" => Step::Record(Fact::Delay(Delay {
-                state: self.text("state").to_uppercase(),
-                approver: self.text("approver"),
-                until: self.until()?,
-                why: self.text("why"),
-            })),
-            "consideration" => Step::Record(Fact::Consideration(Consideration {
-                security: self.text("security"),
-                political_sensitivity: self.text("political"),
-            })),
-            "public_notice" => Step::Record(Fact::PublicNotice(PublicNotice {
-                amplifies: self.answer("amplifies")?,
-                revictimises: self.answer("revictimises")?,
-            })),
-            "duties" => Step::Record(Fact::Duties(Duties {
-                duties: self.rows(["duty", "whom"], |[duty, whom]| Duty { duty, whom }),
-                why: self.text("why"),
-            })),
-            "chosen" => Step::Record(Fact::Chosen(self.all("recipient").map(str::to_owned).collect())),
-            "sign_off" => {
-                Step::Record(Fact::SignOff(SignOff { role: self.text("role"), comment: self.text("comment") }))
-            }
-            "objection" => {
-                Step::Record(Fact::Objection(Objection { from: self.text("from"), text: self.text("text") }))
-            }
-            other => {
-                return Err(format!(
-                    "there is no step {:?}: use the forms of this page",
-                    text_format::shorten(other, 40)
-                ));
-            }
-        })
-    }
-
-    /// Rows in which anything was written.
-    fn rows<const N: usize, T>(&self, fields: [&str; N], make: impl Fn([String; N]) -> T) -> Vec<T> {
-        let row = |n: usize| fields.map(|field| self.text(&format!("{field}_{n}")));
-        (0..ROWS).map(row).filter(|row| row.iter().any(|text| !text.is_empty())).map(make).collect()
-    }
-
-    fn targets(&self) -> Result<Targets, String> {
-        let mut targets = Vec::new();
-        for n in 0..ROWS {
-            let (name, kind) = (self.text(&format!("name_{n}")), self.get(&format!("kind_{n}")));
-            if name.is_empty() {
-                continue;
-            }
-            let Some(kind) = TargetKind::ALL.into_iter().find(|known| kind_name(*known) == kind) else {
-                return Err(format!("say what kind of target {:?} is", text_format::shorten(&name, 60)));
-            };
-            let recipient = self.text(&format!("recipient_{n}"));
-            targets.push(Target { kind, name, recipient: Some(recipient).filter(|name| !name.is_empty()) });
-        }
-        let mut suggestions = BTreeMap::new();
-        for n in 0..ROWS {
-            let (suggested, said) = (self.get(&format!("suggested_{n}")), self.text(&format!("said_{n}")));
-            if !suggested.is_empty() && !said.is_empty() {
-                suggestions.insert(suggested.to_owned(), said);
-            }
-        }
-        Ok(Targets { targets, suggestions })
-    }
-
-    fn answer(&self, question: &str) -> Result<Answer, String> {
-        let yes = match self.get(question) {
-            "yes" => true,
-            "no" => false,
-            _ => return Err("answer both questions with yes or no".to_owned()),
-        };
-        Ok(Answer { yes, why: self.text(&format!("{question}_why")) })
-    }
-
-    fn until(&self) -> Result<Timestamp, String> {
-        let text = self.text("until");
-        let time: Result<civil::DateTime, _> = text.parse();
-        let zoned = time.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
-        zoned.map(|zoned| zoned.timestamp()).ok_or_else(|| {
-            format!("{:?} is no time: write it like 2026-10-09 14:00, in UTC", text_format::shorten(&text, 40))
-        })
-    }
-}
-
-/// An account as the value of a box, and back: its id may have any character.
-fn account_value(platform: &str, id: &str) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).append_pair(platform, id).finish()
-}
-
-fn account(value: &str) -> Option<(String, String)> {
-    let (platform, id) = url::form_urlencoded::parse(value.as_bytes()).next()?;
-    Some((platform.into_owned(), id.into_owned()))
-}
 
 /// A step that was refused.
 #[derive(Debug, Clone)]
@@ -260,12 +88,6 @@ struct BlockView {
     number: u8,
     rule: &'static str,
     form: &'static str,
-}
-
-/// How far a record has come.
-struct Mark {
-    class: &'static str,
-    text: String,
 }
 
 struct TargetRow {
@@ -539,100 +361,4 @@ impl ReviewForms {
     fn is_state(&self, names: &[&str]) -> bool {
         names.contains(&self.state.name())
     }
-}
-
-fn kind_name(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::MajorCandidate => "major_candidate",
-        TargetKind::MajorCandidateOrganisation => "major_candidate_organisation",
-        TargetKind::MajorCandidateEvent => "major_candidate_event",
-        TargetKind::Candidate => "candidate",
-        TargetKind::ElectionOffice => "election_office",
-        TargetKind::PrivateOrganisation => "private_organisation",
-        TargetKind::Other => "other",
-    }
-}
-
-/// Where what a rule asks for is recorded.
-fn form_for(rule: Rule, text: &str) -> &'static str {
-    match rule {
-        Rule::NominateThenDecide if text.contains("signed off") => "sign_off",
-        Rule::NominateThenDecide => "approve",
-        Rule::SourcesAndMethodsFirst => "check",
-        Rule::NoVetoForTheVictim => "consideration",
-        Rule::LocalBreach => "breaches",
-        Rule::DoNotAmplify => "public_notice",
-        Rule::SupplementNotReplace => "duties",
-        Rule::SecretServiceAlways | Rule::NoPartisanPolitics | Rule::PlatformsDecide => "targets",
-    }
-}
-
-/// The way of the case, with where it is.
-fn stages(case: &Case) -> Vec<(String, &'static str)> {
-    let way: &[State] = match case.state {
-        State::Dismissed => &[State::Nominated, State::InReview, State::Dismissed],
-        State::Retracted => &[State::Nominated, State::InReview, State::Approved, State::Released, State::Retracted],
-        State::Updated => &[State::Nominated, State::InReview, State::Approved, State::Released, State::Updated],
-        State::Closed => &[State::Nominated, State::InReview, State::Closed],
-        _ => &[State::Nominated, State::InReview, State::Approved, State::Released],
-    };
-    let here = way.iter().position(|state| *state == case.state).unwrap_or(0);
-    way.iter()
-        .enumerate()
-        .map(|(place, state)| {
-            let class = match place.cmp(&here) {
-                std::cmp::Ordering::Less => "past",
-                std::cmp::Ordering::Equal => "here",
-                std::cmp::Ordering::Greater => "to-come",
-            };
-            (state.to_string(), class)
-        })
-        .collect()
-}
-
-fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Mark> {
-    let facts = &case.facts;
-    let mut marks = BTreeMap::new();
-    let said = |by: &str, at: Timestamp, version: u32, lasts: bool| {
-        let text = format!("{by}, {} UTC", text_format::minute(at));
-        if lasts || version == case.version {
-            Mark { class: "done", text: format!("recorded by {text}") }
-        } else {
-            Mark { class: "stale", text: format!("for version {version} only, by {text}") }
-        }
-    };
-    fn of<T>(record: &Option<Recorded<T>>) -> Option<(&str, Timestamp, u32)> {
-        record.as_ref().map(|record| (record.by.as_str(), record.at, record.version))
-    }
-    let word = |word: &Option<casework::case::Word>| word.as_ref().map(|word| (word.by.clone(), word.at, word.version));
-    let needed = |form: &str| outcome.blocking().any(|block| form_for(block.rule, &block.text) == form);
-    for (form, record, lasts) in [
-        ("targets", of(&facts.targets), false),
-        ("breaches", of(&facts.breaches), true),
-        ("consideration", of(&facts.consideration), false),
-        ("public_notice", of(&facts.public_notice), false),
-        ("duties", of(&facts.duties), true),
-        ("chosen", of(&facts.chosen), true),
-    ] {
-        let mark = match record {
-            Some((by, at, version)) => said(by, at, version, lasts),
-            None if needed(form) => Mark { class: "missing", text: "needed".to_owned() },
-            None => Mark { class: "quiet", text: "not recorded".to_owned() },
-        };
-        marks.insert(form, mark);
-    }
-    for (form, record) in [("check", word(&case.checked)), ("approve", word(&case.approved))] {
-        let mark = match record {
-            Some((by, at, version)) => said(&by, at, version, false),
-            None => Mark { class: "missing", text: "needed".to_owned() },
-        };
-        marks.insert(form, mark);
-    }
-    let signs = if needed("sign_off") {
-        Mark { class: "missing", text: "needed".to_owned() }
-    } else {
-        Mark { class: "quiet", text: text_format::count(facts.sign_offs.len() as u64, "sign-off") }
-    };
-    marks.insert("sign_off", signs);
-    marks
 }

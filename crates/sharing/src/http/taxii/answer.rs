@@ -12,6 +12,9 @@ use crate::{service::SharingError, store::ObjectRow};
 /// The media type of every answer.
 pub(super) const MEDIA: &str = "application/taxii+json;version=2.1";
 
+/// The title of refusals that medallion, the reference server, gives this title.
+pub(super) const PROCESSING_ERROR: &str = "ProcessingError";
+
 /// An answer before it becomes HTTP.
 pub(super) struct Answer {
     pub status: StatusCode,

@@ -18,8 +18,11 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::answer::{Answer, MEDIA, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse};
 pub(crate) use self::write::{NoBody, Posting};
+use self::{
+    answer::{Answer, MEDIA, PROCESSING_ERROR, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse},
+    query::{Asked, Cursor, Malformed},
+};
 use super::access::{Access, Denied, credentials};
 use crate::{
     object,
@@ -27,7 +30,7 @@ use crate::{
         Inner,
         site::{self, Site},
     },
-    store::{CollectionRow, ObjectQuery, ObjectRow},
+    store::{CollectionRow, ObjectQuery, ObjectRow, Position},
 };
 use runtime::http::Peer;
 
@@ -105,22 +108,24 @@ pub(crate) fn begin(
     peer: Option<&Peer>,
 ) -> Step {
     let parts: Option<Vec<String>> = path.split('/').skip(2).map(segment).collect();
-    let parts = parts.unwrap_or_default();
-    let parts: Vec<&str> = match parts.split_last() {
-        // Nothing has an empty name.
-        Some((_, names)) if names.iter().any(String::is_empty) => Vec::new(),
-        _ => parts.iter().map(String::as_str).collect(),
+    let parts: Option<Vec<&str>> = parts.as_ref().map(|parts| parts.iter().map(String::as_str).collect());
+    // A path without the slash at its end is redirected to the one with it.
+    let (names, slash) = match parts.as_deref() {
+        Some([names @ .., ""]) => (Some(names), true),
+        names => (names, false),
     };
-    let (endpoint, root, collection, object) = match parts.as_slice() {
-        [""] => (Endpoint::Discovery, "", "", ""),
-        [root, ""] => (Endpoint::ApiRoot, *root, "", ""),
-        [root, "status", id, ""] => (Endpoint::Status, *root, "", *id),
-        [root, "collections", ""] => (Endpoint::Collections, *root, "", ""),
-        [root, "collections", id, ""] => (Endpoint::Collection, *root, *id, ""),
-        [root, "collections", id, "manifest", ""] => (Endpoint::Manifest, *root, *id, ""),
-        [root, "collections", id, "objects", ""] => (Endpoint::Objects, *root, *id, ""),
-        [root, "collections", id, "objects", object, ""] => (Endpoint::Object, *root, *id, *object),
-        [root, "collections", id, "objects", object, "versions", ""] => (Endpoint::Versions, *root, *id, *object),
+    // Nothing has an empty name.
+    let names = names.filter(|names| !names.contains(&"")).unwrap_or(&["", ""]);
+    let (endpoint, root, collection, object) = match names {
+        [] => (Endpoint::Discovery, "", "", ""),
+        [root] => (Endpoint::ApiRoot, *root, "", ""),
+        [root, "status", id] => (Endpoint::Status, *root, "", *id),
+        [root, "collections"] => (Endpoint::Collections, *root, "", ""),
+        [root, "collections", id] => (Endpoint::Collection, *root, *id, ""),
+        [root, "collections", id, "manifest"] => (Endpoint::Manifest, *root, *id, ""),
+        [root, "collections", id, "objects"] => (Endpoint::Objects, *root, *id, ""),
+        [root, "collections", id, "objects", object] => (Endpoint::Object, *root, *id, *object),
+        [root, "collections", id, "objects", object, "versions"] => (Endpoint::Versions, *root, *id, *object),
         _ => (Endpoint::Unknown, "", "", ""),
     };
     let request = Request {
@@ -131,6 +136,7 @@ pub(crate) fn begin(
         root,
         collection,
         object,
+        path: (!slash).then_some(path),
         raw_query,
         headers,
         peer,
@@ -222,6 +228,8 @@ struct Request<'a> {
     collection: &'a str,
     /// Or the id of a status.
     object: &'a str,
+    /// Where it has no slash at its end.
+    path: Option<&'a str>,
     raw_query: &'a str,
     headers: &'a HeaderMap,
     peer: Option<&'a Peer>,
@@ -233,6 +241,9 @@ impl Request<'_> {
         let caller = authenticate(self.inner, self.access, self.headers, self.peer)?;
         if !acceptable(self.headers) {
             return refuse(StatusCode::NOT_ACCEPTABLE, "Not acceptable", "Ask for application/taxii+json;version=2.1.");
+        }
+        if let (Some(path), false) = (self.path, self.endpoint == Endpoint::Unknown) {
+            return redirect(path, self.raw_query);
         }
         let site = &self.inner.site;
         let root = match (self.endpoint, site.root(self.root)) {
@@ -255,10 +266,15 @@ impl Request<'_> {
         }
         let needs_right = !matches!(self.endpoint, Endpoint::Collection);
         if let Some(row) = collection.as_ref().filter(|row| needs_right && !row.can_read) {
-            return forbidden(row, "This collection can be written to, not read.");
+            let why = if row.can_write {
+                "This collection can be written to, not read."
+            } else {
+                "You may neither read this collection nor write to it."
+            };
+            return refuse(StatusCode::FORBIDDEN, "Forbidden", why);
         }
         let answer = match (self.endpoint, collection) {
-            (Endpoint::Discovery, _) => discovery(site),
+            (Endpoint::Discovery, _) => discovery(site, &self.base()),
             (Endpoint::ApiRoot, _) => match root {
                 Some(root) => api_root(root),
                 None => return not_found(),
@@ -296,13 +312,18 @@ impl Request<'_> {
 
     fn write(&self, caller: Caller, root: &site::Root, row: &CollectionRow) -> Result<Next, Problem> {
         if self.endpoint == Endpoint::Object {
+            // The standard has 404 here for a client without any right.
+            if !(row.can_write || row.can_read) {
+                return not_found();
+            }
             if !(row.can_write && row.can_read) {
-                return forbidden(row, "Deleting takes the right to read this collection and to write to it.");
+                let why = "Deleting takes the right to read this collection and to write to it.";
+                return refuse(StatusCode::FORBIDDEN, "Forbidden", why);
             }
             return write::delete(self.inner, row, self.object, self.raw_query).map(Next::Answer);
         }
         if !row.can_write {
-            return forbidden(row, "This collection can be read, not written to.");
+            return refuse(StatusCode::FORBIDDEN, "Forbidden", "You may not write to this collection.");
         }
         Posting::begin(caller, root, row, self.headers).map(|posting| Next::Body(Box::new(posting)))
     }
@@ -322,7 +343,7 @@ impl Request<'_> {
     }
 
     fn objects(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (page, more) = self.page(row, true)?;
+        let (asked, page, more) = self.page(row)?;
         // The objects are spliced in as they were stored: a page costs no parsing.
         let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
         if self.method != Method::HEAD
@@ -336,14 +357,14 @@ impl Request<'_> {
                 tracing::warn!(%error, "that a partner fetched a withdrawal could not be noted");
             }
         }
-        Ok(self.list(row, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
+        Ok(list(row, &asked, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
     }
 
     fn manifest(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (page, more) = self.page(row, false)?;
-        Ok(self.list(row, &page, more, "objects", page.len() * 220, |object, body| {
-            // Ids are checked when they are added: there is nothing to escape in one.
-            let (id, added, version) = (&object.id, micros(object.date_added), micros(object.version));
+        let (asked, page, more) = self.page(row)?;
+        Ok(list(row, &asked, &page, more, "objects", page.len() * 220, |object, body| {
+            // Ids and versions are checked when they are added: there is nothing to escape in one.
+            let (id, added, version) = (&object.id, micros(object.date_added), version_text(object));
             let media = object::media_type(&object.spec_version);
             for part in [
                 r#"{"id":""#,
@@ -362,62 +383,65 @@ impl Request<'_> {
     }
 
     fn versions(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (page, more) = self.page(row, false)?;
-        Ok(self.list(row, &page, more, "versions", page.len() * 30, |object, body| {
+        let (asked, page, more) = self.page(row)?;
+        Ok(list(row, &asked, &page, more, "versions", page.len() * 30, |object, body| {
             body.push('"');
-            body.push_str(&micros(object.version));
+            body.push_str(&version_text(object));
             body.push('"');
         }))
     }
 
-    fn list(
-        &self,
-        row: &CollectionRow,
-        page: &[ObjectRow],
-        more: bool,
-        name: &str,
-        bytes: usize,
-        write: impl Fn(&ObjectRow, &mut String),
-    ) -> Answer {
-        let mut body = String::with_capacity(bytes + 128);
-        body.push('{');
-        if let (true, Some(last)) = (more, page.last()) {
-            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", query::cursor(&row.id, last.position())));
-        }
-        for (index, object) in page.iter().enumerate() {
-            match index {
-                0 => body.push_str(&format!("\"{name}\":[")),
-                _ => body.push(','),
-            }
-            write(object, &mut body);
-        }
-        body.push_str(if page.is_empty() { "}" } else { "]}" });
-        dated(body, page)
-    }
-
-    /// A page of objects and whether there are more.
-    fn page(&self, row: &CollectionRow, bodies: bool) -> Result<(Vec<ObjectRow>, bool), Problem> {
+    /// What is asked for, a page of it, and whether there are more.
+    fn page(&self, row: &CollectionRow) -> Result<(Asked, Vec<ObjectRow>, bool), Problem> {
         let site = &self.inner.site;
         let asked = match query::read(self.raw_query, self.endpoint, &row.id) {
             Ok(asked) => asked,
-            Err(why) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
+            Err(Malformed::Parameter(why)) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
+            Err(Malformed::OtherFilters) => {
+                let why = "next belongs to a page with other filters: repeat match[…] of the first request.";
+                return refuse(StatusCode::BAD_REQUEST, PROCESSING_ERROR, why);
+            }
         };
         if !self.object.is_empty() && !self.inner.store.has_object(row.number, self.object)? {
             return not_found();
         }
         let query = ObjectQuery {
             ids: match self.object {
-                "" => asked.ids,
+                "" => asked.ids.clone(),
                 object => vec![object.to_owned()],
             },
-            kinds: asked.kinds,
-            spec_versions: asked.spec_versions,
-            versions: asked.versions,
-            after: asked.after,
+            kinds: asked.kinds.clone(),
+            spec_versions: asked.spec_versions.clone(),
+            versions: asked.versions.clone(),
+            after: self.start(row, &asked)?,
             limit: asked.limit.unwrap_or(site.page).min(site.page_max),
-            bodies,
         };
-        Ok(self.inner.store.objects(row.number, &query)?)
+        let (page, more) = self.inner.store.objects(row.number, &query)?;
+        Ok((asked, page, more))
+    }
+
+    /// Where a page begins: after the later of `added_after` and the last object of the page before.
+    fn start(&self, row: &CollectionRow, asked: &Asked) -> Result<Position, Problem> {
+        let Some(cursor) = asked.cursor else { return Ok(asked.after) };
+        let there = self.inner.store.objects_added_at(row.number, cursor.date_added)?;
+        // Where the object was deleted meanwhile, others that were added at the same instant come again.
+        let after = there
+            .iter()
+            .find(|object| Cursor::of(object) == cursor)
+            .map_or(Position { date_added: cursor.date_added, number: i64::MIN }, ObjectRow::position);
+        Ok(after.max(asked.after))
+    }
+
+    /// The URL below which the client reaches this server: as configured, else as the client wrote it.
+    fn base(&self) -> String {
+        let configured = self.inner.config.public_url.trim_end_matches('/');
+        if !configured.is_empty() {
+            return configured.to_owned();
+        }
+        let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+        let scheme = if self.inner.config.tls.is_on() || self.inner.config.behind_proxy { "https" } else { "http" };
+        host.map_or(String::new(), |host| format!("{scheme}://{host}"))
     }
 }
 
@@ -433,13 +457,51 @@ fn unauthorized<T>() -> Result<T, Problem> {
     Err(Problem::Refused(Box::new(answer)))
 }
 
-/// Who has no right at all may not learn more than that there is nothing.
-fn forbidden<T>(row: &CollectionRow, why: &str) -> Result<T, Problem> {
-    if row.can_read || row.can_write { refuse(StatusCode::FORBIDDEN, "Forbidden", why) } else { not_found() }
+/// Sends a client that left out the slash at the end of a path to the path with it.
+fn redirect<T>(path: &str, raw_query: &str) -> Result<T, Problem> {
+    let query = if raw_query.is_empty() { String::new() } else { format!("?{raw_query}") };
+    let mut answer = refusal(StatusCode::PERMANENT_REDIRECT, "Permanent redirect", "Paths end in '/'.");
+    answer.headers.push(("location", format!("{path}/{query}")));
+    Err(Problem::Refused(Box::new(answer)))
 }
 
-fn discovery(site: &Site) -> Answer {
-    let path = |root: &str| format!("/taxii2/{root}/");
+/// An envelope with a page.
+fn list(
+    row: &CollectionRow,
+    asked: &Asked,
+    page: &[ObjectRow],
+    more: bool,
+    name: &str,
+    bytes: usize,
+    write: impl Fn(&ObjectRow, &mut String),
+) -> Answer {
+    let mut body = String::with_capacity(bytes + 128);
+    body.push('{');
+    match page.last() {
+        Some(last) if more => {
+            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", asked.next(&row.id, last)));
+        }
+        Some(_) => body.push_str("\"more\":false,"),
+        None => {}
+    }
+    for (index, object) in page.iter().enumerate() {
+        match index {
+            0 => body.push_str(&format!("\"{name}\":[")),
+            _ => body.push(','),
+        }
+        write(object, &mut body);
+    }
+    body.push_str(if page.is_empty() { "}" } else { "]}" });
+    dated(body, page)
+}
+
+/// The version as the object writes it; when it was added, of an object without a time of its own.
+fn version_text(object: &ObjectRow) -> String {
+    object::version_text(&object.body).unwrap_or_else(|| micros(object.version))
+}
+
+fn discovery(site: &Site, base: &str) -> Answer {
+    let path = |root: &str| format!("{base}/taxii2/{root}/");
     let mut body = json!({
         "title": site.title,
         "default": path(&site.default),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Endpoint;
 use crate::{
     object::time,
-    store::{Position, Versions},
+    store::{ObjectRow, Position, Versions},
 };
 
 /// What a request asks for.
@@ -16,9 +16,40 @@ pub(super) struct Asked {
     pub kinds: Vec<String>,
     pub spec_versions: Vec<String>,
     pub versions: Versions,
-    /// The later of `added_after` and the cursor.
+    /// From `added_after`.
     pub after: Position,
+    /// From `next`.
+    pub cursor: Option<Cursor>,
     pub limit: Option<usize>,
+}
+
+/// The place where a page ended: the last object, by what the partner knows of it anyway. A row's number would tell how much others
+/// receive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cursor {
+    pub date_added: i64,
+    object: [u8; 8],
+}
+
+/// Why a query string cannot be read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Malformed {
+    /// A parameter, with the reason.
+    Parameter(String),
+    /// `next` came with other filters than the page that gave it out.
+    OtherFilters,
+}
+
+impl From<&str> for Malformed {
+    fn from(why: &str) -> Self {
+        Malformed::Parameter(why.to_owned())
+    }
+}
+
+impl From<String> for Malformed {
+    fn from(why: String) -> Self {
+        Malformed::Parameter(why)
+    }
 }
 
 /// Values a filter may name; more would make one request cost as much as many.
@@ -29,25 +60,27 @@ const MOST_TYPES: usize = 100;
 const LAST: Versions = Versions::Some { first: false, last: true, at: Vec::new() };
 
 /// Reads the query string of a DELETE. It is for every version unless it says for which.
-pub(super) fn read_delete(raw: &str, collection: &str) -> Result<Asked, String> {
+pub(super) fn read_delete(raw: &str, collection: &str) -> Result<Asked, Malformed> {
     read_or(raw, Endpoint::Object, collection, Versions::All)
 }
 
 /// Reads a query string, or says which parameter is malformed. Parameters that TAXII does not define are ignored, and so is a
 /// filter where the endpoint has none of that name.
-pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<Asked, String> {
+pub(super) fn read(raw: &str, endpoint: Endpoint, collection: &str) -> Result<Asked, Malformed> {
     read_or(raw, endpoint, collection, if endpoint == Endpoint::Versions { Versions::All } else { LAST })
 }
 
-fn read_or(raw: &str, endpoint: Endpoint, collection: &str, versions_unnamed: Versions) -> Result<Asked, String> {
+fn read_or(raw: &str, endpoint: Endpoint, collection: &str, versions_unnamed: Versions) -> Result<Asked, Malformed> {
     let mut asked = Asked {
         ids: Vec::new(),
         kinds: Vec::new(),
         spec_versions: Vec::new(),
         versions: versions_unnamed,
         after: Position::START,
+        cursor: None,
         limit: None,
     };
+    let mut next: Option<String> = None;
     let whole = matches!(endpoint, Endpoint::Objects | Endpoint::Manifest);
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
@@ -59,18 +92,15 @@ fn read_or(raw: &str, endpoint: Endpoint, collection: &str, versions_unnamed: Ve
             continue;
         }
         if seen.iter().any(|n| *n == name) {
-            return Err(format!("{name} is there twice; join values by commas"));
+            return Err(format!("{name} is there twice; join values by commas").into());
         }
         seen.push(name.to_string());
         match &*name {
             "added_after" => {
                 let after = time(&value).ok_or("added_after is no timestamp like 2026-01-31T12:00:00.000000Z")?;
-                asked.after = asked.after.max(Position::after(after));
+                asked.after = Position::after(after);
             }
-            "next" => {
-                let after = read_cursor(collection, &value).ok_or("next is not one that this collection gave out")?;
-                asked.after = asked.after.max(after);
-            }
+            "next" => next = Some(value.into_owned()),
             "limit" => asked.limit = Some(limit(&value).ok_or("limit is no positive whole number")?),
             "match[id]" if whole => asked.ids = values(&name, &value, MOST_VALUES)?,
             "match[type]" if whole => asked.kinds = values(&name, &value, MOST_TYPES)?,
@@ -81,7 +111,41 @@ fn read_or(raw: &str, endpoint: Endpoint, collection: &str, versions_unnamed: Ve
             _ => {}
         }
     }
+    if let Some(next) = next {
+        let (cursor, filters) =
+            read_cursor(collection, &next).ok_or("next is not one that this collection gave out")?;
+        if filters != asked.filters() {
+            return Err(Malformed::OtherFilters);
+        }
+        asked.cursor = Some(cursor);
+    }
     Ok(asked)
+}
+
+impl Asked {
+    /// Names the filters. Clients move `added_after` and `limit` from page to page, so these two are not among them.
+    fn filters(&self) -> [u8; 8] {
+        let Asked { ids, kinds, spec_versions, versions, .. } = self;
+        digest(&format!("{ids:?}{kinds:?}{spec_versions:?}{versions:?}"))
+    }
+
+    /// The value of `next` for a page that ends with this object.
+    pub fn next(&self, collection: &str, last: &ObjectRow) -> String {
+        let cursor = Cursor::of(last);
+        let filters = self.filters();
+        let mut bytes = cursor.date_added.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&cursor.object);
+        bytes.extend_from_slice(&filters);
+        bytes.extend_from_slice(&check(collection, cursor, filters));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+impl Cursor {
+    /// The place of an object.
+    pub fn of(object: &ObjectRow) -> Self {
+        Self { date_added: object.date_added, object: digest(&format!("{} {}", object.id, object.version)) }
+    }
 }
 
 fn values(name: &str, value: &str, most: usize) -> Result<Vec<String>, String> {
@@ -125,26 +189,50 @@ fn limit(value: &str) -> Option<usize> {
     (digits && !nought).then(|| value.parse().unwrap_or(usize::MAX / 2))
 }
 
-/// A cursor: a place in the collection, with a check that it belongs to it.
-pub(super) fn cursor(collection: &str, at: Position) -> String {
-    let mut bytes = at.date_added.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&at.number.to_be_bytes());
-    bytes.extend_from_slice(&check(collection, at));
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn read_cursor(collection: &str, text: &str) -> Option<Position> {
+fn read_cursor(collection: &str, text: &str) -> Option<(Cursor, [u8; 8])> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (date_added, rest) = bytes.split_first_chunk::<8>()?;
-    let (number, found) = rest.split_first_chunk::<8>()?;
-    let at = Position { date_added: i64::from_be_bytes(*date_added), number: i64::from_be_bytes(*number) };
-    (found == check(collection, at)).then_some(at)
+    let (object, rest) = rest.split_first_chunk::<8>()?;
+    let (filters, found) = rest.split_first_chunk::<8>()?;
+    let cursor = Cursor { date_added: i64::from_be_bytes(*date_added), object: *object };
+    (found == check(collection, cursor, *filters)).then_some((cursor, *filters))
 }
 
-fn check(collection: &str, at: Position) -> [u8; 8] {
-    let Position { date_added, number } = at;
-    let digest = Sha256::digest(format!("cursor\u{1f}{collection}\u{1f}{date_added}\u{1f}{number}").as_bytes());
-    let mut check = [0; 8];
-    check.copy_from_slice(&digest[..8]);
-    check
+/// Tells a cursor of this collection from anything else.
+fn check(collection: &str, cursor: Cursor, filters: [u8; 8]) -> [u8; 8] {
+    let Cursor { date_added, object } = cursor;
+    digest(&format!("cursor\u{1f}{collection}\u{1f}{date_added}\u{1f}{object:?}\u{1f}{filters:?}"))
+}
+
+fn digest(text: &str) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_holds_nothing_of_what_others_receive() {
+        let asked = read("limit=1", Endpoint::Objects, "c").unwrap();
+        let row = |number: i64| ObjectRow {
+            number,
+            id: "note--1".to_owned(),
+            date_added: 7,
+            version: 5,
+            spec_version: "2.1".to_owned(),
+            body: String::new(),
+        };
+        assert_eq!(asked.next("c", &row(1)), asked.next("c", &row(1_000_000)));
+        let next = asked.next("c", &row(1));
+        let read = |query: &str, collection: &str| read(query, Endpoint::Objects, collection);
+        assert_eq!(read(&format!("next={next}"), "c").unwrap().cursor, Some(Cursor::of(&row(2))));
+        assert!(matches!(read(&format!("next={next}"), "d"), Err(Malformed::Parameter(_))));
+        assert_eq!(read(&format!("next={next}&match[type]=note"), "c"), Err(Malformed::OtherFilters));
+        // Clients move added_after along, and may change how much they want.
+        let moved = format!("next={next}&added_after=2026-01-01T00:00:00Z&limit=9");
+        assert!(read(&moved, "c").is_ok());
+    }
 }

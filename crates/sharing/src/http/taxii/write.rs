@@ -7,8 +7,9 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Caller, Problem,
-    answer::{Answer, is_taxii_content, micros, not_found, refuse},
-    feedback, query,
+    answer::{Answer, PROCESSING_ERROR, is_taxii_content, micros, not_found, refuse},
+    feedback,
+    query::{self, Malformed},
 };
 use crate::{
     object::{self, NewObject, Rejected},
@@ -104,7 +105,7 @@ pub(super) fn add(
             Ok(object) => good.push(object),
             Err(Rejected { id, version, why }) => {
                 let id = id.unwrap_or_else(|| format!("objects[{index}]"));
-                failures.push(detail(&id, version.unwrap_or(now.as_microsecond()), Some(&why)));
+                failures.push(detail(&id, &version.unwrap_or_else(|| micros(now.as_microsecond())), Some(&why)));
             }
         }
     }
@@ -113,21 +114,22 @@ pub(super) fn add(
     let status = inner.store.post(posting.collection.number, &good, asked, |outcomes| {
         let mut successes = Vec::new();
         for (object, outcome) in good.iter().zip(outcomes) {
-            match outcome {
+            let (version, why) = match outcome {
                 Added::New(version) => {
                     added += 1;
-                    successes.push(detail(&object.id, *version, None));
+                    (version, None)
                 }
-                Added::Known(version) => successes.push(detail(&object.id, *version, None)),
+                Added::Known(version) => (version, None),
                 Added::Differs(version) => {
-                    let why = "another object has this id and version: give it a later modified";
-                    failures.push(detail(&object.id, *version, Some(why)));
+                    (version, Some("another object has this id and version: give it a later modified"))
                 }
                 Added::TooMany(version) => {
-                    let why = "it has as many versions here as one object may have: delete some";
-                    failures.push(detail(&object.id, *version, Some(why)));
+                    (version, Some("it has as many versions here as one object may have: delete some"))
                 }
-            }
+            };
+            let version = object::version_text(&object.body).unwrap_or_else(|| micros(*version));
+            let list = if why.is_some() { &mut failures } else { &mut successes };
+            list.push(detail(&object.id, &version, why));
         }
         status(posting, successes, failures, asked)
     })?;
@@ -140,31 +142,34 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<&RawValue>, Problem> {
     let objects = match serde_json::from_slice::<Envelope<'_>>(body) {
         // A list would be read as the fields of an envelope in their order.
         Ok(_) if body.trim_ascii_start().first() != Some(&b'{') => {
-            return refuse(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "No envelope",
-                "The body is a list: send {\"objects\": […]}.",
-            );
+            return unprocessable("the body is a list: send {\"objects\": […]}");
         }
         Ok(envelope) => envelope.objects,
         Err(error) if error.is_data() => {
-            let why = format!("The body is no envelope, {{\"objects\": […]}}: {error}");
-            return refuse(StatusCode::UNPROCESSABLE_ENTITY, "No envelope", &why);
+            return unprocessable(&format!("the body is no envelope, {{\"objects\": […]}}: {error}"));
         }
         Err(error) => return refuse(StatusCode::BAD_REQUEST, "Not JSON", &format!("The body is not JSON: {error}")),
     };
     if objects.is_empty() || objects.len() > MOST_OBJECTS || objects.iter().any(|text| !text.get().starts_with('{')) {
-        let why = format!("An envelope needs 1 to {MOST_OBJECTS} objects, and this one has {} values.", objects.len());
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable envelope", &why);
+        let why = format!("an envelope needs 1 to {MOST_OBJECTS} objects, and this one has {} values", objects.len());
+        return unprocessable(&why);
     }
     Ok(objects)
+}
+
+fn unprocessable<T>(why: &str) -> Result<T, Problem> {
+    let description = format!("While processing supplied content, an error occurred: {why}.");
+    refuse(StatusCode::UNPROCESSABLE_ENTITY, PROCESSING_ERROR, &description)
 }
 
 /// Deletes the versions of an object that the parameters name, or all.
 pub(super) fn delete(inner: &Inner, row: &CollectionRow, object: &str, raw_query: &str) -> Result<Answer, Problem> {
     let asked = match query::read_delete(raw_query, &row.id) {
         Ok(asked) => asked,
-        Err(why) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
+        Err(Malformed::Parameter(why)) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
+        Err(Malformed::OtherFilters) => {
+            return refuse(StatusCode::BAD_REQUEST, PROCESSING_ERROR, "A DELETE takes no next.");
+        }
     };
     if inner.store.delete_object(row.number, object, &asked.versions, &asked.spec_versions)? == 0 {
         return not_found();
@@ -172,8 +177,8 @@ pub(super) fn delete(inner: &Inner, row: &CollectionRow, object: &str, raw_query
     Ok(Answer { status: StatusCode::OK, body: "{}".to_owned(), headers: Vec::new() })
 }
 
-fn detail(id: &str, version: i64, message: Option<&str>) -> Value {
-    let mut detail = json!({"id": id, "version": micros(version)});
+fn detail(id: &str, version: &str, message: Option<&str>) -> Value {
+    let mut detail = json!({"id": id, "version": version});
     if let Some(message) = message {
         detail["message"] = json!(message);
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use jiff::{Timestamp, tz::TimeZone};
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, TraceKind};
 
-use super::fonts;
 use casework::policy::{AccountIds, Elsewhere, Recipient, Redaction};
 use presentation::description::{self, Named};
 
@@ -386,13 +385,18 @@ pub(super) fn legible(text: &str, max: usize) -> String {
         taken += 1;
         marks = if text_format::is_mark(c) { marks + 1 } else { 0 };
         if text_format::is_hidden(c) || is_blank(c) || marks > 2 {
-            fonts::spell(c, &mut out);
+            spell(c, &mut out);
             taken += 7;
         } else {
             out.push(c);
         }
     }
     if out.trim().is_empty() { "(empty)".to_owned() } else { out }
+}
+
+/// A character by its number, as `[U+1F600]`.
+pub(super) fn spell(c: char, out: &mut String) {
+    out.push_str(&format!("[U+{:04X}]", u32::from(c)));
 }
 
 /// Characters that fonts draw as nothing, beside those that reorder.

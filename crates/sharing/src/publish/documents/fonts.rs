@@ -1,12 +1,14 @@
 //! The fonts that documents are set in: part of the program, so that a document looks the same wherever it is made.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use krilla::text::Font;
 use parley::{
     FontContext,
     fontique::{Blob, Collection, CollectionOptions, FontInfo, SourceCache},
 };
+
+use super::finding::spell;
 
 /// In the order in which a character is looked for: Latin, Greek and Cyrillic; Arabic, Hebrew, Armenian, Georgian and
 /// symbols; Chinese, Japanese and Korean.
@@ -81,10 +83,4 @@ impl Fonts {
         self.drawn.insert(id, new.clone());
         Some(new)
     }
-}
-
-/// A character by its number, as `[U+1F600]`.
-pub(super) fn spell(c: char, out: &mut String) {
-    // A string takes whatever is written to it.
-    let _ = write!(out, "[U+{:04X}]", u32::from(c));
 }

@@ -9,9 +9,11 @@
 
 mod content;
 mod finding;
+#[cfg(feature = "pdf")]
 mod fonts;
 mod html;
 mod markdown;
+#[cfg(feature = "pdf")]
 mod pdf;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,7 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use sha2::{Digest, Sha256};
 
-use crate::publish::documents::{content::Content, finding::Finding, fonts::Fonts};
+use crate::publish::documents::{content::Content, finding::Finding};
 pub(crate) use crate::publish::documents::{html::style_source, markdown::Markdown};
 use casework::policy::VOLUNTARY;
 use casework::{
@@ -64,10 +66,12 @@ pub struct Document {
     /// As one HTML file.
     pub html: String,
     /// As PDF.
+    #[cfg(feature = "pdf")]
     pub pdf: Vec<u8>,
     /// SHA-256 of the HTML file, in hexadecimal.
     pub html_sha256: String,
     /// SHA-256 of the PDF, in hexadecimal.
+    #[cfg(feature = "pdf")]
     pub pdf_sha256: String,
     /// Whether it says that it is a draft: the case is not released at this version.
     pub draft: bool,
@@ -139,22 +143,28 @@ pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     request.check()?;
     let fail = |why: String| DocumentError::Text { product: request.product, why };
     let paper = request.paper().map_err(fail)?;
-    let fonts = Fonts::new();
+    #[cfg(feature = "pdf")]
+    let fonts = fonts::Fonts::new();
+    #[cfg(feature = "pdf")]
     let paper = spelled(paper, &fonts);
     let html = html::render(&paper).map_err(fail)?;
+    #[cfg(feature = "pdf")]
     let pdf = pdf::render(&paper, fonts).map_err(fail)?;
     Ok(Document {
         html_sha256: hex(&Sha256::digest(&html)),
+        #[cfg(feature = "pdf")]
         pdf_sha256: hex(&Sha256::digest(&pdf)),
         title: paper.title,
         draft: request.draft(),
         html,
+        #[cfg(feature = "pdf")]
         pdf,
     })
 }
 
 /// A document whose every character has a glyph, in the HTML as in the PDF.
-fn spelled(mut paper: Content, fonts: &Fonts) -> Content {
+#[cfg(feature = "pdf")]
+fn spelled(mut paper: Content, fonts: &fonts::Fonts) -> Content {
     paper.texts_mut().for_each(|text| fonts.spell(text));
     paper
 }

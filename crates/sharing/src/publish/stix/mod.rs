@@ -17,14 +17,16 @@
 //! `revoked: true`, and a note says so. What was revoked stays revoked: an account, a platform or a technique that comes back gets a new id.
 
 mod disarm;
+mod explanation;
 pub(crate) mod feedback;
 mod finding;
+mod object;
 pub(crate) mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use messages::cluster::{ClusterAccount, ClusterMessage};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -41,15 +43,12 @@ use casework::{
 };
 pub(crate) use finding::EXTENSION;
 use finding::{Elsewhere, Finding, TestWindow};
+use object::{finite, id_of, ids, marking, millis, pattern_text, revoke, stored, user_account_id};
 use presentation::description;
 use text_format::hex;
 
-/// The namespace of ids of cyber-observable objects (STIX 2.1, section 2.9).
-const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_fed23315a9b7);
 /// The namespace of our own deterministic ids.
 const OURS: Uuid = Uuid::from_u128(0x6c6f636b_7374_4570_a1b2_73686172696e);
-/// The OASIS property extension that carries TLP 2.0.
-const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
 /// Who defined our extension: the same at every installation, unlike the producer.
 const PROJECT: &str = "identity--5b5afca4-bab5-516f-9c93-a45d7bb09abc";
 /// When fixed objects were made; part of their content.
@@ -125,7 +124,7 @@ impl Publication<'_> {
             "why",
             json!({
                 "abstract": "Why these accounts are reported, and what the numbers mean",
-                "content": self.why(own.len()),
+                "content": explanation::why(self.case, self.cluster, self.platform, own.len()),
                 "object_refs": [id_of(&campaign)],
             }),
         );
@@ -274,7 +273,7 @@ impl Publication<'_> {
             "campaign",
             json!({
                 "name": format!("Coordinated accounts, {}", self.case.id),
-                "description": format!("{} {}", description::headline(self.cluster), self.strength()),
+                "description": format!("{} {}", description::headline(self.cluster), explanation::strength(self.cluster)),
                 "first_seen": millis(self.cluster.first_seen),
                 "last_seen": millis(self.cluster.last_seen.max(self.cluster.first_seen)),
             }),
@@ -433,76 +432,6 @@ impl Publication<'_> {
         }
     }
 
-    /// The numbers in words, without the names of sources.
-    fn strength(&self) -> String {
-        let c = self.cluster;
-        let rest = match c.sources.len() {
-            0 | 1 => "all from one source".to_owned(),
-            n => format!(
-                "and {} without the strongest of {n} sources",
-                text_format::number(c.log_e_leave_one_source_out)
-            ),
-        };
-        let compared = match description::rates(c) {
-            Some(rates) => format!("{rates} The"),
-            None => {
-                let keys = text_format::count(c.evidence.len() as u64, "key");
-                format!("Over {keys} they acted together more often than their habits explain: the")
-            }
-        };
-        let bar = match c.test {
-            Some(test) => format!("; the bar was {}", text_format::number(test.bar)),
-            None => String::new(),
-        };
-        format!("{compared} evidence is {} nats in total, {rest}{bar}.", text_format::number(c.log_e))
-    }
-
-    fn why(&self, own: usize) -> String {
-        let c = self.cluster;
-        let mut text = String::new();
-        if self.case.demo {
-            text.push_str(casework::DEMO_NOTICE);
-            text.push_str(".\n\n");
-        }
-        text.push_str(&format!("{}\n\n{}\n\n", description::headline(c), self.strength()));
-        text.push_str(&format!(
-            "{} of the {} {} on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
-            own,
-            text_format::count(c.accounts.len() as u64, "account"),
-            if own == 1 { "is" } else { "are" },
-            text_format::shorten(self.platform, 40)
-        ));
-        if let Some(model) = &c.model {
-            text.push_str(&format!(
-                "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
-                text_format::shorten(&model.name, 80),
-                text_format::shorten(&model.version, 40),
-                c.probability.map_or_else(|| "not known".to_owned(), text_format::percent)
-            ));
-        }
-        for reason in c.reasons.iter().take(8) {
-            text.push_str(&format!(
-                "- {} ({} nats)\n",
-                text_format::shorten(&reason.text, 200),
-                text_format::number(reason.contribution)
-            ));
-        }
-        if !c.namings.is_empty() {
-            text.push_str(
-                "\nThe group passed a test; each account is named by a model, and its probability of belonging to the group is on its \
-                 indicator, with whether it was in the group that was tested or was found afterwards.\n",
-            );
-        }
-        text.push_str(&format!("\n{}\n\n{}", description::history(c), VOLUNTARY));
-        if !techniques(c).is_empty() {
-            text.push_str(&format!(
-                "\n\nTechniques are those of DISARM {} (DISARM Foundation, CC BY-SA 4.0).",
-                disarm::RELEASE
-            ));
-        }
-        text
-    }
-
     /// An object of ours about the group as this partner sees it.
     fn platform_object(&self, kind: &str, seed: &str, properties: Value) -> Value {
         let created = self.since(&platform_key(self.platform));
@@ -557,80 +486,6 @@ impl Publication<'_> {
 
 fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {
     cluster.accounts.iter().filter(|account| account.platform == platform).collect()
-}
-
-/// UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and 6.15).
-fn user_account_id(account: &ClusterAccount) -> String {
-    let name = format!(
-        r#"{{"account_type":{},"user_id":{}}}"#,
-        Value::from(account.platform.as_str()),
-        Value::from(account.account_id.as_str())
-    );
-    format!("user-account--{}", Uuid::new_v5(&OBSERVABLES, name.as_bytes()))
-}
-
-/// The OASIS marking definitions for TLP 2.0.
-fn marking(tlp: Tlp) -> Value {
-    let (id, value) = match tlp {
-        Tlp::Clear => ("94868c89-83c2-464b-929b-a1a8aa3c8487", "clear"),
-        Tlp::Green => ("bab4a63c-aed9-4cf5-a766-dfca5abac2bb", "green"),
-        Tlp::Amber => ("55d920b0-5e8b-4f79-9ee9-91f868d9b421", "amber"),
-        Tlp::AmberStrict => ("939a9414-2ddd-4d32-a0cd-375ea402b003", "amber+strict"),
-        Tlp::Red => ("e828b379-4e03-4974-9ac4-e53a884c97c1", "red"),
-    };
-    json!({
-        "type": "marking-definition",
-        "spec_version": "2.1",
-        "id": format!("marking-definition--{id}"),
-        "created": "2022-10-01T00:00:00.000Z",
-        "name": tlp.label(),
-        "extensions": {
-            TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": value}
-        },
-    })
-}
-
-/// Text inside quotes in a STIX pattern.
-fn pattern_text(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\'', "\\'")
-}
-
-fn millis(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-/// JSON has no NaN, and STIX no null: what is not known is left out.
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-fn revoke(object: &mut Value, revoked: bool) {
-    if revoked {
-        object["revoked"] = json!(true);
-    }
-}
-
-/// Ids of the objects of one type.
-fn ids(objects: &[Value], kind: &str) -> Vec<String> {
-    objects.iter().filter(|object| object["type"] == kind).map(id_of).collect()
-}
-
-fn id_of(object: &Value) -> String {
-    object["id"].as_str().unwrap_or_default().to_owned()
-}
-
-fn stored(object: Value) -> NewObject {
-    let time = |name: &str| {
-        let text = object[name].as_str()?;
-        Some(text.parse::<Timestamp>().ok()?.as_microsecond())
-    };
-    NewObject {
-        id: id_of(&object),
-        kind: object["type"].as_str().unwrap_or_default().to_owned(),
-        spec_version: object["spec_version"].as_str().unwrap_or("2.0").to_owned(),
-        version: time("modified").or_else(|| time("created")),
-        body: object.to_string(),
-    }
 }
 
 #[cfg(test)]

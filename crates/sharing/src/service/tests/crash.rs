@@ -69,7 +69,6 @@ fn all(sharing: &Sharing, kinds: &[&str], versions: Versions) -> Vec<Value> {
         versions,
         after: crate::store::Position::START,
         limit: 10_000,
-        bodies: true,
     };
     let rows = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     rows.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect()

