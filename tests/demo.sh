@@ -36,7 +36,7 @@ start_demo() {
     "$lockstep" demo --speed 1e9 --listen "$console" --admin "$admin" --intake "127.0.0.1:$(free_port)" 2>"$work/demo.log" &
     started+=($!)
     local tries=0
-    until grep -q '^All posts have gone through' "$work/demo.log"; do
+    until grep -q '^All posts were processed' "$work/demo.log"; do
         tries=$((tries + 1))
         if [ "$tries" -gt 600 ] || ! kill -0 "${started[0]}"; then
             cat "$work/demo.log" >&2

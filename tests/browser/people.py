@@ -81,7 +81,7 @@ def one_case(address, scripts):
     b.expect("The review has begun" in b.text(), f"{kind}: the page does not say what was done")
     # What says nothing is refused in its place.
     send("consideration", scripts, security="typed and kept", political=" ")
-    refused(f"{kind}-2-refused", "is empty: write it down")
+    refused(f"{kind}-2-refused", "is empty: enter it")
     b.expect(b.one("#security").get_attribute("value") == "typed and kept", f"{kind}: what was typed is lost")
     log_in("eve")
     b.get(address)

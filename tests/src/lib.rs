@@ -271,7 +271,7 @@ impl Service {
     /// Waits until `posts` records have been read from the log and nothing has moved for a while after.
     pub fn settle(&mut self, posts: u64) {
         let mut last = (Vec::new(), Instant::now());
-        self.wait(&format!("{posts} posts have gone through"), |service| {
+        self.wait(&format!("{posts} posts were processed"), |service| {
             let metrics = service.metrics();
             let of = [
                 "lockstep_posts_total",

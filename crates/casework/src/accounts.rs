@@ -1,20 +1,21 @@
-//! Accounts of a cluster, and the cluster without some of them.
+//! Accounts of a cluster, and clusters reduced to some of their accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::cluster::{ClusterAccount, ClusterMessage};
 
-/// Platform and id as one key, the one of [`withdrawn`](crate::case::Case::withdrawn) and [`left_out`](crate::case::Case::left_out).
+/// Platform and id as one key, as used in [`withdrawn`](crate::case::Case::withdrawn) and
+/// [`left_out`](crate::case::Case::left_out).
 pub fn account_key(platform: &str, id: &str) -> String {
     format!("{platform}\u{1f}{id}")
 }
 
-/// The finding without these accounts, as far as partners see it.
+/// The finding without these accounts, in the parts that partners see.
 pub fn without(cluster: &ClusterMessage, accounts: &BTreeSet<String>) -> ClusterMessage {
     keep(cluster, |key| !accounts.contains(key))
 }
 
-/// The finding with these accounts and no others.
+/// The finding with only these accounts.
 pub fn only(cluster: &ClusterMessage, accounts: &BTreeSet<String>) -> ClusterMessage {
     keep(cluster, |key| accounts.contains(key))
 }
@@ -31,7 +32,7 @@ fn keep(cluster: &ClusterMessage, kept: impl Fn(&str) -> bool) -> ClusterMessage
     for evidence in &mut cluster.evidence {
         evidence.posts.retain(|post| kept(&account_key(&post.platform, &post.account_id)));
     }
-    // Ties name accounts by their place.
+    // Ties name accounts by their index.
     cluster.ties.retain_mut(|tie| match (places.get(&tie.a), places.get(&tie.b)) {
         (Some(a), Some(b)) => {
             (tie.a, tie.b) = (*a, *b);
@@ -42,7 +43,7 @@ fn keep(cluster: &ClusterMessage, kept: impl Fn(&str) -> bool) -> ClusterMessage
     cluster
 }
 
-/// The key of an account of a cluster.
+/// The key of an account in a cluster.
 pub fn key_of_account(account: &ClusterAccount) -> String {
     account_key(&account.platform, &account.account_id)
 }

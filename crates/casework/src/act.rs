@@ -1,43 +1,44 @@
-//! What a person does to a case: a step of its life, or what may follow a release. And who may do it.
+//! Actions of people on a case: a step, or an action after the release. Also which role each action
+//! needs.
 
 use std::collections::BTreeSet;
 
 use crate::{Role, accounts::account_key, case::Step};
 
-/// Something to do to a case.
+/// An action on a case.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// A step of the case's life.
+    /// A step of the case.
     Step(Step),
-    /// Says that what the case asked attention for was looked at.
+    /// Records that a person looked at the reasons for attention.
     Attend {
-        /// What was found.
+        /// What the person found.
         comment: String,
     },
-    /// Proposes that its flags go on.
+    /// Proposes to renew the flags.
     ProposeRenewal {
-        /// Why.
+        /// Reason for the renewal.
         reason: String,
     },
-    /// Renews them, by somebody other than whoever proposed it.
+    /// Renews the flags. A person other than the proposer has to do it.
     Renew,
-    /// Withdraws some of its accounts.
+    /// Withdraws some of the accounts.
     WithdrawAccounts {
-        /// Their keys ([`account_key`]).
+        /// Keys of the accounts ([`account_key`]).
         accounts: BTreeSet<String>,
-        /// Why.
+        /// Reason for the withdrawal.
         reason: String,
     },
 }
 
 impl Act {
-    /// Withdraws accounts, named as (platform, account id).
+    /// Withdraws accounts, given as (platform, account id).
     pub fn withdraw_accounts(accounts: impl IntoIterator<Item = (String, String)>, reason: String) -> Act {
         let accounts = accounts.into_iter().map(|(platform, id)| account_key(&platform, &id)).collect();
         Act::WithdrawAccounts { accounts, reason }
     }
 
-    /// Who may do it: what changes what partners have is for approvers.
+    /// The role that the action needs. An action that changes what partners have needs an approver.
     pub fn needs(&self) -> Role {
         match self {
             Act::Step(Step::Release | Step::Update | Step::Retract { .. })

@@ -1,8 +1,9 @@
-//! Flags that run out, and what people have to look at again.
+//! Expiry of flags, and cases that need attention.
 //!
-//! What partners hold expires by itself (`valid_until`). Some days before, the case asks for attention; two people may renew it. Where
-//! nobody does, the case is closed on the day and the audit log says so. A shared case also asks for attention when its cluster is
-//! flagged no longer or became part of another: it is for people to withdraw it.
+//! Flags at partners expire by themselves (`valid_until`). Some days before, the case needs
+//! attention, and two people together may renew the flags. If nobody renews them, the case is
+//! closed on that day, with an audit entry. A shared case also needs attention when its cluster is
+//! no longer flagged or was merged into another cluster: people then decide about the withdrawal.
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use messages::cluster::Status;
@@ -13,7 +14,7 @@ use crate::{
     case::{Attention, Case, Illegal, State, Why, Word},
 };
 
-/// What the newest word on a cluster means for a case that people decide, if partners were told of it.
+/// Applies a cluster's newest status to a shared case that people decide.
 pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Timestamp) -> Option<Entry> {
     if reviewers != Reviewers::People || !case.state.is_shared() {
         return None;
@@ -25,10 +26,10 @@ pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Tim
             .then(|| case.entry("lockstep", "attention_settled", "its cluster is flagged again".to_owned(), now));
     }
     let text = match status {
-        Status::Faded => "its cluster has faded: nothing new connects the accounts".to_owned(),
-        other => format!("its cluster is flagged no longer, it is {}", status_words(other)),
+        Status::Faded => "its cluster has faded: later posts contradict it".to_owned(),
+        other => format!("its cluster is no longer flagged; its status is {}", status_words(other)),
     };
-    case.ask_attention(Why::NotFlagged, text, now)
+    case.mark_for_attention(Why::NotFlagged, text, now)
 }
 
 fn status_words(status: Status) -> &'static str {
@@ -42,7 +43,7 @@ fn status_words(status: Status) -> &'static str {
 }
 
 impl Case {
-    /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
+    /// Whether the case waits for people: for a review, a release or an update.
     pub fn needs_attention(&self) -> bool {
         match self.state {
             State::Nominated | State::InReview | State::Approved => true,
@@ -53,8 +54,8 @@ impl Case {
         }
     }
 
-    /// Marks the case; says nothing where it is marked so already.
-    pub fn ask_attention(&mut self, why: Why, text: String, now: Timestamp) -> Option<Entry> {
+    /// Marks the case. `None` if the case already has this mark.
+    pub fn mark_for_attention(&mut self, why: Why, text: String, now: Timestamp) -> Option<Entry> {
         if !self.state.is_shared() || self.attention.iter().any(|attention| attention.why == why) {
             return None;
         }
@@ -64,32 +65,33 @@ impl Case {
         Some(entry)
     }
 
-    /// What a step settles by itself: nothing is left to look at once the case was shared anew, withdrawn or closed.
+    /// Removes the marks that a step settles: those of a case that was just shared again, withdrawn
+    /// or closed.
     pub fn settle_attention(&mut self) {
         self.attention.clear();
         self.renewal = None;
     }
 
-    /// Somebody has looked at what the case asks attention for.
+    /// Records that a person looked at the reasons for attention.
     pub fn attend(&mut self, comment: &str, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
         if self.attention.is_empty() {
-            return self.refuse("attend to", "it asks for no attention");
+            return self.refuse("attend to", "it does not need attention");
         }
         if comment.trim().is_empty() {
-            return self.refuse("attend to", "say what was found");
+            return self.refuse("attend to", "enter what was found");
         }
         self.attention.clear();
         self.changed_at = now;
         Ok(self.entry(by, "attended", comment.to_owned(), now))
     }
 
-    /// Somebody wants the flags to go on; somebody else has to renew them.
+    /// Proposes to renew the flags. Another person has to renew them.
     pub fn propose_renewal(&mut self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
         if !self.state.is_shared() {
             return self.refuse("propose to renew", &format!("it is {}", self.state));
         }
         if reason.trim().is_empty() {
-            return self.refuse("propose to renew", "say why the accounts should stay flagged");
+            return self.refuse("propose to renew", "enter why the accounts should stay flagged");
         }
         let version = self.released_version.unwrap_or(self.version);
         self.renewal = Some(Word { by: by.to_owned(), at: now, version, text: reason.to_owned() });
@@ -97,7 +99,7 @@ impl Case {
         Ok(self.entry(by, "renewal_proposed", reason.to_owned(), now))
     }
 
-    /// The flags that partners have go on.
+    /// Renews the flags that partners have.
     pub fn renew(&mut self, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
         if !self.state.is_shared() {
             return self.refuse("renew", &format!("it is {}", self.state));
@@ -119,7 +121,7 @@ impl Case {
         Ok(self.entry(by, "renewed", text, now))
     }
 
-    /// The flags have run out; nothing where nothing is shared.
+    /// Closes the case because its flags have expired. `None` if nothing is shared.
     pub fn expire(&mut self, now: Timestamp) -> Option<Entry> {
         if !self.state.is_shared() {
             return None;
@@ -127,7 +129,8 @@ impl Case {
         self.state = State::Closed;
         self.settle_attention();
         self.changed_at = now;
-        let text = "the flags ran out and nobody renewed them: what partners have is no longer valid".to_owned();
+        let text = "the flags expired and nobody renewed them: the indicators that partners have are no longer valid"
+            .to_owned();
         Some(self.entry("lockstep", "expired", text, now))
     }
 
@@ -136,17 +139,17 @@ impl Case {
     }
 }
 
-/// When what is shared now runs out: the `valid_until` of the indicators.
+/// Time at which indicators shared now expire: their `valid_until`.
 pub fn valid_until(cluster: &messages::cluster::ClusterMessage, now: Timestamp, days: u32) -> Timestamp {
     days_after(now.max(cluster.last_seen), days)
 }
 
-/// So many days of 24 hours later.
+/// The time `days` days of 24 hours later.
 pub fn days_after(time: Timestamp, days: u32) -> Timestamp {
     time.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
 }
 
-/// A time to the minute, in UTC.
+/// A time in UTC, to the minute.
 pub fn day(time: Timestamp) -> String {
     time.round(Unit::Second).unwrap_or(time).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

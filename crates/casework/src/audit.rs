@@ -1,7 +1,9 @@
-//! The audit log: append-only, and every entry sealed with the hash of the one before.
+//! The audit log. It is append-only, and the seal of each entry covers the seal of the entry
+//! before.
 //!
-//! A changed, removed or inserted entry breaks every seal after it. Entries cut off the end leave a valid shorter chain, so
-//! whoever keeps a copy of the last seal elsewhere can notice that too: [`Chain::end`] gives it.
+//! A changed, removed or inserted entry breaks every seal after it. If entries are cut off at the
+//! end, a shorter valid chain remains; only a copy of the last seal, kept elsewhere, shows that.
+//! [`Chain::end`] returns the last seal.
 
 use std::io::{self, BufRead, Write};
 
@@ -9,39 +11,41 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What somebody did to a case, not yet in the log.
+/// An action on a case, not yet in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Entry {
-    /// When.
+    /// Time of the action.
     pub at: Timestamp,
-    /// Who: a person, a demo reviewer or `lockstep` itself.
+    /// The actor: a person, a demo reviewer, or `lockstep` itself.
     pub actor: String,
-    /// The case, or the partner for a key.
+    /// The case; for a key, the partner.
     pub subject: String,
-    /// What, in one word.
+    /// The action, in one word.
     pub action: String,
-    /// In words.
+    /// Description for people.
     pub text: String,
 }
 
-/// An entry in its place in the log.
+/// An entry with its position in the log and its seal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Sealed {
-    /// Place in the log, from 1, without gaps.
+    /// Position in the log, from 1, without gaps.
     pub seq: i64,
-    /// What was done.
+    /// The action.
     #[serde(flatten)]
     pub entry: Entry,
-    /// SHA-256 over the seal before, `seq` and the entry; hexadecimal.
+    /// SHA-256 over the seal of the entry before, `seq` and the entry; hexadecimal.
     pub seal: String,
 }
 
-/// The seal before the first entry.
+/// The value used as the seal before the first entry.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Seals an entry: SHA-256 of the JSON array `[before, seq, at, actor, subject, action, text]`, time in microseconds.
+/// Seals an entry: SHA-256 of the JSON array `[before, seq, at, actor, subject, action, text]`,
+/// with the time in microseconds.
 pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
-    // An array of strings and integers has exactly one compact JSON form, so there is nothing to canonicalise.
+    // An array of strings and integers has exactly one compact JSON form, so no canonical form is
+    // needed.
     let sealed_text = serde_json::json!([
         before,
         seq,
@@ -56,17 +60,17 @@ pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
     Sealed { seq, entry, seal }
 }
 
-/// Where the chain breaks.
+/// The position at which the chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log is broken at entry {seq}: {what}; compare it with a backup before trusting anything after it")]
 pub struct Broken {
-    /// Place of the first bad entry.
+    /// Position of the first bad entry.
     pub seq: i64,
-    /// What is wrong with it.
+    /// What is wrong with the entry.
     pub what: &'static str,
 }
 
-/// A log being checked, first entry first.
+/// Verification of a log, from the first entry to the last.
 #[derive(Debug, Clone)]
 pub struct Chain {
     last: i64,
@@ -82,17 +86,18 @@ impl Default for Chain {
 }
 
 impl Chain {
-    /// Before the first entry.
+    /// A chain before the first entry.
     pub fn new() -> Self {
         Self::after(0, GENESIS.to_owned())
     }
 
-    /// After that entry, whose seal is known.
+    /// A chain after the entry with this position and seal.
     pub fn after(seq: i64, seal: String) -> Self {
         Self { last: seq, seal, expected: None, found_expected: false }
     }
 
-    /// Wants to meet this seal, kept elsewhere when the log was shorter: what was cut off its end shows by nothing else.
+    /// Sets a seal that the log must contain: the last seal of an earlier verification, kept
+    /// elsewhere. Nothing else can show that entries were cut off at the end.
     pub fn expecting(mut self, seal: Option<&str>) -> Self {
         self.expected = seal.map(|seal| seal.trim().to_lowercase());
         self.found_expected = self.expected.as_deref() == Some(&*self.seal);
@@ -114,22 +119,22 @@ impl Chain {
         Ok(())
     }
 
-    /// Entries checked.
+    /// Number of entries verified.
     pub fn len(&self) -> i64 {
         self.last
     }
 
-    /// Whether nothing has been checked.
+    /// Whether no entry was verified yet.
     pub fn is_empty(&self) -> bool {
         self.last == 0
     }
 
-    /// How many entries there are, and the last seal; or that the expected seal was not met.
+    /// Number of entries and the last seal, or an error if the expected seal was not found.
     pub fn end(self) -> Result<(i64, String), Broken> {
         if self.expected.is_some() && !self.found_expected {
             return Err(Broken {
                 seq: self.last + 1,
-                what: "the seal that was kept elsewhere is nowhere in it: entries were cut off the end, or it is another log",
+                what: "the expected seal is not in the log: entries were cut off at the end, or this is another log",
             });
         }
         Ok((self.last, self.seal))
@@ -140,28 +145,29 @@ impl Chain {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    /// What it is, with the version of the format.
+    /// Name and version of the format.
     log: String,
-    /// The entry before the first one here.
+    /// Position of the entry before the first entry of the export.
     since: i64,
-    /// Its seal.
+    /// Seal of that entry.
     before: String,
 }
 
 const FORMAT: &str = "lockstep audit log 1";
 
-/// Why an export could not be written or checked.
+/// Error of writing or verifying an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is not what was exported.
+    /// The content is not what was exported.
     #[error(transparent)]
     Broken(#[from] Broken),
 }
 
-/// Writes the first line of an export: entries after `since`, whose seal is `before`.
+/// Writes the first line of an export of the entries after `since`; `before` is the seal of entry
+/// `since`.
 pub fn export_header(out: &mut impl Write, since: i64, before: &str) -> io::Result<()> {
     line(out, &Header { log: FORMAT.to_owned(), since, before: before.to_owned() })
 }
@@ -171,20 +177,21 @@ pub fn export_entry(out: &mut impl Write, entry: &Sealed) -> io::Result<()> {
     line(out, entry)
 }
 
-/// Checks an export by itself: how many entries the log has up to its end, and the last seal.
+/// Verifies an export without a database. Returns the number of entries in the log up to the end of
+/// the export, and the last seal.
 ///
-/// Every line must be, byte for byte, what would be written for what it says, so that nothing in the file can change unnoticed, not
-/// even what means the same.
+/// Every line must have exactly the bytes that the export writes for its content. So nothing in the
+/// file can change unnoticed, not even to another spelling of the same JSON value.
 pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<(i64, String), ExportError> {
     let mut read = Vec::new();
     let broken = |seq, what| Err(ExportError::Broken(Broken { seq, what }));
     file.read_until(b'\n', &mut read)?;
     let header = match canonical::<Header>(&read) {
         Some(header) if header.log == FORMAT => header,
-        _ => return broken(0, "the first line is not that of an export of an audit log"),
+        _ => return broken(0, "the first line is not the header of an exported audit log"),
     };
     if header.since < 0 || (header.since == 0 && header.before != GENESIS) {
-        return broken(0, "the first line does not say where the log begins");
+        return broken(0, "the header does not say where the log begins");
     }
     let mut chain = Chain::after(header.since, header.before).expecting(expected);
     loop {
@@ -192,10 +199,10 @@ pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<
         if file.read_until(b'\n', &mut read)? == 0 {
             return Ok(chain.end()?);
         }
-        // A seal covers microseconds, and nothing finer stands in the log.
+        // A seal covers microseconds, and the log holds nothing finer.
         match canonical::<Sealed>(&read) {
             Some(entry) if entry.entry.at.subsec_nanosecond() % 1_000 == 0 => chain.check(entry)?,
-            _ => return broken(chain.len() + 1, "its line is not as it was written"),
+            _ => return broken(chain.len() + 1, "its line was changed after it was written"),
         }
     }
 }
@@ -205,7 +212,7 @@ fn line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// The value of a line, if writing it again gives the same bytes.
+/// The value of a line, if serialising the value gives the same bytes again.
 fn canonical<T: Serialize + serde::de::DeserializeOwned>(read: &[u8]) -> Option<T> {
     let value: T = serde_json::from_slice(read).ok()?;
     let mut written = Vec::with_capacity(read.len());
@@ -310,7 +317,8 @@ mod tests {
                 for bit in 0..8 {
                     let mut file = whole.clone();
                     file[at] ^= 1 << bit;
-                    // An export that begins later says itself which seal comes before it; its first entry is sealed with that.
+                    // The header of a later export has the seal of the entry before, and the first
+                    // entry's seal covers that seal.
                     assert!(verify_file(&file, None).is_err(), "byte {at} bit {bit}");
                 }
             }
@@ -324,7 +332,8 @@ mod tests {
         let kept = log()[4].seal.clone();
         for end in 0..whole.len() {
             let cut = verify_file(&whole[..end], None);
-            // Whole lines cut off leave a shorter log in order; nothing but the kept seal tells.
+            // After whole lines are cut off, a valid shorter log remains; only the kept seal shows
+            // the loss.
             assert_eq!(cut.is_ok(), ends.contains(&end), "{end}");
             assert!(verify_file(&whole[..end], Some(&kept)).is_err());
         }

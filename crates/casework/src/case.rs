@@ -1,6 +1,8 @@
-//! The life of a case: `nominated → in_review → approved | dismissed → released → (updated | retracted) → closed`.
+//! The states of a case:
+//! `nominated → in_review → approved | dismissed → released → (updated | retracted) → closed`.
 //!
-//! What is in a case, and which steps there are. [`Case::take`] checks a step and returns what the audit log has to say of it.
+//! Defines the fields of a case and its steps. [`Case::take`] checks a step and returns its audit
+//! entry.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,30 +20,30 @@ use crate::{
     recipients::{Class, Recipient},
 };
 
-/// Where a case stands.
+/// State of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Opened by a finding; nobody has looked.
+    /// Opened by a finding; not reviewed yet.
     Nominated,
-    /// Somebody is looking.
+    /// Under review.
     InReview,
-    /// One person says it may be shared; nothing is shared yet.
+    /// One person approved the sharing; nothing is shared yet.
     Approved,
-    /// Not to be shared.
+    /// Decided not to share.
     Dismissed,
     /// Shared with partners.
     Released,
-    /// Shared, and a later version shared since.
+    /// Shared, and a later version was shared too.
     Updated,
-    /// Withdrawn from every partner.
+    /// Withdrawn from all partners.
     Retracted,
-    /// Nothing more to do.
+    /// Finished.
     Closed,
 }
 
 impl State {
-    /// All states, in the order of life.
+    /// All states, in the order in which a case passes them.
     pub const ALL: [State; 8] = [
         State::Nominated,
         State::InReview,
@@ -53,7 +55,7 @@ impl State {
         State::Closed,
     ];
 
-    /// The name in the store, in queries and in metrics.
+    /// The name in the database, in queries and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             State::Nominated => "nominated",
@@ -72,7 +74,7 @@ impl State {
         matches!(self, State::Released | State::Updated)
     }
 
-    /// The state of that name.
+    /// The state with this name.
     pub fn from_name(name: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.name() == name)
     }
@@ -87,51 +89,54 @@ impl fmt::Display for State {
     }
 }
 
-/// Something done to a case.
+/// A step that a person or the demo takes on a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Starts to look.
+    /// Begins the review.
     BeginReview,
-    /// Records that nothing in the notification gives away how it is known, or what was left out for that reason.
+    /// Records that the notification does not reveal sources and methods, or what was left out
+    /// because it would.
     CheckSourcesAndMethods {
         /// What was considered.
         finding: String,
     },
-    /// Records what a rule of the policy asks for.
+    /// Records a fact that a rule of the policy requires.
     Record(Fact),
-    /// Says that the present version may be shared.
+    /// Approves the sharing of the current version.
     Approve {
-        /// Why.
+        /// Reason for the approval.
         comment: String,
     },
-    /// Says that it may not be shared.
+    /// Decides not to share.
     Dismiss {
-        /// Why.
+        /// Reason for the dismissal.
         reason: String,
-        /// The accounts are found to be what they seem; else it has other reasons, and nobody learns anything from it.
+        /// Whether the accounts were found to be authentic. If false, the dismissal has another
+        /// reason and gives no training label.
         authentic: bool,
     },
-    /// Takes an approval or a dismissal back: somebody has to look again.
+    /// Takes back an approval or a dismissal; the case has to be reviewed again.
     ReturnToReview {
-        /// Why.
+        /// Reason for the return.
         reason: String,
     },
     /// Shares the approved version for the first time.
     Release,
-    /// Shares an approved later version.
+    /// Shares a later version that is approved.
     Update,
-    /// Withdraws what was shared.
+    /// Withdraws everything that was shared.
     Retract {
-        /// Why.
+        /// Reason for the retraction.
         reason: String,
     },
-    /// Ends the case.
+    /// Closes the case.
     Close,
 }
 
 impl Step {
-    /// What it says of the finding, as a label for training: to share it is to confirm it, to dismiss it as authentic is to reject it. Whoever
-    /// dismisses or withdraws it for another reason takes back what was said and says nothing new.
+    /// The training label that the step gives to the finding. Sharing confirms it; dismissing it as
+    /// authentic rejects it. Dismissing or withdrawing it for another reason takes back earlier
+    /// labels and gives no new label.
     pub fn says(&self) -> Says {
         match self {
             Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
@@ -141,7 +146,7 @@ impl Step {
         }
     }
 
-    /// Why, in the words of whoever takes it.
+    /// The reason that the person gave.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Step::Approve { comment: text } | Step::Dismiss { reason: text, .. } => Some(text.trim()),
@@ -149,7 +154,7 @@ impl Step {
         }
     }
 
-    /// What it is called, for refusals.
+    /// The name of the step in refusals.
     pub fn verb(&self) -> &'static str {
         match self {
             Step::BeginReview => "begin review",
@@ -166,81 +171,81 @@ impl Step {
     }
 }
 
-/// Why a step was refused, and what is allowed instead.
+/// A refused step: the reason, and the steps that are allowed instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {verb} case {case}: {why}; allowed now: {allowed}")]
 pub struct Illegal {
     /// The case.
     pub case: String,
-    /// What was tried.
+    /// The step that was tried.
     pub verb: &'static str,
-    /// Why not.
+    /// Reason for the refusal.
     pub why: String,
-    /// What may be done instead.
+    /// The steps that are allowed now.
     pub allowed: String,
 }
 
-/// Something said of one version of the finding.
+/// A statement of a person about one version of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Word {
-    /// By whom.
+    /// The person.
     pub by: String,
-    /// When.
+    /// Time of the statement.
     pub at: Timestamp,
-    /// Of which version of the cluster.
+    /// The version of the cluster.
     pub version: u32,
-    /// In words.
+    /// The person's text.
     pub text: String,
 }
 
-/// What a recipient was told.
+/// The versions of the finding that a recipient received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Versions {
-    /// Of which version of the finding first.
+    /// The first version received.
     pub first: u32,
-    /// Of which last.
+    /// The last version received.
     pub last: u32,
 }
 
-/// Something about a case that people should look at again.
+/// A reason for people to look at a case again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attention {
     /// What happened.
     pub why: Why,
-    /// When it was noticed.
+    /// Time at which it was noticed.
     pub since: Timestamp,
-    /// In words.
+    /// Description for people.
     pub text: String,
 }
 
-/// What happened to a case that partners were told of.
+/// Event that makes a shared case need attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The cluster is flagged no longer.
+    /// The cluster is no longer flagged.
     NotFlagged,
-    /// The cluster became part of another.
+    /// The cluster was merged into another cluster.
     Absorbed,
-    /// The flags run out soon.
+    /// The flags expire soon.
     RunsOut,
 }
 
-/// One finding on its way to partners.
+/// A finding, from its nomination to the end of its sharing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Case {
-    /// Names the case.
+    /// Id of the case.
     pub id: String,
-    /// The cluster it is about.
+    /// Id of the cluster.
     pub cluster_id: String,
-    /// The newest version of the cluster seen.
+    /// The newest version of the cluster that was received.
     pub version: u32,
-    /// Where it stands.
+    /// Current state.
     pub state: State,
-    /// When it was opened.
+    /// Time of opening.
     pub opened_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub changed_at: Timestamp,
-    /// Whether any step was taken by the demo policy.
+    /// Whether the demo policy took any of the steps.
     #[serde(default)]
     pub demo: bool,
     /// The sources-and-methods check.
@@ -249,44 +254,47 @@ pub struct Case {
     /// The approval.
     #[serde(default)]
     pub approved: Option<Word>,
-    /// Who released or updated last.
+    /// The last release or update.
     #[serde(default)]
     pub released_by: Option<Word>,
-    /// When it was first shared.
+    /// Time of the first release.
     #[serde(default)]
     pub first_released_at: Option<Timestamp>,
     /// The version that partners have.
     #[serde(default)]
     pub released_version: Option<u32>,
-    /// Who was told, by name, and of which version last. `None` for a case that is not released, or was before recipients were
-    /// noted: then every partner with accounts in it was told.
+    /// The recipients that were notified, by name, with the versions that they received. `None` for
+    /// a case that is not released, or was released before recipients were recorded: then every
+    /// partner with accounts in the case was notified.
     #[serde(default)]
     pub told: Option<BTreeMap<String, Versions>>,
-    /// What people recorded because a rule needs it.
+    /// The facts that people recorded for the rules.
     #[serde(default)]
     pub facts: Facts,
-    /// How often each account, platform and technique was shared and withdrawn again: what comes back gets new ids.
+    /// How often each account, platform and technique was withdrawn after it was shared. One that
+    /// is shared again gets a new id.
     #[serde(default)]
     pub withdrawn: BTreeMap<String, u32>,
-    /// Since when each account, platform and technique that partners have is shared.
+    /// Since when each account, platform and technique that partners have has been shared.
     #[serde(default)]
     pub shared_since: BTreeMap<String, Timestamp>,
-    /// Accounts that people withdrew from the case, platform and id with U+001F between: no later version shares them.
+    /// Accounts that people withdrew from the case (platform, U+001F, id). No later version shares
+    /// them.
     #[serde(default)]
     pub left_out: BTreeSet<String>,
-    /// When the flags that partners have run out.
+    /// Time at which the flags that partners have expire.
     #[serde(default)]
     pub valid_until: Option<Timestamp>,
-    /// Who wants them renewed; a second person does it.
+    /// The proposal to renew the flags; a second person has to renew them.
     #[serde(default)]
     pub renewal: Option<Word>,
-    /// What people should look at again.
+    /// Open reasons for people to look at the case again.
     #[serde(default)]
     pub attention: Vec<Attention>,
 }
 
 impl Case {
-    /// Opens a case on a finding.
+    /// Opens a case for a finding.
     pub fn nominate(cluster_id: &str, version: u32, now: Timestamp) -> (Case, Entry) {
         let name = format!("lockstep-case:{cluster_id}");
         let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
@@ -321,7 +329,8 @@ impl Case {
         (case, entry)
     }
 
-    /// Takes note of a newer version of the finding. `None` where it is not newer: nothing changes then.
+    /// Records a newer version of the finding. `None`, without a change, if the version is not
+    /// newer.
     pub fn see(&mut self, version: u32, now: Timestamp) -> Option<Entry> {
         if version <= self.version {
             return None;
@@ -330,7 +339,7 @@ impl Case {
         self.version = version;
         self.changed_at = now;
         match self.state {
-            // What was approved is no longer what would be shared.
+            // The approval was for the earlier version, which would no longer be shared.
             State::Approved => {
                 self.state = State::InReview;
                 text.push_str("; the approval was for the earlier version, so the case is in review again");
@@ -344,11 +353,11 @@ impl Case {
         Some(self.entry("lockstep", "new_version", text, now))
     }
 
-    /// What a recipient was told of this case.
+    /// The versions of this case that a recipient received.
     pub fn had(&self, recipient: &Recipient) -> Option<Versions> {
         match &self.told {
             Some(told) => told.get(&recipient.name).copied(),
-            // Released before recipients were noted.
+            // The case was released before recipients were recorded.
             None if recipient.class == Class::Platform => {
                 self.released_version.map(|version| Versions { first: version, last: version })
             }
@@ -356,7 +365,7 @@ impl Case {
         }
     }
 
-    /// What may be done now, in words.
+    /// The steps that are allowed now, as text.
     pub fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
@@ -383,7 +392,7 @@ impl Case {
         steps.join(", ")
     }
 
-    /// What the audit log has to say of something done to the case.
+    /// The audit entry for something done to the case.
     pub fn entry(&self, by: &str, action: &str, text: String, now: Timestamp) -> Entry {
         Entry { at: now, actor: by.to_owned(), subject: self.id.clone(), action: action.to_owned(), text }
     }

@@ -1,6 +1,8 @@
-//! The demo's own reviewers: they approve whatever comes, so that a demonstration gets to the end by itself.
+//! Automatic reviewers for the demo. They approve every case, so that a demo runs to the end
+//! without people.
 //!
-//! Active only where the configuration says `reviewers = "demo"`. Everything they do says that no person looked.
+//! Active only if the configuration says `reviewers = "demo"`. Every audit entry that they write
+//! says that no person looked.
 
 use jiff::Timestamp;
 
@@ -10,23 +12,24 @@ use crate::{
     policy::{Consideration, Duties, Fact, Targets, Terms},
 };
 
-/// Who approves in a demonstration.
+/// The automatic reviewer that approves.
 pub const APPROVER: &str = "demo reviewer 1 (automatic)";
-/// Who releases in a demonstration.
+/// The automatic reviewer that releases.
 pub const RELEASER: &str = "demo reviewer 2 (automatic)";
 
-/// How far the demo's reviewers got.
+/// Result of an automatic review.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reviewed {
-    /// What the audit log has to say; nothing where there is nothing to do.
+    /// Audit entries to store; empty if nothing was done.
     pub entries: Vec<Entry>,
     /// Whether the case was released.
     pub released: bool,
-    /// The step at which they could not go on: then the case waits for people.
+    /// The step that was refused, if any. The case then waits for people.
     pub refused: Option<Illegal>,
 }
 
-/// Takes a case as far as partners, or as far as the policy lets it.
+/// Takes a case through all steps up to its release, or up to the first step that the policy
+/// refuses.
 pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
     let shared = case.state.is_shared();
     if shared && case.released_version == Some(case.version)
@@ -42,7 +45,7 @@ pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
     }
     steps.push((Step::CheckSourcesAndMethods { finding: "evidence is public posts only".to_owned() }, APPROVER));
     let facts = recorded(case, terms);
-    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_who_is_told);
+    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_recipients);
     steps.extend(facts.into_iter().map(|fact| (Step::Record(fact), APPROVER)));
     if !approved {
         let comment = format!("version {} may be shared", case.version);
@@ -56,14 +59,15 @@ pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
     for (step, by) in steps {
         match case.take(step, by, terms, now) {
             Ok(entry) => entries.push(mark(entry)),
-            // What people recorded binds the demo as well: the case waits for them.
+            // The facts that people recorded bind the demo too: the case waits for people.
             Err(refused) => return Reviewed { entries, released: false, refused: Some(refused) },
         }
     }
     Reviewed { entries, released: true, refused: None }
 }
 
-/// What the policy asks for, with no claim to have looked. Whatever people have recorded for this version stays.
+/// The facts that the policy requires, marked as not examined. Facts that people recorded for this
+/// version are kept.
 fn recorded(case: &Case, terms: &Terms<'_>) -> Vec<Fact> {
     const NOBODY: &str = "not examined: demo policy, no person looked";
     let old = |version: Option<u32>| version != Some(case.version);
@@ -85,7 +89,8 @@ fn recorded(case: &Case, terms: &Terms<'_>) -> Vec<Fact> {
     facts
 }
 
-/// Withdraws what was shared of a case, for example because its cluster is flagged no longer. Nothing where nothing was shared.
+/// Withdraws a shared case, for example because its cluster is no longer flagged. `None` if the
+/// case is not shared.
 pub fn retract(case: &mut Case, reason: String, terms: &Terms<'_>, now: Timestamp) -> Result<Option<Entry>, Illegal> {
     if !case.state.is_shared() {
         return Ok(None);
@@ -144,7 +149,7 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let (mut case, _) = Case::nominate("c", 1, now);
         on(|terms| review(&mut case, terms, now));
-        // Somebody named a recipient that the configuration has no more.
+        // A recorded target names a recipient that is no longer configured.
         let target = Target { kind: TargetKind::Candidate, name: "Doe".to_owned(), recipient: Some("gone".to_owned()) };
         case.facts.targets.as_mut().unwrap().what.targets.push(target);
         case.see(2, now);

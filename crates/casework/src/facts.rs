@@ -1,79 +1,81 @@
-//! What people record about a case, because a rule needs it.
+//! Facts that people record about a case because a rule needs them.
 //!
-//! Every record says who made it, when and about which version of the finding, and is in the audit log. A record about an
-//! earlier version does not count where the rule asks about what is shared now.
+//! Every record has its author, its time and the version of the finding, and is in the audit log. A
+//! record about an earlier version does not count if the rule asks about what is shared now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Something that somebody recorded.
+/// A record with its author, time and version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Recorded<T> {
-    /// By whom.
+    /// The author.
     pub by: String,
-    /// When.
+    /// Time of the record.
     pub at: Timestamp,
-    /// About which version of the finding.
+    /// The version of the finding.
     pub version: u32,
-    /// What.
+    /// The content.
     pub what: T,
 }
 
-/// All that is recorded about a case. Empty for a case that is new, or older than the policy.
+/// All facts recorded about a case. Empty for a new case, and for a case older than the policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Facts {
-    /// Whom it is directed against.
+    /// The targets of the operation.
     pub targets: Option<Recorded<Targets>>,
-    /// The first record that it is directed against a major candidate, or an organisation or event in which one takes part.
-    /// It stays when `targets` is recorded anew: rule 4 cannot be switched off by anybody.
+    /// The first recorded target that is a major candidate, or an organisation or event in which a
+    /// major candidate takes part. It stays when `targets` is recorded again, so nobody can switch
+    /// rule 4 off.
     pub protected: Option<Recorded<Target>>,
     /// Whether election systems were breached.
     pub breaches: Option<Recorded<Breaches>>,
     /// Approved delays for a state's chief election official, newest last.
     pub delays: Vec<Recorded<Delay>>,
-    /// Security and political sensitivity, considered.
+    /// The consideration of security and political sensitivity.
     pub consideration: Option<Recorded<Consideration>>,
-    /// The two questions that a public notice has to answer.
+    /// The answers to the two questions about a public notice.
     pub public_notice: Option<Recorded<PublicNotice>>,
-    /// Existing duties to notify victims that apply beside this service.
+    /// Existing duties to notify victims. They apply in addition to this service.
     pub duties: Option<Recorded<Duties>>,
-    /// Which recipients the releaser ticked. `None`: nobody chose, so each class's default holds.
+    /// The recipients that the releaser selected. `None`: nobody selected, so the defaults of each
+    /// class apply.
     pub chosen: Option<Recorded<BTreeSet<String>>>,
-    /// Sign-offs that the rules ask for.
+    /// Sign-offs that the rules require.
     pub sign_offs: Vec<Recorded<SignOff>>,
-    /// Wishes of victims that others be not told: kept, and without effect on who is told.
+    /// Objections of victims to notifying others. They are kept, but do not change who is notified.
     pub objections: Vec<Recorded<Objection>>,
 }
 
-/// One thing to record, with `Step::Record`.
+/// A fact to record with `Step::Record`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// Whom the finding is directed against; replaces what was recorded.
+    /// The targets of the operation; replaces the earlier record.
     Targets(Targets),
-    /// Which election systems were breached; replaces what was recorded.
+    /// Breached election systems; replaces the earlier record.
     Breaches(Breaches),
-    /// A state's chief election official may be told later.
+    /// A later notification of a state's chief election official.
     Delay(Delay),
-    /// Security and political sensitivity.
+    /// The consideration of security and political sensitivity.
     Consideration(Consideration),
-    /// The two questions of a public notice.
+    /// The answers to the two questions about a public notice.
     PublicNotice(PublicNotice),
     /// Existing duties to notify victims.
     Duties(Duties),
-    /// Who is to be told, by name; replaces what was recorded.
+    /// The selected recipients, by name; replaces the earlier record.
     Chosen(BTreeSet<String>),
-    /// Somebody signs off for a role.
+    /// A sign-off in a role.
     SignOff(SignOff),
-    /// A victim does not want others to be told.
+    /// A victim's objection to notifying others.
     Objection(Objection),
 }
 
 impl Fact {
-    /// What recording it is called, for refusals.
+    /// The verb for recording this fact, in refusals.
     pub fn verb(&self) -> &'static str {
         match self {
             Fact::Targets(_) => "record the targets of",
@@ -88,7 +90,7 @@ impl Fact {
         }
     }
 
-    /// The action in the audit log.
+    /// The name of the action in the audit log.
     pub fn action(&self) -> &'static str {
         match self {
             Fact::Targets(_) => "targets_recorded",
@@ -103,12 +105,12 @@ impl Fact {
         }
     }
 
-    /// Whether an approval given before this was given to something else.
-    pub fn changes_who_is_told(&self) -> bool {
+    /// Whether an earlier approval no longer holds, because this fact changes who is notified.
+    pub fn changes_recipients(&self) -> bool {
         matches!(self, Fact::Targets(_) | Fact::Breaches(_) | Fact::PublicNotice(_))
     }
 
-    /// All of it, in words, for the audit log.
+    /// The whole fact as text, for the audit log.
     pub fn summary(&self) -> String {
         let joined = |parts: Vec<String>, none: &str| if parts.is_empty() { none.to_owned() } else { parts.join("; ") };
         match self {
@@ -117,7 +119,7 @@ impl Fact {
                     let told = target.recipient.as_ref().map_or(String::new(), |name| format!(", recipient {name}"));
                     format!("{}: {}{told}", target.kind.label(), target.name)
                 });
-                let mut text = joined(named.collect(), "directed against nobody in particular");
+                let mut text = joined(named.collect(), "no particular target");
                 for (suggested, said) in &targets.suggestions {
                     text.push_str(&format!("; suggested {suggested:?}: {said}"));
                 }
@@ -140,24 +142,24 @@ impl Fact {
             }
             Fact::PublicNotice(notice) => {
                 let word = |answer: &Answer| format!("{}, {}", if answer.yes { "yes" } else { "no" }, answer.why);
-                format!("amplifies: {}; re-victimises: {}", word(&notice.amplifies), word(&notice.revictimises))
+                format!("amplifies: {}; harms victims again: {}", word(&notice.amplifies), word(&notice.revictimises))
             }
             Fact::Duties(duties) => {
                 let named = duties.duties.iter().map(|duty| format!("{}: {}", duty.duty, duty.whom));
                 let text = joined(named.collect(), "no existing duty to notify victims applies");
                 if duties.why.is_empty() { text } else { format!("{text} ({})", duties.why) }
             }
-            Fact::Chosen(names) => joined(names.iter().cloned().collect(), "nobody is chosen"),
+            Fact::Chosen(names) => joined(names.iter().cloned().collect(), "no recipient is selected"),
             Fact::SignOff(sign_off) => format!("{}: {}", sign_off.role, sign_off.comment),
             Fact::Objection(objection) => {
-                format!("{} does not want others to be told: {}", objection.from, objection.text)
+                format!("{} objects to notifying others: {}", objection.from, objection.text)
             }
         }
     }
 }
 
 impl Facts {
-    /// Takes a fact that was checked.
+    /// Stores a fact that was checked before.
     pub fn take(&mut self, fact: Fact, record: Recorded<()>) {
         fn with<T>(record: Recorded<()>, what: T) -> Recorded<T> {
             Recorded { by: record.by, at: record.at, version: record.version, what }
@@ -183,34 +185,35 @@ impl Facts {
     }
 }
 
-/// Whether it is a state as the post writes it: two capital letters.
+/// Whether the text is a postal code of a state: two capital letters.
 pub fn is_state(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
 }
 
-/// Whom a finding is directed against, and what a reviewer says to the detector's suggestions.
+/// The targets of an operation, and the reviewer's answers to the detector's suggestions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Targets {
-    /// Everybody and everything concerned; empty where it is directed against nobody in particular.
+    /// All targets; empty if there is no particular target.
     pub targets: Vec<Target>,
-    /// Per suggestion of the detector (the cluster's `targets`): confirmed how, or why not. Every suggestion needs a word.
+    /// For each suggestion of the detector (the cluster's `targets`): how it was confirmed, or why
+    /// it was not. Every suggestion needs an answer.
     pub suggestions: BTreeMap<String, String>,
 }
 
-/// Somebody or something that a finding is directed against.
+/// A person, organisation or event that a finding is directed against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Target {
-    /// What kind of target.
+    /// Kind of the target.
     pub kind: TargetKind,
-    /// Who, as people know it.
+    /// Common name of the target.
     pub name: String,
-    /// The recipient that this is, or that speaks for it: the name in the recipients' file.
+    /// The recipient that is the target or represents it: its name in the recipients' file.
     #[serde(default)]
     pub recipient: Option<String>,
 }
 
-/// Kinds of targets, as far as a rule tells them apart.
+/// Kinds of targets that the rules distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
@@ -226,7 +229,7 @@ pub enum TargetKind {
     ElectionOffice,
     /// A private organisation.
     PrivateOrganisation,
-    /// Anybody else.
+    /// Any other target.
     Other,
 }
 
@@ -242,7 +245,7 @@ impl TargetKind {
         TargetKind::Other,
     ];
 
-    /// Whether the Secret Service is always told.
+    /// Whether the Secret Service is always notified.
     pub fn is_protected(self) -> bool {
         matches!(
             self,
@@ -250,7 +253,7 @@ impl TargetKind {
         )
     }
 
-    /// In words.
+    /// The name for people.
     pub fn label(self) -> &'static str {
         match self {
             TargetKind::MajorCandidate => "major presidential or vice-presidential candidate",
@@ -264,98 +267,100 @@ impl TargetKind {
     }
 }
 
-/// Breaches of local election systems; empty where somebody looked and there is none.
+/// Breaches of local election systems; empty if a person looked and found none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Breaches {
-    /// One per state.
+    /// One breach per state.
     pub breaches: Vec<Breach>,
-    /// What it rests on. Needed where a breach that was recorded is taken back.
+    /// The reason. Required to take back a recorded breach.
     pub why: String,
 }
 
 /// A breach of a local election system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Breach {
-    /// The state, two capital letters as the post writes it.
+    /// The state: a postal code of two capital letters.
     pub state: String,
-    /// Which system of which office.
+    /// The system and the office that it belongs to.
     pub system: String,
 }
 
-/// A state's chief election official is told later than the others.
+/// A delay in notifying a state's chief election official.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Delay {
     /// The state.
     pub state: String,
-    /// Who approved it; somebody other than who records it.
+    /// The approver; must not be the author of the record.
     pub approver: String,
-    /// Until when at the latest.
+    /// The latest time of the notification.
     pub until: Timestamp,
-    /// Why.
+    /// Reason for the delay.
     pub why: String,
 }
 
-/// What was considered before anybody is told.
+/// The considerations before anybody is notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Consideration {
-    /// Security: of people, of systems, of an investigation.
+    /// Security of people, of systems, of an investigation.
     pub security: String,
-    /// How telling may be taken politically, and why that changes nothing about whom the rules name.
+    /// How the notification may be received politically, and why this does not change which
+    /// recipients the rules name.
     pub political_sensitivity: String,
 }
 
-/// The two questions of a public notice.
+/// The two questions about a public notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PublicNotice {
-    /// Does the notice carry the message further than it got by itself?
+    /// Does the notice spread the message further than the operation did?
     pub amplifies: Answer,
-    /// Does the notice harm again whom the operation harmed?
+    /// Does the notice harm the victims of the operation again?
     pub revictimises: Answer,
 }
 
-/// Yes or no, with the reason.
+/// A yes or no with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Answer {
-    /// Yes.
+    /// True for yes.
     pub yes: bool,
-    /// Why, or why not.
+    /// Reason for the answer.
     pub why: String,
 }
 
-/// Existing duties to notify victims; empty where somebody looked and none applies.
+/// Existing duties to notify victims; empty if a person looked and none applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Duties {
-    /// Each that applies.
+    /// Each duty that applies.
     pub duties: Vec<Duty>,
-    /// What was looked at. Needed where none applies.
+    /// What was examined. Required if no duty applies.
     pub why: String,
 }
 
-/// A duty to notify victims that exists without this service, which supplements it and does not replace it.
+/// A duty to notify victims that exists without this service. The service supplements the duty and
+/// does not replace it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Duty {
-    /// Which law, order or procedure.
+    /// The law, order or procedure.
     pub duty: String,
     /// Who has to notify whom.
     pub whom: String,
 }
 
-/// Somebody signs off in a role that the rules ask for.
+/// A sign-off in a role that the rules require.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SignOff {
-    /// The role, as the rules name it.
+    /// The role, as named in the rules.
     pub role: String,
-    /// What was looked at.
+    /// What was examined.
     pub comment: String,
 }
 
-/// A victim's wish that others be not told.
+/// A victim's objection to notifying others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Objection {
-    /// Whose.
+    /// The victim.
     pub from: String,
-    /// In its words.
+    /// The victim's text.
     pub text: String,
 }

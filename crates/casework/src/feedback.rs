@@ -1,55 +1,55 @@
-//! What partners and reviewers say of what was shared.
+//! The meaning of feedback from partners and reviewers.
 
 use jiff::Timestamp;
 use messages::feedback::Verdict;
 
-/// What an object of a partner says.
+/// The content of a partner's feedback object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
-    /// Ids of the objects that it is about.
+    /// Ids of the objects that the feedback refers to.
     pub about: Vec<String>,
-    /// What it says.
+    /// Its meaning.
     pub says: Says,
-    /// When it was said.
+    /// Time of the feedback.
     pub at: Timestamp,
-    /// In their words.
+    /// The partner's own text.
     pub note: Option<String>,
 }
 
-/// What is said.
+/// Meaning of feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Says {
-    /// A verdict in so many words.
+    /// An explicit verdict.
     Verdict(Verdict),
-    /// An opinion on the object: of one that was withdrawn nobody can tell what it means.
+    /// An opinion on the object. If the object was withdrawn, the opinion is ambiguous.
     Opinion(Verdict),
-    /// That a withdrawal has arrived.
+    /// The partner acknowledges a withdrawal.
     Acknowledges,
-    /// That what the same object said before no longer holds.
+    /// The partner takes back what the same feedback object said before.
     TakesBack,
-    /// Nothing that a label can be made of.
+    /// Nothing that gives a label.
     Nothing,
 }
 
-/// What became of an object.
+/// Result of processing a feedback object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is a label now.
+    /// A label was recorded.
     Taken,
     /// A label was taken back.
     TakenBack,
-    /// A withdrawal is acknowledged.
+    /// A withdrawal was acknowledged.
     Acknowledged,
-    /// It is kept, and no label can be made of it.
+    /// The object is kept, but gives no label.
     NoVerdict,
-    /// It is about nothing that this partner was told of.
+    /// The object refers to nothing that this partner received.
     Unknown,
-    /// It cannot be read.
+    /// The object cannot be read.
     Unreadable,
 }
 
 impl Outcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Outcome; 6] = [
         Outcome::Taken,
         Outcome::TakenBack,
@@ -72,39 +72,41 @@ impl Outcome {
     }
 }
 
-/// What follows from a partner's word on one thing that it was told of.
+/// Effects of a partner's feedback on one object that it received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consequence {
-    /// The label that it is.
+    /// The label to record.
     pub verdict: Option<Verdict>,
-    /// The partner knows of the withdrawal.
+    /// Whether the partner knows of the withdrawal.
     pub acknowledges: bool,
-    /// What it said before no longer holds.
+    /// Whether the partner's earlier feedback no longer holds.
     pub takes_back: bool,
-    /// People have to decide whether to withdraw it.
+    /// Whether a retraction case is opened, in which people decide about the withdrawal.
     pub opens_retraction_case: bool,
 }
 
 impl Says {
-    /// What follows from it for something that was `revoked` or not, of a case that is `shared` or not.
+    /// Effects for an object that is `revoked` or not, of a case that is `shared` or not.
     pub fn consequence(self, shared: bool, revoked: bool) -> Consequence {
         let verdict = match self {
             Says::Verdict(verdict) => Some(verdict),
-            // It may be about the flag or about its withdrawal: nothing that a label could be made of.
+            // The opinion may refer to the flag or to its withdrawal, so it gives no label.
             Says::Opinion(_) if revoked => None,
             Says::Opinion(verdict) => Some(verdict),
             Says::Acknowledges | Says::TakesBack | Says::Nothing => None,
         };
         Consequence {
             verdict,
-            // Nothing but the word itself: whoever agrees or has acted may know of the flag only.
+            // Only an explicit acknowledgement: a partner that agrees or has acted may know of the
+            // flag only.
             acknowledges: self == Says::Acknowledges,
             takes_back: self == Says::TakesBack,
             opens_retraction_case: verdict == Some(Verdict::Rejected) && shared && !revoked,
         }
     }
 
-    /// Whether reviewers who said otherwise before are no longer heard once a reviewer says this: only those count who would say it still.
+    /// Whether this statement of a reviewer replaces other reviewers' earlier statements that
+    /// differ. Only statements that still hold count.
     pub fn silences_others(self) -> bool {
         match self {
             Says::Verdict(verdict) | Says::Opinion(verdict) => !verdict.inauthentic(),
@@ -114,7 +116,7 @@ impl Says {
     }
 }
 
-/// What a partner did to what it was told, as a verb. `None` takes back what was said.
+/// What a partner did, as a verb. `None`: the partner takes back its feedback.
 pub fn verdict_verb(verdict: Option<Verdict>) -> &'static str {
     match verdict {
         None => "takes back what it said of",

@@ -1,4 +1,5 @@
-//! For tests: what the policy asks for of every case, and steps under the rules without a file.
+//! Test fixtures: the facts that the policy requires of every case, and steps under the default
+//! rules.
 
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
@@ -10,7 +11,7 @@ use crate::{
     policy::{Consideration, Duties, Fact, Rules, Targets, Terms},
 };
 
-/// What the policy asks for of every case, of one that is directed against nobody.
+/// The facts that the policy requires of every case, for a case without a target.
 pub fn facts() -> Vec<Fact> {
     let word = || "looked at".to_owned();
     vec![
@@ -20,7 +21,7 @@ pub fn facts() -> Vec<Fact> {
     ]
 }
 
-/// A step under the rules without a file, with no recipient set up.
+/// Takes a step under the default rules, with no recipient configured.
 pub fn take(case: &mut Case, cluster: &ClusterMessage, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
     let rules = Rules::with_marking(Tlp::Amber);
     case.take(step, by, &Terms { cluster, recipients: &[], rules: &rules }, now)

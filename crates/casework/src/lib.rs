@@ -1,8 +1,9 @@
-//! Cases about flagged clusters: who may be told what, when, and what is taken back.
+//! Cases about flagged clusters: who is notified of what, when, and what is withdrawn.
 //!
-//! Pure: a case takes the time and an event, and returns what follows. Whoever calls stores it, publishes and tells.
+//! Pure: a case takes the time and an event, and returns effects. The caller stores, publishes and
+//! notifies.
 //!
-//! Absent here: a store, a server, the clock, STIX, and anything that reads an opinion.
+//! Absent: a database, a server, a clock, STIX, and anything that reads an opinion.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 

@@ -1,4 +1,5 @@
-//! What partners have of a case: since when each account, platform and technique is shared, and how often it was withdrawn.
+//! What partners have of a case: since when each account, platform and technique is shared, and how
+//! often each was withdrawn.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +12,15 @@ use crate::{
     techniques::{Technique, techniques},
 };
 
-/// Notes since when accounts, platforms and techniques are shared: an object's `created` never changes.
+/// Records since when accounts, platforms and techniques are shared, because an object's `created`
+/// never changes.
 pub fn note_shared(case: &mut Case, cluster: &ClusterMessage, now: Timestamp) {
     for key in keys(cluster) {
         case.shared_since.entry(key).or_insert(now);
     }
 }
 
-/// Notes what leaves a finding with `next`, so that it gets a new id should it come back.
+/// Records what the version `next` no longer has, so that it gets a new id if it is shared again.
 pub fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&ClusterMessage>) {
     let kept = next.map(keys).unwrap_or_default();
     for key in keys(before) {
@@ -29,7 +31,7 @@ pub fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&Cl
     }
 }
 
-/// What can be withdrawn by itself.
+/// Keys of everything that can be withdrawn separately.
 fn keys(cluster: &ClusterMessage) -> BTreeSet<String> {
     let accounts =
         cluster.accounts.iter().flat_map(|account| [key_of_account(account), platform_key(&account.platform)]);
@@ -41,7 +43,7 @@ pub fn platform_key(platform: &str) -> String {
     format!("\u{1f}platform\u{1f}{platform}")
 }
 
-/// The key of a technique there.
+/// The key of a technique in the same maps.
 pub fn technique_key(technique: Technique) -> String {
     format!("\u{1f}technique\u{1f}{}", technique.number())
 }

@@ -1,4 +1,4 @@
-//! Who may be told.
+//! Recipients of findings.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Tlp;
 
-/// Classes of recipients: what they see of a case goes by class.
+/// Classes of recipients. The class decides what a recipient sees of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// A social-media company, about accounts of its own platform.
+    /// A social-media company. It sees accounts of its own platform.
     Platform,
-    /// Congress, its leadership and committees.
+    /// Congress, with its leadership and committees.
     Congress,
-    /// State and local government, election officials among them.
+    /// State and local government, including election officials.
     StateLocal,
     /// Private organisations.
     PrivateSector,
@@ -22,7 +22,7 @@ pub enum Class {
     Candidate,
     /// The Secret Service.
     SecretService,
-    /// Everybody.
+    /// The public.
     Public,
 }
 
@@ -63,45 +63,46 @@ impl fmt::Display for Class {
     }
 }
 
-/// How a recipient gets what it gets.
+/// How a recipient receives findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// It pulls from its TAXII collection.
+    /// It fetches them from its TAXII collection.
     Taxii,
-    /// It is called.
+    /// They are sent to its webhook.
     Webhook,
-    /// It gets a document that people hand over.
+    /// People give it a document.
     Document,
 }
 
-/// Somebody who may be told.
+/// A person or organisation that may be notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
-    /// Short name; of a platform also its user name for HTTP Basic.
+    /// Short name; for a platform also its user name for HTTP Basic.
     pub name: String,
-    /// What it is.
+    /// Class of the recipient.
     pub class: Class,
-    /// Of a platform: its lower-case name, as in posts.
+    /// For a platform: its lower-case name, as in posts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// Of state and local government: the state, two capital letters as the post writes it.
+    /// For state and local government: the state, a postal code of two capital letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Whether it is the chief election official of its state.
     #[serde(default)]
     pub chief_election_official: bool,
-    /// Whom to reach there, for people.
+    /// A contact for people.
     #[serde(default)]
     pub contact: String,
-    /// How it gets what it gets. Default: `taxii` for a platform, `document` for all others.
+    /// How it receives findings. Default: `taxii` for a platform, `document` for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
-    /// Of a platform: where what is added to its collection is sent as well. Nothing goes there before it has a secret.
+    /// For a platform: the URL to which additions to its collection are sent as well. Nothing is
+    /// sent before the webhook has a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
-    /// The most restricted marking that it may receive.
+    /// The most restricted TLP marking that it may receive.
     #[serde(default = "amber")]
     pub tlp_ceiling: Tlp,
 }
@@ -111,7 +112,7 @@ fn amber() -> Tlp {
 }
 
 impl Recipient {
-    /// How it gets what it gets.
+    /// How it receives findings.
     pub fn delivery(&self) -> Delivery {
         self.delivery.unwrap_or(match self.class {
             Class::Platform => Delivery::Taxii,
@@ -120,7 +121,7 @@ impl Recipient {
     }
 }
 
-/// A platform that is told about its own accounts.
+/// A platform that receives findings about its own accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partner {
@@ -128,10 +129,11 @@ pub struct Partner {
     pub name: String,
     /// Lower-case name of the platform, as in posts. A partner sees accounts of this platform only.
     pub platform: String,
-    /// The most restricted marking that this partner may receive.
+    /// The most restricted TLP marking that it may receive.
     #[serde(default = "amber")]
     pub tlp_ceiling: Tlp,
-    /// Where what is added to its collection is sent as well. Nothing goes there before it has a secret.
+    /// The URL to which additions to its collection are sent as well. Nothing is sent before the
+    /// webhook has a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
 }
@@ -143,7 +145,7 @@ impl Default for Partner {
 }
 
 impl Partner {
-    /// The recipient of class `platform` that it is.
+    /// The same partner as a recipient of class `platform`.
     pub fn recipient(&self) -> Recipient {
         Recipient {
             name: self.name.clone(),

@@ -1,7 +1,9 @@
-//! A case with its cluster, and what follows from an event: the one place where everything that a case can meet is decided.
+//! A case with its cluster, and the effects of every event. All decisions about a case are made
+//! here.
 //!
-//! An event and the time go in; [`Effects`] come out: the case as it is to be stored, what the audit log has to say, what partners get or
-//! lose, and what a reviewer said of the finding by it. Whoever calls carries them out in one transaction.
+//! Input: an event and the time. Output: [`Effects`], which hold the case to store, the audit
+//! entries, what partners receive or lose, and the training label of a reviewer. The caller carries
+//! the effects out in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,76 +32,79 @@ pub struct CaseRecord {
     pub cluster: ClusterMessage,
     /// The version that partners have.
     pub released: Option<ClusterMessage>,
-    /// As stored; 0 for a case not stored yet. A step names the revision it was decided on.
+    /// Revision in the database; 0 for a case that is not stored yet. A step names the revision
+    /// that the person saw.
     pub revision: i64,
 }
 
-/// What decides beside the case itself.
+/// Inputs of a decision other than the case.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
-    /// Who may be told, and by which rules.
+    /// Recipients and rules of sharing.
     pub policy: &'a Policy,
     /// Who decides cases.
     pub reviewers: Reviewers,
-    /// Days after it was shared until a flag expires by itself.
+    /// Number of days from sharing until a flag expires.
     pub valid_days: u32,
-    /// Days before flags run out on which a case asks for attention.
+    /// Number of days before expiry at which a case needs attention.
     pub expiry_notice_days: u32,
 }
 
-/// What follows from an event.
+/// Effects of an event.
 #[derive(Debug, Clone)]
 pub struct Effects {
-    /// When it happened: after the case's last change.
+    /// Time of the event, made later than the case's last change.
     pub at: Timestamp,
-    /// The case as it is to be stored.
+    /// The case to store.
     pub record: CaseRecord,
-    /// What the audit log has to say, in this order. Nothing is to be stored where it has nothing to say.
+    /// Audit entries, in order. If there are none, nothing has to be stored.
     pub audit: Vec<Entry>,
-    /// What partners get.
+    /// What partners receive.
     pub publish: Option<Publish>,
-    /// What a reviewer says of the finding by it.
+    /// The training label that a reviewer gives with the step.
     pub label: Option<Label>,
-    /// The step at which the demo's reviewers could not go on: the case waits for people.
+    /// The step that was refused to the demo's reviewers: the case waits for people.
     pub refused: Option<Illegal>,
 }
 
-/// What partners get, each about accounts of its own platform.
+/// What partners receive. Each partner receives only what concerns accounts of its own platform.
 #[derive(Debug, Clone)]
 pub struct Publish {
-    /// What is told.
+    /// The kind of notice.
     pub what: Notice,
     /// The case as partners see it.
     pub case: Case,
     /// The version of the cluster that partners have from now on.
     pub cluster: ClusterMessage,
-    /// The version that they had before.
+    /// The version of the cluster that partners had before.
     pub before: Option<ClusterMessage>,
-    /// Names of those who get it; everybody who has accounts in it where recipients were not noted.
+    /// Names of the recipients. `None` if recipients were not recorded: then every partner with
+    /// accounts in the case.
     pub told: Option<BTreeSet<String>>,
 }
 
-/// What partners are told.
+/// Kind of a notice to partners.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// The cluster, or a later version of it.
+    /// The cluster, or a later version, is shared.
     Shared,
-    /// That everything is withdrawn.
+    /// The whole case is withdrawn.
     Withdrawn,
-    /// That these accounts are withdrawn.
+    /// These accounts are withdrawn.
     AccountsWithdrawn {
-        /// The cluster with these accounts only.
+        /// The cluster with only these accounts.
         gone: Box<ClusterMessage>,
     },
 }
 
 impl Publish {
-    /// Whether a recipient gets it.
+    /// Whether a recipient receives it.
     pub fn goes_to(&self, name: &str) -> bool {
         self.told.as_ref().is_none_or(|told| told.contains(name))
     }
 
-    /// The version that a recipient had before: none where it is told for the first time, whatever others have.
+    /// The version that this recipient had before. `None` if it receives the case for the first
+    /// time, even if others had a version.
     pub fn before_of(&self, name: &str) -> Option<&ClusterMessage> {
         let had = |version: u32| {
             self.case.told.as_ref().is_none_or(|told| told.get(name).is_some_and(|versions| versions.first <= version))
@@ -109,8 +114,8 @@ impl Publish {
 }
 
 impl Case {
-    /// What a version of a cluster on the topic of flagged clusters changes: opens its case, or takes note of a newer version. `None` where
-    /// it changes nothing.
+    /// Effects of a version of a cluster from the topic of flagged clusters: opens a case or
+    /// records a newer version. `None` if nothing changes.
     pub fn on_cluster(
         known: Option<CaseRecord>,
         cluster: &ClusterMessage,
@@ -118,7 +123,8 @@ impl Case {
         now: Timestamp,
     ) -> Result<Option<Effects>, Illegal> {
         let mut effects = match known {
-            // Flagged once and no longer when it gets here: nothing was shared, and there is nothing to decide.
+            // The cluster was flagged, and was no longer flagged when its message was read. Nothing
+            // was shared, so there is nothing to decide.
             None if cluster.status != Status::Flagged => return Ok(None),
             None => {
                 let (case, entry) = Case::nominate(&cluster.cluster_id, cluster.version, now);
@@ -150,7 +156,7 @@ impl Case {
                 effects.publish = Some(record.share(settings, now));
             }
         } else {
-            let reason = format!("version {} is flagged no longer", cluster.version);
+            let reason = format!("version {} is no longer flagged", cluster.version);
             if let Some(entry) = demo::retract(&mut record.case, reason, &terms, now)? {
                 effects.audit.push(entry);
                 effects.publish = record.withdraw();
@@ -159,8 +165,8 @@ impl Case {
         Ok(Some(effects))
     }
 
-    /// A time after the case's last change, also where the clock went back: versions of an object are told apart by their time, to the
-    /// millisecond.
+    /// `now`, or a time just after the case's last change if the clock went back. Versions of an
+    /// object are distinguished by their time in milliseconds.
     pub fn after(&self, now: Timestamp) -> Timestamp {
         let next = self.changed_at.checked_add(SignedDuration::from_millis(1));
         now.max(next.unwrap_or(now))
@@ -168,13 +174,13 @@ impl Case {
 }
 
 impl CaseRecord {
-    /// The case of a cluster that became part of another. In the demo what was shared of it is withdrawn; where people decide, the case
-    /// asks for their attention. `None` where it changes nothing.
+    /// Effects of the merge of the cluster into another cluster. The demo withdraws what was
+    /// shared; if people decide, the case needs attention. `None` if nothing changes.
     pub fn on_absorbed(self, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Option<Effects>, Illegal> {
         Effects::of(self, now, Vec::new()).and_absorbed(by, settings, now)
     }
 
-    /// A person does something, or why it is refused.
+    /// Effects of a person's action, or the reason for its refusal.
     pub fn on_act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
         let (mut record, said_at) = (self, now);
         let now = record.case.after(now);
@@ -209,7 +215,8 @@ impl CaseRecord {
             }
             Act::Renew => {
                 let entry = case.renew(by, now)?;
-                // The version that partners have goes on, not a newer one that nobody has approved.
+                // The renewed version is the one that partners have. A newer version is not
+                // approved.
                 let publish = record.released.clone().map(|released| {
                     let publish = record.publish(Notice::Shared, released);
                     record.case.valid_until = Some(valid_until(&publish.cluster, now, settings.valid_days));
@@ -231,8 +238,8 @@ impl CaseRecord {
         }
     }
 
-    /// Time goes on: flags that have run out close the case, and some days before the case asks for attention. `None` where it changes
-    /// nothing.
+    /// Effects of the passing of time: expired flags close the case, and some days before that the
+    /// case needs attention. `None` if nothing changes.
     pub fn on_tick(mut self, settings: &Settings<'_>, now: Timestamp) -> Option<Effects> {
         let at = self.case.after(now);
         let case = &mut self.case;
@@ -240,20 +247,20 @@ impl CaseRecord {
         let entry = if valid_until <= now {
             case.expire(at)
         } else if valid_until <= days_after(now, settings.expiry_notice_days) {
-            let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
-            case.ask_attention(Why::RunsOut, text, at)
+            let text = format!("its flags expire on {}: renew them or let them expire", day(valid_until));
+            case.mark_for_attention(Why::RunsOut, text, at)
         } else {
             None
         };
         entry.map(|entry| Effects::of(self, at, vec![entry]))
     }
 
-    /// What the newest version is decided under.
+    /// The terms for decisions about the newest version.
     pub fn terms<'a>(&'a self, policy: &'a Policy) -> Terms<'a> {
         policy.terms(&self.cluster)
     }
 
-    /// Everybody whom the policy told of the version just released gets it.
+    /// Publishes the version just released to all recipients that the policy names.
     fn share(&mut self, settings: &Settings<'_>, now: Timestamp) -> Publish {
         let cluster = without(&self.cluster, &self.case.left_out);
         note_shared(&mut self.case, &cluster, now);
@@ -271,9 +278,11 @@ impl CaseRecord {
         publish
     }
 
-    /// Everything that partners have is withdrawn from everybody who was told, whatever the policy would say of it today.
+    /// Withdraws everything that partners have, from every recipient that was notified, whatever
+    /// the policy says now.
     fn withdraw(&mut self) -> Option<Publish> {
-        // Partners have the released version; a newer one that was never shared is nothing to them.
+        // Partners have the released version. A newer version was never shared, so there is nothing
+        // to withdraw from it.
         let before = self.released.clone()?;
         let publish = self.publish(Notice::Withdrawn, before);
         note_withdrawn(&mut self.case, &publish.cluster, None);
@@ -281,7 +290,7 @@ impl CaseRecord {
         Some(publish)
     }
 
-    /// To everybody who was told, of the case as it is now.
+    /// A notice about the case as it is now, to every recipient that was notified.
     fn publish(&self, what: Notice, cluster: ClusterMessage) -> Publish {
         let told = self.case.told.as_ref().map(|told| told.keys().cloned().collect());
         Publish { what, case: self.case.clone(), cluster, before: self.released.clone(), told }
@@ -293,7 +302,8 @@ impl Effects {
         Effects { at, record, audit, publish: None, label: None, refused: None }
     }
 
-    /// The same where the cluster also became part of another: both are one change. `None` where nothing changes.
+    /// Adds the merge into another cluster to these effects, as one change. `None` if nothing
+    /// changes.
     pub fn and_absorbed(
         mut self,
         by: &str,
@@ -303,14 +313,14 @@ impl Effects {
         let case = &mut self.record.case;
         let now = case.after(now);
         self.at = now;
-        let reason = format!("its cluster became part of {by}");
+        let reason = format!("its cluster was merged into {by}");
         if settings.reviewers == Reviewers::Demo {
             let terms = settings.policy.terms(&self.record.cluster);
             let Some(entry) = demo::retract(case, reason, &terms, now)? else { return Ok(None) };
             self.audit.push(entry);
             self.publish = self.record.withdraw();
         } else {
-            self.audit.extend(case.ask_attention(Why::Absorbed, reason, now));
+            self.audit.extend(case.mark_for_attention(Why::Absorbed, reason, now));
         }
         Ok((!self.audit.is_empty()).then_some(self))
     }

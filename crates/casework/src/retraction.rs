@@ -1,6 +1,7 @@
-//! Withdrawing single accounts, and deciding what a partner's rejection asks for.
+//! Withdrawal of single accounts, and decisions about partners' rejections.
 //!
-//! A withdrawal is the safe direction: one person suffices. What was withdrawn by people stays out of every later version of the case.
+//! A withdrawal is the safe direction, so one person is enough. No later version of the case shares
+//! an account that people withdrew.
 
 use std::collections::BTreeSet;
 
@@ -14,40 +15,40 @@ use crate::{
     case::{Case, Illegal, State, Step},
 };
 
-/// What people make of a retraction case.
+/// Decision of people about a retraction case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// The partner is right: the accounts, or the whole case, are withdrawn from everybody.
+    /// The partner is right: the accounts, or the whole case, are withdrawn from all partners.
     Withdraw,
-    /// What was said stands.
+    /// The finding stays shared.
     Keep {
-        /// Why.
+        /// Reason for keeping it.
         reason: String,
     },
 }
 
-/// A partner's rejection that people decide.
+/// A partner's rejection, to be decided by people.
 #[derive(Debug, Clone, Copy)]
 pub struct Rejection<'a> {
-    /// The number of the retraction case.
+    /// Number of the retraction case.
     pub number: i64,
-    /// The case in question.
+    /// Id of the case that is rejected.
     pub case: &'a str,
-    /// The platform of whoever rejected it.
+    /// Platform of the partner that rejected it.
     pub platform: &'a str,
-    /// The accounts in question, all of that platform; empty where the whole case is.
+    /// The rejected accounts, all of that platform; empty if the whole case is rejected.
     pub accounts: &'a [String],
-    /// What they said.
+    /// The partner's reason.
     pub reason: &'a str,
 }
 
 impl Rejection<'_> {
-    /// What was said stands: what the audit log has to say, or why it has to be said otherwise.
+    /// The finding stays shared. Returns the audit entry, or an error if the reason is missing.
     pub fn keep(&self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, String> {
         let number = self.number;
         if reason.trim().is_empty() {
             return Err(format!(
-                "retraction case {number} cannot be kept without a reason: say why what was shared stands"
+                "retraction case {number} cannot be decided without a reason: enter why the finding stays shared"
             ));
         }
         Ok(Entry {
@@ -59,8 +60,8 @@ impl Rejection<'_> {
         })
     }
 
-    /// The partner is right: the accounts are withdrawn from everybody, or the whole case where nothing else would be left of what partners
-    /// have.
+    /// The partner is right: withdraws the accounts from all partners, or the whole case if
+    /// partners would have no account left.
     pub fn withdraw(&self, shared: Option<&ClusterMessage>) -> Act {
         let reason = format!("retraction case {}: {}", self.number, self.reason);
         let accounts: BTreeSet<String> = self.accounts.iter().map(|id| account_key(self.platform, id)).collect();
@@ -72,7 +73,8 @@ impl Rejection<'_> {
         }
     }
 
-    /// Whether a change of the case settles it, and how: `withdrawn`, or `lapsed` where the case was closed.
+    /// Whether a change of the case decides this rejection: `withdrawn`, or `lapsed` if the case
+    /// was closed.
     pub fn settled_by(&self, case: &Case) -> Option<&'static str> {
         let left_out = |id: &String| case.left_out.contains(&account_key(self.platform, id));
         match case.state {
@@ -85,7 +87,7 @@ impl Rejection<'_> {
 }
 
 impl Case {
-    /// Takes accounts out of a case that is shared, for good.
+    /// Removes accounts from a shared case, permanently.
     pub fn withdraw_accounts(
         &mut self,
         shared: Option<&ClusterMessage>,
@@ -113,7 +115,7 @@ impl Case {
             return refuse("no account is named");
         }
         if let Some(other) = accounts.iter().find(|key| !known.contains(*key)) {
-            return refuse(&format!("partners were not told of account {}", other.replace('\u{1f}', ":")));
+            return refuse(&format!("partners did not receive account {}", other.replace('\u{1f}', ":")));
         }
         if accounts.len() == known.len() {
             return refuse("no account would be left: retract the whole case");

@@ -9,9 +9,10 @@ pub enum Reviewers {
     /// People. Cases wait until they have decided.
     #[default]
     People,
-    /// Two automatic demo reviewers that approve everything. For demonstrations only; everything made is marked as such.
+    /// Two automatic demo reviewers that approve everything. For demos only; everything that they
+    /// approve is marked as such.
     Demo,
 }
 
-/// Stands wherever their work is shown.
+/// The notice shown with everything that the demo's reviewers approved.
 pub const DEMO_NOTICE: &str = "DEMO: approved by the demo policy, no person looked";

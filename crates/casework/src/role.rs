@@ -1,26 +1,26 @@
-//! What a person may do.
+//! Roles, and the tasks that each role may do.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// What a person may do. No role has another in it: who decides is not who lets in.
+/// Role of a person. No role includes another, so that who decides is not who manages access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Records facts, begins review, approves, dismisses and returns cases.
     Reviewer,
-    /// Releases, updates and retracts. Two different people are needed all the same.
+    /// Releases, updates and retracts. A release still needs a second person who approved.
     Approver,
     /// Manages partners, users and deliveries.
     Admin,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Role; 3] = [Role::Reviewer, Role::Approver, Role::Admin];
 
-    /// In configuration, in the store and on pages.
+    /// The name in configuration, in the database and on pages.
     pub fn name(self) -> &'static str {
         match self {
             Role::Reviewer => "reviewer",
@@ -47,19 +47,20 @@ impl FromStr for Role {
     }
 }
 
-/// Something that a person does and that is no step of a case; who may take which step is [`Act::needs`](crate::Act::needs).
+/// A task that is not a step of a case. [`Act::needs`](crate::Act::needs) gives the role for each
+/// step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Sends deliveries again, or gives them up.
+    /// Resends or discards deliveries.
     ManageDeliveries,
-    /// Notes that a partner knows of a withdrawal.
+    /// Records that a partner knows of a withdrawal.
     AcknowledgeWithdrawal,
-    /// Decides what a partner rejected.
+    /// Decides about a partner's rejection.
     DecideRejection,
 }
 
 impl Task {
-    /// The roles that may do it, each by itself.
+    /// The roles that may do the task; any of them is enough.
     pub fn roles(self) -> &'static [Role] {
         match self {
             Task::ManageDeliveries => &[Role::Admin],

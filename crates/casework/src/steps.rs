@@ -1,4 +1,4 @@
-//! Taking a step: whether it is allowed now, and what follows from it for the case.
+//! Taking a step: whether it is allowed now, and how it changes the case.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl Case {
-    /// Takes a step, or says why not. The case is unchanged where the step is refused. A release asks the policy under `terms`.
+    /// Takes a step, or returns the reason for the refusal and leaves the case unchanged. A release
+    /// asks the policy under `terms`.
     pub fn take(&mut self, step: Step, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<Entry, Illegal> {
         let refuse = |why: &str| {
             Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
@@ -34,7 +35,7 @@ impl Case {
                     return refuse(&format!("it is {}", self.state));
                 }
                 if finding.trim().is_empty() {
-                    return refuse("the check says nothing: write down what was considered");
+                    return refuse("the check has no text: enter what was considered");
                 }
                 self.checked = Some(word(finding));
                 ("sources_and_methods_checked", finding.clone())
@@ -47,11 +48,11 @@ impl Case {
                     return refuse(&why);
                 }
                 let mut text = fact.summary();
-                if fact.changes_who_is_told() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
+                if fact.changes_recipients() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
                 {
-                    // What was approved is no longer what would be shared.
+                    // The approval was for something other than what would be shared now.
                     self.approved = None;
-                    text.push_str("; the approval was given without this, so it has to be given again");
+                    text.push_str("; the approval was given without this fact, so the case has to be approved again");
                     if self.state == State::Approved {
                         self.state = State::InReview;
                     }
@@ -85,8 +86,7 @@ impl Case {
                     return refuse("a dismissal needs a reason");
                 }
                 self.state = State::Dismissed;
-                let undecided =
-                    if *authentic { "" } else { " (which is not to say that the accounts are what they seem)" };
+                let undecided = if *authentic { "" } else { " (this does not say that the accounts are authentic)" };
                 ("dismissed", format!("{reason}{undecided}"))
             }
             Step::ReturnToReview { reason } => {
@@ -125,7 +125,7 @@ impl Case {
                 let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
                 let first = self.first_released_at.is_none();
                 let text = format!(
-                    "version {} goes to {}; approved by {}, {} by {by}",
+                    "version {} is shared with {}; approved by {}, {} by {by}",
                     self.version,
                     if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
                     approved.by,
@@ -173,21 +173,21 @@ impl Case {
     }
 }
 
-/// What a reviewer says of a finding by a step, for the next training.
+/// The label that a reviewer's step gives to a finding, for the next training.
 #[derive(Debug, Clone)]
 pub struct Label {
-    /// Who.
+    /// The reviewer.
     pub by: String,
-    /// A verdict, or that those of before no longer hold.
+    /// A verdict, or that earlier verdicts no longer hold.
     pub says: Says,
-    /// Why, in their words.
+    /// The reviewer's reason.
     pub note: Option<String>,
-    /// When.
+    /// Time of the step.
     pub at: Timestamp,
 }
 
 impl Label {
-    /// What somebody says by a step.
+    /// The label that a step gives.
     pub fn of(step: &Step, by: &str, at: Timestamp) -> Label {
         let note = step.reason().filter(|text| !text.is_empty()).map(|text| text_format::shorten(text, 2_000));
         Label { by: by.to_owned(), says: step.says(), note, at }

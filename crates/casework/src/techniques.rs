@@ -1,30 +1,33 @@
-//! Techniques of the DISARM framework, and what in a finding supports naming one.
+//! Techniques of the DISARM framework, and the evidence in a finding that supports each technique.
 //!
-//! - T0049.003 Bots Amplify via Automated Forwarding and Reposting: reposts speak for the finding and are at a machine's pace. It takes
-//!   both reposting and automation.
-//! - T0084.001 Use Copypasta: texts speak for the finding. That trace is the same text, but for small edits, by several accounts.
-//! - T0118 Amplify Existing Narrative: reposts speak for the finding. What is reposted was there before.
-//! - T0146.007 Automated Account Asset: any trace that speaks for the finding is at a machine's pace. "Displaying automated behaviour"
-//!   is the whole definition.
-//! - T0150.008 Bulk Created Asset: three quarters of the accounts were made within one week, and the model counts that for the
-//!   finding. Creation dates are the first sign that DISARM lists.
+//! - T0049.003 Bots Amplify via Automated Forwarding and Reposting: reposts are evidence for the
+//!   finding and have a machine's pace. The technique needs both reposting and automation.
+//! - T0084.001 Use Copypasta: texts are evidence for the finding. That trace is the same text,
+//!   except for small edits, from several accounts.
+//! - T0118 Amplify Existing Narrative: reposts are evidence for the finding. Reposted content
+//!   existed before.
+//! - T0146.007 Automated Account Asset: any trace that is evidence for the finding has a machine's
+//!   pace. The whole definition is "Displaying automated behaviour".
+//! - T0150.008 Bulk Created Asset: three quarters of the accounts were created within one week, and
+//!   the model counts that for the finding. Creation dates are the first sign that DISARM lists.
 //!
-//! At a machine's pace means: at least half of the ties of that kind rest on three common acts or more that lie, in the median, no more
-//! than ten seconds apart. Links, hashtags, media, replies and mentions support no technique by themselves: the page behind a shared link may
-//! be the group's own, and what is said in a reply is not read.
+//! A machine's pace means: at least half of the ties of that kind have three or more common acts
+//! whose median lag is at most ten seconds. Links, hashtags, media, replies and mentions alone
+//! support no technique: the page behind a shared link may belong to the group, and the text of a
+//! reply is not read.
 
 use messages::cluster::{ClusterMessage, TraceKind};
 
-/// Longest time between two acts that people hardly keep up, seconds.
+/// Longest lag between two acts that people can hardly keep up with, in seconds.
 const MACHINE_LAG_S: f64 = 10.0;
 
-/// Fewest common acts of a tie whose pace says something.
+/// Fewest common acts of a tie from which its pace is judged.
 const MACHINE_ACTS: u32 = 3;
 
-/// Smallest share of accounts made within one week that speaks of bulk creation.
+/// Smallest share of accounts created within one week that indicates bulk creation.
 const BULK_SHARE: f64 = 0.75;
 
-/// A technique that Lockstep may name.
+/// A technique that Lockstep can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Technique {
     /// T0049.003.
@@ -40,7 +43,7 @@ pub enum Technique {
 }
 
 impl Technique {
-    /// All of them, in the order in which they are named.
+    /// All techniques, in the order in which they are named.
     pub const ALL: [Technique; 5] = [
         Technique::BotsRepost,
         Technique::Copypasta,
@@ -49,7 +52,7 @@ impl Technique {
         Technique::BulkCreated,
     ];
 
-    /// DISARM's number.
+    /// DISARM's id.
     pub fn number(self) -> &'static str {
         match self {
             Technique::BotsRepost => "T0049.003",
@@ -60,7 +63,7 @@ impl Technique {
         }
     }
 
-    /// When Lockstep names it.
+    /// The rule by which Lockstep names the technique.
     pub fn rule(self) -> &'static str {
         match self {
             Technique::BotsRepost => {
@@ -68,11 +71,11 @@ impl Technique {
                  the pairs tied by reposts did so three times or more, in the median no more than ten seconds apart."
             }
             Technique::Copypasta => {
-                "The accounts post the same text, but for small edits, far more often than others do."
+                "The accounts post the same text, except for small edits, far more often than others do."
             }
             Technique::Amplify => {
-                "The accounts repost the same posts far more often than others do: what they spread was there before. What it \
-                 says is not read."
+                "The accounts repost the same posts far more often than others do. Reposted content existed before. Its \
+                 text is not read."
             }
             Technique::AutomatedAccount => {
                 "At least half of the pairs tied by one kind of act acted together three times or more, in the median no more than \
@@ -86,7 +89,7 @@ impl Technique {
     }
 
     fn is_supported(self, cluster: &ClusterMessage) -> bool {
-        // Kinds of traces that speak for the finding.
+        // Kinds of traces that are evidence for the finding.
         let kinds: Vec<TraceKind> =
             cluster.traces.iter().filter(|(_, nats)| **nats > 0.0).map(|(kind, _)| *kind).collect();
         match self {
@@ -103,7 +106,7 @@ impl Technique {
     }
 }
 
-/// The techniques that a finding supports.
+/// The techniques that the evidence of a finding supports.
 pub fn techniques(cluster: &ClusterMessage) -> Vec<Technique> {
     Technique::ALL.into_iter().filter(|technique| technique.is_supported(cluster)).collect()
 }
@@ -120,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// One kind that speaks for the finding, with ties of so many acts and such lags.
+    /// A finding with one kind of trace as evidence; each tie has a number of acts and a lag.
     fn finding(kind: TraceKind, ties: &[(u32, f64)]) -> ClusterMessage {
         let mut cluster = fixtures::cluster("c", 1);
         cluster.reasons.clear();
@@ -158,7 +161,7 @@ mod tests {
         for (kind, ties, expected) in cases {
             assert_eq!(techniques(&finding(*kind, ties)), *expected, "{kind} {ties:?}");
         }
-        // A kind that speaks against the finding supports nothing.
+        // A kind that is evidence against the finding supports nothing.
         let mut against = finding(TraceKind::Text, &fast);
         against.traces.insert(TraceKind::Text, -1.0);
         assert_eq!(techniques(&against), []);

@@ -1,8 +1,8 @@
-//! The marking of what is shared.
+//! The Traffic Light Protocol marking of what is shared.
 
 use serde::{Deserialize, Serialize};
 
-/// Traffic Light Protocol 2.0, from open to closed.
+/// Traffic Light Protocol 2.0, from the least to the most restricted marking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 pub enum Tlp {
     /// No limit on disclosure.
@@ -23,7 +23,7 @@ pub enum Tlp {
 }
 
 impl Tlp {
-    /// As printed on documents.
+    /// The label on documents.
     pub fn label(self) -> &'static str {
         match self {
             Tlp::Clear => "TLP:CLEAR",

@@ -1,4 +1,4 @@
-//! What operators see of the detector.
+//! Metrics of the detector.
 
 use coordination::{Outcome, Stats};
 use messages::cluster::Status;
@@ -36,34 +36,34 @@ pub struct DetectorMetrics {
 }
 
 impl DetectorMetrics {
-    /// Registers them.
+    /// Registers the metrics.
     pub fn new(metrics: &Metrics) -> Result<DetectorMetrics, MetricsError> {
         let made = DetectorMetrics {
             posts: metrics.counters(
                 "lockstep_posts_total",
-                "Posts taken from the log, by what became of them.",
+                "Posts read from the log, by outcome.",
                 &["outcome"],
             )?,
-            bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of the posts taken from the log.")?,
+            bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of posts read from the log.")?,
             unreadable: metrics.counters(
                 "lockstep_unreadable_fields_total",
-                "Optional fields of posts that could not be read, by name; the posts count without them.",
+                "Optional fields of posts that could not be read, by name; the posts are kept without them.",
                 &["field"],
             )?,
             uses: metrics.counters(
                 "lockstep_uses_total",
-                "Uses of keys by accounts, by trace kind; an account's further uses of one key within detector.engine.repeat_days are not counted.",
+                "Uses of keys by accounts, by trace kind; repeated uses of a key by an account within detector.engine.repeat_days are not counted.",
                 &["kind"],
             )?,
             shared: metrics.clone(),
             delay: metrics.histogram(
                 "lockstep_event_time_delay_seconds",
-                "Seconds from a post's own time to its reading.",
+                "Seconds from the time of a post until it was read.",
                 &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0],
             )?,
             watermark: metrics.float_gauge(
                 "lockstep_watermark_seconds",
-                "Event time up to which every post has had its turn, Unix seconds.",
+                "Event time up to which all posts have been processed, Unix seconds.",
             )?,
             tables: metrics.gauges("lockstep_table_entries", "Entries in the engine's tables.", &["table"])?,
             evictions: metrics.counters(
@@ -72,14 +72,14 @@ impl DetectorMetrics {
                 &["table"],
             )?,
             candidates: metrics.counter("lockstep_candidates_total", "Candidate groups proposed for the test.")?,
-            too_large: metrics.counter("lockstep_groups_too_large_total", "Groups that were too large to be tested.")?,
+            too_large: metrics.counter("lockstep_groups_too_large_total", "Groups that were too large for the test.")?,
             discoveries: metrics.counter(
                 "lockstep_discoveries_total",
-                "Candidate groups that passed the test; those alike count once.",
+                "Candidate groups that passed the test; similar groups count once.",
             )?,
             near_misses: metrics.counter(
                 "lockstep_near_misses_total",
-                "Near misses found: groups that came close to passing the test, as often as they are told.",
+                "Near misses published: groups that came close to passing the test; each publication counts.",
             )?,
             clusters: metrics.counters(
                 "lockstep_clusters_total",
@@ -88,37 +88,38 @@ impl DetectorMetrics {
             )?,
             untold: metrics.counter(
                 "lockstep_clusters_untold_total",
-                "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
+                "Cluster states that were not published, because they do not fit in a message: too many accounts, or a bug in Lockstep.",
             )?,
             living: metrics.gauges(
-                // Not `lockstep_clusters`: OpenMetrics takes that for the name of the counter above.
+                // Not `lockstep_clusters`: OpenMetrics reserves that name for the counter above.
                 "lockstep_clusters_standing",
                 "Clusters in their last published state, by status.",
                 &["status"],
             )?,
             batch: metrics.histogram(
                 "lockstep_batch_seconds",
-                "Seconds to take in a batch of records, commit included.",
+                "Seconds to process a batch of records, including the commit.",
                 &[0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0],
             )?,
             unsaved: metrics.float_gauge(
                 "lockstep_checkpoint_age_seconds",
-                "Age of the oldest committed work that is in no checkpoint; 0 where there is none, or no checkpoints.",
+                "Age of the oldest committed work that is in no checkpoint; 0 if there is none, or without checkpoints.",
             )?,
-            checkpoint_bytes: metrics.gauge("lockstep_checkpoint_bytes", "Bytes of the last checkpoint.")?,
+            checkpoint_bytes: metrics.gauge("lockstep_checkpoint_bytes", "Size of the last checkpoint in bytes.")?,
             checkpoint_seconds: metrics.histogram(
                 "lockstep_checkpoint_seconds",
-                "Seconds to take and write a checkpoint; no post is read meanwhile.",
+                "Seconds to create and write a checkpoint; no post is read during this time.",
                 &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0],
             )?,
             restore: metrics.float_gauges(
                 "lockstep_restore_seconds",
-                "Seconds that this start took to be where the last commit was, by what from: checkpoint or log.",
+                "Seconds that this start took to reach the last commit, by source: checkpoint or log.",
                 &["from"],
             )?,
             models: ModelMetrics::new(metrics)?,
         };
-        // A counter that has never counted is shown as zero, so that an alert on its rate works from the start.
+        // Counters start at zero with all labels, so that an alert on their rate works from the
+        // start.
         for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
             made.posts.with_label_values(&[outcome]);
         }
@@ -135,7 +136,7 @@ impl DetectorMetrics {
         self.delay.observe(delay_s.max(0.0));
     }
 
-    /// An optional field of a post could not be read.
+    /// Counts an optional field that could not be read.
     pub(crate) fn unreadable(&self, field: &str) {
         self.unreadable.with_label_values(&[field]).inc();
     }
@@ -145,22 +146,22 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// What was told of a cluster has been published.
-    pub(crate) fn told(&self, publication: &Publication) {
+    /// Counts a published state of a cluster.
+    pub(crate) fn published(&self, publication: &Publication) {
         for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
             self.living.with_label_values(&[before.name()]).dec();
         }
-        self.stands(publication.message.status, 1);
+        self.set_cluster_count(publication.message.status, 1);
         self.clusters.with_label_values(&[publication.message.status.name()]).inc();
     }
 
-    /// So many clusters of a status were told.
-    pub(crate) fn stands(&self, status: Status, clusters: usize) {
+    /// Sets the number of clusters with a status.
+    pub(crate) fn set_cluster_count(&self, status: Status, clusters: usize) {
         self.living.with_label_values(&[status.name()]).add(clusters as i64);
     }
 
-    /// No message can be made of a cluster, and it was not published.
-    pub(crate) fn cannot_tell(&self) {
+    /// Counts a cluster state that was not published because it does not fit in a message.
+    pub(crate) fn not_published(&self) {
         self.untold.inc();
     }
 
@@ -185,7 +186,7 @@ impl DetectorMetrics {
         self.batch.observe(seconds);
     }
 
-    /// Shows where the engine stands; `before` is what it counted when it was last shown.
+    /// Updates the metrics of the engine; `before` has the engine's counts at the last update.
     pub(crate) fn engine(&self, before: &Stats, now: &Stats) {
         for (kind, uses) in now.uses.iter() {
             self.uses.with_label_values(&[kind.name()]).inc_by(uses - before.uses[kind]);

@@ -1,4 +1,5 @@
-//! What operators see of the models in service: which they are, how they differ, and how far their clusters lie from training.
+//! Metrics of the models in service: names, differences between the active and the shadow model,
+//! and drift from the training data.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use scoring::{Model, ModelName, Verdict, drift::Drift, features::FEATURES};
 
 use crate::models::Role;
 
-/// Registered once, with the detector's.
+/// Metrics of the models, registered once with the detector's.
 #[derive(Clone)]
 pub(crate) struct ModelMetrics {
     info: IntGaugeVec,
@@ -34,58 +35,58 @@ impl ModelMetrics {
             )?,
             refused: metrics.gauges(
                 "lockstep_model_refused",
-                "1 while the model that ought to be in service cannot be used; the one before it goes on.",
+                "1 while the model that should be in service cannot be used; the model before stays in service.",
                 &["role"],
             )?,
             reloads: metrics.counters(
                 "lockstep_model_reloads_total",
-                "Models put in service while the process ran (taken), and those that could not be used (refused).",
+                "Models put into service while the process ran (taken), and models that could not be used (refused).",
                 &["role", "outcome"],
             )?,
             load: metrics.histogram(
                 "lockstep_model_load_seconds",
-                "Seconds to read and verify a model, beside the work on posts.",
+                "Seconds to read and verify a model, in parallel with the processing of posts.",
                 &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0],
             )?,
             swap: metrics.histogram(
                 "lockstep_model_swap_seconds",
-                "Seconds that posts wait while a model that was read is put in service.",
+                "Seconds that posts wait while a loaded model is put into service.",
                 &[0.00001, 0.0001, 0.001, 0.005, 0.025, 0.1, 0.5],
             )?,
             probability: metrics.histogram(
                 "lockstep_cluster_probability",
-                "Probability that the active model gives states of coordinated clusters.",
+                "Probabilities of the active model for states of coordinated clusters.",
                 &[0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95],
             )?,
             shadow_verdicts: metrics.counters(
                 "lockstep_shadow_verdicts_total",
-                "States of coordinated clusters that both models judged, by what the active and what the shadow model says.",
+                "States of coordinated clusters that both models scored, by the verdicts of the active and the shadow model.",
                 &["active", "shadow"],
             )?,
             shadow_difference: metrics.histogram(
                 "lockstep_shadow_probability_difference",
-                "Absolute difference of the probabilities that the active and the shadow model give one state of a cluster.",
+                "Absolute difference between the probabilities of the active and the shadow model for a state of a cluster.",
                 &[0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75],
             )?,
             window: metrics.gauge(
                 "lockstep_drift_clusters",
-                "Coordinated clusters that drift is measured on: those told last, at most 500.",
+                "Coordinated clusters from which drift is measured: the last published, at most 500.",
             )?,
             training: metrics.gauge(
                 "lockstep_drift_training_groups",
-                "Campaigns and organic groups that the active model was trained on; 0 where it does not say, then no drift is measured.",
+                "Campaigns and organic groups that the active model was trained on; 0 if unknown, then no drift is measured.",
             )?,
             feature_psi: metrics.float_gauges(
                 "lockstep_drift_feature_psi",
-                "Population stability index of a feature, clusters told last against training, less what chance gives; 0 under 100 clusters.",
+                "Population stability index of a feature, last published clusters against training, minus the value expected by chance; 0 below 100 clusters.",
                 &["feature"],
             )?,
             score_psi: metrics.float_gauge(
                 "lockstep_drift_score_psi",
-                "Population stability index of the score, clusters told last against rows held out in training, less what chance gives.",
+                "Population stability index of the score, last published clusters against held-out training rows, minus the value expected by chance.",
             )?,
         };
-        // What has never happened stands at zero, so that an alert on it works from the start.
+        // Counters start at zero with all labels, so that an alert works from the start.
         for role in Role::ALL {
             made.refused.with_label_values(&[role.name()]);
             for outcome in ["taken", "refused"] {
@@ -101,10 +102,10 @@ impl ModelMetrics {
         Ok(made)
     }
 
-    /// A model is in service in this role, in place of `before`.
+    /// Records that a model is in service in this role, instead of `before`.
     pub(crate) fn in_service(&self, role: Role, model: &Model, before: Option<&ModelName>) {
         if let Some(before) = before {
-            // Fails only where there is no such row.
+            // Fails only if there is no such row.
             let _ = self.info.remove_label_values(&[role.name(), &before.name, &before.version]);
         }
         self.info.with_label_values(&[role.name(), model.name(), model.version()]).set(1);
@@ -129,7 +130,8 @@ impl ModelMetrics {
         self.refused.with_label_values(&[role.name()]).set(0);
     }
 
-    /// A state of a coordinated cluster was judged, by the shadow too where there is one.
+    /// Records the score of a state of a coordinated cluster, and of the shadow model if there is
+    /// one.
     pub(crate) fn judged(&self, probability: f64, inauthentic: bool, shadow: Option<&Verdict>) {
         self.probability.observe(probability);
         if let Some(shadow) = shadow {

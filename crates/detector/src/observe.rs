@@ -31,7 +31,7 @@ impl Observer {
 
     /// So many clusters of each status stand in the topics.
     pub(crate) fn standing(&self, clusters: impl IntoIterator<Item = (Status, usize)>) {
-        clusters.into_iter().for_each(|(status, clusters)| self.metrics.stands(status, clusters));
+        clusters.into_iter().for_each(|(status, clusters)| self.metrics.set_cluster_count(status, clusters));
     }
 
     /// Counts and tells something that `machine` has just done; `took` is how long it was at it.
@@ -62,7 +62,7 @@ impl Observer {
                 }
             }
             Observation::CannotTell(error) => {
-                metrics.cannot_tell();
+                metrics.not_published();
                 tracing::error!(%error, "a cluster is not published");
             }
             Observation::NearMissPassedOver { cluster_id, version } => {
@@ -72,7 +72,7 @@ impl Observer {
                 tracing::warn!(error, failures, "publishing failed, the batch comes again");
             }
             Observation::Published(publication) => {
-                metrics.told(&publication);
+                metrics.published(&publication);
                 let cluster = &publication.message;
                 tracing::info!(
                     cluster = %cluster.cluster_id,

@@ -1,30 +1,29 @@
-//! The driver: reads records of `posts`, hands them to the [machine](crate::machine), and does what
-//! that asks for: clusters and dead letters are published and committed together.
+//! The driver. It reads records of `posts`, passes them to the [machine](crate::machine) and
+//! carries out the effects: clusters and dead letters are published and committed together.
 //!
-//! **After a crash** the last [checkpoint](runtime::checkpoint) is taken over and the posts from
-//! its offsets up to the committed ones are read again; what is found in them is thrown away,
-//! because it was published when they were committed. From there on it is as if nothing had
-//! happened. Without a checkpoint that fits (none yet, another version, other parameters, another
-//! log) all posts are read again, which takes as long as the topic's retention takes to read.
+//! **After a crash** the service loads the last [checkpoint](runtime::checkpoint) and reads the
+//! posts from its offsets up to the committed offsets again. Clusters found in these posts are
+//! discarded, because they were published when the posts were committed. Then processing continues
+//! as if nothing had happened. Without a checkpoint that fits (none yet, another version, other
+//! parameters, another log) the service reads all posts of the topic again.
 //!
-//! **Event time** is the least of the partitions' newest post times, so that a partition that is
-//! read ahead of another does not make the other's posts late, be it after a crash or after a stop
-//! of hours. A partition that has been read to its end and then stayed silent for half a minute
-//! holds nothing back. Because that goes by the wall clock, event time is committed with the
-//! offsets: a replay ends at the event time that the commit had, so that it finds what was
-//! published, no more and no less.
+//! **Event time** is the minimum over the partitions of their newest post times, so a partition
+//! that is read ahead of another does not make the other's posts late, after a crash or after a
+//! stop of hours. A partition that was read to its end and was then silent for half a minute does
+//! not hold event time back. Because this depends on the wall clock, event time is committed with
+//! the offsets: a replay ends at the committed event time, and so finds exactly what was published.
 //!
-//! **A model** that is promoted meanwhile is taken between two batches. The engine asks it which
-//! groups are inauthentic, and merges by what it says, so a replay must ask the same: the model's
-//! name is committed with the offsets, and a checkpoint is written when another comes into service.
-//! Where that model is gone, what stands in the topics of clusters counts all the same: it is read
-//! again, and versions go on from there.
+//! **A model** that is promoted during a run is loaded between two batches. The engine asks the
+//! model which groups are inauthentic, and this decides merges, so a replay must use the same
+//! model. The model's name is therefore committed with the offsets, and a checkpoint is written
+//! when another model comes into service. If that model no longer exists, the topics of clusters
+//! are read to continue from the published versions.
 //!
-//! Two runs give the same clusters, with kills or without, as long as each partition's posts are in
-//! order to within the allowed lateness. A post that is further behind is late or not depending on
-//! how much was read at a time.
+//! Two runs give the same clusters, with or without kills, if each partition's posts are in order
+//! to within the allowed lateness. Whether a post with a larger delay is late depends on how much
+//! was read at a time.
 //!
-//! One process detects for a whole deployment: each needs every post.
+//! Exactly one process detects for a whole deployment, because it needs every post.
 
 use std::{
     collections::VecDeque,
@@ -58,13 +57,13 @@ pub const GROUP: &str = "detector";
 
 /// How long a poll waits for records.
 const WAIT: Duration = Duration::from_millis(250);
-/// How often the lag is asked for, which costs a round trip.
+/// Interval between requests for the lag; each costs a round trip.
 const LAG_EVERY: Duration = Duration::from_secs(2);
 const DAY: Duration = Duration::from_secs(86_400);
 
 mod recovery;
 
-/// Creates the topics that the detector reads and writes, where they are missing.
+/// Creates the topics that the detector reads and writes, if they are missing.
 pub async fn create_topics(log: &Log) -> Result<(), LogError> {
     let topic = |name, partitions, cleanup, days: Option<u32>| TopicSpec {
         name,
@@ -87,20 +86,20 @@ pub struct Service {
     log: Log,
     machine: Machine,
     observer: Observer,
-    /// Records taken from the log at a time.
+    /// Number of records read from the log at a time.
     batch: usize,
     checkpoints: Option<Checkpoints>,
-    /// Where to look for other models, until the service runs.
+    /// Watches the registry for other models; taken when the service runs.
     look_out: Option<LookOut>,
-    /// Between two looks.
-    look_every: Duration,
+    /// Interval between two checks of the registry.
+    registry_check_interval: Duration,
     /// Folder of the model registry.
     models: PathBuf,
     started: Instant,
 }
 
 impl Service {
-    /// A service on a log whose topics exist.
+    /// A service on a log with existing topics.
     pub fn new(log: Log, config: &Config, metrics: DetectorMetrics) -> Result<Service, StartError> {
         let pipeline = Pipeline::new(&config.detection())?;
         let mut look_out = LookOut::new(config, pipeline.model());
@@ -124,19 +123,19 @@ impl Service {
                 Some(_) => Some(Checkpoints::open(&config.checkpoints)?),
             },
             look_out: Some(look_out),
-            look_every: Duration::from_secs(config.model_check_s),
+            registry_check_interval: Duration::from_secs(config.model_check_s),
             models: config.models.clone(),
             started: Instant::now(),
         };
         for news in news {
-            // Nothing was read yet, so that nothing is asked for but to be observed.
-            service.tell_machine(Event::Models(news));
+            // Nothing was read yet, so the only effects are observations.
+            service.send_to_machine(Event::Models(news));
         }
         Ok(service)
     }
 
-    /// Works until told to stop. `ended` turns true when no more posts will come, as in a replay:
-    /// when all have been read, everything that was found in them is published, and `done` is told.
+    /// Runs until told to stop. `ended` becomes true when no more posts will come, as in a replay:
+    /// after all posts were read and all findings are published, `done` is set.
     pub async fn run(
         mut self,
         ready: Check,
@@ -149,11 +148,11 @@ impl Service {
         let ends = self.log.end_offsets(POSTS).await?;
         self.handle(&mut consumer, Event::Ends(ends)).await?;
         ready.ready();
-        let look_out = self.look_out.take().filter(|_| !self.look_every.is_zero());
-        let mut watch = look_out.map(|look_out| look_out.keep_looking(self.look_every));
+        let look_out = self.look_out.take().filter(|_| !self.registry_check_interval.is_zero());
+        let mut watch = look_out.map(|look_out| look_out.keep_looking(self.registry_check_interval));
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
-            // Models are swapped only between batches, so every cluster of a batch is judged by the
+            // Models are swapped only between batches, so every cluster of a batch is scored by the
             // same model.
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
                 self.handle(&mut consumer, Event::Models(news)).await?;
@@ -188,12 +187,12 @@ impl Service {
         Ok(())
     }
 
-    /// Hands an event to the machine and does what it asks for, until it asks for nothing more.
+    /// Passes an event to the machine and carries out the effects, until there are none.
     async fn handle(&mut self, consumer: &mut Consumer, event: Event) -> Result<Progress, ServiceError> {
         let mut progress = Progress::GoesOn;
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for effect in tokio::task::block_in_place(|| self.tell_machine(event)) {
+            for effect in tokio::task::block_in_place(|| self.send_to_machine(event)) {
                 match effect {
                     Effect::Commit { records, note } => {
                         events.push_back(match consumer.publish_and_commit_noting(records, &note).await {
@@ -209,7 +208,7 @@ impl Service {
                         }
                     }
                     Effect::AllPublished => progress = Progress::AllPublished,
-                    // Done by `tell_machine`.
+                    // Carried out by `send_to_machine`.
                     Effect::Observe(_) => {}
                 }
             }
@@ -217,8 +216,8 @@ impl Service {
         Ok(progress)
     }
 
-    /// Hands an event to the machine, with the time; returns what is to be done beside observing.
-    fn tell_machine(&mut self, event: Event) -> Vec<Effect> {
+    /// Passes an event and the time to the machine. Returns the effects other than observations.
+    fn send_to_machine(&mut self, event: Event) -> Vec<Effect> {
         let began = Instant::now();
         let effects = self.machine.on(self.now(), event);
         let took = began.elapsed();
@@ -236,11 +235,11 @@ impl Service {
         Now { wall: Timestamp::now(), running: self.started.elapsed() }
     }
 
-    /// Whether a checkpoint could be written.
+    /// Writes a checkpoint. Returns whether it was written.
     async fn write_checkpoint(&mut self) -> bool {
         let began = Instant::now();
         let Some(checkpoints) = &self.checkpoints else { return false };
-        let written = match ends_told(&self.log).await {
+        let written = match cluster_topic_ends(&self.log).await {
             Ok(ends) => tokio::task::block_in_place(|| {
                 let (offsets, state) = self.machine.state(ends)?;
                 Ok::<_, CannotSave>(checkpoints.save(&offsets, &state)?)
@@ -255,27 +254,27 @@ impl Service {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, "no checkpoint written; the next start takes longer");
+                tracing::warn!(%error, "checkpoint not written; the next start takes longer");
                 false
             }
         }
     }
 }
 
-/// How far the work is.
+/// Whether the work continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     GoesOn,
-    /// Everything that was found in a stream with an end is published.
+    /// Everything found in a stream with an end is published.
     AllPublished,
 }
 
-/// Where the topics end that clusters are told in.
-async fn ends_told(log: &Log) -> Result<Ends, LogError> {
+/// The ends of the topics to which clusters are published.
+async fn cluster_topic_ends(log: &Log) -> Result<Ends, LogError> {
     Ok(Ends { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
 }
 
-/// Why a checkpoint was not written.
+/// The reason why a checkpoint was not written.
 #[derive(Debug, thiserror::Error)]
 enum CannotSave {
     #[error(transparent)]

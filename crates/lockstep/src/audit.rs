@@ -1,4 +1,4 @@
-//! `lockstep audit`: the audit log of the sharing service, checked and exported.
+//! `lockstep audit`: verifies and exports the audit log of the sharing service.
 
 use std::{
     fs::File,
@@ -14,17 +14,18 @@ use sharing::AuditLog;
 
 use crate::config::ConfigFile;
 
-/// Checks or exports the audit log of what was shared.
+/// Verifies or exports the audit log of what was shared.
 ///
-/// Every entry is sealed with the hash of the one before, so that what was changed, removed or put in later shows. What was cut off
-/// the end does not: keep the seal that `verify` prints somewhere else, and give it with --expect next time.
+/// The seal of each entry covers the seal of the entry before, so changed, removed and inserted
+/// entries are found. Entries cut off at the end are not: keep the seal that `verify` prints in
+/// another place, and pass it with --expect the next time.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep audit verify --config config/lockstep.toml
-  lockstep audit verify --expect 3b1f…      the log must hold this entry, kept from an earlier run
+  lockstep audit verify --expect 3b1f…      the log must contain this seal of an earlier run
   lockstep audit export --out audit.ndjson
-  lockstep audit verify --file audit.ndjson  needs nothing but the file")]
+  lockstep audit verify --file audit.ndjson  needs only the file")]
 pub struct Audit {
     #[command(subcommand)]
     action: Action,
@@ -32,26 +33,26 @@ pub struct Audit {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Says whether the log is whole, and its last seal; fails where it is not
+    /// Verifies the log and prints its last seal; fails if the log is broken
     Verify {
-        /// A seal that the log must hold
+        /// A seal that the log must contain
         #[arg(long, value_name = "SEAL")]
         expect: Option<String>,
-        /// An exported file, instead of the service's database
+        /// An exported file, instead of the database of the service
         #[arg(long)]
         file: Option<PathBuf>,
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Writes the log as NDJSON that can be checked without the database
+    /// Writes the log as NDJSON that can be verified without the database
     Export {
-        /// Entries after this one
+        /// Only entries after this one
         #[arg(long, value_name = "SEQ", default_value_t = 0)]
         since: i64,
-        /// Where to; without it, to standard output
+        /// Output file; standard output if not given
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]

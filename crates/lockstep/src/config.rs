@@ -29,10 +29,10 @@ pub struct Config {
     /// Metrics and health over HTTP.
     #[cfg(feature = "services")]
     pub admin: AdminConfig,
-    /// Posts over HTTP.
+    /// Intake of posts over HTTP.
     #[cfg(feature = "services")]
     pub intake: IntakeConfig,
-    /// Detection, and the service around it.
+    /// Detection, and the service that runs it.
     #[cfg(feature = "services")]
     pub detector: detector::Config,
     /// Detection.
@@ -41,7 +41,7 @@ pub struct Config {
     /// Cases, console and partners.
     #[cfg(feature = "services")]
     pub sharing: sharing::Config,
-    /// Log lines.
+    /// Logging.
     #[cfg(feature = "services")]
     pub telemetry: Telemetry,
 }
@@ -94,7 +94,7 @@ impl Config {
         Ok(Loaded { config, warnings, origins })
     }
 
-    /// What detection goes by.
+    /// The settings of detection.
     pub fn detection(&self) -> detection::Config {
         #[cfg(feature = "services")]
         return self.detector.detection();
@@ -102,7 +102,7 @@ impl Config {
         self.detector.clone()
     }
 
-    /// The model that judges beside the one in service; empty for none.
+    /// The shadow model, which scores clusters in addition to the model in service; empty for none.
     pub fn shadow_model(&self) -> &str {
         #[cfg(feature = "services")]
         return &self.detector.shadow_model;
@@ -121,8 +121,8 @@ impl Config {
         Ok(())
     }
 
-    /// Reads the files that the configuration names, and returns what is wrong but does not stop a
-    /// service. Not part of loading it: a process needs only those of its own role.
+    /// Checks the files that the configuration names. Returns problems that do not stop a service.
+    /// Not part of loading, because a process needs only the files of its own role.
     fn check_files(&self) -> Result<Vec<String>> {
         let detection = self.detection();
         detection.lexicon()?;
@@ -137,7 +137,7 @@ impl Config {
         }
     }
 
-    /// For people to look at: what nobody may see is masked.
+    /// A copy for display, with secrets masked.
     #[cfg(not(feature = "services"))]
     fn without_secrets(self) -> Config {
         self
@@ -146,7 +146,7 @@ impl Config {
 
 #[cfg(feature = "services")]
 impl Config {
-    /// For people to look at: what nobody may see is masked.
+    /// A copy for display, with secrets masked.
     fn without_secrets(mut self) -> Config {
         self.sharing = self.sharing.without_secrets();
         for (name, value) in &mut self.log.properties {
@@ -157,7 +157,7 @@ impl Config {
         self
     }
 
-    /// The log that the configuration names.
+    /// Opens the log that the configuration names.
     pub async fn open_log(&self) -> Result<runtime::Log> {
         if self.log.brokers.is_empty() {
             return Ok(runtime::Log::open_embedded(&self.log.dir).await?);
@@ -166,17 +166,17 @@ impl Config {
     }
 }
 
-/// The option that names a configuration file.
+/// The option for a configuration file.
 #[derive(Args, Clone)]
 pub struct ConfigFile {
-    /// Configuration file; without one the defaults hold. LOCKSTEP__SECTION__KEY in the environment
-    /// overrides it
+    /// Configuration file; without one the defaults apply. LOCKSTEP__SECTION__KEY in the
+    /// environment overrides a key
     #[arg(long, value_name = "FILE", env = "LOCKSTEP_CONFIG")]
     pub config: Option<PathBuf>,
 }
 
 impl ConfigFile {
-    /// The configuration; warnings go to standard error.
+    /// Loads the configuration and prints warnings on standard error.
     pub fn load(&self) -> Result<Config> {
         self.loaded().map(|loaded| loaded.config)
     }
@@ -195,7 +195,7 @@ impl ConfigFile {
     }
 }
 
-/// Checks or shows the configuration.
+/// Checks or prints the configuration.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -209,7 +209,7 @@ pub struct ConfigCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Says whether the configuration and the files it names are in order, and what is not.
+    /// Checks the configuration and the files that it names.
     Check(ConfigFile),
     /// Prints the configuration as it takes effect, file and environment put together, with where
     /// each value comes from; secrets as ***.
@@ -230,8 +230,8 @@ impl ConfigCommand {
                     eprintln!("warning: {warning}");
                 }
                 match file.config {
-                    Some(path) => eprintln!("{} is in order", path.display()),
-                    None => eprintln!("the defaults are in order (no file named, see --config)"),
+                    Some(path) => eprintln!("{} is valid", path.display()),
+                    None => eprintln!("the defaults are valid (no file given, see --config)"),
                 }
             }
             Action::Show { file, explain } => {
@@ -250,7 +250,7 @@ impl ConfigCommand {
 mod tests {
     use super::*;
 
-    /// Detection's own keys, with those of the services passed over.
+    /// The keys of detection; keys of the services are ignored.
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct WithoutServices {

@@ -1,4 +1,4 @@
-//! `lockstep dataset`: labelled clusters to train models with, and a look at them.
+//! `lockstep dataset`: builds and shows datasets of labelled clusters, to train models with.
 
 mod feedback;
 mod worlds;
@@ -31,13 +31,14 @@ use crate::{
 };
 use feedback::Place;
 
-/// The world of rows that come from feedback.
+/// The world name of rows from feedback.
 const SERVICE: &str = "service";
 
-/// How far the shares of labels in which a feature is not known may be apart before it is said: boosted trees learn from that too.
-const TELLING: f64 = 0.25;
+/// Difference between the labels in how often a feature is missing, from which a note is printed:
+/// boosted trees can learn from missing values too.
+const NOTABLE_DIFFERENCE: f64 = 0.25;
 
-/// Builds datasets of labelled clusters for training, and shows what is in one
+/// Builds datasets of labelled clusters for training, and shows their contents
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  lockstep dataset build --world training --seeds 8 --feedback --config lockstep.toml --out data\n  lockstep dataset show data/clusters.parquet"
@@ -62,17 +63,17 @@ impl DatasetCommand {
     }
 }
 
-/// Gathers labelled clusters from simulated worlds, labelled posts and feedback, each with its features
+/// Builds a dataset of labelled clusters with features, from simulated worlds, posts and feedback
 ///
-/// All of them go through the engine and the feature code that score in service. Writes to
-/// the output folder:
-///   clusters.csv      one labelled cluster a line
-///   clusters.parquet  the same for notebooks, with types; what is not known is null
-///   dataset.json      where the rows come from, counts, fingerprint, what was left out and why
+/// All sources pass through the same engine and feature code as in service. Writes to the
+/// output folder:
+///   clusters.csv      one labelled cluster per line
+///   clusters.parquet  the same for notebooks, with types; missing values are null
+///   dataset.json      sources, counts, fingerprint, and what was left out and why
 ///
-/// Feedback is what partners and reviewers said of clusters that a deployment found. It is read
-/// from the log, which may be in use meanwhile. A partner's words count half a reviewer's, and
-/// all of one partner's together at most a twentieth of what does not come from partners.
+/// Feedback is the verdicts of partners and reviewers on clusters that a deployment found. It is
+/// read from the log, also while the services use the log. A partner's verdict has half the weight
+/// of a reviewer's. All verdicts of one partner weigh at most a twentieth of all other sources.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -84,7 +85,7 @@ Examples:
   lockstep dataset build --world training --clusters clusters.jsonl --verdicts verdicts.jsonl --out data"
 )]
 struct Build {
-    /// Folder for the dataset, made where missing
+    /// Folder for the dataset; created if it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Built-in worlds (see lockstep simulate --list) or world files, labelled by their truth
@@ -92,35 +93,36 @@ struct Build {
     worlds: Vec<String>,
     #[command(flatten)]
     seeds: Worlds,
-    /// A collection of labelled posts: its file, and perhaps a table of labels as `evaluate detection --labels` takes it. Its name is
-    /// that of the file where none is given
+    /// A collection of labelled posts: a file of posts, and optionally a table of labels as in
+    /// `evaluate detection --labels`. The default name is that of the file
     #[arg(long = "posts", value_name = "[NAME=]FILE[,LABELS]")]
     posts: Vec<Collection>,
-    /// Take what partners and reviewers said, from the log
+    /// Use the feedback of partners and reviewers, from the log
     #[arg(long)]
     feedback: bool,
-    /// With --feedback: Apache Kafka's addresses, host:port,host:port
+    /// With --feedback: addresses of Apache Kafka, host:port,host:port
     #[arg(long, requires = "feedback", conflicts_with = "dir")]
     brokers: Option<String>,
     /// With --feedback: folder of an embedded log; that of the configuration if not given
     #[arg(long, value_name = "DIR", requires = "feedback")]
     dir: Option<PathBuf>,
-    /// Verdicts from files in place of the log: NDJSON in the schema of the topic `feedback`; needs --clusters
+    /// Files of verdicts, instead of the log: NDJSON in the schema of the topic `feedback`; needs
+    /// --clusters
     #[arg(long, value_name = "FILE", requires = "clusters", conflicts_with = "feedback")]
     verdicts: Vec<PathBuf>,
-    /// The clusters that --verdicts speak of: NDJSON as `lockstep detect` writes them
+    /// The clusters of the verdicts in --verdicts: NDJSON as written by `lockstep detect`
     #[arg(long, value_name = "FILE", requires = "verdicts")]
     clusters: Vec<PathBuf>,
-    /// Weight of a reviewer's verdict on a cluster, beside 1 for a row of a world
+    /// Weight of a reviewer's verdict on a cluster; a row of a simulated world has weight 1
     #[arg(long, value_name = "WEIGHT", default_value_t = Trust::default().reviewer, value_parser = weight)]
     trust_reviewer: f64,
     /// Weight of a partner's verdict
     #[arg(long, value_name = "WEIGHT", default_value_t = Trust::default().partner, value_parser = weight)]
     trust_partner: f64,
-    /// The most that one partner may weigh, as a share of all that does not come from partners
+    /// Largest weight of one partner, as a share of everything that does not come from partners
     #[arg(long, value_name = "SHARE", default_value_t = Trust::default().cap, value_parser = weight)]
     partner_cap: f64,
-    /// Print dataset.json on standard output too
+    /// Also print dataset.json on standard output
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -139,7 +141,7 @@ impl FromStr for Collection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Collection, String> {
-        // A path may have an equals sign or a comma in it.
+        // A path may contain an equals sign or a comma.
         let (name, rest) = match text.split_once('=') {
             Some((name, rest)) if !name.contains(std::path::is_separator) => (Some(name), rest),
             _ => (None, text),
@@ -186,7 +188,7 @@ impl Build {
         let hears = self.feedback || !self.verdicts.is_empty();
         if self.worlds.is_empty() && self.posts.is_empty() && !hears {
             return Err(Usage(
-                "a dataset of what? Name simulated worlds with --world, labelled posts with --posts, or take --feedback"
+                "no source of clusters is given: name simulated worlds with --world, labelled posts with --posts, or use --feedback"
                     .to_owned(),
             )
             .into());
@@ -195,39 +197,40 @@ impl Build {
             let taken = self.worlds.contains(&one.name) || one.name == SERVICE;
             if taken || self.posts[..at].iter().any(|other| other.name == one.name) {
                 let problem = format!(
-                    "the collection {:?} is there twice: give it another name with --posts NAME=FILE",
+                    "the collection name {:?} is used twice: choose another name with --posts NAME=FILE",
                     one.name
                 );
                 return Err(Usage(problem).into());
             }
         }
         let config = self.config.load()?;
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make the folder {}", self.out.display()))?;
-        // Read first: where it fails, it fails before the long work.
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("cannot create the folder {}", self.out.display()))?;
+        // Feedback is read first, so that an error is found before the long work.
         let place = match (&self.dir, &self.brokers) {
             _ if !self.verdicts.is_empty() => Place::Files { clusters: &self.clusters, verdicts: &self.verdicts },
             (dir, brokers) => Place::Log { config: &config, dir: dir.as_deref(), brokers: brokers.as_deref() },
         };
-        let told = if hears { Some(place.read()?) } else { None };
+        let feedback = if hears { Some(place.read()?) } else { None };
         let mut rows = if self.worlds.is_empty() { Vec::new() } else { self.seeds.rows(&self.worlds)? };
         rows.extend(self.of_posts(&config.detection())?);
         let mut about_feedback = None;
-        if let Some(told) = told {
+        if let Some(feedback) = feedback {
             let trust = Trust { reviewer: self.trust_reviewer, partner: self.trust_partner, cap: self.partner_cap };
             let others = rows.iter().map(|row| row.origin.weight).sum::<f64>();
-            let heard = of_feedback(&told.clusters, &told.feedback, &trust, others, SERVICE);
+            let heard = of_feedback(&feedback.clusters, &feedback.feedback, &trust, others, SERVICE);
             if rows.is_empty() && heard.rows.is_empty() && !heard.capped.is_empty() {
                 bail!(
-                    "partners' feedback alone makes no dataset: what one partner may weigh is a share of what does not come from \
-                     partners; add --world or --posts"
+                    "feedback of partners alone is not enough for a dataset: the largest weight of one partner is a share of the other \
+                     sources; add --world or --posts"
                 );
             }
-            let summary = feedback::Summary::new(&told, &heard, &trust);
+            let summary = feedback::Summary::new(&feedback, &heard, &trust);
             rows.extend(heard.rows);
             about_feedback = Some(summary);
         }
         if rows.is_empty() {
-            bail!("there is no labelled cluster in these sources{}", nothing(about_feedback.as_ref()));
+            bail!("no labelled cluster was found in these sources{}", why_no_rows(about_feedback.as_ref()));
         }
         let dataset = Dataset::split(&rows);
         let about = About {
@@ -248,7 +251,7 @@ impl Build {
         }
         let Summary { rows, inauthentic, .. } = about.dataset;
         if inauthentic == 0 || inauthentic == rows {
-            eprintln!("warning: all of them have the same label; training needs both");
+            eprintln!("warning: all clusters have the same label; training needs both labels");
         }
         eprintln!("dataset: {}", self.out.join("clusters.parquet").display());
         if self.json { println_json(&serde_json::to_value(&about)?) } else { Ok(()) }
@@ -291,31 +294,31 @@ impl Build {
     }
 }
 
-/// Why there may be nothing.
-fn nothing(feedback: Option<&feedback::Summary>) -> String {
+/// Possible reasons for a dataset without rows.
+fn why_no_rows(feedback: Option<&feedback::Summary>) -> String {
     match feedback {
-        Some(feedback) if feedback.words == 0 => "; nobody has said anything on the log yet".to_owned(),
+        Some(feedback) if feedback.words == 0 => "; the log has no feedback yet".to_owned(),
         Some(feedback) => format!("; {}", feedback.left_out()),
         None => String::new(),
     }
 }
 
-/// Shows what is in a dataset: counts, parts of each split, features and how often each is not known
+/// Shows a dataset: counts, the parts of each split, features and how often each is missing
 ///
-/// A split holds out rows that belong together, so that a model is judged on what it has not
-/// seen:
+/// A split holds out rows that belong together, so that a model is evaluated on rows that it has
+/// not seen:
 ///   campaign_fold    all clusters of one campaign or organic group
 ///   collection_fold  all clusters of one world or collection
-///   time_fold        by time in each collection: train on lower folds, judge by higher ones
+///   time_fold        by time in each collection: train on lower folds, evaluate on higher ones
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  lockstep dataset show data/clusters.parquet\n  lockstep dataset show data/clusters.csv --json"
 )]
 struct Show {
-    /// CSV or Parquet, as `lockstep dataset build` or a notebook wrote it
+    /// A dataset as CSV or Parquet, written by `lockstep dataset build` or by a notebook
     file: PathBuf,
-    /// As JSON
+    /// Print as JSON
     #[arg(long)]
     json: bool,
 }
@@ -332,7 +335,7 @@ impl Show {
     }
 }
 
-/// Reads a dataset; what is wrong is said of the file.
+/// Reads a dataset. Errors name the file.
 pub fn read(file: &Path) -> Result<Dataset> {
     Ok(Dataset::read(file)?)
 }
@@ -351,7 +354,7 @@ fn groups(summary: &Summary) -> String {
             row(names, of.seeds.to_string(), of.rows, of.inauthentic, of.campaigns, of.weight)
         })
         .collect();
-    rows.push(row(["in all", ""], String::new(), summary.rows, summary.inauthentic, summary.campaigns, summary.weight));
+    rows.push(row(["total", ""], String::new(), summary.rows, summary.inauthentic, summary.campaigns, summary.weight));
     let header = ["labels of", "collection", "seeds", "clusters", "inauthentic", "organic", "campaigns", "weight"];
     let mut text = table(&header, 2, &rows);
     if !summary.benign_classes.is_empty() {
@@ -392,23 +395,27 @@ fn features(summary: &Summary) -> String {
             [feature.name.clone(), feature.unit.clone()].into_iter().chain(shares).chain(of).collect()
         })
         .collect();
-    let header = ["feature", "unit", "not known: inauthentic", "organic", "least", "median", "most"];
+    let header = ["feature", "unit", "missing: inauthentic", "organic", "least", "median", "most"];
     let mut text = table(&header, 2, &rows);
     let share = |n: usize, of: usize| if of == 0 { None } else { Some(n as f64 / of as f64) };
-    let telling = summary.features.iter().filter(|feature| {
+    let notable = summary.features.iter().filter(|feature| {
         let organic = share(feature.missing - feature.missing_inauthentic, organic);
         let inauthentic = share(feature.missing_inauthentic, summary.inauthentic);
-        organic.zip(inauthentic).is_some_and(|(organic, inauthentic)| (organic - inauthentic).abs() >= TELLING)
+        organic
+            .zip(inauthentic)
+            .is_some_and(|(organic, inauthentic)| (organic - inauthentic).abs() >= NOTABLE_DIFFERENCE)
     });
-    let telling: Vec<&str> = telling.map(|feature| feature.name.as_str()).collect();
-    if !telling.is_empty() {
-        text +=
-            &format!("  note: whether these are known is itself a sign of the label here: {}\n", telling.join(", "));
+    let notable: Vec<&str> = notable.map(|feature| feature.name.as_str()).collect();
+    if !notable.is_empty() {
+        text += &format!(
+            "  note: in this dataset, a missing value of these features indicates the label: {}\n",
+            notable.join(", ")
+        );
     }
     text
 }
 
-/// What a dataset is made of, in words for a model card.
+/// The sources of a dataset as text, for a model card.
 pub fn description(dataset: &Dataset) -> String {
     let summary = dataset.summary();
     let of = |source: &str| -> Vec<&str> {

@@ -1,4 +1,5 @@
-//! Webhooks and withdrawals from the command line: `lockstep partners deliveries`, `resend` and so on, and `lockstep retractions`.
+//! Webhook deliveries and withdrawals: `lockstep partners deliveries`, `resend` and so on, and
+//! `lockstep retractions`.
 
 use std::io::Write;
 
@@ -10,41 +11,42 @@ use sharing::{Delivery, DeliveryQuery, DeliveryState, Sharing};
 
 use crate::config::ConfigFile;
 
-/// What `lockstep partners` can do about webhooks.
+/// Subcommands of `lockstep partners` about webhooks.
 #[derive(Subcommand)]
 pub enum Webhooks {
-    /// Makes a new secret for a partner's webhook and prints it. The one before serves for another day
+    /// Creates a new secret for a partner's webhook and prints it. The old secret is valid for one
+    /// more day
     WebhookSecret {
         /// The partner's name, as in the configuration
         partner: String,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Lists what was sent to webhooks, or still has to be, newest first
+    /// Lists sent and pending webhook deliveries, newest first
     Deliveries {
-        /// To this partner only
+        /// Only deliveries to this partner
         #[arg(long)]
         partner: Option<String>,
-        /// In this state only: pending, delivered, disabled, dead or discarded
+        /// Only deliveries in this state: pending, delivered, disabled, dead or discarded
         #[arg(long, value_parser = state)]
         state: Option<DeliveryState>,
-        /// At most so many
+        /// At most this many deliveries
         #[arg(long, default_value_t = 100)]
         limit: usize,
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Sends a delivery again, whatever became of it. The running service does it
+    /// Sends a delivery again, in any state. The running service sends it
     Resend {
         /// The delivery's id, msg_…
         id: String,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Takes a dead delivery off the alert, because the partner has it some other way
+    /// Removes a dead delivery from the alert, because the partner received it in another way
     Discard {
         /// The delivery's id, msg_…
         id: String,
@@ -55,7 +57,7 @@ pub enum Webhooks {
 
 fn state(text: &str) -> Result<DeliveryState, String> {
     DeliveryState::from_name(text)
-        .ok_or_else(|| format!("there are {}", DeliveryState::ALL.map(DeliveryState::name).join(", ")))
+        .ok_or_else(|| format!("states are {}", DeliveryState::ALL.map(DeliveryState::name).join(", ")))
 }
 
 impl Webhooks {
@@ -63,7 +65,7 @@ impl Webhooks {
         let mut out = std::io::stdout();
         match self {
             Webhooks::WebhookSecret { partner, config } => {
-                // Its webhook may be new in the configuration.
+                // The webhook may have been added to the configuration recently.
                 let secret =
                     with(&config, Sharing::open, |sharing| async move { sharing.webhook_secret(&partner).await })?;
                 writeln!(out, "{secret}")?;
@@ -105,12 +107,12 @@ fn line(one: &Delivery) -> String {
     )
 }
 
-/// Withdrawals that partners should know of, and rejections that people have to decide.
+/// Lists withdrawals that partners have to know of, and decides rejections of partners.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep retractions list --overdue
-  lockstep retractions acknowledge 17 --by ann --note 'told us by telephone'
+  lockstep retractions acknowledge 17 --by ann --note 'told us by phone'
   lockstep retractions cases
   lockstep retractions withdraw 3 --by ann
   lockstep retractions keep 3 --by ann --reason 'seen on two more platforms'")]
@@ -121,44 +123,45 @@ pub struct Retractions {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Withdrawals that partners have not taken note of, the most overdue first
+    /// Lists withdrawals that partners do not know of yet, the most overdue first
     List {
-        /// Only those that are overdue
+        /// Only overdue withdrawals
         #[arg(long)]
         overdue: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Notes that a partner knows of a withdrawal
+    /// Records that a partner knows of a withdrawal
     Acknowledge {
-        /// Its number
+        /// The number of the withdrawal
         number: i64,
-        /// How you know
+        /// How you know it
         #[arg(long)]
         note: String,
         #[command(flatten)]
         by: By,
     },
-    /// Cases that a partner's rejection opened
+    /// Lists retraction cases, which partners' rejections opened
     Cases {
-        /// The decided ones too
+        /// Also list decided cases
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// The partner is right: withdraws the accounts, or the whole case, from everybody
+    /// Decides that the partner is right: withdraws the accounts, or the whole case, from all
+    /// partners
     Withdraw {
         /// Number of the retraction case
         number: i64,
         #[command(flatten)]
         by: By,
     },
-    /// What was shared stands
+    /// Decides that the finding stays shared
     Keep {
         /// Number of the retraction case
         number: i64,
-        /// Why
+        /// The reason
         #[arg(long)]
         reason: String,
         #[command(flatten)]
@@ -166,7 +169,7 @@ enum Action {
     },
 }
 
-/// Who decides; stands in the audit log.
+/// The person who decides; recorded in the audit log.
 #[derive(Args)]
 struct By {
     /// Your name, for the audit log
@@ -177,7 +180,7 @@ struct By {
 }
 
 impl By {
-    /// The command line asks for no password, and the log says so.
+    /// The name with a note that it was given on the command line, where no password is asked for.
     fn name(&self) -> String {
         format!("{} (command line)", self.by)
     }
@@ -219,7 +222,8 @@ fn decide(number: i64, decision: Decision, by: &By) -> Result<()> {
     with(&by.config, Sharing::attach, |sharing| async move { sharing.decide_retraction(number, decision, &name).await })
 }
 
-/// Does something with the sharing service's store, beside the running service.
+/// Opens the sharing service's database, which a running service may use at the same time, and
+/// works on it.
 fn with<T, F: Future<Output = Result<T, sharing::SharingError>>>(
     file: &ConfigFile,
     open: fn(sharing::Config, &Metrics) -> Result<Sharing, sharing::SharingError>,

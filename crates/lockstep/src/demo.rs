@@ -1,4 +1,4 @@
-//! `lockstep demo`: everything in one process, to look at.
+//! `lockstep demo`: the whole chain in one process.
 
 use std::{
     io::IsTerminal,
@@ -27,41 +27,43 @@ use crate::{
 
 /// Posts of the world `demo`, seed 1: `lockstep simulate --world demo --seed 1`.
 const SAMPLE: &[u8] = include_bytes!("../sample/demo.jsonl.zst");
-/// Replayed in one piece.
+/// Number of posts replayed at a time.
 const BATCH: usize = 500;
-/// Posts that go ahead of the detector before the first case is there.
+/// Number of posts that replay may be ahead of the detector before the first case exists.
 const AHEAD: usize = 2 * BATCH;
-/// The longest wait between two pieces, however long nobody posted.
+/// Longest wait between two batches, however long the gap in event time.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// Runs the whole chain in one process: posts, detection, cases, a partner's feed and the console.
 ///
-/// Everything is on the embedded log in a temporary folder. Cases are approved by automatic reviewers, which is for show
-/// only and says so on every page. Ends with ctrl-c, or by itself with --once.
+/// Everything runs on the embedded log in a temporary folder. Automatic reviewers approve the
+/// cases, for demonstration only; every page says so. Ends with ctrl-c, or by itself with --once.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep demo
-  lockstep demo --once                    run through, print a summary, end; no port is used
+  lockstep demo --once                    replay all posts, print a summary and exit; no port is used
   lockstep demo --posts posts.jsonl.gz    with your own posts")]
 pub struct Demo {
-    /// End when all posts have gone through, with a summary
+    /// Exit after all posts were processed, with a summary
     #[arg(long)]
     once: bool,
-    /// Files of posts in place of the bundled simulated sample
+    /// Files of posts instead of the bundled simulated sample
     #[arg(long, value_name = "FILE", num_args = 1..)]
     posts: Vec<PathBuf>,
-    /// Hours of event time a second; the default shows the sample in about half a minute, --once does not wait at all
+    /// Hours of event time per second; by default the sample takes about half a minute. With --once
+    /// there is no wait
     #[arg(long, value_name = "HOURS")]
     speed: Option<f64>,
-    /// Where the console and the partners' feed are: 127.0.0.1:8080 if not given, or the next free port
+    /// Address of the console and of the partners' feeds; default: 127.0.0.1:8080, or the next free
+    /// port
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where /metrics, /live and /ready are: 127.0.0.1:9464 if not given, or the next free port
+    /// Address of /metrics, /live and /ready; default: 127.0.0.1:9464, or the next free port
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
-    /// Where POST /v1/posts is: 127.0.0.1:8081 if not given, or the next free port
+    /// Address of POST /v1/posts; default: 127.0.0.1:8081, or the next free port
     #[arg(long, value_name = "ADDR")]
     intake: Option<SocketAddr>,
     /// Keep the log and the cases in this folder
@@ -74,13 +76,14 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(self) -> Result<()> {
-        let temporary = tempfile::Builder::new().prefix("lockstep-demo-").tempdir().context("cannot make a folder")?;
+        let temporary =
+            tempfile::Builder::new().prefix("lockstep-demo-").tempdir().context("cannot create a folder")?;
         let data = self.data.clone().unwrap_or_else(|| temporary.path().to_owned());
         let mut sample = None;
         let files = if self.posts.is_empty() {
             let path = temporary.path().join("demo.jsonl.zst");
             std::fs::write(&path, SAMPLE).context("cannot unpack the sample")?;
-            sample = Some("a simulated sample (synthetic: no real person in it)");
+            sample = Some("a simulated sample (synthetic, without real people)");
             vec![path]
         } else {
             self.posts.clone()
@@ -93,7 +96,7 @@ impl Demo {
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         config.log.brokers.clear();
         config.log.dir = data.join("log");
-        // With --once nobody looks, unless somebody says where.
+        // With --once no port is needed, unless an address was given.
         let ports = !self.once || self.listen.is_some() || self.admin.is_some() || self.intake.is_some();
         if ports {
             let mut taken = Vec::new();
@@ -105,7 +108,7 @@ impl Demo {
         config.detector.checkpoint_every_s = 0;
         config.sharing.reviewers = Reviewers::Demo;
         if std::env::var_os("LOCKSTEP__TELEMETRY__FILTER").is_none() {
-            // The progress line tells the story; the log would tear it.
+            // The progress line shows the state; log lines would break it.
             config.telemetry.filter = "warn".to_owned();
         }
         telemetry::init(&config.telemetry)?;
@@ -121,7 +124,8 @@ impl Demo {
         ports: bool,
     ) -> Result<()> {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-        // Everything is read before anything starts: a file that cannot be read should not leave half a demo running.
+        // All files are read before anything starts, so that a file that cannot be read does not
+        // stop a running demo.
         let mut bad = 0u64;
         let mut posts = tokio::task::block_in_place(|| {
             input.sorted(
@@ -138,7 +142,7 @@ impl Demo {
         if total == 0 {
             anyhow::bail!("no post could be read; {} lines were rejected", posts.counts().bad);
         }
-        crate::input::tell(posts.counts());
+        crate::input::print_warnings(posts.counts());
         for damage in &posts.counts().damaged {
             eprintln!("warning: {damage}");
         }
@@ -161,19 +165,19 @@ impl Demo {
         } else {
             Services::start_without_ports(&config, Role::All, log.clone(), shutdown.clone()).await?
         };
-        let sharing = services.sharing.clone().context("sharing does not run")?;
+        let sharing = services.sharing.clone().context("the sharing service is not running")?;
         let console = config.sharing.listen;
 
         eprintln!("Lockstep demo: {} posts from {}", progress::count(total), sample.unwrap_or("your files"));
         if bad > 0 {
-            eprintln!("  {} lines could not be read and were left out", progress::count(bad));
+            eprintln!("  {} lines could not be read and were skipped", progress::count(bad));
         }
         if ports {
             eprintln!("  console   http://{console}    no login is needed; cases appear there within seconds");
             eprintln!("  metrics   http://{}/metrics", config.admin.listen);
             eprintln!("  intake    http://{}/v1/posts", config.intake.listen);
             for partner in &partners {
-                // For a demonstration a day is enough.
+                // One day is enough for a demo.
                 let key = sharing.extra_key(&partner.name, Some(jiff::SignedDuration::from_hours(24)), "demo").await?;
                 eprintln!("  {}'s feed (TAXII 2.1):", partner.name);
                 eprintln!(
@@ -182,7 +186,7 @@ impl Demo {
                 );
             }
         }
-        eprintln!("  Cases are approved by the demo's own automatic reviewers: no person looked.");
+        eprintln!("  The demo's automatic reviewers approve the cases: no person looked.");
 
         let hours = span.map_or(0.0, |(first, last)| (last - first) as f64 / 3_600_000.0);
         let speed = match (self.speed, self.once) {
@@ -191,8 +195,13 @@ impl Demo {
             (None, false) => Some((hours / 30.0).max(0.1)),
         };
         let began = Instant::now();
-        let told =
-            tokio::spawn(tell(services.metrics.clone(), total, began, shutdown.clone(), services.detected.clone()));
+        let progress_task = tokio::spawn(show_progress(
+            services.metrics.clone(),
+            total,
+            began,
+            shutdown.clone(),
+            services.detected.clone(),
+        ));
         let metrics = services.metrics.clone();
         replay(&log, all, speed, || Figures::read(&metrics.text()), &shutdown).await?;
         services.ended.send_replace(true);
@@ -201,16 +210,16 @@ impl Demo {
             seen = detected.wait_for(|done| *done) => { seen.ok(); }
             () = shutdown.stopping() => {}
         }
-        told.await?;
+        progress_task.await?;
         if !shutdown.is_stopping() {
-            // What was flagged last is still on its way through the cases.
-            settle(&log, &shutdown).await?;
+            // Sharing may still be processing the last flagged clusters.
+            wait_for_sharing(&log, &shutdown).await?;
             self.summary(&services, total, began.elapsed())?;
         }
         if self.once {
             shutdown.stop();
         } else if !shutdown.is_stopping() {
-            eprintln!("All posts have gone through. The console stays at http://{console}; end with ctrl-c.");
+            eprintln!("All posts were processed. The console stays at http://{console}; end with ctrl-c.");
         }
         services.join().await?;
         log.shutdown().await?;
@@ -251,17 +260,17 @@ impl Demo {
     }
 }
 
-/// The platform's own partner.
+/// The partner of a platform.
 fn partner(platform: &str) -> Recipient {
     Recipient {
         name: format!("{platform}-trust-and-safety"),
         platform: Some(platform.to_owned()),
-        ..nobody(Class::Platform)
+        ..invented_recipient(Class::Platform)
     }
 }
 
-/// Somebody invented, of a class.
-fn nobody(class: Class) -> Recipient {
+/// An invented recipient of a class.
+fn invented_recipient(class: Class) -> Recipient {
     Recipient {
         name: format!("demo-{}", class.name().replace('_', "-")),
         class,
@@ -275,15 +284,16 @@ fn nobody(class: Class) -> Recipient {
     }
 }
 
-/// The demo's own recipients: the platforms, and one of every other class to look at. The demo's reviewers tell only the platforms.
+/// Writes the demo's recipients: the platforms, and one of every other class as an example. The
+/// demo's reviewers notify only the platforms.
 fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
     #[derive(serde::Serialize)]
     struct File {
         recipients: Vec<Recipient>,
     }
     let mut recipients = partners.to_vec();
-    recipients.extend(Class::ALL.into_iter().filter(|class| *class != Class::Platform).map(nobody));
-    let official = nobody(Class::StateLocal);
+    recipients.extend(Class::ALL.into_iter().filter(|class| *class != Class::Platform).map(invented_recipient));
+    let official = invented_recipient(Class::StateLocal);
     recipients.push(Recipient {
         name: "demo-election-official".to_owned(),
         state: Some("ZZ".to_owned()),
@@ -291,14 +301,15 @@ fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
         ..official
     });
     let text = toml::to_string_pretty(&File { recipients }).context("cannot write the demo's recipients")?;
-    let text = format!("# Written by lockstep demo, again at every start. Every recipient is invented.\n\n{text}");
+    let text = format!("# Written by lockstep demo at every start. Every recipient is invented.\n\n{text}");
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// An address to listen on: the one that was asked for, or the usual one, or where that is in use the next free one.
+/// An address to listen on: the given one, or the default, or the next free port if the default is
+/// in use.
 fn port(option: &str, asked: Option<SocketAddr>, usual: SocketAddr, taken: &mut Vec<SocketAddr>) -> Result<SocketAddr> {
     let wanted = asked.unwrap_or(usual);
     let is_free = |address: SocketAddr| address.port() == 0 || (!taken.contains(&address) && http::is_free(address));
@@ -306,14 +317,13 @@ fn port(option: &str, asked: Option<SocketAddr>, usual: SocketAddr, taken: &mut 
         (true, _) => wanted,
         (false, asked) => {
             let free = http::next_free(wanted, taken);
-            let free =
-                free.with_context(|| format!("{wanted} is in use and the next ports are, too: give {option}"))?;
+            let free = free.with_context(|| format!("{wanted} and the next ports are in use: set {option}"))?;
             if asked.is_some() {
                 anyhow::bail!(
-                    "{option} {wanted} cannot be listened on: it is in use, or no address of this machine; {free} is free"
+                    "cannot listen on {option} {wanted}: the port is in use, or this machine does not have the address; {free} is free"
                 );
             }
-            eprintln!("note: {wanted} is in use, {free} is taken instead ({option})");
+            eprintln!("note: {wanted} is in use, using {free} instead ({option})");
             free
         }
     };
@@ -321,7 +331,8 @@ fn port(option: &str, asked: Option<SocketAddr>, usual: SocketAddr, taken: &mut 
     Ok(address)
 }
 
-/// Appends the posts: as fast as they are read until there is a case to look at, then at so many hours of event time a second.
+/// Appends the posts: as fast as possible until the first case exists, then at `speed` hours of
+/// event time per second.
 async fn replay(
     log: &Log,
     posts: Vec<(Millis, NewRecord)>,
@@ -349,7 +360,8 @@ async fn replay(
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.stopping() => return Ok(()),
             }
-            // Not far ahead of the detector: else all would have gone by before its first case is there.
+            // Stays close to the detector, so that the first case exists before all posts were
+            // replayed.
             while waits_for_case && !shutdown.is_stopping() {
                 let now = figures();
                 waits_for_case = now.cases == 0;
@@ -363,8 +375,8 @@ async fn replay(
     Ok(())
 }
 
-/// Waits until sharing has taken in everything that was flagged.
-async fn settle(log: &Log, shutdown: &Shutdown) -> Result<()> {
+/// Waits until sharing has processed all flagged clusters.
+async fn wait_for_sharing(log: &Log, shutdown: &Shutdown) -> Result<()> {
     use messages::topics::CLUSTERS_FLAGGED;
     let until = Instant::now() + Duration::from_secs(30);
     while !shutdown.is_stopping() && Instant::now() < until {
@@ -378,8 +390,8 @@ async fn settle(log: &Log, shutdown: &Shutdown) -> Result<()> {
     Ok(())
 }
 
-/// A line that moves on a terminal; a line now and then elsewhere.
-async fn tell(
+/// Shows progress: a progress line on a terminal, otherwise a plain line from time to time.
+async fn show_progress(
     metrics: runtime::metrics::Metrics,
     total: u64,
     began: Instant,
@@ -413,7 +425,8 @@ async fn tell(
     bar.finish_and_clear();
 }
 
-/// What the metrics say, for the progress line and the summary: the demo shows what an operator would see.
+/// Values from the metrics, for the progress line and the summary. An operator sees the same
+/// values.
 #[derive(Debug, Default, PartialEq)]
 struct Figures {
     accepted: u64,

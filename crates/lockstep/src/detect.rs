@@ -1,10 +1,10 @@
-//! `lockstep detect`: files of posts to clusters, with no services at all.
+//! `lockstep detect`: from files of posts to clusters, without services.
 
 mod native;
 mod peers;
 mod rejects;
 mod report;
-mod tell;
+mod terminal;
 
 use std::{
     ffi::OsStr,
@@ -35,22 +35,30 @@ use crate::{
 
 /// Finds groups that act in lockstep in files of posts; needs no services
 ///
-/// Reads NDJSON, CSV, Excel or Parquet, plain, .gz, .zst, .xz, .bz2 or .zip; - is standard input. What platforms and
-/// many tools write is recognised, see crates/detection/FORMATS.md. Writes to the output folder:
-///   clusters.jsonl     every group that was ever reported, one a line, in its last state, with its evidence and verdict; first_reported,
-///                      last_reported and active say when, for silence changes no status. Faded ones, which later posts contradict,
-///                      come last; what became part of another stands in that one's lineage
-///   near_misses.jsonl  groups that did not pass the test and came close, nearest to their bar first; they name nobody
-///   ties.csv           pairs of accounts that have more in common than chance explains, also those that fell silent since
-///   accounts.csv       every account: those of flagged groups first, then by suspicion, which is the evidence less what
-///                      accounts as active have on average, and ranks accounts of one file only; probability is what the
-///                      model of accounts says of the account itself (of its group: clusters.jsonl), from its evidence and
-///                      its group alone; log_e and posterior are of the group that names it
-///   objects.csv        things that two accounts or more used: accounts, posts, first, last, and the groups that used them
-///   network.graphml    the ties as a network for igraph, networkx and Gephi; network.gexf is the same for Gephi
-///   report.html        the same to look at; one file, needs no network
+/// Reads NDJSON, CSV, Excel or Parquet, plain or as .gz, .zst, .xz, .bz2 or .zip; - is standard
+/// input. The formats of platforms and of many tools are recognised, see
+/// crates/detection/FORMATS.md. Writes to the output folder:
+///   clusters.jsonl     every group that was ever reported, one per line, in its last state, with
+///                      evidence and verdict; first_reported, last_reported and active say when
+///                      (silence changes no status). Faded groups, which later posts contradict,
+///                      come last. A merged group is in the lineage of the other group
+///   near_misses.jsonl  groups that came close but did not pass the test, nearest to their bar
+///                      first; their members are not named
+///   ties.csv           pairs of accounts that share more than chance explains, also pairs that
+///                      fell silent
+///   accounts.csv       every account: accounts of flagged groups first, then by suspicion, which
+///                      is the evidence minus the average of equally active accounts, and ranks
+///                      accounts of one file only. probability is the account model's for the
+///                      account alone, from its evidence and its group (clusters.jsonl has that of
+///                      the group). log_e and posterior are of the group that names the account
+///   objects.csv        objects that at least two accounts used: accounts, posts, first and last
+///                      use, and the groups that used them
+///   network.graphml    the ties as a network for igraph, networkx and Gephi; network.gexf is the
+///                      same for Gephi
+///   report.html        a report of the findings in one file; needs no network
 ///   summary.json       the numbers
-///   rejected.jsonl     lines that could not be read, with the reason (only where there are some); of a document, the record
+///   rejected.jsonl     lines that could not be read, with the reason (only if there are any); for
+///                      a document, the record
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -72,28 +80,30 @@ pub struct Detect {
     /// Files of posts; - is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Folder for the results, made where missing
+    /// Folder for the results; created if it is missing
     #[arg(long, value_name = "DIR", default_value = "lockstep-out")]
     out: PathBuf,
     #[command(flatten)]
     input: InputOptions,
-    /// Memory for sorting posts by time, in MiB; what does not fit goes through a temporary file
+    /// Memory for sorting posts by time, in MiB; what does not fit is sorted in a temporary file
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     memory: u32,
-    /// Write report.html, as is done unless --no-report says otherwise
+    /// Write report.html (the default)
     #[arg(long, overrides_with = "no_report")]
     report: bool,
-    /// Write no report.html
+    /// Do not write report.html
     #[arg(long)]
     no_report: bool,
     /// Print the summary as JSON on standard output
     #[arg(long)]
     json: bool,
-    /// What finds the ties; the published tools' methods are baselines, and write ties.csv, accounts.csv and summary.json only
+    /// Method that finds the ties; the published tools' methods are baselines, and write only
+    /// ties.csv, accounts.csv and summary.json
     #[arg(long, value_name = "METHOD", default_value = "lockstep")]
     method: peers::MethodName,
-    /// What counts. Of --method lockstep all that the configuration names unless some are named here, and it may be given several times.
-    /// Of the other methods one, which may be left out where the posts have but one; similar and post are for cooccurrence only
+    /// Kind of trace. With --method lockstep it may be given several times; default: all kinds that
+    /// the configuration names. The other methods use one kind, which may be omitted if the posts
+    /// have only one; similar and post are for cooccurrence only
     #[arg(long, value_name = "KIND", value_parser = TraceParser)]
     trace: Vec<Trace>,
     #[command(flatten)]
@@ -148,9 +158,10 @@ impl Detect {
         if self.json {
             println_json(&detection.summary())?;
         } else {
-            tell::tell(&detection, &self.files, &self.out, self.no_report);
+            terminal::print_results(&detection, &self.files, &self.out, self.no_report);
         }
-        // What could be read has been used and written; that something was missing must not go unnoticed.
+        // The results of what could be read are written. The exit code shows that something is
+        // missing.
         for damage in &counts.damaged {
             eprintln!("error: {damage}");
         }
@@ -161,11 +172,11 @@ impl Detect {
     }
 }
 
-/// Files of posts to a folder of results: what `detect` and `open` have in common.
+/// A run from files of posts to a folder of results, shared by `detect` and `open`.
 pub struct Run<'r> {
     /// Files of posts.
     pub files: &'r [PathBuf],
-    /// Folder for the results; [`prepare`] has made it.
+    /// Folder for the results, created by [`prepare`].
     pub out: &'r Path,
     /// Whether the report is written.
     pub report: bool,
@@ -174,7 +185,8 @@ pub struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Reads, detects and writes. `on_bad` is told the first bad lines; all of them are in rejected.jsonl.
+    /// Reads, detects and writes. `on_bad` receives the first bad lines; all of them are in
+    /// rejected.jsonl.
     pub fn detect(
         &self,
         reading: &InputOptions,
@@ -207,13 +219,13 @@ impl Run<'_> {
         rejects.finish()?;
         let detection = detection?;
         let counts = &detection.counts;
-        input::tell(counts);
+        input::print_warnings(counts);
         if counts.posts == 0 {
-            // Empty results would look like a finding.
+            // Empty results would look like the finding that there are no groups.
             if let Some(damage) = counts.damaged.first() {
                 bail!("no post could be read: {damage}");
             }
-            bail!("no post could be read: {}", nothing(self.out, reading, counts.bad, counts.not_posts));
+            bail!("no post could be read: {}", why_no_posts(self.out, reading, counts.bad, counts.not_posts));
         }
         detection.write(self.out)?;
         let path = self.out.join("report.html");
@@ -227,28 +239,27 @@ impl Run<'_> {
         Ok(detection)
     }
 
-    /// The report, where it is wanted.
+    /// The report, if requested.
     fn report_of(&self, detection: &Detection) -> Option<String> {
         self.report.then(|| report::report(self.files, detection))
     }
 }
 
-/// Why there is no post, as far as that can be told, and what to do.
-fn nothing(out: &Path, reading: &InputOptions, bad: u64, not_posts: u64) -> String {
+/// The reason why there is no post, as far as it is known, and what to do.
+fn why_no_posts(out: &Path, reading: &InputOptions, bad: u64, not_posts: u64) -> String {
     match (bad, not_posts) {
-        (0, 0) => "there is nothing but blank lines or a header".to_owned(),
+        (0, 0) => "the input has only blank lines or a header".to_owned(),
         (0, n) => format!("{} hold no post{}", counted(n, "value"), reading.by_dialect()),
         (n, _) => format!(
             "{} rejected, see {} for the reasons; {}",
             counted(n, "line"),
             out.join("rejected.jsonl").display(),
-            reading.way_out(),
+            reading.advice(),
         ),
     }
 }
 
-/// The latest time that a post may have: so far after now.
-/// Reads the name of a trace, and shows all of them in the help.
+/// Parses the name of a trace; the help shows all names.
 #[derive(Clone)]
 struct TraceParser;
 
@@ -269,17 +280,18 @@ fn latest(tolerance_s: u64) -> Millis {
     Timestamp::now().as_millisecond().saturating_add(tolerance)
 }
 
-/// Makes the folder and sees that it can be written to, before the long work; takes away what an earlier run rejected.
+/// Creates the folder and checks that it is writable before the long work. Removes rejected.jsonl
+/// of an earlier run.
 pub fn prepare(out: &Path) -> Result<()> {
     if out.exists() && !out.is_dir() {
-        bail!("--out {} is a file: name a folder", out.display());
+        bail!("--out {} is a file: give a folder", out.display());
     }
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create the folder {}", out.display()))?;
     tempfile::tempfile_in(out).with_context(|| format!("cannot write to the folder {}", out.display()))?;
     remove(&out.join("rejected.jsonl"))
 }
 
-/// Takes away a file of an earlier run, which would be taken for one of this run.
+/// Removes a file of an earlier run, which could be mistaken for a result of this run.
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

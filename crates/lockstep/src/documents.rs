@@ -1,4 +1,4 @@
-//! `lockstep documents`: what is handed to a recipient on paper.
+//! `lockstep documents`: the documents that people give to a recipient.
 
 use std::{
     fs,
@@ -13,38 +13,39 @@ use serde_json::json;
 
 use crate::{config::ConfigFile, detect::println_json};
 
-/// Writes the documents that a recipient gets of a case, as HTML and PDF.
+/// Writes the documents about a case for a recipient, as HTML and PDF.
 ///
-/// They are of the version that was released; before any release, of the newest one, and say on every page that they are drafts.
-/// Of a retracted case it is the withdrawal. Nothing is sent and nothing recorded. sharing.contact must be set.
+/// The documents are about the released version. Before a release they are about the newest
+/// version, and every page is marked as a draft. For a retracted case the document is the
+/// withdrawal. The command sends nothing and records nothing. It needs sharing.contact.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep documents c-4f1a --recipient nevada --out letters
   lockstep documents c-4f1a --recipient vane-campaign --product briefing --out letters --json")]
 pub struct Documents {
-    /// The id of a case or of its cluster, or as much of its beginning as no other has
+    /// The id of a case or of its cluster, or a unique beginning of it
     case: String,
     /// The recipient's name, as in the file that sharing.recipients names
     #[arg(long, value_name = "NAME")]
     recipient: String,
-    /// Which of the documents that the recipient's class gets; all when left out
+    /// One of the documents that the recipient's class receives; all if not given
     #[arg(long)]
     product: Option<Kind>,
-    /// Of the newest version, even if an earlier one was released
+    /// Use the newest version, even if an earlier one was released
     #[arg(long)]
     newest: bool,
-    /// Where they are written; made where missing
+    /// Output folder; created if it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Print what was written as JSON, with the SHA-256 of each file
+    /// Print the list of files as JSON, with the SHA-256 of each
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// A document.
+/// Kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Notification letter
@@ -65,7 +66,7 @@ impl Documents {
         let config = self.config.load()?.sharing;
         let now = jiff::Timestamp::now();
         let made = sharing::make_documents(&config, &self.case, &self.recipient, product, self.newest, now)?;
-        fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         let mut written = Vec::new();
         for (product, document) in &made {
             let name = format!("{}-{}", self.recipient, product.label().replace(' ', "-"));
@@ -78,7 +79,7 @@ impl Documents {
             #[cfg(not(feature = "pdf"))]
             let pdf = serde_json::Value::Null;
             if document.draft {
-                eprintln!("{}: a draft, the case is not released at this version", document.title);
+                eprintln!("{}: a draft, because this version of the case is not released", document.title);
             }
             written.push(json!({
                 "product": product,
@@ -89,7 +90,7 @@ impl Documents {
             }));
         }
         if !cfg!(feature = "pdf") {
-            eprintln!("this build makes documents as HTML only: the Cargo feature `pdf` has them as PDF too");
+            eprintln!("this build writes documents as HTML only: build with the Cargo feature `pdf` for PDF files");
         }
         if self.json {
             return println_json(&json!(written));
@@ -99,7 +100,7 @@ impl Documents {
             if file.is_null() {
                 continue;
             }
-            // As sha256sum writes it, so that `sha256sum -c` can check it.
+            // In the format of sha256sum, for `sha256sum -c`.
             writeln!(
                 out,
                 "{}  {}",

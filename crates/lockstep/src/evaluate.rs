@@ -1,4 +1,4 @@
-//! `lockstep evaluate`: how well groups are found, and how well models judge them.
+//! `lockstep evaluate`: measures detection and models.
 
 pub mod model;
 mod real;
@@ -25,7 +25,7 @@ use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 
 const CANNOT_PRINT: &str = "cannot write to standard output";
 
-/// Measures how well groups are found and how well models judge them, on simulated worlds or on labelled posts
+/// Measures detection and models, on simulated worlds or on labelled posts
 #[derive(Args)]
 pub struct Evaluate {
     #[command(subcommand)]
@@ -49,19 +49,21 @@ impl Evaluate {
     }
 }
 
-/// Measures detection: false clusters, precision and recall of accounts, campaigns found, delay, evasion curves
+/// Measures detection: false clusters, precision and recall of accounts, campaigns found, delay,
+/// evasion curves
 ///
-/// On simulated worlds, whose truth is known: every figure is synthetic. What is run is said by a suite: worlds, and sweeps of one
-/// parameter each. --world names worlds in place of a suite. With --out, evaluation.html shows the figures and evaluation.json has
-/// them all.
+/// By default on simulated worlds, whose truth is known, so every figure is synthetic. A suite
+/// defines the runs: worlds, and sweeps of one parameter each. --world names worlds instead of a
+/// suite. With --out, evaluation.html shows the figures and evaluation.json has all of them.
 ///
-/// With --posts, on files of labelled posts instead: NDJSON with `label` (inauthentic, organic or unknown) and `campaign` beside the
-/// fields of a post; detection does not see these. `lockstep evaluate real` says more of such files, beside other methods.
+/// With --posts, on files of labelled posts instead: NDJSON with `label` (inauthentic, organic or
+/// unknown) and `campaign` in addition to the fields of a post. Detection does not see labels.
+/// `lockstep evaluate real` reports more about such files, and compares methods.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep evaluate detection --quick --out evaluation             1 to 4 minutes on two processors
-  lockstep evaluate detection --out evaluation                     20 minutes or so
+  lockstep evaluate detection --out evaluation                     about 20 minutes
   lockstep evaluate detection --world demo --seeds 3
   lockstep evaluate detection --world prototype --world null --seeds 5 --jobs 2 --json > figures.json
   lockstep evaluate detection --suite my-suite.toml --method lockstep --out evaluation
@@ -69,45 +71,46 @@ Examples:
   lockstep evaluate detection --posts a.jsonl --posts b.jsonl --json
   lockstep evaluate detection --posts posts.jsonl --labels accounts.tsv")]
 pub struct Detection {
-    /// What to run: `default`, or a TOML file
+    /// The suite to run: `default`, or a TOML file
     #[arg(long, value_name = "FILE|NAME", default_value = "default", conflicts_with = "worlds")]
     suite: String,
-    /// Built-in worlds (see lockstep simulate --list) or world files, in place of a suite
+    /// Built-in worlds (see lockstep simulate --list) or world files, instead of a suite
     #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
-    /// Seeds of each world and point, in place of the suite's numbers; 3 with --world
+    /// Number of seeds per world and point, instead of the suite's numbers; 3 with --world
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
-    /// The first of them; below 101 are those that models are trained on
+    /// The first seed; models are trained on seeds below 101
     #[arg(long, value_name = "SEED", default_value_t = FIRST_SEED)]
     first_seed: u64,
-    /// One seed, and only the worlds and values that the suite calls quick
+    /// Run one seed, and only the worlds and values that the suite marks as quick
     #[arg(long, conflicts_with = "worlds")]
     quick: bool,
-    /// Methods to compare; all of them if not given
+    /// Methods to compare; default: all
     #[arg(long = "method", value_name = "METHOD", value_parser = method())]
     methods: Vec<Method>,
-    /// Threads; as many as there are processors if not given. The figures do not depend on it
+    /// Number of threads; default: the number of processors. The figures do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
-    /// Folder for evaluation.html and evaluation.json, made where missing; only a table is printed without it
+    /// Folder for evaluation.html and evaluation.json, created if it is missing; without it only a
+    /// table is printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// A file of labelled posts in place of worlds; several are measured one by one
+    /// A file of labelled posts instead of worlds; several files are measured one by one
     #[arg(long = "posts", value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "suite", "quick", "jobs", "out", "methods"])]
     posts: Vec<PathBuf>,
-    /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and
-    /// campaign, separated by tabs
+    /// Labels of accounts, instead of labels in the posts: a table with the columns account_id and
+    /// label, optionally platform and campaign, separated by tabs
     #[arg(long, value_name = "FILE", requires = "posts")]
     labels: Option<PathBuf>,
-    /// Print all figures as JSON on standard output, in place of a table
+    /// Print all figures as JSON on standard output, instead of a table
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// Method names, so that wrong ones are met with the right ones.
+/// Parser of method names, so that an error lists the valid names.
 fn method() -> impl clap::builder::TypedValueParser<Value = Method> {
     use clap::builder::TypedValueParser;
     clap::builder::PossibleValuesParser::new(Method::ALL.map(Method::name)).try_map(|name| name.parse())
@@ -123,7 +126,7 @@ impl Detection {
         let judge = Judge::new(config, suite.peer_window_s)?;
         let methods = if self.methods.is_empty() { Method::ALL.to_vec() } else { self.methods.clone() };
         if let Some(dir) = &self.out {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
         }
         let threads = self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize);
         let runs = suite.scenarios().map(|scenario| scenario.seeds).sum::<u64>() * methods.len() as u64;

@@ -15,11 +15,12 @@ use crate::{detect::println_json, progress::counted};
 
 /// Prints the arithmetic behind a cluster and checks it
 ///
-/// Works every number of a cluster out again from its own line of clusters.jsonl (or near_misses.jsonl), step by step, and holds it
-/// against the one recorded: what each window of the test says, how often members repeat each other beside everybody else and
-/// the people around them, nats of each post and key, the source that is left out, the bar, each member's evidence and
-/// probability, and the model's score. Lines of older versions are explained as they were written.
-/// Ends with 1 if a number is not the one recorded, to 1e-6 nats.
+/// Computes every number of a cluster again from its line of clusters.jsonl (or near_misses.jsonl),
+/// step by step, and compares it with the recorded number: the result of each window of the test,
+/// how often members repeat each other compared with everybody else and with the people around
+/// them, nats of each post and key, the source that is left out, the bar, each member's evidence
+/// and probability, and the model's score. Lines of older versions are explained as written.
+/// Exits with 1 if a number differs from the recorded one by more than 1e-6 nats.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -32,15 +33,15 @@ Examples:
   zcat clusters.jsonl.gz | lockstep explain c-4f1a --from - --json"
 )]
 pub struct Explain {
-    /// A cluster's id, or as much of its beginning as no other has
+    /// The id of a cluster, or a unique beginning of it
     cluster: String,
-    /// What detect wrote: its folder, or a file of clusters or near misses; - is standard input
+    /// Output of detect: its folder, or a file of clusters or near misses; - is standard input
     #[arg(long, value_name = "DIR|FILE|-", default_value = "lockstep-out")]
     from: PathBuf,
-    /// Show only keys with KEY in them
+    /// Show only keys that contain KEY
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Show only this account, with what its posts add, and the keys it posted on; an id, or platform:id
+    /// Show only this account, the nats of its posts, and its keys; an id, or platform:id
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Print the arithmetic as JSON
@@ -69,7 +70,7 @@ impl Explain {
         }
     }
 
-    /// The cluster, from the first of the files that has it.
+    /// Finds the cluster in the first file that has it.
     fn message(&self) -> Result<AnyVersion> {
         let mut not_there = Vec::new();
         for path in self.files() {
@@ -77,7 +78,7 @@ impl Explain {
                 Box::new(io::stdin().lock())
             } else {
                 let file = File::open(&path).with_context(|| {
-                    format!("cannot open {}: name what `lockstep detect` wrote with --from", path.display())
+                    format!("cannot open {}: give the output of `lockstep detect` with --from", path.display())
                 })?;
                 Box::new(BufReader::new(file))
             };
@@ -90,7 +91,8 @@ impl Explain {
         bail!("{}", not_there.join("; "))
     }
 
-    /// Of a folder, the clusters and then the near misses; versions before there were near misses wrote no file of them.
+    /// For a folder, the file of clusters and then the file of near misses. Old versions wrote no
+    /// file of near misses.
     fn files(&self) -> Vec<PathBuf> {
         if !self.from.is_dir() {
             return vec![self.from.clone()];

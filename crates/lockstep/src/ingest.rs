@@ -1,4 +1,4 @@
-//! `lockstep ingest`: files of posts onto the log.
+//! `lockstep ingest`: appends posts from files to the log.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,23 +16,23 @@ use crate::{
     progress::{self, counted},
 };
 
-/// Records sent in one piece.
+/// Number of records sent together.
 const BATCH: usize = 2_000;
-/// Bytes sent in one request.
+/// Largest number of bytes in one request.
 const REQUEST: usize = MAX_BODY / 4;
-/// Tries of one request before giving up; the waits between them double from a quarter of a second.
+/// Number of attempts for one request; the waits between them double from a quarter of a second.
 const TRIES: u32 = 8;
-/// Bad lines shown one by one.
+/// Number of bad lines printed.
 const SHOWN: u64 = 5;
-/// Letters shown of an answer that is no answer of an intake.
+/// Number of characters printed of a response that is not from an intake.
 const ANSWER: usize = 200;
 
-/// Puts posts from files onto the log, from where the services read them.
+/// Appends posts from files to the log, from which the services read them.
 ///
-/// Every post is translated into the native dialect and keyed by its account. Lines that are no posts go to
-/// posts.dead-letter with file, line and reason (through --to, with the line in the request); of a document, the
-/// record does, and of what is too long for any post its first 64 KiB. Optional fields that cannot be read cost no
-/// post; they are counted by name.
+/// Every post is translated into the native dialect, with its account as the key. Lines that cannot
+/// be read go to posts.dead-letter with file, line and reason (with --to, with the line in the
+/// request); of a document, the record; of a value too large for a post, its first 64 KiB. A post
+/// whose optional fields cannot be read is kept without them; the fields are counted by name.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -46,10 +46,10 @@ pub struct Ingest {
     files: Vec<PathBuf>,
     #[command(flatten)]
     input: InputOptions,
-    /// Apache Kafka's addresses, host:port,host:port
+    /// Addresses of Apache Kafka, host:port,host:port
     #[arg(long, conflicts_with = "to")]
     brokers: Option<String>,
-    /// A running intake, for example http://127.0.0.1:8081
+    /// URL of a running intake, for example http://127.0.0.1:8081
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     #[command(flatten)]
@@ -73,7 +73,7 @@ impl Ingest {
             Some(url) => Target::Intake(Intake::new(url)?),
             None if config.log.brokers.is_empty() => {
                 return Err(Usage(
-                    "where to? Name Apache Kafka with --brokers host:port, or a running intake with --to URL \
+                    "no destination is given: use --brokers host:port for Apache Kafka, or --to URL for a running intake \
                      (the embedded log belongs to the process that serves it)"
                         .to_owned(),
                 )
@@ -123,13 +123,13 @@ impl Ingest {
             eprintln!("warning: {} more could not be read", counted(counts.bad - SHOWN, "line"));
         }
         eprintln!(
-            "{} ingested, {} rejected to posts.dead-letter, {} and {} passed over",
+            "{} ingested, {} rejected to posts.dead-letter, {} and {} skipped",
             counted(counts.posts, "post"),
             counted(counts.bad, "line"),
             counted(counts.duplicates, "duplicate"),
             counted(counts.not_posts + counts.passed_over, "other value")
         );
-        input::tell(&counts);
+        input::print_warnings(&counts);
         for damage in &counts.damaged {
             eprintln!("error: {damage}");
         }
@@ -137,11 +137,11 @@ impl Ingest {
             bail!("part of the input could not be read; what could be read was ingested");
         }
         if counts.posts == 0 {
-            bail!("no post could be read; {}", self.input.way_out());
+            bail!("no post could be read; {}", self.input.advice());
         }
         if let Some(taken) = taken.filter(|taken| *taken != counts.posts) {
             bail!(
-                "the intake took {taken} of {}; the others are in its posts.dead-letter",
+                "the intake accepted {taken} of {}; the others are in its posts.dead-letter",
                 counted(counts.posts, "post")
             );
         }
@@ -164,7 +164,7 @@ enum IngestError {
     Intake(String),
 }
 
-/// Records on their way.
+/// Records to be sent.
 #[derive(Default)]
 struct Outbox {
     records: Vec<NewRecord>,
@@ -198,7 +198,7 @@ impl Outbox {
 struct Intake {
     agent: ureq::Agent,
     url: String,
-    /// Posts it says it took.
+    /// Number of posts that it accepted.
     taken: u64,
     reached: bool,
 }
@@ -208,7 +208,7 @@ impl Intake {
         let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)) {
             return Err(Usage(format!(
-                "--to {url} is no URL of an intake: expected for example http://127.0.0.1:8081"
+                "--to {url} is not the URL of an intake: expected for example http://127.0.0.1:8081"
             )));
         }
         let agent = ureq::Agent::config_builder()
@@ -220,12 +220,14 @@ impl Intake {
         Ok(Intake { agent, url, taken: 0, reached: false })
     }
 
-    /// Sends the values as they are, posts and rejected lines alike: the intake makes dead letters of the latter. An intake that is
-    /// busy or gone for a moment is waited for; one that was never there is not.
+    /// Sends the values unchanged, posts and rejected lines alike; the intake turns the latter into
+    /// dead letters. An intake that is busy or unavailable for a moment is tried again; one that
+    /// never answered is not.
     fn send(&mut self, records: &[NewRecord]) -> Result<(), IngestError> {
         let mut body = Vec::new();
         for value in records.iter().filter_map(|record| record.value.as_deref()) {
-            // A row of CSV or an element of a document may stand on several lines, and a request has one value a line.
+            // A CSV row or an element of a document may span several lines; a request has one value
+            // per line.
             body.extend(value.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
             body.push(b'\n');
         }
@@ -235,10 +237,7 @@ impl Intake {
             match self.agent.post(&self.url).content_type("application/x-ndjson").send(&body[..]) {
                 Ok(mut answer) if answer.status().is_success() => {
                     let taken: Taken = answer.body_mut().read_json().map_err(|_| {
-                        IngestError::Intake(format!(
-                            "{} does not answer as an intake does; is the URL right?",
-                            self.url
-                        ))
+                        IngestError::Intake(format!("{} does not answer like an intake; is the URL right?", self.url))
                     })?;
                     self.taken += taken.accepted;
                     self.reached = true;
@@ -274,14 +273,17 @@ impl Intake {
         let so_far = match self.taken {
             0 => String::new(),
             n => {
-                format!(" (it took {} before; the same posts sent again are dropped as duplicates)", counted(n, "post"))
+                format!(
+                    " (it accepted {} before; if you send them again, they are dropped as duplicates)",
+                    counted(n, "post")
+                )
             }
         };
-        Err(IngestError::Intake(format!("{} does not take the posts: {problem}{so_far}", self.url)))
+        Err(IngestError::Intake(format!("{} does not accept the posts: {problem}{so_far}", self.url)))
     }
 }
 
-/// The start of an answer, in one line.
+/// The start of a response, in one line.
 fn line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(ANSWER).collect()

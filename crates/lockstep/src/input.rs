@@ -1,4 +1,4 @@
-//! What `detect` and `ingest` take to read files of posts, and what they say of it.
+//! Options of `detect` and `ingest` for reading files of posts, and their notices.
 
 use std::path::PathBuf;
 
@@ -13,60 +13,67 @@ use messages::dialect::{
 
 use crate::{Usage, progress::counted};
 
-/// Rows that `--show-mapping` shows.
+/// Number of rows that `--show-mapping` prints.
 const SHOWN_ROWS: usize = 3;
-/// Letters of a cell that it shows.
+/// Number of characters of a cell that `--show-mapping` prints.
 const SHOWN_LETTERS: usize = 32;
 
 /// How files of posts are read
 #[derive(Args, Debug, Clone)]
 pub struct InputOptions {
-    /// What the files are written in; told from their content where it is left out: lockstep, x, twitter-archive, bluesky, mastodon,
-    /// telegram, zeeschuimer, 4cat, snscrape, twint, apify or csv
+    /// Format of the files; recognised from the content if not given: lockstep, x, twitter-archive,
+    /// bluesky, mastodon, telegram, zeeschuimer, 4cat, snscrape, twint, apify or csv
     #[arg(long)]
     pub dialect: Option<Dialect>,
-    /// Whose posts an archive of X holds, where no account.js lies beside the file
+    /// Account of the posts in an archive of X, if there is no account.js next to the file
     #[arg(long, value_name = "ID[:NAME]")]
     pub account: Option<Account>,
-    /// The platform of rows that name none
+    /// Platform of rows without one
     #[arg(long, value_name = "NAME")]
     pub platform: Option<String>,
-    /// What the columns of a table are, as a TOML file: text = "Message", and platform, time_format, timezone, na, ignore
+    /// A TOML file that maps columns to fields: text = "Message", and platform, time_format,
+    /// timezone, na, ignore
     #[arg(long, value_name = "FILE", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub map: Option<PathBuf>,
-    /// What a column is: text=Message takes the text from it, ignore=Notes leaves it alone; may be given many times
+    /// Map a column: text=Message reads the text from it, ignore=Notes skips it; may be given
+    /// several times
     #[arg(long, value_name = "FIELD=NAME", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub column: Vec<String>,
-    /// Make ids of account, time and text, for posts without any
+    /// Create ids from account, time and text, for posts without ids
     #[arg(long, help_heading = "Tables (CSV, Excel, Parquet)")]
     pub make_ids: bool,
-    /// Show what would be done with the first rows (columns, what each is taken for, the posts made from them), and end
+    /// Show how the first rows are read (the columns, their meaning, the posts made from them), and
+    /// exit
     #[arg(long, help_heading = "Tables (CSV, Excel, Parquet)")]
     pub show_mapping: bool,
-    /// How times are written: auto, day-first, month-first, excel (day numbers), or a pattern such as "%d.%m.%Y %H:%M"
+    /// Format of times: auto, day-first, month-first, excel (day numbers), or a pattern such as
+    /// "%d.%m.%Y %H:%M"
     #[arg(long, value_name = "FORMAT", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub time_format: Option<String>,
-    /// The zone of times that name none, for example Europe/Berlin or +02:00 [default: UTC]
+    /// Time zone of times without one, for example Europe/Berlin or +02:00 [default: UTC]
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true, help_heading = "Tables (CSV, Excel, Parquet)")]
     pub timezone: Option<String>,
-    /// Words that stand for a missing value, between commas [default: NA, N/A, nan, None, NULL and the like]
+    /// Words for a missing value, separated by commas [default: NA, N/A, nan, None, NULL and the
+    /// like]
     #[arg(long, value_name = "WORDS", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub na: Option<String>,
-    /// The encoding of text, for example windows-1252 [default: UTF-8, or what is seen for sure]
+    /// Encoding of text, for example windows-1252 [default: UTF-8, or another if recognised with
+    /// certainty]
     #[arg(long, value_name = "NAME", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub encoding: Option<String>,
-    /// The sheet of a workbook, by name or number [default: the first that holds something]
+    /// Sheet of a workbook, by name or number [default: the first sheet with content]
     #[arg(long, value_name = "SHEET", help_heading = "Tables (CSV, Excel, Parquet)")]
     pub sheet: Option<String>,
 }
 
 impl InputOptions {
-    /// As the library takes them; what is no such option is an error of usage. Notices go to standard error, above the bar.
+    /// The same options for the library. Invalid options are usage errors. Notices are printed on
+    /// standard error, above the progress bar.
     pub fn options(&self, bar: &ProgressBar) -> Result<Options> {
         let mut mapping = Mapping { make_ids: self.make_ids, ..Mapping::default() };
         let usage = |flag: &str, reason: String| Usage(format!("{flag} {reason}"));
         if let Some(file) = &self.map {
-            // A file that is wrong is no misuse of the command line.
+            // An error in a file is not a usage error.
             input::read_mapping(file, &mut mapping).map_err(anyhow::Error::msg)?;
         }
         for pair in &self.column {
@@ -101,14 +108,14 @@ impl InputOptions {
         })
     }
 
-    /// What to do where no post could be read.
-    pub fn way_out(&self) -> &'static str {
+    /// What to do if no post could be read.
+    pub fn advice(&self) -> &'static str {
         match self.dialect {
             None | Some(Dialect::Lockstep) => {
-                "of a table, --show-mapping shows what its columns are taken for; if the posts are written as a platform gives them, name it \
+                "for a table, --show-mapping shows how its columns are read; for posts in the format of a platform, give the format \
                  with --dialect"
             }
-            Some(Dialect::Csv) => "--show-mapping shows what the columns are taken for",
+            Some(Dialect::Csv) => "--show-mapping shows how the columns are read",
             Some(_) => "is this the dialect of the files? See --dialect",
         }
     }
@@ -118,7 +125,7 @@ impl InputOptions {
         self.dialect.map_or_else(String::new, |dialect| format!(" by the dialect {dialect}"))
     }
 
-    /// Prints what would be done with the first rows of the files.
+    /// Prints how the first rows of the files are read.
     pub fn show_mapping(&self, files: &[PathBuf]) -> Result<()> {
         let options = self.options(&ProgressBar::hidden())?;
         let previews = Input::open(files, options)?.preview(SHOWN_ROWS)?;
@@ -128,11 +135,11 @@ impl InputOptions {
     }
 }
 
-/// Says what was read and is not known all the same: fields that could not be read, times whose zone had to be assumed.
-pub fn tell(counts: &Counts) {
+/// Warns about fields that could not be read, and about times whose zone was assumed.
+pub fn print_warnings(counts: &Counts) {
     for (field, unreadable) in &counts.unreadable {
         eprintln!(
-            "warning: `{field}` cannot be read in {}, which {} without it; the first: {}",
+            "warning: `{field}` cannot be read in {}, which {} without this field; the first: {}",
             counted(unreadable.posts, "post"),
             if unreadable.posts == 1 { "counts" } else { "count" },
             unreadable.first
@@ -140,7 +147,7 @@ pub fn tell(counts: &Counts) {
     }
     if counts.local_times > 0 {
         eprintln!(
-            "warning: the times of {} have no offset from UTC and were taken as UTC; name their zone with --timezone",
+            "warning: the times of {} have no offset from UTC and were read as UTC; set their zone with --timezone",
             counted(counts.local_times, "post")
         );
     }
@@ -150,7 +157,7 @@ fn print(text: &str) -> Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()) {
-        // A reader that has seen enough.
+        // The reader has closed the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
@@ -159,9 +166,9 @@ fn print(text: &str) -> Result<()> {
 fn shown(preview: &Preview) -> String {
     let mut text = format!("{}: {}\n", preview.file.display(), preview.layout);
     if let Some(platform) = &preview.platform {
-        text.push_str(&format!("platform of rows that name none: {platform}\n"));
+        text.push_str(&format!("platform of rows without one: {platform}\n"));
     }
-    let mut table = vec![["column".to_owned(), "taken for".to_owned(), "first cells".to_owned()]];
+    let mut table = vec![["column".to_owned(), "read as".to_owned(), "first cells".to_owned()]];
     for column in &preview.columns {
         let taken = match column.taken {
             Taken::For(field, by) => format!("{field} (by {})", by.name()),

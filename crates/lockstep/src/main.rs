@@ -1,6 +1,7 @@
-//! The `lockstep` command: a thin line over the crates that do the work.
+//! The `lockstep` command: a thin layer over the crates that do the work.
 //!
-//! Words for people go to standard error, data to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Messages for people go to standard error, data to standard output. Exit codes: 0 success, 1
+//! failure, 2 usage error.
 
 #[cfg(feature = "services")]
 mod audit;
@@ -45,12 +46,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[cfg(not(feature = "services"))]
 use self::without_services::{audit, deliveries, demo, documents, ingest, open, partners, policy, serve, users};
 
-/// The engine makes and drops many small things; on a dense simulated world this allocator takes a quarter off its time.
+/// The engine allocates and frees many small objects; on a dense simulated world this allocator
+/// saves a quarter of the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and gets each finding to those
-/// who can act on it.
+/// Finds groups of social-media accounts that act in lockstep, says how sure it is and why, and
+/// delivers each finding to those who can act on it.
 #[derive(Parser)]
 #[command(
     name = "lockstep",
@@ -71,7 +73,7 @@ struct Cli {
 #[derive(Subcommand)]
 #[cfg_attr(
     not(feature = "services"),
-    expect(clippy::large_enum_variant, reason = "there is but one, for the life of the program")
+    expect(clippy::large_enum_variant, reason = "there is only one value, for the whole run")
 )]
 enum Command {
     Demo(demo::Demo),
@@ -121,7 +123,7 @@ fn main() -> ExitCode {
         Command::Simulate(simulate) => simulate.run(),
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
-            // The generator panics where it cannot write, so it writes where it can.
+            // The generator panics if it cannot write, so it writes to memory first.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);
             std::io::stdout().write_all(&script).context("cannot write to standard output")
@@ -137,7 +139,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A command line that clap accepts and that makes no sense all the same.
+/// A command line that clap accepts but whose options contradict each other.
 #[derive(Debug)]
 struct Usage(String);
 
@@ -149,7 +151,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// The error and its causes in one line, without saying the same twice.
+/// The error and its causes in one line, without repeated texts.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -160,11 +162,11 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// Whoever read our output has seen enough.
+/// Whether the reader of standard output has closed the pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        // An error of writing JSON hides the one of the pipe.
+        // An error of writing JSON hides the error of the pipe.
         let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
         io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
     })

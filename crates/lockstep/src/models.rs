@@ -1,4 +1,4 @@
-//! `lockstep models`: the registry.
+//! `lockstep models`: the model registry.
 
 mod compare;
 
@@ -17,32 +17,33 @@ use crate::{
 
 /// Lists, shows, compares, promotes and rolls back models.
 ///
-/// The registry is a folder: MODELS/NAME/VERSION/ holds a model with its manifest and card, MODELS/active.toml names the one in
-/// service, and MODELS/history.toml says what was in service when.
+/// The registry is a folder. MODELS/NAME/VERSION/ has a model with its manifest and card,
+/// MODELS/active.toml names the model in service, and MODELS/history.toml records which model was
+/// in service when.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep models list
   lockstep models show cluster/2 --card
   lockstep models compare cluster/2 cluster/1 --dataset clusters.csv
-  lockstep models promote cluster/2      running detectors take it within seconds
-  lockstep models rollback               back to the one before")]
+  lockstep models promote cluster/2      running detectors load it within seconds
+  lockstep models rollback               back to the model before")]
 pub struct Models {
     #[command(subcommand)]
     action: Action,
-    /// Folder of the model registry; by default the configuration's, `models`
+    /// Folder of the model registry; default: that of the configuration, `models`
     #[arg(long, global = true, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Configuration file, for the folder and for the models that it names
+    /// Configuration file; it names the folder, and may name models
     #[arg(long, global = true, value_name = "FILE", env = "LOCKSTEP_CONFIG")]
     config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Action {
-    /// Lists all versions with their figures, and which are in service
+    /// Lists all versions with their figures, and marks those in service
     List {
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
@@ -50,25 +51,25 @@ enum Action {
     Show {
         #[command(flatten)]
         model: Named,
-        /// The model card, Markdown, in place of the manifest
+        /// Print the model card (Markdown) instead of the manifest
         #[arg(long)]
         card: bool,
     },
     Compare(Box<compare::Compare>),
-    /// Puts a version into service, once it has loaded without fault
+    /// Puts a version into service, after it was loaded and verified
     Promote {
         #[command(flatten)]
         model: Named,
     },
     /// Goes back to the version that was in service before
     Rollback {
-        /// Of the models of accounts in place of those of clusters
+        /// Roll back the model of accounts instead of the model of clusters
         #[arg(long)]
         accounts: bool,
     },
 }
 
-/// A model, in one word or in two.
+/// A model, as one argument or as two.
 #[derive(Args)]
 struct Named {
     /// The model, as NAME/VERSION or NAME VERSION
@@ -92,8 +93,8 @@ impl Models {
         let dir = self.models.unwrap_or_else(|| config.detector.models.clone());
         if !dir.is_dir() {
             bail!(
-                "there is no model registry in {}: name its folder with --models (without a registry, the model that is \
-                 built in is used)",
+                "{} has no model registry: give its folder with --models (without a registry, the \
+                 built-in model is used)",
                 dir.display()
             );
         }
@@ -108,9 +109,13 @@ impl Models {
                 std::io::stdout().write_all(table(&listed, &config).as_bytes())?;
                 match registry.active_name(Subject::Cluster)? {
                     Some(_) if listed.iter().any(|listed| listed.entry.active) => {}
-                    Some(name) => eprintln!("warning: active.toml names {name}, which is not there; promote another"),
+                    Some(name) => {
+                        eprintln!("warning: active.toml names {name}, which does not exist; promote another version")
+                    }
                     None => {
-                        eprintln!("no model is in service: promote one with `lockstep models promote NAME VERSION`")
+                        eprintln!(
+                            "no model is in service: promote a version with `lockstep models promote NAME VERSION`"
+                        )
                     }
                 }
             }
@@ -133,36 +138,36 @@ impl Models {
                 let subject = registry.show(&name, &version)?.subject;
                 match before {
                     Some(before) if before.name == name && before.version == version => {
-                        eprintln!("{before} was in service already");
+                        eprintln!("{before} is already in service");
                     }
                     Some(before) => {
-                        eprintln!("{name}/{version} is in service in place of {before}; {}", taken(subject))
+                        eprintln!("{name}/{version} is in service instead of {before}; {}", when_used(subject))
                     }
-                    None => eprintln!("{name}/{version} is in service; {}", taken(subject)),
+                    None => eprintln!("{name}/{version} is in service; {}", when_used(subject)),
                 }
-                warn_of_a_named_model(subject, &config);
+                warn_about_configured_model(subject, &config);
             }
             Action::Rollback { accounts } => {
                 let subject = if accounts { Subject::Account } else { Subject::Cluster };
                 let change = registry.rollback(subject, Timestamp::now())?;
                 let from = change.from.map_or_else(|| "none".to_owned(), |from| from.to_string());
-                eprintln!("{} is in service again in place of {from}; {}", change.to, taken(subject));
-                warn_of_a_named_model(subject, &config);
+                eprintln!("{} is in service again instead of {from}; {}", change.to, when_used(subject));
+                warn_about_configured_model(subject, &config);
             }
         }
         Ok(())
     }
 }
 
-/// Who takes the model that was just put in service, and the way back.
-fn taken(subject: Subject) -> &'static str {
+/// When the model that was just put into service is used, and how to roll back.
+fn when_used(subject: Subject) -> &'static str {
     match subject {
-        Subject::Cluster => "running detectors take it within seconds, and `lockstep models rollback` goes back",
-        Subject::Account => "the next `lockstep detect` takes it, and `lockstep models rollback --accounts` goes back",
+        Subject::Cluster => "running detectors load it within seconds; `lockstep models rollback` goes back",
+        Subject::Account => "the next `lockstep detect` uses it; `lockstep models rollback --accounts` goes back",
     }
 }
 
-fn warn_of_a_named_model(subject: Subject, config: &Config) {
+fn warn_about_configured_model(subject: Subject, config: &Config) {
     if subject == Subject::Cluster && !config.detector.model.is_empty() {
         eprintln!(
             "warning: detectors with this configuration keep {}, which detector.model names",
@@ -171,7 +176,8 @@ fn warn_of_a_named_model(subject: Subject, config: &Config) {
     }
 }
 
-/// What a version does in service: as the registry has it, but for what the configuration names.
+/// Roles of a version in service: those in the registry, except if the configuration names another
+/// model.
 fn roles(listed: &Listed, config: &Config) -> Vec<&'static str> {
     let name = ModelName { name: listed.entry.name.clone(), version: listed.entry.version.clone() }.to_string();
     let detector = &config.detector;
@@ -182,7 +188,7 @@ fn roles(listed: &Listed, config: &Config) -> Vec<&'static str> {
     match (listed.entry.active, detector.model.as_str()) {
         (true, "") => roles.push("in service"),
         (_, named) if named == name => roles.push("in service (detector.model)"),
-        (true, _) => roles.push("promoted, but detector.model names another"),
+        (true, _) => roles.push("promoted, but detector.model names another model"),
         (false, _) => {}
     }
     if config.shadow_model() == name {
@@ -218,7 +224,7 @@ fn as_json(listed: &Listed, config: &Config) -> serde_json::Value {
     row
 }
 
-/// Columns as wide as what stands in them; a version that cannot be used has the reason below it.
+/// A table with aligned columns; a version that cannot be used has the reason below it.
 fn table(listed: &[Listed], config: &Config) -> String {
     let head = ["MODEL", "VERSION", "LEARNER", "ROWS", "INAUTHENTIC", "AVERAGE PRECISION", ""].map(str::to_owned);
     let row = |listed: &Listed| {

@@ -1,4 +1,4 @@
-//! `lockstep partners`: the keys of those who may be told.
+//! `lockstep partners`: API keys of partners.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -12,15 +12,15 @@ use crate::config::ConfigFile;
 
 /// Manages the API keys of partners.
 ///
-/// Who is a partner, and of which platform, is said in one place: the recipients of class platform in the file that
-/// sharing.recipients names, where it is reviewed and versioned like every other rule about who may be told. These commands give a
-/// partner its keys, and look after its webhook. A key is printed once, on standard output, and stored as a hash: nobody can show it
-/// again.
+/// Partners and their platforms are defined in one place: the recipients of class platform in the
+/// file that sharing.recipients names, where they are reviewed and versioned like all rules of
+/// sharing. These commands manage a partner's keys and its webhook. A key is printed once, on
+/// standard output, and stored as a hash, so nobody can show it again.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep partners add example-network --config config/lockstep.toml    its first key
-  lockstep partners rotate example-network --overlap 7d                  a new one; the old ones end in a week
+  lockstep partners rotate example-network --overlap 7d                  a new key; the old keys expire in a week
   lockstep partners list
   lockstep partners revoke 0123456789abcdef
   lockstep partners webhook-secret example-network
@@ -32,7 +32,7 @@ pub struct Partners {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Gives a partner of the configuration its first key
+    /// Creates the first key of a partner in the configuration
     Add {
         /// The partner's name, as in the configuration
         partner: String,
@@ -41,11 +41,11 @@ enum Action {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Gives a partner a new key; its others end a while later
+    /// Creates a new key for a partner; its other keys expire after a while
     Rotate {
         /// The partner's name, as in the configuration
         partner: String,
-        /// How long its other keys are still valid; 0d ends them at once
+        /// How long the other keys stay valid; 0d ends them immediately
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
         overlap: SignedDuration,
         #[command(flatten)]
@@ -53,7 +53,7 @@ enum Action {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Gives a partner one more key; its others stay as they are
+    /// Creates an additional key for a partner; its other keys do not change
     Key {
         /// The partner's name, as in the configuration
         partner: String,
@@ -62,16 +62,16 @@ enum Action {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Takes a key back at once
+    /// Revokes a key immediately
     Revoke {
-        /// The key's id, as `list` shows it: its 16 letters and digits after `lockstep_`
+        /// The id of the key, as shown by `list`: the 16 letters and digits after `lockstep_`
         key: String,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Shows partners and their keys, never a secret
+    /// Lists partners and their keys, without secrets
     List {
-        /// One JSON object a key
+        /// Print one JSON object per key
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -81,10 +81,10 @@ enum Action {
     Webhooks(crate::deliveries::Webhooks),
 }
 
-/// How long a key is valid.
+/// Validity of a key.
 #[derive(Args)]
 struct Lasts {
-    /// When the key ends by itself: 365d, 26w, or never
+    /// When the key expires: 365d, 26w, or never
     #[arg(long = "expires", value_name = "TIME", default_value = "365d", value_parser = end)]
     lasts: End,
 }
@@ -97,17 +97,17 @@ fn end(text: &str) -> Result<End, String> {
         return Ok(End(None));
     }
     match duration(text)? {
-        lasts if lasts.is_zero() => Err("a key without any time is of no use".to_owned()),
+        lasts if lasts.is_zero() => Err("a key must be valid for longer than zero".to_owned()),
         lasts => Ok(End(Some(lasts))),
     }
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|_| "write a time like 7d, 12h or 26w".to_owned())?;
+    let span: Span = text.parse().map_err(|_| "use a duration like 7d, 12h or 26w".to_owned())?;
     let days = SpanRelativeTo::days_are_24_hours();
-    let lasts = span.to_duration(days).map_err(|_| "write it in weeks, days, hours or minutes".to_owned())?;
+    let lasts = span.to_duration(days).map_err(|_| "use weeks, days, hours or minutes".to_owned())?;
     if lasts.is_negative() || lasts > SignedDuration::from_hours(24 * 3660) {
-        return Err("write a time from 0 to ten years".to_owned());
+        return Err("use a duration from 0 to ten years".to_owned());
     }
     Ok(lasts)
 }
@@ -124,14 +124,14 @@ impl Partners {
             }
             Action::Rotate { partner, overlap, lasts, config } => with(config, async |sharing| {
                 print_key(&sharing.rotate_key(&partner, lasts.lasts.0, overlap, &by).await?)?;
-                eprintln!("the other keys of {partner} end {}", when(Timestamp::now() + overlap));
+                eprintln!("the other keys of {partner} expire {}", when(Timestamp::now() + overlap));
                 Ok(())
             }),
             Action::Revoke { key, config } => with(config, async |sharing| {
-                // Whoever pastes the whole key means its id.
+                // A pasted whole key stands for its id.
                 let id = key.strip_prefix("lockstep_").and_then(|key| key.split('_').next()).unwrap_or(&key);
                 let key = sharing.revoke_key(id, &by).await?;
-                eprintln!("{} of {} opens nothing any more", key.id, key.partner);
+                eprintln!("key {} of {} is no longer valid", key.id, key.partner);
                 Ok(())
             }),
             Action::List { json, config } => with(config, async |sharing| list(&sharing, json).await),
@@ -144,7 +144,8 @@ fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Re
     let config = config.load()?;
     tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
         let metrics = Metrics::new()?;
-        // A configuration that names nobody is hardly the service's: its partners stay as they are.
+        // A configuration without recipients is probably not the service's: the stored partners
+        // stay unchanged.
         let named = config.sharing.policy().map_err(|problem| anyhow!("configuration: {problem}"))?;
         let nobody = named.recipients.iter().all(|recipient| recipient.platform.is_none());
         let open = if nobody { Sharing::attach } else { Sharing::open };
@@ -187,9 +188,9 @@ async fn list(sharing: &Sharing, json: bool) -> Result<()> {
         for key in keys {
             let state = match (key.revoked_at, key.expires_at) {
                 (Some(at), _) => format!("revoked {}", when(at)),
-                (None, Some(at)) if at <= now => format!("ended {}", when(at)),
+                (None, Some(at)) if at <= now => format!("expired {}", when(at)),
                 (None, Some(at)) => format!("valid until {}", when(at)),
-                (None, None) => "valid, without an end".to_owned(),
+                (None, None) => "valid, never expires".to_owned(),
             };
             let used = key.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", when(at)));
             writeln!(out, "  {}  issued {}  {state}  {used}", key.id, when(key.created_at))?;
@@ -202,7 +203,7 @@ fn when(at: Timestamp) -> String {
     at.round(Unit::Minute).unwrap_or(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// Who does it, for the audit log.
+/// The user who runs the command, for the audit log.
 pub(crate) fn operator() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     match user

@@ -1,4 +1,4 @@
-//! `lockstep policy`: what the rules say of a case.
+//! `lockstep policy`: the policy's outcome for a case.
 
 use std::io::{self, Write};
 
@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 
 use crate::{config::ConfigFile, detect::println_json};
 
-/// Says who is told of a case, by which rule, and what stands in the way.
+/// Shows which recipients are notified of a case, by which rule, and what blocks its release.
 ///
-/// The nine rules are in the program; recipients and what is data about the rules are in the file that sharing.recipients names.
+/// The nine rules are in the program; recipients and the settings of the rules are in the file that
+/// sharing.recipients names.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,16 +23,17 @@ pub struct Policy {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Shows for each recipient whether it is told, by which rule, what is left out, what blocks and who must approve
+    /// Shows for each recipient whether it is notified, by which rule, what is left out, what
+    /// blocks the release and who must approve
     #[command(after_help = "\
 Examples:
   lockstep policy explain c-4f1a              by the beginning of the cluster's id
   lockstep policy explain case-0b6e           by the beginning of the case's
   lockstep policy explain c-4f1a --json | jq '.outcome.recipients[] | select(.told) | .recipient'")]
     Explain {
-        /// The id of a case or of its cluster, or as much of its beginning as no other has
+        /// The id of a case or of its cluster, or a unique beginning of it
         case: String,
-        /// Print it as JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]

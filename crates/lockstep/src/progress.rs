@@ -1,8 +1,9 @@
-//! Progress: a bar on a terminal, nothing or plain lines elsewhere.
+//! Progress: a bar on a terminal; elsewhere nothing or plain lines.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar over `total` units, or a spinner where that is not known. Draws on standard error, and only on a terminal.
+/// A bar over `total` units, or a spinner if the total is unknown. It is drawn on standard error,
+/// and only on a terminal.
 pub fn bar(total: Option<u64>, template: &str) -> ProgressBar {
     let bar = match total {
         Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8)),
@@ -14,7 +15,7 @@ pub fn bar(total: Option<u64>, template: &str) -> ProgressBar {
     }
 }
 
-/// A number with thin groups, for people.
+/// A number with thousands separators, for people.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -27,7 +28,7 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// So many of something, for people: `1 line`, `1,234 lines`.
+/// A number with its noun, for people: `1 line`, `1,234 lines`.
 pub fn counted(n: u64, one: &str) -> String {
     format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
 }

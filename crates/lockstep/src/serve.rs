@@ -1,4 +1,4 @@
-//! `lockstep serve`: the services, together or one by one.
+//! `lockstep serve`: the services, together or one at a time.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,13 +21,14 @@ use tokio::{
 
 use crate::config::{Config, ConfigFile};
 
-/// How long the services may take to finish when they are told to stop.
+/// Time for the services to finish when they are told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// Runs the services, until interrupted.
 ///
-/// Without --brokers (and without log.brokers in the configuration) they use the embedded log, which belongs to one process:
-/// then run `serve all`, and hand in posts with `lockstep ingest --to http://127.0.0.1:8081`.
+/// Without --brokers (and without log.brokers in the configuration) the services use the embedded
+/// log, which only one process can use: then run `serve all`, and send posts with `lockstep ingest
+/// --to http://127.0.0.1:8081`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,35 +37,37 @@ Examples:
   lockstep serve detect --brokers kafka:9092 --admin 0.0.0.0:9464
   lockstep serve share --seed config/taxii-seed.example.json --database /tmp/seeded.sqlite   for TAXII conformance tests")]
 pub struct Serve {
-    /// Which services
+    /// Which services to run
     role: Role,
-    /// Apache Kafka's addresses, host:port,host:port
+    /// Addresses of Apache Kafka, host:port,host:port
     #[arg(long)]
     brokers: Option<String>,
-    /// Where the role's own HTTP service listens (console, TAXII and API for share and all; posts for intake)
+    /// Address of the role's own HTTP service (console, TAXII and API for share and all; intake of
+    /// posts for intake)
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where /metrics, /live and /ready are
+    /// Address of /metrics, /live and /ready
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
-    /// Where cases, partners and collections are kept: a file, or postgres://user@host/database
+    /// Database of cases, partners and collections: a file, or postgres://user@host/database
     #[arg(long, value_name = "PLACE")]
     database: Option<String>,
-    /// Fill an empty database with the collections and users of this file, for a TAXII conformance suite; with `share` only
+    /// Fill an empty database with the collections and users of this file, for a TAXII conformance
+    /// suite; with `share` only
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// What a process does.
+/// Services of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// Everything in one process
     All,
-    /// Posts over HTTP onto the log
+    /// From posts over HTTP to the log
     Intake,
-    /// From posts to flagged clusters; one process for a deployment
+    /// From posts to flagged clusters; one process per deployment
     Detect,
     /// From flagged clusters to partners: cases, console, TAXII
     Share,
@@ -117,23 +120,24 @@ impl Serve {
 pub struct Services {
     tasks: JoinSet<Result<()>>,
     shutdown: Shutdown,
-    /// Sharing, where it runs here.
+    /// The sharing service, if it runs in this process.
     pub sharing: Option<Sharing>,
-    /// The registry that /metrics shows.
+    /// The registry behind /metrics.
     pub metrics: Metrics,
-    /// Tell it when no more posts will come.
+    /// Set to true when no more posts will come.
     pub ended: watch::Sender<bool>,
-    /// Turns true when all posts have been read and everything found in them is told.
+    /// Becomes true when all posts have been read and all findings are published.
     pub detected: watch::Receiver<bool>,
 }
 
 impl Services {
-    /// Starts the services of a role. All addresses are taken before anything runs, so that a wrong one fails at once.
+    /// Starts the services of a role. All addresses are bound before anything runs, so that a wrong
+    /// address fails immediately.
     pub async fn start(config: &Config, role: Role, log: Log, shutdown: Shutdown) -> Result<Services> {
         Services::start_with(config, role, log, shutdown, true).await
     }
 
-    /// The same without any port: nobody can ask these services for anything.
+    /// The same without ports: these services do not answer requests.
     pub async fn start_without_ports(config: &Config, role: Role, log: Log, shutdown: Shutdown) -> Result<Services> {
         Services::start_with(config, role, log, shutdown, false).await
     }
@@ -151,7 +155,7 @@ impl Services {
             None
         };
         let intake = if ports && role.has(Role::Intake) {
-            let option = if role == Role::Intake { "--listen" } else { "the environment's LOCKSTEP__INTAKE__LISTEN" };
+            let option = if role == Role::Intake { "--listen" } else { "LOCKSTEP__INTAKE__LISTEN in the environment" };
             let listener = http::listen(config.intake.listen).await;
             Some(
                 listener
@@ -223,7 +227,8 @@ impl Services {
         Ok(Services { tasks, shutdown, sharing, metrics, ended, detected })
     }
 
-    /// Waits for the end. When one service fails, the others are stopped: half a chain looks alive and is not.
+    /// Waits for the end. If one service fails, the others are stopped, because a partly running
+    /// chain would look healthy.
     pub async fn join(mut self) -> Result<()> {
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
@@ -240,10 +245,10 @@ impl Services {
 }
 
 fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {
-    ended.context("a service broke down")?
+    ended.context("a service failed")?
 }
 
-/// Shows on /metrics what /ready says.
+/// Shows the result of /ready in /metrics.
 async fn show_readiness(readiness: Readiness, shown: IntGauge, shutdown: Shutdown) -> Result<()> {
     while !shutdown.is_stopping() {
         shown.set(i64::from(readiness.is_ready()));
@@ -255,7 +260,7 @@ async fn show_readiness(readiness: Readiness, shown: IntGauge, shutdown: Shutdow
     Ok(())
 }
 
-/// Asks the log for a sign of life, for the readiness check.
+/// Pings the log periodically, for the readiness check.
 async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
     loop {
         tokio::select! {

@@ -12,9 +12,10 @@ use simulator::World;
 
 use crate::{detect::println_json, progress};
 
-/// Makes posts of a synthetic world, and the truth about who was planted in it.
+/// Generates posts of a synthetic world, with the truth about planted accounts.
 ///
-/// The same world and seed always give the same bytes. Whatever is measured on these posts must be called synthetic.
+/// The same world and seed always give the same bytes. Figures from these posts must be called
+/// synthetic.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -28,10 +29,11 @@ pub struct Simulate {
     /// The seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for posts.jsonl.zst, truth.jsonl and accounts.tsv; posts go to standard output without it
+    /// Folder for posts.jsonl.zst, truth.jsonl and accounts.tsv; without it posts go to standard
+    /// output
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print the crowd's statistics as JSON in place of posts
+    /// Print statistics of the crowd as JSON, instead of posts
     #[arg(long)]
     stats: bool,
     /// List the built-in worlds
@@ -61,7 +63,7 @@ impl Simulate {
             }
             return Ok(out.flush()?);
         };
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let create = |name: &str| {
             let path = dir.join(name);
             File::create(&path).map(BufWriter::new).with_context(|| format!("cannot write {}", path.display()))
@@ -86,7 +88,7 @@ impl Simulate {
     }
 }
 
-/// A built-in world or one from a file.
+/// A built-in world, or a world from a file.
 pub fn world(name: &str) -> Result<World> {
     if name.ends_with(".toml") {
         let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the world {name}"))?;

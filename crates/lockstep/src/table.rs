@@ -1,7 +1,9 @@
-//! Tables on a terminal.
+//! Tables for a terminal.
 
-/// Rows under a header, columns lined up: the first `words` columns to the left, numbers to the right.
-pub fn table(header: &[&str], words: usize, rows: &[Vec<String>]) -> String {
+/// A table with a header and aligned columns: the first `text_columns` columns to the left, numbers
+/// to the
+/// right.
+pub fn table(header: &[&str], text_columns: usize, rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
     let all = || std::iter::once(&header).chain(rows);
     let width = |at: usize| all().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -11,7 +13,7 @@ pub fn table(header: &[&str], words: usize, rows: &[Vec<String>]) -> String {
         let mut line = String::from(" ");
         for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let room = " ".repeat(width - cell.chars().count());
-            line += &if at < words { format!(" {cell}{room} ") } else { format!(" {room}{cell} ") };
+            line += &if at < text_columns { format!(" {cell}{room} ") } else { format!(" {room}{cell} ") };
         }
         text.push_str(line.trim_end());
         text.push('\n');

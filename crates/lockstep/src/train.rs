@@ -1,4 +1,4 @@
-//! `lockstep train`: a model from labelled clusters.
+//! `lockstep train`: trains a model on labelled clusters.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -15,65 +15,67 @@ use crate::{
     table::table,
 };
 
-/// Worlds that are trained on where nothing else is said.
+/// Worlds for training if no other source is given.
 const WORLDS: [&str; 7] =
     ["training", "lookalikes", "innocents", "operations", "openly", "operations-fortnight", "openly-fortnight"];
 
 /// Trains the model that says whether coordination is inauthentic
 ///
-/// On a dataset that `lockstep dataset build` or a notebook wrote, or else on clusters found in simulated worlds, labelled by the worlds'
-/// truth. The model goes to a new version in the registry and is not in service until `lockstep models promote`.
+/// Trains on a dataset that `lockstep dataset build` or a notebook wrote, or on clusters found in
+/// simulated worlds with known labels. The model becomes a new version in the registry; it is not
+/// in service before `lockstep models promote`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep train --version 3 --dataset data/clusters.parquet
   lockstep train --name cluster-boosted --version 2 --learner boosted --dataset data/clusters.csv
-  lockstep train --version 2                                 what the bundled models were trained with
+  lockstep train --version 2                                 the data of the bundled models
   lockstep train --subject account --version 1")]
 pub struct Train {
-    /// Labelled clusters, CSV or Parquet, in place of worlds
+    /// Labelled clusters, CSV or Parquet, instead of worlds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seeds", "first_seed", "jobs"])]
     dataset: Option<PathBuf>,
-    /// Built-in worlds or world files; training, lookalikes and innocents if none is given
+    /// Built-in worlds or world files; default: training, lookalikes and innocents
     #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
     #[command(flatten)]
     seeds: Worlds,
-    /// What the model judges: groups, or single accounts with any evidence against them (with the scores of the model of clusters
-    /// that is in service in the registry); a dataset says so itself
+    /// What the model scores: groups, or single accounts with any evidence against them (using the
+    /// scores of the cluster model in service in the registry); a dataset has its own subject
     #[arg(long, value_enum, default_value_t = SubjectName::Cluster, conflicts_with = "dataset")]
     subject: SubjectName,
-    /// Name of the model; that of the subject if not given
+    /// Name of the model; default: that of the subject
     #[arg(long)]
     name: Option<String>,
-    /// Its version
+    /// Version of the model
     #[arg(long)]
     version: String,
     /// Folder of the model registry
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
-    /// What is fitted: logistic regression, whose weights a person can follow, or boosted trees
+    /// Kind of model: logistic regression with readable weights, or boosted trees
     #[arg(long, value_enum, default_value_t = LearnerName::Logistic)]
     learner: LearnerName,
     /// Logistic: strength of the L2 penalty, in units of one row's loss [default: 1]
     #[arg(long, value_name = "STRENGTH")]
     alpha: Option<f64>,
-    /// Boosted: most trees [default: 200]
+    /// Boosted: largest number of trees [default: 200]
     #[arg(long, value_name = "N")]
     trees: Option<usize>,
-    /// Boosted: most splits from root to leaf [default: 3]
+    /// Boosted: largest number of splits from root to leaf [default: 3]
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
-    /// Boosted: part of each tree that is taken [default: 0.1]
+    /// Boosted: learning rate [default: 0.1]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Boosted: L2 penalty on leaf weights [default: 1]
     #[arg(long, value_name = "STRENGTH")]
     leaf_penalty: Option<f64>,
-    /// Share of flagged clusters that should be inauthentic: the threshold is the least that keeps it on rows held out
+    /// Share of flagged clusters that should be inauthentic: the threshold is the lowest that
+    /// reaches it on held-out rows
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     precision: f64,
-    /// Share of inauthentic clusters expected in service; that of the training data if not given
+    /// Share of inauthentic clusters expected in service; default: that of the training data
     #[arg(long, value_name = "SHARE")]
     prior: Option<f64>,
     /// Print the manifest as JSON on standard output
@@ -81,7 +83,7 @@ pub struct Train {
     json: bool,
 }
 
-/// What is judged.
+/// What the model scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SubjectName {
     /// A group of accounts that act together
@@ -90,12 +92,12 @@ enum SubjectName {
     Account,
 }
 
-/// What is fitted.
+/// Kind of model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LearnerName {
     /// linfa's logistic regression on standardised features
     Logistic,
-    /// Gradient-boosted trees, monotone where sense demands it
+    /// Gradient-boosted trees, with monotone features where this is justified
     Boosted,
 }
 
@@ -113,7 +115,7 @@ impl Train {
         let again = rows.iter().filter(|row| !known.insert(format!("{row:?}"))).count() as u64;
         if again > 0 {
             let rows = if again == 1 { "1 row is".to_owned() } else { format!("{} rows are", count(again)) };
-            eprintln!("warning: {rows} the same as another and count again; was a file given twice?");
+            eprintln!("warning: {rows} identical to other rows and counted again; was a file given twice?");
         }
         let trained = train(&rows, &options)?;
         let dir = trained.save(&self.models)?;
@@ -127,13 +129,13 @@ impl Train {
         );
         eprint!("{}", figures(&trained.manifest));
         if rows.iter().all(|row| row.origin.label_source == scoring::LabelSource::Simulator) {
-            eprintln!("  all of it synthetic: on real posts expect worse");
+            eprintln!("  all rows are synthetic: expect worse results on real posts");
         }
         eprintln!("put it into service: lockstep models promote {} {}", options.name, self.version);
         if self.json { println_json(&serde_json::to_value(&trained.manifest)?) } else { Ok(()) }
     }
 
-    /// What to train on, and how where nothing else is asked for.
+    /// The rows to train on, and the default options for them.
     fn rows(&self) -> Result<(Vec<Row>, Options)> {
         if let Some(path) = &self.dataset {
             let dataset = dataset::read(path)?;
@@ -155,14 +157,14 @@ impl Train {
             let options = Options { data, ..Options::new(Subject::Cluster.name(), &self.version) };
             return Ok((self.seeds.rows(&worlds)?, options));
         }
-        // Accounts are judged by the groups that name them, too.
+        // The groups that name an account are part of its evidence.
         let model = detection::Config { models: self.models.clone(), ..detection::Config::default() }.model()?;
         let mut accounts = Accounts::default();
         for found in self.seeds.each(&worlds, &|seen| seen.accounts(&model))? {
             accounts.add(found?.thinned());
         }
         if accounts.rows.is_empty() {
-            bail!("no account has any evidence against it in {said}");
+            bail!("no account in {said} has any evidence against it");
         }
         let options = accounts.options(&self.version, &said);
         Ok((accounts.rows, options))
@@ -176,8 +178,7 @@ impl Train {
             ("--leaf-penalty", self.leaf_penalty.is_some()),
         ];
         let wrong = |option: &str, learner: &str| {
-            Err(Usage(format!("{option} is a setting of --learner {learner}: name that learner or leave it out"))
-                .into())
+            Err(Usage(format!("{option} belongs to --learner {learner}: use that learner or omit the option")).into())
         };
         match (self.learner, Learner::boosted_of(subject)) {
             (LearnerName::Boosted, Learner::Boosted(usual)) => {
@@ -200,7 +201,7 @@ impl Train {
     }
 }
 
-/// How well it does on rows that it has not seen, beside what needs no model.
+/// Figures on held-out rows, compared with baselines without a model.
 fn figures(manifest: &Manifest) -> String {
     let held_out = &manifest.held_out;
     let number = |x: f64| format!("{x:.3}");

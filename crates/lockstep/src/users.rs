@@ -1,4 +1,4 @@
-//! `lockstep users`: who may log in to the console with a password.
+//! `lockstep users`: people who log in to the console with a password.
 
 use std::{
     collections::BTreeSet,
@@ -13,11 +13,12 @@ use sharing::{SHORTEST_PASSWORD, Users as UsersFile};
 
 use crate::config::ConfigFile;
 
-/// Manages who may log in to the console with a password.
+/// Manages people who log in to the console with a password.
 ///
-/// Writes the file that sharing.login.users names, with passwords as argon2id hashes, readable by its owner alone. A running service
-/// sees the change with its next request: sessions of whoever is removed, or has another password, end at once. The password is asked
-/// for on a terminal, else read from the first line of standard input.
+/// Writes the file that sharing.login.users names, with passwords as argon2id hashes, readable by
+/// its owner only. A running service applies a change at its next request; sessions of a person who
+/// was removed or has a new password end immediately. The password is asked for on a terminal, or
+/// read from the first line of standard input.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -34,26 +35,27 @@ pub struct Users {
 enum Action {
     /// Adds a person
     Add {
-        /// The name to log in with; it stands in the audit log
+        /// The name for the login; it appears in the audit log
         name: String,
-        /// What the person may do: reviewer (looks, records, approves), approver (releases, retracts), admin (partners, users)
+        /// The person's roles: reviewer (looks, records, approves), approver (releases, retracts),
+        /// admin (partners, users)
         #[arg(long = "role", required = true, value_name = "ROLE")]
         roles: Vec<Role>,
         #[command(flatten)]
         file: File,
     },
-    /// Sets another password, which ends the person's sessions
+    /// Sets a new password, which ends the person's sessions
     Password {
         /// The person's name
         name: String,
         #[command(flatten)]
         file: File,
     },
-    /// Sets other roles
+    /// Replaces the person's roles
     Roles {
         /// The person's name
         name: String,
-        /// All roles that the person has from now on
+        /// All roles of the person from now on
         #[arg(long = "role", required = true, value_name = "ROLE")]
         roles: Vec<Role>,
         #[command(flatten)]
@@ -66,7 +68,7 @@ enum Action {
         #[command(flatten)]
         file: File,
     },
-    /// Shows names and roles
+    /// Lists names and roles
     List(File),
 }
 
@@ -82,7 +84,7 @@ impl File {
         if users.is_empty() {
             bail!(
                 "no file of users is configured: set users = \"config/users.toml\" under [sharing.login] in the configuration file, \
-                 and name that file with --config"
+                 and give that file with --config"
             );
         }
         Ok(PathBuf::from(users))
@@ -95,7 +97,8 @@ impl Users {
             Action::Add { name, roles, file } => {
                 let roles: BTreeSet<Role> = roles.into_iter().collect();
                 let path = file.path()?;
-                // Before the password is asked for: a name that cannot be should not cost one.
+                // Checked before the password is asked for, so that an invalid name costs no
+                // typing.
                 UsersFile::read(&path)?.check_new(&name)?;
                 let password = password(&name)?;
                 change(&path, |users| Ok(users.add(&name, roles, &password)?))?;
@@ -106,15 +109,15 @@ impl Users {
                 UsersFile::read(&path)?.check_known(&name)?;
                 let password = password(&name)?;
                 change(&path, |users| Ok(users.set_password(&name, &password)?))?;
-                eprintln!("{name} has another password; sessions with the old one have ended");
+                eprintln!("{name} has a new password; sessions with the old password have ended");
             }
             Action::Roles { name, roles, file } => {
                 change(&file.path()?, |users| Ok(users.set_roles(&name, roles.into_iter().collect())?))?;
-                eprintln!("{name} has other roles from now on");
+                eprintln!("{name} has new roles");
             }
             Action::Remove { name, file } => {
                 change(&file.path()?, |users| Ok(users.remove(&name)?))?;
-                eprintln!("{name} cannot log in any more");
+                eprintln!("{name} can no longer log in");
             }
             Action::List(file) => {
                 let users = UsersFile::read(&file.path()?)?;
@@ -124,7 +127,7 @@ impl Users {
                     writeln!(out, "{name}  {}", roles.join(", "))?;
                 }
                 if users.is_empty() {
-                    eprintln!("nobody yet: lockstep users add NAME --role reviewer");
+                    eprintln!("no users yet; add one with: lockstep users add NAME --role reviewer");
                 }
             }
         }
@@ -144,14 +147,14 @@ fn password(name: &str) -> Result<String> {
         std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
         let password = line.trim_end_matches(['\r', '\n']).to_owned();
         if password.is_empty() {
-            bail!("no password came on standard input: give it as the first line, or run this on a terminal");
+            bail!("standard input has no password: give it as the first line, or run this on a terminal");
         }
         return Ok(password);
     }
     let ask = |what: String| rpassword::prompt_password(what).context("cannot read the password from the terminal");
-    let first = ask(format!("Password for {name} ({SHORTEST_PASSWORD} characters or more): "))?;
-    if ask("Once more: ".to_owned())? != first {
-        bail!("the two are not the same: nothing was changed");
+    let first = ask(format!("Password for {name} (at least {SHORTEST_PASSWORD} characters): "))?;
+    if ask("Repeat the password: ".to_owned())? != first {
+        bail!("the passwords differ: nothing was changed");
     }
     Ok(first)
 }

@@ -1,4 +1,4 @@
-//! The commands that a build without the feature `services` does not have: each says so, whatever
+//! Commands that a build without the feature `services` does not have. Each prints this, whatever
 //! its options.
 
 #![cfg_attr(feature = "services", allow(dead_code, reason = "in a build with the services, its test alone uses it"))]
@@ -15,7 +15,7 @@ macro_rules! absent {
         pub mod $module {
             use super::*;
 
-            /// Not in this build: it needs the feature `services`
+            /// Not in this build: needs the feature `services`
             #[derive(Args)]
             pub struct $name {
                 #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -44,7 +44,7 @@ absent! {
     users::Users is "users",
 }
 
-/// That something is not in this build, and how to build one that has it.
+/// A sentence that something is not in this build, and how to build Lockstep with it.
 pub fn sentence(what: &str) -> String {
     format!(
         "{what} needs the services, which are not in this build: build Lockstep with `--features services`, or with the default features"

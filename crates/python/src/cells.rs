@@ -1,4 +1,4 @@
-//! Values of Arrow tables as the cells that they would be in a file.
+//! Values of Arrow tables as cells of a file.
 
 use std::io;
 
@@ -20,23 +20,23 @@ use detection::input::{TableRows, float_cell};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Map, Value};
 
-/// The names of a table's columns, and its rows as cells.
+/// The column names of a table, and its rows as cells.
 pub(crate) fn table(reader: Box<dyn RecordBatchReader + Send>) -> (Vec<String>, TableRows) {
     let header = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
     (header, Box::new(Rows { reader, columns: Vec::new(), rows: 0, next: 0 }))
 }
 
-/// The rows of one batch after another.
+/// Iterator over the rows of all batches.
 struct Rows {
     reader: Box<dyn RecordBatchReader + Send>,
-    /// Of the batch that is read.
+    /// Columns of the current batch.
     columns: Vec<ArrayRef>,
     rows: usize,
     next: usize,
 }
 
-/// The column with its values in the place of their numbers in a dictionary, as pandas and polars
-/// have categories.
+/// The column with dictionary keys replaced by their values. Categories of pandas and polars are
+/// dictionary columns.
 fn spelled_out(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
         DataType::Dictionary(_, values) => cast(column, values),
@@ -67,7 +67,7 @@ impl Iterator for Rows {
     }
 }
 
-/// A value as a cell: nothing for null, lists and structs as JSON.
+/// A value as a cell: an empty cell for null, lists and structs as JSON.
 fn cell(column: &dyn Array, row: usize) -> Result<String, ArrowError> {
     Ok(match column.data_type() {
         DataType::Float16 | DataType::Float32 | DataType::Float64 if column.is_valid(row) => {
@@ -125,8 +125,7 @@ fn json(column: &dyn Array, row: usize) -> Result<Value, ArrowError> {
                 parts.map(|(part, field)| Ok((field.name().clone(), json(part, row)?))).collect();
             parts?.into()
         }
-        // No column of a post is of any other kind: its text is an answer to whoever looks for one
-        // in a bad row.
+        // No column of a post has another type. The text only shows in the message about a bad row.
         _ => ArrayFormatter::try_new(column, &FormatOptions::default())?.value(row).try_to_string()?.into(),
     })
 }
@@ -136,8 +135,7 @@ fn items(list: &dyn Array) -> Result<Value, ArrowError> {
     items.map(Value::from)
 }
 
-/// A moment where the column has a time zone; else a time whose zone is not known, to be read as
-/// such a time in a file would be.
+/// A moment if the column has a time zone; otherwise a local time, read as the same time in a file.
 fn time(column: &dyn Array, row: usize, unit: TimeUnit, zoned: bool) -> Value {
     let number = match unit {
         TimeUnit::Second => column.as_primitive::<TimestampSecondType>().value(row),
@@ -154,13 +152,13 @@ fn time(column: &dyn Array, row: usize, unit: TimeUnit, zoned: bool) -> Value {
     match time {
         Ok(time) if zoned => time.to_string().into(),
         Ok(time) => time.to_zoned(TimeZone::UTC).datetime().to_string().into(),
-        // Refused as a time, with this text.
-        Err(_) => format!("{number} {unit:?} since 1970, which no calendar has").into(),
+        // This text is then rejected as a time.
+        Err(_) => format!("{number} {unit:?} since 1970, which is out of range").into(),
     }
 }
 
-/// A day alone: which time of day is meant is not known.
+/// A date without a time of day.
 fn date(days: i64) -> Value {
     let day = Timestamp::from_second(days.saturating_mul(86_400)).map(|at| Date::from(at.to_zoned(TimeZone::UTC)));
-    day.map_or_else(|_| format!("{days} days since 1970, which no calendar has").into(), |day| day.to_string().into())
+    day.map_or_else(|_| format!("{days} days since 1970, which is out of range").into(), |day| day.to_string().into())
 }

@@ -1,4 +1,4 @@
-//! Errors and warnings, in the words of the command line.
+//! Errors and warnings, with the texts of the command line.
 
 use std::fmt::Display;
 
@@ -8,20 +8,10 @@ use pyo3::{
     prelude::*,
 };
 
-create_exception!(
-    lockstep,
-    LockstepError,
-    PyException,
-    "Why something cannot be done, in the words of the command line."
-);
-create_exception!(
-    lockstep,
-    InputWarning,
-    PyUserWarning,
-    "Something in the posts, or in how they were read, may be a mistake."
-);
+create_exception!(lockstep, LockstepError, PyException, "An error, with the text of the command line.");
+create_exception!(lockstep, InputWarning, PyUserWarning, "A possible mistake in the posts or in how they were read.");
 
-/// Errors become exceptions with the same text.
+/// An exception with the text of an error.
 pub(crate) fn failed(error: impl Display) -> PyErr {
     LockstepError::new_err(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! What Python gets: the findings of a run, and tables.
+//! The results in Python: the findings of a run, and tables.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -10,7 +10,7 @@ use pyo3_arrow::ffi::{ArrayIterator, to_stream_pycapsule};
 
 use crate::{errors::failed, explain::explained, tables};
 
-/// What was found in posts, and in what.
+/// The findings of a run, with counts of the posts that were read.
 #[pyclass(frozen, module = "lockstep")]
 pub struct Findings {
     detection: Detection,
@@ -26,32 +26,32 @@ impl Findings {
 
 #[pymethods]
 impl Findings {
-    /// Every group that was ever reported, in its last state: flagged first.
+    /// Every group that was ever reported, in its last state; flagged groups first.
     #[getter]
     fn clusters(&self) -> PyResult<Table> {
         made(tables::clusters(&self.detection.clusters))
     }
 
-    /// Groups that came close and did not pass the test, nearest to their bar first. They name
-    /// nobody.
+    /// Groups that came close but did not pass the test, nearest to their bar first. Their members
+    /// are not named.
     #[getter]
     fn near_misses(&self) -> PyResult<Table> {
         made(tables::clusters(&self.detection.near_misses))
     }
 
-    /// Every account: those of flagged groups first, then by suspicion.
+    /// Every account: accounts of flagged groups first, then by suspicion.
     #[getter]
     fn accounts(&self) -> PyResult<Table> {
         made(tables::accounts(&self.detection.accounts))
     }
 
-    /// Pairs of accounts that have more in common than chance explains, strongest first.
+    /// Pairs of accounts that share more than chance explains, strongest first.
     #[getter]
     fn ties(&self) -> PyResult<Table> {
         made(tables::ties(&self.detection))
     }
 
-    /// Links, texts, hashtags ... that two accounts or more used.
+    /// Links, texts, hashtags and other objects that at least two accounts used.
     #[getter]
     fn objects(&self) -> PyResult<Table> {
         made(tables::objects(&self.detection))
@@ -70,14 +70,14 @@ impl Findings {
         py.import("json")?.call_method1("loads", (text,))
     }
 
-    /// What files and columns were taken for.
+    /// How files and columns were interpreted.
     #[getter]
     fn notices(&self) -> Vec<String> {
         self.notices.clone()
     }
 
-    /// The arithmetic behind a group, worked out again step by step, as `lockstep explain` prints
-    /// it. `cluster_id` may be the beginning of an id.
+    /// The arithmetic behind a group, computed again step by step, as `lockstep explain` prints it.
+    /// `cluster_id` may be the beginning of an id.
     fn explain(&self, cluster_id: &str) -> PyResult<String> {
         let mut lines = String::new();
         for cluster in self.detection.clusters.iter().chain(&self.detection.near_misses) {
@@ -87,7 +87,7 @@ impl Findings {
         explained(&lines, cluster_id, "these findings")
     }
 
-    /// Writes what `lockstep detect` writes into a folder, but for the report: clusters.jsonl,
+    /// Writes the files of `lockstep detect` to a folder, except the report: clusters.jsonl,
     /// near_misses.jsonl, ties.csv, accounts.csv, objects.csv, network.graphml, network.gexf and
     /// summary.json.
     fn write(&self, py: Python<'_>, folder: PathBuf) -> PyResult<()> {
@@ -109,8 +109,8 @@ impl Findings {
     }
 }
 
-/// A table of findings. `polars.DataFrame(table)`, `pyarrow.table(table)` and whatever else takes
-/// Arrow streams take it as it is.
+/// A table of findings. `polars.DataFrame(table)`, `pyarrow.table(table)` and everything else that
+/// reads Arrow streams accept it.
 #[pyclass(frozen, module = "lockstep")]
 pub struct Table {
     batch: RecordBatch,
@@ -141,7 +141,7 @@ impl Table {
         self.batch.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
-    /// How many rows.
+    /// The number of rows.
     #[getter]
     fn num_rows(&self) -> usize {
         self.batch.num_rows()

@@ -1,13 +1,12 @@
 //! The Python package `lockstep`: [`detection`] on files, and on tables of pandas, polars and
 //! pyarrow.
 //!
-//! A table comes in through the Arrow C stream interface (`__arrow_c_stream__`), and results go out
-//! through it, so that no Python library is needed by the package itself. A column of a table is
-//! understood as a column of a file would be: each value becomes the cell that it would be in a
-//! file (`cells`), and what was found becomes tables (`tables`). The text of errors and warnings is
-//! the command line's.
+//! Tables come in, and results go out, through the Arrow C stream interface (`__arrow_c_stream__`),
+//! so the package itself needs no Python library. A column of a table is read like a column of a
+//! file: each value becomes the cell that it would be in a file (`cells`). Findings become tables
+//! (`tables`). Errors and warnings have the texts of the command line.
 //!
-//! What is absent: detection logic, and anything of the services.
+//! Absent: detection logic, and the services.
 
 #![cfg(feature = "module")]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,7 +21,7 @@ mod tables;
 
 use pyo3::prelude::*;
 
-/// The part of the package that is written in Rust.
+/// The part of the package written in Rust.
 #[pymodule]
 mod _lockstep {
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! The options of a run, as Python gives them.
+//! The options of a run, as given in Python.
 
 use std::path::Path;
 
@@ -17,14 +17,15 @@ use serde::Deserialize;
 
 use crate::errors::{LockstepError, failed};
 
-/// What a configuration file holds that is for detection; the rest of it is for the services.
+/// The settings of a configuration file that concern detection. The other keys belong to the
+/// services.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Settings {
     detector: Config,
 }
 
-/// Options that are no parameter of the engine: how posts are read.
+/// Options of reading posts; they are not parameters of the engine.
 const READING: &[&str] = &[
     "dialect",
     "account",
@@ -40,11 +41,10 @@ const READING: &[&str] = &[
     "sheet",
     "memory_mib",
 ];
-/// Keys of `[detector]` beside the engine's.
+/// Keys of `[detector]` outside of `[detector.engine]`.
 const DETECTOR: &[&str] = &["models", "model", "lexicon", "future_tolerance_s", "shards"];
 
-/// What detection goes by and how posts are read, with what there is to know of the configuration
-/// file.
+/// The settings of detection and of reading posts, with warnings about the configuration file.
 pub(crate) fn read(
     config: Option<&Path>,
     given: Option<&Bound<'_, PyDict>>,
@@ -86,7 +86,7 @@ pub(crate) fn read(
     Ok((config, options, warnings))
 }
 
-/// An option of reading, as the command line takes it.
+/// An option of reading, with the meaning that it has on the command line.
 fn reading(name: &str, value: &Bound<'_, PyAny>, options: &mut Options, mapping: &mut Mapping) -> PyResult<()> {
     let wrong = |reason: String| LockstepError::new_err(format!("{name} {reason}"));
     let text = || value.extract::<String>();
@@ -109,18 +109,18 @@ fn reading(name: &str, value: &Bound<'_, PyAny>, options: &mut Options, mapping:
                 mapping.set(&field, names(&column)?).map_err(|reason| wrong(format!("{field}: {reason}")))?;
             }
         }
-        // time_format, timezone, na and ignore: as a mapping file names them.
+        // time_format, timezone, na and ignore, with their names in a mapping file.
         other => mapping.set(other, names(value)?).map_err(wrong)?,
     }
     Ok(())
 }
 
-/// One text, or several.
+/// One string, or a list of strings.
 fn names(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyString>() { Ok(vec![value.extract()?]) } else { value.extract() }
 }
 
-/// A Python value as it would stand in a configuration file; a text stands as it is.
+/// A Python value as it would appear in a configuration file; a string stays unquoted.
 fn toml(value: &Bound<'_, PyAny>) -> PyResult<String> {
     if value.is_instance_of::<PyString>() {
         return value.extract();
@@ -149,13 +149,13 @@ fn nested(value: &Bound<'_, PyAny>) -> PyResult<String> {
         return Ok(path.display().to_string());
     }
     let Ok(items) = value.try_iter() else {
-        return Err(PyTypeError::new_err(format!("{} is no value of an option", value.get_type().name()?)));
+        return Err(PyTypeError::new_err(format!("{} is not a possible value of an option", value.get_type().name()?)));
     };
     let items: PyResult<Vec<String>> = items.map(|item| nested(&item?)).collect();
     Ok(format!("[{}]", items?.join(", ")))
 }
 
-/// A string of JSON is a basic string of TOML.
+/// A JSON string is a valid basic string of TOML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,4 +1,4 @@
-//! One run: posts in, findings out.
+//! A run: posts in, findings out.
 
 use std::{
     path::PathBuf,
@@ -24,7 +24,7 @@ use crate::{
     options,
 };
 
-/// Posts in files or in a table.
+/// Posts from files or from a table.
 enum Posts {
     Files(Vec<PathBuf>),
     Table(AnyRecordBatch),
@@ -44,14 +44,14 @@ impl Posts {
             return Ok(Posts::Files(files));
         }
         Err(PyTypeError::new_err(format!(
-            "posts are a table (pandas, polars, pyarrow or anything else with __arrow_c_stream__), a path or a list of paths, and not {}; \
+            "posts must be a table (pandas, polars, pyarrow or anything else with __arrow_c_stream__), a path or a list of paths, not {}; \
              pandas has __arrow_c_stream__ from version 2.2 on, with pyarrow",
             posts.get_type().name()?
         )))
     }
 }
 
-/// Finds groups that act in lockstep in posts: a table, a path or a list of paths.
+/// Finds groups that act in lockstep. `posts` is a table, a path or a list of paths.
 #[pyfunction]
 #[pyo3(signature = (posts, *, config=None, on_progress=None, **options))]
 pub fn detect(
@@ -84,7 +84,7 @@ pub fn detect(
             if raised.is_some() {
                 return;
             }
-            raised = Python::attach(|py| tell_progress(py, on_progress.as_ref(), stage)).err();
+            raised = Python::attach(|py| report_progress(py, on_progress.as_ref(), stage)).err();
         };
         detect_and_describe(input, &config, &mut |bad| rejected.push(bad), &mut on_stage)
     });
@@ -100,16 +100,16 @@ pub fn detect(
     for warning in &warnings {
         warn(py, warning)?;
     }
-    warn_of(py, &detection.counts, &rejected)?;
+    warn_about(py, &detection.counts, &rejected)?;
     if detection.counts.posts == 0 {
-        // Empty results would look like a finding.
-        return Err(failed(format!("no post could be read: {}", nothing(&detection.counts, &rejected))));
+        // Empty results would look like the finding that there are no groups.
+        return Err(failed(format!("no post could be read: {}", why_no_posts(&detection.counts, &rejected))));
     }
     Ok(Findings::new(detection, rejected, notices))
 }
 
-/// Calls `on_progress(stage, done, total)`; also lets Ctrl-C through.
-fn tell_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, stage: Stage) -> PyResult<()> {
+/// Calls `on_progress(stage, done, total)`; a pending Ctrl-C is raised here too.
+fn report_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, stage: Stage) -> PyResult<()> {
     py.check_signals()?;
     let Some(on_progress) = on_progress else { return Ok(()) };
     let told = match stage {
@@ -119,8 +119,8 @@ fn tell_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, stage: Stage) 
     on_progress.call1(py, told).map(drop)
 }
 
-/// What was read and is not known all the same, and what could not be read.
-fn warn_of(py: Python<'_>, counts: &Counts, rejected: &[BadLine]) -> PyResult<()> {
+/// Warns about fields and lines that could not be read.
+fn warn_about(py: Python<'_>, counts: &Counts, rejected: &[BadLine]) -> PyResult<()> {
     if let Some(first) = rejected.first() {
         warn(py, &format!("{} rejected, see Findings.rejected; the first: {first}", counted(counts.bad, "line")))?;
     }
@@ -129,16 +129,17 @@ fn warn_of(py: Python<'_>, counts: &Counts, rejected: &[BadLine]) -> PyResult<()
         let count = if unreadable.posts == 1 { "counts" } else { "count" };
         warn(
             py,
-            &format!("`{field}` cannot be read in {posts}, which {count} without it; the first: {}", unreadable.first),
+            &format!(
+                "`{field}` cannot be read in {posts}, which {count} without this field; the first: {}",
+                unreadable.first
+            ),
         )?;
     }
     if counts.local_times > 0 {
         let posts = counted(counts.local_times, "post");
         warn(
             py,
-            &format!(
-                "the times of {posts} have no offset from UTC and were taken as UTC; name their zone with timezone"
-            ),
+            &format!("the times of {posts} have no offset from UTC and were read as UTC; set their zone with timezone"),
         )?;
     }
     for damage in &counts.damaged {
@@ -147,12 +148,12 @@ fn warn_of(py: Python<'_>, counts: &Counts, rejected: &[BadLine]) -> PyResult<()
     Ok(())
 }
 
-fn nothing(counts: &Counts, rejected: &[BadLine]) -> String {
+fn why_no_posts(counts: &Counts, rejected: &[BadLine]) -> String {
     match (counts.damaged.first(), rejected.first()) {
         (Some(damage), _) => damage.to_string(),
         (None, Some(first)) => format!("{} rejected, the first: {first}", counted(counts.bad, "line")),
         (None, None) if counts.not_posts > 0 => format!("{} hold no post", counted(counts.not_posts, "value")),
-        (None, None) => "there is nothing but blank lines or a header".to_owned(),
+        (None, None) => "the input has only blank lines or a header".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was found, as Arrow tables. Columns are named and ordered as in the files that the command
+//! Findings as Arrow tables. Columns have the names and the order of the files that the command
 //! line writes.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use messages::cluster::{ClusterMessage, Why};
 
 type Made = Result<RecordBatch, ArrowError>;
 
-/// Groups, a row each. `json` is the line of `clusters.jsonl`, which holds everything.
+/// Groups, one row each. `json` is the group's whole line of `clusters.jsonl`.
 pub(crate) fn clusters(clusters: &[ClusterMessage]) -> Made {
     let lines: Result<Vec<String>, ArrowError> = clusters.iter().map(line).collect();
     let times = |of: fn(&ClusterMessage) -> Option<Timestamp>| moments(clusters.iter().map(of));
@@ -52,7 +52,7 @@ pub(crate) fn clusters(clusters: &[ClusterMessage]) -> Made {
     ])
 }
 
-/// The line that the command line writes of a group.
+/// The line that the command line writes for a group.
 pub(crate) fn line(cluster: &ClusterMessage) -> Result<String, ArrowError> {
     let line = cluster.encode().map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
     String::from_utf8(line).map_err(|error| ArrowError::ExternalError(Box::new(error)))
@@ -73,7 +73,7 @@ fn why(why: Why) -> &'static str {
     }
 }
 
-/// Every account, those of flagged groups first.
+/// Every account; accounts of flagged groups first.
 pub(crate) fn accounts(accounts: &[RankedAccount]) -> Made {
     let evidence = || accounts.iter().map(|ranked| &ranked.account.evidence);
     let known = accounts.iter().map(|ranked| ranked.cluster.as_ref());
@@ -113,7 +113,7 @@ pub(crate) fn ties(detection: &Detection) -> Made {
     ])
 }
 
-/// Things that two accounts or more used.
+/// Objects that at least two accounts used.
 pub(crate) fn objects(detection: &Detection) -> Made {
     let objects = &detection.objects;
     let time = |at: Millis| Timestamp::from_millisecond(at).ok();
@@ -128,7 +128,7 @@ pub(crate) fn objects(detection: &Detection) -> Made {
     ])
 }
 
-/// What could not be read, in the order of reading.
+/// Lines and rows that could not be read, in the order of reading.
 pub(crate) fn rejected(bad: &[BadLine]) -> Made {
     RecordBatch::try_from_iter([
         ("file", owned(bad.iter().map(|bad| bad.file.display().to_string()))),
@@ -139,7 +139,7 @@ pub(crate) fn rejected(bad: &[BadLine]) -> Made {
     ])
 }
 
-/// The one spelling of an account in all tables.
+/// The spelling of an account in all tables.
 fn name(account: &AccountRef) -> String {
     format!("{}:{}", account.platform, account.account_id)
 }

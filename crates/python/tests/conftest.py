@@ -1,4 +1,4 @@
-"""Simulated posts, and what the command line finds in them."""
+"""Simulated posts, and the findings of the command line."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import lockstep
 
 @pytest.fixture(scope="session")
 def command():
-    """The lockstep command that the findings are held against."""
+    """The lockstep command, whose findings are the expected ones."""
     return os.environ["LOCKSTEP_COMMAND"]
 
 
@@ -26,7 +26,7 @@ def posts(command, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def expected(command, posts, tmp_path_factory):
-    """The folder of results that the command line writes of these posts."""
+    """The folder of results that the command line writes for these posts."""
     out = tmp_path_factory.mktemp("expected")
     subprocess.run([command, "detect", str(posts), "--out", str(out), "--no-report"], check=True, capture_output=True)
     assert '"status":"flagged"' in (out / "clusters.jsonl").read_text(), "a world in which nothing is found proves nothing"
@@ -35,7 +35,7 @@ def expected(command, posts, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def found(posts):
-    """What the package finds in them."""
+    """The findings of the package in these posts."""
     return lockstep.detect(posts)
 
 
@@ -50,7 +50,7 @@ FILES = ["clusters.jsonl", "near_misses.jsonl", "ties.csv", "accounts.csv", "obj
 
 @pytest.fixture
 def same(expected, tmp_path):
-    """Checks that findings are those of the command line, to the byte."""
+    """Checks that findings equal those of the command line, byte for byte."""
 
     def check(findings):
         findings.write(tmp_path / "out")

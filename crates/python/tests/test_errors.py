@@ -1,4 +1,4 @@
-"""Errors and warnings are the command line's, as exceptions and as warnings."""
+"""Errors become exceptions and warnings become warnings, with the texts of the command line."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ POST = {"id": "1", "platform": "x", "account_id": "a", "account_name": "Ann", "c
 
 
 def of_command(command, *arguments):
-    """The error that the command line ends with."""
+    """The error with which the command line exits."""
     done = subprocess.run([command, "detect", *arguments], capture_output=True, text=True)
     assert done.returncode != 0
     return done.stderr.strip().splitlines()[-1].removeprefix("error: ")
@@ -34,7 +34,7 @@ def test_errors_are_those_of_the_command_line(command, tmp_path):
     with pytest.raises(lockstep.LockstepError) as raised:
         lockstep.detect(pandas.DataFrame({"a": [1], "b": [2]}))
     of_csv = of_command(command, str(no_table), "--out", str(tmp_path / "out"))
-    # A data frame has no separator that may be the wrong one.
+    # A data frame has no separator, so the hint about a wrong separator is missing.
     of_csv = of_csv.replace(str(no_table), "the table").replace('its cells are parted by ","; ', "")
     assert str(raised.value) == of_csv
 

@@ -1,4 +1,4 @@
-"""The same posts give the findings of the command line, wherever they come from."""
+"""The same posts give the findings of the command line, from any kind of input."""
 
 import csv
 import subprocess
@@ -65,7 +65,7 @@ def test_tables_go_to_pandas_polars_and_pyarrow(found, expected):
         pyarrow.table(findings.accounts).to_pylist(),
     ]:
         assert [account["account"] for account in accounts] == [row["account"] for row in rows]
-        # What is not known is None, or in pandas not a number.
+        # An unknown value is None, or NaN in pandas.
         known = [account["status"] if isinstance(account["status"], str) else "" for account in accounts]
         assert known == [row["status"] for row in rows]
     assert [round(number, 4) for number in findings.accounts.to_arrow()["suspicion"].to_pylist()] == [

@@ -1,4 +1,4 @@
-//! The operator's HTTP: `/metrics`, `/live`, `/ready`, on a listener of its own.
+//! The operator's HTTP endpoints `/metrics`, `/live` and `/ready`, on their own listener.
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -15,21 +15,24 @@ use serde_json::json;
 
 use crate::{http, metrics::Metrics};
 
-/// Requests in hand at once, and the time for each: operators' tools are few and need little.
+/// Number of requests at the same time, and the time for each. Monitoring tools send few and small
+/// requests.
 const AT_ONCE: usize = 16;
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Whether a service is ready: every named check is. Cheap to clone; all clones are one.
+/// Readiness of a service: ready if every named check is ready. Cheap to clone; all clones share
+/// one state.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<String, Result<(), String>>>>);
 
 impl Readiness {
-    /// No checks yet, and so ready.
+    /// Readiness without checks, which counts as ready.
     pub fn new() -> Readiness {
         Readiness::default()
     }
 
-    /// Adds a check, not ready until told so. A name that is there already gets its handle again.
+    /// Adds a check that is not ready yet. If the name exists already, returns a handle of the
+    /// existing check.
     pub fn check(&self, name: &str) -> Check {
         self.lock().entry(name.to_owned()).or_insert_with(|| Err("starting".to_owned()));
         Check { readiness: self.clone(), name: name.to_owned() }
@@ -58,7 +61,7 @@ impl Readiness {
     }
 }
 
-/// One thing a service needs to be ready.
+/// One condition for the service to be ready.
 #[derive(Debug, Clone)]
 pub struct Check {
     readiness: Readiness,
@@ -66,12 +69,12 @@ pub struct Check {
 }
 
 impl Check {
-    /// It is there.
+    /// Marks the check as ready.
     pub fn ready(&self) {
         self.set(Ok(()));
     }
 
-    /// It is not, for this reason.
+    /// Marks the check as not ready, with the reason.
     pub fn not_ready(&self, reason: impl Into<String>) {
         self.set(Err(reason.into()));
     }
@@ -81,8 +84,8 @@ impl Check {
     }
 }
 
-/// The admin routes: `/metrics` in Prometheus' text format; `/live` answers 200 while the process does; `/ready` answers 200, or
-/// 503 until all checks are ready, with the reasons as JSON.
+/// The admin routes. `/metrics` is in Prometheus' text format. `/live` answers 200 while the
+/// process runs. `/ready` answers 200, or 503 with the reasons as JSON until all checks are ready.
 pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
     let routes = Router::new()
         .route(
@@ -160,7 +163,9 @@ mod tests {
         let error = http::listen(address).await.unwrap_err();
         let told = error.to_string();
         assert!(
-            told.starts_with(&format!("cannot listen on {address}: the address is in use; stop what listens")),
+            told.starts_with(&format!(
+                "cannot listen on {address}: the address is in use; stop the program that listens"
+            )),
             "{told}"
         );
         let free = told.rsplit(": ").next().and_then(|free| free.strip_suffix(" is free")).unwrap();

@@ -1,11 +1,12 @@
-//! Checkpoints: state as bytes with the offsets it stands at, in a folder.
+//! Checkpoints: a state as bytes with its offsets, as files in a folder.
 //!
-//! One file each, written whole or not at all and synced to the disk, with a version and a
-//! checksum. The last two are kept; one that is damaged or something else is passed over with a warning. What is in the state,
-//! and whether it fits, is its owner's affair.
+//! Each file is written completely or not at all and synced to the disk, with a version and a
+//! checksum. The last two files are kept. A damaged file, or a file of another kind, is skipped
+//! with a warning. The owner of the state interprets it and decides whether it fits.
 //!
-//! The folder is all that there is of a store, on purpose: a client for S3 (the `object_store` crate) would more than double
-//! this crate's dependencies, and a mounted bucket or volume is a folder too.
+//! A local folder is the only kind of storage, on purpose: a client for S3 (the `object_store`
+//! crate) would more than double this crate's dependencies, and a mounted bucket or volume is a
+//! folder too.
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -19,51 +20,51 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: &[u8; 8] = b"chkpoint";
 const VERSION: u32 = 1;
-/// Magic, version, time of writing, number of offsets.
+/// Size of the fixed header fields: magic, version, time of writing, number of offsets.
 const FIXED: usize = MAGIC.len() + 4 + 8 + 4;
 const OFFSET: usize = 4 + 8;
 const CHECKSUM: usize = 8;
-/// How many are kept.
+/// Number of checkpoints kept.
 const KEPT: usize = 2;
 const SUFFIX: &str = ".checkpoint";
 
-/// Why a checkpoint cannot be written or read.
+/// A checkpoint cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The folder cannot be made, read or written.
-    #[error("cannot {action} {}: {source}; the folder needs room and must be this user's to write", path.display())]
+    /// The folder cannot be created, read or written.
+    #[error("cannot {action} {}: {source}; the folder needs free space and must be writable by this user", path.display())]
     Io {
-        /// What was to be done.
+        /// The action that failed.
         action: &'static str,
-        /// With which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// Cause of the failure.
         source: io::Error,
     },
-    /// The file is no checkpoint, or not a whole one.
+    /// The file is not a checkpoint, or is incomplete.
     #[error("{} {problem}", path.display())]
     Unusable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the file.
         problem: String,
     },
 }
 
-/// A checkpoint as read.
+/// A checkpoint read from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The next offset of each partition.
     pub offsets: BTreeMap<i32, i64>,
-    /// The state.
+    /// The state as bytes.
     pub state: Vec<u8>,
-    /// When it was written, to the millisecond.
+    /// Time of writing, to the millisecond.
     pub written: SystemTime,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
 }
 
-/// A folder of checkpoints. It belongs to one process.
+/// A folder of checkpoints, used by one process.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -81,16 +82,16 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Opens a folder, made where missing.
+    /// Opens a folder, and creates it if it is missing.
     pub fn open(dir: &Path) -> Result<Checkpoints, CheckpointError> {
-        fs::create_dir_all(dir).map_err(failed("make the checkpoints' folder", dir))?;
-        // Parts of checkpoints whose writer was killed, which may be large.
+        fs::create_dir_all(dir).map_err(failed("create the checkpoint folder", dir))?;
+        // Partly written checkpoints of a killed process, which may be large.
         atomic_file::remove_unfinished(dir).map_err(failed("remove unfinished checkpoints from", dir))?;
         Ok(Checkpoints { dir: dir.to_owned() })
     }
 
-    /// Writes a checkpoint and removes those before the last two; how many bytes it has. After an error those that were there
-    /// are still there.
+    /// Writes a checkpoint, removes all but the last two, and returns its size in bytes. After an
+    /// error the earlier checkpoints still exist.
     pub fn save(&self, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> Result<u64, CheckpointError> {
         self.add(|path| write(path, offsets, state))
     }
@@ -108,19 +109,19 @@ impl Checkpoints {
         Ok(bytes)
     }
 
-    /// Those that are whole, the newest first; each is read when its turn comes.
+    /// The complete checkpoints, newest first. Each is read when the iterator reaches it.
     pub fn newest_first(&self) -> Result<impl Iterator<Item = Checkpoint>, CheckpointError> {
         let files = self.list()?.into_iter().rev();
         Ok(files.filter_map(|(_, path)| match read(&path) {
             Ok(checkpoint) => Some(checkpoint),
             Err(error) => {
-                tracing::warn!(%error, "a checkpoint is passed over");
+                tracing::warn!(%error, "skipping a checkpoint");
                 None
             }
         }))
     }
 
-    /// Files by number.
+    /// The files, by number.
     fn list(&self) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
         let failed = || failed("list", &self.dir);
         let mut files = Vec::new();
@@ -141,7 +142,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Checkp
     move |source| CheckpointError::Io { action, path, source }
 }
 
-/// The header, the state, and the checksum of both; numbers are little-endian.
+/// Writes the header, the state, and the checksum of both. Numbers are little-endian.
 fn write(path: &Path, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> io::Result<u64> {
     let written = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let mut header = Vec::with_capacity(FIXED + OFFSET * offsets.len());
@@ -177,20 +178,20 @@ fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     Ok(Checkpoint { offsets, state: bytes, written, path: path.to_owned() })
 }
 
-/// Offsets, time of writing, and where the state begins.
+/// The offsets, the time of writing, and the position at which the state begins.
 fn parse(bytes: &[u8]) -> Result<(BTreeMap<i32, i64>, SystemTime, usize), String> {
     let short = || "is cut off".to_owned();
     if !bytes.starts_with(MAGIC) {
-        return Err("is no checkpoint".to_owned());
+        return Err("is not a checkpoint".to_owned());
     }
     let version = u32::from_le_bytes(array(bytes, MAGIC.len()).ok_or_else(short)?);
     if version != VERSION {
-        return Err(format!("has version {version}, and this program reads version {VERSION}"));
+        return Err(format!("has version {version}, but this program reads version {VERSION}"));
     }
     let (whole, sum) =
         bytes.split_last_chunk::<CHECKSUM>().filter(|(whole, _)| whole.len() >= FIXED).ok_or_else(short)?;
     if u64::from_le_bytes(*sum) != checksum(&[whole]) {
-        return Err("is damaged or cut off: its checksum does not fit".to_owned());
+        return Err("is damaged or cut off: its checksum does not match".to_owned());
     }
     let written = u64::from_le_bytes(array(whole, MAGIC.len() + 4).ok_or_else(short)?);
     let count = u32::from_le_bytes(array(whole, FIXED - 4).ok_or_else(short)?);
@@ -233,7 +234,7 @@ mod tests {
             assert!(newest.written >= before && newest.written <= SystemTime::now());
             assert_eq!(fs::metadata(newest.path).unwrap().len(), bytes);
         }
-        // Opened again, by another process for example.
+        // Opened again, for example by another process.
         let checkpoints = Checkpoints::open(&checkpoints.dir).unwrap();
         assert_eq!(states(&checkpoints), [b"state 11", b"state 10"]);
         assert_eq!(fs::read_dir(&checkpoints.dir).unwrap().count(), KEPT);
@@ -259,10 +260,10 @@ mod tests {
         }
         fs::write(&newest, b"chkpoint\x09\0\0\0 of another day, and long enough for one").unwrap();
         let problem = read(&newest).unwrap_err().to_string();
-        assert!(problem.ends_with("has version 9, and this program reads version 1"), "{problem}");
+        assert!(problem.ends_with("has version 9, but this program reads version 1"), "{problem}");
         fs::write(&newest, b"somebody's file").unwrap();
-        assert!(read(&newest).unwrap_err().to_string().ends_with("is no checkpoint"));
-        // A write that was cut short by a kill, and a file of another kind.
+        assert!(read(&newest).unwrap_err().to_string().ends_with("is not a checkpoint"));
+        // A write that a kill interrupted, and a file of another kind.
         let unfinished = dir.path().join(format!(".{:016}{SUFFIX}.a1B2c3.unfinished", 2));
         fs::write(&unfinished, &whole[..30]).unwrap();
         fs::write(dir.path().join("notes.txt"), "mine").unwrap();
@@ -291,7 +292,7 @@ mod tests {
             error.starts_with("cannot write the checkpoint ") && error.contains("0000000001.checkpoint"),
             "{error}"
         );
-        assert!(error.contains("No space left on device") && error.contains("needs room"), "{error}");
+        assert!(error.contains("No space left on device") && error.contains("needs free space"), "{error}");
         assert_eq!(states(&checkpoints), [b"good"]);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the part that was written is gone");
         checkpoints.save(&offsets(2), b"there is room again").unwrap();

@@ -1,5 +1,6 @@
-//! HTTP plumbing: a listener with a clear error, TLS, limits for slow clients, and serving with a graceful end. The admin server, the
-//! intake of posts, the sharing service and the page of `lockstep open` are served by this one server.
+//! HTTP: a listener with clear errors, TLS, limits for slow clients, and a server with graceful
+//! shutdown. The admin server, the intake of posts, the sharing service and the page of `lockstep
+//! open` all use this server.
 
 mod pace;
 mod serve;
@@ -28,12 +29,12 @@ pub use tls::{Certificate, Certificates, TlsFiles};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The address cannot be listened on.
+    /// The program cannot listen on the address.
     #[error("cannot listen on {address}: {}", listen_advice(*.address, .source))]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// Cause of the failure.
         source: io::Error,
     },
 }
@@ -42,26 +43,28 @@ fn listen_advice(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => match next_free(address, &[]) {
             Some(free) => {
-                format!("the address is in use; stop what listens there, or choose another port: {free} is free")
+                format!(
+                    "the address is in use; stop the program that listens there, or choose another port: {free} is free"
+                )
             }
-            None => "the address is in use; stop what listens there or choose another port".to_owned(),
+            None => "the address is in use; stop the program that listens there, or choose another port".to_owned(),
         },
         io::ErrorKind::PermissionDenied => {
-            format!("{error}; ports below 1024 need a privilege, choose a higher one")
+            format!("{error}; ports below 1024 need a privilege; choose a higher port")
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("{error}; the address is not one of this machine's")
+            format!("{error}; this machine does not have the address")
         }
         _ => error.to_string(),
     }
 }
 
-/// Whether an address could be listened on just now.
+/// Whether the program could listen on the address a moment ago.
 pub fn is_free(address: SocketAddr) -> bool {
     std::net::TcpListener::bind(address).is_ok()
 }
 
-/// The next address with a higher port that is free and none of those `taken`, of the next hundred.
+/// The next free address with a higher port that is not in `taken`, among the next hundred ports.
 pub fn next_free(address: SocketAddr, taken: &[SocketAddr]) -> Option<SocketAddr> {
     let ports = address.port().checked_add(1)?..=address.port().saturating_add(100);
     ports
@@ -69,12 +72,13 @@ pub fn next_free(address: SocketAddr, taken: &[SocketAddr]) -> Option<SocketAddr
         .find(|candidate| !taken.contains(candidate) && is_free(*candidate))
 }
 
-/// Listens on an address; port 0 takes a free one (ask the listener's `local_addr`).
+/// Listens on an address. Port 0 selects a free port; the listener's `local_addr` returns it.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
     TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
 }
 
-/// Bounds a router: at most `at_once` requests in hand, others get 503 at once; each has `limit` to answer, then 504.
+/// Limits a router to `at_once` requests at the same time; further requests are answered with 503
+/// immediately. A request that takes longer than `limit` is answered with 504.
 pub fn bounded(router: Router, at_once: usize, limit: Duration) -> Router {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(at_once));
     router.layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -93,7 +97,7 @@ async fn answer_within(
     };
     match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "no answer in time\n").into_response(),
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "no response in time\n").into_response(),
     }
 }
 

@@ -1,27 +1,30 @@
-//! Service plumbing with no domain: what every service needs and none is about.
+//! Service plumbing without a domain: what every service needs.
 //!
 //! # The journey of one record
 //!
-//! A producer [appends](Log::append) it under a key; the key decides the partition, the same one in either home of the
-//! [log](Log). A member of a [group](Log::consumer) polls it, in order per key, derives what there is to derive, and hands
-//! the outputs to [`Consumer::publish_and_commit`]: they and the offsets become visible together or not at all. Whatever comes
-//! in between (a kill, an abort, a partition gone to another member) the record comes again and what was derived from it never
-//! was. A [reader](Log::reader) sees the outputs without being in a group, for instance to rebuild state from a
-//! compacted topic. In time retention or compaction takes the record away.
+//! A producer [appends](Log::append) the record under a key. The key decides the partition, in the
+//! same way in both implementations of the [log](Log). A member of a [group](Log::consumer) polls
+//! the record, in order per key, computes outputs from it, and passes them to
+//! [`Consumer::publish_and_commit`]: outputs and offsets become visible together or not at all.
+//! After a kill, an abort, or the reassignment of the partition to another member, the record is
+//! polled again, and no reader ever sees the outputs of the failed attempt. A [reader](Log::reader)
+//! reads the outputs without joining a group, for example to rebuild state from a compacted topic.
+//! Finally retention or compaction deletes the record.
 //!
-//! State that took long to gather is kept as a [`checkpoint`] with the offsets it stands at, so that a start need not read
-//! everything again.
+//! State that is expensive to rebuild is saved as a [`checkpoint`] with its offsets, so that a
+//! start does not have to read everything again.
 //!
-//! Around that: [`metrics`] are made from an injected registry; [`admin`] shows them and whether the service is ready;
-//! [`http`] serves and ends gracefully; [`shutdown`] tells everybody to stop; [`telemetry`] writes log lines.
+//! Other modules: [`metrics`] are created from an injected registry; [`admin`] serves them and the
+//! readiness of the service; [`http`] is the HTTP server with graceful shutdown; [`shutdown`] tells
+//! all tasks to stop; [`telemetry`] writes log lines.
 //!
 //! # Invariants
 //!
-//! - No domain words: this crate knows bytes, keys and names, never what a record is about.
+//! - No domain words: this crate knows bytes, keys and names, and not what a record is about.
 //! - Readers never see the outputs of a commit that failed.
-//! - A commit never covers a record of a partition that its member lost since polling it.
-//! - No globals but the log lines' subscriber: registry, shutdown and readiness are handed in.
-//! - Nothing waits without a bound, and nothing panics on what comes from outside.
+//! - A commit never covers a record of a partition that the member lost after polling the record.
+//! - No globals except the log lines' subscriber: registry, shutdown and readiness are passed in.
+//! - Every wait has a limit, and no input from outside causes a panic.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod admin;

@@ -1,18 +1,18 @@
-//! The log: topics with partitions, keyed append, consumer groups, atomic publish-and-commit; two homes behind one
-//! face.
+//! The log: topics with partitions, keyed append, consumer groups, atomic publish-and-commit. Two
+//! implementations of one interface.
 //!
 //! | | embedded | Apache Kafka |
 //! | --- | --- | --- |
 //! | where | one folder, one process | a cluster, any number of processes |
 //! | opened by | [`Log::open_embedded`] | [`Log::connect_kafka`] |
-//! | [`Log::append`] | all or nothing | per record: after an error some may be there |
+//! | [`Log::append`] | all or nothing | per record: after an error some may be appended |
 //! | [`Consumer::publish_and_commit`] | one SQLite transaction | one Kafka transaction |
 //! | offsets | without gaps | transaction markers take offsets, so there are gaps |
 //! | compaction | in the background and by [`Log::compact`] | the broker's cleaner |
 //!
-//! In both, a key lands in the same partition (Kafka's murmur2), records of one key keep their order, a new group
-//! starts at the beginning, readers see committed records only, and what was polled but not committed comes again
-//! after a crash, an error or a rebalance.
+//! In both implementations a key goes to the same partition (Kafka's murmur2), records of one key
+//! keep their order, a new group starts at the beginning, readers see only committed records, and
+//! records that were polled but not committed come again after a crash, an error or a rebalance.
 mod consumer;
 mod embedded;
 mod error;
@@ -23,7 +23,7 @@ mod kafka;
 mod kafka;
 mod partition;
 #[cfg(all(test, feature = "kafka"))]
-#[allow(dead_code, reason = "in a build with Kafka, its test alone uses it")]
+#[allow(dead_code, reason = "in a build with Kafka, only its test uses it")]
 mod without_kafka;
 
 use std::{
@@ -40,23 +40,24 @@ use consumer::{AnyReader, Member};
 pub use consumer::{Consumer, Reader};
 pub use error::LogError;
 
-/// The most bytes one record may have: key, value and headers together. Larger ones are refused with
-/// [`LogError::TooLarge`] before anything is sent.
+/// Largest size of a record in bytes: key, value and headers together. Larger records are refused
+/// with [`LogError::TooLarge`] before anything is sent.
 pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 
-/// The most bytes of a note; half of what Kafka takes by default.
+/// Largest size of a note in bytes; half of Kafka's default limit.
 pub const MAX_NOTE_BYTES: usize = 2_048;
 
-/// Places in a partition no further apart than this are read in one go.
+/// Offsets in a partition that are at most this far apart are read together.
 const CLOSE: i64 = 100;
 
-/// A poll stops collecting once it holds this many bytes, so that a large `max` cannot exhaust the memory.
+/// Number of bytes at which a poll stops collecting, so that a large `max` cannot exhaust the
+/// memory.
 const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
 
-/// What becomes of a topic's old records.
+/// How a topic's old records are cleaned up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// Dropped after the retention time.
+    /// Records are deleted after the retention time.
     Delete,
     /// The last record of each key is kept.
     Compact,
@@ -65,11 +66,11 @@ pub enum Cleanup {
 /// A topic to be created.
 #[derive(Debug, Clone)]
 pub struct TopicSpec {
-    /// Its name.
+    /// Name of the topic.
     pub name: &'static str,
-    /// How many partitions.
+    /// Number of partitions.
     pub partitions: i32,
-    /// What becomes of old records.
+    /// How old records are cleaned up.
     pub cleanup: Cleanup,
     /// How long records are kept under [`Cleanup::Delete`]; `None` keeps them.
     pub retention: Option<Duration>,
@@ -80,9 +81,9 @@ pub struct TopicSpec {
 pub struct NewRecord {
     /// The topic.
     pub topic: Arc<str>,
-    /// Decides the partition.
+    /// The key, which decides the partition.
     pub key: Vec<u8>,
-    /// `None` is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Headers, for example a dead letter's reason.
     pub headers: Vec<(String, Vec<u8>)>,
@@ -101,22 +102,22 @@ impl NewRecord {
     }
 }
 
-/// A record as read.
+/// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The topic.
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
-    /// Its place in the partition.
+    /// Offset in the partition.
     pub offset: i64,
     /// The key.
     pub key: Vec<u8>,
-    /// `None` is a tombstone.
+    /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// When it was appended, ms since the epoch.
+    /// Time of the append, ms since the epoch.
     pub timestamp: i64,
 }
 
@@ -128,12 +129,12 @@ impl Record {
     }
 }
 
-/// How far a group has come in a partition.
+/// The committed position of a group in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// The next offset it will read.
+    /// The next offset that the group reads.
     pub next: i64,
-    /// What [`Consumer::publish_and_commit_noting`] said with it; else empty.
+    /// The note given to [`Consumer::publish_and_commit_noting`]; otherwise empty.
     pub note: String,
 }
 
@@ -142,11 +143,11 @@ pub struct Committed {
 pub struct Partition {
     /// The topic.
     pub topic: Arc<str>,
-    /// Its number, from 0.
+    /// Number of the partition, from 0.
     pub number: i32,
 }
 
-/// A log in one of its homes. Cheap to clone.
+/// A log in one of its implementations. Cheap to clone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -179,32 +180,32 @@ enum Home {
 }
 
 impl Log {
-    /// Opens the embedded log in a folder, made where missing. One process only: a second one gets
-    /// [`LogError::InUse`], which names the holder.
+    /// Opens the embedded log in a folder, and creates it if it is missing. Only one process can
+    /// open it: a second one gets [`LogError::InUse`], which names the first.
     pub async fn open_embedded(dir: &Path) -> Result<Log, LogError> {
         let dir = dir.to_owned();
         let log = blocking("open the embedded log", move || embedded::Embedded::open(&dir)).await?;
         Ok(Log(Home::Embedded(log)))
     }
 
-    /// Opens an embedded log that is there to read what it has at this moment, also while another process holds it. Writing and
-    /// joining a group give [`LogError::Closed`]; records that come later are not seen.
+    /// Opens an existing embedded log to read its current records, even if another process uses it.
+    /// Writing and joining a group give [`LogError::Closed`]; later records are not seen.
     pub async fn open_embedded_to_read(dir: &Path) -> Result<Log, LogError> {
         let dir = dir.to_owned();
         let log = blocking("open the embedded log", move || embedded::Embedded::open_to_read(&dir)).await?;
         Ok(Log(Home::Embedded(log)))
     }
 
-    /// Connects to Apache Kafka. `brokers` is `host:port,host:port`; `properties` are librdkafka's, for example
-    /// `security.protocol`, given to every client. `transactional.id`, where given, is made a prefix; set one per
-    /// instance, stable over restarts, so that an instance that comes back ends its own open transaction at once
-    /// instead of after the transaction timeout. Fails where no broker answers within ten seconds, and in a build without the
-    /// feature `kafka`.
+    /// Connects to Apache Kafka. `brokers` is `host:port,host:port`. `properties` are librdkafka's,
+    /// for example `security.protocol`, and apply to every client. A `transactional.id` is used as
+    /// a prefix; set one per instance, stable over restarts, so that a restarted instance ends its
+    /// own open transaction immediately instead of after the transaction timeout. Fails if no
+    /// broker answers within ten seconds, and in a build without the feature `kafka`.
     pub async fn connect_kafka(brokers: &str, properties: &[(String, String)]) -> Result<Log, LogError> {
         Ok(Log(Home::Kafka(kafka::Kafka::connect(brokers, properties).await?)))
     }
 
-    /// Whether librdkafka knows these properties and takes their values. Connects to nothing.
+    /// Checks that librdkafka knows these properties and accepts their values, without connecting.
     pub fn check_kafka_properties(properties: &[(String, String)]) -> Result<(), LogError> {
         kafka::check_properties(properties)
     }
@@ -217,7 +218,7 @@ impl Log {
         }
     }
 
-    /// Creates the topics that are not there; those that are stay as they are.
+    /// Creates the topics that do not exist; existing topics are not changed.
     pub async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
         for spec in topics {
             check_spec(spec)?;
@@ -228,10 +229,11 @@ impl Log {
         }
     }
 
-    /// Appends records, in order per key; returns when they are durable.
+    /// Appends records, in order per key. Returns when they are durable.
     ///
-    /// On the embedded log all are appended or none. On Kafka an error may leave some of them appended, and appending
-    /// the same records again may double those: where that matters, use [`Consumer::publish_and_commit`].
+    /// The embedded log appends all records or none. On Kafka some may be appended despite an
+    /// error, and appending the same records again may duplicate those; if this matters, use
+    /// [`Consumer::publish_and_commit`].
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
         check_sizes(&records)?;
         match &self.0 {
@@ -258,16 +260,18 @@ impl Log {
         }
     }
 
-    /// The next offset a group will read of each partition of a topic, by partition number; `None` where it has
-    /// committed nothing. Joins nothing: any process may ask about any group.
+    /// The next offset that a group reads in each partition of a topic, by partition number; `None`
+    /// if it has committed nothing there. Joins no group: any process may ask about any group.
     pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<i64>>, LogError> {
         let noted = self.committed_noted(group, topic).await?;
         Ok(noted.into_iter().map(|committed| Some(committed?.next)).collect())
     }
 
-    /// Ends at once what a killed member of this group has left open under this instance's `transactional.id`, where one is
-    /// set: until then, or until its transaction times out after half a minute, nobody is told what the group has committed. To
-    /// be called by the group's only member before it asks; a living one under the same id would be fenced off.
+    /// Ends immediately what a killed member of this group left open under this instance's
+    /// `transactional.id`, if one is set. Otherwise the group's committed offsets are not available
+    /// until its transaction times out after half a minute. Only the group's single member may call
+    /// it, before it asks for the offsets; another running member with the same id would be fenced
+    /// off.
     pub async fn take_over(&self, group: &str) -> Result<(), LogError> {
         match &self.0 {
             Home::Embedded(_) => Ok(()),
@@ -275,7 +279,7 @@ impl Log {
         }
     }
 
-    /// The same with the note of each partition's last commit.
+    /// The same, with the note of each partition's last commit.
     pub async fn committed_noted(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         match &self.0 {
             Home::Embedded(log) => log.committed(group, topic).await,
@@ -283,9 +287,10 @@ impl Log {
         }
     }
 
-    /// Every record of a topic from the given (partition, offset) pairs on, other partitions from their beginning, up to
-    /// the end as it is at the call; then the stream ends. Without a group: for rebuilding state from a compacted topic, and
-    /// for tests. Order holds within a partition.
+    /// Every record of a topic, from the given (partition, offset) pairs on, in other partitions
+    /// from their beginning, up to the end at the time of the call; then the stream ends. It joins
+    /// no group: for rebuilding state from a compacted topic, and for tests. Records are in order
+    /// within a partition.
     pub async fn read_all(
         &self,
         topic: &str,
@@ -304,8 +309,9 @@ impl Log {
         self.read_spans(topic, spans).await
     }
 
-    /// The records of one partition within a range of offsets, for example from a snapshot's offset up to the committed
-    /// one; then the stream ends. A range beyond the end waits for the records to come.
+    /// The records of one partition within a range of offsets, for example from a snapshot's offset
+    /// up to the committed offset; then the stream ends. If the range extends beyond the end, the
+    /// stream waits for the records.
     pub async fn read_range(
         &self,
         topic: &str,
@@ -315,8 +321,9 @@ impl Log {
         self.read_spans(topic, vec![(partition, offsets)]).await
     }
 
-    /// The records at these (partition, offset) places of a topic, as far as they are still there, in no order; and whether all places were
-    /// looked at before the patience ended. Costs a seek for every stretch of places that lie close together.
+    /// The records at these (partition, offset) positions of a topic that still exist, in no
+    /// particular order; and whether all positions were read before `patience` ended. Costs one
+    /// seek for every range of nearby positions.
     pub async fn records_at(
         &self,
         topic: &str,
@@ -341,7 +348,7 @@ impl Log {
         let mut found = Vec::with_capacity(wanted.len());
         let mut reader: Option<Reader> = None;
         loop {
-            // One stretch of every partition at a time.
+            // One range of every partition at a time.
             let spans: Vec<(i32, Range<i64>)> = stretches
                 .iter_mut()
                 .filter_map(|(partition, stretches)| Some((*partition, stretches.pop_front()?)))
@@ -350,7 +357,7 @@ impl Log {
                 return Ok((found, true));
             }
             let turned = match reader.take() {
-                // A consumer of Kafka's takes its time to connect.
+                // A Kafka consumer needs time to connect.
                 Some(Reader(AnyReader::Kafka(mut kafka))) => {
                     kafka.turn_to(spans, &ends)?;
                     Reader(AnyReader::Kafka(kafka))
@@ -368,8 +375,9 @@ impl Log {
         }
     }
 
-    /// Reads a topic without a group, from the given (partition, offset) pairs on, other partitions from their beginning,
-    /// and goes on as records come: for a broadcast topic that every process reads whole.
+    /// Reads a topic without a group, from the given (partition, offset) pairs on, in other
+    /// partitions from their beginning, and continues with new records: for a broadcast topic that
+    /// every process reads completely.
     pub async fn reader(&self, topic: &str, from: &[(i32, i64)]) -> Result<Reader, LogError> {
         let spans = (0..self.end_offsets(topic).await?.len() as i32)
             .map(|partition| {
@@ -380,8 +388,8 @@ impl Log {
         self.open_reader(topic, spans).await
     }
 
-    /// Compacts every [`Cleanup::Compact`] topic and drops what is past its retention, now. On Kafka the broker's cleaner
-    /// does this by itself and the call does nothing.
+    /// Compacts every [`Cleanup::Compact`] topic and deletes records past their retention,
+    /// immediately. On Kafka the broker's cleaner does this, and the call does nothing.
     pub async fn compact(&self) -> Result<(), LogError> {
         match &self.0 {
             Home::Embedded(log) => log.clean().await,
@@ -389,7 +397,7 @@ impl Log {
         }
     }
 
-    /// Whether the log answers: for a readiness check.
+    /// Checks that the log answers, for a readiness check.
     pub async fn check(&self) -> Result<(), LogError> {
         match &self.0 {
             Home::Embedded(log) => log.check(),
@@ -397,8 +405,8 @@ impl Log {
         }
     }
 
-    /// Writes out everything in flight and closes the log; every clone gets [`LogError::Closed`] from then on. The
-    /// embedded log's folder is free for another process when this returns.
+    /// Writes everything in progress and closes the log; every clone gets [`LogError::Closed`] from
+    /// then on. When this returns, another process can open the embedded log's folder.
     pub async fn shutdown(&self) -> Result<(), LogError> {
         match &self.0 {
             Home::Embedded(log) => log.shutdown().await,
@@ -465,7 +473,7 @@ fn check_note(note: &str) -> Result<(), LogError> {
     Err(LogError::TooLarge { topic: "(the commit's note)".to_owned(), bytes: note.len(), max: MAX_NOTE_BYTES })
 }
 
-/// Runs blocking work off the async threads.
+/// Runs blocking work outside of the async threads.
 async fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> Result<T, LogError> + Send + 'static,

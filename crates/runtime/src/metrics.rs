@@ -1,4 +1,5 @@
-//! Metrics: an injected registry. Each subsystem makes a struct of its metrics once, from the [`Metrics`] it is given.
+//! Metrics with an injected registry. Each subsystem creates one struct with its metrics, from the
+//! [`Metrics`] that it receives.
 //!
 //! ```
 //! use runtime::metrics::{IntCounterVec, Metrics, MetricsError};
@@ -24,7 +25,7 @@ mod process;
 pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{HistogramOpts, Opts, Registry, TextEncoder, core::Collector};
 
-/// A metric cannot be made: its name or a label is not legal, or the name is taken.
+/// A metric cannot be created: its name or a label is not valid, or the name is already used.
 #[derive(Debug, thiserror::Error)]
 #[error("metric {name:?}: {source}")]
 pub struct MetricsError {
@@ -32,7 +33,8 @@ pub struct MetricsError {
     source: prometheus::Error,
 }
 
-/// A registry of metrics, injected where they are made. Cheap to clone; all clones are one.
+/// A registry of metrics, passed to the code that creates them. Cheap to clone; all clones share
+/// one registry.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
@@ -40,13 +42,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A registry of its own, with the process's memory, CPU seconds, open files and start time (on Linux).
+    /// A new registry, with the process's memory, CPU seconds, open files and start time (on
+    /// Linux).
     pub fn new() -> Result<Metrics, MetricsError> {
         const LAG: &str = "lockstep_consumer_lag_records";
         let lag = IntGaugeVec::new(
             Opts::new(
                 LAG,
-                "Records appended but not yet read, by consumer group; nothing before a group's first answer.",
+                "Records appended but not yet read, by consumer group; absent before a group's first report.",
             ),
             &["group"],
         )
@@ -57,7 +60,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Says how many records a consumer group has still to read. Every service that reads the log does so.
+    /// Sets how many records a consumer group still has to read. Every service that reads the log
+    /// reports this.
     pub fn consumer_lag(&self, group: &str, records: u64) {
         self.lag.with_label_values(&[group]).set(i64::try_from(records).unwrap_or(i64::MAX));
     }
@@ -67,38 +71,38 @@ impl Metrics {
         self.make(name, IntCounter::new(name, help))
     }
 
-    /// Counters by labels.
+    /// Counters with labels.
     pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, MetricsError> {
         self.make(name, IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    /// A gauge of whole numbers.
+    /// A gauge of integers.
     pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
         self.make(name, IntGauge::new(name, help))
     }
 
-    /// Gauges of whole numbers by labels.
+    /// Gauges of integers with labels.
     pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, MetricsError> {
         self.make(name, IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
-    /// A gauge of fractions, for example seconds.
+    /// A gauge of floating-point numbers, for example seconds.
     pub fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, MetricsError> {
         self.make(name, Gauge::new(name, help))
     }
 
-    /// Gauges of fractions by labels.
+    /// Gauges of floating-point numbers with labels.
     pub fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, MetricsError> {
         self.make(name, GaugeVec::new(Opts::new(name, help), labels))
     }
 
-    /// A histogram; `buckets` are upper bounds, rising.
+    /// A histogram; `buckets` are upper bounds, in rising order.
     pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, MetricsError> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.make(name, Histogram::with_opts(options))
     }
 
-    /// Histograms by labels; `buckets` are upper bounds, rising.
+    /// Histograms with labels; `buckets` are upper bounds, in rising order.
     pub fn histograms(
         &self,
         name: &str,

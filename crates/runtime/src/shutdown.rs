@@ -1,9 +1,9 @@
-//! Stopping: one signal that all tasks listen to, and a drain that takes no longer than it may.
+//! Shutdown: one signal that all tasks watch, and a drain with a time limit.
 use std::{future::Future, io, time::Duration};
 
 use tokio::sync::watch;
 
-/// Tells every task to stop. Cheap to clone; all clones are one.
+/// The signal to stop. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Sender<bool>);
 
@@ -14,52 +14,52 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Not stopping yet.
+    /// A signal that is not set.
     pub fn new() -> Shutdown {
         Shutdown(watch::Sender::new(false))
     }
 
-    /// Stops on SIGINT (ctrl-c) and SIGTERM; a second one ends the process at once, with 128 and the signal's number as exit
-    /// code.
+    /// Stops on SIGINT (ctrl-c) and SIGTERM. A second signal exits the process immediately, with
+    /// exit code 128 plus the signal's number.
     pub fn on_signals() -> io::Result<Shutdown> {
         let shutdown = Shutdown::new();
         let mut signals = Signals::new()?;
         let stopping = shutdown.clone();
         tokio::spawn(async move {
             let (name, _) = signals.next().await;
-            tracing::info!(signal = name, "stopping; a second signal ends at once");
+            tracing::info!(signal = name, "stopping; a second signal exits immediately");
             stopping.stop();
             let (name, number) = signals.next().await;
-            tracing::warn!(signal = name, "ended by a second signal, work in hand is left to the next start");
+            tracing::warn!(signal = name, "exiting after a second signal; unfinished work is left to the next start");
             std::process::exit(128 + number);
         });
         Ok(shutdown)
     }
 
-    /// Tells everybody to stop.
+    /// Tells all tasks to stop.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether it is time to stop.
+    /// Whether the process is stopping.
     pub fn is_stopping(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is time to stop. May be cancelled.
+    /// Waits for the signal. May be cancelled.
     pub async fn stopping(&self) {
         let mut seen = self.0.subscribe();
-        // The sender lives as long as self: no error.
+        // `self` owns the sender, so waiting cannot fail.
         drop(seen.wait_for(|stop| *stop).await);
     }
 }
 
-/// Finishes `work` within `limit`; `None`, and a line in the log, where it takes longer.
+/// Runs `work` for at most `limit`. Returns `None` and logs a warning if it takes longer.
 pub async fn drain<T>(what: &str, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     match tokio::time::timeout(limit, work).await {
         Ok(value) => Some(value),
         Err(_) => {
-            tracing::warn!(what, seconds = limit.as_secs_f64(), "did not finish in time, given up");
+            tracing::warn!(what, seconds = limit.as_secs_f64(), "not finished in time, abandoned");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Log lines: to stderr, text for people or JSON for machines.
+//! Log lines on stderr, as text for people or as JSON for machines.
 use std::io::{IsTerminal, stderr};
 
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ pub enum LogFormat {
     /// For people, in colour on a terminal.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -33,23 +33,23 @@ impl Default for Telemetry {
     }
 }
 
-/// The filter is not one, or somebody has set up logging already.
+/// The filter is not valid, or logging was set up before.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
-    /// The filter cannot be understood.
+    /// The filter is not valid.
     #[error(
         "{origin}: the log filter {filter:?} is not valid ({reason}); write for example \"info\" or \"warn,runtime=debug\""
     )]
     Filter {
-        /// The variable or key it came from.
+        /// The environment variable or configuration key that contains the filter.
         origin: &'static str,
         /// The filter.
         filter: String,
-        /// Why not.
+        /// The reason why it is not valid.
         reason: String,
     },
-    /// Only one part of a process may set up logging.
+    /// Logging can be set up only once per process.
     #[error("logging is set up already")]
     Already,
 }

@@ -1,4 +1,5 @@
-//! Planted campaigns: accounts with an ordinary face that act together, in the ways a campaign might try.
+//! Planted campaigns: accounts that look ordinary and act together, in ways that a campaign might
+//! use.
 
 use coordination::Millis;
 
@@ -32,14 +33,14 @@ struct Operation<'w> {
     plan: &'w Campaign,
     name: String,
     draw: Draw,
-    /// Draws of parameters that came later.
+    /// Draws for parameters that were added in later releases.
     more: Draw,
     members: Vec<u32>,
-    /// Own and borrowed sources, outlets and voices.
+    /// The campaign's own sources, and sources that it borrows from the crowd; outlets and voices.
     own_outlets: Vec<u32>,
     own_voices: Vec<u32>,
     borrowed: Vec<u32>,
-    /// Floods move from one new tag to the next.
+    /// Sets of tags; a flood changes from one set to the next.
     tags: Vec<Vec<String>>,
     community: usize,
     participation: f64,
@@ -59,7 +60,8 @@ struct Operation<'w> {
 impl<'w> Operation<'w> {
     fn prepare(scene: &mut Scene<'_>, plan: &'w Campaign, name: String, mut draw: Draw) -> Self {
         let from = |draw: &mut Draw, range: Range| draw.between(range.low, range.high);
-        // Parameters of later releases draw here, so that the worlds of earlier ones stay as they were.
+        // Parameters of later releases draw from this stream, so that worlds of earlier releases do
+        // not change.
         let mut more = Draw::new(scene.seed, &format!("campaign {name}, more"));
         let community = draw.below(scene.communities.len());
         let members = recruit(scene, plan, &mut draw);
@@ -123,7 +125,8 @@ impl<'w> Operation<'w> {
             (count, (to - from) / self.actions_per_day)
         } else {
             let length = (to - from).max(0.0);
-            // A tenth of a day is left free at the end, so that delays stay inside the world's time.
+            // A tenth of a day at the end stays free, so that delayed posts are inside the world's
+            // time.
             let pace = (1.0 - 0.1 * length.min(1.0) / length.max(1e-9)) / self.actions_per_day;
             (libm::round(length * self.actions_per_day) as usize, pace)
         };
@@ -146,8 +149,8 @@ impl<'w> Operation<'w> {
         scene.campaigns.push(group);
     }
 
-    /// One action of one cell: what is acted on, who takes part, and when each of them does. `phase` is the place of the
-    /// tags that are flooded now.
+    /// One action of one cell: its keys, its participants, and the time of each post. `phase` is
+    /// the index of the set of tags that are flooded now.
     fn act(&mut self, scene: &mut Scene<'_>, cell: usize, number: usize, phase: usize, at: Millis) {
         let Modes { url, repost, hashtags, text, media, reply, mention } = self.plan.modes;
         let modes = [
@@ -239,7 +242,7 @@ impl<'w> Operation<'w> {
         })
     }
 
-    /// Groups that act apart from each other.
+    /// Number of groups that act separately.
     fn cells(&self) -> usize {
         match self.plan.cell_size {
             0 => self.plan.cells,
@@ -280,7 +283,8 @@ impl<'w> Operation<'w> {
         delays.collect()
     }
 
-    /// The item that an action pushes: a new one of its own, or a popular one of somebody else's.
+    /// The item that an action pushes: a new item of the campaign, or a popular item of another
+    /// source.
     fn target(&mut self, scene: &mut Scene<'_>, mode: Mode, at: Millis) -> u32 {
         let voice = mode != Mode::Url;
         if !self.draw.chance(self.own_source) {
@@ -309,7 +313,8 @@ impl<'w> Operation<'w> {
         }
     }
 
-    /// Acts on the campaign's sources before it starts, each account for itself, so that habit seems to explain the rest.
+    /// Posts about the campaign's sources before it starts, each account independently, so that
+    /// habit seems to explain the later posts.
     fn poison(&mut self, scene: &mut Scene<'_>) {
         let a_day = self.draw.between(self.plan.poison_per_day.low, self.plan.poison_per_day.high);
         let before = self.plan.start_day;
@@ -326,7 +331,7 @@ impl<'w> Operation<'w> {
     }
 }
 
-/// A campaign's accounts: like the crowd's, but for what the plan says.
+/// A campaign's accounts: as in the crowd, except for the properties in the plan.
 fn recruit(scene: &mut Scene<'_>, plan: &Campaign, draw: &mut Draw) -> Vec<u32> {
     let world = scene.world;
     let platforms: Vec<usize> = match plan.platforms.as_slice() {

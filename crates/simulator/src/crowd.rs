@@ -1,4 +1,4 @@
-//! The organic background: sources that publish, and accounts that live their days.
+//! The organic background: sources that publish, and accounts that post every day.
 
 use coordination::Millis;
 
@@ -7,13 +7,13 @@ use crate::{
     scene::{Act, DAY, LinkWords, SECOND, Scene},
 };
 
-/// Fills a scene with sources, their items, and a crowd that posts.
+/// Fills a scene with sources, their items, and the crowd's posts.
 pub(crate) fn settle(scene: &mut Scene<'_>) {
     let crowd = &scene.world.crowd;
     let mut draw = Draw::new(scene.seed, "crowd");
     let shares: Vec<f64> = scene.world.platforms.iter().map(|platform| platform.share).collect();
     for _ in 0..crowd.accounts {
-        // Communities differ in size: low numbers are the large ones.
+        // Communities differ in size: low numbers are large communities.
         let community = libm::pow(draw.unit(), 1.7) * crowd.communities as f64;
         let platform = draw.weighted(&shares).unwrap_or(0);
         scene.account(&mut draw, platform, (community as usize).min(crowd.communities - 1));
@@ -42,7 +42,7 @@ pub(crate) fn settle(scene: &mut Scene<'_>) {
     }
 }
 
-/// Lets an account post about so often over the whole world, in sessions, at its own hours.
+/// Lets an account post about this many times over the whole world, in sessions, at its own hours.
 pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: usize) {
     let zone = scene.accounts[account as usize].zone;
     let mut left = posts;
@@ -55,7 +55,7 @@ pub(crate) fn live(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, posts: 
     }
 }
 
-/// Lets an account post so often from `at` on, a minute or two apart.
+/// Lets an account post this many times from `at` on, a minute or two apart.
 pub(crate) fn session(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, mut at: Millis, posts: usize) {
     let habits = scene.accounts[account as usize].habits;
     for _ in 0..posts {
@@ -71,7 +71,7 @@ pub(crate) fn session(scene: &mut Scene<'_>, draw: &mut Draw, account: u32, mut 
     }
 }
 
-/// What somebody who browses at `at` posts.
+/// The post of an account that browses at `at`.
 fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
     let crowd = &scene.habits[scene.accounts[account as usize].habits];
     let kind = draw.unit();
@@ -101,7 +101,7 @@ fn act(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis) -> Act {
     Act::Chat
 }
 
-/// An item to an account's taste: mostly from its community's favourite sources.
+/// An item that fits an account's interests: mostly from its community's favourite sources.
 fn taste(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis, voice: bool) -> Option<u32> {
     let crowd = &scene.habits[scene.accounts[account as usize].habits];
     let community = if draw.chance(crowd.loyalty) {
@@ -114,7 +114,7 @@ fn taste(scene: &Scene<'_>, draw: &mut Draw, account: u32, at: Millis, voice: bo
     scene.browse(draw, source, at)
 }
 
-/// A moment of the world at which somebody in this time zone is likely to be awake.
+/// A time of the world at which a person in this time zone is probably awake.
 fn waking_hour(scene: &Scene<'_>, draw: &mut Draw, zone: f64, habits: usize) -> Millis {
     let crowd = &scene.habits[habits];
     if crowd.focus > 0.0 && !crowd.evenings.is_empty() && draw.chance(crowd.focus) {
@@ -130,7 +130,7 @@ fn waking_hour(scene: &Scene<'_>, draw: &mut Draw, zone: f64, habits: usize) -> 
     }
 }
 
-/// How likely somebody in this time zone is to be awake, against the likeliest hour.
+/// Probability that a person in this time zone is awake, relative to the most probable hour.
 pub(crate) fn awake(at: Millis, zone: f64) -> f64 {
     let phase = at as f64 / DAY + zone;
     0.15 + 0.85 * (0.5 - 0.5 * libm::cos(std::f64::consts::TAU * phase.fract()))

@@ -1,4 +1,5 @@
-//! Random draws that give the same numbers on every machine: `ChaCha8` for the bits, `libm` for the curves.
+//! Random draws that give the same numbers on every machine: `ChaCha8` for the bits, `libm` for the
+//! curves.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -7,21 +8,21 @@ use rand_chacha::{
 
 /// A stream of random numbers for one part of a world.
 ///
-/// Each part draws from a stream of its own, named after it, so that a change to one part (a campaign taken out, say)
-/// leaves the draws of all others as they were.
+/// Each part draws from its own stream, which has the part's name, so that a change of one part
+/// (for example without a campaign) does not change the draws of the others.
 pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream of `part` in the world that `seed` gives.
+    /// The stream of `part` in the world with this seed.
     pub(crate) fn new(seed: u64, part: &str) -> Self {
-        // FNV-1a: fixed for ever, which the standard library's hashers do not promise to be.
+        // FNV-1a never changes; the standard library's hashers do not promise this.
         let name = part
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self::keyed(seed, name)
     }
 
-    /// The stream that two numbers name.
+    /// The stream with two numbers as its name.
     pub(crate) fn keyed(seed: u64, key: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -44,7 +45,7 @@ impl Draw {
         low + (high - low) * self.unit()
     }
 
-    /// In `low..high`: on a logarithmic scale where `low` is above 0, else uniform.
+    /// In `low..high`: log-uniform if `low` is above 0, otherwise uniform.
     pub(crate) fn spread(&mut self, low: f64, high: f64) -> f64 {
         if low > 0.0 && high > low {
             low * libm::exp(self.unit() * libm::log(high / low))
@@ -53,7 +54,7 @@ impl Draw {
         }
     }
 
-    /// Uniform in `0..n`; 0 where `n` is 0.
+    /// Uniform in `0..n`; 0 if `n` is 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
@@ -69,7 +70,7 @@ impl Draw {
         radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
-    /// Log-normal: its median, and the standard deviation of its logarithm.
+    /// Log-normal, given its median and the standard deviation of its logarithm.
     pub(crate) fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
         median * libm::exp(sigma * self.normal())
     }
@@ -84,7 +85,7 @@ impl Draw {
         libm::pow(1.0 - self.unit(), -1.0 / shape)
     }
 
-    /// Poisson; by the normal curve where the mean is large.
+    /// Poisson; approximated by the normal distribution if the mean is large.
     pub(crate) fn poisson(&mut self, mean: f64) -> usize {
         if mean > 30.0 {
             return libm::round(mean + libm::sqrt(mean) * self.normal()).max(0.0) as usize;
@@ -99,7 +100,7 @@ impl Draw {
         count
     }
 
-    /// A number of trials until the first success, mean `mean`, at least 1.
+    /// Number of trials until the first success, with this mean, at least 1.
     pub(crate) fn geometric(&mut self, mean: f64) -> usize {
         if mean <= 1.0 {
             return 1;
@@ -108,7 +109,7 @@ impl Draw {
         1 + libm::floor(libm::log(1.0 - self.unit()) / stop) as usize
     }
 
-    /// A rank in `0..n` where low ranks are favoured: the logarithm of the rank is uniform.
+    /// A rank in `0..n` that favours low ranks: the logarithm of the rank is uniform.
     pub(crate) fn rank(&mut self, n: usize) -> usize {
         let rank = libm::pow((n + 1) as f64, self.unit()) as usize;
         rank.clamp(1, n.max(1)) - 1
@@ -119,7 +120,7 @@ impl Draw {
         items[self.below(items.len())]
     }
 
-    /// An index drawn in proportion to its weight, where any weight is positive.
+    /// An index drawn in proportion to its weight; `None` if no weight is positive.
     pub(crate) fn weighted(&mut self, weights: &[f64]) -> Option<usize> {
         let total: f64 = weights.iter().sum();
         let mut left = self.unit() * total;
@@ -136,7 +137,7 @@ impl Draw {
         last
     }
 
-    /// `count` different numbers of `0..n`, in random order.
+    /// `count` different numbers in `0..n`, in random order.
     pub(crate) fn sample(&mut self, n: usize, count: usize) -> Vec<usize> {
         let mut all: Vec<usize> = (0..n).collect();
         let count = count.min(n);

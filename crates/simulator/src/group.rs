@@ -1,6 +1,7 @@
-//! Groups that act in concert: operations as real files show them, and innocents who do so in the open.
+//! Groups of the `group` tables: operations as in real files, and innocent groups that openly act
+//! together.
 //!
-//! One piece of code plays all of them, so that nothing but what a group does can tell its kind.
+//! The same code simulates all of them, so that only the parameters of a group can reveal its kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +18,9 @@ use crate::{
 };
 
 const HOUR: f64 = 3_600.0 * SECOND;
-/// Bouts longer than this follow their writers' waking hours.
+/// Bouts longer than this follow the waking hours of their members.
 const LONG: f64 = 12.0 * HOUR;
-/// Accounts younger than this are young, in days.
+/// Accounts younger than this many days are young.
 const YOUNG: f64 = 60.0;
 
 /// Adds a world's groups.
@@ -45,19 +46,19 @@ struct Concert<'w> {
     community: usize,
     members: Vec<u32>,
     voices: Vec<u32>,
-    /// Each member's own site, where the group's links go there or members write articles.
+    /// Each member's own site, if the group's links go there or members write articles.
     sites: Vec<u32>,
-    /// Where the group's other links go.
+    /// The target of the group's other links.
     outlet: u32,
     tags: Vec<String>,
     mentions: Vec<String>,
-    /// Texts for all bouts, where each member keeps to one.
+    /// Texts for all bouts, if each member repeats one text.
     templates: Vec<Offer>,
     own: Shares,
     actions: Vec<ActionTruth>,
 }
 
-/// Shares that the copy drew.
+/// Shares drawn for this copy.
 struct Shares {
     participation: f64,
     asides: f64,
@@ -74,18 +75,18 @@ struct Shares {
     onlookers: f64,
 }
 
-/// A text or a voice's post that is taken up in a bout.
+/// A text, or a post of a voice, that members copy or repost in a bout.
 #[derive(Clone)]
 struct Offer {
     from: Millis,
     pull: f64,
-    /// A script, or an item.
+    /// Index of a script or of an item.
     what: u32,
-    /// The article that copies of the text link to.
+    /// The article to which copies of the text link.
     article: u32,
 }
 
-/// The posts of a bout, by what they have in common.
+/// The posts of a bout, grouped by what they have in common.
 #[derive(Default)]
 struct Taken {
     texts: BTreeMap<u32, Vec<(Millis, ActTruth)>>,
@@ -156,7 +157,7 @@ impl<'w> Concert<'w> {
         }
     }
 
-    /// What members post beside the concert.
+    /// Ordinary posts of the members outside of the bouts.
     fn lives(&mut self, scene: &mut Scene<'_>) {
         let a_day = self.spread(self.plan.own_per_day);
         let days = scene.world.days;
@@ -175,7 +176,7 @@ impl<'w> Concert<'w> {
         }
     }
 
-    /// When bouts begin and end.
+    /// Start and end of each bout.
     fn bouts(&mut self, scene: &Scene<'_>) -> Vec<(Millis, Millis)> {
         let count = libm::round(self.spread(self.plan.bouts)).max(1.0) as usize;
         let whole = (scene.end - scene.start) as f64;
@@ -264,7 +265,7 @@ impl<'w> Concert<'w> {
         self.onlookers(scene, &texts, &items, words, from, to);
     }
 
-    /// What was done in a bout, for the truth.
+    /// Records the actions of a bout in the truth.
     fn tell(&mut self, scene: &Scene<'_>, taken: Taken, from: Millis) {
         let begun = |who: &[(Millis, ActTruth)]| who.iter().map(|(at, _)| *at).min().unwrap_or(from);
         for (script, who) in taken.texts {
@@ -282,7 +283,7 @@ impl<'w> Concert<'w> {
         }
     }
 
-    /// Lets some of the crowd do as the group does.
+    /// Lets some accounts of the crowd do the same as the group.
     fn onlookers(
         &mut self,
         scene: &mut Scene<'_>,
@@ -316,7 +317,7 @@ impl<'w> Concert<'w> {
         }
     }
 
-    /// How many texts or voices' posts stand behind so many copies of them.
+    /// Number of texts, or of voices' posts, for this many copies.
     fn count(&self, copies: f64) -> usize {
         match self.own.copies_per_text > 0.0 {
             true => libm::round(copies / self.own.copies_per_text).max(1.0) as usize,
@@ -324,7 +325,7 @@ impl<'w> Concert<'w> {
         }
     }
 
-    /// Texts, the first of them from the beginning on.
+    /// Texts of a bout. The first is available from the start.
     fn texts(&mut self, scene: &mut Scene<'_>, count: usize, from: Millis, to: Millis) -> Vec<Offer> {
         let mut texts = Vec::with_capacity(count);
         for turn in 0..count {
@@ -336,7 +337,7 @@ impl<'w> Concert<'w> {
         texts
     }
 
-    /// Posts of the group's voices.
+    /// Posts of the group's voices in a bout.
     fn items(&mut self, scene: &mut Scene<'_>, reposts: f64, from: Millis, to: Millis) -> Vec<Offer> {
         if self.voices.is_empty() || self.own.reposts <= 0.0 {
             return Vec::new();
@@ -347,20 +348,20 @@ impl<'w> Concert<'w> {
             let voice = self.draw.pick(&self.voices);
             let item = scene.item(voice, at, 1.0);
             scene.items[item as usize].tags = self.tags.iter().take(1).cloned().collect();
-            // Two seconds pass before anybody reacts.
+            // An account reacts after two seconds or more.
             items.push(Offer { from: at + 2_000, pull, what: item, article: item });
         }
         items
     }
 
-    /// When a text or a voice's post begins to be taken up, and how much.
+    /// Time from which a text or a voice's post is available, and its popularity.
     fn begin(&mut self, turn: usize, from: Millis, to: Millis) -> (Millis, f64) {
         let room = (to - from) as f64 * (1.0 - self.own.text_life);
         let after = if turn == 0 { 0.0 } else { self.draw.unit() * room };
         (from + after as Millis, self.draw.exponential(1.0))
     }
 
-    /// A text of the bout that the member has not copied yet, where there is one.
+    /// A text of the bout, if possible one that the member has not copied yet.
     fn text(
         &mut self,
         texts: &[Offer],
@@ -382,7 +383,7 @@ impl<'w> Concert<'w> {
         Some(text)
     }
 
-    /// Tags, mention and link of a post; without a place it is an onlooker's.
+    /// Tags, mention and link of a post. Posts of onlookers have no `place`.
     fn dress(&mut self, scene: &mut Scene<'_>, at: Millis, place: Option<u32>, article: u32) -> Dress {
         let tags = match self.tags.len() {
             0 => 0,
@@ -404,7 +405,7 @@ impl<'w> Concert<'w> {
         Dress { tags: tags as u8, mention: mention as u8, link }
     }
 
-    /// When a participant is there in a bout.
+    /// Start and end of a participant's activity in a bout.
     fn window(&mut self, from: Millis, to: Millis) -> (Millis, Millis) {
         let life = self.spread(self.plan.life_h) * HOUR;
         let length = (to - from) as f64;
@@ -415,7 +416,7 @@ impl<'w> Concert<'w> {
         (begin, begin + life as Millis)
     }
 
-    /// A moment of a bout at which a member posts.
+    /// A time in a bout at which a member posts.
     fn moment(&mut self, scene: &Scene<'_>, place: u32, from: Millis, to: Millis, rhythm: Rhythm) -> Millis {
         let length = (to - from) as f64;
         let zone = scene.accounts[self.members[place as usize] as usize].zone;
@@ -448,7 +449,7 @@ impl<'w> Concert<'w> {
     }
 }
 
-/// What somebody takes up at `at`: of what has begun, the stronger and the newer first.
+/// The text or post that an account chooses at `at`: popular and recent ones are more likely.
 fn choose(draw: &mut Draw, offers: &[Offer], at: Millis, life: f64) -> Option<Offer> {
     let weight = |offer: &Offer| match at - offer.from {
         age if age >= 0 => offer.pull * libm::exp(-(age as f64) / life),
@@ -458,7 +459,7 @@ fn choose(draw: &mut Draw, offers: &[Offer], at: Millis, life: f64) -> Option<Of
     draw.weighted(&weights).map(|place| offers[place].clone())
 }
 
-/// The members: its leaders, then ordinary accounts with what the plan says of them.
+/// The members: leaders first, then ordinary accounts with the properties of the plan.
 fn recruit(
     scene: &mut Scene<'_>,
     plan: &Group,
@@ -490,7 +491,7 @@ fn recruit(
             it.created_at = scene.start - ((1.0 + draw.unit() * (YOUNG - 1.0)) * DAY) as Millis;
             it.earlier_posts = draw.log_normal(60.0, 1.0) as u64;
         }
-        // A leader has the name under which the others know it.
+        // A leader keeps the name under which the other accounts know it.
         if is_pattern && place >= leaders {
             it.name = format!("{word}{:08}", draw.below(100_000_000));
         }

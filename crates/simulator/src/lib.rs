@@ -1,29 +1,33 @@
-//! Synthetic worlds: an organic background, look-alikes, planted campaigns, and the truth about all of them.
+//! Synthetic worlds: an organic background, look-alikes, planted campaigns, and the truth about all
+//! of them.
 //!
-//! The journey: a world file ([`World::from_toml`], or a built-in one by [`World::named`]) says who is there. A scene is
-//! set in four acts, each with random draws of its own: the *crowd* (sources publish items, accounts live their days in
-//! sessions), the *look-alikes* (organic groups that act alike), the *campaigns* (accounts with an ordinary face that act
-//! together), the *groups* (operations as real files show them, and innocents who act in concert in the open: one
-//! vocabulary for both). What comes out is a list of drafts a few bytes each; in order of time every draft is rendered into a
+//! A world file ([`World::from_toml`], or a built-in one by [`World::named`]) describes the
+//! accounts. A scene is built in four parts, each with its own random draws: the *crowd* (sources
+//! publish items, accounts post in sessions), the *look-alikes* (organic groups that act alike),
+//! the *campaigns* (accounts that look ordinary and act together), and the *groups* (operations as
+//! in real files, and innocent groups that openly act together; both have the same parameters). The
+//! result is a list of drafts of a few bytes each. In order of time every draft is rendered into a
 //! [`SimPost`], one at a time ([`Stream`]) or all at once ([`World::generate`]).
 //!
-//! The same world and seed give the same bytes on every machine: `ChaCha8` draws the bits, `libm` the curves, and nothing
-//! depends on a hash map's order. Campaigns and groups come last and each part has its own draws: a world with its campaigns
-//! or groups taken out has the same crowd, act for act (only a voice's post that nobody but these reposted or answered is then
-//! not shown, and the crowd's accounts that look on at a group have fewer posts).
+//! The same world and seed give the same bytes on every machine: `ChaCha8` draws the bits, `libm`
+//! computes the curves, and nothing depends on the order of a hash map. Campaigns and groups come
+//! last, and each part has its own draws. A world without its campaigns or groups therefore has the
+//! same crowd, act for act, with two exceptions: a voice's post that only they reposted or answered
+//! is not shown, and accounts of the crowd that are onlookers of a group have fewer posts.
 //!
-//! # What a world is not
+//! # Limits of a world
 //!
-//! It is synthetic, and results on it must be quoted as such. The crowd's counts, rhythm, repost, link and hashtag shares
-//! are held against measured crowds ([`stats()`], and the tests of this crate); its texts are not: they come from small
-//! grammars, so nothing may be concluded from their content. Interests do not change over time, nobody follows anybody
-//! (cascades come from what is famous and fresh, not from a graph), and a campaign does what its file says, no more.
-//! Countries, parties and people are invented, addresses end in `.example`, and no parameter knows a viewpoint.
+//! A world is synthetic, and results on it must be quoted as such. The crowd's counts, rhythm, and
+//! shares of reposts, links and hashtags are compared with measured crowds ([`stats()`], and the
+//! tests of this crate). Its texts are not: they come from small grammars, so nothing may be
+//! concluded from their content. Interests do not change over time. There is no graph of followers:
+//! cascades start from famous and recent items. A campaign does only what its file says. Countries,
+//! parties and people are invented, URLs end in `.example`, and no parameter describes a viewpoint.
 //!
-//! # Turning one parameter
+//! # Changing one parameter
 //!
-//! [`World::with`] gives a world with one parameter changed, by its path; a file does so in a table `set`. The world
-//! `evasion` is the base for such sweeps.
+//! [`World::with`] returns a world with one parameter changed, named by its path; a world file does
+//! so in a table `set`. The world `evasion` is the base for such sweeps.
 //!
 //! ```
 //! use simulator::World;
@@ -70,35 +74,37 @@ use std::io;
 
 use scene::Scene;
 
-/// What a world and a seed give.
+/// The result of a world and a seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Simulation {
-    /// Sorted by time, then id.
+    /// Posts, sorted by time, then id.
     pub posts: Vec<SimPost>,
-    /// What really happened.
+    /// The truth about the world.
     pub truth: Truth,
 }
 
-/// The posts of a world, made one at a time, sorted by time, then id.
+/// The posts of a world, rendered one at a time, sorted by time, then id.
 pub struct Stream<'w> {
     scene: Scene<'w>,
-    /// Posts so far of each account.
+    /// Number of posts of each account so far.
     posted: Vec<u64>,
     next: usize,
 }
 
 impl World {
-    /// Makes the whole world. Equal seeds give equal posts.
+    /// Generates the whole world. Equal seeds give equal posts.
     ///
     /// # Panics
     ///
-    /// Where fields were changed to values that [`World::check`] refuses (a crowd without communities, say).
+    /// If fields were changed to values that [`World::check`] refuses, for example a crowd without
+    /// communities.
     pub fn generate(&self, seed: u64) -> Simulation {
         let (posts, truth) = self.stream(seed);
         Simulation { posts: posts.collect(), truth }
     }
 
-    /// The same posts one at a time, for worlds that are better not held in memory; the truth is known at once.
+    /// The same posts, one at a time, for worlds that do not fit in memory. The truth is available
+    /// immediately.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Organic groups that act alike for innocent reasons: what a detector must not flag.
+//! Organic groups that act alike for innocent reasons. A detector must not flag them.
 
 use coordination::Millis;
 
@@ -140,7 +140,7 @@ fn mirrors(scene: &mut Scene<'_>, draw: &mut Draw, it: &Mirrors) {
     let crowd = &scene.world.crowd;
     let mut bots = Vec::new();
     let mut actions = Vec::new();
-    // Outlets stand at the odd ranks; the second one of each community is copied.
+    // Outlets have the odd ranks; the second outlet of each community is copied.
     let outlets: Vec<usize> = (0..it.outlets)
         .map(|number| (number % crowd.communities) * crowd.sources + if crowd.sources > 3 { 3 } else { 1 })
         .collect();
@@ -276,7 +276,7 @@ fn sport(scene: &mut Scene<'_>, draw: &mut Draw, it: &Sport) {
     scene.lookalikes.push(group);
 }
 
-/// Lets watchers post under their tags at any time of an event, so many times each in the mean.
+/// Posts of watchers with their tags at any time of an event, with a mean number per watcher.
 #[expect(clippy::too_many_arguments, reason = "two events share it")]
 fn chat(
     scene: &mut Scene<'_>,
@@ -350,7 +350,8 @@ fn newsroom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Newsroom) {
 
 fn legislature(scene: &mut Scene<'_>, draw: &mut Draw, it: &Legislature) {
     let days = scene.world.days;
-    // Every member is a voice that others may repost, with the account on the first platform.
+    // Every member has a voice that others can repost, with the member's account on the first
+    // platform.
     let mut members = Vec::new();
     let mut voices = Vec::new();
     for _ in 0..it.accounts {
@@ -398,22 +399,22 @@ fn legislature(scene: &mut Scene<'_>, draw: &mut Draw, it: &Legislature) {
     finish(scene, &it.name, Label::Legislature, &members, actions);
 }
 
-/// The truth about an action on hashtags.
+/// The truth of an action with hashtags.
 pub(crate) fn tagged(at: Millis, keys: Vec<String>, source: String) -> ActionTruth {
     ActionTruth { at, mode: Mode::Hashtags, keys, source, participants: Vec::new(), acts: Vec::new() }
 }
 
-/// So many accounts of the crowd.
+/// A number of accounts of the crowd.
 fn from_crowd(scene: &Scene<'_>, draw: &mut Draw, count: usize) -> Vec<u32> {
     draw.sample(scene.crowd, count).into_iter().map(|account| account as u32).collect()
 }
 
-/// Those of `size` members who take part, each with the given probability.
+/// A random part of `size` members, each with the given probability.
 pub(crate) fn part(draw: &mut Draw, size: usize, probability: f64) -> Vec<u32> {
     (0..size as u32).filter(|_| draw.chance(probability)).collect()
 }
 
-/// Lets participants act, each after a delay in seconds; gives what they did, each with its real time.
+/// Participants act, each after a delay in seconds. Returns their posts with the real times.
 fn act_all(
     scene: &mut Scene<'_>,
     draw: &mut Draw,
@@ -434,7 +435,7 @@ fn act_all(
     acted
 }
 
-/// A repost or a link, as the item's source has it.
+/// A repost or a link, depending on the item's source.
 pub(crate) fn on(scene: &Scene<'_>, item: u32, words: LinkWords) -> Act {
     let source = scene.items[item as usize].source;
     if scene.sources[source as usize].accounts.is_empty() {
@@ -444,7 +445,7 @@ pub(crate) fn on(scene: &Scene<'_>, item: u32, words: LinkWords) -> Act {
     }
 }
 
-/// Puts a source's items back in order of time after one was added out of turn.
+/// Sorts a source's items by time after an item was added out of order.
 fn settle_in(scene: &mut Scene<'_>, source: u32) {
     let items = &scene.items;
     scene.sources[source as usize].items.sort_by_key(|item| (items[*item as usize].at, *item));
@@ -456,7 +457,8 @@ fn finish(scene: &mut Scene<'_>, name: &str, label: Label, members: &[u32], acti
     scene.lookalikes.push(group);
 }
 
-/// Members are whoever took part; so far the acts have their accounts in place of their places.
+/// Makes all participants the members. Until then the acts hold account numbers instead of indices
+/// of members.
 fn finish_with_all(scene: &mut Scene<'_>, name: &str, label: Label, mut actions: Vec<ActionTruth>) {
     let mut members: Vec<u32> = actions.iter().flat_map(|action| action.participants.clone()).collect();
     members.sort_unstable();

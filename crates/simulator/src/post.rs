@@ -1,25 +1,26 @@
-//! A simulated post, and the two ways out: the engine's own type, and a line of the native dialect.
+//! A simulated post, and its two output forms: the engine's type, and a line of the native dialect.
 
 use std::{borrow::Cow, io};
 
 use coordination::{Millis, Post};
 use serde::{Serialize, Serializer};
 
-/// A simulated post, with its fields as the native dialect has them; what its platform does not tell is left out.
+/// A simulated post with the fields of the native dialect. Fields that its platform does not
+/// provide are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SimPost {
     /// Unique on its platform; grows with time.
     pub id: String,
     /// The platform's name.
     pub platform: String,
-    /// Unique on its platform.
+    /// Id of the account, unique on its platform.
     pub account_id: String,
     /// Handle.
     pub account_name: String,
-    /// When it was posted, in milliseconds since the Unix epoch; RFC 3339 in JSON.
+    /// Time of posting, in milliseconds since the Unix epoch; RFC 3339 in JSON.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: Millis,
-    /// What it says.
+    /// The text.
     pub text: String,
     /// BCP 47 language tag.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,46 +34,46 @@ pub struct SimPost {
     /// Mentioned handles without `@`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<String>,
-    /// Perceptual hashes of its pictures, 16 hexadecimal digits each.
+    /// Perceptual hashes of the pictures, 16 hexadecimal digits each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
-    /// Id of the post that this one repeats.
+    /// Id of the reposted post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repost_of: Option<String>,
-    /// Its author.
+    /// Author of the reposted post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repost_of_account: Option<String>,
-    /// Id of the post that this one answers.
+    /// Id of the post that this post replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// Its author.
+    /// Author of the post that this post replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to_account: Option<String>,
-    /// The application it was posted from.
+    /// The application from which it was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// Followers of the account.
+    /// Number of followers of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub followers: Option<u64>,
-    /// Accounts that it follows.
+    /// Number of accounts that the account follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub following: Option<u64>,
-    /// When the account was made.
+    /// Time at which the account was created.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
     pub account_created_at: Option<Millis>,
-    /// Posts of the account in its life so far.
+    /// Total number of posts of the account so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_posts: Option<u64>,
     /// Whether the profile was never filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_profile: Option<bool>,
-    /// When the post was deleted.
+    /// Time at which the post was deleted.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339_option")]
     pub deleted_at: Option<Millis>,
 }
 
 impl SimPost {
-    /// The post as the engine takes it.
+    /// The post as the engine's type.
     pub fn as_post(&self) -> Post<'_> {
         Post {
             id: Cow::Borrowed(&self.id),
@@ -114,7 +115,7 @@ fn borrowed(values: &[String]) -> Vec<Cow<'_, str>> {
     values.iter().map(|value| Cow::Borrowed(value.as_str())).collect()
 }
 
-/// A moment as the dialect writes it.
+/// A time in the form of the dialect.
 pub(crate) fn moment(at: Millis) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::MAX)
 }

@@ -1,6 +1,7 @@
-//! From a draft to a post: its text, its links and tags, and what its platform tells about the account.
+//! Rendering of a draft into a post: its text, links and tags, and the platform's data about the
+//! account.
 //!
-//! A post's words are drawn from its serial number alone, so that posts can be made one at a time.
+//! The words of a post depend on its serial number only, so posts can be rendered one at a time.
 
 use coordination::Millis;
 
@@ -13,25 +14,25 @@ use crate::{
     world::Crowd,
 };
 
-/// Ids count milliseconds from here (2020-01-01), above 22 bits of their own.
+/// Ids contain the milliseconds since this time (2020-01-01), above 22 bits for a serial number.
 pub(crate) const ID_EPOCH: Millis = 1_577_836_800_000;
 const SERIAL_BITS: u32 = 22;
-/// Tags of the one event that everybody talks about: the election in a country that does not exist.
+/// Tags of the one event that the whole crowd posts about: the election in an invented country.
 const EVENT_TAGS: [&str; 4] = ["VelmoraVotes", "VelmoraDebate", "Velmora26", "VelmoraDecides"];
 
-/// Streams of random numbers that belong to a post, an item, a script.
+/// Streams of random numbers for a post, an item, a script and so on.
 const POST: u64 = 1 << 60;
 const ITEM: u64 = 2 << 60;
 const SCRIPT: u64 = 3 << 60;
 const SAYING: u64 = 4 << 60;
 const MEDIA: u64 = 5 << 60;
 const STYLE: u64 = 6 << 60;
-/// Pictures that go round.
+/// Number of pictures that circulate.
 const MEMES: usize = 200;
-/// Common sayings of a language.
+/// Number of common sayings per language.
 const SAYINGS: usize = 40;
 
-/// What a post says, before it is put together.
+/// The content of a post before it is assembled.
 #[derive(Default)]
 struct Content {
     text: String,
@@ -42,19 +43,19 @@ struct Content {
 }
 
 impl Scene<'_> {
-    /// The time of a draft as its platform's clock shows it.
+    /// The time of a draft on its platform's clock.
     pub(crate) fn shown_at(&self, draft: &Draft) -> Millis {
         let account = &self.accounts[draft.account as usize];
         let clock = (self.world.platforms[account.platform].clock_s * 1_000.0) as Millis;
         if clock > 1 { draft.at - draft.at.rem_euclid(clock) } else { draft.at }
     }
 
-    /// The number that a draft's id spells: posts with the same time are in its order.
+    /// The number in a draft's id. Posts with the same time are in the order of this number.
     pub(crate) fn place(&self, draft: &Draft) -> u64 {
         number(draft.at, draft.serial)
     }
 
-    /// Makes a draft's post; `earlier` is the number of posts of its account before it in this world.
+    /// Renders a draft; `earlier` is the number of earlier posts of its account in this world.
     pub(crate) fn render(&self, draft: &Draft, earlier: u64) -> SimPost {
         let account = &self.accounts[draft.account as usize];
         let platform = &self.world.platforms[account.platform];
@@ -162,20 +163,20 @@ impl Scene<'_> {
         finish(post, content)
     }
 
-    /// The id of a voice's item on one platform.
+    /// The id of a voice's post on one platform.
     pub(crate) fn item_id(&self, item: u32, platform: usize) -> String {
         let item = &self.items[item as usize];
         id(item.at, item.serial + platform as u64)
     }
 
-    /// The address of an outlet's article, without tracking parameters.
+    /// The URL of an outlet's article, without tracking parameters.
     pub(crate) fn address(&self, item: u32) -> String {
         let outlet = &self.sources[self.items[item as usize].source as usize].name;
         let serial = self.items[item as usize].serial;
         format!("https://www.{outlet}/news/{}-{serial}", slug(&self.headline(item)))
     }
 
-    /// Short links of a scene, with what they stand for.
+    /// The short links of a scene, with their targets.
     pub(crate) fn short_links(&self) -> Vec<(String, String)> {
         let mut links: Vec<_> = self
             .drafts
@@ -209,7 +210,7 @@ impl Scene<'_> {
         self.languages[community.language].headline(&mut draw, &community.topics).text()
     }
 
-    /// What a voice's item says; each platform gets a wording of its own.
+    /// The content of a voice's item; the wording differs per platform.
     fn published(&self, item: u32, platform: usize) -> Content {
         let it = &self.items[item as usize];
         let community = self.sources[it.source as usize].community;
@@ -248,7 +249,7 @@ impl Scene<'_> {
         Content { text, tags: script.tags.clone(), mentions: script.mentions.clone(), urls: Vec::new(), media }
     }
 
-    /// A line of a group's concert.
+    /// The content of a group's post, for groups of the `group` tables.
     fn line(&self, draw: &mut Draw, script: u32, dress: Dress, draft: &Draft) -> Content {
         let script = &self.scripts[script as usize];
         let home = &self.communities[script.community];
@@ -288,7 +289,7 @@ impl Scene<'_> {
         Content { text, tags, urls, mentions, media: None }
     }
 
-    /// The message of a base text in a sentence of its own; without a draw the master copy.
+    /// The message of a base text in a new sentence; without a draw the master copy.
     fn rewritten(&self, script: &Script, base: u64, style: Option<&mut Draw>) -> String {
         let home = &self.communities[script.community];
         let language = &self.languages[home.language];
@@ -296,7 +297,7 @@ impl Scene<'_> {
         rewrite::say(language.tag, &slots, style)
     }
 
-    /// A text of somebody's own, with tags as people set them.
+    /// A text of the account's own, with tags as people use them.
     fn own_words(&self, draw: &mut Draw, community: usize, mention: f64, habits: &Crowd) -> Content {
         let home = &self.communities[community];
         let language = &self.languages[home.language];
@@ -304,7 +305,7 @@ impl Scene<'_> {
             language.remark(draw).text()
         } else if draw.chance(habits.saying) {
             let saying = SAYING | (home.language as u64) << 8 | draw.rank(SAYINGS) as u64;
-            // One wording for all who speak the language.
+            // All communities with the same language share the sayings.
             let first = self.communities.iter().position(|other| other.language == home.language);
             self.sentence(first.unwrap_or(community), &mut Draw::keyed(self.seed, saying)).text()
         } else {
@@ -312,13 +313,13 @@ impl Scene<'_> {
         };
         let mut tags = Vec::new();
         if draw.chance(habits.hashtag) {
-            // How many tags, as measured in a real debate crowd.
+            // The number of tags, as measured in a real debate crowd.
             let count = 1 + draw.weighted(&[0.77, 0.155, 0.05, 0.02, 0.005]).unwrap_or(0);
             for _ in 0..count {
                 let tag = match draw.unit() {
                     kind if kind < 0.35 => EVENT_TAGS[draw.rank(EVENT_TAGS.len())].to_owned(),
                     kind if kind < 0.75 => home.tags[draw.rank(home.tags.len())].clone(),
-                    // People make up tags of their own all the time.
+                    // People often invent their own tags.
                     _ => format!("{}{}", capital(language.noun(draw)), words::name(draw)),
                 };
                 if !tags.contains(&tag) {
@@ -346,7 +347,8 @@ impl Scene<'_> {
     }
 }
 
-/// Puts a text together with its mentions, tags and links, in the order in which the fields list them.
+/// Assembles a text from its words, mentions, tags and links, in the order in which the fields list
+/// them.
 fn finish(mut post: SimPost, content: Content) -> SimPost {
     let Content { text, tags, urls, mentions, media } = content;
     let mut whole = String::with_capacity(text.len() + 96);
@@ -379,14 +381,14 @@ fn number(at: Millis, serial: u64) -> u64 {
     ((at - ID_EPOCH).max(0) as u64) << SERIAL_BITS | mix(serial, SERIAL_BITS)
 }
 
-/// The address of something nobody else links to.
+/// A URL that no other post has.
 fn stray(draw: &mut Draw, serial: u64) -> String {
     let name = words::name(draw).to_lowercase();
     let path = slug(&words::name(draw));
     format!("https://{name}.example/{path}/{serial}")
 }
 
-/// A draft's own short link, by one of so many shorteners.
+/// The draft's own short link, from one of `hosts` shorteners.
 fn short_link(draft: &Draft, hosts: u32) -> String {
     let code = mix(draft.serial, 40);
     match code % u64::from(hosts) {

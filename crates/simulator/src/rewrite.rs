@@ -1,19 +1,21 @@
-//! One message in many sentences, as a language model rewrites it.
+//! One message in many different sentences, as a language model would rewrite it.
 //!
-//! A message has five slots: a topic, what it does, to what sort of what, and what that has to do with it. A grammar of
-//! openings, statements and endings in each language puts them into thousands of sentences that share little more than
-//! the slots, so that two of them are no near-duplicates character by character.
+//! A message has five slots: a topic, a verb, an adjective and two nouns. For each language, a
+//! grammar of openings, statements and endings puts the slots into thousands of sentences that
+//! share little more than the slots. Any two of them are not near-duplicates by their characters.
 
 use crate::{draw::Draw, words::Slots};
 
 struct Grammar {
     openings: &'static [&'static str],
-    /// With `{t}` the topic, `{v}` the verb, `{a}` the adjective, `{n}` and `{m}` nouns.
+    /// Templates: `{t}` is the topic, `{v}` the verb, `{a}` the adjective, `{n}` and `{m}` are
+    /// nouns.
     statements: &'static [&'static str],
     endings: &'static [&'static str],
 }
 
-/// A sentence of the language with this tag that says the message; `None` for a master copy, the same every time.
+/// A sentence with the message, in the language of this tag. Without a draw it is the master copy,
+/// always the same.
 pub(crate) fn say(tag: &str, slots: &Slots<'_>, draw: Option<&mut Draw>) -> String {
     let grammar = match tag {
         "de" => &DE,
@@ -268,7 +270,8 @@ mod tests {
         letters.windows(5).map(<[char]>::to_vec).collect()
     }
 
-    /// The engine takes texts with an estimated Jaccard similarity of their 5-grams above one half or so for copies.
+    /// The engine treats texts as copies if the estimated Jaccard similarity of their 5-grams is
+    /// above about one half.
     #[test]
     fn rewrites_are_no_near_duplicates() {
         let topics = vec!["Velmora".to_owned()];

@@ -1,7 +1,7 @@
-//! A world in the making: its accounts, sources, items, and drafts of what is posted.
+//! A world while it is built: its accounts, sources, items, and the drafts of its posts.
 //!
-//! A draft says who acts on what and when in a few bytes; `render` turns it into a post. All parts of a world add to one
-//! scene, each with random draws of its own.
+//! A draft holds the account, the action and the time in a few bytes; `render` turns it into a
+//! post. All parts of a world add to one scene, each with its own random draws.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,11 +15,11 @@ use crate::{
     world::{Crowd, Kind, Mode, World},
 };
 
-/// Milliseconds of a second.
+/// Milliseconds per second.
 pub(crate) const SECOND: f64 = 1_000.0;
-/// Milliseconds of a day.
+/// Milliseconds per day.
 pub(crate) const DAY: f64 = 86_400_000.0;
-/// Items older than this are not taken up by anybody who browses.
+/// Age after which accounts no longer react to an item.
 const SHELF_LIFE: Millis = 6 * 3_600_000;
 
 pub(crate) struct Scene<'w> {
@@ -29,7 +29,7 @@ pub(crate) struct Scene<'w> {
     pub(crate) end: Millis,
     pub(crate) languages: [Language; 3],
     pub(crate) communities: Vec<Community>,
-    /// The crowd's habits, and those of campaigns that have their own.
+    /// Habits of the crowd, and of campaigns that have their own habits.
     pub(crate) habits: Vec<Crowd>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) sources: Vec<Source>,
@@ -39,18 +39,18 @@ pub(crate) struct Scene<'w> {
     pub(crate) lookalikes: Vec<GroupTruth>,
     pub(crate) campaigns: Vec<GroupTruth>,
     pub(crate) kinds: BTreeMap<String, Kind>,
-    /// Sources of the crowd; those of campaigns and look-alikes come after them.
+    /// Number of the crowd's sources. Sources of campaigns and look-alikes have higher indices.
     pub(crate) public_sources: usize,
-    /// Accounts of the crowd; all others come after them.
+    /// Number of accounts of the crowd. All other accounts have higher indices.
     pub(crate) crowd: usize,
     acted: HashSet<(u32, u32)>,
     serial: u64,
 }
 
-/// People with one language, one time zone, and interests of their own.
+/// People with a common language, time zone and interests.
 pub(crate) struct Community {
     pub(crate) language: usize,
-    /// Fraction of a day by which its clock differs from UTC.
+    /// Offset of the time zone from UTC, as a fraction of a day.
     pub(crate) zone: f64,
     pub(crate) topics: Vec<String>,
     pub(crate) tags: Vec<String>,
@@ -61,63 +61,63 @@ pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) community: usize,
-    /// Fraction of a day by which this person's clock differs from UTC.
+    /// Offset of the person's time zone from UTC, as a fraction of a day.
     pub(crate) zone: f64,
     pub(crate) created_at: Millis,
     pub(crate) followers: u64,
     pub(crate) following: u64,
-    /// Posts before this world began.
+    /// Number of posts before this world began.
     pub(crate) earlier_posts: u64,
     pub(crate) default_profile: bool,
     pub(crate) client: String,
     pub(crate) label: Label,
     pub(crate) group: Option<String>,
-    /// Its habits, as a place in the scene's list.
+    /// Habits of the account, as an index into the scene's list.
     pub(crate) habits: usize,
 }
 
-/// Whom items come from.
+/// A source of items: a voice or an outlet.
 pub(crate) struct Source {
     pub(crate) community: usize,
-    /// A voice's handle, an outlet's domain.
+    /// Handle of a voice, or domain of an outlet.
     pub(crate) name: String,
-    /// A voice's account on each platform; empty for an outlet.
+    /// The voice's account on each platform; empty for an outlet.
     pub(crate) accounts: Vec<u32>,
-    /// In order of time.
+    /// Items in order of time.
     pub(crate) items: Vec<u32>,
 }
 
-/// An article, or a post of a voice (one on each platform).
+/// An article, or a post of a voice (one post per platform).
 pub(crate) struct Item {
     pub(crate) source: u32,
     pub(crate) at: Millis,
     pub(crate) fame: f64,
     pub(crate) serial: u64,
-    /// Tags that its posts carry beside those of the text.
+    /// Tags of its posts, in addition to those of the text.
     pub(crate) tags: Vec<String>,
 }
 
-/// What a group's posts have in common besides items.
+/// What the posts of a group have in common, apart from items.
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) community: usize,
-    /// Seeds the base text; none is a text of each post's own.
+    /// Seed of the base text. `None`: each post has its own text.
     pub(crate) base: Option<u64>,
-    /// Probability that a word of the base text is exchanged.
+    /// Probability that a word of the base text is replaced.
     pub(crate) paraphrase: f64,
     pub(crate) tags: Vec<String>,
     pub(crate) mentions: Vec<String>,
-    /// Base texts; 0 is one.
+    /// Number of base texts; 0 means one.
     pub(crate) templates: usize,
-    /// Share of texts that are rewritten from the message of the base.
+    /// Share of texts that are rewritten from the message of the base text.
     pub(crate) rewrite: f64,
-    /// A picture.
+    /// The picture, if any.
     pub(crate) media: Option<u64>,
-    /// Bits in which the hash of each copy differs.
+    /// Number of bits in which the hash of each copy differs.
     pub(crate) noise: usize,
-    /// Share of texts that are what everybody shouts.
+    /// Share of texts that are a common shout.
     pub(crate) shout: f64,
-    /// Share of copies in a group's concert that are the whole text.
+    /// Share of copies that contain the whole text, in groups of the `group` tables.
     pub(crate) verbatim: f64,
     /// Share of a text's words that are slots.
     pub(crate) slots: f64,
@@ -128,23 +128,23 @@ pub(crate) struct Draft {
     pub(crate) account: u32,
     pub(crate) serial: u64,
     pub(crate) act: Act,
-    /// Milliseconds until it is deleted; 0 is never.
+    /// Milliseconds until the post is deleted; 0 means never.
     pub(crate) deleted_after: Millis,
 }
 
-/// What a post does; numbers are places in the scene's tables.
+/// Kind of a post. Numbers are indices into the scene's tables.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Act {
     /// A voice publishes its item.
     Publish(u32),
     Repost(u32),
-    /// Reposts somebody outside this sample.
+    /// Reposts an account outside this sample.
     RepostStranger,
     Reply(u32),
     Link {
         item: u32,
         words: LinkWords,
-        /// Shorteners to choose from; 0 is the address itself.
+        /// Number of shorteners to choose from; 0 uses the URL itself.
         short: u32,
     },
     /// A link with a script's text.
@@ -152,53 +152,53 @@ pub(crate) enum Act {
         item: u32,
         script: u32,
     },
-    /// Answers with a script's text.
+    /// A reply with a script's text.
     Answer {
         item: u32,
         script: u32,
     },
-    /// Links to something nobody else links to.
+    /// A link that no other post has.
     LinkStranger,
     Chat,
     Script(u32),
-    /// A text of a group's concert, or own words beside its tags.
+    /// A text of a group of the `group` tables, or the account's own words with the group's tags.
     Line {
         script: u32,
         dress: Dress,
     },
 }
 
-/// What a line of a group's concert has beside its text.
+/// Tags, mention and link of a group's post.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Dress {
-    /// So many of the script's tags.
+    /// Number of the script's tags.
     pub(crate) tags: u8,
-    /// Which of the script's mentions, from 1; 0 is none.
+    /// The script's mention, counted from 1; 0 means none.
     pub(crate) mention: u8,
     pub(crate) link: Linked,
 }
 
-/// The link of a line.
+/// The link of a group's post.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Linked {
     No,
     To(u32),
-    /// To the item through a shortener.
+    /// A shortened link to the item.
     Short(u32),
-    /// To something nobody else links to.
+    /// A link that no other post has.
     Stray,
 }
 
-/// What stands beside a link.
+/// The text of a post with a link.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum LinkWords {
-    /// A text of the poster's own.
+    /// The account's own text.
     Own,
     /// The headline.
     Headline,
-    /// The headline as a share button gives it, with the outlet's name.
+    /// The headline as a share button writes it, with the outlet's name.
     Button,
-    /// Nothing.
+    /// No text.
     Bare,
 }
 
@@ -229,12 +229,12 @@ impl<'w> Scene<'w> {
         }
     }
 
-    /// A moment of the world, as milliseconds since the epoch.
+    /// A time of the world in milliseconds since the epoch.
     pub(crate) fn day(&self, day: f64) -> Millis {
         self.start + (day * DAY) as Millis
     }
 
-    /// A new ordinary account; its id tells nothing about when or why it was made.
+    /// A new ordinary account. Its id does not reveal when or why it was created.
     pub(crate) fn account(&mut self, draw: &mut Draw, platform: usize, community: usize) -> u32 {
         let index = self.accounts.len() as u64;
         let home = &self.communities[community];
@@ -271,7 +271,7 @@ impl<'w> Scene<'w> {
         index as u32
     }
 
-    /// A new source: a voice has an account on each platform, an outlet a domain.
+    /// A new source: a voice with an account on each platform, or an outlet with a domain.
     pub(crate) fn source(&mut self, draw: &mut Draw, community: usize, voice: bool) -> u32 {
         let noun = self.languages[0].noun(draw);
         let given = words::name(draw).to_lowercase();
@@ -299,7 +299,7 @@ impl<'w> Scene<'w> {
     pub(crate) fn item(&mut self, source: u32, at: Millis, fame: f64) -> u32 {
         let item = self.items.len() as u32;
         let serial = self.next_serial();
-        // One post on each platform has an id of its own.
+        // The post on each platform has its own id.
         self.serial += self.world.platforms.len() as u64;
         self.items.push(Item { source, at, fame, serial, tags: Vec::new() });
         self.sources[source as usize].items.push(item);
@@ -311,7 +311,8 @@ impl<'w> Scene<'w> {
         (self.scripts.len() - 1) as u32
     }
 
-    /// Adds a post, unless it is outside the world's time or repeats what its account already did. Tells whether it did.
+    /// Adds a post, unless it is outside the world's time or the account already did the same.
+    /// Returns whether the post was added.
     pub(crate) fn post(&mut self, at: Millis, account: u32, act: Act) -> bool {
         if at < self.start || at >= self.end {
             return false;
@@ -326,18 +327,19 @@ impl<'w> Scene<'w> {
         true
     }
 
-    /// The post that was added last, as the truth tells it, with its real time.
+    /// The truth about the last added post, with its real time.
     pub(crate) fn last_act(&self, member: u32) -> Option<(Millis, ActTruth)> {
         let draft = self.drafts.last()?;
         let post = id(draft.at, draft.serial);
         Some((draft.at, ActTruth { member, at: self.shown_at(draft), post }))
     }
 
-    /// An item of a source that somebody who browses at `at` takes up: famous and fresh ones first.
+    /// An item of a source for an account that browses at `at`; famous and recent items are more
+    /// likely.
     pub(crate) fn browse(&self, draw: &mut Draw, source: usize, at: Millis) -> Option<u32> {
         let items = &self.sources[source].items;
         let when = |item: &u32| self.items[*item as usize].at;
-        // A second or two pass before anybody reacts.
+        // An account reacts after two seconds or more.
         let last = items.partition_point(|item| when(item) + 2_000 <= at);
         let first = items.partition_point(|item| when(item) < at - SHELF_LIFE);
         let fresh = &items[first.min(last)..last];
@@ -355,7 +357,7 @@ impl<'w> Scene<'w> {
         AccountKey { platform: self.world.platforms[account.platform].name.clone(), account_id: account.id.clone() }
     }
 
-    /// Labels accounts as members of a group; who has a label keeps it.
+    /// Labels accounts as members of a group. An existing label is kept.
     pub(crate) fn label(&mut self, members: &[u32], label: Label, group: &str) {
         for &member in members {
             let account = &mut self.accounts[member as usize];
@@ -375,7 +377,7 @@ impl<'w> Scene<'w> {
         }
     }
 
-    /// The truth about an action on an item.
+    /// The truth of an action on an item.
     pub(crate) fn on_item(&self, item: u32, at: Millis) -> ActionTruth {
         let source = &self.sources[self.items[item as usize].source as usize];
         let (mode, keys) = if source.accounts.is_empty() {
@@ -387,7 +389,8 @@ impl<'w> Scene<'w> {
         ActionTruth { at, mode, keys, source: source.name.clone(), participants: Vec::new(), acts: Vec::new() }
     }
 
-    /// Adds the posts with which voices publish what is reposted or answered, so that every cascade has its root.
+    /// Adds the posts in which voices publish the items that are reposted or answered, so that
+    /// every cascade has its root.
     pub(crate) fn publish(&mut self) {
         let mut wanted: Vec<(u32, usize)> = Vec::new();
         for draft in &self.drafts {
@@ -405,7 +408,7 @@ impl<'w> Scene<'w> {
         }
     }
 
-    /// The truth about every account that posted and every group.
+    /// The truth about every account that posted, and about every group.
     pub(crate) fn truth(&self) -> Truth {
         let mut posts = vec![0; self.accounts.len()];
         for draft in &self.drafts {
@@ -458,12 +461,12 @@ fn communities(world: &World, seed: u64, languages: &[Language; 3]) -> Vec<Commu
     (0..world.crowd.communities).map(one).collect()
 }
 
-/// A hashtag that nobody used before.
+/// A hashtag that was not used before.
 pub(crate) fn slogan(scene: &Scene<'_>, draw: &mut Draw) -> String {
     format!("{}{}{}", words::name(draw), capital(scene.languages[0].noun(draw)), words::name(draw))
 }
 
-/// A word with its first letter in upper case, as hashtags have it.
+/// A word with its first letter in upper case, as in hashtags.
 pub(crate) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     match letters.next() {
@@ -472,7 +475,8 @@ pub(crate) fn capital(word: &str) -> String {
     }
 }
 
-/// A one-to-one shuffle of the numbers of so many bits, so that ids do not tell in which order a world was made.
+/// A bijective shuffle of the numbers with this many bits, so that ids do not reveal the order in
+/// which a world was built.
 pub(crate) fn mix(value: u64, bits: u32) -> u64 {
     let mask = (1 << bits) - 1;
     let mut value = value & mask;

@@ -1,4 +1,4 @@
-//! The figures by which a world is held against real traffic.
+//! Figures to compare a world with real traffic.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -7,12 +7,12 @@ use std::{
 
 use crate::{Simulation, post::SimPost, truth::Label};
 
-/// Two reposts are together where no more than this many milliseconds lie between them.
+/// Two reposts count as together if they are at most this many milliseconds apart.
 const TOGETHER: i64 = 60_000;
-/// Cascades with at least so many reposts count as viral.
+/// Cascades with at least this many reposts count as viral.
 const VIRAL: usize = 50;
 
-/// Figures of a world, by what its accounts are.
+/// Figures of a world, by kind of account.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Stats {
     /// Ordinary accounts.
@@ -23,7 +23,7 @@ pub struct Stats {
     pub inauthentic: CrowdStats,
 }
 
-/// Figures of some accounts' posts, each as in the table of measured crowds that a world is held against.
+/// Figures of the posts of some accounts, the same as in the table of measured crowds.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct CrowdStats {
     /// Number of posts.
@@ -38,20 +38,20 @@ pub struct CrowdStats {
     pub reposts: f64,
     /// Share of reposts with another account's repost of the same post within 60 s.
     pub reposts_together: f64,
-    /// The same among reposts of posts with at least 50 reposts.
+    /// The same share among reposts of posts with at least 50 reposts.
     pub viral_reposts_together: f64,
     /// Share of posts with a link.
     pub with_url: f64,
     /// Share of posts with a hashtag.
     pub with_hashtag: f64,
-    /// Share of posts that answer another.
+    /// Share of posts that are replies.
     pub replies: f64,
-    /// Share of originals of at least four words whose text, without links, names and digits, another account of the
-    /// same kind posted too.
+    /// Share of originals with at least four words whose text another account of the same kind also
+    /// posted, ignoring links, names and digits.
     pub duplicated_originals: f64,
 }
 
-/// Measures a world.
+/// Computes the figures of a world.
 pub fn stats(simulation: &Simulation) -> Stats {
     let labels: HashMap<(&str, &str), Label> = simulation
         .truth
@@ -100,7 +100,7 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
 
     let (mut reposts, mut together, mut viral, mut viral_together) = (0, 0, 0, 0);
     for cascade in cascades.values() {
-        let close = cascade.iter().enumerate().filter(|(place, one)| company(cascade, *place, one)).count();
+        let close = cascade.iter().enumerate().filter(|(place, one)| has_close_repost(cascade, *place, one)).count();
         reposts += cascade.len();
         together += close;
         if cascade.len() >= VIRAL {
@@ -125,16 +125,16 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
     }
 }
 
-/// Whether another account reposted the same within a minute. Reposts are in order of time, and an account reposts a post
-/// once, so that its neighbours tell.
-fn company(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
+/// Whether another account reposted the same post within a minute. Reposts are in order of time,
+/// and an account reposts a post once, so only the neighbours have to be checked.
+fn has_close_repost(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
     let near = |other: Option<&(i64, &str)>| {
         other.is_some_and(|other| (other.0 - one.0).abs() <= TOGETHER && other.1 != one.1)
     };
     near(place.checked_sub(1).and_then(|before| cascade.get(before))) || near(cascade.get(place + 1))
 }
 
-/// A text's words in lower case, without links, mentions and digits.
+/// The words of a text in lower case, without links, mentions and digits.
 fn plain(text: &str) -> Vec<String> {
     text.split_whitespace()
         .filter(|word| !word.starts_with("http") && !word.starts_with('@'))

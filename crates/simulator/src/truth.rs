@@ -1,4 +1,5 @@
-//! What really happened in a world: who was planted, who only looks it, and what each group did.
+//! The truth about a world: which accounts were planted, which are look-alikes, and what each group
+//! did.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,7 +14,7 @@ use crate::{
     world::{Kind, Mode},
 };
 
-/// The key to a simulated stream.
+/// The truth about a simulated stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Truth {
     /// Every account that posted, sorted by platform and id.
@@ -22,34 +23,36 @@ pub struct Truth {
     pub campaigns: Vec<GroupTruth>,
     /// The organic groups that look coordinated, in the world file's order.
     pub lookalikes: Vec<GroupTruth>,
-    /// What each group of the world's `group` tables is, by its name: those are among the campaigns or the look-alikes.
+    /// The kind of each group of the world's `group` tables, by name. These groups are among the
+    /// campaigns or the look-alikes.
     pub kinds: BTreeMap<String, Kind>,
-    /// Every short link and the address that it stands for, sorted.
+    /// Every short link with the URL that it redirects to, sorted.
     pub short_links: Vec<(String, String)>,
 }
 
-/// An account's name.
+/// The key of an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct AccountKey {
     /// The platform's name.
     pub platform: String,
-    /// Unique on its platform.
+    /// Id of the account, unique on its platform.
     pub account_id: String,
 }
 
-/// What an account is.
+/// The kind of an account or of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Label {
-    /// An ordinary account, also when it took part in breaking news, a cascade, a match or a live event.
+    /// An ordinary account, even if it took part in breaking news, a cascade, a match or a live
+    /// event.
     Organic,
-    /// Planted.
+    /// A planted account.
     Inauthentic,
-    /// An admirer in a fandom.
+    /// A member of a fandom.
     Fandom,
     /// A feed bot that copies an outlet.
     Mirror,
-    /// A hunter of giveaways.
+    /// A participant of giveaways.
     Giveaway,
     /// A user of share buttons.
     ShareButton,
@@ -59,11 +62,11 @@ pub enum Label {
     LiveEvent,
     /// Watched a match (a group's label only).
     Sport,
-    /// A newsroom that runs wire reports.
+    /// A newsroom that publishes wire reports.
     Newsroom,
     /// A member of a parliament.
     Legislature,
-    /// A party's supporter.
+    /// A supporter of a party.
     Supporters,
     /// Took part in a conference.
     Conference,
@@ -96,7 +99,7 @@ impl Label {
         Self::Cascade,
     ];
 
-    /// The label in lower case, as files have it.
+    /// The label in lower case, as in files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Organic => "organic",
@@ -125,53 +128,56 @@ pub struct AccountTruth {
     /// The account.
     #[serde(flatten)]
     pub account: AccountKey,
-    /// What it is.
+    /// The kind of the account.
     pub label: Label,
-    /// The campaign or look-alike that the label comes from.
+    /// The campaign or look-alike group that the label comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Its posts in this stream.
+    /// Number of the account's posts in this stream.
     pub posts: u64,
 }
 
-/// A campaign or a look-alike.
+/// A campaign or a look-alike group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupTruth {
-    /// Unique in the world.
+    /// Name, unique in the world.
     pub name: String,
-    /// What it is.
+    /// The kind of the group.
     pub label: Label,
-    /// Accounts that act together. A campaign's own voices (whose posts the members repost) are not members; they carry
-    /// its label.
+    /// Accounts that act together. A campaign's own voices (whose posts the members repost) are not
+    /// members, but have its label.
     pub members: Vec<AccountKey>,
-    /// What it did, in order.
+    /// The group's actions, in order.
     pub actions: Vec<ActionTruth>,
 }
 
-/// One thing that a group did together.
+/// An action that a group did together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ActionTruth {
-    /// When it began, in milliseconds since the Unix epoch; RFC 3339 in JSON.
+    /// Time of its first post, in milliseconds since the Unix epoch; RFC 3339 in JSON.
     #[serde(serialize_with = "rfc3339")]
     pub at: Millis,
-    /// What it was.
+    /// Kind of the action.
     pub mode: Mode,
-    /// What was acted on: an address, post ids (one for each platform), hashtags, or a picture's hash, or a text.
+    /// Keys of the action: a URL, post ids (one per platform), hashtags, a picture's hash, or a
+    /// text.
     pub keys: Vec<String>,
-    /// Whom that came from: a domain, a voice's handle, a hashtag; empty for a text.
+    /// The source of the keys: a domain, a voice's handle, a hashtag; empty for a text.
     pub source: String,
-    /// Members that took part, as places in the group's `members`, in the order in which they acted.
+    /// Members that took part, as indices into the group's `members`, in the order in which they
+    /// acted.
     pub participants: Vec<u32>,
-    /// The posts of this action, in the order in which they were posted; a participant may have more than one.
+    /// The posts of this action in order of time; a participant may have more than one post.
     pub acts: Vec<ActTruth>,
 }
 
 /// One post of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActTruth {
-    /// Who, as a place in the group's `members`.
+    /// The member, as an index into the group's `members`.
     pub member: u32,
-    /// When, in milliseconds since the Unix epoch as the platform's clock shows it; RFC 3339 in JSON.
+    /// Time in milliseconds since the Unix epoch, as the platform's clock shows it; RFC 3339 in
+    /// JSON.
     #[serde(serialize_with = "rfc3339")]
     pub at: Millis,
     /// The post's id on the member's platform.
@@ -179,7 +185,7 @@ pub struct ActTruth {
 }
 
 impl ActionTruth {
-    /// The action with its posts, each given with the time at which it was really posted.
+    /// The action with its posts; each post is given with the real time of posting.
     pub(crate) fn by(mut self, mut who: Vec<(Millis, ActTruth)>) -> Self {
         who.sort_by_key(|(at, act)| (*at, act.member));
         let mut seen = HashSet::new();
@@ -190,8 +196,8 @@ impl ActionTruth {
 }
 
 impl Truth {
-    /// Writes one JSON object a line: accounts, then campaigns, then look-alikes, each with its `record`, and a group in concert
-    /// with its `kind`.
+    /// Writes one JSON object per line: accounts, then campaigns, then look-alikes. Each has a
+    /// `record`; groups of the `group` tables also have a `kind`.
     pub fn write_jsonl(&self, mut out: impl io::Write) -> io::Result<()> {
         for account in &self.accounts {
             line(&mut out, "account", None, account)?;
@@ -204,8 +210,9 @@ impl Truth {
         Ok(())
     }
 
-    /// Writes every short link's host and path as a TOML string, `=`, and the address it stands for: the table
-    /// `short_links` of the engine's parameters, for runs in which the map is known.
+    /// Writes for every short link its host and path as a TOML string, `=`, and its target URL.
+    /// This is the table `short_links` of the engine's parameters, for runs in which the targets
+    /// are known.
     pub fn write_short_links(&self, mut out: impl io::Write) -> io::Result<()> {
         writeln!(out, "[short_links]")?;
         self.short_links

@@ -1,7 +1,8 @@
-//! What posts say: sentences from small grammars in three languages, about places and people that do not exist.
+//! Texts of posts: sentences from small grammars in three languages, about places and people that
+//! do not exist.
 //!
-//! The vocabularies are everyday words; names are put together from syllables. Nobody real, and no real party, place or
-//! viewpoint, can come out of it.
+//! The vocabularies are everyday words; names are built from syllables. No real person, party,
+//! place or viewpoint can result.
 
 use crate::draw::Draw;
 
@@ -19,12 +20,12 @@ pub(crate) struct Language {
     headlines: Vec<&'static str>,
 }
 
-/// A text in which some words may be exchanged for others of their class.
+/// A text in which some words can be replaced by others of their class.
 pub(crate) struct Sentence<'a> {
     words: Vec<(Option<Class>, &'a str)>,
 }
 
-/// What a message is about.
+/// The content of a message.
 pub(crate) struct Slots<'a> {
     pub(crate) topic: &'a str,
     pub(crate) verb: &'a str,
@@ -33,7 +34,7 @@ pub(crate) struct Slots<'a> {
     pub(crate) other: &'a str,
 }
 
-/// Word classes, as templates write them: `{n}` is a noun, and so on.
+/// Word classes. `{n}` in a template is a noun, and so on.
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
     Opener,
@@ -63,7 +64,7 @@ impl Language {
         Sentence { words }
     }
 
-    /// Two or three words, as people answer each other: too short to say anything about who copies whom.
+    /// Two or three words, as in short replies: too short to show who copies whom.
     pub(crate) fn remark<'a>(&'a self, draw: &mut Draw) -> Sentence<'a> {
         let mut words = vec![(Some(Class::Adverb), draw.pick(&self.adverbs))];
         words.push((Some(Class::Adjective), draw.pick(&self.adjectives)));
@@ -80,7 +81,7 @@ impl Language {
         Sentence { words }
     }
 
-    /// A message to be said in many ways.
+    /// A message that can be worded in many ways.
     pub(crate) fn slots<'a>(&'a self, draw: &mut Draw, topics: &'a [String]) -> Slots<'a> {
         Slots {
             topic: &topics[draw.rank(topics.len())],
@@ -91,7 +92,7 @@ impl Language {
         }
     }
 
-    /// What everybody shouts at the same moment.
+    /// A common shout at a moment of a match.
     pub(crate) fn shout(&self, draw: &mut Draw) -> &'static str {
         let shouts: &[&'static str] = match self.tag {
             "de" => &[
@@ -153,7 +154,7 @@ impl Language {
         }
     }
 
-    /// Puts an adverb or an adjective between two fixed words, each time with the given probability.
+    /// Inserts an adverb or an adjective between fixed words, each time with the given probability.
     pub(crate) fn loosen<'a>(&'a self, sentence: &mut Sentence<'a>, probability: f64, draw: &mut Draw) {
         let mut loose: Vec<(Option<Class>, &'a str)> = Vec::with_capacity(sentence.words.len() + 4);
         for &(class, word) in &sentence.words {
@@ -168,7 +169,8 @@ impl Language {
         sentence.words = loose;
     }
 
-    /// Puts other words of their class in place of some words of a sentence, names apart; no more than half of those words.
+    /// Replaces some words of a sentence by others of their class, except names, and at most half
+    /// of the replaceable words.
     pub(crate) fn exchange<'a>(&'a self, sentence: &mut Sentence<'a>, words: usize, draw: &mut Draw) {
         let free = sentence.free();
         for place in draw.sample(free.len(), words.min(free.len() / 2)) {
@@ -176,14 +178,14 @@ impl Language {
         }
     }
 
-    /// Fills the slots of a template: `template` draws which words are slots (so large a share of them) and the three to five
-    /// words that each slot takes, `draw` takes one.
+    /// Fills the slots of a template. `template` draws which words are slots (this share of them)
+    /// and the three to five choices of each slot; `draw` selects a choice.
     pub(crate) fn spin<'a>(&'a self, sentence: &mut Sentence<'a>, slots: f64, template: &mut Draw, draw: &mut Draw) {
         for place in sentence.free() {
             if !template.chance(slots) {
                 continue;
             }
-            // The word that is there is the first choice.
+            // The existing word is the first choice.
             let mut choices = vec![sentence.words[place]];
             for _ in 0..2 + template.below(3) {
                 self.replace(sentence, place, template);
@@ -199,7 +201,8 @@ impl Language {
         }
     }
 
-    /// A near-duplicate of `sentence`: each word that has a class is exchanged with the given probability, names stay.
+    /// A near-duplicate of `sentence`: each word with a class is replaced with the given
+    /// probability; names stay.
     pub(crate) fn paraphrase(&self, sentence: &Sentence<'_>, probability: f64, draw: &mut Draw) -> String {
         let mut text = String::with_capacity(128);
         for &(class, word) in &sentence.words {
@@ -217,13 +220,13 @@ impl Language {
 }
 
 impl Sentence<'_> {
-    /// Places of the words that can be exchanged.
+    /// Indices of the words that can be replaced.
     fn free(&self) -> Vec<usize> {
         let free = |place: &usize| self.words[*place].0.is_some_and(|class| class != Class::Topic);
         (0..self.words.len()).filter(free).collect()
     }
 
-    /// The sentence as it was made.
+    /// The sentence as text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(128);
         for (_, word) in &self.words {
@@ -240,7 +243,7 @@ fn join(text: &mut String, word: &str) {
     text.push_str(word);
 }
 
-/// An invented name, capitalised: two or three syllables.
+/// An invented, capitalised name of two or three syllables.
 pub(crate) fn name(draw: &mut Draw) -> String {
     const FIRST: [&str; 24] = [
         "bel", "cor", "dal", "el", "fen", "gar", "hol", "il", "jor", "kal", "lin", "mar", "nor", "or", "pel", "quin",
@@ -260,7 +263,7 @@ pub(crate) fn name(draw: &mut Draw) -> String {
     name
 }
 
-/// `text` as a slug of an address: lower-case letters and digits, joined by hyphens.
+/// `text` as a slug for a URL: lower-case letters and digits, joined by hyphens.
 pub(crate) fn slug(text: &str) -> String {
     let mut slug = String::with_capacity(text.len());
     for word in text.split_whitespace() {

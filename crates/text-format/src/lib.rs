@@ -1,12 +1,12 @@
-//! Values as text for people: foreign text made safe to show, counts, numbers, times.
+//! Values as text for people: counts, numbers, times, and foreign text made safe to show.
 //!
-//! Pure and without knowledge of what is described. Nothing here reads what a text says.
+//! Pure, and without knowledge of what is described.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// A part of counted things as a percentage; nothing and everything are said as such.
+/// A part of a whole as a percentage; only exactly zero shows as none, and only the whole as all.
 pub fn part(part: u64, whole: u64) -> String {
     match part {
         _ if whole == 0 => "none seen".to_owned(),
@@ -28,13 +28,13 @@ pub fn list<S: AsRef<str>>(items: &[S]) -> String {
     }
 }
 
-/// A number and its noun, with an s unless it is one.
+/// A number with its noun, in the plural unless the number is 1.
 pub fn count(n: u64, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {noun}{s}", thousands(n))
 }
 
-/// 1234567 as `1,234,567`.
+/// A number with commas: 1234567 as `1,234,567`.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -47,7 +47,7 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
-/// A number for reading: three figures or so, with a true minus sign.
+/// A number with about three significant digits and a minus sign (U+2212).
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "not known".to_owned();
@@ -68,7 +68,7 @@ pub fn number(value: f64) -> String {
     if value < 0.0 && !zero { format!("\u{2212}{text}") } else { text }
 }
 
-/// A probability as a percentage that never rounds to certainty.
+/// A probability as a percentage, never rounded to 0 % or 100 %.
 pub fn percent(probability: f64) -> String {
     match probability * 100.0 {
         p if !p.is_finite() => "not known".to_owned(),
@@ -79,7 +79,7 @@ pub fn percent(probability: f64) -> String {
     }
 }
 
-/// A time span given in seconds.
+/// A duration given in seconds.
 pub fn seconds_in_words(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() => "an unknown time".to_owned(),
@@ -91,7 +91,7 @@ pub fn seconds_in_words(seconds: f64) -> String {
     }
 }
 
-/// A time span given in hours.
+/// A duration given in hours.
 pub fn hours_in_words(hours: f64) -> String {
     match hours {
         h if !h.is_finite() => "an unknown time".to_owned(),
@@ -101,7 +101,7 @@ pub fn hours_in_words(hours: f64) -> String {
     }
 }
 
-/// How long it is from one time to another.
+/// The duration between two times.
 pub fn span_in_words(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.as_millisecond() - from.as_millisecond()).max(0) as f64 / 1000.0;
     match seconds {
@@ -127,8 +127,8 @@ pub fn second(time: Timestamp) -> String {
     time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Text from outside, made safe to look at: no control or bidirectional characters that reorder what stands around them, no
-/// towers of combining marks, and at most `max` characters.
+/// Foreign text made safe to show: without control characters and bidirectional characters that
+/// reorder the text around them, without stacks of combining marks, and cut to `max` characters.
 pub fn shorten(text: &str, max: usize) -> String {
     let mut out = String::new();
     let mut marks = 0;
@@ -150,20 +150,21 @@ pub fn shorten(text: &str, max: usize) -> String {
     out
 }
 
-/// Whether a character is not seen, or reorders what stands around it.
+/// Whether a character is invisible or reorders the text around it.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             | '\u{061C}' | '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-/// Whether a character stands above or below the one before it.
+/// Whether a character is a combining mark, drawn above or below the character before it.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}'
         | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// Adds a text to HTML or SVG, as text: nothing in it is markup, also within a quoted attribute.
+/// Appends a text to HTML or SVG with its markup characters escaped; also safe within a quoted
+/// attribute.
 pub fn escape_into(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -181,7 +182,7 @@ pub fn escape_into(out: &mut String, text: &str) {
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

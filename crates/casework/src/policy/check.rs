@@ -1,4 +1,4 @@
-//! What is wrong with something that somebody records.
+//! Checks of facts that people record.
 
 use std::collections::BTreeSet;
 
@@ -10,53 +10,56 @@ use crate::{
     recipients::Class,
 };
 
-/// Longest text of a record, characters.
+/// Longest text of a record, in characters.
 const LONGEST: usize = 4_000;
 
 impl Fact {
-    /// What is wrong with it, and what to do.
+    /// Checks a fact. The error says what is wrong and what to do.
     pub fn check(&self, facts: &Facts, by: &str, terms: &Terms<'_>, now: Timestamp) -> Result<(), String> {
         let known = |name: &String| match terms.recipients.iter().any(|recipient| recipient.name == *name) {
             true => Ok(()),
-            false if terms.recipients.is_empty() => Err(format!("there is no recipient {name:?}: none is set up")),
+            false if terms.recipients.is_empty() => Err(format!("there is no recipient {name:?}: none is configured")),
             false => {
                 let all: Vec<&str> = terms.recipients.iter().map(|recipient| recipient.name.as_str()).collect();
-                Err(format!("there is no recipient {name:?}; those set up: {}", all.join(", ")))
+                Err(format!("there is no recipient {name:?}; configured recipients: {}", all.join(", ")))
             }
         };
         match self {
             Fact::Targets(targets) => {
                 for target in &targets.targets {
-                    said(&target.name, "the name of a target")?;
+                    require_text(&target.name, "the name of a target")?;
                     target.recipient.iter().try_for_each(known)?;
                 }
-                targets.suggestions.iter().try_for_each(|(name, word)| said(word, &format!("the word on {name:?}")))
+                targets
+                    .suggestions
+                    .iter()
+                    .try_for_each(|(name, word)| require_text(word, &format!("the answer to the suggestion {name:?}")))
             }
             Fact::Breaches(breaches) => {
                 for breach in &breaches.breaches {
-                    said(&breach.system, "the system that was breached")?;
+                    require_text(&breach.system, "the system that was breached")?;
                     if !is_state(&breach.state) {
                         return Err(format!(
-                            "{:?} is no state: write two capital letters as the post does, for example OH",
+                            "{:?} is not a state: use its postal code of two capital letters, for example OH",
                             breach.state
                         ));
                     }
                 }
                 if breaches.breaches.is_empty() {
-                    said(&breaches.why, "why no breach is recorded")?;
+                    require_text(&breaches.why, "the reason why no breach is recorded")?;
                 }
                 let Some(before) = &facts.breaches else { return Ok(()) };
                 let gone = |old: &&Breach| breaches.breaches.iter().all(|new| new.state != old.state);
                 match before.what.breaches.iter().find(gone) {
                     Some(old) if before.by == by => {
-                        Err(format!("{by} recorded the breach in {}: somebody else has to take it back", old.state))
+                        Err(format!("{by} recorded the breach in {}: another person has to take it back", old.state))
                     }
-                    Some(_) => said(&breaches.why, "why a breach is taken back"),
+                    Some(_) => require_text(&breaches.why, "the reason for taking back a breach"),
                     None => Ok(()),
                 }
             }
             Fact::Delay(delay) => {
-                said(&delay.why, "why it is delayed")?;
+                require_text(&delay.why, "the reason for the delay")?;
                 let breached = facts.breaches.iter().flat_map(|record| &record.what.breaches);
                 if !breached.clone().any(|breach| breach.state == delay.state) {
                     return Err(format!("no breach is recorded in {:?}", delay.state));
@@ -64,23 +67,27 @@ impl Fact {
                 delay_fault(delay, by, now, terms.rules).map_or(Ok(()), Err)
             }
             Fact::Consideration(considered) => {
-                said(&considered.security, "what was considered about security")?;
-                said(&considered.political_sensitivity, "what was considered about political sensitivity")
+                require_text(&considered.security, "what was considered about security")?;
+                require_text(&considered.political_sensitivity, "what was considered about political sensitivity")
             }
             Fact::PublicNotice(notice) => {
-                said(&notice.amplifies.why, "why it amplifies or does not")?;
-                said(&notice.revictimises.why, "why it re-victimises or does not")
+                require_text(&notice.amplifies.why, "the reason of the answer about amplifying")?;
+                require_text(&notice.revictimises.why, "the reason of the answer about harming victims again")
             }
             Fact::Duties(duties) => {
                 for duty in &duties.duties {
-                    said(&duty.duty, "the duty")?;
-                    said(&duty.whom, "who has to notify whom")?;
+                    require_text(&duty.duty, "the duty")?;
+                    require_text(&duty.whom, "who has to notify whom")?;
                 }
-                if duties.duties.is_empty() { said(&duties.why, "why no duty applies") } else { Ok(()) }
+                if duties.duties.is_empty() {
+                    require_text(&duties.why, "the reason why no duty applies")
+                } else {
+                    Ok(())
+                }
             }
             Fact::Chosen(names) => names.iter().try_for_each(known),
             Fact::SignOff(sign_off) => {
-                said(&sign_off.comment, "what was looked at")?;
+                require_text(&sign_off.comment, "the comment of the sign-off")?;
                 let roles: BTreeSet<&String> =
                     Class::ALL.iter().flat_map(|class| &terms.rules.class(*class).sign_off).collect();
                 if roles.contains(&sign_off.role) {
@@ -94,16 +101,16 @@ impl Fact {
                 ))
             }
             Fact::Objection(objection) => {
-                said(&objection.from, "whose objection it is")?;
-                said(&objection.text, "the objection")
+                require_text(&objection.from, "whose objection it is")?;
+                require_text(&objection.text, "the objection")
             }
         }
     }
 }
 
-fn said(text: &str, what: &str) -> Result<(), String> {
+fn require_text(text: &str, what: &str) -> Result<(), String> {
     if text.trim().is_empty() {
-        return Err(format!("{what} is empty: write it down"));
+        return Err(format!("{what} is empty: enter it"));
     }
     if text.chars().count() > LONGEST {
         return Err(format!("{what} is longer than {LONGEST} characters: shorten it"));

@@ -1,4 +1,5 @@
-//! The decision: recorded facts, recipients and rules in; who is told what, and what stands in the way, out.
+//! The decision. Input: recorded facts, recipients and rules. Output: which recipients are notified
+//! of what, and what blocks a release.
 
 mod recipient;
 
@@ -18,81 +19,82 @@ use crate::{
     recipients::{Class, Delivery, Recipient},
 };
 
-/// What a decision rests on beside the case.
+/// Inputs of a decision other than the case.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     /// The newest version of the finding.
     pub cluster: &'a ClusterMessage,
-    /// Who may be told.
+    /// The recipients.
     pub recipients: &'a [Recipient],
-    /// What is data about the rules.
+    /// The settings of all rules.
     pub rules: &'a Rules,
 }
 
-/// What the policy says of a case, as it stands.
+/// The policy's outcome for a case in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Outcome {
-    /// The case.
+    /// Id of the case.
     pub case: String,
-    /// The version of the finding that is decided about.
+    /// The version of the finding.
     pub version: u32,
-    /// Per recipient, in their order.
+    /// Decisions per recipient, in the order of the recipients.
     pub recipients: Vec<Decision>,
-    /// Who must be told and is not set up.
+    /// Recipients that must be notified but are not configured.
     pub missing: Vec<Missing>,
-    /// What blocks the whole release; what blocks a recipient that is to be told is with the recipient, and blocks it too.
+    /// Blocks of the whole release. A block of one recipient is in its decision, and blocks the
+    /// release too.
     pub blocks: Vec<Block>,
-    /// Who has to agree, and who did.
+    /// Required approvals, with who gave them.
     pub approvals: Vec<Approval>,
-    /// Per suggestion of the detector: what a reviewer said to it.
+    /// The detector's suggested targets, with the reviewer's answers.
     pub suggestions: BTreeMap<String, Option<String>>,
-    /// What else a reviewer should know; blocks nothing.
+    /// Notes for the reviewer. They block nothing.
     pub notes: Vec<String>,
 }
 
-/// What the policy says of one recipient.
+/// The policy's decision about one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Decision {
-    /// Its name.
+    /// Name of the recipient.
     pub recipient: String,
-    /// Its class.
+    /// Class of the recipient.
     pub class: Class,
-    /// How it gets what it gets.
+    /// How it receives findings.
     pub delivery: Delivery,
-    /// Whether it is told when the case is released.
+    /// Whether it is notified when the case is released.
     pub told: bool,
-    /// Whether nobody can leave it out.
+    /// Whether it is notified even if nobody selected it.
     pub must: bool,
-    /// Why, by which rules.
+    /// The grounds of the decision, with their rules.
     pub because: Vec<Because>,
-    /// What it gets; empty where it is not told.
+    /// The products that it receives; empty if it is not notified.
     pub products: Vec<Product>,
-    /// Marking of what it gets.
+    /// TLP marking of its products.
     pub tlp: Tlp,
     /// What it sees.
     pub shows: Redaction,
-    /// What every product for it has to say, word for word.
+    /// Statements that every product contains word for word.
     pub statements: Vec<&'static str>,
-    /// What blocks telling it.
+    /// What blocks its notification.
     pub blocks: Vec<Block>,
-    /// Of a delay: when it has to be told at the latest.
+    /// For an approved delay: the latest time of the notification.
     pub not_before: Option<Timestamp>,
-    /// The version that it has been told of already.
+    /// The last version that it has received.
     pub has_version: Option<u32>,
 }
 
-/// A ground, with the rule behind it.
+/// A ground of a decision, with its rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Because {
     /// The rule.
     pub rule: Rule,
-    /// Its number.
+    /// The rule's number.
     pub number: u8,
-    /// In words.
+    /// Description for people.
     pub text: String,
 }
 
-/// Something that stands in the way, and what to do about it.
+/// A reason that blocks a release, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Block {
     /// The rule.
@@ -103,32 +105,32 @@ pub struct Block {
     pub text: String,
 }
 
-/// A recipient that must be told and is not set up.
+/// A recipient that must be notified but is not configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Missing {
-    /// Of which class.
+    /// Class of the recipient.
     pub class: Class,
-    /// Of state and local government: of which state.
+    /// For state and local government: the state.
     pub state: Option<String>,
     /// The rule.
     pub rule: Rule,
-    /// In words.
+    /// Description for people.
     pub text: String,
 }
 
-/// Somebody has to agree.
+/// A required approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Approval {
-    /// Who, or in which role.
+    /// The person or role that has to approve.
     pub who: String,
-    /// To what.
+    /// What has to be approved.
     pub what: String,
-    /// Who did.
+    /// The person who approved.
     pub by: Option<String>,
 }
 
 impl Outcome {
-    /// Everything that stands in the way of a release, of the whole case first.
+    /// All blocks of a release; those of the whole case come first.
     pub fn blocking(&self) -> impl Iterator<Item = &Block> {
         self.blocks.iter().chain(self.recipients.iter().flat_map(|decision| &decision.blocks))
     }
@@ -138,13 +140,14 @@ impl Outcome {
         self.recipients.iter().find(|decision| decision.recipient == recipient)
     }
 
-    /// Who is told when the case is released.
+    /// The recipients that are notified when the case is released.
     pub fn told(&self) -> impl Iterator<Item = &Decision> {
         self.recipients.iter().filter(|decision| decision.told)
     }
 }
 
-/// What the policy says of a case. Pure: the same case, terms and time give the same outcome.
+/// Computes the policy's outcome for a case. Pure: the same case, terms and time give the same
+/// outcome.
 pub fn decide(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Outcome {
     let mut outcome = Outcome {
         case: case.id.clone(),
@@ -169,19 +172,20 @@ pub fn decide(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Outcome {
     outcome
 }
 
-/// Why a case cannot be dismissed. A dismissal would be the way around rules 4 and 5, so a case directed against a major candidate is
-/// first released to the Secret Service, and one with a breach to the state, if to nobody else.
+/// The reason why a case cannot be dismissed, if there is one. A dismissal could bypass rules 4 and
+/// 5. So a case against a major candidate is first released at least to the Secret Service, and a
+/// case with a breach at least to the state.
 pub fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     if case.facts.protected.is_some() {
         return Some(format!(
-            "it is directed against a major candidate ({}): release it, to the Secret Service alone if need be",
+            "a major candidate is a target ({}): release the case, at least to the Secret Service",
             Rule::SecretServiceAlways
         ));
     }
     if let Some(breach) = breaches(case).next() {
         return Some(format!(
-            "a breach of election systems in {} is recorded ({}): release it, to the chief election official alone if need be, or \
-             have somebody else take the breach back",
+            "a breach of election systems in {} is recorded ({}): release the case, at least to the chief election official, or \
+             another person has to take the breach back",
             breach.state,
             Rule::LocalBreach
         ));
@@ -192,14 +196,15 @@ pub fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     let open: Vec<&str> = terms.cluster.targets.iter().filter(open).map(String::as_str).collect();
     (!open.is_empty()).then(|| {
         format!(
-            "the detector suggests as targets: {}; record for each whether that is so, or why not ({})",
+            "the detector suggests as targets: {}; confirm or reject each with a reason ({})",
             open.join(", "),
             Rule::SecretServiceAlways
         )
     })
 }
 
-/// Why a released case cannot be closed: somebody who must be told of it, now or when a delay is over, has not been.
+/// The reason why a released case cannot be closed, if there is one: a recipient that must be
+/// notified, now or after a delay, was not.
 pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option<String> {
     let outcome = decide(case, terms, now);
     let waiting = |decision: &&Decision| {
@@ -212,7 +217,7 @@ pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option
     if !missing.is_empty() {
         return Some(missing.join("; "));
     }
-    (!waiting.is_empty()).then(|| format!("{} must be told first: approve and update", waiting.join(", ")))
+    (!waiting.is_empty()).then(|| format!("{} must be notified first: approve and update", waiting.join(", ")))
 }
 
 /// Rule 1.
@@ -224,7 +229,7 @@ fn decided_by_people(case: &Case, outcome: &mut Outcome) {
     }
     outcome.approvals.push(Approval {
         who: "a reviewer".to_owned(),
-        what: format!("that version {} may be shared", case.version),
+        what: format!("the sharing of version {}", case.version),
         by: approved.map(|word| word.by.clone()),
     });
     outcome.approvals.push(Approval {
@@ -232,7 +237,7 @@ fn decided_by_people(case: &Case, outcome: &mut Outcome) {
             Some(word) => format!("somebody other than {}", word.by),
             None => "somebody other than the approver".to_owned(),
         },
-        what: "releases it: two different people for whatever names accounts".to_owned(),
+        what: "the release, because whatever names accounts needs two different people".to_owned(),
         by: case.released_by.as_ref().filter(|word| word.version == case.version).map(|word| word.by.clone()),
     });
 }
@@ -241,25 +246,25 @@ fn decided_by_people(case: &Case, outcome: &mut Outcome) {
 fn sources_and_methods(case: &Case, outcome: &mut Outcome) {
     if case.checked.as_ref().is_none_or(|word| word.version != case.version) {
         let text = format!(
-            "the sources-and-methods check of version {} is not recorded: nobody is told before it is",
+            "the sources-and-methods check of version {} is not recorded: record it before anybody is notified",
             case.version
         );
         outcome.blocks.push(block(Rule::SourcesAndMethodsFirst, text));
     }
 }
 
-/// Rule 3, the half about what is considered.
+/// Rule 3, the part about considerations.
 fn consideration(case: &Case, outcome: &mut Outcome) {
     if current(&case.facts.consideration, case).is_none() {
         let text = format!(
-            "it is not recorded for version {} how security and political sensitivity were considered: record it",
+            "the consideration of security and political sensitivity is not recorded for version {}: record it",
             case.version
         );
         outcome.blocks.push(block(Rule::NoVetoForTheVictim, text));
     }
 }
 
-/// Rules 4 and 5 ask for a record of whom the finding is directed against.
+/// Rules 4 and 5 need a record of the targets.
 fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     let recorded = current(&case.facts.targets, case);
     for name in &terms.cluster.targets {
@@ -268,7 +273,7 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     }
     let Some(recorded) = recorded else {
         let text = format!(
-            "it is not recorded for version {} whom the finding is directed against: record the targets, or that there are none",
+            "the targets are not recorded for version {}: record the targets, or that there are none",
             case.version
         );
         outcome.blocks.push(block(Rule::SecretServiceAlways, text));
@@ -277,10 +282,8 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     let open = |name: &&String| !recorded.suggestions.contains_key(*name);
     let open: Vec<&str> = terms.cluster.targets.iter().filter(open).map(String::as_str).collect();
     if !open.is_empty() {
-        let text = format!(
-            "the detector suggests as targets: {}; record for each whether that is so, or why not",
-            open.join(", ")
-        );
+        let text =
+            format!("the detector suggests as targets: {}; confirm or reject each with a reason", open.join(", "));
         outcome.blocks.push(block(Rule::SecretServiceAlways, text));
     }
     if recorded.targets.iter().any(|target| target.kind == TargetKind::ElectionOffice) && case.facts.breaches.is_none()
@@ -293,14 +296,13 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
 /// Rule 9.
 fn duties(case: &Case, outcome: &mut Outcome) {
     if case.facts.duties.is_none() {
-        let text =
-            "it is not recorded which existing duties to notify victims also apply: record them, or that none does";
+        let text = "the existing duties to notify victims are not recorded: record the duties, or that none applies";
         outcome.blocks.push(block(Rule::SupplementNotReplace, text.to_owned()));
     }
 }
 
-/// Rule 4: without a recipient for the Secret Service nothing else about the case may leave. Telling everybody but the one who must be
-/// told would be the way around the rule.
+/// Rule 4: without a configured recipient of class Secret Service nothing else about the case may
+/// be released. Otherwise a release to all others could bypass the rule.
 fn secret_service(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     if case.facts.protected.is_none()
         || terms.recipients.iter().any(|recipient| recipient.class == Class::SecretService)
@@ -308,8 +310,8 @@ fn secret_service(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
         return;
     }
     let text =
-        "the Secret Service must be told, no recipient is set up: nothing else about this case may be released until \
-                there is one of class secret_service in the recipients' file (sharing.recipients)"
+        "the Secret Service must be notified, but no recipient is configured: nothing else about this case may be released until \
+                the recipients' file (sharing.recipients) has a recipient of class secret_service"
             .to_owned();
     outcome.blocks.push(block(Rule::SecretServiceAlways, text.clone()));
     outcome.missing.push(Missing { class: Class::SecretService, state: None, rule: Rule::SecretServiceAlways, text });
@@ -329,14 +331,14 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
         };
         outcome.approvals.push(Approval {
             who: approver,
-            what: format!("only to tell the chief election official of {} later than the others", breach.state),
+            what: format!("only a later notification of the chief election official of {}", breach.state),
             by: delayed.map(|delay| delay.what.approver.clone()),
         });
         if set_up {
             continue;
         }
         let text = format!(
-            "the chief election official of {} must be told of the breach, no recipient is set up: add one of class \
+            "the chief election official of {} must be notified of the breach, but no recipient is configured: add one of class \
              state_local with state = {:?} and chief_election_official = true to the recipients' file (sharing.recipients)",
             breach.state, breach.state
         );
@@ -352,9 +354,10 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
     }
 }
 
-/// Roles that have to agree before a class is told.
+/// Roles that have to sign off before a class is notified.
 fn sign_offs(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
-    // Whoever must be told is told without: a role that does not sign would be a veto.
+    // A recipient that must be notified needs no sign-off: a role that does not sign would have a
+    // veto.
     for decision in outcome.recipients.iter_mut().filter(|decision| decision.told && !decision.must) {
         for role in &terms.rules.class(decision.class).sign_off {
             let signed = case.facts.sign_offs.iter().rev();
@@ -363,13 +366,15 @@ fn sign_offs(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
                 .find(|record| record.what.role == *role)
                 .map(|record| record.by.clone());
             if by.is_none() {
-                let text =
-                    format!("{} is told only after {role} has signed off version {}", decision.recipient, case.version);
+                let text = format!(
+                    "{} is notified only after {role} has signed off version {}",
+                    decision.recipient, case.version
+                );
                 decision.blocks.push(block(Rule::NominateThenDecide, text));
             }
             outcome.approvals.push(Approval {
                 who: role.clone(),
-                what: format!("that {} is told", decision.recipient),
+                what: format!("the notification of {}", decision.recipient),
                 by,
             });
         }
@@ -381,21 +386,21 @@ fn notes(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     for target in case.facts.targets.iter().flat_map(|record| &record.what.targets) {
         match &target.recipient {
             Some(name) if !known(name) => outcome.notes.push(format!(
-                "{} is to be told as {name}, and no recipient of that name is set up: nobody tells it",
+                "{} should be notified as {name}, but no recipient of that name is configured: it is not notified",
                 target.name
             )),
             None if target.kind != TargetKind::Other => {
-                outcome.notes.push(format!("{} has no recipient: nobody tells it", target.name));
+                outcome.notes.push(format!("{} has no recipient: it is not notified", target.name));
             }
             _ => {}
         }
     }
     for name in case.facts.chosen.iter().flat_map(|record| &record.what).filter(|name| !known(name)) {
-        outcome.notes.push(format!("{name} was chosen, and no recipient of that name is set up any more"));
+        outcome.notes.push(format!("{name} was selected, but no recipient of that name is configured any more"));
     }
     for record in &case.facts.objections {
         outcome.notes.push(format!(
-            "{} does not want others to be told; that is kept and changes nothing (rule 3): {}",
+            "{} objects to notifying others; the objection is kept and changes nothing (rule 3): {}",
             record.what.from, record.what.text
         ));
     }
@@ -405,7 +410,7 @@ fn breaches(case: &Case) -> impl Iterator<Item = &crate::facts::Breach> {
     case.facts.breaches.iter().flat_map(|record| &record.what.breaches)
 }
 
-/// The delay in force for a state.
+/// The approved delay that applies to a state now.
 fn delay<'a>(case: &'a Case, state: &str, rules: &Rules, now: Timestamp) -> Option<&'a Recorded<Delay>> {
     case.facts.delays.iter().rev().find(|record| {
         record.what.state == state
@@ -414,18 +419,22 @@ fn delay<'a>(case: &'a Case, state: &str, rules: &Rules, now: Timestamp) -> Opti
     })
 }
 
-/// What is wrong with a delay that `by` records at `at`.
+/// Why a delay that `by` records at `at` is not allowed.
 pub fn delay_fault(delay: &Delay, by: &str, at: Timestamp, rules: &Rules) -> Option<String> {
     let days = i64::from(rules.longest_delay_days);
     let longest = at.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
     if delay.approver.trim().is_empty() {
         Some("a delay needs a named approver".to_owned())
     } else if delay.approver == by {
-        Some(format!("{by} cannot approve a delay and record it: the approver is somebody else"))
+        Some(format!("{by} cannot both approve and record a delay: the approver must be another person"))
     } else if !rules.delay_approvers.is_empty() && !rules.delay_approvers.contains(&delay.approver) {
-        Some(format!("{} may not approve a delay; those who may: {}", delay.approver, rules.delay_approvers.join(", ")))
+        Some(format!(
+            "{} may not approve a delay; people who may: {}",
+            delay.approver,
+            rules.delay_approvers.join(", ")
+        ))
     } else if delay.until <= at {
-        Some(format!("the delay ends at {}, which is past", delay.until))
+        Some(format!("the delay ends at {}, which is in the past", delay.until))
     } else if delay.until > longest {
         Some(format!("the delay ends at {}, more than {days} days from now", delay.until))
     } else {
@@ -433,7 +442,7 @@ pub fn delay_fault(delay: &Delay, by: &str, at: Timestamp, rules: &Rules) -> Opt
     }
 }
 
-/// A record about the version that would be shared.
+/// A record, if it is about the version that would be shared.
 fn current<'a, T>(record: &'a Option<Recorded<T>>, case: &Case) -> Option<&'a T> {
     record.as_ref().filter(|record| record.version == case.version).map(|record| &record.what)
 }

@@ -1,4 +1,4 @@
-//! What the policy says of a case, for people on a terminal.
+//! The policy's outcome for a case, as text for a terminal.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,36 +16,36 @@ use crate::{
     recipients::Delivery,
 };
 
-/// Widest line.
+/// Widest line, in characters.
 const WIDTH: usize = 110;
-/// Longest text of somebody else in it.
+/// Longest foreign text in the output, in characters.
 const LONGEST: usize = 600;
 
-/// A case and what the policy says of it.
+/// A case and the policy's outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// The case.
+    /// Id of the case.
     pub case_id: String,
-    /// The cluster it is about.
+    /// Id of the cluster.
     pub cluster_id: String,
     /// The newest version of the cluster.
     pub version: u32,
-    /// Where the case stands.
+    /// State of the case.
     pub state: State,
     /// The version that recipients have.
     pub released_version: Option<u32>,
-    /// Whether the demo's reviewers took any step.
+    /// Whether the demo's reviewers took any of the steps.
     pub demo: bool,
     /// Accounts in the cluster, by platform.
     pub accounts: BTreeMap<String, usize>,
-    /// What people recorded.
+    /// The facts that people recorded.
     pub facts: Facts,
-    /// What the policy says.
+    /// The policy's outcome.
     pub outcome: Outcome,
 }
 
 impl Explanation {
-    /// What the policy says of a case at `now`.
+    /// Explains the policy's outcome for a case at `now`.
     pub fn of(case: &Case, cluster: &ClusterMessage, policy: &Policy, now: Timestamp) -> Explanation {
         let mut accounts = BTreeMap::new();
         for account in &cluster.accounts {
@@ -87,14 +87,14 @@ impl fmt::Display for Explanation {
 
         writeln!(f, "\nRecipients")?;
         if outcome.recipients.is_empty() {
-            writeln!(f, "  none is set up: name them in the file of recipients (sharing.recipients)")?;
+            writeln!(f, "  no recipient is configured: add recipients to the file that sharing.recipients names")?;
         }
         for decision in &outcome.recipients {
             told(f, decision)?;
         }
         section(
             f,
-            "Must be told, and is not set up",
+            "Must be notified, but is not configured",
             outcome.missing.iter().map(|missing| (missing.rule, &missing.text)),
         )?;
         let blocks: Vec<&Block> = outcome.blocking().collect();
@@ -116,9 +116,9 @@ impl fmt::Display for Explanation {
             wrapped(f, &format!("  [{mark}] "), &text)?;
         }
         if !outcome.suggestions.is_empty() {
-            writeln!(f, "\nTargets that the detector suggests; a reviewer says whether they are")?;
+            writeln!(f, "\nTargets that the detector suggests, with the reviewer's answers")?;
             for (name, word) in &outcome.suggestions {
-                let word = word.as_deref().unwrap_or("no word yet");
+                let word = word.as_deref().unwrap_or("no answer yet");
                 wrapped(
                     f,
                     "  ",
@@ -127,7 +127,7 @@ impl fmt::Display for Explanation {
             }
         }
         if !outcome.notes.is_empty() {
-            writeln!(f, "\nTo know")?;
+            writeln!(f, "\nNotes")?;
             for note in &outcome.notes {
                 wrapped(f, "  ", &text_format::shorten(note, LONGEST))?;
             }
@@ -138,10 +138,10 @@ impl fmt::Display for Explanation {
 
 fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
     let told = match (decision.told, decision.not_before) {
-        (true, _) if decision.must => "told (must be)".to_owned(),
-        (true, _) => "told".to_owned(),
-        (false, Some(until)) => format!("told later, by {}", text_format::minute(until)),
-        (false, None) => "not told".to_owned(),
+        (true, _) if decision.must => "notified (mandatory)".to_owned(),
+        (true, _) => "notified".to_owned(),
+        (false, Some(until)) => format!("notified later, by {}", text_format::minute(until)),
+        (false, None) => "not notified".to_owned(),
     };
     let has = decision.has_version.map_or(String::new(), |version| format!(", has version {version}"));
     writeln!(f, "  {} ({}): {told}{has}", decision.recipient, decision.class)?;
@@ -156,7 +156,7 @@ fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
             Delivery::Webhook => "webhook",
             Delivery::Document => "document",
         };
-        wrapped(f, "    gets      ", &format!("{} by {by}, {}", text_format::list(&products), decision.tlp.label()))?;
+        wrapped(f, "    receives  ", &format!("{} by {by}, {}", text_format::list(&products), decision.tlp.label()))?;
         let left_out = decision.shows.left_out();
         let left_out = if left_out.is_empty() { "nothing".to_owned() } else { left_out.join("; ") };
         wrapped(f, "    left out  ", &left_out)?;
@@ -184,7 +184,8 @@ fn section<'a>(
     Ok(())
 }
 
-/// The text after `head`, broken at spaces; later lines begin under the first.
+/// Prints the text after `head`, wrapped at spaces; further lines are indented to the start of the
+/// text.
 fn wrapped(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
     let indent = head.chars().count();
     write!(f, "{head}")?;

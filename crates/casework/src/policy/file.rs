@@ -1,4 +1,4 @@
-//! What the file of recipients and rules says, for example `config/sharing.toml`. Whoever calls reads the file.
+//! The file of recipients and rules, for example `config/sharing.toml`. The caller reads the file.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ impl Classes {
     }
 }
 
-/// What the file says of a class; what it does not say keeps the class's default.
+/// The settings of a class in the file. Missing settings keep the defaults of the class.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Setting {
@@ -107,7 +107,8 @@ impl Setting {
 }
 
 impl Policy {
-    /// The policy that a file says. `tlp` is the marking of what is shared where a class has none of its own. An error names the key.
+    /// The policy of a file. `tlp` is the marking for classes without their own marking. An error
+    /// names the key.
     pub fn of(file: PolicyFile, tlp: Tlp) -> Result<Policy, String> {
         let defaults = Rules::with_marking(tlp);
         let rules = Rules::new(
@@ -120,14 +121,14 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Says what is wrong with the values, with the name of the key.
+    /// Checks the values. An error names the key.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=365).contains(&self.rules.longest_delay_days) {
             return Err(format!("rules.longest_delay_days is {}: set 1 to 365", self.rules.longest_delay_days));
         }
         if self.rules.delay_approvers.iter().any(|name| name.trim().is_empty()) {
             return Err(
-                "rules.delay_approvers holds an empty name: name people, or leave it empty for anybody".to_owned()
+                "rules.delay_approvers has an empty name: remove it, or use an empty list to allow anybody".to_owned()
             );
         }
         for class in Class::ALL {
@@ -138,8 +139,7 @@ impl Policy {
         for (index, recipient) in self.recipients.iter().enumerate() {
             let fault = recipient_fault(recipient, self.rules.class(recipient.class)).or_else(|| {
                 let twice = !names.insert(&recipient.name);
-                twice
-                    .then(|| format!("name {:?} is there twice: give each recipient a name of its own", recipient.name))
+                twice.then(|| format!("name {:?} is used twice: give each recipient a different name", recipient.name))
             });
             fault.map_or(Ok(()), |fault| Err(format!("recipients[{index}].{fault}")))?;
         }
@@ -147,32 +147,32 @@ impl Policy {
     }
 }
 
-/// What is wrong with a class, beginning with the key.
+/// An invalid setting of a class. The text begins with the key.
 fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
     let by_people = |told: Told| matches!(told, Told::WhenChosen | Told::Never);
     let shows = rule.shows;
     let fault = match class {
         Class::SecretService if rule.concerned != Told::Always => {
-            "concerned must be \"always\": the Secret Service is always told of what is directed against a major candidate (rule 4)"
+            "concerned must be \"always\": the Secret Service is always notified of operations against a major candidate (rule 4)"
         }
         Class::Platform if rule.otherwise != Told::Never => {
-            "otherwise must be \"never\": a platform without accounts in a finding has no business in it"
+            "otherwise must be \"never\": a finding without accounts of a platform does not concern that platform"
         }
         Class::Public if !by_people(rule.concerned) || !by_people(rule.otherwise) => {
             "concerned and otherwise must be \"when_chosen\" or \"never\": people choose a public notice (rules 1 and 7)"
         }
         Class::Public if rule.tlp != Tlp::Clear => {
-            "tlp must be \"clear\": what everybody may read has no other marking"
+            "tlp must be \"clear\": a public document cannot have another marking"
         }
         Class::Public if shows.names_accounts() => {
             "shows.account_ids and shows.handles must be \"none\" and false: a public notice names no account (rule 7)"
         }
         Class::Platform if shows.account_ids == AccountIds::All => {
-            "shows.account_ids must not be \"all\": a platform sees accounts of its own only"
+            "shows.account_ids must not be \"all\": a platform sees only its own accounts"
         }
         Class::Platform => "",
         _ if shows.account_ids == AccountIds::OwnPlatform => {
-            "shows.account_ids must be \"all\" or \"none\": only a platform has accounts of its own"
+            "shows.account_ids must be \"all\" or \"none\": only a platform has its own accounts"
         }
         _ => "",
     };
@@ -181,18 +181,19 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
     }
     if shows.handles && shows.account_ids == AccountIds::None {
         return Some(
-            "shows.handles is true where shows.account_ids is \"none\": a handle names an account as well".to_owned(),
+            "shows.handles is true although shows.account_ids is \"none\": a handle also identifies an account"
+                .to_owned(),
         );
     }
     if rule.products.is_empty() && (rule.concerned, rule.otherwise) != (Told::Never, Told::Never) {
         return Some(
-            "products is empty, and the class is told: name a product, or set concerned and otherwise to \"never\""
+            "products is empty although the class is notified: add a product, or set concerned and otherwise to \"never\""
                 .to_owned(),
         );
     }
     if class == Class::StateLocal && rule.products.is_empty() {
         return Some(
-            "products is empty: a state's chief election official must be told of a breach (rule 5)".to_owned(),
+            "products is empty: a state's chief election official must be notified of a breach (rule 5)".to_owned(),
         );
     }
     let fits = |product: &Product| match product {
@@ -202,15 +203,15 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
         Product::NotificationLetter => class != Class::Public,
     };
     if let Some(product) = rule.products.iter().find(|product| !fits(product)) {
-        return Some(format!("products has {:?}, which is not for this class", product.label()));
+        return Some(format!("products has {:?}, which this class cannot receive", product.label()));
     }
     if rule.sign_off.iter().any(|role| role.trim().is_empty()) {
-        return Some("sign_off holds an empty role: name roles, or leave it empty".to_owned());
+        return Some("sign_off has an empty role: remove it, or use an empty list".to_owned());
     }
     None
 }
 
-/// What is wrong with a recipient, beginning with the key.
+/// An invalid setting of a recipient. The text begins with the key.
 fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
     let Recipient { name, class, platform, state, contact, tlp_ceiling, .. } = recipient;
     let named = !name.is_empty()
@@ -221,32 +222,32 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
     }
     match platform {
         None if *class == Class::Platform => {
-            return Some(format!("platform is missing for {name:?}: name its platform as in posts"));
+            return Some(format!("platform is missing for {name:?}: set the platform's name as in posts"));
         }
         Some(platform) if *class != Class::Platform => {
             return Some(format!(
-                "platform is {platform:?} for {name:?} of class {}: only a platform has one",
+                "platform is {platform:?} for {name:?} of class {}: only class platform has this key",
                 class.name()
             ));
         }
         Some(platform) if platform.is_empty() || *platform != platform.to_lowercase() => {
-            return Some(format!("platform is {platform:?}: use the platform's lower-case name as in posts"));
+            return Some(format!("platform is {platform:?}: use the platform's name as in posts, in lower case"));
         }
         _ => {}
     }
     match state {
         Some(state) if *class != Class::StateLocal => {
             return Some(format!(
-                "state is {state:?} for {name:?} of class {}: only state_local has one",
+                "state is {state:?} for {name:?} of class {}: only class state_local has this key",
                 class.name()
             ));
         }
         Some(state) if !is_state(state) => {
-            return Some(format!("state is {state:?}: write two capital letters as the post does, for example \"OH\""));
+            return Some(format!("state is {state:?}: use its postal code of two capital letters, for example \"OH\""));
         }
         None if recipient.chief_election_official => {
             return Some(format!(
-                "chief_election_official is true for {name:?} without a state: say of which, class state_local"
+                "chief_election_official is true for {name:?} without a state: set state, and class state_local"
             ));
         }
         _ => {}
@@ -254,31 +255,31 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
     match (class, recipient.delivery()) {
         (Class::Platform, Delivery::Document) => {
             return Some(format!(
-                "delivery is \"document\" for {name:?}: a platform gets its feed by \"taxii\" or \"webhook\""
+                "delivery is \"document\" for {name:?}: a platform receives its feed by \"taxii\" or \"webhook\""
             ));
         }
         (Class::Platform, Delivery::Webhook) if recipient.webhook.is_none() => {
-            return Some(format!("delivery is \"webhook\" for {name:?}, but webhook names no address"));
+            return Some(format!("delivery is \"webhook\" for {name:?}, but webhook has no URL"));
         }
         (Class::Platform, _) => {}
         _ if recipient.webhook.is_some() => {
-            return Some(format!("webhook is set for {name:?}: class {} gets documents, no feed", class.name()));
+            return Some(format!("webhook is set for {name:?}: class {} receives documents and no feed", class.name()));
         }
         (_, Delivery::Taxii | Delivery::Webhook) => {
             return Some(format!(
-                "delivery of {name:?} must be \"document\": feeds are for platforms, class {} gets documents",
+                "delivery of {name:?} must be \"document\": only platforms have feeds, class {} receives documents",
                 class.name()
             ));
         }
         (Class::Public, _) => {}
         _ if contact.trim().is_empty() => {
-            return Some(format!("contact is empty for {name:?}: say to whom documents are handed over"));
+            return Some(format!("contact is empty for {name:?}: enter who receives the documents"));
         }
         _ => {}
     }
     if *class == Class::SecretService && *tlp_ceiling < rule.tlp {
         return Some(format!(
-            "tlp_ceiling of {name:?} is below what its class gets ({}): it must always be told (rule 4)",
+            "tlp_ceiling of {name:?} is below the marking of its class ({}): this recipient must always be notified (rule 4)",
             rule.tlp.label()
         ));
     }

@@ -1,15 +1,16 @@
-//! Who is told of a case, by which rule, of how much, and what still stands in the way.
+//! Which recipients are notified of a case, under which rule, what each sees, and what blocks a
+//! release.
 //!
-//! Nine rules ([`Rule`]) after the notification practice of US agencies for foreign interference in elections. They read what
-//! people recorded about a case ([`Facts`]), who may be told ([`Recipient`]) and what is data about each class of recipients
-//! ([`Rules`], from the file that `sharing.recipients` names). [`decide`] puts them together into an [`Outcome`]. Pure: no I/O,
-//! no clock.
+//! Nine rules ([`Rule`]), modelled on how US agencies notify of foreign interference in elections.
+//! Inputs: the facts that people recorded about a case ([`Facts`]), the recipients ([`Recipient`]),
+//! and the settings of each class of recipients ([`Rules`], from the file that `sharing.recipients`
+//! names). [`decide`] combines them into an [`Outcome`]. Pure: no I/O, no clock.
 //!
-//! A case cannot be released around it: [`crate::case::Case::take`] asks for the outcome itself.
+//! No release can bypass the policy: [`crate::case::Case::take`] computes the outcome itself.
 //!
-//! Absent on purpose: anything that reads an opinion, a party or a name. Names are compared with names, never understood; a
-//! test swaps them and nothing else may change. What the detector says of a finding's targets is a suggestion that a reviewer
-//! answers, not a fact.
+//! Absent on purpose: anything that reads an opinion, a party or a name. Names are only compared
+//! with names; a test swaps them and expects no other change. The targets that the detector
+//! suggests are not facts: a reviewer has to answer each suggestion.
 
 mod check;
 mod decide;

@@ -1,4 +1,5 @@
-//! The nine rules by name, and what about them is data: which class is told when, of what, and who has to agree.
+//! The nine rules by name, and their settings: for each class, when a recipient is notified, of
+//! what, and who has to sign off.
 
 use std::fmt;
 
@@ -11,32 +12,35 @@ use crate::{
     recipients::{Class, Partner, Recipient},
 };
 
-/// Said to every platform that is told of an account.
+/// Part of every notice to a platform that names an account.
 pub const VOLUNTARY: &str =
     "Any action on these accounts is voluntary and the platform's own decision under its own rules.";
 
-/// A rule, by its number.
+/// A rule, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// 1. A case is decided by people, never by a score alone.
     NominateThenDecide,
-    /// 2. Nothing leaves before the sources-and-methods check is recorded; redaction goes by class.
+    /// 2. Nothing is shared before the sources-and-methods check is recorded; redaction depends on
+    ///    the class.
     SourcesAndMethodsFirst,
-    /// 3. A victim is told where the policy says so and cannot stop others from being told; security and political
-    ///    sensitivity are considered, and that is recorded.
+    /// 3. A victim is notified as the policy says, and cannot prevent the notification of others.
+    ///    Security and political sensitivity are considered, and the consideration is recorded.
     NoVetoForTheVictim,
-    /// 4. The Secret Service is always told of what is directed against a major candidate.
+    /// 4. The Secret Service is always notified of an operation against a major candidate.
     SecretServiceAlways,
-    /// 5. A state's chief election official is told of a breach of its election systems; a delay needs a named approver.
+    /// 5. A state's chief election official is notified of a breach of its election systems; a
+    ///    delay needs a named approver.
     LocalBreach,
     /// 6. No rule reads a viewpoint.
     NoPartisanPolitics,
-    /// 7. A public notice answers whether it amplifies and whether it re-victimises.
+    /// 7. A public notice needs an answer to two questions: does it amplify the message, and does
+    ///    it harm the victims again?
     DoNotAmplify,
-    /// 8. Every notice to a platform says that action is voluntary.
+    /// 8. Every notice to a platform says that any action is voluntary.
     PlatformsDecide,
-    /// 9. A case notes which existing duties to notify victims also apply.
+    /// 9. A case records which existing duties to notify victims apply in addition.
     SupplementNotReplace,
 }
 
@@ -54,21 +58,21 @@ impl Rule {
         Rule::SupplementNotReplace,
     ];
 
-    /// Its number, from 1.
+    /// The rule's number, from 1.
     pub fn number(self) -> u8 {
         self as u8 + 1
     }
 
-    /// Its name, for people.
+    /// The rule's name, for people.
     pub fn title(self) -> &'static str {
         match self {
             Rule::NominateThenDecide => "nominate, then decide",
             Rule::SourcesAndMethodsFirst => "sources and methods first",
             Rule::NoVetoForTheVictim => "no veto for the victim",
-            Rule::SecretServiceAlways => "the Secret Service is always told",
+            Rule::SecretServiceAlways => "the Secret Service is always notified",
             Rule::LocalBreach => "local breach of election systems",
             Rule::NoPartisanPolitics => "partisan politics plays no role",
-            Rule::DoNotAmplify => "do not amplify, do not re-victimise",
+            Rule::DoNotAmplify => "do not amplify, do not harm victims again",
             Rule::PlatformsDecide => "platforms decide for themselves",
             Rule::SupplementNotReplace => "supplement, not replace",
         }
@@ -81,22 +85,22 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What a recipient gets.
+/// A form in which a recipient receives a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Product {
-    /// Objects for machines, in a platform's own collection.
+    /// Machine-readable objects in a platform's own collection.
     PlatformFeed,
     /// A letter.
     NotificationLetter,
     /// A briefing that helps a candidate to protect itself.
     DefensiveBriefing,
-    /// A notice to everybody.
+    /// A public notice.
     PublicNotice,
 }
 
 impl Product {
-    /// In words.
+    /// The name for people.
     pub fn label(self) -> &'static str {
         match self {
             Product::PlatformFeed => "platform feed",
@@ -107,25 +111,25 @@ impl Product {
     }
 }
 
-/// Whether recipients of a class are told.
+/// When recipients of a class are notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
-    /// Always; nobody can leave it out.
+    /// Always; nobody can deselect the recipient.
     Always,
-    /// Unless a releaser chose recipients and left it out.
+    /// Unless a releaser selected recipients without this one.
     ByDefault,
-    /// Only if a releaser chose it.
+    /// Only if a releaser selected the recipient.
     WhenChosen,
     /// Never.
     Never,
 }
 
-/// Which accounts are named by their ids.
+/// Which accounts a recipient sees by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountIds {
-    /// Those of the recipient's own platform.
+    /// Accounts of the recipient's own platform.
     OwnPlatform,
     /// All.
     All,
@@ -133,44 +137,44 @@ pub enum AccountIds {
     None,
 }
 
-/// What is said of accounts that are not named.
+/// What a recipient sees of accounts without an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Elsewhere {
-    /// How many there are per platform, and a pseudonym for each that only this recipient gets.
+    /// Counts per platform, and for each account a pseudonym that only this recipient receives.
     Pseudonyms,
-    /// How many there are per platform.
+    /// Counts per platform.
     Counts,
-    /// How many there are in all.
+    /// One total count.
     Total,
 }
 
-/// What recipients of a class see of a case. Whatever is not shown is left out of every product they get.
+/// What recipients of a class see of a case. Everything else is left out of their products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Redaction {
-    /// Which accounts are named by their ids.
+    /// Which accounts are shown by id.
     pub account_ids: AccountIds,
-    /// What is said of the other accounts.
+    /// What is shown of the other accounts.
     pub elsewhere: Elsewhere,
-    /// Whether accounts that are named come with their handles and display names.
+    /// Whether accounts shown by id also have their handles and display names.
     pub handles: bool,
-    /// Whether posts are named by their ids.
+    /// Whether posts are shown by id.
     pub post_ids: bool,
-    /// Whether the links, hashtags and texts on which they acted together are shown.
+    /// Whether the links, hashtags and texts that the accounts shared are shown.
     pub keys: bool,
-    /// Whether the sources of those are named (a domain, an account that was reposted).
+    /// Whether the sources of these keys are shown (a domain, a reposted account).
     pub source_names: bool,
     /// Whether scores, weights, thresholds and the model's reasons are shown.
     pub model_internals: bool,
 }
 
 impl Redaction {
-    /// Whether any account can be told from what is shown.
+    /// Whether anything shown identifies an account.
     pub fn names_accounts(&self) -> bool {
         self.account_ids != AccountIds::None || self.handles
     }
 
-    /// What is left out, in words; empty where everything is shown.
+    /// Names of what is left out; empty if everything is shown.
     pub fn left_out(&self) -> Vec<&'static str> {
         let mut out = Vec::new();
         match self.account_ids {
@@ -199,68 +203,69 @@ impl Redaction {
     }
 }
 
-/// What is data about a class.
+/// Settings of a class of recipients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ClassRule {
-    /// Whether a recipient is told that the case concerns: a platform with accounts in it, a target or victim, the Secret
-    /// Service where a major candidate is concerned.
+    /// When a recipient is notified of a case that concerns it. A case concerns a platform with
+    /// accounts in it, a target or victim, and the Secret Service if a major candidate is a target.
     pub concerned: Told,
-    /// Whether a recipient is told that it does not concern.
+    /// When a recipient is notified of a case that does not concern it.
     pub otherwise: Told,
-    /// What it gets.
+    /// The products that it receives.
     pub products: Vec<Product>,
     /// What it sees.
     pub shows: Redaction,
-    /// Roles that have to sign off before this class is told.
+    /// Roles that have to sign off before this class is notified.
     pub sign_off: Vec<String>,
-    /// Marking of what it gets.
+    /// TLP marking of its products.
     pub tlp: Tlp,
 }
 
-/// What is data about the rules, complete.
+/// The settings of all rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Rules {
-    /// Per class, in the order of [`Class::ALL`].
+    /// Settings per class, in the order of [`Class::ALL`].
     classes: [ClassRule; 7],
-    /// Who may approve that a state's chief election official is told later; anybody where empty.
+    /// Names of people who may approve a delay for a state's chief election official; empty allows
+    /// anybody.
     pub delay_approvers: Vec<String>,
-    /// Longest such delay, days from its record.
+    /// Longest such delay, in days from its record.
     pub longest_delay_days: u32,
 }
 
 impl Rules {
-    /// Classes in the order of [`Class::ALL`].
+    /// Rules with the settings of each class, in the order of [`Class::ALL`].
     pub fn new(classes: [ClassRule; 7], delay_approvers: Vec<String>, longest_delay_days: u32) -> Rules {
         Rules { classes, delay_approvers, longest_delay_days }
     }
 
-    /// What is data about a class.
+    /// The settings of a class.
     pub fn class(&self, class: Class) -> &ClassRule {
         &self.classes[class as usize]
     }
 
-    /// The rules without a file: what `config/sharing.toml` says.
+    /// The default rules, the same as in `config/sharing.toml`.
     pub fn with_marking(tlp: Tlp) -> Rules {
         Rules::new(Class::ALL.map(|class| default_class(class, tlp)), Vec::new(), 30)
     }
 }
 
-/// Who may be told, and by which rules.
+/// The recipients and the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Policy {
-    /// In the order of the file.
+    /// Recipients, in the order of the file.
     pub recipients: Vec<Recipient>,
-    /// What is data about the rules.
+    /// The settings of all rules.
     pub rules: Rules,
 }
 
 impl Policy {
-    /// What a decision about this finding rests on.
+    /// The terms for a decision about this finding.
     pub fn terms<'a>(&'a self, cluster: &'a ClusterMessage) -> Terms<'a> {
         Terms { cluster, recipients: &self.recipients, rules: &self.rules }
     }
 
-    /// The platforms, each of which has a TAXII collection of its own.
+    /// The platforms. Each has its own TAXII collection.
     pub fn partners(&self) -> Vec<Partner> {
         let platforms = self.recipients.iter().filter_map(|recipient| Some((recipient, recipient.platform.clone()?)));
         platforms

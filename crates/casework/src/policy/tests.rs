@@ -37,7 +37,7 @@ fn recipient(name: &str, class: Class) -> Recipient {
     }
 }
 
-/// One of every class, and a second platform and campaign.
+/// One recipient of each class, and a second platform and a second candidate.
 fn recipients() -> Vec<Recipient> {
     let platform = |name: &str, platform: &str| Recipient {
         platform: Some(platform.to_owned()),
@@ -99,7 +99,7 @@ fn sign_off(role: &str) -> Fact {
     Fact::SignOff(SignOff { role: role.to_owned(), comment: "read".to_owned() })
 }
 
-/// A case on somebody's desk.
+/// A case with its recipients, rules and time, for the tests.
 struct Desk {
     case: Case,
     cluster: ClusterMessage,
@@ -109,7 +109,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// In review, nothing recorded.
+    /// A case in review without facts.
     fn new(recipients: Vec<Recipient>) -> Desk {
         let cluster = fixtures::cluster("c", 1);
         let (case, _) = Case::nominate("c", 1, now());
@@ -118,7 +118,7 @@ impl Desk {
         desk
     }
 
-    /// In review, with all that every case needs; `facts` on top, recorded by ann.
+    /// A case in review with the facts that every case needs, and `facts`; all recorded by ann.
     fn ready(recipients: Vec<Recipient>, facts: Vec<Fact>) -> Desk {
         let mut desk = Desk::new(recipients);
         desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
@@ -172,25 +172,25 @@ fn rules_of(decision: &Decision) -> Vec<u8> {
 
 #[test]
 fn rule_1_nominate_then_decide() {
-    // However sure the score is, a person decides.
+    // A person decides, whatever the score.
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.cluster.probability = Some(1.0);
     desk.cluster.score = Some(1e6);
     assert_eq!(desk.blocked(), BTreeSet::from([1]));
     assert!(desk.take(Step::Release, "bob").is_err());
     assert_eq!(desk.case.told, None);
-    // One person is not enough, and a role that a class asks for has to sign off.
+    // One person is not enough, and the roles that a class requires have to sign off.
     desk.record(chosen(&["birds", "house"]), "ann").unwrap();
     desk.approve();
     assert!(desk.take(Step::Release, "ann").unwrap_err().why.contains("two different people"));
     let refused = desk.take(Step::Release, "bob").unwrap_err();
-    assert!(refused.why.contains("house is told only after congressional affairs has signed off"), "{refused}");
+    assert!(refused.why.contains("house is notified only after congressional affairs has signed off"), "{refused}");
     assert!(desk.record(sign_off("somebody"), "cy").unwrap_err().why.contains("congressional affairs, public affairs"));
     desk.record(sign_off("congressional affairs"), "cy").unwrap();
     desk.take(Step::Release, "bob").unwrap();
     let told: Vec<&String> = desk.case.told.as_ref().unwrap().keys().collect();
     assert_eq!(told, ["birds", "house"], "skies was left out by name, the others nobody chose");
-    // A score that falls changes nothing about what people decided.
+    // A lower score does not change the decision of people.
     desk.cluster.probability = Some(0.0);
     assert_eq!(desk.told(), ["birds", "house"]);
 }
@@ -205,11 +205,11 @@ fn rule_2_sources_and_methods_first() {
     assert!(refused.why.contains("sources-and-methods check of version 1"), "{refused}");
     desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
     desk.take(Step::Release, "bob").unwrap();
-    // A later version needs a check of its own.
+    // A later version needs its own check.
     desk.case.see(2, now());
     assert!(desk.blocked().contains(&2));
 
-    // What is left out goes by class.
+    // What is left out depends on the class.
     let shows = |class| Rules::with_marking(Tlp::Amber).class(class).shows;
     assert!(shows(Class::Platform).left_out().contains(&"account ids of other platforms"));
     for class in [Class::Congress, Class::StateLocal, Class::PrivateSector, Class::Candidate, Class::Public] {
@@ -239,10 +239,15 @@ fn rule_3_no_veto_for_the_victim() {
     assert!(after.notes[0].contains("changes nothing (rule 3)"));
     desk.release().unwrap();
 
-    // Security and political sensitivity are considered, for every version.
+    // Security and political sensitivity have to be considered for every version.
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.case.facts.consideration = None;
-    assert!(desk.release().unwrap_err().why.contains("how security and political sensitivity were considered"));
+    assert!(
+        desk.release()
+            .unwrap_err()
+            .why
+            .contains("the consideration of security and political sensitivity is not recorded")
+    );
     let silent = Consideration { security: "none".to_owned(), political_sensitivity: " ".to_owned() };
     let refused = desk.record(Fact::Consideration(silent), "ann").unwrap_err();
     assert!(refused.why.contains("political sensitivity is empty"), "{refused}");
@@ -254,17 +259,17 @@ fn rule_4_the_secret_service_is_always_told() {
         let mut desk = Desk::ready(recipients(), vec![targets(vec![target(kind, "T", None)])]);
         let must = kind.is_protected();
         assert_eq!(desk.about("service").must, must);
-        // Nobody can leave it out ...
+        // Nobody can deselect it ...
         desk.record(chosen(&["birds"]), "ann").unwrap();
         assert_eq!(desk.told().contains(&"service".to_owned()), must, "{kind:?}");
-        // ... nor by recording other targets, and the first record stays ...
+        // ... or avoid it by recording other targets; the first record stays ...
         if must {
             desk.record(targets(vec![target(kind, "later", None)]), "cy").unwrap();
             assert_eq!(desk.case.facts.protected.as_ref().unwrap().what.name, "T");
         }
         desk.record(targets(vec![]), "ann").unwrap();
         assert_eq!(desk.told().contains(&"service".to_owned()), must, "{kind:?}");
-        // ... nor by dismissing the case.
+        // ... or by dismissing the case.
         let mut dismissed = Desk { case: desk.case.clone(), ..Desk::new(recipients()) };
         let refused = dismissed.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "ann");
         assert_eq!(refused.is_err(), must, "{kind:?}");
@@ -282,29 +287,34 @@ fn rule_4_without_a_recipient_nothing_else_may_be_released() {
     let mut desk = Desk::ready(without(Class::SecretService), facts());
     let outcome = desk.outcome();
     assert_eq!(outcome.missing[0].class, Class::SecretService);
-    assert!(outcome.missing[0].text.starts_with("the Secret Service must be told, no recipient is set up"));
+    assert!(outcome.missing[0].text.starts_with("the Secret Service must be notified, but no recipient is configured"));
     let refused = desk.release().unwrap_err();
     assert!(refused.why.contains("nothing else about this case may be released"), "{refused}");
     assert_eq!((desk.case.state, &desk.case.told), (State::Approved, &None));
-    // As soon as there is one, it goes on.
+    // The release is possible as soon as there is such a recipient.
     desk.recipients = recipients();
     desk.take(Step::Release, "bob").unwrap();
-    // One that may not receive what it would get is as good as none.
+    // A recipient that may not receive the marking counts as missing.
     let mut low = Desk::ready(recipients(), facts());
     low.recipients.iter_mut().filter(|r| r.class == Class::SecretService).for_each(|r| r.tlp_ceiling = Tlp::Green);
-    assert!(low.release().unwrap_err().why.contains("service must be told, but what its class gets is TLP:AMBER"));
+    assert!(
+        low.release()
+            .unwrap_err()
+            .why
+            .contains("service must be notified, but the products of its class are TLP:AMBER")
+    );
 }
 
 #[test]
 fn rule_4_a_case_is_not_closed_before_they_are_told() {
-    // What makes it the Secret Service's business may come up after the release.
+    // A major candidate may be recorded as a target after the release.
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.release().unwrap();
     desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "ann").unwrap();
     let refused = desk.take(Step::Close, "ann").unwrap_err();
-    assert!(refused.why.contains("service must be told first"), "{refused}");
+    assert!(refused.why.contains("service must be notified first"), "{refused}");
     let mut nobody = Desk { case: desk.case.clone(), ..Desk::new(without(Class::SecretService)) };
-    assert!(nobody.take(Step::Close, "ann").unwrap_err().why.contains("no recipient is set up"));
+    assert!(nobody.take(Step::Close, "ann").unwrap_err().why.contains("no recipient is configured"));
     desk.approve();
     desk.take(Step::Update, "bob").unwrap();
     desk.take(Step::Close, "ann").unwrap();
@@ -327,8 +337,8 @@ fn rule_4_no_role_can_keep_it_back() {
 fn rule_4_somebody_has_to_say_whom_it_is_directed_against() {
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.case.facts.targets = None;
-    assert!(desk.release().unwrap_err().why.contains("whom the finding is directed against"));
-    // What the detector suggests is no fact, and needs an answer.
+    assert!(desk.release().unwrap_err().why.contains("the targets are not recorded"));
+    // A suggestion of the detector is not a fact, and needs an answer.
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.cluster.targets = vec!["candidates".to_owned(), "election offices".to_owned()];
     assert!(!desk.told().contains(&"service".to_owned()));
@@ -345,34 +355,34 @@ fn rule_4_somebody_has_to_say_whom_it_is_directed_against() {
 #[test]
 fn rule_5_local_breach_of_election_systems() {
     let county = || targets(vec![target(TargetKind::ElectionOffice, "a county", Some("county"))]);
-    // An election office is a target: was there a breach?
+    // If an election office is a target, a record about breaches is needed.
     let mut desk = Desk::ready(recipients(), vec![county()]);
     assert_eq!(desk.blocked(), BTreeSet::from([1, 5]));
     assert!(desk.record(breach(&["Ohio"]), "ann").unwrap_err().why.contains("two capital letters"));
     desk.record(breach(&["OH"]), "ann").unwrap();
-    // The state's chief election official is told with the others, and nobody can leave it out.
+    // The state's chief election official is notified too, and nobody can deselect it.
     desk.record(chosen(&["county"]), "ann").unwrap();
     assert_eq!(desk.told(), ["ohio", "county"]);
     assert!(desk.about("ohio").must && rules_of(&desk.about("ohio")).contains(&5));
-    // Who recorded a breach does not take it back alone.
-    assert!(desk.record(breach(&[]), "ann").unwrap_err().why.contains("somebody else has to take it back"));
+    // The person who recorded a breach cannot take it back alone.
+    assert!(desk.record(breach(&[]), "ann").unwrap_err().why.contains("another person has to take it back"));
 
-    // A delay needs an approver who is somebody else, and an end.
+    // A delay needs another person as its approver, and an end.
     assert!(desk.record(delay(" ", days(3)), "ann").unwrap_err().why.contains("needs a named approver"));
-    assert!(desk.record(delay("ann", days(3)), "ann").unwrap_err().why.contains("somebody else"));
+    assert!(desk.record(delay("ann", days(3)), "ann").unwrap_err().why.contains("another person"));
     assert!(desk.record(delay("dee", days(-1)), "ann").unwrap_err().why.contains("past"));
     assert!(desk.record(delay("dee", days(31)), "ann").unwrap_err().why.contains("more than 30 days"));
     desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), vec!["eve".to_owned()], 30);
-    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("those who may: eve"));
+    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("people who may: eve"));
     desk.record(delay("eve", days(3)), "ann").unwrap();
     assert_eq!((desk.told(), desk.about("ohio").not_before), (vec!["county".to_owned()], Some(days(3))));
-    // Nobody undoes what the approver wanted by choosing.
+    // A selection of recipients does not cancel an approved delay.
     desk.record(chosen(&["county", "ohio"]), "ann").unwrap();
     assert_eq!(desk.told(), ["county"]);
     desk.release().unwrap();
     let refused = desk.take(Step::Close, "ann").unwrap_err();
-    assert!(refused.why.contains("ohio must be told first"), "{refused}");
-    // When it is over, the official is told of the same version, without a new approval.
+    assert!(refused.why.contains("ohio must be notified first"), "{refused}");
+    // After the delay the official is notified of the same version, without a new approval.
     desk.now = days(3);
     assert_eq!(desk.told(), ["ohio", "county"]);
     assert_eq!(desk.about("ohio").has_version, None);
@@ -386,7 +396,7 @@ fn rule_5_without_the_official_nothing_is_released() {
     let mut desk = Desk::ready(recipients(), vec![breach(&["OH", "PA"])]);
     let outcome = desk.outcome();
     assert_eq!(outcome.missing.iter().map(|m| m.state.as_deref()).collect::<Vec<_>>(), [Some("PA")]);
-    assert!(desk.release().unwrap_err().why.contains("chief election official of PA must be told"));
+    assert!(desk.release().unwrap_err().why.contains("chief election official of PA must be notified"));
     let dismissed = desk.take(Step::Dismiss { reason: "nothing".to_owned(), authentic: true }, "bob").unwrap_err();
     assert!(dismissed.why.contains("a breach of election systems in OH is recorded"), "{dismissed}");
     desk.record(breach(&["OH"]), "bob").unwrap();
@@ -395,7 +405,7 @@ fn rule_5_without_the_official_nothing_is_released() {
 
 #[test]
 fn rule_6_partisan_politics_plays_no_role() {
-    // Who the candidate is changes no decision; the property below does this with everything that has a name.
+    // The name of the candidate changes no decision; a property test swaps all names.
     let of = |name: &str, to: &str| {
         let facts = vec![targets(vec![target(TargetKind::Candidate, name, Some(to))])];
         let desk = Desk::ready(recipients(), facts);
@@ -411,11 +421,11 @@ fn rule_7_do_not_amplify_do_not_revictimise() {
         let all = [chosen(&["public"]), sign_off("public affairs")].into_iter().chain(facts).collect();
         Desk::ready(recipients(), all)
     };
-    // No answer, no notice, and nothing else either until it is settled.
+    // Without answers there is no notice, and no other release either.
     let mut desk = signed(vec![]);
     assert_eq!(desk.blocked(), BTreeSet::from([1, 7]));
-    assert!(desk.release().unwrap_err().why.contains("does it amplify, does it re-victimise?"));
-    // A yes to either question keeps it in, with the reason.
+    assert!(desk.release().unwrap_err().why.contains("does it amplify the message, does it harm the victims again?"));
+    // A yes to either question prevents the notice, with the reason.
     for (amplifies, revictimises) in [(true, false), (false, true), (true, true), (false, false)] {
         let mut desk = signed(vec![answers(amplifies, revictimises)]);
         let told = !amplifies && !revictimises;
@@ -428,7 +438,7 @@ fn rule_7_do_not_amplify_do_not_revictimise() {
     let silent = Answer { yes: false, why: String::new() };
     let notice = PublicNotice { amplifies: silent.clone(), revictimises: silent };
     assert!(desk.record(Fact::PublicNotice(notice), "ann").unwrap_err().why.contains("is empty"));
-    // Nobody gets a public notice unless people choose it.
+    // There is no public notice unless people select it.
     assert!(!Desk::ready(recipients(), vec![answers(false, false)]).about("public").told);
 }
 
@@ -450,9 +460,9 @@ fn rule_8_platforms_decide_for_themselves() {
 fn rule_9_supplement_not_replace() {
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.case.facts.duties = None;
-    assert!(desk.release().unwrap_err().why.contains("which existing duties to notify victims also apply"));
+    assert!(desk.release().unwrap_err().why.contains("the existing duties to notify victims are not recorded"));
     let none = Fact::Duties(Duties::default());
-    assert!(desk.record(none, "ann").unwrap_err().why.contains("why no duty applies is empty"));
+    assert!(desk.record(none, "ann").unwrap_err().why.contains("the reason why no duty applies is empty"));
     let duty =
         Duty { duty: "the state's breach notification law".to_owned(), whom: "the county tells voters".to_owned() };
     let entry = desk.record(Fact::Duties(Duties { duties: vec![duty], why: String::new() }), "ann").unwrap();

@@ -1,4 +1,4 @@
-//! Random lives of a case: whatever happens in whatever order, what must hold does.
+//! Random sequences of events on a case. The invariants hold after every event.
 
 use std::cell::Cell;
 
@@ -21,18 +21,18 @@ use crate::{
 const PEOPLE: [&str; 3] = ["ann", "bob", "eve"];
 const PLATFORMS: [(&str, &str); 2] = [("birds", "twitter"), ("skies", "bluesky")];
 
-/// Something that happens.
+/// An event on a case.
 #[derive(Debug, Clone)]
 enum Event {
     /// A version of the cluster with these of its accounts.
     Cluster { status: Status, accounts: u16, newer: bool },
-    /// The cluster became part of another.
+    /// The cluster was merged into another cluster.
     Absorbed,
-    /// Everything that an approval needs, by one person; what is refused is left out.
+    /// All steps that an approval needs, by one person. Refused steps are ignored.
     Prepare { by: usize },
-    /// One step, by one person.
+    /// One action, by one person.
     Act { act: Act, by: usize },
-    /// Time goes on.
+    /// Time passes.
     Tick { hours: i64 },
 }
 
@@ -82,21 +82,21 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A case, what partners hold of it, and the audit log.
-struct World {
+/// A case, the flags that partners have, and the audit log.
+struct Simulation {
     policy: Policy,
     reviewers: Reviewers,
     now: Timestamp,
     version: u32,
     record: Option<CaseRecord>,
-    /// Keys of accounts that each partner holds flags of.
+    /// Keys of the accounts that each partner has flags of.
     held: BTreeMap<String, BTreeSet<String>>,
     log: Vec<Entry>,
     withdrawn: bool,
 }
 
-impl World {
-    fn new(reviewers: Reviewers) -> World {
+impl Simulation {
+    fn new(reviewers: Reviewers) -> Simulation {
         let recipient = |name: &str, class: Class, platform: Option<&str>| Recipient {
             name: name.to_owned(),
             class,
@@ -111,7 +111,7 @@ impl World {
         let mut recipients: Vec<Recipient> =
             PLATFORMS.iter().map(|(name, platform)| recipient(name, Class::Platform, Some(platform))).collect();
         recipients.push(recipient("house", Class::Congress, None));
-        World {
+        Simulation {
             policy: Policy { recipients, rules: Rules::with_marking(Tlp::Amber) },
             reviewers,
             now: Timestamp::from_second(1_780_000_000).unwrap(),
@@ -177,7 +177,7 @@ impl World {
     }
 
     fn settings(&self) -> Settings<'static> {
-        // Leaked: a few hundred small policies in a test.
+        // Leaked on purpose: a few hundred small policies in a test.
         let policy: &'static Policy = Box::leak(Box::new(self.policy.clone()));
         Settings { policy, reviewers: self.reviewers, valid_days: 30, expiry_notice_days: 7 }
     }
@@ -192,7 +192,7 @@ impl World {
         self.log.extend(audit);
         let shared = record.case.state.is_shared();
         if let Some(publish) = publish {
-            self.hand_over(&record, &publish)?;
+            self.deliver(&record, &publish)?;
         }
         prop_assert!(!shared || record.case.valid_until.is_some(), "what is shared runs out");
         prop_assert!(!shared || record.released.is_some());
@@ -206,8 +206,8 @@ impl World {
         Ok(())
     }
 
-    /// What a platform makes of it: it keeps flags until they are withdrawn.
-    fn hand_over(&mut self, record: &CaseRecord, publish: &Publish) -> Result<(), TestCaseError> {
+    /// Applies a notice as a platform would: it keeps flags until they are withdrawn.
+    fn deliver(&mut self, record: &CaseRecord, publish: &Publish) -> Result<(), TestCaseError> {
         for (name, platform) in PLATFORMS.iter().filter(|(name, _)| publish.goes_to(name)) {
             let told = record.case.told.as_ref().is_some_and(|told| told.contains_key(*name));
             prop_assert!(told, "{name} gets something and was not told");
@@ -219,7 +219,8 @@ impl World {
             match &publish.what {
                 Notice::Shared => {
                     prop_assert!(!self.withdrawn, "shared again after everything was withdrawn");
-                    // Whatever leaves the cluster is revoked, which takes that the version before is known.
+                    // An account that leaves the cluster is revoked, which needs the version
+                    // before.
                     let before = publish.before_of(name).map(&of).unwrap_or_default();
                     prop_assert!(held.is_subset(&before), "{name} holds what nothing revokes");
                     *held = of(&publish.cluster);
@@ -251,9 +252,10 @@ impl World {
     }
 }
 
-/// Runs lives by the three hundred until something was shared and withdrawn in so many of them: a test of lives in which nothing
-/// happens tests nothing. The lives are drawn at random, so that the number of either differs from run to run.
-fn lives(reviewers: Reviewers, enough: (u32, u32)) {
+/// Runs random sequences in rounds of three hundred until `enough` of them shared and withdrew
+/// something: a sequence in which nothing happens tests nothing. The sequences are random, so both
+/// counts differ from run to run.
+fn random_cases(reviewers: Reviewers, enough: (u32, u32)) {
     const MOST_ROUNDS: u32 = 5;
     let (shared, withdrawn) = (Cell::new(0), Cell::new(0));
     for _ in 0..MOST_ROUNDS {
@@ -262,7 +264,7 @@ fn lives(reviewers: Reviewers, enough: (u32, u32)) {
             return;
         }
     }
-    panic!("in {MOST_ROUNDS} rounds of 300 lives {} were shared, {} withdrawn", shared.get(), withdrawn.get());
+    panic!("in {MOST_ROUNDS} rounds of 300 random cases {} were shared, {} withdrawn", shared.get(), withdrawn.get());
 }
 
 fn round(reviewers: Reviewers, shared: &Cell<u32>, withdrawn: &Cell<u32>) {
@@ -270,12 +272,12 @@ fn round(reviewers: Reviewers, shared: &Cell<u32>, withdrawn: &Cell<u32>) {
     let first = Event::Cluster { status: Status::Flagged, accounts: u16::MAX, newer: true };
     runner
         .run(&prop::collection::vec(event(), 0..60), |events| {
-            let mut world = World::new(reviewers);
-            world.on(&first)?;
-            events.iter().try_for_each(|event| world.on(event))?;
-            world.log_verifies()?;
-            shared.set(shared.get() + u32::from(!world.held.is_empty()));
-            withdrawn.set(withdrawn.get() + u32::from(world.withdrawn));
+            let mut simulation = Simulation::new(reviewers);
+            simulation.on(&first)?;
+            events.iter().try_for_each(|event| simulation.on(event))?;
+            simulation.log_verifies()?;
+            shared.set(shared.get() + u32::from(!simulation.held.is_empty()));
+            withdrawn.set(withdrawn.get() + u32::from(simulation.withdrawn));
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -283,10 +285,10 @@ fn round(reviewers: Reviewers, shared: &Cell<u32>, withdrawn: &Cell<u32>) {
 
 #[test]
 fn whatever_people_do_two_agree_and_what_is_withdrawn_stays_withdrawn() {
-    lives(Reviewers::People, (50, 20));
+    random_cases(Reviewers::People, (50, 20));
 }
 
 #[test]
 fn the_demo_keeps_to_the_same() {
-    lives(Reviewers::Demo, (200, 50));
+    random_cases(Reviewers::Demo, (200, 50));
 }

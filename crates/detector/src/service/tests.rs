@@ -18,7 +18,7 @@ use simulator::World;
 use super::*;
 use crate::models::tests::{damage, promote};
 
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const REGISTRY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Appended at a time.
 const PIECE: usize = 400;
 
@@ -65,7 +65,7 @@ impl Stand {
     fn service(&self) -> (Service, Metrics) {
         let metrics = Metrics::new().unwrap();
         let service = Service::new(self.log.clone(), &self.config, DetectorMetrics::new(&metrics).unwrap()).unwrap();
-        (Service { look_every: LOOK_EVERY, ..service }, metrics)
+        (Service { registry_check_interval: REGISTRY_CHECK_INTERVAL, ..service }, metrics)
     }
 
     fn start(&self) -> Running {

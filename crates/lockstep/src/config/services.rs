@@ -1,4 +1,4 @@
-//! The configuration of the services: what the tables `[log]`, `[admin]` and `[intake]` hold.
+//! The configuration of the services: the tables `[log]`, `[admin]` and `[intake]`.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ pub struct LogConfig {
     pub properties: BTreeMap<String, String>,
 }
 
-/// Properties of librdkafka's that have no dots in their names.
+/// Properties of librdkafka with underscores instead of dots in their names.
 const WITHOUT_DOTS: [&str; 3] = ["ssl_key", "ssl_certificate", "ssl_ca"];
 
 /// The name of a property as librdkafka has it.
@@ -54,8 +54,8 @@ pub(super) fn origins_with_dots(origins: &mut BTreeMap<String, String>) {
 }
 
 impl LogConfig {
-    /// Names of variables have no dots: LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is
-    /// `sasl.password`, and goes before what a file has.
+    /// Environment variables cannot have dots in their names:
+    /// LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD is `sasl.password`, and overrides the file.
     pub(super) fn with_dots(&mut self) {
         let (written, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.properties).into_iter().partition(|(name, _)| *name == dotted(name));

@@ -1,4 +1,5 @@
-//! What partners and reviewers said, with the clusters they speak of: from the log or from files.
+//! Feedback of partners and reviewers, with the clusters that it is about, from the log or from
+//! files.
 
 #[cfg(feature = "services")]
 mod log;
@@ -21,38 +22,38 @@ use serde::Serialize;
 
 use crate::{config::Config, progress::counted};
 
-/// Where it is read.
+/// The source of feedback.
 pub enum Place<'a> {
     Log { config: &'a Config, dir: Option<&'a Path>, brokers: Option<&'a str> },
     Files { clusters: &'a [PathBuf], verdicts: &'a [PathBuf] },
 }
 
-/// Feedback and the clusters it is about.
+/// Feedback, and the clusters that it is about.
 #[derive(Default)]
-pub struct Told {
-    /// The last state of each cluster in which the model had a say: coordinated or flagged.
+pub struct FeedbackData {
+    /// The last state of each cluster in which the model scored it: coordinated or flagged.
     pub clusters: BTreeMap<String, ClusterMessage>,
-    /// The last word of each speaker on each account or cluster.
+    /// The last verdict of each partner or reviewer on each account or cluster.
     pub feedback: Vec<Feedback>,
-    /// Records that cannot be read.
+    /// Number of records that cannot be read.
     pub unreadable: usize,
 }
 
 impl Place<'_> {
-    pub fn read(&self) -> Result<Told> {
-        let mut told = match self {
+    pub fn read(&self) -> Result<FeedbackData> {
+        let mut data = match self {
             Place::Files { clusters, verdicts } => of_files(clusters, verdicts)?,
             Place::Log { config, dir, brokers } => log::read(config, *dir, *brokers)?,
         };
-        let mentioned: BTreeSet<&str> = told.feedback.iter().map(|word| word.cluster_id.as_str()).collect();
-        told.clusters.retain(|id, _| mentioned.contains(id.as_str()));
-        Ok(told)
+        let mentioned: BTreeSet<&str> = data.feedback.iter().map(|verdict| verdict.cluster_id.as_str()).collect();
+        data.clusters.retain(|id, _| mentioned.contains(id.as_str()));
+        Ok(data)
     }
 }
 
-impl Told {
-    /// A model is asked only of clusters that are coordinated, so it learns from such states only.
-    fn see(&mut self, cluster: ClusterMessage) {
+impl FeedbackData {
+    /// The model scores only coordinated clusters, so only such states are training rows.
+    fn add_cluster(&mut self, cluster: ClusterMessage) {
         let judged = matches!(cluster.status, Status::Flagged | Status::Coordinated);
         let newer = |known: &ClusterMessage| known.version < cluster.version;
         if judged && self.clusters.get(&cluster.cluster_id).is_none_or(newer) {
@@ -61,24 +62,24 @@ impl Told {
     }
 }
 
-fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<Told> {
-    let mut told = Told::default();
+fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<FeedbackData> {
+    let mut data = FeedbackData::default();
     for path in clusters {
         lines(path, |line| {
-            told.see(ClusterMessage::decode(line)?);
+            data.add_cluster(ClusterMessage::decode(line)?);
             Ok(())
         })?;
     }
     for path in verdicts {
         lines(path, |line| {
-            told.feedback.push(Feedback::decode(line)?);
+            data.feedback.push(Feedback::decode(line)?);
             Ok(())
         })?;
     }
-    Ok(told)
+    Ok(data)
 }
 
-/// Every line that is not blank; what is wrong with one is said with its place.
+/// Reads every line that is not blank. Errors name the file and the line.
 fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
@@ -90,36 +91,37 @@ fn lines(path: &Path, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// What became of what was said.
+/// Counts of feedback that was used or left out.
 #[derive(Serialize)]
 pub struct Summary {
-    /// Verdicts, the last of each speaker on each account or cluster.
+    /// Number of verdicts: the last of each partner or reviewer on each account or cluster.
     pub words: usize,
-    /// Who spoke, and how often.
+    /// Partners and reviewers with the number of their verdicts.
     pub speakers: BTreeMap<String, usize>,
     pub trust_reviewer: f64,
     pub trust_partner: f64,
     pub partner_cap: f64,
-    /// By partner: the factor that its words were scaled by so as not to pass the cap.
+    /// For each partner over the cap, the factor by which the weight of its verdicts was reduced.
     pub capped: BTreeMap<String, f64>,
-    /// Clusters on which the voices cancel out.
+    /// Clusters on which the verdicts cancel out.
     pub undecided: BTreeSet<String>,
-    /// Clusters spoken of that are not on the log, were never coordinated there, or were written without their features.
+    /// Clusters with feedback that are not on the log, were never coordinated there, or were
+    /// written without features.
     pub unknown: BTreeSet<String>,
-    /// Clusters left out because a version with another list of features wrote them.
+    /// Number of clusters left out because a version with another list of features wrote them.
     pub older_features: usize,
-    /// Records that cannot be read.
+    /// Number of records that cannot be read.
     pub unreadable: usize,
 }
 
 impl Summary {
-    pub fn new(told: &Told, heard: &Heard, trust: &Trust) -> Summary {
+    pub fn new(data: &FeedbackData, heard: &Heard, trust: &Trust) -> Summary {
         let mut speakers = BTreeMap::new();
-        for word in &told.feedback {
-            *speakers.entry(word.partner.clone()).or_insert(0) += 1;
+        for verdict in &data.feedback {
+            *speakers.entry(verdict.partner.clone()).or_insert(0) += 1;
         }
         Summary {
-            words: told.feedback.len(),
+            words: data.feedback.len(),
             speakers,
             trust_reviewer: trust.reviewer,
             trust_partner: trust.partner,
@@ -128,14 +130,14 @@ impl Summary {
             undecided: heard.undecided.clone(),
             unknown: heard.unknown.clone(),
             older_features: heard.older.len(),
-            unreadable: told.unreadable,
+            unreadable: data.unreadable,
         }
     }
 
-    /// Why clusters spoken of are not among the rows.
+    /// Counts of clusters with feedback that are not among the rows, with the reasons.
     pub fn left_out(&self) -> String {
         format!(
-            "{} spoken of not on the log as coordinated, {} found by a version with other features, {} undecided",
+            "{} with feedback not on the log as coordinated, {} found by a version with other features, {} undecided",
             counted(self.unknown.len() as u64, "cluster"),
             self.older_features,
             self.undecided.len()
@@ -148,7 +150,7 @@ impl fmt::Display for Summary {
         let speakers = counted(self.speakers.len() as u64, "speaker");
         writeln!(f, "feedback: {} of {speakers}; {}", counted(self.words as u64, "verdict"), self.left_out())?;
         for (partner, factor) in &self.capped {
-            writeln!(f, "  {partner} spoke so much that its words count {:.0} % only", 100.0 * factor)?;
+            writeln!(f, "  {partner} exceeds the cap on one partner: its verdicts count only {:.0} %", 100.0 * factor)?;
         }
         if self.unreadable > 0 {
             writeln!(f, "  warning: {} could not be read", counted(self.unreadable as u64, "record"))?;
@@ -157,12 +159,12 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A build without the services has no log.
+/// A build without the services cannot read the log.
 #[cfg(not(feature = "services"))]
 mod log {
     use super::*;
 
-    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<Told> {
+    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<FeedbackData> {
         anyhow::bail!("{}", crate::without_services::sentence("feedback from the log"))
     }
 }

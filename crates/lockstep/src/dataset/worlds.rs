@@ -1,4 +1,4 @@
-//! Labelled clusters of simulated worlds, several worlds at a time.
+//! Labelled clusters of simulated worlds, with several worlds at the same time.
 
 use std::thread::available_parallelism;
 
@@ -9,22 +9,22 @@ use scoring::Row;
 
 use crate::{progress, simulate};
 
-/// Which seeds of the worlds are run.
+/// The seeds of the worlds to run.
 #[derive(Args)]
 pub struct Worlds {
-    /// How many seeds of each world
+    /// Number of seeds per world
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// The first of them; figures are to be told of seeds that nothing was trained on
+    /// The first seed; use seeds that nothing was trained on for figures
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     first_seed: u64,
-    /// Threads; as many as there are processors if not given. The rows do not depend on it
+    /// Number of threads; default: the number of processors. The rows do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
 }
 
 impl Worlds {
-    /// First and last seed.
+    /// The first and the last seed.
     pub fn span(&self) -> [u64; 2] {
         [self.first_seed, self.first_seed.saturating_add(self.seeds - 1)]
     }
@@ -34,7 +34,8 @@ impl Worlds {
         Ok(self.each(names, &|seen| seen.clusters())?.into_iter().flatten().collect())
     }
 
-    /// Runs every world with every seed and makes something of what is seen, by world and then by seed.
+    /// Runs every world with every seed and applies `make` to each result; ordered by world, then
+    /// by seed.
     pub fn each<T: Send>(&self, names: &[String], make: &(dyn Fn(Seen) -> T + Sync)) -> Result<Vec<T>> {
         let worlds = names.iter().map(|name| Ok((name.clone(), simulate::world(name)?))).collect::<Result<Vec<_>>>()?;
         let [first, last] = self.span();

@@ -1,4 +1,4 @@
-//! `lockstep detect --method coortweet|cooccurrence`: the published tools' ties.
+//! `lockstep detect --method coortweet|cooccurrence`: the published tools' methods.
 
 use std::{fmt::Display, path::PathBuf};
 
@@ -10,21 +10,21 @@ use detection::{
     peers::{Method, Outcome, PeersError, Trace},
 };
 
-use super::{Detect, Rejects, nothing, prepare, println_json, remove};
+use super::{Detect, Rejects, prepare, println_json, remove, why_no_posts};
 use crate::{
     Usage,
     progress::{self, count, counted},
 };
 use coordination::TraceKind;
 
-/// What finds the ties.
+/// Method that finds the ties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MethodName {
-    /// Groups tested against how often their accounts would meet by chance
+    /// Groups tested against how often their accounts would repeat each other by chance
     Lockstep,
-    /// CooRTweet 2.1.3: accounts that shared the same objects within a window
+    /// CooRTweet 2.1.3: accounts that shared the same objects within a time window
     Coortweet,
-    /// coordination-network-toolkit: the same counted by message, directed
+    /// coordination-network-toolkit: the same counted per message, directed
     Cooccurrence,
 }
 
@@ -32,34 +32,37 @@ pub enum MethodName {
 #[derive(Args)]
 #[command(next_help_heading = "Parameters of --method coortweet and cooccurrence")]
 pub struct PeerArgs {
-    /// Seconds within which two posts are together [default: coortweet 10, cooccurrence 1]
+    /// Seconds within which two posts count as together [default: coortweet 10, cooccurrence 1]
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     time_window: Option<f64>,
-    /// coortweet: posts that an account must have in pairs [default: 2]
+    /// coortweet: smallest number of posts that an account must have in pairs [default: 2]
     #[arg(long, value_name = "N")]
     min_participation: Option<u32>,
     /// coortweet: quantile of the weights above which a tie is flagged, from 0 to 1 [default: 0.5]
     #[arg(long, value_name = "Q", value_parser = fraction, allow_negative_numbers = true)]
     edge_weight: Option<f64>,
-    /// coortweet: compare with the network of a narrower window, of S seconds [without a number: the same window]
+    /// coortweet: compare with the network of a narrower window of S seconds [without a number: the
+    /// same window]
     #[arg(long, value_name = "S", num_args = 0..=1, value_parser = fast, allow_negative_numbers = true)]
     fast: Option<Option<f64>>,
-    /// coortweet: 0 all ties, 1 those above the threshold, 2 those above it in the fast network, 3 these with their surroundings
+    /// coortweet: 0 all ties, 1 ties above the threshold, 2 ties above it in the fast network, 3
+    /// these with their neighbours
     #[arg(long, value_name = "0-3", value_parser = clap::value_parser!(u8).range(0..=3))]
     subgraph: Option<u8>,
-    /// coortweet: write the ids of the shared objects to ties.csv, too
+    /// coortweet: also write the ids of the shared objects to ties.csv
     #[arg(long)]
     objects: bool,
     /// coortweet: write the pairs of posts to pairs.csv
     #[arg(long)]
     pairs: bool,
-    /// cooccurrence: the least weight of a tie [default: 2]
+    /// cooccurrence: smallest weight of a tie [default: 2]
     #[arg(long, value_name = "N")]
     min_edge_weight: Option<u32>,
-    /// cooccurrence: match texts by the Jaccard similarity of their words, from this on [default with --trace similar: 0.8]
+    /// cooccurrence: match texts whose words have at least this Jaccard similarity [default with
+    /// --trace similar: 0.8]
     #[arg(long, value_name = "J", value_parser = fraction, allow_negative_numbers = true)]
     similarity: Option<f64>,
-    /// cooccurrence: write ties of an account to itself, too
+    /// cooccurrence: also write ties of an account with itself
     #[arg(long)]
     include_self_loops: bool,
 }
@@ -67,23 +70,24 @@ pub struct PeerArgs {
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds >= 0.0 && seconds.is_finite() => Ok(seconds),
-        _ => Err("is no number of seconds, 0 or more".to_owned()),
+        _ => Err("is not a number of seconds, 0 or more".to_owned()),
     }
 }
 
 fn fast(text: &str) -> Result<f64, String> {
-    seconds(text).map_err(|reason| format!("{reason}; name files before --fast"))
+    seconds(text).map_err(|reason| format!("{reason}; give files before --fast"))
 }
 
 pub fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(fraction),
-        _ => Err("is no number from 0 to 1".to_owned()),
+        _ => Err("is not a number from 0 to 1".to_owned()),
     }
 }
 
 impl PeerArgs {
-    /// The method and the trace; `None` if it is Lockstep's own. What does not go together is an error of usage.
+    /// The method and the trace; `None` for Lockstep's own method. Options that do not fit together
+    /// are usage errors.
     pub fn method(&self, name: MethodName, traces: &[Trace]) -> Result<Option<(Method, Option<Trace>)>> {
         use MethodName::{Cooccurrence, Coortweet, Lockstep};
         let given = [
@@ -104,7 +108,7 @@ impl PeerArgs {
             return usage(format!("{flag} belongs to {}, not to {}", names.join(" and "), name.shown()));
         }
         if name != Lockstep && traces.len() > 1 {
-            return usage(format!("--trace may be given once with {}: its ties are of one kind", name.shown()));
+            return usage(format!("{} allows only one --trace", name.shown()));
         }
         let trace = match (traces.first().copied(), self.similarity) {
             (None | Some(Trace::Kind(TraceKind::Text)), Some(_)) => Some(Trace::Similar),
@@ -113,7 +117,7 @@ impl PeerArgs {
         match name {
             Lockstep => Ok(None),
             Cooccurrence if self.similarity.is_some() && trace != Some(Trace::Similar) => {
-                usage("--similarity compares texts: leave --trace out, or say --trace similar")
+                usage("--similarity compares texts: omit --trace, or use --trace similar")
             }
             Cooccurrence => {
                 let method = Method::Cooccurrence {
@@ -124,9 +128,9 @@ impl PeerArgs {
                 };
                 Ok(Some((method, trace)))
             }
-            Coortweet if matches!(trace, Some(Trace::Similar | Trace::Post)) => {
-                usage("coortweet has neither --trace similar nor post: choose another trace, or --method cooccurrence")
-            }
+            Coortweet if matches!(trace, Some(Trace::Similar | Trace::Post)) => usage(
+                "coortweet has neither --trace similar nor --trace post: choose another trace, or --method cooccurrence",
+            ),
             Coortweet => {
                 let time_window = self.time_window.unwrap_or(10.0);
                 let fast = self.fast.map(|fast| fast.unwrap_or(time_window));
@@ -135,12 +139,10 @@ impl PeerArgs {
                 }
                 let subgraph = match (self.subgraph.unwrap_or(0), fast) {
                     (1, Some(_)) => {
-                        return usage(
-                            "--subgraph 1 is of the network without --fast: choose 2 or 3, or leave --fast out",
-                        );
+                        return usage("--subgraph 1 does not use the fast network: choose 2 or 3, or omit --fast");
                     }
                     (n @ (2 | 3), None) => {
-                        return usage(format!("--subgraph {n} is of the fast network: add --fast SECONDS"));
+                        return usage(format!("--subgraph {n} uses the fast network: add --fast SECONDS"));
                     }
                     (0, _) => Subgraph::Whole,
                     (1, _) => Subgraph::Weighted,
@@ -172,11 +174,12 @@ impl MethodName {
     }
 }
 
-pub fn usage<T>(words: impl Display) -> Result<T> {
-    Err(Usage(words.to_string()).into())
+pub fn usage<T>(message: impl Display) -> Result<T> {
+    Err(Usage(message.to_string()).into())
 }
 
-/// What the methods write, or Lockstep's own does: none of an earlier run may be taken for one of this.
+/// Files of all methods. They are removed first, so that no file of an earlier run is mistaken for
+/// a result of this run.
 const OTHERS: [&str; 10] = [
     "clusters.jsonl",
     "near_misses.jsonl",
@@ -192,7 +195,7 @@ const OTHERS: [&str; 10] = [
 
 pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Millis) -> Result<()> {
     if detect.report {
-        return usage("--report is of --method lockstep: the other methods write tables only");
+        return usage("--report belongs to --method lockstep: the other methods only write tables");
     }
     let bar = progress::bar(None, "reading   {bar:30} {bytes}/{total_bytes} {msg}");
     let options = Options { keep_duplicates: true, latest: Some(latest), ..detect.input.options(&bar)? };
@@ -222,21 +225,21 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Milli
         found => found?,
     };
     let counts = &found.counts;
-    crate::input::tell(counts);
+    crate::input::print_warnings(counts);
     if counts.posts == 0 {
         if let Some(damage) = counts.damaged.first() {
             bail!("no post could be read: {damage}");
         }
-        bail!("no post could be read: {}", nothing(&detect.out, &detect.input, counts.bad, counts.not_posts));
+        bail!("no post could be read: {}", why_no_posts(&detect.out, &detect.input, counts.bad, counts.not_posts));
     }
     if found.shares == 0 {
         let what = if found.kind.is_empty() { "url, repost, hashtags or reply" } else { found.kind };
-        bail!("none of the {} has a trace of {what}: name another one with --trace", counted(counts.posts, "post"));
+        bail!("none of the {} has a trace of {what}: choose another kind with --trace", counted(counts.posts, "post"));
     }
     if detect.json {
         println_json(&found.summary)?;
     } else {
-        tell(&found, method, &detect.out);
+        print_results(&found, method, &detect.out);
     }
     for damage in &counts.damaged {
         eprintln!("error: {damage}");
@@ -247,7 +250,7 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Milli
     Ok(())
 }
 
-fn tell(found: &Outcome, method: &Method, out: &std::path::Path) {
+fn print_results(found: &Outcome, method: &Method, out: &std::path::Path) {
     eprintln!(
         "{} of {} from {} in {:.1} s by {} ({})",
         counted(found.shares, "share"),
@@ -264,7 +267,7 @@ fn tell(found: &Outcome, method: &Method, out: &std::path::Path) {
     eprintln!("{}{above}", counted(found.ties, "tie"));
     if found.on_several_platforms > 0 {
         eprintln!(
-            "warning: {} came with several platforms and were taken for one account each, as the tool would",
+            "warning: {} occur on several platforms; each was treated as one account, as the tool does",
             counted(found.on_several_platforms, "account id")
         );
     }

@@ -1,4 +1,4 @@
-//! `rejected.jsonl`: what could not be read, with the reasons.
+//! `rejected.jsonl`: lines that could not be read, with the reasons.
 
 use std::{
     fs::File,
@@ -11,10 +11,10 @@ use detection::input::BadLine;
 
 use crate::progress::counted;
 
-/// Bad lines shown one by one; all of them are in rejected.jsonl.
+/// Number of bad lines printed; all of them are in rejected.jsonl.
 const SHOWN: u64 = 5;
 
-/// Keeps rejected lines with their reasons in a file that is made when the first one comes.
+/// Writes rejected lines with their reasons to a file, which is created for the first of them.
 pub(super) struct Rejects {
     path: PathBuf,
     out: Option<BufWriter<File>>,
@@ -27,7 +27,7 @@ impl Rejects {
         Rejects { path, out: None, count: 0, failed: None }
     }
 
-    /// Whether this one should be shown.
+    /// Keeps a line. Returns whether it should be printed.
     pub(super) fn keep(&mut self, bad: &BadLine) -> bool {
         self.count += 1;
         if let Err(error) = self.write(bad) {
@@ -49,7 +49,7 @@ impl Rejects {
             "raw": String::from_utf8_lossy(&bad.raw),
         });
         if bad.length > bad.raw.len() as u64 {
-            // What was too long for any post is kept by its start.
+            // Only the start of a line that is too long for a post is kept.
             line["bytes"] = bad.length.into();
         }
         serde_json::to_writer(&mut *out, &line)?;

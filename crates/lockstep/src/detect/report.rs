@@ -1,4 +1,4 @@
-//! `report.html`: what the report needs to know of a run.
+//! `report.html`: the data of a run for the report.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,9 @@ use presentation::{
     report::{OtherMethod, Suspect},
 };
 
-use super::tell::remarks;
+use super::terminal::remarks;
 
-/// Accounts that the report names where nothing is flagged.
+/// Number of accounts that the report names if nothing is flagged.
 const SUSPECTS: usize = 20;
 
 /// The report for people.
@@ -47,7 +47,7 @@ pub(super) fn report(files: &[PathBuf], detection: &Detection) -> String {
     })
 }
 
-/// What the posts in evidence say, and the posts that they repeat.
+/// The texts of the posts in evidence, and of the posts that they repeat.
 fn posted(detection: &Detection) -> Posts {
     let mut posts = Posts::default();
     for (platform, id, said) in detection.posted.iter() {

@@ -1,4 +1,4 @@
-//! `lockstep evaluate model`: how well models tell inauthentic clusters from organic ones.
+//! `lockstep evaluate model`: how well models distinguish inauthentic clusters from organic ones.
 
 use std::{
     collections::BTreeSet,
@@ -23,15 +23,17 @@ use crate::{config::ConfigFile, detect::println_json, progress, simulate};
 /// Worlds with and without campaigns, most of which the bundled models were not trained on.
 const WORLDS: [&str; 6] = ["training", "innocents", "lookalikes", "demo", "evasion", "prototype"];
 
-/// Measures how well models tell inauthentic clusters from organic ones
+/// Measures how well models distinguish inauthentic clusters from organic ones
 ///
-/// Of a stored model (the one in service if none is named), or of learners that are taught by a part of the labelled clusters and
-/// judge another. The clusters come from a dataset, from simulated worlds with seeds from 101 on (whose figures are synthetic), from
-/// labelled posts, or from all of these. Clusters that a stored model may have been trained on are left out.
+/// Evaluates a stored model (default: the model in service), or learners that are trained on a part
+/// of the labelled clusters and evaluated on the rest. The clusters come from a dataset, from
+/// simulated worlds with seeds from 101 on (synthetic figures), from labelled posts, or from all of
+/// these. Clusters that a stored model may have been trained on are left out.
 ///
-/// Prints average precision with intervals, calibration, precision at an alert budget, false positives by platform, language and kind
-/// of organic group, and comparisons with the model in service and with the evidence and the size alone. With --out, model.html shows
-/// the figures, model.json has them all, and clusters.csv is the labelled clusters as a dataset.
+/// Prints average precision with intervals, calibration, precision at an alert budget, false
+/// positives by platform, language and kind of organic group, and comparisons with the model in
+/// service and with the evidence and the size alone. With --out, model.html shows the figures,
+/// model.json has all of them, and clusters.csv has the labelled clusters as a dataset.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -46,32 +48,34 @@ Examples:
 pub struct EvaluateModel {
     /// Name of a stored model
     name: Option<String>,
-    /// Its version; the last one if not given
+    /// Version of the stored model; the last one if not given
     version: Option<String>,
     #[command(flatten)]
     clusters: Clusters,
-    /// Learners to judge in place of a stored model, the yardstick first: logistic, boosted, or with settings, as
-    /// logistic:alpha=3 and boosted:rounds=100,depth=2,rate=0.1,l2=1,weight=1,gain=0,bins=64
+    /// Learners to evaluate instead of a stored model; the first is the baseline. logistic,
+    /// boosted, or with settings, as logistic:alpha=3 and
+    /// boosted:rounds=100,depth=2,rate=0.1,l2=1,weight=1,gain=0,bins=64
     #[arg(long = "learner", value_name = "LEARNER", value_parser = learner)]
     learners: Vec<(String, Learner)>,
-    /// What is held out from learners: campaigns in tenths, each world or collection, or the later from the earlier; all three if not
-    /// given, none with --train
+    /// How rows are held out from learners: campaigns in tenths, each world or collection, or later
+    /// rows from earlier ones; default: all three, or none with --train
     #[arg(long = "split", value_name = "campaign|collection|time", value_parser = split(), requires = "learners")]
     splits: Vec<Split>,
-    /// A dataset that teaches the learners, which then judge all the other clusters
+    /// A dataset to train the learners on; they are evaluated on all other clusters
     #[arg(long, value_name = "FILE", requires = "learners")]
     train: Option<PathBuf>,
-    /// Also look which features decide: learners that see only some of them
+    /// Also measure which features matter: learners that see only some of them
     #[arg(long)]
     ablation: bool,
-    /// How many clusters people can look at: N/day, of those of each day (event time) of each world and seed or collection, or N/1000,
-    /// of all together
+    /// Number of clusters that people can review: N/day, per day (event time) of each world and
+    /// seed or collection, or N/1000, of all together
     #[arg(long, value_name = "N/day|N/1000", default_value = "5/day")]
     budget: Budget,
-    /// Folder for model.html, model.json and clusters.csv, made where missing; only a table is printed without it
+    /// Folder for model.html, model.json and clusters.csv, created if it is missing; without it
+    /// only a table is printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print all figures as JSON on standard output
+    /// Print all figures as JSON on standard output, instead of a table
     #[arg(long)]
     json: bool,
     /// Folder of the model registry
@@ -79,29 +83,30 @@ pub struct EvaluateModel {
     models: PathBuf,
 }
 
-/// Which labelled clusters to judge.
+/// The labelled clusters for an evaluation.
 #[derive(Args)]
 pub struct Clusters {
-    /// A dataset of labelled clusters; several are put together
+    /// A dataset of labelled clusters; several are combined
     #[arg(long = "dataset", value_name = "FILE")]
     datasets: Vec<PathBuf>,
     /// Built-in worlds (see lockstep simulate --list) or world files to find clusters in
     #[arg(long = "world", value_name = "WORLD")]
     worlds: Vec<String>,
-    /// Seeds of each world, from 101
+    /// Number of seeds of each world, from 101
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// A file of labelled posts to find clusters in; each is a collection
+    /// A file of labelled posts to find clusters in; each file is a collection
     #[arg(long = "posts", value_name = "FILE")]
     posts: Vec<PathBuf>,
-    /// Labels of accounts in place of the posts' own: a table with the columns account_id and label, perhaps platform and campaign,
-    /// separated by tabs
+    /// Labels of accounts, instead of labels in the posts: a table with the columns account_id and
+    /// label, optionally platform and campaign, separated by tabs
     #[arg(long, value_name = "FILE", requires = "posts")]
     labels: Option<PathBuf>,
-    /// Judge clusters, too, that a stored model or a learner may have been trained on: the figures then flatter it
+    /// Keep clusters that a stored model or a learner may have been trained on: the figures are
+    /// then too good
     #[arg(long)]
     keep_trained_on: bool,
-    /// Threads; as many as there are processors if not given. The figures do not depend on it
+    /// Number of threads; default: the number of processors. The figures do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     #[command(flatten)]
@@ -119,7 +124,7 @@ fn split() -> impl clap::builder::TypedValueParser<Value = Split> {
         .map(|name| Split::WITHIN.into_iter().find(|split| split.name() == name).unwrap_or(Split::Campaign))
 }
 
-/// A stored model with how it came about, where that is known.
+/// A stored model with its manifest, if there is one.
 pub struct Stored {
     pub name: String,
     pub model: Model,
@@ -127,13 +132,13 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// A version in the registry.
+    /// Loads a version from the registry.
     pub fn load(registry: &Registry, name: &str, version: &str) -> Result<Stored> {
         let (model, manifest) = (registry.load(name, version)?.of(Subject::Cluster)?, registry.show(name, version)?);
         Ok(Stored { name: format!("{name} {version}"), model, manifest: Some(manifest) })
     }
 
-    /// The version in service.
+    /// Loads the version in service.
     pub fn active(registry: &Registry) -> Result<Stored> {
         let active = registry.active()?;
         Stored::load(registry, active.name(), active.version())
@@ -143,7 +148,7 @@ impl Stored {
 impl EvaluateModel {
     pub fn run(self) -> Result<()> {
         if let Some(dir) = &self.out {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
         }
         let stored = self.stored()?;
         let taught_by = self.train.as_deref().map(clusters).transpose()?;
@@ -169,7 +174,7 @@ impl EvaluateModel {
             margin: MARGIN,
             threads: self.clusters.threads(),
         };
-        let bar = progress::bar(Some(plan.steps() as u64), "judging {bar:30} {pos}/{len} {eta} left {msg}");
+        let bar = progress::bar(Some(plan.steps() as u64), "evaluating {bar:30} {pos}/{len} {eta} left {msg}");
         let report = ModelReport::run(&plan, &|what| {
             bar.inc(1);
             bar.set_message(format!("({what})"));
@@ -193,7 +198,8 @@ impl EvaluateModel {
         Ok(())
     }
 
-    /// The model named, or the one in service, and with the former the latter to hold it against. None with learners alone.
+    /// The named model and, to compare with, the model in service; without a name only the latter.
+    /// No model if learners are given.
     fn stored(&self) -> Result<Vec<Stored>> {
         if self.name.is_none() && !self.learners.is_empty() {
             return Ok(Vec::new());
@@ -215,7 +221,7 @@ impl EvaluateModel {
                 let Some(last) = known.iter().rfind(|entry| entry.name == *name) else {
                     let known: Vec<String> =
                         known.iter().map(|entry| format!("{} {}", entry.name, entry.version)).collect();
-                    bail!("no model \"{name}\" in {}; there are: {}", self.models.display(), known.join(", "));
+                    bail!("{} has no model \"{name}\"; it has: {}", self.models.display(), known.join(", "));
                 };
                 last.version.clone()
             }
@@ -224,13 +230,13 @@ impl EvaluateModel {
         match Stored::active(&registry) {
             Ok(active) if active.name != stored[0].name => stored.push(active),
             Ok(_) => {}
-            Err(error) => eprintln!("warning: not held against the model in service: {error:#}"),
+            Err(error) => eprintln!("warning: not compared with the model in service: {error:#}"),
         }
         Ok(stored)
     }
 }
 
-/// Labelled clusters, and what must be known of them.
+/// Labelled clusters with their description and warnings.
 pub struct Labelled {
     pub rows: Vec<Row>,
     pub description: String,
@@ -238,7 +244,8 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Leaves out what is of a campaign or group that others are of, too: it would be judged by what it taught.
+    /// Leaves out rows of campaigns or groups that are also in `others`: a learner would be
+    /// evaluated on what it was trained on.
     fn leave_out_campaigns_of(&mut self, others: &[Row]) -> Result<()> {
         let taught: BTreeSet<_> = others.iter().map(Row::campaign_key).collect();
         let all = self.rows.len();
@@ -246,11 +253,11 @@ impl Labelled {
         match all - self.rows.len() {
             0 => {}
             n if n == all => {
-                bail!("all {n} rows are of campaigns and groups that --train teaches: there is nothing new to judge")
+                bail!("all {n} rows are of campaigns and groups in --train: no rows are left for the evaluation")
             }
             n => self
                 .warnings
-                .push(format!("{n} of {all} rows are of campaigns and groups that --train teaches, and were left out")),
+                .push(format!("{n} of {all} rows are of campaigns and groups in --train, and were left out")),
         }
         Ok(())
     }
@@ -261,7 +268,7 @@ impl Clusters {
         self.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n as usize)
     }
 
-    /// The clusters to judge, without those that any of these models may have been trained on.
+    /// The clusters to evaluate, without those that any of these models may have been trained on.
     pub fn find(&self, models: &[Stored]) -> Result<Labelled> {
         let worlds: Vec<String> = match self.datasets.is_empty() && self.posts.is_empty() && self.worlds.is_empty() {
             true => WORLDS.map(String::from).to_vec(),
@@ -282,15 +289,14 @@ impl Clusters {
             rows.extend(self.posts(path).with_context(|| path.display().to_string())?);
             sources.push(format!("the labelled posts {}", collection(path)));
         }
-        // A dataset by itself keeps its own folds; together, they are split anew.
+        // A single dataset keeps its folds; combined sources are split again.
         if self.datasets.len() != 1 || sources.len() > 1 {
             rows = Dataset::split(&rows).rows;
         }
         let mut warnings = Vec::new();
         for Stored { name, manifest, .. } in models {
             let Some(manifest) = manifest else {
-                warnings
-                    .push(format!("it is not known what {name} was trained on: no clusters were left out for that"));
+                warnings.push(format!("it is not known what {name} was trained on: no clusters were left out"));
                 continue;
             };
             let seen = model::seen_in_training(&rows, manifest)?;
@@ -300,7 +306,7 @@ impl Clusters {
             }
             let of = format!("{n} of {} rows may be among those that {name} was trained on", rows.len());
             if self.keep_trained_on {
-                warnings.push(format!("{of}: the figures flatter it"));
+                warnings.push(format!("{of}: the figures are too good"));
                 continue;
             }
             let mut seen = seen.into_iter();
@@ -309,14 +315,14 @@ impl Clusters {
             if rows.is_empty() {
                 bail!(
                     "all rows may be among those that {name} was trained on ({} with {} seeds): build a dataset of other seeds, worlds \
-                     or collections, or judge them all the same with --keep-trained-on",
+                     or collections, or keep the rows with --keep-trained-on",
                     manifest.training.worlds.join(", "),
                     manifest.training.seeds
                 );
             }
         }
         if rows.is_empty() {
-            bail!("there is no labelled cluster in {}: nothing is coordinated there", sources.join(" and "));
+            bail!("no labelled cluster was found in {}: nothing is coordinated there", sources.join(" and "));
         }
         Ok(Labelled { rows, description: format!("Labelled clusters of {}", sources.join(" and ")), warnings })
     }
@@ -340,7 +346,7 @@ impl Clusters {
         if let Some(table) = &self.labels {
             labels.overlay(table)?;
         }
-        // What the model in service says of them plays no part here, so the one that is built in will do.
+        // The score of the model does not matter here, so the built-in model is used.
         let engine = self.config.load()?.detector.engine;
         let config = detection::Config { engine, models: PathBuf::new(), ..detection::Config::default() };
         let rows = evaluation::dataset::of_posts(&files, Options::default(), &labels, &collection(path), &config)?;
@@ -361,7 +367,7 @@ fn collection(path: &Path) -> String {
 fn clusters(path: &Path) -> Result<Vec<Row>> {
     let dataset = Dataset::read(path)?;
     if dataset.subject != Subject::Cluster {
-        bail!("{}: its rows are {}s; models of clusters are judged by clusters", path.display(), dataset.subject);
+        bail!("{}: its rows are {}s; models of clusters are evaluated on clusters", path.display(), dataset.subject);
     }
     Ok(dataset.rows)
 }

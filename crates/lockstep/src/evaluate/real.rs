@@ -1,4 +1,4 @@
-//! `lockstep evaluate real`: what is found in real files with labels, beside other methods.
+//! `lockstep evaluate real`: measures detection and other methods on real files with labels.
 
 use std::{
     io::Write,
@@ -18,18 +18,23 @@ use rustix::time::{ClockId, clock_gettime};
 use super::CANNOT_PRINT;
 use crate::{config::ConfigFile, detect::println_json, progress, table::table};
 
-/// Measures what is found in real files with labels, beside the published tools' methods and the simplest rules
+/// Measures detection on real files with labels, next to the published tools' methods and simple
+/// rules
 ///
-/// Labels are `label` (inauthentic, organic or unknown) and `campaign`, the operation, beside the fields of a post in NDJSON. A table
-/// of accounts beside the file takes their place, if there is one: posts.accounts.tsv for posts.jsonl.gz, with the columns account_id and
-/// label, perhaps platform and campaign, separated by tabs. Detection does not see labels.
+/// Labels are `label` (inauthentic, organic or unknown) and `campaign`, the operation, in addition
+/// to the fields of a post in NDJSON. A table of accounts in the same folder replaces them:
+/// posts.accounts.tsv for posts.jsonl.gz, with the columns account_id and label, optionally
+/// platform and campaign, separated by tabs. Detection does not see labels.
 ///
-/// Prints one table over all files: accounts flagged, coordinated, told as single-source and close to that, by label; precision and
-/// recall; each operation with the time until it was told; how well accounts are ranked, with intervals; and the same of CooRTweet,
-/// coordination-network-toolkit and simple rules on the same posts, with the processor time of each. With --out, real.html shows the
-/// figures with drawings and the groups, and real.json has them all.
+/// Prints one table over all files: accounts that are flagged, coordinated, single-source and close
+/// to single-source, by label; precision and recall; each operation with the time until it was
+/// reported; and how well accounts are ranked, with intervals. The same follows for CooRTweet,
+/// coordination-network-toolkit and simple rules on the same posts, with the processor time of
+/// each. With --out, real.html shows the figures with charts and the groups, and real.json has all
+/// figures.
 ///
-/// A file that cannot be measured is named and left out; the others are measured all the same, and the exit code is 1.
+/// A file that cannot be measured is named and skipped; the others are measured, and the exit code
+/// is 1.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,22 +43,24 @@ Examples:
   lockstep evaluate real posts.jsonl --labels accounts.tsv --no-peers
   lockstep evaluate real a.jsonl b.jsonl --json > figures.json")]
 pub struct EvaluateReal {
-    /// Files of posts, each measured by itself
+    /// Files of posts; each is measured separately
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Tables of labelled accounts for every file, in place of those beside the files and of the posts' own labels
+    /// Tables of labelled accounts for all files, instead of the tables next to the files and the
+    /// labels in the posts
     #[arg(long, value_name = "TABLE", num_args = 1..)]
     labels: Vec<PathBuf>,
-    /// Folder for real.html and real.json, made where missing; only tables are printed without it
+    /// Folder for real.html and real.json, created if it is missing; without it only tables are
+    /// printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print all figures as JSON on standard output, in place of tables
+    /// Print all figures as JSON on standard output, instead of tables
     #[arg(long)]
     json: bool,
-    /// Run the other methods, too; so it is unless --no-peers is given
+    /// Also run the other methods (the default)
     #[arg(long, overrides_with = "no_peers")]
     peers: bool,
-    /// Leave the other methods out
+    /// Do not run the other methods
     #[arg(long)]
     no_peers: bool,
     #[command(flatten)]
@@ -66,7 +73,7 @@ impl EvaluateReal {
         let judge = Judge::new(config, PEER_WINDOW_S)?;
         let config = judge.config();
         if let Some(dir) = &self.out {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
         }
         let measuring =
             Measuring { config, labels: &self.labels, peers: self.peers || !self.no_peers, clock: &cpu_seconds };
@@ -77,7 +84,7 @@ impl EvaluateReal {
                 Ok(figures) => report.files.push(figures),
                 Err(error) => {
                     let (file, error) = (file.display().to_string(), error.to_string());
-                    // What cannot be opened says so by itself.
+                    // An error of opening the file names the file already.
                     let named = error.contains(&file);
                     eprintln!("{}{error}", if named { String::new() } else { format!("{file}: ") });
                     report.failed.push(Failed { file, error });

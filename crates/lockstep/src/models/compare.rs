@@ -13,15 +13,17 @@ use crate::{
     evaluate::model::{Clusters, Stored},
 };
 
-/// Says whether a model is better, no worse or worse than another, on labelled clusters that neither was trained on
+/// Compares a model with another, on labelled clusters that neither was trained on
 ///
-/// Both judge the same clusters; differences of average precision, Brier score and flagged clusters come with intervals from the same
-/// resamples of campaigns. The last line says what it comes to:
-///   better        average precision is higher by an interval that leaves out 0, and nothing else is worse by its own
-///   no worse      not better, and the intervals leave out that anything is worse by more than --margin
-///   worse         something is worse by an interval that leaves out 0, and average precision is not better by its own
-///   not decided   too few campaigns to say, or better in one thing and worse in another
-/// The exit code is 0 in all four cases, unless --require asks for more.
+/// Both models score the same clusters. Differences of average precision, Brier score and flagged
+/// clusters have intervals from the same resamples of campaigns. The last line is the outcome:
+///   better        the interval of average precision is above 0, and no other interval shows
+///                 that the candidate is worse
+///   no worse      not better, but the intervals exclude that any figure is worse by more than
+///                 --margin
+///   worse         an interval shows that a figure is worse, and average precision is not better
+///   not decided   too few campaigns, or better in one figure and worse in another
+/// The exit code is 0 for all four outcomes, unless --require is given.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -33,24 +35,24 @@ Examples:
   lockstep models compare cluster/2 --dataset clusters.csv --require no-worse && lockstep models promote cluster 2"
 )]
 pub struct Compare {
-    /// The candidate and what to hold it against, each as NAME/VERSION or NAME VERSION; against the model in service if only one is
-    /// named
+    /// The candidate and the model to compare it with, each as NAME/VERSION or NAME VERSION;
+    /// default for the second: the model in service
     #[arg(value_name = "MODEL", num_args = 1..=4, required = true)]
     compared: Vec<String>,
     #[command(flatten)]
     clusters: Clusters,
-    /// How far the candidate may fall behind and still count as no worse, in each figure
+    /// Largest loss in each figure that still counts as no worse
     #[arg(long, value_name = "X", default_value_t = MARGIN, value_parser = margin)]
     margin: f64,
-    /// Fail (exit code 1) unless the candidate is so
+    /// Exit with 1 unless the candidate has this outcome
     #[arg(long, value_name = "OUTCOME")]
     require: Option<Required>,
-    /// Print all figures as JSON on standard output, in place of a table
+    /// Print all figures as JSON on standard output, instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// What a candidate may have to be.
+/// The outcome that a candidate must have.
 #[derive(Clone, Copy, ValueEnum)]
 enum Required {
     Better,
@@ -66,13 +68,13 @@ impl Compare {
     pub fn run(self, registry: &Registry) -> Result<()> {
         let named = named(&self.compared)?;
         let mut models = named.iter().map(|(name, version)| Stored::load(registry, name, version));
-        let candidate = models.next().context("no model is named")??;
+        let candidate = models.next().context("no model is given")??;
         let against = match models.next() {
             Some(model) => model?,
-            None => Stored::active(registry).context("no second model is named, and none is in service")?,
+            None => Stored::active(registry).context("no second model is given, and no model is in service")?,
         };
         if candidate.name == against.name {
-            bail!("{} is held against itself: name another model", candidate.name);
+            bail!("{} is compared with itself: give another model", candidate.name);
         }
         let pair = [candidate, against];
         let found = self.clusters.find(&pair)?;
@@ -98,7 +100,7 @@ impl Compare {
             Some(Required::NoWorse) => matches!(comparison.outcome, Outcome::Better | Outcome::NoWorse),
         };
         if !met {
-            bail!("{} is not what --require asks for: {}", comparison.candidate, comparison.outcome);
+            bail!("{} does not have the outcome that --require demands: {}", comparison.candidate, comparison.outcome);
         }
         Ok(())
     }
@@ -111,12 +113,12 @@ fn named(words: &[String]) -> Result<Vec<(&str, &str)>> {
     while let Some(word) = words.next() {
         match (word.split_once('/'), words.len()) {
             (Some(model), _) => models.push(model),
-            (None, 0) => return Err(Usage(format!("`{word}` has no version: write {word}/VERSION")).into()),
+            (None, 0) => return Err(Usage(format!("`{word}` has no version: use {word}/VERSION")).into()),
             (None, _) => models.extend(words.next().map(|version| (word.as_str(), version.as_str()))),
         }
     }
     if models.len() > 2 {
-        return Err(Usage(format!("{} models are named: two at most can be compared", models.len())).into());
+        return Err(Usage(format!("{} models are given: at most two can be compared", models.len())).into());
     }
     Ok(models)
 }
@@ -137,7 +139,7 @@ mod tests {
         for text in ["a/1 b/2", "a 1 b 2", "a/1 b 2", "a 1 b/2"] {
             assert_eq!(parse(text), both, "{text}");
         }
-        assert_eq!(parse("a/1 b"), Err("`b` has no version: write b/VERSION".to_owned()));
-        assert_eq!(parse("a/1 b/2 c/3"), Err("3 models are named: two at most can be compared".to_owned()));
+        assert_eq!(parse("a/1 b"), Err("`b` has no version: use b/VERSION".to_owned()));
+        assert_eq!(parse("a/1 b/2 c/3"), Err("3 models are given: at most two can be compared".to_owned()));
     }
 }

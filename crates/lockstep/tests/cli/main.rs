@@ -338,7 +338,7 @@ fn a_file_that_is_no_posts_says_which_and_why() {
              a platform gives them, name it with --dialect",
         ),
         ("cut.parquet", "no post could be read: cut.parquet breaks off"),
-        ("blank.jsonl", "nothing but blank lines or a header"),
+        ("blank.jsonl", "only blank lines or a header"),
     ] {
         desk.run(&["detect", file, "--out", "out"]).ends(1).prints_nothing().says(&["error: ", words]);
         assert!(!desk.path("out/clusters.jsonl").exists(), "{file} gave results");
@@ -375,10 +375,10 @@ fn results_that_cannot_be_written_are_told_before_the_work() {
     let desk = Desk::new();
     desk.write("posts.jsonl", posts());
     let run = desk.run(&["detect", "posts.jsonl", "--out", "posts.jsonl"]).ends(1);
-    run.says(&["--out posts.jsonl is a file: name a folder"]);
+    run.says(&["--out posts.jsonl is a file: give a folder"]);
     desk.run(&["detect", "posts.jsonl", "--out", "posts.jsonl/x"])
         .ends(1)
-        .says(&["cannot make the folder posts.jsonl/x"]);
+        .says(&["cannot create the folder posts.jsonl/x"]);
     if Path::new("/dev/full").exists() {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = desk.command(&["detect", "posts.jsonl", "--json"]).stdout(full).output().unwrap();
@@ -529,7 +529,7 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     run(&["partners", "rotate", "birds", "--overlap", "soon"]).ends(2).says(&["7d"]);
     let list = run(&["partners", "list"]).ends(0).out;
     assert!(list.contains("valid until") && list.contains("without an end") && list.contains("never used"), "{list}");
-    run(&["partners", "revoke", &first]).ends(0).says(&["opens nothing any more"]);
+    run(&["partners", "revoke", &first]).ends(0).says(&["is no longer valid"]);
     run(&["partners", "revoke", &first]).ends(1).says(&["partners list"]);
     let json = run(&["partners", "list", "--json"]).ends(0).out;
     assert_eq!(json.lines().count(), 2);
@@ -622,7 +622,7 @@ fn detect_tells_what_it_took_a_file_for_and_what_of_it_it_could_not_read() {
     desk.run(&["detect", "pages.jsonl", "--out", "out"]).ends(0).prints_nothing().says(&[
         "pages.jsonl: taken for posts of the X (Twitter) API (--dialect x)",
         "pages.jsonl:1: `data[1].author_id`: is required, but missing or null",
-        "warning: `lang` cannot be read in 3 posts, which count without it; the first: pages.jsonl:1:",
+        "warning: `lang` cannot be read in 3 posts, which count without this field; the first: pages.jsonl:1:",
         "`author.public_metrics.followers_count`",
     ]);
     let summary: Value = serde_json::from_str(&desk.read("out/summary.json")).unwrap();
@@ -632,7 +632,7 @@ fn detect_tells_what_it_took_a_file_for_and_what_of_it_it_could_not_read() {
     assert_eq!(lines(&desk.read("out/rejected.jsonl"))[2]["raw"], "{\"id\":\"x2\",\"text\":\"no author\"}");
     let old = "{\"id\":1,\"type\":\"personal_chat\",\"messages\":[{\"id\":2,\"date\":\"2020-08-10T20:54:05\",\"from_id\":\"user1\",\"text\":\"x\"}]}";
     desk.write("result.json", old);
-    desk.run(&["detect", "result.json", "--out", "out"]).ends(0).says(&["were taken as UTC", "--timezone"]);
+    desk.run(&["detect", "result.json", "--out", "out"]).ends(0).says(&["were read as UTC", "--timezone"]);
     desk.run(&["detect", "result.json", "--timezone", "Nowhere", "--out", "out"]).ends(2).says(&["Europe/Berlin"]);
     let told = desk.run(&["detect", "result.json", "--timezone", "Europe/Moscow", "--json", "--out", "out"]).ends(0);
     assert_eq!(serde_json::from_str::<Value>(&told.out).unwrap()["first_post"], "2020-08-10T17:54:05Z");
@@ -646,11 +646,11 @@ fn ingest_says_at_once_that_nobody_takes_the_posts() {
     for url in ["127.0.0.1:8081", "nonsense", "http://", "ftp://a"] {
         desk.run(&["ingest", "posts.jsonl", "--to", url])
             .ends(2)
-            .says(&["is no URL of an intake", "http://127.0.0.1:8081"]);
+            .says(&["is not the URL of an intake", "http://127.0.0.1:8081"]);
     }
     // Port 1 is nobody's.
     let run = desk.run(&["ingest", "posts.jsonl", "--to", "http://127.0.0.1:1"]).ends(1);
-    run.says(&["http://127.0.0.1:1/v1/posts does not take the posts", "lockstep serve"]);
+    run.says(&["http://127.0.0.1:1/v1/posts does not accept the posts", "lockstep serve"]);
 }
 
 const SHARES: &str = "object_id,account_id,content_id,timestamp_share\n\
@@ -755,13 +755,13 @@ fn what_the_published_methods_do_not_have_is_wrong_usage() {
             &["choose another trace, or --method cooccurrence"],
         ),
         ("shares.csv", &["--method", "coortweet", "--subgraph", "2"], &["add --fast SECONDS"]),
-        ("shares.csv", &["--method", "coortweet", "--subgraph", "1", "--fast", "5"], &["leave --fast out"]),
+        ("shares.csv", &["--method", "coortweet", "--subgraph", "1", "--fast", "5"], &["omit --fast"]),
         (
             "shares.csv",
             &["--method", "coortweet", "--fast", "60"],
             &["must not be wider than --time-window, which is 10 s"],
         ),
-        ("shares.csv", &["--method", "coortweet", "--report"], &["--report is of --method lockstep"]),
+        ("shares.csv", &["--method", "coortweet", "--report"], &["--report belongs to --method lockstep"]),
         (
             "shares.csv",
             &["--method", "cooccurrence", "--trace", "url", "--similarity", "0.9"],
@@ -827,5 +827,5 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     desk.write("log.ndjson", cut.join("\n") + "\n");
     desk.run(&["audit", "verify", "--file", "log.ndjson"]).ends(0);
     let run = desk.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]);
-    run.ends(1).says(&["cut off the end"]);
+    run.ends(1).says(&["cut off at the end"]);
 }

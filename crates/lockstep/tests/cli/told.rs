@@ -171,10 +171,10 @@ fn where_nothing_is_flagged_the_report_and_the_terminal_say_how_to_look_on() {
     desk.write("posts.jsonl", posts);
     let run = desk.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0);
     run.says(&[
-        "nothing is flagged; of all accounts these stand out most",
+        "nothing is flagged; these accounts have the highest suspicion",
         "CooRTweet, url, 10 s: ",
         "again: lockstep detect posts.jsonl --method coortweet --trace url --time-window 10",
-        "to look on: ",
+        "next steps: ",
     ]);
     let report = desk.read("out/report.html");
     for part in [
@@ -211,11 +211,11 @@ fn what_counts_can_be_chosen_for_the_own_method_too() {
     let (_, strict) = run(&["--tie-chance", "0.0000000001"]);
     assert!(strict["ties"].as_u64() < of_all["ties"].as_u64());
     for (arguments, words) in [
-        (&["--trace", "similar"][..], "say --trace text"),
+        (&["--trace", "similar"][..], "use --trace text"),
         (&["--trace", "post"], "belongs to --method cooccurrence"),
         (&["--alpha", "2"], "--alpha"),
         (&["--method", "coortweet", "--alpha", "0.1"], "--alpha belongs to --method lockstep"),
-        (&["--method", "coortweet", "--trace", "url", "--trace", "text"], "--trace may be given once"),
+        (&["--method", "coortweet", "--trace", "url", "--trace", "text"], "allows only one --trace"),
     ] {
         desk.run(&[&["detect", "posts.jsonl", "--out", "no"], arguments].concat()).ends(2).says(&[words]);
     }

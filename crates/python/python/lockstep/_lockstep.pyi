@@ -7,18 +7,18 @@ from typing import Any, Literal, Protocol
 __version__: str
 
 class ArrowTable(Protocol):
-    """A table that gives itself as an Arrow stream: of pandas (2.2 or newer), polars, pyarrow and others."""
+    """A table with the Arrow stream interface: of pandas (2.2 or newer), polars, pyarrow and others."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 class LockstepError(Exception):
-    """Why something cannot be done, in the words of the command line."""
+    """An error, with the text of the command line."""
 
 class InputWarning(UserWarning):
-    """Something in the posts, or in how they were read, may be a mistake."""
+    """A possible mistake in the posts or in how they were read."""
 
 class Table:
-    """A table of findings; whatever takes Arrow streams takes it as it is."""
+    """A table of findings. Everything that reads Arrow streams accepts it."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __len__(self) -> int: ...
@@ -34,23 +34,23 @@ class Table:
         """As a polars data frame; needs polars."""
 
 class Findings:
-    """What was found in posts, and in what."""
+    """The findings of a run, with counts of the posts that were read."""
 
     @property
     def clusters(self) -> Table:
-        """Every group that was ever reported, in its last state: flagged first."""
+        """Every group that was ever reported, in its last state; flagged groups first."""
     @property
     def near_misses(self) -> Table:
-        """Groups that came close and did not pass the test, nearest to their bar first."""
+        """Groups that came close but did not pass the test, nearest to their bar first."""
     @property
     def accounts(self) -> Table:
-        """Every account: those of flagged groups first, then by suspicion."""
+        """Every account: accounts of flagged groups first, then by suspicion."""
     @property
     def ties(self) -> Table:
-        """Pairs of accounts that have more in common than chance explains."""
+        """Pairs of accounts that share more than chance explains, strongest first."""
     @property
     def objects(self) -> Table:
-        """Links, texts, hashtags ... that two accounts or more used."""
+        """Links, texts, hashtags and other objects that at least two accounts used."""
     @property
     def rejected(self) -> Table:
         """Lines, rows and posts that could not be read, with the reason."""
@@ -59,16 +59,16 @@ class Findings:
         """The numbers, as in summary.json."""
     @property
     def notices(self) -> list[str]:
-        """What files and columns were taken for."""
+        """How files and columns were interpreted."""
     def explain(self, cluster_id: str) -> str:
-        """The arithmetic behind a group, worked out again step by step."""
+        """The arithmetic behind a group, computed again step by step."""
     def write(self, folder: str | PathLike[str]) -> None:
-        """Writes what `lockstep detect` writes into a folder, but for the report."""
+        """Writes the files of `lockstep detect` to a folder, except the report."""
 
 def detect(
     posts: ArrowTable | str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
-    # What detection goes by.
+    # Settings of detection.
     config: str | PathLike[str] | None = None,
     on_progress: Callable[[Literal["reading", "detecting"], int, int | None], object] | None = None,
     models: str | PathLike[str] | None = None,
@@ -76,7 +76,7 @@ def detect(
     lexicon: str | PathLike[str] | None = None,
     future_tolerance_s: int | None = None,
     shards: int | None = None,
-    # How posts are read.
+    # Settings of reading posts.
     dialect: str | None = None,
     account: str | None = None,
     platform: str | None = None,
@@ -101,7 +101,7 @@ def detect(
     retention_days: float | None = None,
     **parameters: Any,
 ) -> Findings:
-    """Finds groups that act in lockstep in posts: a table, a path or a list of paths."""
+    """Finds groups that act in lockstep. `posts` is a table, a path or a list of paths."""
 
 def explain(cluster: str) -> str:
-    """The arithmetic behind a cluster, worked out again from its line in clusters.jsonl, or the `json` of a row of Findings.clusters."""
+    """The arithmetic behind a cluster, computed again from its line of clusters.jsonl, or from the `json` of a row of Findings.clusters."""

@@ -1,4 +1,5 @@
-//! No patience with clients that are slow on purpose: a reader has so long to take so many bytes.
+//! Disconnects clients that read too slowly: a client must read a number of bytes within a time
+//! limit.
 
 use std::{
     io,
@@ -12,14 +13,15 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// A reader has to take so many bytes in the time it has.
+/// Number of bytes that a client must read within the time limit.
 pub(super) const PACE: usize = 64 * 1024;
 
-/// A stream whose reader has to take [`PACE`] bytes within `limit`, whenever the server waits. Without a limit it may take as long as it likes.
+/// A stream whose reader must read [`PACE`] bytes within `limit` while the server waits for it.
+/// Without a limit the reader may take any time.
 pub(super) struct Paced<S> {
     stream: S,
     limit: Option<Duration>,
-    /// Runs while something waits to be read, and what was read since it was set.
+    /// Timer that runs while data waits to be read, with the number of bytes read since it was set.
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
 }
 

@@ -1,4 +1,5 @@
-//! The server: connections with or without TLS, each within its limits, until the end.
+//! The HTTP server: accepts connections with or without TLS, limits each of them, and shuts down
+//! gracefully.
 
 use std::{
     collections::HashMap,
@@ -31,52 +32,54 @@ use super::{
 };
 use crate::shutdown::{Shutdown, drain};
 
-/// How long open requests may take to finish when the server stops.
+/// Time for open requests to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Bytes of a request's head at most; whoever sends more gets 431.
-const LARGEST_HEAD: usize = 32 * 1024;
-/// Fields of a request's head at most.
-const MOST_HEADERS: usize = 64;
-/// How often the files of certificates are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Largest size of a request's head, in bytes; a larger head is answered with 431.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Largest number of header fields of a request.
+const MAX_HEADERS: usize = 64;
+/// Interval at which certificate files are checked for changes.
+const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What clients may take. `None` is without bound.
+/// Limits for clients. `None` means no limit.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    /// Connections at once.
+    /// Number of connections at the same time.
     pub connections: Option<u32>,
-    /// Connections at once from one address.
+    /// Number of connections at the same time from one IP address.
     pub connections_per_address: Option<u32>,
-    /// Time for a TLS handshake or for the head of a request, and for the next request on a connection.
+    /// Time for a TLS handshake, for the head of a request, and until the next request on a
+    /// connection.
     pub head: Option<Duration>,
-    /// Time to read the next 64 KiB of an answer.
+    /// Time within which a client must read the next 64 KiB of a response.
     pub read: Option<Duration>,
 }
 
-/// How a router is served.
+/// Settings for serving a router.
 #[derive(Clone, Default)]
 pub struct Serving {
-    /// What clients may take.
+    /// Limits for clients.
     pub limits: Limits,
-    /// With TLS where there are certificates.
+    /// Certificates for TLS; `None` serves without TLS.
     pub certificates: Option<Arc<Certificates>>,
-    /// Called for each connection that is one too many.
+    /// Called for each connection that is refused because of a limit.
     pub refused: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-/// Who is at the other end of a connection. In the extensions of every request.
+/// The peer of a connection. Stored in the extensions of every request.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Its address.
+    /// Its IP address.
     pub address: IpAddr,
-    /// Its certificate, where it showed one that our authorities issued.
+    /// Its certificate, if it presented one that a configured authority issued.
     pub certificate: Option<Arc<Certificate>>,
 }
 
 impl Peer {
-    /// Where the request comes from, which behind a proxy only the proxy knows.
+    /// The IP address of the client. Behind a proxy it comes from the proxy's `x-forwarded-for`
+    /// header.
     pub fn client(&self, headers: &HeaderMap, behind_proxy: bool) -> IpAddr {
-        // The last one is the proxy's own word; those before it are whatever the client said.
+        // The proxy wrote the last value; the client may have invented those before it.
         let forwarded = || {
             let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
             last.rsplit(',').next()?.trim().parse().ok()
@@ -85,22 +88,23 @@ impl Peer {
     }
 }
 
-/// Serves until `shutdown`; then no new connections are taken and open requests have ten seconds to finish.
+/// Serves until `shutdown`. Then no new connections are accepted, and open requests have ten
+/// seconds to finish.
 pub async fn serve(router: Router, listener: TcpListener, serving: Serving, shutdown: Shutdown) {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
     tracing::info!(%address, tls = serving.certificates.is_some(), "listening");
     let limits = &serving.limits;
-    let counts = Arc::new(Counts {
+    let counts = Arc::new(ConnectionCounts {
         most: limits.connections.unwrap_or(u32::MAX),
         per_address: limits.connections_per_address.unwrap_or(u32::MAX),
         open: Mutex::default(),
     });
     let open = GracefulShutdown::new();
-    let mut looked = tokio::time::interval(LOOK_EVERY);
+    let mut certificate_check = tokio::time::interval(CERTIFICATE_CHECK_INTERVAL);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = looked.tick() => {
+            _ = certificate_check.tick() => {
                 if let Some(certificates) = serving.certificates.clone() {
                     tokio::task::spawn_blocking(move || certificates.refresh());
                 }
@@ -111,13 +115,13 @@ pub async fn serve(router: Router, listener: TcpListener, serving: Serving, shut
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, mostly: taking the next at once would only spin.
-                tracing::warn!(%error, "a connection could not be taken");
+                // Mostly caused by a lack of file descriptors: without a pause the loop would spin.
+                tracing::warn!(%error, "a connection could not be accepted");
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let Some(counted) = counts.enter(from.ip().to_canonical()) else {
+        let Some(open_connection) = counts.enter(from.ip().to_canonical()) else {
             if let Some(refused) = &serving.refused {
                 refused();
             }
@@ -125,7 +129,7 @@ pub async fn serve(router: Router, listener: TcpListener, serving: Serving, shut
         };
         let (serving, router, watcher) = (serving.clone(), router.clone(), open.watcher());
         tokio::spawn(async move {
-            let _counted = counted;
+            let _open_connection = open_connection;
             if let Err(error) = connection(&serving, router, stream, from, watcher).await {
                 tracing::debug!(%error, %from, "a connection ended early");
             }
@@ -175,25 +179,25 @@ async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .max_header_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD.max(PACE))
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES.max(PACE))
         .serve_connection(TokioIo::new(Paced::new(stream, limits.read)), service);
     Ok(watcher.watch(connection).await?)
 }
 
 /// Open connections.
-struct Counts {
+struct ConnectionCounts {
     most: u32,
     per_address: u32,
     open: Mutex<(u32, HashMap<IpAddr, u32>)>,
 }
 
 /// One open connection.
-struct Counted(Arc<Counts>, IpAddr);
+struct OpenConnection(Arc<ConnectionCounts>, IpAddr);
 
-impl Counts {
-    fn enter(self: &Arc<Self>, from: IpAddr) -> Option<Counted> {
+impl ConnectionCounts {
+    fn enter(self: &Arc<Self>, from: IpAddr) -> Option<OpenConnection> {
         let mut open = lock(&self.open);
         let (all, by_address) = &mut *open;
         let here = by_address.get(&from).copied().unwrap_or(0);
@@ -202,11 +206,11 @@ impl Counts {
         }
         *all += 1;
         by_address.insert(from, here + 1);
-        Some(Counted(Arc::clone(self), from))
+        Some(OpenConnection(Arc::clone(self), from))
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let mut open = lock(&self.0.open);
         let (all, by_address) = &mut *open;

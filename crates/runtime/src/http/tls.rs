@@ -1,4 +1,4 @@
-//! Certificates of a listener, and those of its clients. They are read again when their files change.
+//! Certificates of a server and of its clients. They are read again when their files change.
 
 use std::{
     fs,
@@ -16,29 +16,30 @@ use tokio_rustls::TlsAcceptor;
 
 use super::lock;
 
-/// The files of a listener with TLS.
+/// The files of a TLS server.
 #[derive(Debug, Clone, Default)]
 pub struct TlsFiles {
-    /// The table of the configuration that names them, for errors: `sharing.tls`.
+    /// The table of the configuration with these files, for errors: `sharing.tls`.
     pub setting: &'static str,
-    /// PEM file with the certificate chain, the server's own first.
+    /// PEM file with the certificate chain, the server's own certificate first.
     pub certificate: String,
-    /// PEM file with its private key.
+    /// PEM file with the private key.
     pub key: String,
-    /// PEM file with the authorities whose client certificates are taken; none are asked for where empty.
+    /// PEM file with the authorities whose client certificates are accepted; if empty, clients are
+    /// not asked for certificates.
     pub client_ca: String,
 }
 
-/// A client certificate that one of our authorities issued.
+/// A client certificate issued by a configured authority.
 #[derive(Debug)]
 pub struct Certificate {
     /// SHA-256, hexadecimal.
     pub fingerprint: String,
-    /// As `CN=feed, O=Example`.
+    /// Subject, for example `CN=feed, O=Example`.
     pub subject: String,
 }
 
-/// The certificates, as the files were when they were last read.
+/// The certificates as last read from the files.
 pub struct Certificates {
     files: TlsFiles,
     seen: Mutex<Vec<Option<(SystemTime, u64)>>>,
@@ -54,28 +55,29 @@ struct Current {
 impl Certificates {
     /// Reads the files. An error names the setting and the file.
     pub fn open(files: TlsFiles) -> Result<Self, String> {
-        let seen = Mutex::new(look(&files));
+        let seen = Mutex::new(file_states(&files));
         let current = Mutex::new(load(&files)?);
         Ok(Self { files, seen, current })
     }
 
-    /// Seconds since the Unix epoch when the server's certificate ends.
+    /// Time at which the server's certificate expires, in seconds since the Unix epoch.
     pub fn expires(&self) -> i64 {
         lock(&self.current).expires
     }
 
-    /// Reads the files again where they have changed. What cannot be used changes nothing.
+    /// Reads the files again if they have changed. If the new files are not usable, the old
+    /// certificates stay.
     pub fn refresh(&self) {
-        let found = look(&self.files);
+        let found = file_states(&self.files);
         if *lock(&self.seen) == found {
             return;
         }
         match load(&self.files) {
             Ok(new) => {
                 *lock(&self.current) = new;
-                tracing::info!(certificate = self.files.certificate, "the certificate was read again");
+                tracing::info!(certificate = self.files.certificate, "reloaded the certificate");
             }
-            Err(why) => tracing::error!(%why, "the new certificate cannot be used, the old one stays"),
+            Err(why) => tracing::error!(%why, "the new certificate cannot be used, keeping the old one"),
         }
         *lock(&self.seen) = found;
     }
@@ -85,8 +87,8 @@ impl Certificates {
     }
 }
 
-/// What says that a file has changed.
-fn look(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
+/// Modification time and size of each file, to notice changes.
+fn file_states(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
     [&files.certificate, &files.key, &files.client_ca]
         .into_iter()
         .filter(|path| !path.is_empty())
@@ -109,7 +111,8 @@ fn load(files: &TlsFiles) -> Result<Current, String> {
         for root in certificates(files, "client_ca", &files.client_ca)? {
             roots.add(root).map_err(|error| format!("{}.client_ca: {}: {error}", files.setting, files.client_ca))?;
         }
-        // People at the console have no certificate, and partners may come with a key instead.
+        // Client certificates are optional: people at the console have none, and partners may use
+        // an API key instead.
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
             .allow_unauthenticated()
             .build()
@@ -120,9 +123,9 @@ fn load(files: &TlsFiles) -> Result<Current, String> {
         .first()
         .and_then(|own| x509_parser::parse_x509_certificate(own).ok())
         .map_or(0, |(_, own)| own.validity().not_after.timestamp());
-    let mut server = builder.with_single_cert(chain, key).map_err(|error| {
-        format!("{}: {} and {} do not go together: {error}", files.setting, files.certificate, files.key)
-    })?;
+    let mut server = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| format!("{}: {} and {} do not match: {error}", files.setting, files.certificate, files.key))?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Current { acceptor: TlsAcceptor::from(Arc::new(server)), expires })
 }

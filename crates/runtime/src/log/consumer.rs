@@ -1,4 +1,4 @@
-//! Who reads a log: members of consumer groups, and readers without a group.
+//! Readers of a log: members of consumer groups, and readers without a group.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Log, MAX_NOTE_BYTES};
 use super::{LogError, NewRecord, Partition, Record, check_note, check_sizes, embedded, kafka};
 
-/// A member of a consumer group. Dropped, it leaves the group; what it polled and did not commit goes to another member.
+/// A member of a consumer group. When it is dropped, it leaves the group; records that it polled
+/// and did not commit go to another member.
 pub struct Consumer(pub(super) Member);
 
 pub(super) enum Member {
@@ -15,8 +16,9 @@ pub(super) enum Member {
 }
 
 impl Consumer {
-    /// Up to `max` records; as soon as there are some, or none after `wait`. At least every five minutes, or Kafka takes the
-    /// member for dead. May be cancelled: no record is lost.
+    /// Up to `max` records: returns as soon as there are any, or none after `wait`. Call it at
+    /// least every five minutes, or Kafka treats the member as dead. May be cancelled without
+    /// losing a record.
     pub async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         match &mut self.0 {
             Member::Embedded(member) => member.poll(max, wait).await,
@@ -24,22 +26,24 @@ impl Consumer {
         }
     }
 
-    /// Publishes `outputs` and commits every record polled so far, atomically: both or neither, also over a crash.
+    /// Publishes `outputs` and commits every record polled so far, atomically: either both happen
+    /// or neither, even after a crash.
     ///
-    /// On Kafka readers may see the outputs a moment after this returns: the brokers mark a transaction's end in each partition
-    /// on their own time.
+    /// On Kafka, readers may see the outputs a moment after this returns: the brokers mark the end
+    /// of a transaction in each partition asynchronously.
     ///
-    /// After an error nothing is published or committed, and the member is rewound: the uncommitted records come again
-    /// (from this or another member), so whatever was derived from them has to be thrown away.
-    /// [`LogError::is_retryable`] tells whether polling again is of use. Cancelled, it goes on by itself: the next call on
-    /// this member waits for it and returns its error where it failed.
+    /// After an error nothing is published or committed, and the member is rewound: the uncommitted
+    /// records come again, from this or another member, so their outputs have to be discarded.
+    /// [`LogError::is_retryable`] says whether polling again can succeed. If the call is cancelled,
+    /// the transaction continues: the next call on this member waits for it and returns its error.
     pub async fn publish_and_commit(&mut self, outputs: Vec<NewRecord>) -> Result<(), LogError> {
         self.publish_and_commit_noting(outputs, "").await
     }
 
-    /// The same, with a note of at most [`MAX_NOTE_BYTES`] that is kept with the offsets, on each partition with records in this
-    /// commit, until its next commit: what must agree with the offsets to the record, even over a crash. Longer ones are
-    /// refused as [`LogError::TooLarge`]. Read by [`Log::committed_noted`].
+    /// The same, with a note of at most [`MAX_NOTE_BYTES`] that is stored with the offsets, on each
+    /// partition with records in this commit, until its next commit. The note always agrees exactly
+    /// with the offsets, even after a crash. Longer notes are refused with [`LogError::TooLarge`].
+    /// [`Log::committed_noted`] reads the note.
     pub async fn publish_and_commit_noting(&mut self, outputs: Vec<NewRecord>, note: &str) -> Result<(), LogError> {
         if let Err(error) = check_sizes(&outputs).and_then(|()| check_note(note)) {
             self.rewind().await?;
@@ -51,7 +55,8 @@ impl Consumer {
         }
     }
 
-    /// Goes back to the committed offsets: the next poll gives again what was polled and not committed.
+    /// Goes back to the committed offsets: the next poll returns the records again that were polled
+    /// and not committed.
     pub async fn rewind(&mut self) -> Result<(), LogError> {
         match &mut self.0 {
             Member::Embedded(member) => member.rewind().await,
@@ -59,7 +64,8 @@ impl Consumer {
         }
     }
 
-    /// The partitions this member holds, as of its last poll, in order. Compare between polls to learn of a rebalance.
+    /// The partitions of this member at its last poll, in order. A difference between polls shows a
+    /// rebalance.
     pub fn assignment(&self) -> Vec<Partition> {
         match &self.0 {
             Member::Embedded(member) => member.assignment(),
@@ -67,8 +73,9 @@ impl Consumer {
         }
     }
 
-    /// Records appended but not yet polled, over the partitions assigned to this member. On Kafka an upper bound: offsets
-    /// taken by transaction markers and compacted records count until they have been passed.
+    /// Number of records appended but not yet polled in the partitions of this member. On Kafka an
+    /// upper bound: offsets of transaction markers and compacted records count until they were
+    /// passed.
     pub async fn lag(&mut self) -> Result<u64, LogError> {
         match &mut self.0 {
             Member::Embedded(member) => Ok(member.lag()),
@@ -94,7 +101,7 @@ pub(super) enum AnyReader {
 }
 
 impl Reader {
-    /// Up to `max` records; as soon as there are some, or none after `wait`.
+    /// Up to `max` records: returns as soon as there are any, or none after `wait`.
     pub async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         match &mut self.0 {
             AnyReader::Embedded(reader) => reader.poll(max, wait).await,
@@ -102,7 +109,7 @@ impl Reader {
         }
     }
 
-    /// Whether everything that was in the topic when the reader was opened has been read.
+    /// Whether all records that the topic had when the reader was opened have been read.
     pub fn at_end(&self) -> bool {
         match &self.0 {
             AnyReader::Embedded(reader) => reader.at_end(),

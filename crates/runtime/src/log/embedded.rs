@@ -1,7 +1,8 @@
-//! The embedded log: SQLite in one folder, one process.
+//! The embedded log: SQLite in one folder, used by one process.
 //!
-//! **Why SQLite.** Measured beside fjall 3 and redb 4 in November 2026 on two cores: records of 480 bytes, 8 partitions,
-//! appended in transactions of 500, flushed to disk at each (fsync is cheap on that machine: trust the ratios).
+//! **Why SQLite.** Compared with fjall 3 and redb 4 in November 2026 on two cores: records of 480
+//! bytes, 8 partitions, appended in transactions of 500 with a flush to disk after each. A flush is
+//! cheap on that machine, so only the ratios count.
 //!
 //! | | appends/s | without flush | reads/s | CPU to build, release |
 //! | --- | --- | --- | --- | --- |
@@ -9,15 +10,17 @@
 //! | redb 4 | 381 k | 656 k | 3.3 M | 16 s |
 //! | fjall 3 | 575 k | 1.08 M | 2.6 M | 27 s |
 //!
-//! All are far above what one machine detects. SQLite reads fastest, is in the binary already, does records, offsets and
-//! topics in one transaction, deletes by range in SQL, and anybody can look into the file with `sqlite3`.
+//! Each is far faster than one machine can detect. SQLite reads fastest and is already part of the
+//! binary. It stores records, offsets and topics in one transaction and deletes ranges in SQL, and
+//! anybody can inspect the file with `sqlite3`.
 //!
-//! **What durable means.** WAL with `synchronous = full`: when an append or a commit returns, it survives the kill of
-//! the process and a loss of power (as far as the disk honours fsync). Concurrent writes share a transaction and so a
-//! flush.
+//! **Durability.** WAL with `synchronous = full`: when an append or a commit returns, it survives a
+//! kill of the process and a power failure (if the disk honours fsync). Concurrent writes share one
+//! transaction and so one flush.
 //!
-//! **How.** One thread writes (`writer.rs`); any number read through connections of their own and never wait for it.
-//! Readers learn of new records from a counter in memory, so that waiting costs the disk nothing.
+//! **Threads.** One thread writes (`writer.rs`). Any number of threads read through their own
+//! connections and never wait for the writer. A counter in memory tells readers of new records, so
+//! waiting needs no disk access.
 mod group;
 mod lock;
 mod member;
@@ -54,11 +57,11 @@ pub(super) struct Embedded {
     ops: mpsc::Sender<Op>,
 }
 
-/// What the writer and the readers both look at.
+/// State shared by the writer and the readers.
 pub(super) struct Shared {
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     readers: Readers,
-    /// Counts appends and rebalances: who waits for either watches it.
+    /// Counts appends and rebalances. Tasks that wait for either watch this counter.
     changes: watch::Sender<u64>,
     closed: AtomicBool,
 }
@@ -125,13 +128,14 @@ impl Embedded {
         Ok(Embedded { shared, ops })
     }
 
-    /// Takes no lock: readers have connections of their own, and SQLite keeps them apart from the process that writes.
+    /// Takes no lock: readers have their own connections, and SQLite isolates them from the writing
+    /// process.
     pub(super) fn open_to_read(dir: &Path) -> Result<Embedded, LogError> {
         let file = dir.join("log.db");
         fs::metadata(&file).map_err(LogError::io(format!("open the log's file {}", file.display())))?;
         let store = Store::open_to_read(&file)?;
         let shared = Shared::of(&store, file)?;
-        // Nobody is at the other end: whatever would write finds the log closed.
+        // No writer receives these operations, so every write fails because the log is closed.
         let (ops, _) = mpsc::channel();
         Ok(Embedded { shared, ops })
     }
@@ -195,7 +199,7 @@ impl Embedded {
         }
     }
 
-    /// Hands a write to the writer; the answer comes when it is durable.
+    /// Sends a write to the writer. The reply arrives when the write is durable.
     fn submit(
         &self,
         records: Vec<NewRecord>,
@@ -228,7 +232,7 @@ impl Embedded {
         answer.await.map_err(|_| LogError::Closed)?
     }
 
-    /// Reads in turn from the cursors that have something.
+    /// Reads in turn from the cursors that have more records.
     async fn fetch(&self, cursors: Vec<Cursor>, max: usize) -> Result<Vec<(Vec<Record>, i64)>, LogError> {
         let shared = self.shared.clone();
         blocking("read the log", move || {

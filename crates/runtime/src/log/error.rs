@@ -1,30 +1,31 @@
-//! Why the log could not do it.
+//! Errors of the log.
 use std::path::PathBuf;
 
 #[cfg(feature = "kafka")]
 use rdkafka::error::KafkaError;
 
-/// Why the log could not do it.
+/// An error of the log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The embedded log's folder is held by another process, or by another [`crate::Log`] of this one.
+    /// The embedded log's folder is in use by another process, or by another [`crate::Log`] of this
+    /// process.
     #[error(
-        "the log in {} is in use by {holder}; stop it, choose another folder, or hand records in over http", dir.display()
+        "the log in {} is in use by {holder}; stop it, choose another folder, or send the records over HTTP", dir.display()
     )]
     InUse {
         /// The folder.
         dir: PathBuf,
-        /// Who has it, for example `process 4711`.
+        /// The user of the folder, for example `process 4711`.
         holder: String,
     },
     /// The topic does not exist.
-    #[error("no topic {topic:?} in the log; create it first")]
+    #[error("the log has no topic {topic:?}; create it first")]
     UnknownTopic {
         /// The topic.
         topic: String,
     },
-    /// The topic cannot be created as asked.
+    /// The topic cannot be created.
     #[error("topic {topic:?} cannot be created: {problem}")]
     BadTopic {
         /// The topic.
@@ -32,20 +33,21 @@ pub enum LogError {
         /// What is wrong.
         problem: String,
     },
-    /// A record is over [`crate::MAX_RECORD_BYTES`], or over what the broker takes.
+    /// A record is larger than [`crate::MAX_RECORD_BYTES`], or larger than the broker accepts.
     #[error("a record of {bytes} bytes for topic {topic:?} is over the limit of {max} bytes")]
     TooLarge {
         /// The topic.
         topic: String,
-        /// Key, value and headers together.
+        /// Size of key, value and headers together.
         bytes: usize,
         /// The limit.
         max: usize,
     },
-    /// A partition went to another member of the group before its records were committed. Nothing was published.
+    /// A partition was reassigned to another member of the group before its records were committed.
+    /// Nothing was published.
     #[error(
-        "nothing was published: partition {partition} of {topic:?} has gone to another member of group {group:?}; drop what \
-         came of its records and poll again"
+        "nothing was published: partition {partition} of {topic:?} was reassigned to another member of group {group:?}; drop the \
+         outputs of its records and poll again"
     )]
     Revoked {
         /// The group.
@@ -67,39 +69,39 @@ pub enum LogError {
     /// The embedded log's storage failed.
     #[error("cannot {action}: {source}")]
     Storage {
-        /// What was being done.
+        /// The action that failed.
         action: String,
-        /// Why it failed.
+        /// Cause of the failure.
         source: rusqlite::Error,
     },
     /// A file or a thread failed.
     #[error("cannot {action}: {source}")]
     Io {
-        /// What was being done.
+        /// The action that failed.
         action: String,
-        /// Why it failed.
+        /// Cause of the failure.
         source: std::io::Error,
     },
-    /// Apache Kafka is named, and the feature `kafka` is off.
+    /// Apache Kafka is configured, but the feature `kafka` is off.
     #[cfg(any(test, not(feature = "kafka")))]
     #[error(
-        "this build has no Apache Kafka: build Lockstep with `--features kafka`, or name no brokers to use the embedded log"
+        "this build has no Apache Kafka: build Lockstep with `--features kafka`, or configure no brokers to use the embedded log"
     )]
     NoKafka,
     /// Kafka failed.
     #[cfg(feature = "kafka")]
     #[error("cannot {action}: {source}")]
     Kafka {
-        /// What was being done.
+        /// The action that failed.
         action: String,
-        /// Why it failed.
+        /// Cause of the failure.
         source: KafkaError,
     },
 }
 
 impl LogError {
-    /// Whether polling again may succeed: true for a rebalance and an aborted transaction, false where something is wrong
-    /// that will not pass by itself.
+    /// Whether polling again may succeed: true after a rebalance or an aborted transaction, false
+    /// for errors that do not pass by themselves.
     pub fn is_retryable(&self) -> bool {
         matches!(self, LogError::Revoked { .. } | LogError::Aborted { .. })
     }

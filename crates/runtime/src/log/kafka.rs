@@ -1,11 +1,13 @@
-//! Apache Kafka as the log's home, through librdkafka.
+//! Apache Kafka as the implementation of the log, through librdkafka.
 //!
-//! Exactly once: a group member's outputs and offsets go in one transaction with the group's metadata, so that Kafka refuses
-//! a member that lost its partitions (KIP-447). Readers are `read_committed`. Rebalances are cooperative: a member keeps
-//! what it may keep, and partitions change hands only once their holder let go.
+//! Exactly once: a group member's outputs and offsets are one transaction with the group's
+//! metadata, so Kafka refuses a member that lost its partitions (KIP-447). Readers are
+//! `read_committed`. Rebalances are cooperative: a member keeps the partitions that it may keep,
+//! and others change their holder only after the old holder gave them up.
 //!
-//! A transaction costs some tens of milliseconds however small it is (measured: 43 ms a commit of 500 outputs, one node,
-//! busy two-core machine), so throughput comes from the size of the batches, up to thousands of records.
+//! A transaction of any size takes some tens of milliseconds (measured: 43 ms for a commit of 500
+//! outputs, one node, busy two-core machine). Throughput therefore depends on the size of the
+//! batches, which is up to thousands of records.
 mod member;
 mod reader;
 mod transaction;
@@ -32,9 +34,9 @@ use super::{Cleanup, Committed, LogError, MAX_RECORD_BYTES, NewRecord, Record, T
 
 pub(super) use {member::GroupMember, reader::Reader};
 
-/// How long one question to the brokers may take.
-const ASK: Duration = Duration::from_secs(10);
-/// Messages may be this large on the way: a record and what Kafka puts around it.
+/// Longest time of one request to the brokers.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest message in transit: a record and what Kafka adds to it.
 const MAX_MESSAGE_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 
 /// A Kafka cluster.
@@ -44,14 +46,15 @@ pub(super) struct Kafka(Arc<Cluster>);
 struct Cluster {
     brokers: String,
     properties: Vec<(String, String)>,
-    /// For [`super::Log::append`]: idempotent, without transactions. `None` after shutdown.
+    /// Producer for [`super::Log::append`]: idempotent, without transactions. `None` after
+    /// shutdown.
     producer: RwLock<Option<FutureProducer>>,
     admin: AdminClient<DefaultClientContext>,
-    /// Answers questions about topics; in no group.
-    asker: Arc<BaseConsumer>,
-    /// How many members of each group there have been in this process.
+    /// Client for requests about topics; a member of no group.
+    metadata_client: Arc<BaseConsumer>,
+    /// Number of members of each group that this process has created.
     members: Mutex<HashMap<String, u64>>,
-    /// Topics that have been seen: librdkafka would wait half a minute for an unknown one to appear.
+    /// Topics known to exist. librdkafka would wait half a minute for an unknown topic to appear.
     known: RwLock<HashSet<Arc<str>>>,
 }
 
@@ -72,7 +75,9 @@ impl Kafka {
             properties: properties.to_vec(),
             producer: RwLock::new(Some(producer.create().map_err(failed())?)),
             admin: config(None).create().map_err(failed())?,
-            asker: Arc::new(config(None).set("isolation.level", "read_committed").create().map_err(failed())?),
+            metadata_client: Arc::new(
+                config(None).set("isolation.level", "read_committed").create().map_err(failed())?,
+            ),
             members: Mutex::default(),
             known: RwLock::default(),
         };
@@ -89,7 +94,7 @@ impl Kafka {
             .iter()
             .zip(&retention)
             .map(|(spec, retention)| {
-                // -1: the cluster's own default of replicas.
+                // -1: the cluster's default number of replicas.
                 let topic = NewTopic::new(spec.name, spec.partitions, TopicReplication::Fixed(-1))
                     .set("max.message.bytes", &max_bytes);
                 match spec.cleanup {
@@ -98,7 +103,8 @@ impl Kafka {
                 }
             })
             .collect();
-        let options = AdminOptions::new().request_timeout(Some(3 * ASK)).operation_timeout(Some(3 * ASK));
+        let options =
+            AdminOptions::new().request_timeout(Some(3 * REQUEST_TIMEOUT)).operation_timeout(Some(3 * REQUEST_TIMEOUT));
         let results = self.0.admin.create_topics(&topics, &options).await.map_err(LogError::kafka("create topics"))?;
         for result in results {
             match result {
@@ -108,8 +114,8 @@ impl Kafka {
                 }
             }
         }
-        // Created is not yet known to every broker: wait until the topics answer.
-        let deadline = tokio::time::Instant::now() + 3 * ASK;
+        // A new topic is not known to every broker immediately: wait until the topics answer.
+        let deadline = tokio::time::Instant::now() + 3 * REQUEST_TIMEOUT;
         for spec in specs {
             while let Err(error) = self.end_offsets(spec.name).await {
                 if tokio::time::Instant::now() > deadline {
@@ -186,27 +192,28 @@ impl Kafka {
 
     pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
         let partitions = self.partitions(topic).await?;
-        let asker: BaseConsumer = self
+        let metadata_client: BaseConsumer = self
             .client_config()
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .create()
-            .map_err(LogError::kafka("ask for committed offsets"))?;
+            .map_err(LogError::kafka("read the committed offsets"))?;
         let topic = topic.to_owned();
-        blocking("ask for committed offsets", move || {
+        blocking("read the committed offsets", move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, partitions - 1);
-            // The group's coordinator may just be moving, or not yet be chosen where the group is the broker's first; or a killed
-            // member's transaction is still open, which Kafka answers with silence until it has timed out and been cleaned up.
-            let until = std::time::Instant::now() + transaction::TRANSACTION_TIMEOUT + 2 * ASK;
+            // The group's coordinator may be moving, or may not be elected yet if this is the
+            // broker's first group. Or a killed member's transaction is still open; Kafka then does
+            // not answer until the transaction has timed out and was cleaned up.
+            let until = std::time::Instant::now() + transaction::TRANSACTION_TIMEOUT + 2 * REQUEST_TIMEOUT;
             let committed = loop {
-                match asker.committed_offsets(list.clone(), ASK) {
+                match metadata_client.committed_offsets(list.clone(), REQUEST_TIMEOUT) {
                     Ok(committed) => break committed,
                     Err(error) if is_moving(&error) && std::time::Instant::now() < until => {
                         std::thread::sleep(Duration::from_millis(200));
                     }
-                    Err(error) => return Err(LogError::kafka("ask for committed offsets")(error)),
+                    Err(error) => return Err(LogError::kafka("read the committed offsets")(error)),
                 }
             };
             Ok((0..partitions)
@@ -221,11 +228,15 @@ impl Kafka {
     }
 
     pub(super) async fn check(&self) -> Result<(), LogError> {
-        let asker = self.0.asker.clone();
+        let metadata_client = self.0.metadata_client.clone();
         let action = format!("reach kafka at {}", self.0.brokers);
         blocking("reach kafka", move || {
-            // The broker list alone would do, but rdkafka asks for one topic or for all.
-            asker.fetch_metadata(Some("__consumer_offsets"), ASK).map(drop).map_err(LogError::kafka(action))
+            // The list of brokers would be enough, but rdkafka can only ask for one topic or for
+            // all.
+            metadata_client
+                .fetch_metadata(Some("__consumer_offsets"), REQUEST_TIMEOUT)
+                .map(drop)
+                .map_err(LogError::kafka(action))
         })
         .await
     }
@@ -239,12 +250,12 @@ impl Kafka {
             return Ok(());
         };
         blocking("flush to kafka", move || {
-            producer.flush(Timeout::After(3 * ASK)).map_err(LogError::kafka("flush to kafka"))
+            producer.flush(Timeout::After(3 * REQUEST_TIMEOUT)).map_err(LogError::kafka("flush to kafka"))
         })
         .await
     }
 
-    /// Fails where a record's topic does not exist.
+    /// Fails if a record's topic does not exist.
     async fn check_topics(&self, records: &[NewRecord]) -> Result<(), LogError> {
         let unknown: BTreeSet<Arc<str>> = {
             let known = self.0.known.read().unwrap_or_else(|e| e.into_inner());
@@ -259,13 +270,14 @@ impl Kafka {
         Ok(())
     }
 
-    /// How many partitions a topic has.
+    /// The number of partitions of a topic.
     async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
-        let asker = self.0.asker.clone();
+        let metadata_client = self.0.metadata_client.clone();
         let topic = topic.to_owned();
-        blocking("ask for a topic", move || {
-            let metadata =
-                asker.fetch_metadata(Some(&topic), ASK).map_err(LogError::kafka(format!("ask for topic {topic:?}")))?;
+        blocking("read the metadata of a topic", move || {
+            let metadata = metadata_client
+                .fetch_metadata(Some(&topic), REQUEST_TIMEOUT)
+                .map_err(LogError::kafka(format!("read the metadata of topic {topic:?}")))?;
             let found = metadata.topics().iter().find(|t| t.name() == topic);
             match found {
                 Some(found) if found.error().is_none() && !found.partitions().is_empty() => {
@@ -277,16 +289,16 @@ impl Kafka {
         .await
     }
 
-    /// The first offset and the one after the last committed record, of each partition asked for.
+    /// For each partition: the first offset, and the offset after the last committed record.
     async fn watermarks(&self, partitions: Vec<(String, i32)>) -> Result<Vec<(i64, i64)>, LogError> {
-        let asker = self.0.asker.clone();
-        blocking("ask for offsets", move || {
+        let metadata_client = self.0.metadata_client.clone();
+        blocking("read the offsets of partitions", move || {
             partitions
                 .iter()
                 .map(|(topic, partition)| {
-                    asker
-                        .fetch_watermarks(topic, *partition, ASK)
-                        .map_err(LogError::kafka(format!("ask for the offsets of {topic:?}/{partition}")))
+                    metadata_client
+                        .fetch_watermarks(topic, *partition, REQUEST_TIMEOUT)
+                        .map_err(LogError::kafka(format!("read the offsets of {topic:?}/{partition}")))
                 })
                 .collect()
         })
@@ -297,7 +309,7 @@ impl Kafka {
         client_config(&self.0.brokers, &self.0.properties)
     }
 
-    /// How many members of a group there have been in this process.
+    /// The number of members of a group that this process has created.
     fn members_of(&self, group: &str) -> u64 {
         self.0.members.lock().unwrap_or_else(|e| e.into_inner()).get(group).copied().unwrap_or(0)
     }
@@ -313,8 +325,9 @@ impl Kafka {
         self.transactional_id(group, number)
     }
 
-    /// Under the configured prefix, where there is one, with the group and the member's number in it in this process, so that it
-    /// is the same after a restart whatever other groups there are; else unique.
+    /// A transactional id. With a configured prefix it consists of the prefix, the group and the
+    /// member's number within the process, so it is the same after a restart whatever other groups
+    /// exist. Without a prefix it is unique.
     fn transactional_id(&self, group: &str, number: u64) -> String {
         match self.0.properties.iter().find(|(key, _)| key == "transactional.id") {
             Some((_, prefix)) => format!("{prefix}-{group}-{number}"),
@@ -326,7 +339,7 @@ impl Kafka {
     }
 }
 
-/// Whether a group's coordinator is on its way from one broker to another, or waits itself.
+/// Whether a group's coordinator is moving between brokers, or is not available yet.
 fn is_moving(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, OperationTimedOut};
     let code = error.rdkafka_error_code();
@@ -334,12 +347,12 @@ fn is_moving(error: &KafkaError) -> bool {
     code.is_some_and(|code| moving.contains(&code))
 }
 
-/// One property at a time, so that each is named that is wrong.
+/// Checks one property at a time, so that the error names the wrong one.
 pub(super) fn check_properties(properties: &[(String, String)]) -> Result<(), LogError> {
     for (name, value) in properties {
         let mut config = ClientConfig::new();
         config.set(name, value);
-        config.create_native_config().map_err(LogError::kafka(format!("take the property {name:?}")))?;
+        config.create_native_config().map_err(LogError::kafka(format!("use the property {name:?}")))?;
     }
     Ok(())
 }
@@ -357,9 +370,10 @@ fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig
     config
 }
 
-/// What the promises of the log need is set whatever the properties say; the rest are defaults.
+/// Settings that the guarantees of the log need override the configured properties; the others are
+/// defaults.
 fn producer_settings(config: &mut ClientConfig) {
-    // The consumers' own.
+    // A property of consumers only.
     config.remove("group.instance.id");
     config
         .set("enable.idempotence", "true")
@@ -376,7 +390,7 @@ fn consumer_settings(config: &mut ClientConfig) {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest");
-    // Latency: ask again soon where nothing was there.
+    // For low latency: fetch again soon after an empty answer.
     set_default(config, "fetch.wait.max.ms", "20");
     set_default(config, "fetch.error.backoff.ms", "50");
     set_default(config, "session.timeout.ms", "15000");
@@ -417,7 +431,7 @@ fn append_error(record: &NewRecord, error: KafkaError) -> LogError {
         }
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => LogError::Kafka {
             action: format!(
-                "append a record of {} bytes to {:?} (its max.message.bytes should be {MAX_MESSAGE_BYTES})",
+                "append a record of {} bytes to {:?} (set its max.message.bytes to {MAX_MESSAGE_BYTES})",
                 record.size(),
                 record.topic
             ),
@@ -427,8 +441,8 @@ fn append_error(record: &NewRecord, error: KafkaError) -> LogError {
     }
 }
 
-/// Errors librdkafka recovers from by itself: worth a line in the operator's log, not an end of polling.
-fn is_passing(error: &KafkaError) -> bool {
+/// Errors from which librdkafka recovers by itself: they are logged, and polling continues.
+fn is_transient(error: &KafkaError) -> bool {
     !matches!(error, KafkaError::MessageConsumptionFatal(_))
         && !matches!(
             error.rdkafka_error_code(),

@@ -1,9 +1,11 @@
-//! Which partition a key lands in: Kafka's default, so that both homes and Java producers agree.
+//! The partition of a key. Kafka's default partitioner, so that both implementations of the log and
+//! Java producers agree.
 
 /// The partition of a key among `partitions`.
 ///
-/// murmur2 as in Apache Kafka's `Utils.murmur2`, sign bit cleared, modulo the number of partitions; librdkafka calls it
-/// `murmur2_random` (keys are never null here, so never random).
+/// murmur2 as in Apache Kafka's `Utils.murmur2`, with the sign bit cleared, modulo the number of
+/// partitions. librdkafka calls it `murmur2_random`; keys are never null here, so the result is
+/// never random.
 pub(super) fn of_key(key: &[u8], partitions: i32) -> i32 {
     ((murmur2(key) & 0x7fff_ffff) % partitions.max(1) as u32) as i32
 }
@@ -34,7 +36,7 @@ fn murmur2(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The vectors of Apache Kafka's own `UtilsTest.testMurmur2`.
+    /// The test vectors of Apache Kafka's own `UtilsTest.testMurmur2`.
     #[test]
     fn agrees_with_apache_kafka() {
         for (key, hash) in [

@@ -1,5 +1,5 @@
-//! Stands in for the Kafka log in a build without the feature `kafka`: there is none, so nothing of
-//! it is ever called.
+//! Replaces the Kafka log in a build without the feature `kafka`. No value of these types can
+//! exist, so nothing here is ever called.
 
 use std::{ops::Range, time::Duration};
 

@@ -1,6 +1,7 @@
-//! The process's own metrics, read from /proc when asked for; elsewhere than on Linux there are none.
+//! Metrics of the process, read from /proc on each request. They exist on Linux only.
 //!
-//! Names as in Prometheus' client guidelines. prometheus' own `process` feature brings procfs and libc for these six numbers.
+//! Names follow Prometheus' client guidelines. The `process` feature of prometheus would add procfs
+//! and libc for these six numbers.
 use std::fs;
 
 use prometheus::{
@@ -9,14 +10,15 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-/// The unit of times in /proc/PID/stat: USER_HZ, which Linux fixes at 100 for programs on every architecture Rust has.
+/// The unit of times in /proc/PID/stat: USER_HZ, which Linux fixes at 100 on every architecture
+/// that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(super) struct Process {
     start_seconds: Option<f64>,
 }
 
-/// What /proc told; `None` where it did not.
+/// Values read from /proc; `None` if a value could not be read.
 struct Reading {
     cpu_seconds: Option<f64>,
     gauges: [(&'static str, &'static str, Option<f64>); 5],
@@ -43,7 +45,7 @@ impl Process {
                 (
                     "process_open_fds",
                     "Number of open file descriptors.",
-                    // One of them is the listing itself.
+                    // One of the descriptors is that of the listing itself.
                     fs::read_dir("/proc/self/fd").ok().map(|list| list.count().saturating_sub(1) as f64),
                 ),
                 ("process_max_fds", "Maximum number of open file descriptors.", field(&limits, "Max open files")),
@@ -59,7 +61,7 @@ impl Process {
 
 impl Collector for Process {
     fn desc(&self) -> Vec<&Desc> {
-        // None to check for clashes: the names are well known.
+        // No descriptions to check for duplicates: the names are well known.
         Vec::new()
     }
 
@@ -81,13 +83,14 @@ impl Collector for Process {
     }
 }
 
-/// The first number of the line that starts with `name`.
+/// The first number in the line that starts with `name`.
 fn field(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Field `n`, counted from 1 as in proc(5). The second is the program's name, in parentheses and with anything in it.
+/// Field `n`, counted from 1 as in proc(5). Field 2 is the program's name in parentheses, which may
+/// contain any character.
 fn stat_field(stat: &str, n: usize) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(n - 3)?.parse().ok()

@@ -1,4 +1,4 @@
-//! Organic groups that act alike: the `lookalike` tables of a world.
+//! Parameters of organic groups that act alike: the `lookalike` tables of a world.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -8,29 +8,31 @@ use super::Range;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Lookalike {
-    /// Admirers of one voice who repost everything it posts.
+    /// Fans of one voice who repost everything that it posts.
     Fandom(Fandom),
-    /// Thousands who pass on the same few items within minutes.
+    /// Thousands of accounts that share the same few items within minutes.
     BreakingNews(BreakingNews),
     /// Feed bots that copy one outlet.
     Mirrors(Mirrors),
-    /// People who post the text that a competition asks for.
+    /// People who post the text that a competition requires.
     Giveaway(Giveaway),
-    /// Readers who press an article's share button.
+    /// Readers who use an article's share button.
     ShareButton(ShareButton),
-    /// A second screen: many react to the same moments of a broadcast.
+    /// A second screen: many accounts react to the same moments of a broadcast.
     LiveEvent(LiveEvent),
-    /// A match: at every goal its watchers shout the same few words under the same two hashtags, within seconds.
+    /// A match: at every goal the watchers post the same few words with the same two hashtags,
+    /// within seconds.
     Sport(Sport),
-    /// Newsrooms that run the same wire reports in nearly the same words.
+    /// Newsrooms that publish the same wire reports in nearly the same words.
     Newsroom(Newsroom),
-    /// Members of a parliament who repost their party and run hashtag campaigns in the open.
+    /// Members of a parliament who repost their party and run public hashtag campaigns.
     Legislature(Legislature),
-    /// Posts that run through the crowd: repost sets off repost, within seconds.
+    /// Posts that spread through the crowd: one repost triggers the next, within seconds.
     Cascade(Cascade),
 }
 
-/// By hand, because a derived reader of a tagged table forgets in which key an error was.
+/// Written by hand, because the derived reader of a tagged table loses the key in which an error
+/// occurred.
 impl<'de> Deserialize<'de> for Lookalike {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const KINDS: &[&str] = &[
@@ -74,19 +76,20 @@ impl<'de> Deserialize<'de> for Lookalike {
 pub struct Fandom {
     /// Name in the truth.
     pub name: String,
-    /// Accounts of the crowd that belong to it.
+    /// Number of accounts of the crowd that belong to the fandom.
     pub accounts: usize,
-    /// Posts of the idol a day.
+    /// Posts per day of the idol.
     pub items_per_day: f64,
-    /// Share of the fandom that takes up each.
+    /// Share of the fandom that reacts to each post.
     pub participation: f64,
-    /// Median seconds until they do.
+    /// Median seconds until a fan reacts.
     #[serde(default = "fandom_lag")]
     pub lag_s: f64,
-    /// Day on which the fandom comes to be: above 0 it has no history before.
+    /// Day on which the fandom forms. Above 0 it has no earlier history.
     #[serde(default)]
     pub from_day: f64,
-    /// Share of those who, rather than repost, write a post of their own with the fandom's three hashtags.
+    /// Share of reactions that are the fan's own post with the fandom's three hashtags instead of a
+    /// repost.
     #[serde(default)]
     pub chant: f64,
 }
@@ -99,17 +102,17 @@ pub struct BreakingNews {
     pub name: String,
     /// Number of events, at random times.
     pub events: usize,
-    /// Acts in each, by accounts of the crowd.
+    /// Number of acts in each event, by accounts of the crowd.
     pub accounts: usize,
-    /// Items of each event, every one from another source.
+    /// Number of items of each event, each from a different source.
     #[serde(default = "three")]
     pub items: usize,
     /// Mean seconds from the event to an act.
     pub lag_s: f64,
-    /// Share of acts that follow another act within seconds, as cascades do.
+    /// Share of acts that follow another act within seconds, as in cascades.
     #[serde(default)]
     pub clump: f64,
-    /// Mean further posts of whoever the news brought in.
+    /// Mean number of further posts of each account that the news activated.
     #[serde(default)]
     pub linger: f64,
 }
@@ -120,14 +123,14 @@ pub struct BreakingNews {
 pub struct Mirrors {
     /// Name in the truth.
     pub name: String,
-    /// Number of bots, each of them an account of its own.
+    /// Number of bots; each is an additional account.
     pub accounts: usize,
-    /// Outlets that are copied, each by `accounts / outlets` bots.
+    /// Number of outlets that are copied, each by `accounts / outlets` bots.
     pub outlets: usize,
-    /// Seconds after the article.
+    /// Delay after the article, in seconds.
     #[serde(default = "mirror_lag")]
     pub lag_s: Range,
-    /// Share of posts with the article's headline; the others are a bare link.
+    /// Share of posts with the article's headline; the others are only a link.
     #[serde(default)]
     pub headline: f64,
 }
@@ -138,13 +141,13 @@ pub struct Mirrors {
 pub struct Giveaway {
     /// Name in the truth.
     pub name: String,
-    /// Accounts of the crowd that hunt for prizes.
+    /// Number of accounts of the crowd that take part in giveaways.
     pub accounts: usize,
     /// Number of giveaways, at random times.
     pub giveaways: usize,
-    /// Share of the hunters in each.
+    /// Share of these accounts that enter each giveaway.
     pub participation: f64,
-    /// Median seconds until they enter.
+    /// Median seconds until an account enters.
     pub lag_s: f64,
 }
 
@@ -154,13 +157,13 @@ pub struct Giveaway {
 pub struct ShareButton {
     /// Name in the truth.
     pub name: String,
-    /// Accounts of the crowd that use such buttons.
+    /// Number of accounts of the crowd that use share buttons.
     pub accounts: usize,
-    /// Articles that are shared so.
+    /// Number of articles that are shared.
     pub articles: usize,
-    /// Share of the accounts for each.
+    /// Share of these accounts that share each article.
     pub participation: f64,
-    /// Median seconds until they do.
+    /// Median seconds until an account shares.
     pub lag_s: f64,
 }
 
@@ -170,23 +173,24 @@ pub struct ShareButton {
 pub struct LiveEvent {
     /// Name in the truth.
     pub name: String,
-    /// Accounts of the crowd that watch.
+    /// Number of accounts of the crowd that watch.
     pub accounts: usize,
-    /// Day on which it starts, with a fraction for the hour.
+    /// Day on which the event starts, with a fraction for the hour.
     pub day: f64,
-    /// Its length in hours.
+    /// Length of the event in hours.
     pub hours: f64,
-    /// Moments that many react to.
+    /// Number of moments that many watchers react to.
     pub moments: usize,
-    /// Share of those who watch that react to each.
+    /// Share of the watchers that react to each moment.
     pub participation: f64,
-    /// Mean seconds until they do.
+    /// Mean seconds until a watcher reacts.
     #[serde(default = "live_lag")]
     pub lag_s: f64,
-    /// Share of those who repost the broadcaster; the others write a post of their own with the event's hashtag.
+    /// Share of reactions that repost the broadcaster; the others are the watcher's own post with
+    /// the event's hashtag.
     #[serde(default = "quarter")]
     pub repost: f64,
-    /// Mean further posts with the hashtag of each who watches, at any time of the event.
+    /// Mean number of further posts with the hashtag per watcher, at any time of the event.
     #[serde(default)]
     pub chat: f64,
 }
@@ -197,25 +201,28 @@ pub struct LiveEvent {
 pub struct Sport {
     /// Name in the truth.
     pub name: String,
-    /// Accounts of the crowd that watch, half of them for each team.
+    /// Number of accounts of the crowd that watch, half of them for each team.
     pub accounts: usize,
     /// Day on which the match starts, with a fraction for the hour.
     pub day: f64,
-    /// Its length in hours.
+    /// Length of the match in hours.
     #[serde(default = "two_hours")]
     pub hours: f64,
-    /// Goals, at random times, each of one team.
+    /// Number of goals, at random times, each by one team.
     #[serde(default = "four")]
     pub goals: usize,
-    /// Share of the scoring team's followers that react to a goal; of the other team's, half as many do.
+    /// Share of the scoring team's followers that react to a goal; half this share of the other
+    /// team's followers reacts.
     pub participation: f64,
-    /// Mean seconds until they do.
+    /// Mean seconds until a watcher reacts.
     #[serde(default = "goal_lag")]
     pub lag_s: f64,
-    /// Share of reactions that are one of the few words everybody shouts; the others are a sentence of one's own.
+    /// Share of reactions that are one of the few common shouts; the others are the watcher's own
+    /// sentence.
     #[serde(default = "half")]
     pub shout: f64,
-    /// Mean further posts of each who watches, at any time of the match, with its hashtags.
+    /// Mean number of further posts with the match's hashtags per watcher, at any time of the
+    /// match.
     #[serde(default)]
     pub chat: f64,
 }
@@ -226,22 +233,22 @@ pub struct Sport {
 pub struct Newsroom {
     /// Name in the truth.
     pub name: String,
-    /// Number of newsrooms, each an account of its own with a site of its own.
+    /// Number of newsrooms; each is an additional account with its own site.
     pub accounts: usize,
-    /// Wire reports a day, at random times.
+    /// Wire reports per day, at random times.
     pub reports_per_day: f64,
-    /// Share of the newsrooms that run each.
+    /// Share of the newsrooms that publish each report.
     pub participation: f64,
-    /// Median seconds until they do.
+    /// Median seconds until a newsroom publishes.
     #[serde(default = "wire_lag")]
     pub lag_s: f64,
-    /// Probability that a desk exchanges a word of the report.
+    /// Probability that an editor replaces a word of the report.
     #[serde(default)]
     pub edit: f64,
-    /// Share of reports that link to the newsroom's own copy.
+    /// Share of reports that link to the copy on the newsroom's site.
     #[serde(default = "half")]
     pub link: f64,
-    /// Articles of its own that each newsroom posts a day, with headline and link.
+    /// Own articles per day that each newsroom posts, with headline and link.
     #[serde(default = "ten")]
     pub own_per_day: f64,
 }
@@ -252,34 +259,35 @@ pub struct Newsroom {
 pub struct Legislature {
     /// Name in the truth.
     pub name: String,
-    /// Members, dealt out to the parties in turn; accounts of their own with many followers.
+    /// Number of members, divided evenly among the parties. They are additional accounts with many
+    /// followers.
     pub accounts: usize,
-    /// Parties.
+    /// Number of parties.
     #[serde(default = "two_parties")]
     pub parties: usize,
-    /// Posts a day of each member that the own party may repost.
+    /// Posts per day of each member that the member's party may repost.
     pub posts_per_day: f64,
-    /// Share of the party that reposts each of them.
+    /// Share of the party that reposts each post.
     pub participation: f64,
-    /// Median seconds until they do.
+    /// Median seconds until a member reposts.
     #[serde(default = "party_lag")]
     pub lag_s: f64,
-    /// Ordinary posts a day of each member.
+    /// Ordinary posts per day of each member.
     #[serde(default = "two_posts")]
     pub other_per_day: f64,
-    /// Hashtag campaigns in the open, each of one party, at random times.
+    /// Number of public hashtag campaigns, each of one party, at random times.
     #[serde(default)]
     pub campaigns: usize,
-    /// Share of the party in each.
+    /// Share of the party that takes part in each campaign.
     #[serde(default = "half")]
     pub campaign_participation: f64,
-    /// Hours over which a campaign's posts fall.
+    /// Hours over which the posts of a campaign are spread.
     #[serde(default = "six")]
     pub campaign_hours: f64,
-    /// Share of campaigns with talking points: near-copies of one text.
+    /// Share of campaigns with talking points, which are near-copies of one text.
     #[serde(default)]
     pub talking_points: f64,
-    /// Probability that a word of the talking points is exchanged.
+    /// Probability that a word of the talking points is replaced.
     #[serde(default)]
     pub paraphrase: f64,
 }
@@ -290,22 +298,23 @@ pub struct Legislature {
 pub struct Cascade {
     /// Name in the truth.
     pub name: String,
-    /// Number of cascades, at random times in the first two thirds of the world, so that they can run their course.
+    /// Number of cascades. They start at random times in the first two thirds of the world, so that
+    /// they can finish.
     pub cascades: usize,
-    /// Median reposts of one.
+    /// Median number of reposts per cascade.
     pub accounts: f64,
-    /// Standard deviation of the logarithm of that number.
+    /// Standard deviation of the logarithm of this number.
     #[serde(default)]
     pub sigma: f64,
-    /// Median seconds until somebody finds the post without being led to it by a repost (log-normal, sigma 1.5).
+    /// Median seconds until an account finds the post without a repost (log-normal, sigma 1.5).
     pub lag_s: f64,
-    /// Share of reposts that another repost sets off.
+    /// Share of reposts that another repost triggers.
     #[serde(default)]
     pub clump: f64,
-    /// Median seconds until it does (log-normal, sigma 1).
+    /// Median seconds from a repost to the repost that it triggers (log-normal, sigma 1).
     #[serde(default = "live_lag")]
     pub clump_s: f64,
-    /// Mean further posts of whoever the cascade brought in.
+    /// Mean number of further posts of each account that the cascade activated.
     #[serde(default)]
     pub linger: f64,
 }

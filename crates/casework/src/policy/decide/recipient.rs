@@ -1,10 +1,10 @@
-//! What one recipient is told, and why.
+//! The decision about one recipient, with its grounds.
 
 use jiff::Timestamp;
 
 use super::*;
 
-/// One recipient.
+/// The decision about one recipient.
 pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: Timestamp) -> Decision {
     let rule = terms.rules.class(recipient.class);
     let has_version = case.had(recipient).map(|versions| versions.last);
@@ -24,19 +24,19 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
         has_version,
     };
     let because = &mut decision.because;
-    // What makes it the recipient's business.
+    // Why the case concerns the recipient.
     match recipient.class {
         Class::Platform => {
             let platform = recipient.platform.as_deref().unwrap_or_default();
             let own = terms.cluster.accounts.iter().filter(|account| account.platform == platform).count();
             if own > 0 {
-                let text = format!("{} of {platform} in it", text_format::count(own as u64, "account"));
+                let text = format!("{} of {platform} in the case", text_format::count(own as u64, "account"));
                 because.push(ground(Rule::NominateThenDecide, text));
             }
         }
         Class::SecretService => {
             if let Some(record) = &case.facts.protected {
-                let text = format!("directed against a {} (recorded by {})", record.what.kind.label(), record.by);
+                let text = format!("target: {} (recorded by {})", record.what.kind.label(), record.by);
                 because.push(ground(Rule::SecretServiceAlways, text));
                 decision.must = true;
             }
@@ -60,7 +60,7 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
             Some(delay) => {
                 decision.not_before = Some(delay.what.until);
                 let text = format!(
-                    "told by {} at the latest; the delay was approved by {}: {}",
+                    "notified by {} at the latest; the delay was approved by {}: {}",
                     delay.what.until, delay.what.approver, delay.what.why
                 );
                 because.push(ground(Rule::LocalBreach, text));
@@ -71,26 +71,26 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
     let concerned = !because.is_empty();
     let setting = if concerned { rule.concerned } else { rule.otherwise };
     let chosen = case.facts.chosen.as_ref().map(|record| (&record.by, record.what.contains(&recipient.name)));
-    let default = "told by default";
+    let default = "notified by default";
     let (told, why) = match (setting, chosen) {
         _ if decision.must => (true, None),
-        // Whoever acts on flags needs to hear what becomes of them.
+        // A platform that may have acted on flags has to learn of every change.
         _ if recipient.class == Class::Platform && has_version.is_some() => {
-            (true, Some("has an earlier version, so it gets every later one".to_owned()))
+            (true, Some("has an earlier version, so it receives every later one".to_owned()))
         }
         (Told::Never, Some((by, true))) => {
-            (false, Some(format!("chosen by {by}, but this class is not told of such a case")))
+            (false, Some(format!("selected by {by}, but this class is not notified of such a case")))
         }
         (Told::Never, _) if !concerned => (false, Some("the case does not concern it".to_owned())),
-        (Told::Never, _) => (false, Some("its class is not told".to_owned())),
+        (Told::Never, _) => (false, Some("its class is not notified".to_owned())),
         (Told::Always, _) => (true, None),
-        (Told::ByDefault | Told::WhenChosen, Some((by, true))) => (true, Some(format!("chosen by {by}"))),
-        (Told::ByDefault, Some((by, false))) => (false, Some(format!("left out by {by}"))),
+        (Told::ByDefault | Told::WhenChosen, Some((by, true))) => (true, Some(format!("selected by {by}"))),
+        (Told::ByDefault, Some((by, false))) => (false, Some(format!("not selected by {by}"))),
         (Told::ByDefault, None) => (true, Some(default.to_owned())),
         (Told::WhenChosen, _) if recipient.class == Class::SecretService => {
-            (false, Some("no major candidate is recorded as a target, and nobody chose it".to_owned()))
+            (false, Some("no major candidate is recorded as a target, and nobody selected it".to_owned()))
         }
-        (Told::WhenChosen, _) => (false, Some("nobody chose it".to_owned())),
+        (Told::WhenChosen, _) => (false, Some("nobody selected it".to_owned())),
     };
     because.extend(why.map(|text| ground(Rule::NominateThenDecide, text)));
     decision.told = told && decision.not_before.is_none();
@@ -104,27 +104,25 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
         decision.products = rule.products.clone();
         if recipient.class == Class::Platform || rule.products.contains(&Product::PlatformFeed) {
             decision.statements.push(VOLUNTARY);
-            decision
-                .because
-                .push(ground(Rule::PlatformsDecide, "what it does about an account is voluntary".to_owned()));
+            decision.because.push(ground(Rule::PlatformsDecide, "any action of the platform is voluntary".to_owned()));
         }
     }
     decision
 }
 
-/// Nobody gets what is marked beyond its ceiling.
+/// No recipient receives products marked above its ceiling.
 fn marking(recipient: &Recipient, decision: &mut Decision) {
     if decision.tlp <= recipient.tlp_ceiling {
         return;
     }
     let text = format!(
-        "what its class gets is {}, and it may receive {} at most",
+        "the products of its class are {}, and it may receive at most {}",
         decision.tlp.label(),
         recipient.tlp_ceiling.label()
     );
     if decision.must {
         let rule = decision.because.first().map_or(Rule::NominateThenDecide, |ground| ground.rule);
-        let text = format!("{} must be told, but {text}: raise its tlp_ceiling", recipient.name);
+        let text = format!("{} must be notified, but {text}: raise its tlp_ceiling", recipient.name);
         decision.blocks.push(block(rule, text));
     } else {
         decision.told = false;
@@ -136,14 +134,16 @@ fn marking(recipient: &Recipient, decision: &mut Decision) {
 fn public_notice(case: &Case, decision: &mut Decision) {
     let Some(notice) = current(&case.facts.public_notice, case) else {
         let text = format!(
-            "a public notice of version {} needs an answer to both questions: does it amplify, does it re-victimise? \
-             Record them, or do not choose {}",
+            "a public notice of version {} needs answers to two questions: does it amplify the message, does it harm the victims again? \
+             Record both answers, or deselect {}",
             case.version, decision.recipient
         );
         decision.blocks.push(block(Rule::DoNotAmplify, text));
         return;
     };
-    for (answer, question) in [(&notice.amplifies, "amplify"), (&notice.revictimises, "re-victimise")] {
+    for (answer, question) in
+        [(&notice.amplifies, "amplify the message"), (&notice.revictimises, "harm the victims again")]
+    {
         if answer.yes {
             decision.told = false;
             let text = format!("a public notice would {question}: {}", answer.why);

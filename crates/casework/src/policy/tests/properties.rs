@@ -1,8 +1,9 @@
-//! What holds whatever is recorded, by whom and in which order.
+//! Properties that hold for any facts, by any person, in any order.
 
 use super::*;
 
-/// Names that stand for candidates, parties, offices and whoever is told, and nothing else: swapped, only they change.
+/// Names of candidates, parties, offices and recipients, used for nothing else: swapping them must
+/// change only these names.
 const NAMES: [&str; 6] = ["zqalpha", "zqbravo", "zqcharlie", "zqdelta", "zqecho", "zqfoxtrot"];
 
 fn swap(text: &str, to: &[usize]) -> String {
@@ -65,7 +66,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-/// The whole life of a case under some recipients: which steps were refused, and what the policy says in the end.
+/// Runs a whole case for some recipients: the refused steps, and the outcome at the end.
 fn life(recipients: &[Recipient], facts: &[Fact], suggested: &[String]) -> serde_json::Value {
     let mut desk = Desk::new(recipients.to_vec());
     desk.cluster.targets = suggested.to_vec();
@@ -95,7 +96,8 @@ fn swapped<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T, to: &[u
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Rule 6: candidates, parties, offices and recipients trade names, and nothing but the names changes.
+    /// Rule 6: if candidates, parties, offices and recipients swap names, only the names in the
+    /// outcome change.
     #[test]
     fn rule_6_swapping_candidates_and_parties_changes_nothing_but_names(
         recipients in any_recipients(),
@@ -108,7 +110,7 @@ proptest! {
         let mut after = life(&swapped(&recipients, &to), &swapped(&facts, &to), &swapped(&suggested, &to));
         before = swapped(&before, &to);
         for life in [&mut before, &mut after] {
-            // Notes are sorted by their text, which has names in it.
+            // Notes are sorted by text, and the texts contain names.
             if let Some(notes) = life["outcome"]["notes"].as_array_mut() {
                 notes.sort_by_key(ToString::to_string);
             }
@@ -116,8 +118,8 @@ proptest! {
         prop_assert_eq!(before, after);
     }
 
-    /// Rule 4, whatever else is recorded in whatever order: once a major candidate is concerned, either the Secret Service is told
-    /// or nobody is.
+    /// Rule 4, whatever else is recorded in any order: once a major candidate is a target, the
+    /// Secret Service is notified or nobody is.
     #[test]
     fn rule_4_holds_whatever_else_is_recorded(
         recipients in any_recipients(),

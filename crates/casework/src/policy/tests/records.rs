@@ -1,4 +1,4 @@
-//! What people record: who, when and about which version.
+//! Facts that people record: author, time and version.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn every_record_says_who_when_and_about_which_version() {
     let record = desk.case.facts.targets.as_ref().unwrap();
     assert_eq!((record.by.as_str(), record.at, record.version), ("bob", days(2), 2));
     let unknown = desk.record(targets(vec![target(TargetKind::Candidate, "X", Some("nobody"))]), "bob").unwrap_err();
-    assert!(unknown.why.contains("there is no recipient \"nobody\"; those set up: birds, skies"), "{unknown}");
+    assert!(unknown.why.contains("there is no recipient \"nobody\"; configured recipients: birds, skies"), "{unknown}");
 }
 
 #[test]
@@ -25,7 +25,8 @@ fn a_record_about_an_earlier_version_does_not_count_for_a_later_one() {
     assert_eq!(desk.blocked(), BTreeSet::new());
     desk.case.see(2, now());
     desk.cluster.version = 2;
-    // Approval, check, consideration, targets, answers and sign-off; duties and the choice stay.
+    // Approval, check, consideration, targets, answers and sign-off are needed again; duties and
+    // the selection stay.
     assert_eq!(desk.blocked(), BTreeSet::from([1, 2, 3, 4, 7]));
     let open: Vec<&str> = ["not approved", "signed off version 2", "public notice of version 2"].to_vec();
     let texts: Vec<String> = desk.outcome().blocking().map(|block| block.text.clone()).collect();
@@ -37,10 +38,10 @@ fn what_changes_who_is_told_takes_an_approval_back() {
     let mut desk = Desk::ready(recipients(), vec![]);
     desk.approve();
     let entry = desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "bob").unwrap();
-    assert!(entry.text.contains("has to be given again"), "{}", entry.text);
+    assert!(entry.text.contains("has to be approved again"), "{}", entry.text);
     assert_eq!((desk.case.state, &desk.case.approved), (State::InReview, &None));
     desk.release().unwrap();
-    // After a release too, and then the same version can be approved and shared once more.
+    // The same holds after a release; the same version can then be approved and shared again.
     desk.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
     assert!(desk.take(Step::Update, "bob").is_err());
     desk.approve();
@@ -54,7 +55,7 @@ fn a_platform_that_was_told_hears_of_every_later_version() {
     desk.release().unwrap();
     desk.record(chosen(&["skies"]), "ann").unwrap();
     assert_eq!(desk.told(), ["birds", "skies"]);
-    // A case that was released before recipients were noted: every platform has it.
+    // A case released before recipients were recorded: every platform has it.
     desk.case.told = None;
     desk.record(chosen(&[]), "ann").unwrap();
     assert_eq!(desk.told(), ["birds", "skies"]);
@@ -95,14 +96,14 @@ fn an_explanation_says_who_why_what_and_what_blocks() {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
         "about cluster c, version 1: 2 on bluesky and 10 on twitter",
-        "birds (platform): told because 10 accounts of twitter in it (rule 1, nominate, then decide) chosen by ann",
+        "birds (platform): notified because 10 accounts of twitter in the case (rule 1, nominate, then decide) selected by ann",
         "left out account ids of other platforms; other accounts (as counts per platform and pseudonyms)",
-        "skies (platform): not told because 2 accounts of bluesky in it (rule 1, nominate, then decide) left out by ann",
-        "service (Secret Service): told (must be) because directed against a major presidential",
-        "(rule 4, the Secret Service is always told)",
-        "[ ] congressional affairs: that house is told",
+        "skies (platform): not notified because 2 accounts of bluesky in the case (rule 1, nominate, then decide) not selected by ann",
+        "service (Secret Service): notified (mandatory) because target: major presidential",
+        "(rule 4, the Secret Service is always notified)",
+        "[ ] congressional affairs: the notification of house",
         "rule 1, nominate, then decide: version 1 is not approved",
-        "candidates: no word yet",
+        "candidates: no answer yet",
     ] {
         assert!(flat.contains(said), "{said}\n{text}");
     }

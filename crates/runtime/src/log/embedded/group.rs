@@ -1,16 +1,17 @@
-//! Who reads which partition: the embedded log's groups. Pure; the writer's thread owns them.
+//! Assignment of partitions to the members of a group. Pure; the writer thread owns the groups.
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A member of a group, unique in the process.
+/// Id of a group member, unique in the process.
 pub(super) type MemberId = u64;
-/// A partition's number in the file.
+/// Number of a partition in the file, unique over all topics.
 pub(super) type SlotId = i64;
 
-/// A group: its members, what each subscribes to, and who holds what.
+/// A group: its members with their subscriptions, and the holder of each partition.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     members: BTreeMap<MemberId, BTreeSet<SlotId>>,
-    /// Who holds a slot and since which tenure. A tenure is used once: a slot that comes back to a member has another.
+    /// The holder of each slot, with its tenure. A tenure number is used once: a slot that a member
+    /// holds again has a new tenure.
     holders: BTreeMap<SlotId, (MemberId, u64)>,
     tenures: u64,
 }
@@ -42,12 +43,13 @@ impl Group {
             .map(|(slot, (_, tenure))| (*slot, *tenure))
     }
 
-    /// Whether a member still holds a slot under the tenure it knows of.
+    /// Whether a member still holds a slot under this tenure.
     pub(super) fn holds(&self, member: MemberId, slot: SlotId, tenure: u64) -> bool {
         self.holders.get(&slot) == Some(&(member, tenure))
     }
 
-    /// Gives every slot a holder; counts differ by one at most where subscriptions allow, and no slot moves needlessly.
+    /// Assigns every slot to a member. Members' counts differ by at most one where subscriptions
+    /// allow it, and no slot moves unnecessarily.
     fn share(&mut self) {
         let members = &self.members;
         let subscribed =

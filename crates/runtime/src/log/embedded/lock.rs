@@ -1,4 +1,5 @@
-//! One process at a time: a lock on a file in the folder, which goes with the process however it ends.
+//! Allows one process at a time: a lock on a file in the folder, released when the process ends in
+//! any way.
 use std::{
     fs::{File, TryLockError},
     io::{Read, Seek, Write},
@@ -8,15 +9,16 @@ use std::{
 
 use crate::log::LogError;
 
-/// A log of this process that was just dropped may take a moment to let go.
-const LETTING_GO: Duration = Duration::from_secs(1);
+/// Time to wait for this process's own lock: a log that was just dropped may still hold it for a
+/// moment.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// Takes the folder for this process, as long as the file returned stays open.
+/// Locks the folder for this process until the returned file is closed.
 pub(super) fn take(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
     let failed = || LogError::io(format!("lock {}", path.display()));
     let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed())?;
-    let deadline = Instant::now() + LETTING_GO;
+    let deadline = Instant::now() + RELEASE_WAIT;
     loop {
         match file.try_lock() {
             Ok(()) => break,
@@ -43,7 +45,8 @@ pub(super) fn take(dir: &Path) -> Result<File, LogError> {
     Ok(file)
 }
 
-/// Who wrote its id into the file; only for the message and the wait above, the lock is what counts.
+/// The process id in the file. It only serves the message and the wait above; the lock itself
+/// decides.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.rewind().ok()?;

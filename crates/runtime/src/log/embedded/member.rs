@@ -9,7 +9,7 @@ use tokio::{
 use super::{
     Embedded,
     group::{MemberId, SlotId},
-    reader::{Cursor, changed, in_turn},
+    reader::{Cursor, changed, round_robin},
     store::Slot,
     writer::{Commit, Holding, Offset, Op},
 };
@@ -23,9 +23,9 @@ pub(in crate::log) struct GroupMember {
     view: watch::Receiver<Vec<Holding>>,
     changes: watch::Receiver<u64>,
     held: BTreeMap<SlotId, Held>,
-    /// A partition that went away with records polled and not committed.
+    /// A lost partition from which records were polled but not committed.
     lost: Option<Partition>,
-    /// The answer to a commit under way. Cancelling its caller does not cancel it.
+    /// The result of the commit in progress. Cancelling its caller does not cancel it.
     pending: Option<oneshot::Receiver<Result<(), LogError>>>,
     turn: usize,
 }
@@ -68,7 +68,7 @@ impl GroupMember {
             self.log.shared.check_open()?;
             self.reconcile();
             let ids: Vec<i64> = self.held.keys().copied().collect();
-            let cursors: Vec<Cursor> = in_turn(ids.len(), &mut self.turn)
+            let cursors: Vec<Cursor> = round_robin(ids.len(), &mut self.turn)
                 .filter_map(|i| {
                     let held = self.held.get(&ids[i])?;
                     let to = i64::MAX;
@@ -160,7 +160,8 @@ impl GroupMember {
         self.log.ask(|reply| Op::Leave { group, member, reply: Some(reply) }).await
     }
 
-    /// Waits for the commit under way, also one whose caller went away, and goes back where it failed.
+    /// Waits for the commit in progress, even if its caller was cancelled. After a failure, goes
+    /// back to the committed offsets.
     async fn settle(&mut self) -> Result<(), LogError> {
         let Some(pending) = &mut self.pending else {
             return Ok(());
@@ -178,7 +179,7 @@ impl GroupMember {
         result
     }
 
-    /// Takes over what the group now says this member holds.
+    /// Applies the group's current assignment to this member.
     fn reconcile(&mut self) {
         let holdings = self.view.borrow_and_update().clone();
         let mut before = std::mem::take(&mut self.held);
@@ -187,18 +188,18 @@ impl GroupMember {
             let held = match before.remove(&id) {
                 Some(held) if held.tenure == holding.tenure => held,
                 gone => {
-                    self.note_lost(gone);
+                    self.record_lost(gone);
                     Held { slot: holding.slot, tenure: holding.tenure, committed: holding.from, next: holding.from }
                 }
             };
             self.held.insert(id, held);
         }
         for gone in before.into_values() {
-            self.note_lost(Some(gone));
+            self.record_lost(Some(gone));
         }
     }
 
-    fn note_lost(&mut self, gone: Option<Held>) {
+    fn record_lost(&mut self, gone: Option<Held>) {
         if let Some(gone) = gone.filter(|held| held.next > held.committed) {
             self.lost = Some(partition_of(&gone.slot));
         }
@@ -208,7 +209,7 @@ impl GroupMember {
 impl Drop for GroupMember {
     fn drop(&mut self) {
         let leave = Op::Leave { group: self.group.clone(), member: self.id, reply: None };
-        // Where the log is closed there is no group to leave.
+        // If the log is closed, there is no group to leave.
         drop(self.log.ops.send(leave));
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the embedded log: places in partitions, and a reader without a group.
+//! Reading the embedded log: positions in partitions, and a reader without a group.
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -9,14 +9,14 @@ use tokio::{
 use super::{Embedded, store::Slot};
 use crate::log::{LogError, Record};
 
-/// A place in a partition to read on from.
+/// The position in a partition from which reading continues.
 #[derive(Clone)]
 pub(super) struct Cursor {
     pub(super) slot: Arc<Slot>,
     pub(super) next: i64,
-    /// Where to stop.
+    /// The offset at which to stop.
     pub(super) to: i64,
-    /// Where the partition ended when the reader was opened.
+    /// The end of the partition when the reader was opened.
     pub(super) target: i64,
 }
 
@@ -45,7 +45,7 @@ impl Reader {
             self.changes.borrow_and_update();
             self.log.shared.check_open()?;
             let ready: Vec<usize> =
-                in_turn(self.cursors.len(), &mut self.turn).filter(|i| self.cursors[*i].has_more()).collect();
+                round_robin(self.cursors.len(), &mut self.turn).filter(|i| self.cursors[*i].has_more()).collect();
             let cursors = ready.iter().map(|i| self.cursors[*i].clone()).collect();
             let mut records = Vec::new();
             if !ready.is_empty() && max > 0 {
@@ -57,7 +57,7 @@ impl Reader {
             if !records.is_empty() {
                 return Ok(records);
             }
-            // Compaction may have emptied what seemed to be there: then look again at once.
+            // Compaction may have removed the remaining records: then look again immediately.
             if self.cursors.iter().any(Cursor::has_more) && max > 0 {
                 continue;
             }
@@ -72,14 +72,15 @@ impl Reader {
     }
 }
 
-/// The indices 0..n, starting one further each time, so that no partition is always served first.
-pub(super) fn in_turn(n: usize, turn: &mut usize) -> impl Iterator<Item = usize> + use<> {
+/// The indices 0..n, starting at the next index on each call, so that no partition is always read
+/// first.
+pub(super) fn round_robin(n: usize, turn: &mut usize) -> impl Iterator<Item = usize> + use<> {
     *turn = turn.wrapping_add(1);
     let start = *turn;
     (0..n).map(move |i| start.wrapping_add(i) % n)
 }
 
-/// Waits for an append or a rebalance; false when the deadline came first.
+/// Waits for an append or a rebalance; false if the deadline came first.
 pub(super) async fn changed(changes: &mut watch::Receiver<u64>, deadline: Instant) -> Result<bool, LogError> {
     match timeout_at(deadline, changes.changed()).await {
         Ok(Ok(())) => Ok(true),

@@ -1,4 +1,4 @@
-//! What the embedded log keeps in SQLite, and the statements on it.
+//! The SQLite database of the embedded log, and its statements.
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -12,17 +12,17 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::log::{Cleanup, Committed, LogError, MAX_POLL_BYTES, Record, TopicSpec};
 
-/// Bits of a record's id that hold its offset; the slot's number is above them.
+/// Number of bits for the offset in a record's id; the higher bits hold the slot's number.
 const OFFSET_BITS: u32 = 40;
-/// Marks the file as ours ("LSLG") and its layout's version.
+/// The file's application id ("LSLG"), which marks it as a log of Lockstep.
 const APPLICATION_ID: i32 = 0x4c53_4c47;
 const LAYOUT: i32 = 2;
-/// Rows deleted in one transaction, so that cleaning does not blow up the write-ahead log.
+/// Rows deleted in one transaction, so that cleaning does not make the write-ahead log too large.
 const CLEAN_CHUNK: usize = 10_000;
-/// Read connections kept open.
+/// Number of read connections kept open.
 const READERS: usize = 8;
 
-/// A topic as the process knows it.
+/// A topic, as loaded in this process.
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
@@ -31,14 +31,14 @@ pub(super) struct Topic {
     pub(super) slots: Vec<Arc<Slot>>,
 }
 
-/// One partition: where its records lie and how far they go.
+/// A partition, with the range of its records.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Its number in the file, unique over all topics.
+    /// Number of the partition in the file, unique over all topics.
     pub(super) id: i64,
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
-    /// The first offset still there.
+    /// The first offset that still exists.
     start: AtomicI64,
     /// The offset after the last durable record.
     end: AtomicI64,
@@ -53,7 +53,7 @@ impl Slot {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Called by the writer once the records up to `end` are durable.
+    /// Called by the writer when the records up to `end` are durable.
     pub(super) fn advance(&self, end: i64) {
         self.end.store(end, Ordering::Release);
     }
@@ -67,13 +67,13 @@ impl Slot {
     }
 }
 
-/// The writing connection. There is one, on the writer's thread.
+/// The only writing connection, owned by the writer thread.
 pub(super) struct Store {
     db: Connection,
 }
 
 impl Store {
-    /// Opens the file, made where missing.
+    /// Opens the file, and creates it if it is missing.
     pub(super) fn open(file: &Path) -> Result<Store, LogError> {
         let failed = || LogError::storage(format!("open the log's file {}", file.display()));
         let db = Connection::open(file).map_err(failed())?;
@@ -84,7 +84,7 @@ impl Store {
             return Err(LogError::Io {
                 action: format!("open the log's file {}", file.display()),
                 source: std::io::Error::other(format!(
-                    "it is not a log of layout {LAYOUT} (it says {application:#x}, {layout}); move it away to start anew"
+                    "it is not a log of layout {LAYOUT} (found {application:#x}, {layout}); move the file away to start with an empty log"
                 )),
             });
         }
@@ -118,7 +118,7 @@ impl Store {
             ))
             .map_err(failed())?;
         } else if layout == 1 {
-            // Commits had no notes then.
+            // Commits had no notes in that layout.
             db.execute_batch(&format!(
                 "begin; alter table committed add column note text not null default ''; pragma user_version = {LAYOUT}; commit;"
             ))
@@ -127,7 +127,7 @@ impl Store {
         Ok(Store { db })
     }
 
-    /// Opens a file that is there, to look at its topics only.
+    /// Opens an existing file, only to read its topics.
     pub(super) fn open_to_read(file: &Path) -> Result<Store, LogError> {
         let failed = || LogError::storage(format!("open the log's file {}", file.display()));
         let db = read_only(file).map_err(failed())?;
@@ -137,7 +137,7 @@ impl Store {
             return Err(LogError::Io {
                 action: format!("open the log's file {}", file.display()),
                 source: std::io::Error::other(format!(
-                    "it is not a log of layout {LAYOUT} ({application:#x}, {layout})"
+                    "it is not a log of layout {LAYOUT} (found {application:#x}, {layout})"
                 )),
             });
         }
@@ -230,7 +230,7 @@ impl Store {
         Ok(Topic { name, cleanup: spec.cleanup, retention: spec.retention, slots })
     }
 
-    /// Begins the transaction that a batch of writes goes into.
+    /// Begins the transaction for a batch of writes.
     pub(super) fn begin(&mut self) -> Result<Batch<'_>, LogError> {
         self.db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -238,9 +238,10 @@ impl Store {
             .map_err(LogError::storage("begin a transaction of the log"))
     }
 
-    /// Deletes some of what a topic need not keep: under delete what was appended before `now_ms` less the retention, under
-    /// compact the records of a key before its last, and tombstones appended before `tombstones_before_ms`. Returns how
-    /// many it deleted. Writes wait meanwhile.
+    /// Deletes records that a topic no longer has to keep, and returns their number. Cleanup
+    /// `delete`: records appended before `now_ms` minus the retention. Cleanup `compact`: all
+    /// records of a key except its last, and tombstones appended before `tombstones_before_ms`.
+    /// Writes wait until it is done.
     pub(super) fn clean(
         &mut self,
         topic: &Topic,
@@ -269,8 +270,8 @@ impl Store {
         let (low, high) = slot.rows();
         let mut deleted = 0;
         loop {
-            // The clock may have been set back, so that times are not in order: only the run of old records at the
-            // head goes.
+            // The clock may have been set back, so times may not be in order: only the consecutive
+            // old records at the start are deleted.
             let kept: Option<i64> = self
                 .db
                 .prepare_cached(
@@ -316,13 +317,13 @@ impl Store {
         }
     }
 
-    /// Folds the write-ahead log into the file, so that what is left on closing is one file.
+    /// Merges the write-ahead log into the file, so that only one file remains after closing.
     pub(super) fn close(self) -> Result<(), LogError> {
         self.db.close().map_err(|(_, error)| error).map_err(LogError::storage("close the log's file"))
     }
 }
 
-/// An open transaction; dropped without [`Batch::commit`] it leaves no trace.
+/// An open transaction. Dropped without [`Batch::commit`], it changes nothing.
 pub(super) struct Batch<'a>(rusqlite::Transaction<'a>);
 
 impl Batch<'_> {
@@ -353,14 +354,14 @@ impl Batch<'_> {
     }
 }
 
-/// What is stored of a record beside its place and time.
+/// The stored fields of a record, except position and time.
 pub(super) struct Row {
     pub(super) key: Vec<u8>,
     pub(super) value: Option<Vec<u8>>,
     pub(super) headers: Option<Vec<u8>>,
 }
 
-/// Read connections, shared by everything in the process that reads.
+/// Read connections, shared by all readers of the process.
 pub(super) struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
@@ -394,8 +395,9 @@ impl Readers {
         self.idle.lock().unwrap_or_else(|e| e.into_inner()).clear();
     }
 
-    /// Up to `max` records from `from` on and before `to`, within the bound on bytes. The second value is the offset to go
-    /// on from: after a compaction it may be beyond the last record's.
+    /// Up to `max` records from offset `from` to before `to`, within the limit on bytes. The second
+    /// value is the offset to continue from; after a compaction it may be greater than the last
+    /// record's offset + 1.
     pub(super) fn records(&self, slot: &Slot, from: i64, to: i64, max: usize) -> Result<(Vec<Record>, i64), LogError> {
         self.with(|db| {
             let mut records = Vec::new();
@@ -451,7 +453,8 @@ fn read_only(file: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Headers as stored: for each the name's length, the name, the value's length, the value; lengths are u32, little-endian.
+/// Headers as stored: for each header the name's length, the name, the value's length, the value.
+/// Lengths are u32, little-endian.
 pub(super) fn encode_headers(headers: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
     if headers.is_empty() {
         return None;

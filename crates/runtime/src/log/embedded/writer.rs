@@ -1,5 +1,6 @@
-//! The one thread that changes the embedded log. Everything that must not overlap (appends, commits, joins, leaves, cleaning)
-//! is an operation in its queue, so that a commit and a rebalance are in one order or the other, never at once.
+//! The only thread that changes the embedded log. Appends, commits, joins, leaves and cleaning are
+//! operations in its queue, so none of them overlap: a commit comes entirely before or entirely
+//! after a rebalance.
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
@@ -16,14 +17,15 @@ use super::{
 };
 use crate::log::{Cleanup, LogError, TopicSpec};
 
-/// Writes gathered into one transaction, and so one flush to disk, stop at this many bytes.
+/// Largest number of bytes written in one transaction, and so in one flush to disk.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// How often the cleaner looks.
+/// Interval of the cleaner.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
-/// A compacted topic's partition is cleaned once so many records are new to it, and as many as it had kept.
+/// A partition of a compacted topic is cleaned when it has at least this many new records, and at
+/// least as many new records as it kept.
 const DIRTY_RECORDS: i64 = 1000;
-/// How long a tombstone stays after compaction, so that slow readers learn of the deletion (Kafka's
-/// `delete.retention.ms`).
+/// Time for which compaction keeps a tombstone, so that slow readers still see the deletion
+/// (Kafka's `delete.retention.ms`).
 const TOMBSTONES: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
@@ -37,7 +39,7 @@ pub(super) enum Op {
     Stop(Reply<()>),
 }
 
-/// Records to append and offsets to commit, in one transaction.
+/// Records to append and offsets to commit in one transaction.
 pub(super) struct Write {
     pub(super) rows: Vec<(Arc<Slot>, Row)>,
     pub(super) commit: Option<Commit>,
@@ -57,7 +59,7 @@ pub(super) struct Offset {
     pub(super) next: i64,
 }
 
-/// A partition as its holder gets it.
+/// A partition as given to its holder.
 #[derive(Clone)]
 pub(super) struct Holding {
     pub(super) slot: Arc<Slot>,
@@ -74,7 +76,7 @@ pub(super) struct Writer {
     slots: HashMap<SlotId, Arc<Slot>>,
     members: MemberId,
     cleaned: HashMap<SlotId, Cleaned>,
-    /// Held as long as the thread lives.
+    /// The lock on the folder, held while the thread lives.
     _lock: File,
 }
 
@@ -99,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// Works until told to stop or until nobody is left to tell.
+    /// Runs until it is told to stop, or until all senders are gone.
     pub(super) fn run(mut self, ops: mpsc::Receiver<Op>) {
         let mut next_clean = Instant::now() + CLEAN_EVERY;
         let mut waiting: Option<Op> = None;
@@ -167,8 +169,8 @@ impl Writer {
         }
     }
 
-    /// Group commit: many writes, one transaction. A write whose member lost a partition is refused by itself; a failing
-    /// disk refuses all of them.
+    /// Group commit: many writes in one transaction. If a member lost a partition, only its write
+    /// is refused; a disk error refuses all writes.
     fn write(&mut self, batch: Vec<Write>) {
         let (allowed, refused): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|write| (self.check(&write), write)).partition(|(checked, _)| checked.is_ok());
@@ -271,7 +273,7 @@ impl Writer {
         self.views.insert(member, view);
         let slots: BTreeSet<SlotId> = slots.iter().map(|slot| slot.id).collect();
         self.groups.entry(name.clone()).or_default().join(member, slots);
-        match self.show(&name) {
+        match self.publish_holdings(&name) {
             Ok(()) => Ok((member, seen)),
             Err(error) => {
                 self.leave(&name, member)?;
@@ -290,11 +292,12 @@ impl Writer {
             self.groups.remove(name);
             return Ok(());
         }
-        self.show(name)
+        self.publish_holdings(name)
     }
 
-    /// Tells the members of a group what they hold now. No write is under way, so the committed offsets stand.
-    fn show(&self, name: &Arc<str>) -> Result<(), LogError> {
+    /// Sends each member of a group its current partitions. No write is in progress, so the
+    /// committed offsets are final.
+    fn publish_holdings(&self, name: &Arc<str>) -> Result<(), LogError> {
         let Some(group) = self.groups.get(name) else {
             return Ok(());
         };

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use tokio::{task::JoinHandle, time::timeout_at};
 
-use super::{ASK, Kafka, consumer_settings, is_passing, to_record, transaction::Transactor};
+use super::{Kafka, REQUEST_TIMEOUT, consumer_settings, is_transient, to_record, transaction::Transactor};
 use crate::log::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, blocking};
 
 /// A member of a group.
@@ -24,18 +24,18 @@ pub(in crate::log) struct GroupMember {
     group: Arc<str>,
     topics: Vec<Arc<str>>,
     transactor: Arc<tokio::sync::Mutex<Transactor>>,
-    /// A transaction under way. Cancelling its caller does not cancel it.
+    /// The transaction in progress. Cancelling its caller does not cancel it.
     running: Option<JoinHandle<Result<(), LogError>>>,
-    /// Why the last transaction failed, until the member has gone back.
+    /// Error of the last transaction, until the member has gone back to the committed offsets.
     failed: Option<LogError>,
-    /// Always there but while it is being replaced or closed.
-    consumer: Option<Arc<StreamConsumer<Assigned>>>,
-    /// What was polled and not committed, by partition.
+    /// The consumer; `None` only while it is being replaced or closed.
+    consumer: Option<Arc<StreamConsumer<AssignmentContext>>>,
+    /// Offsets that were polled and not committed, by partition.
     polled: BTreeMap<Partition, Polled>,
-    /// The next offset of each partition anything was polled from.
+    /// The next offset of each polled partition.
     next: BTreeMap<Partition, i64>,
     lost: Option<Partition>,
-    /// The rebalance this member has taken note of.
+    /// The last rebalance that this member has processed.
     seen: u64,
 }
 
@@ -45,11 +45,11 @@ struct Polled {
     next: i64,
 }
 
-/// Follows librdkafka's rebalances; its callbacks run inside the member's poll.
+/// Tracks librdkafka's rebalances. Its callbacks run inside the member's poll.
 #[derive(Default)]
-pub(super) struct Assigned {
+pub(super) struct AssignmentContext {
     state: Mutex<AssignedState>,
-    /// Counts rebalances, so that the poll need not lock for each record.
+    /// Counts rebalances, so that a poll does not have to lock for each record.
     rebalances: AtomicU64,
 }
 
@@ -57,11 +57,12 @@ pub(super) struct Assigned {
 struct AssignedState {
     partitions: BTreeSet<Partition>,
     revoked: Vec<Partition>,
-    /// How far the fetcher of each partition has come, markers included, where everything fetched was handed out.
+    /// Per partition, the position of the fetcher, markers included, if every fetched record was
+    /// handed out.
     passed: HashMap<Partition, i64>,
 }
 
-impl ClientContext for Assigned {
+impl ClientContext for AssignmentContext {
     fn stats(&self, statistics: Statistics) {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         for (name, topic) in statistics.topics {
@@ -78,7 +79,7 @@ impl ClientContext for Assigned {
     }
 }
 
-impl ConsumerContext for Assigned {
+impl ConsumerContext for AssignmentContext {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let Rebalance::Revoke(list) = rebalance else {
             return;
@@ -122,7 +123,7 @@ impl GroupMember {
         Ok(member)
     }
 
-    fn subscribe(&mut self) -> Result<Arc<StreamConsumer<Assigned>>, LogError> {
+    fn subscribe(&mut self) -> Result<Arc<StreamConsumer<AssignmentContext>>, LogError> {
         if let Some(consumer) = &self.consumer {
             return Ok(consumer.clone());
         }
@@ -131,10 +132,10 @@ impl GroupMember {
         consumer_settings(&mut config);
         config
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // For the lag; see `Assigned::stats`.
+            // Needed for the lag; see `AssignmentContext::stats`.
             .set("statistics.interval.ms", "1000");
-        let consumer: StreamConsumer<Assigned> =
-            config.set("group.id", &*self.group).create_with_context(Assigned::default()).map_err(failed())?;
+        let consumer: StreamConsumer<AssignmentContext> =
+            config.set("group.id", &*self.group).create_with_context(AssignmentContext::default()).map_err(failed())?;
         let topics: Vec<&str> = self.topics.iter().map(|t| &**t).collect();
         consumer.subscribe(&topics).map_err(failed())?;
         let consumer = Arc::new(consumer);
@@ -170,8 +171,8 @@ impl GroupMember {
                     self.count(&record);
                     records.push(record);
                 }
-                Some(Err(error)) if is_passing(&error) => {
-                    tracing::warn!(group = %self.group, %error, "kafka consumer, going on");
+                Some(Err(error)) if is_transient(&error) => {
+                    tracing::warn!(group = %self.group, %error, "kafka consumer error, continuing");
                 }
                 Some(Err(source)) => {
                     let action = format!("poll in group {:?}", self.group);
@@ -193,9 +194,9 @@ impl GroupMember {
             .or_insert(Polled { first: record.offset, next });
     }
 
-    /// After a revocation: what this poll had gathered of those partitions is left to their next holder, and what earlier
-    /// polls handed out of them can no longer be committed.
-    fn note_rebalance(&mut self, consumer: &StreamConsumer<Assigned>, records: &mut Vec<Record>) {
+    /// Processes a revocation. Records of revoked partitions are removed from this poll and left to
+    /// the next holder. Records of earlier polls can no longer be committed.
+    fn note_rebalance(&mut self, consumer: &StreamConsumer<AssignmentContext>, records: &mut Vec<Record>) {
         let context = consumer.context();
         let rebalances = context.rebalances.load(Ordering::Acquire);
         if rebalances == self.seen {
@@ -238,7 +239,7 @@ impl GroupMember {
             for (partition, polled) in &self.polled {
                 let next = Offset::Offset(polled.next);
                 let mut named = offsets.add_partition(&partition.topic, partition.number);
-                named.set_offset(next).map_err(LogError::kafka("name the offsets to commit"))?;
+                named.set_offset(next).map_err(LogError::kafka("set the offsets to commit"))?;
                 if !note.is_empty() {
                     named.set_metadata(note);
                 }
@@ -250,7 +251,8 @@ impl GroupMember {
         self.settle().await
     }
 
-    /// Waits for the transaction under way, also one whose caller went away, and goes back where it failed.
+    /// Waits for the transaction in progress, even if its caller was cancelled. After a failure,
+    /// goes back to the committed offsets.
     async fn settle(&mut self) -> Result<(), LogError> {
         if let Some(running) = &mut self.running {
             let result = running.await;
@@ -288,18 +290,19 @@ impl GroupMember {
         for (partition, polled) in &self.polled {
             let first = Offset::Offset(polled.first);
             list.add_partition_offset(&partition.topic, partition.number, first)
-                .map_err(LogError::kafka("name the offsets to go back to"))?;
+                .map_err(LogError::kafka("set the offsets to go back to"))?;
         }
         if list.count() == 0 {
             return Ok(());
         }
         let sought = blocking("go back to the committed offsets", move || {
-            let result = consumer.seek_partitions(list, ASK);
+            let result = consumer.seek_partitions(list, REQUEST_TIMEOUT);
             Ok(result.is_ok_and(|list| list.elements().iter().all(|e| e.error().is_ok())))
         })
         .await?;
         if !sought {
-            // In the middle of a rebalance there is nothing to seek in: join anew, which starts at the committed offsets.
+            // During a rebalance seeking is not possible: join the group again, which starts at the
+            // committed offsets.
             tracing::info!(group = %self.group, "rejoining the group to go back to its committed offsets");
             self.leave().await?;
             self.subscribe()?;
@@ -328,7 +331,7 @@ impl GroupMember {
         let lag = partitions.iter().zip(marks).map(|(partition, (start, end))| {
             let next = self.next.get(partition).or_else(|| committed.get(partition));
             let next = next.copied().unwrap_or(start).max(start);
-            // Past the last record there may be markers that are never polled.
+            // After the last record there may be markers, which are never polled.
             match state.passed.get(partition) {
                 Some(passed) if *passed >= end => 0,
                 _ => (end - next).max(0) as u64,
@@ -345,8 +348,8 @@ impl GroupMember {
         let Some(consumer) = self.consumer.clone().filter(|_| list.count() > 0) else {
             return Ok(HashMap::new());
         };
-        let list = blocking("ask for committed offsets", move || {
-            consumer.committed_offsets(list, ASK).map_err(LogError::kafka("ask for committed offsets"))
+        let list = blocking("read the committed offsets", move || {
+            consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(LogError::kafka("read the committed offsets"))
         })
         .await?;
         Ok(list
@@ -364,7 +367,7 @@ impl GroupMember {
         self.leave().await
     }
 
-    /// Closes the consumer, which takes part in the group's protocol and may wait for the broker.
+    /// Closes the consumer. Closing takes part in the group's protocol and may wait for the broker.
     async fn leave(&mut self) -> Result<(), LogError> {
         let consumer = self.consumer.take();
         blocking("leave the group", move || {
@@ -378,7 +381,7 @@ impl GroupMember {
 impl Drop for GroupMember {
     fn drop(&mut self) {
         if let Some(consumer) = self.consumer.take() {
-            // Closing waits for the broker: not on a thread that others wait for.
+            // Closing waits for the broker, so it runs on a thread that nothing else waits for.
             std::thread::spawn(move || drop(consumer));
         }
     }

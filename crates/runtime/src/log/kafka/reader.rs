@@ -9,22 +9,23 @@ use rdkafka::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Kafka, consumer_settings, is_passing, to_record};
+use super::{Kafka, consumer_settings, is_transient, to_record};
 use crate::log::{LogError, MAX_POLL_BYTES, Record};
 
-/// Reads partitions it was given; joins no group and commits nothing.
+/// Reads the given partitions. It joins no group and commits nothing.
 pub(in crate::log) struct Reader {
     topic: Arc<str>,
-    consumer: StreamConsumer<Reads>,
+    consumer: StreamConsumer<ReaderContext>,
     spans: BTreeMap<i32, Span>,
 }
 
-/// The end of a partition, which a reader asks to be told of, is nothing to report.
-struct Reads;
+/// Consumer context of a reader: the end of a partition is an event that the reader asked for, not
+/// an error to log.
+struct ReaderContext;
 
-impl ConsumerContext for Reads {}
+impl ConsumerContext for ReaderContext {}
 
-impl ClientContext for Reads {
+impl ClientContext for ReaderContext {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             tracing::trace!(%error, reason, "end of a partition");
@@ -37,7 +38,7 @@ impl ClientContext for Reads {
 struct Span {
     next: i64,
     to: i64,
-    /// Where the partition ended when the reader was opened.
+    /// The end of the partition when the reader was opened.
     end: i64,
 }
 
@@ -58,18 +59,19 @@ impl Reader {
         let failed = || LogError::kafka(format!("read topic {topic:?}"));
         let mut config = kafka.client_config();
         consumer_settings(&mut config);
-        // librdkafka wants a group's name to hand out messages; nobody joins it and nothing is committed to it.
-        let consumer: StreamConsumer<Reads> = config
+        // librdkafka needs a group name to deliver messages; the reader never joins that group and
+        // commits nothing to it.
+        let consumer: StreamConsumer<ReaderContext> = config
             .set("group.id", kafka.new_transactional_id("lockstep-reader"))
             .set("enable.partition.eof", "true")
-            .create_with_context(Reads)
+            .create_with_context(ReaderContext)
             .map_err(failed())?;
         let mut reader = Reader { topic: topic.into(), consumer, spans: BTreeMap::new() };
         reader.turn_to(spans, ends)?;
         Ok(reader)
     }
 
-    /// Goes on with other spans.
+    /// Continues with other ranges of offsets.
     pub(in crate::log) fn turn_to(&mut self, spans: Vec<(i32, Range<i64>)>, ends: &[i64]) -> Result<(), LogError> {
         let failed = || LogError::kafka(format!("read topic {:?}", self.topic));
         self.spans = spans
@@ -114,7 +116,8 @@ impl Reader {
                         records.push(record);
                     }
                 }
-                // The end of a partition: markers and compacted records before it need not be waited for.
+                // The end of a partition: do not wait for markers and compacted records before the
+                // end.
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     if let Some(span) = self.spans.get_mut(&partition) {
                         span.next = span.next.max(span.end.min(span.to));
@@ -123,8 +126,8 @@ impl Reader {
                         break;
                     }
                 }
-                Some(Err(error)) if is_passing(&error) => {
-                    tracing::warn!(topic = %self.topic, %error, "kafka reader, going on");
+                Some(Err(error)) if is_transient(&error) => {
+                    tracing::warn!(topic = %self.topic, %error, "kafka reader error, continuing");
                 }
                 Some(Err(source)) => {
                     let action = format!("read topic {:?}", self.topic);

@@ -11,10 +11,11 @@ use rdkafka::{
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
 
-use super::{ASK, Kafka, append_error, member::Assigned, producer_settings, to_headers};
+use super::{Kafka, REQUEST_TIMEOUT, append_error, member::AssignmentContext, producer_settings, to_headers};
 use crate::log::{LogError, NewRecord, blocking};
 
-/// A transaction may take this long; one left open by a dead member holds up readers no longer than this.
+/// Longest time of a transaction. A dead member's open transaction blocks readers no longer than
+/// this.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Transactions = ThreadedProducer<DefaultProducerContext>;
@@ -31,10 +32,11 @@ impl Transactor {
         Transactor { kafka, id, producer: None }
     }
 
-    /// Publishes `outputs` and commits `offsets` for the consumer's group, both or neither.
+    /// Publishes `outputs` and commits `offsets` of the consumer's group; either both happen or
+    /// neither.
     pub(super) async fn run(
         &mut self,
-        consumer: Arc<StreamConsumer<Assigned>>,
+        consumer: Arc<StreamConsumer<AssignmentContext>>,
         offsets: TopicPartitionList,
         outputs: Vec<NewRecord>,
     ) -> Result<(), LogError> {
@@ -47,12 +49,13 @@ impl Transactor {
         match blocking("run a transaction", work).await? {
             Outcome::Committed => Ok(()),
             Outcome::Aborted(error) => {
-                // After a refused record librdkafka fails the next transaction too, for skipped sequence numbers.
+                // After a refused record librdkafka also fails the next transaction, because of
+                // skipped sequence numbers.
                 self.producer = None;
                 Err(error)
             }
             Outcome::Broken(error) => {
-                // What it left open would hold up readers until it times out.
+                // An open transaction of the old producer would block readers until it times out.
                 self.producer = None;
                 if let Err(error) = self.start().await {
                     tracing::warn!(id = %self.id, %error, "replacing the transactional producer failed");
@@ -60,20 +63,22 @@ impl Transactor {
                 Err(error)
             }
             Outcome::Unknown(error) => {
-                // A new producer under the same id ends what the old one left open; then the offsets tell.
+                // A new producer with the same id ends the open transaction of the old one; the
+                // offsets then show whether it was committed.
                 self.producer = None;
                 self.start().await?;
-                if has_arrived(consumer, offsets).await? { Ok(()) } else { Err(error) }
+                if is_committed(consumer, offsets).await? { Ok(()) } else { Err(error) }
             }
         }
     }
 
-    /// Ends what an earlier one of the same id left open.
+    /// Ends an open transaction that an earlier producer with the same id left.
     pub(super) async fn take_over(mut self) -> Result<(), LogError> {
         self.start().await.map(drop)
     }
 
-    /// The producer, made where there is none; making it ends what an earlier one of the same id left open.
+    /// The producer, created if there is none. Its creation ends an open transaction of an earlier
+    /// producer with the same id.
     async fn start(&mut self) -> Result<Arc<Transactions>, LogError> {
         if let Some(producer) = &self.producer {
             return Ok(producer.clone());
@@ -84,10 +89,11 @@ impl Transactor {
         let producer: Transactions = config
             .set("transactional.id", &self.id)
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
-            // Outputs are all there when they are sent: no need to wait for more.
+            // All outputs are available when they are sent, so there is nothing to wait for.
             .set("linger.ms", "0")
-            // The brokers end a transaction behind the producer's back, and until then the next one is told to come back:
-            // with the default of 100 ms a busy member would mostly wait.
+            // The brokers finish a transaction after they have answered, and reject the next one
+            // until then. With the default of 100 ms between retries a busy member would mostly
+            // wait.
             .set("retry.backoff.ms", "10")
             .create()
             .map_err(failed())?;
@@ -95,7 +101,7 @@ impl Transactor {
         let starting = producer.clone();
         blocking("start a transactional producer", move || {
             let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-            until(deadline, || starting.init_transactions(ASK)).map_err(failed())
+            retry_until(deadline, || starting.init_transactions(REQUEST_TIMEOUT)).map_err(failed())
         })
         .await?;
         self.producer = Some(producer.clone());
@@ -103,34 +109,38 @@ impl Transactor {
     }
 }
 
-/// Whether the group's committed offsets are these.
-async fn has_arrived(consumer: Arc<StreamConsumer<Assigned>>, offsets: TopicPartitionList) -> Result<bool, LogError> {
-    blocking("ask for committed offsets", move || {
-        let committed =
-            consumer.committed_offsets(offsets.clone(), ASK).map_err(LogError::kafka("ask for committed offsets"))?;
-        let arrived = |wanted: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+/// Whether the group's committed offsets equal these.
+async fn is_committed(
+    consumer: Arc<StreamConsumer<AssignmentContext>>,
+    offsets: TopicPartitionList,
+) -> Result<bool, LogError> {
+    blocking("read the committed offsets", move || {
+        let committed = consumer
+            .committed_offsets(offsets.clone(), REQUEST_TIMEOUT)
+            .map_err(LogError::kafka("read the committed offsets"))?;
+        let equal = |wanted: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
             committed
                 .find_partition(wanted.topic(), wanted.partition())
                 .is_some_and(|found| found.offset() == wanted.offset())
         };
-        Ok(offsets.count() > 0 && offsets.elements().iter().all(arrived))
+        Ok(offsets.count() > 0 && offsets.elements().iter().all(equal))
     })
     .await
 }
 
 enum Outcome {
     Committed,
-    /// Nothing published, and Kafka knows.
+    /// Nothing was published; Kafka confirmed it.
     Aborted(LogError),
-    /// Nothing published, but the transaction may still be open.
+    /// Nothing was published, but the transaction may still be open.
     Broken(LogError),
-    /// The commit was sent and nobody answered.
+    /// The commit was sent, but not answered.
     Unknown(LogError),
 }
 
 fn run_transaction(
     producer: &Transactions,
-    consumer: &StreamConsumer<Assigned>,
+    consumer: &StreamConsumer<AssignmentContext>,
     offsets: &TopicPartitionList,
     outputs: &[NewRecord],
 ) -> Outcome {
@@ -146,13 +156,14 @@ fn run_transaction(
             let metadata = consumer
                 .group_metadata()
                 .ok_or_else(|| LogError::Aborted { reason: "the consumer is in no group".to_owned() })?;
-            until(deadline, || producer.send_offsets_to_transaction(offsets, &metadata, ASK)).map_err(aborted)?;
+            retry_until(deadline, || producer.send_offsets_to_transaction(offsets, &metadata, REQUEST_TIMEOUT))
+                .map_err(aborted)?;
         }
         Ok(())
     })();
     let (failed, needs_abort) = match sent {
         Err(error) => (error, true),
-        Ok(()) => match until(deadline, || producer.commit_transaction(ASK)) {
+        Ok(()) => match retry_until(deadline, || producer.commit_transaction(REQUEST_TIMEOUT)) {
             Ok(()) => return Outcome::Committed,
             Err(KafkaError::Transaction(e)) if e.is_retriable() => {
                 return Outcome::Unknown(aborted(KafkaError::Transaction(e)));
@@ -165,7 +176,7 @@ fn run_transaction(
         },
     };
     let deadline = Instant::now() + TRANSACTION_TIMEOUT;
-    match needs_abort && until(deadline, || producer.abort_transaction(ASK)).is_ok() {
+    match needs_abort && retry_until(deadline, || producer.abort_transaction(REQUEST_TIMEOUT)).is_ok() {
         true => Outcome::Aborted(failed),
         false => Outcome::Broken(failed),
     }
@@ -187,8 +198,8 @@ fn send(producer: &Transactions, record: &NewRecord, deadline: Instant) -> Resul
     }
 }
 
-/// Repeats what Kafka says may be repeated, until the deadline.
-fn until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+/// Repeats a step that Kafka reports as retriable, until the deadline.
+fn retry_until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
         match step() {
             Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {

@@ -155,7 +155,7 @@ fn plain_http_is_for_loopback_and_files_that_do_not_fit_are_refused_at_once() {
     assert_eq!(open(&config), None);
     std::fs::write(&config.tls.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let why = open(&config).unwrap();
-    assert!(why.contains("do not go together"), "{why}");
+    assert!(why.contains("do not match"), "{why}");
     std::fs::remove_file(&config.tls.key).unwrap();
     let why = open(&config).unwrap();
     assert!(why.contains("sharing.tls.key"), "{why}");

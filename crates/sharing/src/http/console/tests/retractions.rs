@@ -275,7 +275,7 @@ fn single_accounts_are_withdrawn_by_a_form_with_a_reason() {
     assert!(page.contains("needs a reason") && page.contains(&format!("value=\"{account}\" checked")), "{page}");
     assert_eq!(send(&s, &bob, "a", &[("step", "withdraw_accounts"), ("reason", "x")]).0, 422);
     let made_up = [("step", "withdraw_accounts"), ("account", "twitter=none"), ("reason", "x")];
-    assert!(send(&s, &bob, "a", &made_up).1.contains("were not told of account"));
+    assert!(send(&s, &bob, "a", &made_up).1.contains("did not receive account"));
     assert_eq!(send_seen(&s, &bob, "a", "1", &form("late")).0, 409);
     assert_eq!(send(&s, &bob, "a", &form("a mirror")).0, 303);
     let one = json_of(&s, "/api/clusters/a");
@@ -302,11 +302,13 @@ fn flags_that_run_out_are_looked_at_and_renewed_by_a_second_person() {
     let page = s.get("/clusters/a").1;
     look("case-attention.html", &page);
     assert!(
-        page.contains("renew or leave them") && page.contains("is valid until") && page.contains("id=\"form-attend\"")
+        page.contains("renew them or let them expire")
+            && page.contains("is valid until")
+            && page.contains("id=\"form-attend\"")
     );
     let (status, page) = send(&s, &ann, "a", &[("step", "attend"), ("comment", " ")]);
     assert_eq!(status, 422);
-    assert!(page.contains("say what was found"));
+    assert!(page.contains("enter what was found"));
     assert_eq!(send(&s, &ann, "a", &[("step", "attend"), ("comment", NASTY)]).0, 303);
     let page = s.get("/clusters/a").1;
     harmless(&page);

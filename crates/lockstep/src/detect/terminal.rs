@@ -1,4 +1,4 @@
-//! What a reader of the terminal is told.
+//! The results of a run as text for a terminal.
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +7,11 @@ use messages::cluster::{ClusterMessage, Status, StatusTally};
 
 use crate::progress::{count, counted};
 
-/// Accounts of the ranking that are named on the terminal where nothing is flagged.
+/// Number of accounts of the ranking that are printed if nothing is flagged.
 const SUSPECTS: usize = 5;
 
-/// What was read and found, for a terminal.
-pub(super) fn tell(detection: &Detection, files: &[PathBuf], out: &Path, no_report: bool) {
+/// Prints what was read and found.
+pub(super) fn print_results(detection: &Detection, files: &[PathBuf], out: &Path, no_report: bool) {
     let counts = &detection.counts;
     let mut passed_over = String::new();
     for (n, what) in [(counts.duplicates, "duplicate"), (counts.not_posts, "other value")] {
@@ -26,14 +26,14 @@ pub(super) fn tell(detection: &Detection, files: &[PathBuf], out: &Path, no_repo
         detection.took.as_secs_f64(),
         count((counts.posts as f64 / detection.took.as_secs_f64().max(1e-9)) as u64),
     );
-    for line in findings(detection).into_iter().chain(looking_on(detection, files)) {
+    for line in findings(detection).into_iter().chain(next_steps(detection, files)) {
         eprintln!("{line}");
     }
     let look = if no_report { "clusters.jsonl" } else { "report.html" };
     eprintln!("results: {}", out.join(look).display());
 }
 
-/// What was found, for a terminal: what it is, the flagged groups one by one, then what there is to know beside.
+/// The findings as lines: a summary, the flagged groups one by one, then remarks.
 fn findings(detection: &Detection) -> Vec<String> {
     let tested = format!("{} tested", counted(detection.stats.candidates_proposed, "candidate group"));
     let mut lines = vec![if detection.clusters.is_empty() {
@@ -66,7 +66,7 @@ fn flagged_line(cluster: &ClusterMessage) -> String {
     kinds.sort_by(|x, y| y.1.total_cmp(x.1));
     let kinds: Vec<String> = kinds.iter().map(|(kind, nats)| format!("{kind} {nats:.0}")).collect();
     let probability = match cluster.probability {
-        None => "not known".to_owned(),
+        None => "unknown".to_owned(),
         Some(sure) if sure > 0.995 => "over 0.99".to_owned(),
         Some(probability) => format!("{probability:.2}"),
     };
@@ -82,16 +82,17 @@ fn flagged_line(cluster: &ClusterMessage) -> String {
     )
 }
 
-/// What a reader must know beside the clusters, a sentence each: what was close, what was not tested, and what the figures rest on.
+/// Remarks on the results, one sentence each: groups that came close, groups that were not tested,
+/// and limits of the figures.
 pub(super) fn remarks(detection: &Detection) -> Vec<String> {
     let mut remarks = Vec::new();
     for apart in &detection.apart {
         let (which, where_from) = if apart.late { ("last", "after") } else { ("first", "before") };
         remarks.push(format!(
-            "the {which} {} {} {:.0} days {where_from} all others ({}): if the clocks of those posts are wrong, leave the posts out; groups \
-             are told whatever their silence",
+            "the {which} {} {} {:.0} days {where_from} all others ({}): if the clocks of those posts are wrong, remove the posts; groups \
+             are reported however long they were silent",
             if apart.posts == 1 { "post".to_owned() } else { format!("{} posts", count(apart.posts)) },
-            if apart.posts == 1 { "lies" } else { "lie" },
+            if apart.posts == 1 { "is" } else { "are" },
             apart.days,
             apart.others,
         ));
@@ -108,7 +109,7 @@ pub(super) fn remarks(detection: &Detection) -> Vec<String> {
     match detection.without_crowd() {
         0 => {}
         groups => remarks.push(format!(
-            "{} tested where fewer than 50 posts of others came in: imagined rates of copying stood in for a crowd, so look at {} with care",
+            "{} tested with fewer than 50 posts of other accounts: assumed rates of copying replaced those of a crowd, so check {} with care",
             if groups == 1 { "1 group was".to_owned() } else { format!("{} groups were", count(groups as u64)) },
             if groups == 1 { "it" } else { "them" },
         )),
@@ -122,14 +123,14 @@ pub(super) fn remarks(detection: &Detection) -> Vec<String> {
     }
     if detection.near_misses_dropped > 0 {
         remarks.push(format!(
-            "{} more came close, farther from their bar, and are not listed",
+            "{} more groups came close, but farther from their bar; they are not listed",
             count(detection.near_misses_dropped)
         ));
     }
     if detection.objects_dropped > 0 {
         remarks.push(format!(
-            "objects.csv had no room for {} used by the fewest accounts",
-            counted(detection.objects_dropped, "thing")
+            "objects.csv is full: it lacks the {} used by the fewest accounts",
+            counted(detection.objects_dropped, "object")
         ));
     }
     let evicted = &detection.stats.evicted;
@@ -146,15 +147,16 @@ pub(super) fn remarks(detection: &Detection) -> Vec<String> {
     .collect();
     if !full.is_empty() {
         remarks.push(format!(
-            "tables were full, and {} were forgotten: raise the limits of detector.engine to look further back",
+            "tables were full, and {} were dropped: raise the limits in detector.engine to look further back",
             full.join(", ")
         ));
     }
     remarks
 }
 
-/// Where nothing is flagged: who stands out, what other methods say of the same posts, and how to look on.
-pub(super) fn looking_on(detection: &Detection, files: &[PathBuf]) -> Vec<String> {
+/// If nothing is flagged: the accounts with the highest suspicion, the results of the other methods
+/// on the same posts, and next steps.
+pub(super) fn next_steps(detection: &Detection, files: &[PathBuf]) -> Vec<String> {
     if detection.tally().flagged.groups > 0 || detection.counts.posts == 0 {
         return Vec::new();
     }
@@ -164,7 +166,7 @@ pub(super) fn looking_on(detection: &Detection, files: &[PathBuf]) -> Vec<String
         .map(|ranked| {
             let known = &ranked.account.evidence;
             format!(
-                "  {}:{} ({}): suspicion {:.2}, strongest tie {:.1} nats, {} of {} repeat another's",
+                "  {}:{} ({}): suspicion {:.2}, strongest tie {:.1} nats, {} of {} repeat another account's text",
                 known.account.platform,
                 known.account.account_id,
                 known.account_name,
@@ -177,14 +179,16 @@ pub(super) fn looking_on(detection: &Detection, files: &[PathBuf]) -> Vec<String
         .collect();
     if !suspects.is_empty() {
         lines.push(
-            "nothing is flagged; of all accounts these stand out most, which is a place to start and no finding:"
+            "nothing is flagged; these accounts have the highest suspicion, which is a place to start and not a finding:"
                 .to_owned(),
         );
         lines.extend(suspects);
     }
     match &detection.peers {
         Some(views) if !views.is_empty() => {
-            lines.push("what the published tools' methods join in the same posts, chance not left out:".to_owned());
+            lines.push(
+                "ties that the published tools' methods find in the same posts, including those by chance:".to_owned(),
+            );
             lines.extend(views.iter().map(|view| {
                 format!(
                     "  {}: {} in {}; again: {}",
@@ -198,8 +202,8 @@ pub(super) fn looking_on(detection: &Detection, files: &[PathBuf]) -> Vec<String
         _ => {}
     }
     lines.push(
-        "to look on: more posts over a longer time give the test more to go on; --trace KIND looks at one kind of trace; objects.csv has \
-         what accounts had in common"
+        "next steps: add posts over a longer time, which gives the test more evidence; use --trace KIND to look at one kind of trace; see \
+         objects.csv for what accounts had in common"
             .to_owned(),
     );
     lines
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_is_told_what_was_found_what_was_close_and_what_it_rests_on() {
+    fn findings_are_followed_by_remarks_on_what_came_close_and_on_limits() {
         let shape = Shape::default();
         let mut near = fixtures::near_miss(shape);
         near.terms.bar = 9.8;
@@ -255,23 +259,23 @@ mod tests {
             lines[2..],
             [
                 close.as_str(),
-                "1 group was tested where fewer than 50 posts of others came in: imagined rates of copying stood in for a crowd, so look at \
+                "1 group was tested with fewer than 50 posts of other accounts: assumed rates of copying replaced those of a crowd, so check \
                  it with care",
                 "1 group was too large to be tested (more accounts than detector.engine.max_members)",
-                "tables were full, and 5,000 uses of keys, 1 tie were forgotten: raise the limits of detector.engine to look further back",
+                "tables were full, and 5,000 uses of keys, 1 tie were dropped: raise the limits in detector.engine to look further back",
             ]
         );
     }
 
     #[test]
-    fn where_nothing_was_read_nothing_else_is_said() {
+    fn without_posts_there_are_no_next_steps() {
         let stats = Stats { candidates_proposed: 1, ..Stats::default() };
         let nothing = detection(&[], &[], stats);
         assert_eq!(findings(&nothing), ["no group passed the test; 1 candidate group tested"]);
-        assert_eq!(looking_on(&nothing, &[]), [""; 0]);
+        assert_eq!(next_steps(&nothing, &[]), [""; 0]);
     }
 
-    /// The number before some words.
+    /// The number before a text.
     fn number_before(text: &str, words: &str) -> u64 {
         let before = text.split(words).next().unwrap_or_default();
         let digits = before.rsplit(|c: char| !(c.is_ascii_digit() || c == ',')).next().unwrap_or_default();
@@ -286,7 +290,7 @@ mod tests {
             cluster
         };
         let (first, mut second) = (flagged(1), flagged(2));
-        // Two accounts are in both groups, and in the faded one is everybody of the first.
+        // Two accounts are in both groups, and the faded group has all members of the first.
         let shared: Vec<_> = first.members[..2].iter().map(|member| member.account.clone()).collect();
         let rename = |account: &mut coordination::AccountRef| {
             if !shared.contains(account) {
