@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Role, accounts::account_key, case::Step};
+use crate::{Role, accounts::account_key, case::Step, duties::Handover, facts::Fact};
 
 /// Something to do to a case.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub enum Act {
     },
     /// Renews them, by somebody other than whoever proposed it.
     Renew,
+    /// Records that something was handed over to a recipient.
+    RecordHandover(Handover),
     /// Withdraws some of its accounts.
     WithdrawAccounts {
         /// Their keys ([`account_key`]).
@@ -42,6 +44,8 @@ impl Act {
         match self {
             Act::Step(Step::Release | Step::Update | Step::Retract { .. })
             | Act::Renew
+            | Act::RecordHandover(_)
+            | Act::Step(Step::Record(Fact::ConfirmDelay(_)))
             | Act::WithdrawAccounts { .. } => Role::Approver,
             Act::Step(_) | Act::Attend { .. } | Act::ProposeRenewal { .. } => Role::Reviewer,
         }

@@ -44,6 +44,9 @@ fn status_words(status: Status) -> &'static str {
 impl Case {
     /// Whether it waits for people: to be looked at, to be released, or to be brought up to date.
     pub fn needs_attention(&self) -> bool {
+        if self.duties.iter().any(|duty| duty.not_before.is_none()) {
+            return true;
+        }
         match self.state {
             State::Nominated | State::InReview | State::Approved => true,
             State::Released | State::Updated => {
@@ -75,7 +78,7 @@ impl Case {
         if self.attention.is_empty() {
             return self.refuse("attend to", "it asks for no attention");
         }
-        if comment.trim().is_empty() {
+        if text_format::is_blank(comment) {
             return self.refuse("attend to", "say what was found");
         }
         self.attention.clear();
@@ -88,7 +91,7 @@ impl Case {
         if !self.state.is_shared() {
             return self.refuse("propose to renew", &format!("it is {}", self.state));
         }
-        if reason.trim().is_empty() {
+        if text_format::is_blank(reason) {
             return self.refuse("propose to renew", "say why the accounts should stay flagged");
         }
         let version = self.released_version.unwrap_or(self.version);

@@ -32,8 +32,12 @@ pub struct Facts {
     pub protected: Option<Recorded<Target>>,
     /// Whether election systems were breached.
     pub breaches: Option<Recorded<Breaches>>,
-    /// Approved delays for a state's chief election official, newest last.
+    /// Delays for a state's chief election official, newest last. One is in force from when its approver has confirmed it.
     pub delays: Vec<Recorded<Delay>>,
+    /// What approvers confirmed, newest last.
+    pub confirmed_delays: Vec<Recorded<ConfirmedDelay>>,
+    /// Since when each state's breach is recorded. A record that replaces another does not begin the time anew.
+    pub breached_since: BTreeMap<String, Timestamp>,
     /// Security and political sensitivity, considered.
     pub consideration: Option<Recorded<Consideration>>,
     /// The two questions that a public notice has to answer.
@@ -58,6 +62,8 @@ pub enum Fact {
     Breaches(Breaches),
     /// A state's chief election official may be told later.
     Delay(Delay),
+    /// The approver of a delay confirms it.
+    ConfirmDelay(ConfirmedDelay),
     /// Security and political sensitivity.
     Consideration(Consideration),
     /// The two questions of a public notice.
@@ -79,6 +85,7 @@ impl Fact {
             Fact::Targets(_) => "record the targets of",
             Fact::Breaches(_) => "record breaches in",
             Fact::Delay(_) => "record a delay in",
+            Fact::ConfirmDelay(_) => "confirm a delay in",
             Fact::Consideration(_) => "record the consideration of",
             Fact::PublicNotice(_) => "record answers about a public notice of",
             Fact::Duties(_) => "record duties in",
@@ -94,6 +101,7 @@ impl Fact {
             Fact::Targets(_) => "targets_recorded",
             Fact::Breaches(_) => "breaches_recorded",
             Fact::Delay(_) => "delay_recorded",
+            Fact::ConfirmDelay(_) => "delay_confirmed",
             Fact::Consideration(_) => "consideration_recorded",
             Fact::PublicNotice(_) => "public_notice_answered",
             Fact::Duties(_) => "duties_recorded",
@@ -103,8 +111,8 @@ impl Fact {
         }
     }
 
-    /// Whether an approval given before this was given to something else.
-    pub fn changes_who_is_told(&self) -> bool {
+    /// Whether it changes what recipients read. Who gets it is compared apart.
+    pub fn changes_what_is_told(&self) -> bool {
         matches!(self, Fact::Targets(_) | Fact::Breaches(_) | Fact::PublicNotice(_))
     }
 
@@ -132,6 +140,9 @@ impl Fact {
                 "the chief election official of {} may be told as late as {}, approved by {}: {}",
                 delay.state, delay.until, delay.approver, delay.why
             ),
+            Fact::ConfirmDelay(confirmed) => {
+                format!("the delay for the chief election official of {} until {}", confirmed.state, confirmed.until)
+            }
             Fact::Consideration(considered) => {
                 format!(
                     "security: {}; political sensitivity: {}",
@@ -171,8 +182,16 @@ impl Facts {
                 }
                 self.targets = Some(with(record, targets));
             }
-            Fact::Breaches(breaches) => self.breaches = Some(with(record, breaches)),
+            Fact::Breaches(breaches) => {
+                let states: BTreeSet<&String> = breaches.breaches.iter().map(|breach| &breach.state).collect();
+                self.breached_since.retain(|state, _| states.contains(state));
+                for state in states {
+                    self.breached_since.entry(state.clone()).or_insert(record.at);
+                }
+                self.breaches = Some(with(record, breaches));
+            }
             Fact::Delay(delay) => self.delays.push(with(record, delay)),
+            Fact::ConfirmDelay(confirmed) => self.confirmed_delays.push(with(record, confirmed)),
             Fact::Consideration(considered) => self.consideration = Some(with(record, considered)),
             Fact::PublicNotice(notice) => self.public_notice = Some(with(record, notice)),
             Fact::Duties(duties) => self.duties = Some(with(record, duties)),
@@ -183,9 +202,16 @@ impl Facts {
     }
 }
 
+/// States, the District of Columbia and territories that hold elections, as the post writes them (USPS Publication 28, appendix B).
+const STATES: [&str; 56] = [
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME",
+    "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA",
+    "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC", "AS", "GU", "MP", "PR", "VI",
+];
+
 /// Whether it is a state as the post writes it: two capital letters.
 pub fn is_state(text: &str) -> bool {
-    text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
+    STATES.contains(&text)
 }
 
 /// Whom a finding is directed against, and what a reviewer says to the detector's suggestions.
@@ -288,12 +314,27 @@ pub struct Breach {
 pub struct Delay {
     /// The state.
     pub state: String,
-    /// Who approved it; somebody other than who records it.
+    /// Who approves it, by the name that the person logs in with: somebody other than who records it. It is in force once that person has
+    /// confirmed it.
     pub approver: String,
     /// Until when at the latest.
     pub until: Timestamp,
     /// Why.
     pub why: String,
+}
+
+/// Says which delay its approver confirms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfirmedDelay {
+    /// The state.
+    pub state: String,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// Whether two names are one person's: compared without spaces around them and without case.
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 /// What was considered before anybody is told.

@@ -138,7 +138,7 @@ impl Case {
         };
         let now = effects.at;
         if settings.reviewers != Reviewers::Demo {
-            return Ok(Some(effects));
+            return Ok(Some(effects.with_duties()));
         }
         let record = &mut effects.record;
         let terms = settings.policy.terms(cluster);
@@ -156,7 +156,7 @@ impl Case {
                 effects.publish = record.withdraw();
             }
         }
-        Ok(Some(effects))
+        Ok(Some(effects.with_duties()))
     }
 
     /// A time after the case's last change, also where the clock went back: versions of an object are told apart by their time, to the
@@ -176,6 +176,10 @@ impl CaseRecord {
 
     /// A person does something, or why it is refused.
     pub fn on_act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
+        self.act(act, by, settings, now).map(Effects::with_duties)
+    }
+
+    fn act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
         let (mut record, said_at) = (self, now);
         let now = record.case.after(now);
         let case = &mut record.case;
@@ -198,6 +202,13 @@ impl CaseRecord {
                     None
                 };
                 Ok(Effects { publish, label: Some(label), ..Effects::of(record, now, vec![entry]) })
+            }
+            Act::RecordHandover(handover) => {
+                // The terms before the case: a delivery is recorded for whoever has a duty now.
+                let mut audit: Vec<Entry> = case.refresh_duties(now).into_iter().collect();
+                let terms = settings.policy.terms(&record.cluster);
+                audit.push(case.record_handover(handover, by, &terms, now)?);
+                Ok(Effects::of(record, now, audit))
             }
             Act::Attend { comment } => {
                 let entry = case.attend(&comment, by, now)?;
@@ -236,16 +247,18 @@ impl CaseRecord {
     pub fn on_tick(mut self, settings: &Settings<'_>, now: Timestamp) -> Option<Effects> {
         let at = self.case.after(now);
         let case = &mut self.case;
-        let valid_until = case.valid_until?;
-        let entry = if valid_until <= now {
-            case.expire(at)
-        } else if valid_until <= days_after(now, settings.expiry_notice_days) {
-            let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
-            case.ask_attention(Why::RunsOut, text, at)
-        } else {
-            None
-        };
-        entry.map(|entry| Effects::of(self, at, vec![entry]))
+        let mut audit = Vec::new();
+        audit.extend(case.refresh_duties(at));
+        if let Some(valid_until) = case.valid_until {
+            // The case stays open as long as somebody must be told; what partners have expires by itself.
+            if valid_until <= now && case.duties.is_empty() {
+                audit.extend(case.expire(at));
+            } else if valid_until <= days_after(now, settings.expiry_notice_days) {
+                let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
+                audit.extend(case.ask_attention(Why::RunsOut, text, at));
+            }
+        }
+        (!audit.is_empty()).then(|| Effects::of(self, at, audit))
     }
 
     /// What the newest version is decided under.
@@ -291,6 +304,12 @@ impl CaseRecord {
 impl Effects {
     fn of(record: CaseRecord, at: Timestamp, audit: Vec<Entry>) -> Effects {
         Effects { at, record, audit, publish: None, label: None, refused: None }
+    }
+
+    /// The same with the duties of the case brought up to date.
+    fn with_duties(mut self) -> Effects {
+        self.audit.extend(self.record.case.refresh_duties(self.at));
+        self
     }
 
     /// The same where the cluster also became part of another: both are one change. `None` where nothing changes.

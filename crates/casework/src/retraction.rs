@@ -45,7 +45,7 @@ impl Rejection<'_> {
     /// What was said stands: what the audit log has to say, or why it has to be said otherwise.
     pub fn keep(&self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, String> {
         let number = self.number;
-        if reason.trim().is_empty() {
+        if text_format::is_blank(reason) {
             return Err(format!(
                 "retraction case {number} cannot be kept without a reason: say why what was shared stands"
             ));
@@ -105,7 +105,7 @@ impl Case {
         let Some(shared) = shared.filter(|_| self.state.is_shared()) else {
             return refuse(&format!("it is {}", self.state));
         };
-        if reason.trim().is_empty() {
+        if text_format::is_blank(reason) {
             return refuse("a withdrawal needs a reason");
         }
         let known: BTreeSet<String> = shared.accounts.iter().map(key_of_account).collect();

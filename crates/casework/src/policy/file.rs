@@ -125,7 +125,7 @@ impl Policy {
         if !(1..=365).contains(&self.rules.longest_delay_days) {
             return Err(format!("rules.longest_delay_days is {}: set 1 to 365", self.rules.longest_delay_days));
         }
-        if self.rules.delay_approvers.iter().any(|name| name.trim().is_empty()) {
+        if self.rules.delay_approvers.iter().any(|name| text_format::is_blank(name)) {
             return Err(
                 "rules.delay_approvers holds an empty name: name people, or leave it empty for anybody".to_owned()
             );
@@ -204,7 +204,7 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
     if let Some(product) = rule.products.iter().find(|product| !fits(product)) {
         return Some(format!("products has {:?}, which is not for this class", product.label()));
     }
-    if rule.sign_off.iter().any(|role| role.trim().is_empty()) {
+    if rule.sign_off.iter().any(|role| text_format::is_blank(role)) {
         return Some("sign_off holds an empty role: name roles, or leave it empty".to_owned());
     }
     None
@@ -271,7 +271,7 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
             ));
         }
         (Class::Public, _) => {}
-        _ if contact.trim().is_empty() => {
+        _ if text_format::is_blank(contact) => {
             return Some(format!("contact is empty for {name:?}: say to whom documents are handed over"));
         }
         _ => {}
