@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Role, accounts::account_key, case::Step};
+use crate::{Role, accounts::account_key, case::Step, duties::Handover, facts::Fact};
 
 /// An action on a case.
 #[derive(Debug, Clone)]
@@ -22,7 +22,9 @@ pub enum Act {
     },
     /// Renews the flags. A person other than the proposer has to do it.
     Renew,
-    /// Withdraws some of the accounts.
+    /// Records that something was handed over to a recipient.
+    RecordHandover(Handover),
+    /// Withdraws some of its accounts.
     WithdrawAccounts {
         /// Keys of the accounts ([`account_key`]).
         accounts: BTreeSet<String>,
@@ -43,6 +45,8 @@ impl Act {
         match self {
             Act::Step(Step::Release | Step::Update | Step::Retract { .. })
             | Act::Renew
+            | Act::RecordHandover(_)
+            | Act::Step(Step::Record(Fact::ConfirmDelay(_)))
             | Act::WithdrawAccounts { .. } => Role::Approver,
             Act::Step(_) | Act::Attend { .. } | Act::ProposeRenewal { .. } => Role::Reviewer,
         }

@@ -45,6 +45,9 @@ fn status_words(status: Status) -> &'static str {
 impl Case {
     /// Whether the case waits for people: for a review, a release or an update.
     pub fn needs_attention(&self) -> bool {
+        if self.duties.iter().any(|duty| duty.not_before.is_none()) {
+            return true;
+        }
         match self.state {
             State::Nominated | State::InReview | State::Approved => true,
             State::Released | State::Updated => {
@@ -77,8 +80,8 @@ impl Case {
         if self.attention.is_empty() {
             return self.refuse("attend to", "it does not need attention");
         }
-        if comment.trim().is_empty() {
-            return self.refuse("attend to", "enter what was found");
+        if text_format::is_blank(comment) {
+            return self.refuse("attend to", "say what was found");
         }
         self.attention.clear();
         self.changed_at = now;
@@ -90,8 +93,8 @@ impl Case {
         if !self.state.is_shared() {
             return self.refuse("propose to renew", &format!("it is {}", self.state));
         }
-        if reason.trim().is_empty() {
-            return self.refuse("propose to renew", "enter why the accounts should stay flagged");
+        if text_format::is_blank(reason) {
+            return self.refuse("propose to renew", "say why the accounts should stay flagged");
         }
         let version = self.released_version.unwrap_or(self.version);
         self.renewal = Some(Word { by: by.to_owned(), at: now, version, text: reason.to_owned() });

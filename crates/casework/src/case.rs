@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
+    duties::{OpenDuty, RecordedHandover},
     facts::{Fact, Facts},
     feedback::Says,
     recipients::{Class, Recipient},
@@ -291,6 +292,15 @@ pub struct Case {
     /// Open reasons for people to look at the case again.
     #[serde(default)]
     pub attention: Vec<Attention>,
+    /// Who must be told, as long as no delivery is recorded.
+    #[serde(default)]
+    pub duties: Vec<OpenDuty>,
+    /// Deliveries that people recorded.
+    #[serde(default)]
+    pub handovers: Vec<RecordedHandover>,
+    /// Who gets what by the approval, as a digest. A release needs the same.
+    #[serde(default)]
+    pub approved_scope: Option<String>,
 }
 
 impl Case {
@@ -319,6 +329,9 @@ impl Case {
             valid_until: None,
             renewal: None,
             attention: Vec::new(),
+            duties: Vec::new(),
+            handovers: Vec::new(),
+            approved_scope: None,
         };
         let entry = case.entry(
             "lockstep",
@@ -382,11 +395,12 @@ impl Case {
                 "record what the rules need",
                 "approve a newer version",
                 "update (by somebody other than the approver)",
+                "record a delivery",
                 "retract",
                 "close",
             ],
             State::Dismissed => &["return to review", "close"],
-            State::Retracted => &["close"],
+            State::Retracted => &["record a delivery", "close"],
             State::Closed => &["nothing, the case is closed"],
         };
         steps.join(", ")

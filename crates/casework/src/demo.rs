@@ -45,7 +45,7 @@ pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
     }
     steps.push((Step::CheckSourcesAndMethods { finding: "evidence is public posts only".to_owned() }, APPROVER));
     let facts = recorded(case, terms);
-    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_recipients);
+    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_what_is_told);
     steps.extend(facts.into_iter().map(|fact| (Step::Record(fact), APPROVER)));
     if !approved {
         let comment = format!("version {} may be shared", case.version);

@@ -33,9 +33,13 @@ pub struct Facts {
     pub protected: Option<Recorded<Target>>,
     /// Whether election systems were breached.
     pub breaches: Option<Recorded<Breaches>>,
-    /// Approved delays for a state's chief election official, newest last.
+    /// Delays for a state's chief election official, newest last. One is in force from when its approver has confirmed it.
     pub delays: Vec<Recorded<Delay>>,
-    /// The consideration of security and political sensitivity.
+    /// What approvers confirmed, newest last.
+    pub confirmed_delays: Vec<Recorded<ConfirmedDelay>>,
+    /// Since when each state's breach is recorded. A record that replaces another does not begin the time anew.
+    pub breached_since: BTreeMap<String, Timestamp>,
+    /// Security and political sensitivity, considered.
     pub consideration: Option<Recorded<Consideration>>,
     /// The answers to the two questions about a public notice.
     pub public_notice: Option<Recorded<PublicNotice>>,
@@ -60,7 +64,9 @@ pub enum Fact {
     Breaches(Breaches),
     /// A later notification of a state's chief election official.
     Delay(Delay),
-    /// The consideration of security and political sensitivity.
+    /// The approver of a delay confirms it.
+    ConfirmDelay(ConfirmedDelay),
+    /// Security and political sensitivity.
     Consideration(Consideration),
     /// The answers to the two questions about a public notice.
     PublicNotice(PublicNotice),
@@ -81,6 +87,7 @@ impl Fact {
             Fact::Targets(_) => "record the targets of",
             Fact::Breaches(_) => "record breaches in",
             Fact::Delay(_) => "record a delay in",
+            Fact::ConfirmDelay(_) => "confirm a delay in",
             Fact::Consideration(_) => "record the consideration of",
             Fact::PublicNotice(_) => "record answers about a public notice of",
             Fact::Duties(_) => "record duties in",
@@ -96,6 +103,7 @@ impl Fact {
             Fact::Targets(_) => "targets_recorded",
             Fact::Breaches(_) => "breaches_recorded",
             Fact::Delay(_) => "delay_recorded",
+            Fact::ConfirmDelay(_) => "delay_confirmed",
             Fact::Consideration(_) => "consideration_recorded",
             Fact::PublicNotice(_) => "public_notice_answered",
             Fact::Duties(_) => "duties_recorded",
@@ -105,8 +113,8 @@ impl Fact {
         }
     }
 
-    /// Whether an earlier approval no longer holds, because this fact changes who is notified.
-    pub fn changes_recipients(&self) -> bool {
+    /// Whether it changes what recipients read. Who gets it is compared apart.
+    pub fn changes_what_is_told(&self) -> bool {
         matches!(self, Fact::Targets(_) | Fact::Breaches(_) | Fact::PublicNotice(_))
     }
 
@@ -134,6 +142,9 @@ impl Fact {
                 "the chief election official of {} may be told as late as {}, approved by {}: {}",
                 delay.state, delay.until, delay.approver, delay.why
             ),
+            Fact::ConfirmDelay(confirmed) => {
+                format!("the delay for the chief election official of {} until {}", confirmed.state, confirmed.until)
+            }
             Fact::Consideration(considered) => {
                 format!(
                     "security: {}; political sensitivity: {}",
@@ -173,8 +184,16 @@ impl Facts {
                 }
                 self.targets = Some(with(record, targets));
             }
-            Fact::Breaches(breaches) => self.breaches = Some(with(record, breaches)),
+            Fact::Breaches(breaches) => {
+                let states: BTreeSet<&String> = breaches.breaches.iter().map(|breach| &breach.state).collect();
+                self.breached_since.retain(|state, _| states.contains(state));
+                for state in states {
+                    self.breached_since.entry(state.clone()).or_insert(record.at);
+                }
+                self.breaches = Some(with(record, breaches));
+            }
             Fact::Delay(delay) => self.delays.push(with(record, delay)),
+            Fact::ConfirmDelay(confirmed) => self.confirmed_delays.push(with(record, confirmed)),
             Fact::Consideration(considered) => self.consideration = Some(with(record, considered)),
             Fact::PublicNotice(notice) => self.public_notice = Some(with(record, notice)),
             Fact::Duties(duties) => self.duties = Some(with(record, duties)),
@@ -185,9 +204,16 @@ impl Facts {
     }
 }
 
-/// Whether the text is a postal code of a state: two capital letters.
+/// States, the District of Columbia and territories that hold elections, as the post writes them (USPS Publication 28, appendix B).
+const STATES: [&str; 56] = [
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME",
+    "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA",
+    "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC", "AS", "GU", "MP", "PR", "VI",
+];
+
+/// Whether it is a state as the post writes it: two capital letters.
 pub fn is_state(text: &str) -> bool {
-    text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
+    STATES.contains(&text)
 }
 
 /// The targets of an operation, and the reviewer's answers to the detector's suggestions.
@@ -291,7 +317,8 @@ pub struct Breach {
 pub struct Delay {
     /// The state.
     pub state: String,
-    /// The approver; must not be the author of the record.
+    /// Who approves it, by the name that the person logs in with: somebody other than who records it. It is in force once that person has
+    /// confirmed it.
     pub approver: String,
     /// The latest time of the notification.
     pub until: Timestamp,
@@ -299,7 +326,21 @@ pub struct Delay {
     pub why: String,
 }
 
-/// The considerations before anybody is notified.
+/// Says which delay its approver confirms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConfirmedDelay {
+    /// The state.
+    pub state: String,
+    /// Its end.
+    pub until: Timestamp,
+}
+
+/// Whether two names are one person's: compared without spaces around them and without case.
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// What was considered before anybody is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Consideration {
     /// Security of people, of systems, of an investigation.

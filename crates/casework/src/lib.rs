@@ -13,6 +13,7 @@ pub mod attention;
 pub mod audit;
 pub mod case;
 pub mod demo;
+pub mod duties;
 mod facts;
 pub mod feedback;
 #[cfg(any(test, feature = "fixtures"))]

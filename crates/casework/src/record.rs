@@ -144,7 +144,7 @@ impl Case {
         };
         let now = effects.at;
         if settings.reviewers != Reviewers::Demo {
-            return Ok(Some(effects));
+            return Ok(Some(effects.with_duties()));
         }
         let record = &mut effects.record;
         let terms = settings.policy.terms(cluster);
@@ -162,7 +162,7 @@ impl Case {
                 effects.publish = record.withdraw();
             }
         }
-        Ok(Some(effects))
+        Ok(Some(effects.with_duties()))
     }
 
     /// `now`, or a time just after the case's last change if the clock went back. Versions of an
@@ -182,6 +182,10 @@ impl CaseRecord {
 
     /// Effects of a person's action, or the reason for its refusal.
     pub fn on_act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
+        self.act(act, by, settings, now).map(Effects::with_duties)
+    }
+
+    fn act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
         let (mut record, said_at) = (self, now);
         let now = record.case.after(now);
         let case = &mut record.case;
@@ -204,6 +208,13 @@ impl CaseRecord {
                     None
                 };
                 Ok(Effects { publish, label: Some(label), ..Effects::of(record, now, vec![entry]) })
+            }
+            Act::RecordHandover(handover) => {
+                // The terms before the case: a delivery is recorded for whoever has a duty now.
+                let mut audit: Vec<Entry> = case.refresh_duties(now).into_iter().collect();
+                let terms = settings.policy.terms(&record.cluster);
+                audit.push(case.record_handover(handover, by, &terms, now)?);
+                Ok(Effects::of(record, now, audit))
             }
             Act::Attend { comment } => {
                 let entry = case.attend(&comment, by, now)?;
@@ -243,16 +254,18 @@ impl CaseRecord {
     pub fn on_tick(mut self, settings: &Settings<'_>, now: Timestamp) -> Option<Effects> {
         let at = self.case.after(now);
         let case = &mut self.case;
-        let valid_until = case.valid_until?;
-        let entry = if valid_until <= now {
-            case.expire(at)
-        } else if valid_until <= days_after(now, settings.expiry_notice_days) {
-            let text = format!("its flags expire on {}: renew them or let them expire", day(valid_until));
-            case.mark_for_attention(Why::RunsOut, text, at)
-        } else {
-            None
-        };
-        entry.map(|entry| Effects::of(self, at, vec![entry]))
+        let mut audit = Vec::new();
+        audit.extend(case.refresh_duties(at));
+        if let Some(valid_until) = case.valid_until {
+            // The case stays open as long as somebody must be told; what partners have expires by itself.
+            if valid_until <= now && case.duties.is_empty() {
+                audit.extend(case.expire(at));
+            } else if valid_until <= days_after(now, settings.expiry_notice_days) {
+                let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
+                audit.extend(case.ask_attention(Why::RunsOut, text, at));
+            }
+        }
+        (!audit.is_empty()).then(|| Effects::of(self, at, audit))
     }
 
     /// The terms for decisions about the newest version.
@@ -302,8 +315,13 @@ impl Effects {
         Effects { at, record, audit, publish: None, label: None, refused: None }
     }
 
-    /// Adds the merge into another cluster to these effects, as one change. `None` if nothing
-    /// changes.
+    /// The same with the duties of the case brought up to date.
+    fn with_duties(mut self) -> Effects {
+        self.audit.extend(self.record.case.refresh_duties(self.at));
+        self
+    }
+
+    /// The same where the cluster also became part of another: both are one change. `None` where nothing changes.
     pub fn and_absorbed(
         mut self,
         by: &str,

@@ -46,7 +46,7 @@ impl Rejection<'_> {
     /// The finding stays shared. Returns the audit entry, or an error if the reason is missing.
     pub fn keep(&self, reason: &str, by: &str, now: Timestamp) -> Result<Entry, String> {
         let number = self.number;
-        if reason.trim().is_empty() {
+        if text_format::is_blank(reason) {
             return Err(format!(
                 "retraction case {number} cannot be decided without a reason: enter why the finding stays shared"
             ));
@@ -107,7 +107,7 @@ impl Case {
         let Some(shared) = shared.filter(|_| self.state.is_shared()) else {
             return refuse(&format!("it is {}", self.state));
         };
-        if reason.trim().is_empty() {
+        if text_format::is_blank(reason) {
             return refuse("a withdrawal needs a reason");
         }
         let known: BTreeSet<String> = shared.accounts.iter().map(key_of_account).collect();

@@ -34,8 +34,8 @@ impl Case {
                 if !open && self.state != State::Approved {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if finding.trim().is_empty() {
-                    return refuse("the check has no text: enter what was considered");
+                if text_format::is_blank(finding) {
+                    return refuse("the check says nothing: write down what was considered");
                 }
                 self.checked = Some(word(finding));
                 ("sources_and_methods_checked", finding.clone())
@@ -48,21 +48,25 @@ impl Case {
                     return refuse(&why);
                 }
                 let mut text = fact.summary();
-                if fact.changes_recipients() && self.approved.as_ref().is_some_and(|word| word.version == self.version)
-                {
-                    // The approval was for something other than what would be shared now.
+                let scope = policy::decide(self, terms, now).scope(self);
+                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
+                self.facts.take(fact.clone(), record);
+                let changes = fact.changes_what_is_told() || policy::decide(self, terms, now).scope(self) != scope;
+                if changes && self.approved.as_ref().is_some_and(|word| word.version == self.version) {
+                    // What was approved is no longer what would be shared.
                     self.approved = None;
                     text.push_str("; the approval was given without this fact, so the case has to be approved again");
                     if self.state == State::Approved {
                         self.state = State::InReview;
                     }
                 }
-                let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
-                self.facts.take(fact.clone(), record);
                 (fact.action(), text)
             }
             Step::Approve { comment } => {
-                if !open {
+                // An approval can be given again where it no longer covers who gets what.
+                let scope = policy::decide(self, terms, now).scope(self);
+                let outdated = self.state == State::Approved && self.approved_scope.as_ref() != Some(&scope);
+                if !open && !outdated {
                     return refuse(&format!("it is {}", self.state));
                 }
                 let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
@@ -70,6 +74,7 @@ impl Case {
                     return refuse("partners already have this version");
                 }
                 self.approved = Some(word(comment));
+                self.approved_scope = Some(scope);
                 if !shared {
                     self.state = State::Approved;
                 }
@@ -82,7 +87,7 @@ impl Case {
                 if let Some(why) = policy::dismissal_blocked(self, terms) {
                     return refuse(&why);
                 }
-                if reason.trim().is_empty() {
+                if text_format::is_blank(reason) {
                     return refuse("a dismissal needs a reason");
                 }
                 self.state = State::Dismissed;
@@ -93,7 +98,7 @@ impl Case {
                 if !matches!(self.state, State::Approved | State::Dismissed) {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if reason.trim().is_empty() {
+                if text_format::is_blank(reason) {
                     return refuse("a return to review needs a reason");
                 }
                 self.approved = None;
@@ -117,6 +122,11 @@ impl Case {
                     ));
                 }
                 let outcome = policy::decide(self, terms, now);
+                if self.approved_scope.as_ref() != Some(&outcome.scope(self)) {
+                    return refuse(
+                        "who gets what is no longer what was approved (recipients, rules or withdrawn accounts changed): approve it again",
+                    );
+                }
                 let blocks: Vec<String> =
                     outcome.blocking().map(|block| format!("{} ({})", block.text, block.rule)).collect();
                 if !blocks.is_empty() {
@@ -151,7 +161,7 @@ impl Case {
                 if !shared {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if reason.trim().is_empty() {
+                if text_format::is_blank(reason) {
                     return refuse("a retraction needs a reason");
                 }
                 self.state = State::Retracted;
@@ -161,7 +171,7 @@ impl Case {
                 if !shared && !matches!(self.state, State::Retracted | State::Dismissed) {
                     return refuse(&format!("it is {}", self.state));
                 }
-                if let Some(why) = policy::closing_blocked(self, terms, now).filter(|_| shared) {
+                if let Some(why) = policy::closing_blocked(self, terms, now) {
                     return refuse(&why);
                 }
                 self.state = State::Closed;

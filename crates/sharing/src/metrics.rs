@@ -51,6 +51,10 @@ pub(crate) struct Metrics {
     pub running_out: IntGauge,
     /// Shared cases that people should look at again.
     pub attention: IntGauge,
+    /// Duties to tell somebody that are due and have no recorded delivery.
+    pub open_duties: IntGauge,
+    /// Age of the oldest of them, seconds.
+    pub oldest_duty: IntGauge,
     /// Clusters that somebody said something of lately, by who and what.
     pub judged: IntGaugeVec,
 }
@@ -96,6 +100,14 @@ impl Metrics {
             running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags run out soon")?,
             attention: metrics
                 .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,
+            open_duties: metrics.gauge(
+                "lockstep_sharing_open_duties",
+                "Duties to tell the Secret Service or a chief election official that are due and have no recorded delivery",
+            )?,
+            oldest_duty: metrics.gauge(
+                "lockstep_sharing_oldest_open_duty_seconds",
+                "Age of the oldest duty that is due and has no recorded delivery, seconds; 0 without one",
+            )?,
             judged: metrics.gauges(
                 "lockstep_sharing_judged_clusters",
                 "Flagged clusters that partners or reviewers said something of in the last 30 days, by what most of them say",

@@ -4,7 +4,20 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+use std::sync::LazyLock;
+
 use jiff::{Timestamp, tz::TimeZone};
+use regex::Regex;
+
+/// Whether a text shows nothing: it is empty, or has only spaces and characters that are not drawn, such as U+200B.
+pub fn is_blank(text: &str) -> bool {
+    #[expect(clippy::expect_used, reason = "a constant expression, which a test compiles")]
+    static BLANK: LazyLock<Regex> = LazyLock::new(|| {
+        // Controls, formats, separators, fillers, and the braille pattern without dots.
+        Regex::new(r"^[\p{C}\p{Z}\s\p{Default_Ignorable_Code_Point}\u{2800}]*$").expect("a regular expression")
+    });
+    BLANK.is_match(text)
+}
 
 /// A part of a whole as a percentage; only exactly zero shows as none, and only the whole as all.
 pub fn part(part: u64, whole: u64) -> String {
@@ -191,6 +204,18 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_nothing_is_blank() {
+        for blank in
+            ["", " \t\n", "\u{200b}", "\u{feff}\u{2060}", "\u{3164}", "\u{2800} \u{ad}", "\u{202e}", "\u{e0020}"]
+        {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for text in ["a", "\u{200b}.", "0", "é", "ا", "字", "👍"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

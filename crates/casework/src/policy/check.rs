@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::decide::{Terms, delay_fault};
 use crate::{
-    facts::{Breach, Fact, Facts, is_state},
+    facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state},
     recipients::Class,
 };
 
@@ -64,7 +64,25 @@ impl Fact {
                 if !breached.clone().any(|breach| breach.state == delay.state) {
                     return Err(format!("no breach is recorded in {:?}", delay.state));
                 }
-                delay_fault(delay, by, now, terms.rules).map_or(Ok(()), Err)
+                delay_fault(delay, by, facts, terms.rules, now).map_or(Ok(()), Err)
+            }
+            Fact::ConfirmDelay(confirmed) => {
+                let matches = |record: &&Recorded<Delay>| {
+                    record.what.state == confirmed.state && record.what.until == confirmed.until
+                };
+                let Some(record) = facts.delays.iter().rev().find(matches) else {
+                    return Err(format!("no delay for {:?} until {} is recorded", confirmed.state, confirmed.until));
+                };
+                if !is_same_person(&record.what.approver, by) {
+                    return Err(format!("{} is its approver: only that person confirms it", record.what.approver));
+                }
+                if is_same_person(&record.by, by) {
+                    return Err(format!("{by} recorded it: the approver is somebody else"));
+                }
+                match record.what.until <= now {
+                    true => Err(format!("the delay ended at {}", record.what.until)),
+                    false => Ok(()),
+                }
             }
             Fact::Consideration(considered) => {
                 require_text(&considered.security, "what was considered about security")?;
@@ -108,9 +126,9 @@ impl Fact {
     }
 }
 
-fn require_text(text: &str, what: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err(format!("{what} is empty: enter it"));
+fn said(text: &str, what: &str) -> Result<(), String> {
+    if text_format::is_blank(text) {
+        return Err(format!("{what} is empty: write it down"));
     }
     if text.chars().count() > LONGEST {
         return Err(format!("{what} is longer than {LONGEST} characters: shorten it"));

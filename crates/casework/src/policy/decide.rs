@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use messages::cluster::ClusterMessage;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use recipient::about;
 
@@ -15,7 +16,7 @@ use super::rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY};
 use crate::{
     Tlp,
     case::Case,
-    facts::{Delay, Recorded, TargetKind},
+    facts::{Delay, Facts, Recorded, TargetKind, is_same_person},
     recipients::{Class, Delivery, Recipient},
 };
 
@@ -140,7 +141,16 @@ impl Outcome {
         self.recipients.iter().find(|decision| decision.recipient == recipient)
     }
 
-    /// The recipients that are notified when the case is released.
+    /// Who gets what by a release, as a digest: what an approval covers. Those who must be told are told whatever anybody approves, so
+    /// they are not in it.
+    pub fn scope(&self, case: &Case) -> String {
+        let chosen = self.recipients.iter().filter(|decision| decision.told && !decision.must);
+        let gets: Vec<_> = chosen.map(|d| (&d.recipient, &d.products, d.tlp, d.shows, &d.statements)).collect();
+        let digest = Sha256::digest(format!("{gets:?}{:?}", case.left_out).as_bytes());
+        text_format::hex(&digest)
+    }
+
+    /// Who is told when the case is released.
     pub fn told(&self) -> impl Iterator<Item = &Decision> {
         self.recipients.iter().filter(|decision| decision.told)
     }
@@ -203,10 +213,12 @@ pub fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     })
 }
 
-/// The reason why a released case cannot be closed, if there is one: a recipient that must be
-/// notified, now or after a delay, was not.
+/// Why a case cannot be closed: somebody who must be told of it, now or when a delay is over, has not been.
 pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option<String> {
     let outcome = decide(case, terms, now);
+    if !case.state.is_shared() {
+        return case.duties_blocking(now);
+    }
     let waiting = |decision: &&Decision| {
         let version = if decision.must { case.released_version } else { None };
         (decision.must || decision.not_before.is_some()) && decision.has_version.is_none_or(|had| Some(had) < version)
@@ -217,7 +229,10 @@ pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option
     if !missing.is_empty() {
         return Some(missing.join("; "));
     }
-    (!waiting.is_empty()).then(|| format!("{} must be notified first: approve and update", waiting.join(", ")))
+    if !waiting.is_empty() {
+        return Some(format!("{} must be told first: approve and update", waiting.join(", ")));
+    }
+    case.duties_blocking(now)
 }
 
 /// Rule 1.
@@ -324,9 +339,9 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
             .recipients
             .iter()
             .any(|recipient| recipient.chief_election_official && recipient.state.as_ref() == Some(&breach.state));
-        let delayed = delay(case, &breach.state, terms.rules, now);
+        let delayed = delay(case, &breach.state, now);
         let approver = match terms.rules.delay_approvers.as_slice() {
-            [] => "a named approver".to_owned(),
+            [] => "the named approver of a delay".to_owned(),
             names => names.join(" or "),
         };
         outcome.approvals.push(Approval {
@@ -410,33 +425,54 @@ fn breaches(case: &Case) -> impl Iterator<Item = &crate::facts::Breach> {
     case.facts.breaches.iter().flat_map(|record| &record.what.breaches)
 }
 
-/// The approved delay that applies to a state now.
-fn delay<'a>(case: &'a Case, state: &str, rules: &Rules, now: Timestamp) -> Option<&'a Recorded<Delay>> {
-    case.facts.delays.iter().rev().find(|record| {
-        record.what.state == state
-            && record.what.until > now
-            && delay_fault(&record.what, &record.by, record.at, rules).is_none()
+/// The delay in force for a state: recorded, confirmed by its approver, and not over.
+pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&'a Recorded<Delay>> {
+    let in_force =
+        |record: &&Recorded<Delay>| record.what.state == state && record.what.until > now && is_confirmed(case, record);
+    case.facts.delays.iter().rev().find(in_force)
+}
+
+/// Whether the approver of a delay has confirmed it.
+pub fn is_confirmed(case: &Case, delay: &Recorded<Delay>) -> bool {
+    case.facts.confirmed_delays.iter().any(|confirmed| {
+        confirmed.what.state == delay.what.state
+            && confirmed.what.until == delay.what.until
+            && is_same_person(&confirmed.by, &delay.what.approver)
+            && !is_same_person(&confirmed.by, &delay.by)
     })
 }
 
-/// Why a delay that `by` records at `at` is not allowed.
-pub fn delay_fault(delay: &Delay, by: &str, at: Timestamp, rules: &Rules) -> Option<String> {
+/// What is wrong with a delay that `by` records at `now`.
+pub fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: Timestamp) -> Option<String> {
     let days = i64::from(rules.longest_delay_days);
-    let longest = at.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
-    if delay.approver.trim().is_empty() {
+    // The time counts from the breach's first record, so that one delay after another comes to an end.
+    let since = facts.breached_since.get(&delay.state).copied();
+    let since = since.or(facts.breaches.as_ref().map(|record| record.at)).unwrap_or(now);
+    let longest = since.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
+    let earlier = facts
+        .delays
+        .iter()
+        .find(|record| record.what.state == delay.state && is_same_person(&record.what.approver, &delay.approver));
+    if text_format::is_blank(&delay.approver) {
         Some("a delay needs a named approver".to_owned())
-    } else if delay.approver == by {
-        Some(format!("{by} cannot both approve and record a delay: the approver must be another person"))
-    } else if !rules.delay_approvers.is_empty() && !rules.delay_approvers.contains(&delay.approver) {
+    } else if is_same_person(&delay.approver, by) {
+        Some(format!("{by} cannot approve a delay and record it: the approver is somebody else"))
+    } else if !rules.delay_approvers.is_empty()
+        && !rules.delay_approvers.iter().any(|name| is_same_person(name, &delay.approver))
+    {
+        Some(format!("{} may not approve a delay; those who may: {}", delay.approver, rules.delay_approvers.join(", ")))
+    } else if let Some(earlier) = earlier.filter(|earlier| earlier.what.until != delay.until) {
         Some(format!(
-            "{} may not approve a delay; people who may: {}",
-            delay.approver,
-            rules.delay_approvers.join(", ")
+            "{} approved the delay until {}: another person has to approve a renewal",
+            delay.approver, earlier.what.until
         ))
-    } else if delay.until <= at {
-        Some(format!("the delay ends at {}, which is in the past", delay.until))
+    } else if delay.until <= now {
+        Some(format!("the delay ends at {}, which is past", delay.until))
     } else if delay.until > longest {
-        Some(format!("the delay ends at {}, more than {days} days from now", delay.until))
+        Some(format!(
+            "the delay ends at {}, more than {days} days after the breach was recorded ({since})",
+            delay.until
+        ))
     } else {
         None
     }

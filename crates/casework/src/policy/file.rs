@@ -126,7 +126,7 @@ impl Policy {
         if !(1..=365).contains(&self.rules.longest_delay_days) {
             return Err(format!("rules.longest_delay_days is {}: set 1 to 365", self.rules.longest_delay_days));
         }
-        if self.rules.delay_approvers.iter().any(|name| name.trim().is_empty()) {
+        if self.rules.delay_approvers.iter().any(|name| text_format::is_blank(name)) {
             return Err(
                 "rules.delay_approvers has an empty name: remove it, or use an empty list to allow anybody".to_owned()
             );
@@ -205,8 +205,8 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
     if let Some(product) = rule.products.iter().find(|product| !fits(product)) {
         return Some(format!("products has {:?}, which this class cannot receive", product.label()));
     }
-    if rule.sign_off.iter().any(|role| role.trim().is_empty()) {
-        return Some("sign_off has an empty role: remove it, or use an empty list".to_owned());
+    if rule.sign_off.iter().any(|role| text_format::is_blank(role)) {
+        return Some("sign_off holds an empty role: name roles, or leave it empty".to_owned());
     }
     None
 }
@@ -272,8 +272,8 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
             ));
         }
         (Class::Public, _) => {}
-        _ if contact.trim().is_empty() => {
-            return Some(format!("contact is empty for {name:?}: enter who receives the documents"));
+        _ if text_format::is_blank(contact) => {
+            return Some(format!("contact is empty for {name:?}: say to whom documents are handed over"));
         }
         _ => {}
     }

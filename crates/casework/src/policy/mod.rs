@@ -18,11 +18,14 @@ mod explain;
 mod file;
 mod rules;
 
+pub use crate::facts::is_same_person;
 pub use crate::facts::{
-    Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice, Recorded,
-    SignOff, Target, TargetKind, Targets,
+    Answer, Breach, Breaches, ConfirmedDelay, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice,
+    Recorded, SignOff, Target, TargetKind, Targets,
 };
 pub use crate::recipients::{Class, Delivery, Partner, Recipient};
+pub(crate) use decide::delay as delay_in_force;
+pub use decide::is_confirmed;
 pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, Terms, decide};
 pub use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;

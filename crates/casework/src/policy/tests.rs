@@ -12,6 +12,7 @@ use crate::{
     Tlp,
     audit::Entry,
     case::{Case, Illegal, State, Step},
+    duties::Handover,
 };
 use presentation::fixtures;
 
@@ -139,6 +140,17 @@ impl Desk {
 
     fn approve(&mut self) {
         self.take(Step::Approve { comment: "clear".to_owned() }, "ann").unwrap();
+    }
+
+    /// Somebody hands a document over, and bob records it.
+    fn hand_over(&mut self, recipient: &str) -> Result<Entry, Illegal> {
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        self.case.refresh_duties(self.now);
+        let (to, how) = ("the duty officer".to_owned(), "by courier".to_owned());
+        let handover = Handover { recipient: recipient.to_owned(), to, how, at: self.now };
+        let entry = self.case.record_handover(handover, "bob", &terms, self.now);
+        self.case.refresh_duties(self.now);
+        entry
     }
 
     /// Ann approves, bob releases.
@@ -317,7 +329,89 @@ fn rule_4_a_case_is_not_closed_before_they_are_told() {
     assert!(nobody.take(Step::Close, "ann").unwrap_err().why.contains("no recipient is configured"));
     desk.approve();
     desk.take(Step::Update, "bob").unwrap();
+    // A release tells nobody by itself: a delivery is recorded.
+    let refused = desk.take(Step::Close, "ann").unwrap_err();
+    assert!(refused.why.contains("the Secret Service must be told first: hand over the document"), "{refused}");
+    desk.hand_over("service").unwrap();
     desk.take(Step::Close, "ann").unwrap();
+}
+
+#[test]
+fn rule_4_no_way_around_the_delivery() {
+    let protected = || targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]);
+    let mut desk = Desk::ready(recipients(), vec![protected()]);
+    assert!(desk.hand_over("service").unwrap_err().why.contains("never released"));
+    desk.release().unwrap();
+    // Retracted, then closed.
+    desk.take(Step::Retract { reason: "wrong".to_owned() }, "bob").unwrap();
+    assert!(desk.take(Step::Close, "ann").unwrap_err().why.contains("the Secret Service must be told first"));
+    assert!(desk.case.needs_attention(), "the duty is open in every state");
+    // Recorded with who took it, how, and a time between the release and now.
+    let terms = Terms { cluster: &desk.cluster, recipients: &desk.recipients, rules: &desk.rules };
+    let handed = |recipient: &str, to: &str, at: Timestamp| Handover {
+        recipient: recipient.to_owned(),
+        to: to.to_owned(),
+        how: "by courier".to_owned(),
+        at,
+    };
+    let mut case = desk.case.clone();
+    for (handover, why) in [
+        (handed("service", "\u{200b}", now()), "who took it is empty"),
+        (handed("service", "an officer", days(1)), "in the future"),
+        (handed("service", "an officer", days(-1)), "before the release"),
+        (handed("nobody", "an officer", now()), "no recipient"),
+        (handed("paper", "an editor", now()), "not chosen"),
+    ] {
+        let refused = case.record_handover(handover, "bob", &terms, now()).unwrap_err();
+        assert!(refused.why.contains(why), "{refused}");
+    }
+    desk.hand_over("service").unwrap();
+    desk.take(Step::Close, "ann").unwrap();
+    assert!(!desk.case.needs_attention());
+}
+
+#[test]
+fn rule_4_a_later_version_is_delivered_too() {
+    let facts = || vec![targets(vec![target(TargetKind::MajorCandidate, "Doe", None)])];
+    let mut desk = Desk::ready(recipients(), facts());
+    desk.release().unwrap();
+    desk.hand_over("service").unwrap();
+    assert_eq!(desk.case.find_open_duties(now()), []);
+    desk.case.see(2, days(1));
+    desk.cluster.version = 2;
+    desk.now = days(2);
+    desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
+    for fact in crate::fixtures::facts().into_iter().chain(facts()) {
+        desk.record(fact, "ann").unwrap();
+    }
+    desk.approve();
+    desk.take(Step::Update, "bob").unwrap();
+    let open = desk.case.find_open_duties(days(2));
+    assert_eq!((open.len(), open[0].since), (1, days(2)), "since the later version was released");
+    desk.hand_over("service").unwrap();
+    assert_eq!(desk.case.find_open_duties(days(2)), []);
+}
+
+#[test]
+fn an_approval_covers_who_is_told() {
+    let mut desk = Desk::ready(recipients(), vec![chosen(&["birds"])]);
+    desk.approve();
+    // Somebody else is chosen: what was approved is no longer what would be shared.
+    let entry = desk.record(chosen(&["birds", "skies"]), "cy").unwrap();
+    assert!(entry.text.contains("has to be given again"), "{}", entry.text);
+    assert_eq!((desk.case.state, &desk.case.approved), (State::InReview, &None));
+    desk.approve();
+    let entry = desk.record(chosen(&["birds", "skies"]), "cy").unwrap();
+    assert!(!entry.text.contains("again"), "the same choice changes nothing");
+    // A file of recipients, or rules, that changed since.
+    desk.recipients.retain(|recipient| recipient.name != "skies");
+    let refused = desk.take(Step::Release, "bob").unwrap_err();
+    assert!(refused.why.contains("no longer what was approved"), "{refused}");
+    desk.recipients = recipients();
+    desk.rules = Rules::with_marking(Tlp::Green);
+    assert!(desk.take(Step::Release, "bob").unwrap_err().why.contains("no longer what was approved"));
+    desk.approve();
+    desk.take(Step::Release, "bob").unwrap();
 }
 
 #[test]
@@ -359,6 +453,7 @@ fn rule_5_local_breach_of_election_systems() {
     let mut desk = Desk::ready(recipients(), vec![county()]);
     assert_eq!(desk.blocked(), BTreeSet::from([1, 5]));
     assert!(desk.record(breach(&["Ohio"]), "ann").unwrap_err().why.contains("two capital letters"));
+    assert!(desk.record(breach(&["ZQ"]), "ann").unwrap_err().why.contains("is no state"));
     desk.record(breach(&["OH"]), "ann").unwrap();
     // The state's chief election official is notified too, and nobody can deselect it.
     desk.record(chosen(&["county"]), "ann").unwrap();
@@ -373,21 +468,42 @@ fn rule_5_local_breach_of_election_systems() {
     assert!(desk.record(delay("dee", days(-1)), "ann").unwrap_err().why.contains("past"));
     assert!(desk.record(delay("dee", days(31)), "ann").unwrap_err().why.contains("more than 30 days"));
     desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), vec!["eve".to_owned()], 30);
-    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("people who may: eve"));
+    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("those who may: eve"));
+    assert!(desk.record(delay(" ANN ", days(3)), "ann").unwrap_err().why.contains("somebody else"));
     desk.record(delay("eve", days(3)), "ann").unwrap();
+    // It is not in force before the approver confirms it, and nobody else can.
+    assert_eq!(desk.told(), ["ohio", "county"]);
+    let confirm = |until| Fact::ConfirmDelay(ConfirmedDelay { state: "OH".to_owned(), until });
+    assert!(desk.record(confirm(days(3)), "ann").unwrap_err().why.contains("only that person confirms it"));
+    assert!(desk.record(confirm(days(4)), "eve").unwrap_err().why.contains("no delay"));
+    desk.record(confirm(days(3)), "eve").unwrap();
     assert_eq!((desk.told(), desk.about("ohio").not_before), (vec!["county".to_owned()], Some(days(3))));
-    // A selection of recipients does not cancel an approved delay.
+    // A renewal needs another approver, and all of them end with the longest delay after the breach was recorded.
+    assert!(desk.record(delay("eve", days(5)), "ann").unwrap_err().why.contains("another person has to approve"));
+    desk.now = days(2);
+    desk.record(breach(&["OH"]), "cy").unwrap();
+    let all = vec!["eve".to_owned(), "fay".to_owned()];
+    desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), all, 30);
+    assert!(desk.record(delay("fay", days(31)), "ann").unwrap_err().why.contains("more than 30 days after the breach"));
+    desk.now = now();
+    // Nobody undoes what the approver wanted by choosing.
     desk.record(chosen(&["county", "ohio"]), "ann").unwrap();
     assert_eq!(desk.told(), ["county"]);
     desk.release().unwrap();
     let refused = desk.take(Step::Close, "ann").unwrap_err();
-    assert!(refused.why.contains("ohio must be notified first"), "{refused}");
-    // After the delay the official is notified of the same version, without a new approval.
+    assert!(refused.why.contains("ohio must be told first"), "{refused}");
+    desk.case.refresh_duties(desk.now);
+    assert!(!desk.case.needs_attention(), "not while the delay is in force");
+    // When it is over, the official is told of the same version, without a new approval.
     desk.now = days(3);
     assert_eq!(desk.told(), ["ohio", "county"]);
     assert_eq!(desk.about("ohio").has_version, None);
     desk.take(Step::Update, "bob").unwrap();
     assert_eq!(desk.about("ohio").has_version, Some(1));
+    assert!(desk.case.refresh_duties(desk.now).unwrap().text.contains("the delay is over"));
+    assert!(desk.case.needs_attention());
+    assert!(desk.take(Step::Close, "ann").is_err());
+    desk.hand_over("ohio").unwrap();
     desk.take(Step::Close, "ann").unwrap();
 }
 

@@ -14,8 +14,9 @@ use crate::{
     accounts::key_of_account,
     audit::{Chain, GENESIS, seal},
     case::State,
+    duties::Handover,
     fixtures::facts,
-    policy::{Class, Recipient, Rules},
+    policy::{Breach, Breaches, Class, ConfirmedDelay, Delay, Fact, Recipient, Rules, Target, TargetKind, Targets},
 };
 
 const PEOPLE: [&str; 3] = ["ann", "bob", "eve"];
@@ -32,7 +33,9 @@ enum Event {
     Prepare { by: usize },
     /// One action, by one person.
     Act { act: Act, by: usize },
-    /// Time passes.
+    /// Something is handed over to one of those who must be told.
+    Handover { recipient: &'static str, by: usize },
+    /// Time goes on.
     Tick { hours: i64 },
 }
 
@@ -42,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::BeginReview),
         1 => Just(Step::CheckSourcesAndMethods { finding: reason() }),
         1 => prop::sample::select(facts()).prop_map(Step::Record),
+        1 => prop::sample::select(duties()).prop_map(Step::Record),
         1 => Just(Step::Approve { comment: reason() }),
         1 => any::<bool>().prop_map(move |authentic| Step::Dismiss { reason: reason(), authentic }),
         1 => Just(Step::ReturnToReview { reason: reason() }),
@@ -49,6 +53,25 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Update),
         1 => Just(Step::Retract { reason: reason() }),
         1 => Just(Step::Close),
+    ]
+}
+
+/// What makes and ends duties to tell somebody.
+fn duties() -> Vec<Fact> {
+    let until = Timestamp::from_second(1_780_600_000).unwrap();
+    let target = Target { kind: TargetKind::MajorCandidate, name: "Doe".to_owned(), recipient: None };
+    let breach = Breach { state: "OH".to_owned(), system: "voter rolls".to_owned() };
+    let delay = |approver: &str| {
+        let why = "an arrest is under way".to_owned();
+        Fact::Delay(Delay { state: "OH".to_owned(), approver: approver.to_owned(), until, why })
+    };
+    vec![
+        Fact::Targets(Targets { targets: vec![target], ..Targets::default() }),
+        Fact::Breaches(Breaches { breaches: vec![breach], why: String::new() }),
+        Fact::Breaches(Breaches { breaches: vec![], why: "a false alarm".to_owned() }),
+        delay("ann"),
+        delay("bob"),
+        Fact::ConfirmDelay(ConfirmedDelay { state: "OH".to_owned(), until }),
     ]
 }
 
@@ -78,6 +101,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Absorbed),
         4 => (0..PEOPLE.len()).prop_map(|by| Event::Prepare { by }),
         10 => (act(), 0..PEOPLE.len()).prop_map(|(act, by)| Event::Act { act, by }),
+        1 => (prop::sample::select(vec!["service", "ohio"]), 0..PEOPLE.len())
+            .prop_map(|(recipient, by)| Event::Handover { recipient, by }),
         2 => (-1i64..400).prop_map(|hours| Event::Tick { hours }),
     ]
 }
@@ -111,7 +136,13 @@ impl Simulation {
         let mut recipients: Vec<Recipient> =
             PLATFORMS.iter().map(|(name, platform)| recipient(name, Class::Platform, Some(platform))).collect();
         recipients.push(recipient("house", Class::Congress, None));
-        Simulation {
+        recipients.push(recipient("service", Class::SecretService, None));
+        recipients.push(Recipient {
+            state: Some("OH".to_owned()),
+            chief_election_official: true,
+            ..recipient("ohio", Class::StateLocal, None)
+        });
+        World {
             policy: Policy { recipients, rules: Rules::with_marking(Tlp::Amber) },
             reviewers,
             now: Timestamp::from_second(1_780_000_000).unwrap(),
@@ -154,6 +185,12 @@ impl Simulation {
                 steps.into_iter().try_for_each(|step| self.act(Act::Step(step), PEOPLE[*by]))
             }
             Event::Act { act, by } => self.act(act.clone(), PEOPLE[*by]),
+            Event::Handover { recipient, by } => {
+                let recipient = (*recipient).to_owned();
+                let handover =
+                    Handover { recipient, to: "an officer".to_owned(), how: "by courier".to_owned(), at: self.now };
+                self.act(Act::RecordHandover(handover), PEOPLE[*by])
+            }
             Event::Tick { hours } => {
                 self.now = self.now.checked_add(SignedDuration::from_hours(*hours)).unwrap();
                 let Some(record) = self.record.clone() else { return Ok(()) };
@@ -202,6 +239,15 @@ impl Simulation {
         for accounts in self.held.values() {
             prop_assert!(accounts.is_disjoint(&record.case.left_out), "an account that was withdrawn is flagged");
         }
+        let case = &record.case;
+        prop_assert_eq!(&case.duties, &case.find_open_duties(at), "the case knows its duties");
+        if case.state == State::Closed {
+            prop_assert!(case.duties.is_empty(), "closed with an open duty: {:?}", case.duties);
+            let delivered = case.handovers.iter().any(|handover| handover.handover.recipient == "service");
+            prop_assert!(case.facts.protected.is_none() || delivered, "nobody told the Secret Service");
+        }
+        let due = case.duties.iter().any(|duty| duty.not_before.is_none());
+        prop_assert!(!due || case.needs_attention(), "somebody must be told, and nobody is alerted");
         self.record = Some(record);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! nobody does, the case is closed on the day and the audit log says so. A shared case also asks for attention when its cluster is
 //! flagged no longer or became part of another: it is for people to withdraw it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use runtime::shutdown::Shutdown;
@@ -30,20 +30,25 @@ impl Sharing {
     /// Proposes that the flags of a case go on; somebody else has to renew them.
     pub async fn propose_renewal(&self, cluster_id: &str, reason: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, reason, by) = (cluster_id.to_owned(), reason.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.act(&cluster_id, None, Act::ProposeRenewal { reason }, &by, Timestamp::now()))
-            .await
+        self.blocking(move |inner| {
+            Ok(inner.act(&cluster_id, None, Act::ProposeRenewal { reason }, &by, Timestamp::now())?.state)
+        })
+        .await
     }
 
     /// Renews the flags of a case: partners get new versions of what they have, valid for as long as a new one.
     pub async fn renew(&self, cluster_id: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Renew, &by, Timestamp::now())).await
+        self.blocking(move |inner| Ok(inner.act(&cluster_id, None, Act::Renew, &by, Timestamp::now())?.state)).await
     }
 
     /// Notes that somebody has looked at what a case asked attention for.
     pub async fn attend(&self, cluster_id: &str, comment: &str, by: &str) -> Result<State, SharingError> {
         let (cluster_id, comment, by) = (cluster_id.to_owned(), comment.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Attend { comment }, &by, Timestamp::now())).await
+        self.blocking(move |inner| {
+            Ok(inner.act(&cluster_id, None, Act::Attend { comment }, &by, Timestamp::now())?.state)
+        })
+        .await
     }
 
     /// Cases, by cluster id, whose flags run out within the notice time, soonest first.
@@ -60,11 +65,15 @@ impl Sharing {
 /// Looks at cases until `shutdown`, and counts what waits.
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
     let (mut looked, mut judged) = (None::<std::time::Instant>, None::<std::time::Instant>);
+    let mut found_duties = false;
     while !shutdown.is_stopping() {
         let look = looked.is_none_or(|looked| looked.elapsed() >= EVERY);
         let judge = judged.is_none_or(|judged| judged.elapsed() >= JUDGED_EVERY);
         let done = sharing
             .blocking(move |inner| {
+                if !found_duties {
+                    inner.find_duties(Timestamp::now())?;
+                }
                 if look {
                     inner.look_at_ends(Timestamp::now())?;
                 }
@@ -76,6 +85,7 @@ pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), Sh
             .await;
         match done {
             Ok(()) => {
+                found_duties = true;
                 let now = Some(std::time::Instant::now());
                 looked = if look { now } else { looked };
                 judged = if judge { now } else { judged };
@@ -100,7 +110,18 @@ impl Inner {
 
     /// Closes cases whose flags have run out, and marks those whose flags soon will.
     pub(crate) fn look_at_ends(&self, now: Timestamp) -> Result<(), SharingError> {
-        for (cluster_id, _) in self.store.running_out(self.notice_until(now))? {
+        let mut due: BTreeSet<String> = self.store.delays_over(now)?.into_iter().collect();
+        due.extend(self.store.running_out(self.notice_until(now))?.into_iter().map(|(cluster_id, _)| cluster_id));
+        self.look_at(due, now)
+    }
+
+    /// Finds the duties of cases that an earlier version of the program stored.
+    pub(crate) fn find_duties(&self, now: Timestamp) -> Result<(), SharingError> {
+        self.look_at(self.store.with_duties()?.into_iter().collect(), now)
+    }
+
+    fn look_at(&self, cases: BTreeSet<String>, now: Timestamp) -> Result<(), SharingError> {
+        for cluster_id in cases {
             let Some(effects) = self.record(&cluster_id)?.on_tick(&self.settings(), now) else { continue };
             match self.carry_out(effects) {
                 // Somebody took a step meanwhile: the next look sees it as it is then.
@@ -136,6 +157,9 @@ impl Inner {
         let (running_out, attention) = self.store.watched_counts(self.notice_until(now))?;
         metrics.running_out.set(running_out);
         metrics.attention.set(attention);
+        let (duties, since) = self.store.open_duties()?;
+        metrics.open_duties.set(duties);
+        metrics.oldest_duty.set(since.map_or(0, |since| now.duration_since(since).as_secs().max(0)));
         Ok(())
     }
 }

@@ -122,7 +122,8 @@ impl Sharing {
     /// collections in the same transaction.
     pub async fn step(&self, cluster_id: &str, step: Step, by: &str) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
-        self.blocking(move |inner| inner.act(&cluster_id, None, Act::Step(step), &by, Timestamp::now())).await
+        self.blocking(move |inner| Ok(inner.act(&cluster_id, None, Act::Step(step), &by, Timestamp::now())?.state))
+            .await
     }
 
     /// Does something to a case for somebody who saw it at that revision: refused as a conflict where it was changed since.
@@ -132,7 +133,7 @@ impl Sharing {
         seen: i64,
         act: Act,
         by: &str,
-    ) -> Result<State, SharingError> {
+    ) -> Result<Taken, SharingError> {
         let (id, by) = (cluster_id.to_owned(), by.to_owned());
         self.blocking(move |inner| inner.act(&id, Some(seen), act, &by, Timestamp::now())).await
     }
@@ -152,6 +153,14 @@ impl Sharing {
     }
 }
 
+/// What a person's act led to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub state: State,
+    /// The approval before it no longer holds.
+    pub took_approval_back: bool,
+}
+
 impl Inner {
     /// A person does something to the case about a cluster: stored with what the audit log has to say and what partners get, in one
     /// transaction. Refused as a conflict where the case is no longer what somebody has `seen`.
@@ -162,12 +171,15 @@ impl Inner {
         act: Act,
         by: &str,
         now: Timestamp,
-    ) -> Result<State, SharingError> {
+    ) -> Result<Taken, SharingError> {
         let record = self.record(cluster_id)?;
         if seen.is_some_and(|seen| seen != record.revision) {
             return Err(StoreError::Conflict(record.case.id).into());
         }
-        self.carry_out(record.on_act(act, by, &self.settings(), now)?)
+        let was_approved = record.case.approved.is_some();
+        let effects = record.on_act(act, by, &self.settings(), now)?;
+        let took_approval_back = was_approved && effects.record.case.approved.is_none();
+        Ok(Taken { state: self.carry_out(effects)?, took_approval_back })
     }
 
     /// Stores a case with what follows from an event.

@@ -23,7 +23,7 @@ impl Sharing {
     ) -> Result<State, SharingError> {
         let (cluster_id, by) = (cluster_id.to_owned(), by.to_owned());
         let act = Act::withdraw_accounts(accounts, reason.to_owned());
-        self.blocking(move |inner| inner.act(&cluster_id, None, act, &by, Timestamp::now())).await
+        self.blocking(move |inner| Ok(inner.act(&cluster_id, None, act, &by, Timestamp::now())?.state)).await
     }
 
     /// Open retraction cases, oldest first; with `all` the decided ones too.

@@ -213,6 +213,33 @@ impl Store {
         })
     }
 
+    /// Cases with a delay that is over, as cluster ids.
+    pub fn delays_over(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let sql = "select cluster_id from watched where delayed_until <= ?1 order by delayed_until, cluster_id";
+            db.rows(sql, values![now])?.into_iter().map(|mut row| row.take(0)).collect()
+        })
+    }
+
+    /// Cases in which a duty to tell somebody may have been recorded, as cluster ids: those of an earlier version of the program do not
+    /// know their duties yet.
+    pub fn with_duties(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let sql = "select cluster_id from cases where life like '%\"protected\":{%' or life like '%\"breaches\":{%'
+                       order by cluster_id";
+            db.rows(sql, values![])?.into_iter().map(|mut row| row.take(0)).collect()
+        })
+    }
+
+    /// How many duties to tell somebody are open and due, and since when the oldest.
+    pub fn open_duties(&self) -> Result<(i64, Option<Timestamp>), StoreError> {
+        self.read(|db| {
+            let open = db.value("select coalesce(sum(duties), 0) from watched", values![])?.unwrap_or(0);
+            let since: Option<Option<Timestamp>> = db.value("select min(duties_since) from watched", values![])?;
+            Ok((open, since.flatten()))
+        })
+    }
+
     /// How many cases have flags that run out by then, and how many need attention.
     pub fn watched_counts(&self, by: Timestamp) -> Result<(i64, i64), StoreError> {
         self.read(|db| {
@@ -300,11 +327,16 @@ pub(super) fn after_publish(
 pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
     let case = &change.stored.case;
     let valid_until = case.valid_until.filter(|_| case.state.is_shared());
-    if valid_until.is_some() || !case.attention.is_empty() {
+    if valid_until.is_some() || !case.attention.is_empty() || !case.duties.is_empty() {
+        let due = case.duties.iter().filter(|duty| duty.not_before.is_none());
+        let since = due.clone().map(|duty| duty.since).min();
+        let delayed_until = case.duties.iter().filter_map(|duty| duty.not_before).min();
         tx.run(
-            "insert into watched (cluster_id, case_id, valid_until, attention) values (?1, ?2, ?3, ?4)
-             on conflict (cluster_id) do update set valid_until = ?3, attention = ?4",
-            values![&case.cluster_id, &case.id, valid_until, case.attention.len()],
+            "insert into watched (cluster_id, case_id, valid_until, attention, duties, duties_since, delayed_until)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             on conflict (cluster_id) do update
+             set valid_until = ?3, attention = ?4, duties = ?5, duties_since = ?6, delayed_until = ?7",
+            values![&case.cluster_id, &case.id, valid_until, case.attention.len(), due.count(), since, delayed_until],
         )?;
     } else {
         tx.run("delete from watched where cluster_id = ?1", values![&case.cluster_id])?;

@@ -56,7 +56,7 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
         let text =
             format!("chief election official of {state}, where election systems were breached: {}", breach.system);
         because.push(ground(Rule::LocalBreach, text));
-        match delay(case, state, terms.rules, now) {
+        match delay(case, state, now) {
             Some(delay) => {
                 decision.not_before = Some(delay.what.until);
                 let text = format!(

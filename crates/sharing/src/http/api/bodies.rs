@@ -12,6 +12,7 @@ use casework::{
     Act,
     audit::Sealed,
     case::{Case, State, Step},
+    duties::Handover,
     policy::{Fact, Outcome},
 };
 
@@ -145,6 +146,11 @@ pub(super) enum StepBody {
     },
     /// Renews them, by somebody other than whoever proposed it.
     Renew {},
+    /// Records that something was handed over to a recipient.
+    RecordHandover {
+        /// The recipient, the person who took it, how, and when.
+        handover: Handover,
+    },
     /// Withdraws some of the accounts that partners were told of.
     WithdrawAccounts {
         /// Which.
@@ -172,6 +178,7 @@ impl From<StepBody> for Act {
             StepBody::Attend { comment } => return Act::Attend { comment },
             StepBody::ProposeRenewal { reason } => return Act::ProposeRenewal { reason },
             StepBody::Renew {} => return Act::Renew,
+            StepBody::RecordHandover { handover } => return Act::RecordHandover(handover),
             StepBody::WithdrawAccounts { accounts, reason } => {
                 let accounts = accounts.into_iter().map(|one| (one.platform, one.account_id));
                 return Act::withdraw_accounts(accounts, reason);
@@ -195,6 +202,8 @@ impl From<StepBody> for Act {
 pub(super) struct TakenBody {
     pub state: State,
     pub revision: i64,
+    /// The step changed who learns what, so the approval before it no longer holds.
+    pub needs_approval: bool,
 }
 
 /// Entries of the audit log, newest first.

@@ -226,10 +226,11 @@ async fn take(sharing: &Sharing, person: &Person, id: String, body: TakeBody) ->
         return forbidden(person, role.name());
     }
     match sharing.act_seen(&id, body.revision, act, &person.name).await {
-        Ok(state) => {
+        Ok(taken) => {
             answer(sharing, move |inner| {
                 let revision = inner.store.case(&id)?.map(|stored| stored.revision);
-                Ok(revision.map(|revision| TakenBody { state, revision }))
+                let (state, needs_approval) = (taken.state, taken.took_approval_back);
+                Ok(revision.map(|revision| TakenBody { state, revision, needs_approval }))
             })
             .await
         }

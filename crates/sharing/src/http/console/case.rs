@@ -32,9 +32,9 @@ use crate::{
 };
 use casework::CaseRecord;
 use casework::{
-    Reviewers,
+    Act, Reviewers,
     audit::Sealed,
-    case::{Case, State},
+    case::{Case, State, Step},
     policy::{self, Decision, Outcome, Policy},
 };
 use presentation::{cluster, description, posts::Posts};
@@ -154,9 +154,10 @@ pub(super) async fn step(
     let began = Instant::now();
     let sent = Sent(form);
     let response = match take(&sharing, &person, &id, &sent).await {
-        Ok(()) => {
+        Ok(needs_approval) => {
             let mut to = format!("/clusters/{}?done=", path_segment(&id));
-            to.extend(url::form_urlencoded::byte_serialize(sent.get("step").as_bytes()));
+            let step = if needs_approval { "approval_taken_back" } else { sent.get("step") };
+            to.extend(url::form_urlencoded::byte_serialize(step.as_bytes()));
             access::redirect(&to)
         }
         Err(Ok(refused)) => show(&sharing, person, id, Asked::default(), Some(refused)).await,
@@ -166,7 +167,13 @@ pub(super) async fn step(
     counted(&sharing, "console", "step", began, response)
 }
 
-async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Result<(), Result<Refused, SharingError>> {
+/// Takes the step; whether it took an approval back that was not asked for.
+async fn take(
+    sharing: &Sharing,
+    person: &Person,
+    id: &str,
+    sent: &Sent,
+) -> Result<bool, Result<Refused, SharingError>> {
     let refuse =
         |why: String, allowed: String, conflict: bool| Err(Ok(Refused { sent: sent.clone(), why, allowed, conflict }));
     let act = match sent.act() {
@@ -180,8 +187,9 @@ async fn take(sharing: &Sharing, person: &Person, id: &str, sent: &Sent) -> Resu
     let Ok(seen) = sent.get("revision").parse::<i64>() else {
         return refuse("the form does not say which state of the case it is about".to_owned(), String::new(), false);
     };
+    let records = matches!(act, Act::Step(Step::Record(_)));
     match sharing.act_seen(id, seen, act, &person.name).await {
-        Ok(_) => Ok(()),
+        Ok(taken) => Ok(records && taken.took_approval_back),
         Err(SharingError::Illegal(illegal)) => refuse(illegal.why, illegal.allowed, false),
         Err(SharingError::Store(StoreError::Conflict(_))) => refuse(String::new(), String::new(), true),
         Err(error) => Err(Err(error)),
@@ -374,11 +382,20 @@ fn done(step: &str) -> Option<&'static str> {
         "approve" => "Approved. Somebody else has to release it.",
         "dismiss" => "Dismissed. Nothing is shared.",
         "return" => "Back in review.",
-        "release" => "Released: whoever is told by the policy has it now.",
-        "update" => "Updated: whoever was told has the newer version now.",
+        "release" => {
+            "Released. Partners can fetch it now. Hand documents over to everybody else, and record each delivery."
+        }
+        "update" => {
+            "Updated. Partners can fetch the newer version now. Hand documents over to everybody else, and record each delivery."
+        }
         "retract" => "Retracted: it is withdrawn from everybody who was told.",
         "close" => "Closed.",
         "sign_off" => "The sign-off is recorded.",
+        "approval_taken_back" => {
+            "Recorded. This changes who learns what, so the approval no longer holds: the case needs a new approval before a release."
+        }
+        "handover" => "The delivery is recorded.",
+        "confirm_delay" => "The delay is confirmed and in force.",
         "attend" => "Recorded: it was looked at.",
         "propose_renewal" => "Proposed. Somebody else has to renew it.",
         "renew" => "Renewed: partners have new versions of what they were told.",

@@ -11,7 +11,7 @@ use crate::http::access::Person;
 use casework::{
     CaseRecord, Role,
     case::State,
-    policy::{Answer, Class, Outcome, Policy, TargetKind},
+    policy::{self, Answer, Class, Delay, Outcome, Policy, TargetKind, is_same_person},
 };
 pub(super) use form::Sent;
 use form::{ROWS, account_value, kind_name};
@@ -58,6 +58,13 @@ pub(super) struct ReviewForms {
     breaches: Vec<(String, String)>,
     breaches_why: String,
     delays: Vec<String>,
+    /// Delays that the person may confirm: value, text.
+    to_confirm: Vec<(String, String)>,
+    /// Who must be told, with since when or until when at the latest.
+    must_be_told: Vec<String>,
+    /// Recipients that something can have been handed over to.
+    handed_to: Vec<String>,
+    handovers: Vec<String>,
     approvers: String,
     security: String,
     political: String,
@@ -216,7 +223,8 @@ impl ReviewForms {
             version: case.version,
             open: shared || matches!(case.state, State::InReview | State::Approved),
             shared,
-            pending: case.needs_attention() && case.state != State::Nominated,
+            pending: matches!(case.state, State::InReview | State::Approved)
+                || shared && (case.released_version != Some(case.version) || case.needs_attention()),
             blocks: outcome
                 .blocking()
                 .map(|block| BlockView {
@@ -244,11 +252,53 @@ impl ReviewForms {
                 .map(|record| {
                     let delay = &record.what;
                     format!(
-                        "{} until {} UTC, approved by {}",
+                        "{} until {} UTC, approver {}: {}",
                         delay.state,
                         text_format::minute(delay.until),
-                        delay.approver
+                        delay.approver,
+                        if policy::is_confirmed(case, record) { "confirmed" } else { "not confirmed, so not in force" }
                     )
+                })
+                .collect(),
+            to_confirm: facts
+                .delays
+                .iter()
+                .filter(|record| is_same_person(&record.what.approver, &person.name))
+                .map(|record| {
+                    let Delay { state, until, .. } = &record.what;
+                    (format!("{state} {until}"), format!("{state} until {} UTC", text_format::minute(*until)))
+                })
+                .collect(),
+            must_be_told: case
+                .duties
+                .iter()
+                .map(|duty| match duty.not_before {
+                    Some(until) => format!("{} by {} UTC at the latest", duty.whom, text_format::minute(until)),
+                    None => format!("{}, since {} UTC", duty.whom, text_format::minute(duty.since)),
+                })
+                .collect(),
+            handed_to: policy
+                .recipients
+                .iter()
+                .filter(|recipient| recipient.class != Class::Platform && case.first_released_at.is_some())
+                .filter(|recipient| case.had(recipient).is_some() || case.must_be_told(recipient))
+                .map(|recipient| recipient.name.clone())
+                .collect(),
+            handovers: case
+                .handovers
+                .iter()
+                .map(|recorded| {
+                    let handover = &recorded.handover;
+                    let text = format!(
+                        "version {} to {} ({}), {} UTC: {}; recorded by {}",
+                        recorded.version,
+                        handover.recipient,
+                        handover.to,
+                        text_format::minute(handover.at),
+                        handover.how,
+                        recorded.by
+                    );
+                    text_format::shorten(&text, 400)
                 })
                 .collect(),
             approvers: policy.rules.delay_approvers.join(", "),
@@ -354,6 +404,8 @@ impl ReviewForms {
             "propose_renewal" => self.reviews && self.shared,
             "renew" => self.shared && self.proposed.is_some(),
             "withdraw_accounts" => self.releases && self.shared,
+            "handover" => self.releases && !self.handed_to.is_empty(),
+            "confirm_delay" => self.releases && !self.to_confirm.is_empty(),
             _ => self.reviews && self.open,
         }
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use casework::{
     Act,
     case::Step,
+    duties::Handover,
     policy::{
-        Answer, Breach, Breaches, Consideration, Delay, Duties, Duty, Fact, Objection, PublicNotice, SignOff, Target,
-        TargetKind, Targets,
+        Answer, Breach, Breaches, ConfirmedDelay, Consideration, Delay, Duties, Duty, Fact, Objection, PublicNotice,
+        SignOff, Target, TargetKind, Targets,
     },
 };
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -52,6 +53,12 @@ impl Sent {
                 return Err("say first that you have looked at it and agree".to_owned());
             }
             "renew" => Act::Renew,
+            "handover" => Act::RecordHandover(Handover {
+                recipient: self.text("recipient"),
+                to: self.short("to")?,
+                how: self.short("how")?,
+                at: self.time("at")?,
+            }),
             "withdraw_accounts" => {
                 let accounts = self.all("account").map(|text| {
                     account(text).ok_or_else(|| {
@@ -97,9 +104,14 @@ impl Sent {
             "delay" => Step::Record(Fact::Delay(Delay {
                 state: self.text("state").to_uppercase(),
                 approver: self.text("approver"),
-                until: self.until()?,
+                until: self.time("until")?,
                 why: self.text("why"),
             })),
+            "confirm_delay" => {
+                let (state, until) = self.get("delay").split_once(' ').unwrap_or_default();
+                let until = until.parse().map_err(|_| "choose the delay that you confirm".to_owned())?;
+                Step::Record(Fact::ConfirmDelay(ConfirmedDelay { state: state.to_owned(), until }))
+            }
             "consideration" => Step::Record(Fact::Consideration(Consideration {
                 security: self.text("security"),
                 political_sensitivity: self.text("political"),
@@ -166,8 +178,8 @@ impl Sent {
         Ok(Answer { yes, why: self.text(&format!("{question}_why")) })
     }
 
-    fn until(&self) -> Result<Timestamp, String> {
-        let text = self.text("until");
+    fn time(&self, field: &str) -> Result<Timestamp, String> {
+        let text = self.text(field);
         let time: Result<civil::DateTime, _> = text.parse();
         let zoned = time.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
         zoned.map(|zoned| zoned.timestamp()).ok_or_else(|| {

@@ -1,0 +1,211 @@
+//! Rules 4 and 5 as duties: who must be told of a case, and whether a delivery to them is recorded.
+//!
+//! A duty arises when somebody records what makes it arise, and ends with a recorded delivery and with nothing else. No step ends a case with
+//! an open duty.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    audit::Entry,
+    case::{Case, Illegal},
+    policy::{self, Terms},
+    recipients::{Class, Recipient},
+};
+
+/// Who must be told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MustBeTold {
+    /// The Secret Service, of a case directed against a major candidate (rule 4).
+    SecretService,
+    /// The chief election official of a state in which election systems were breached (rule 5).
+    ChiefElectionOfficial {
+        /// The state.
+        state: String,
+    },
+}
+
+impl fmt::Display for MustBeTold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MustBeTold::SecretService => f.write_str("the Secret Service"),
+            MustBeTold::ChiefElectionOfficial { state } => write!(f, "the chief election official of {state}"),
+        }
+    }
+}
+
+impl MustBeTold {
+    /// Whether a recipient is the one who must be told.
+    fn is(&self, recipient: &Recipient) -> bool {
+        match self {
+            MustBeTold::SecretService => recipient.class == Class::SecretService,
+            MustBeTold::ChiefElectionOfficial { state } => {
+                recipient.chief_election_official && recipient.state.as_ref() == Some(state)
+            }
+        }
+    }
+}
+
+/// A duty to tell somebody, for which no delivery is recorded yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OpenDuty {
+    /// Who must be told.
+    pub whom: MustBeTold,
+    /// Since when.
+    pub since: Timestamp,
+    /// The end of a delay that is in force.
+    pub not_before: Option<Timestamp>,
+}
+
+/// A delivery that a person recorded: to whom, when and how something was handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Handover {
+    /// The recipient, as in the recipients' file.
+    pub recipient: String,
+    /// The person or office that took it.
+    pub to: String,
+    /// How: in person, by courier, by secure mail.
+    pub how: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A recorded delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RecordedHandover {
+    /// Which duties it meets: those that the recipient had when it was recorded.
+    pub meets: Vec<MustBeTold>,
+    /// The version of the finding that was handed over.
+    pub version: u32,
+    /// What was handed over, to whom and how.
+    pub handover: Handover,
+    /// Who recorded it.
+    pub by: String,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
+impl Case {
+    /// The duties for which no delivery is recorded. Each later version that was released has to be delivered, too.
+    pub fn find_open_duties(&self, now: Timestamp) -> Vec<OpenDuty> {
+        let secret_service =
+            self.facts.protected.iter().map(|record| (MustBeTold::SecretService, record.at, None::<Timestamp>));
+        let breaches =
+            self.facts.breaches.iter().flat_map(|record| record.what.breaches.iter().map(move |b| (b, record.at)));
+        let officials = breaches.map(|(breach, recorded)| {
+            let since = self.facts.breached_since.get(&breach.state).copied().unwrap_or(recorded);
+            let delay = policy::delay_in_force(self, &breach.state, now).map(|delay| delay.what.until);
+            (MustBeTold::ChiefElectionOfficial { state: breach.state.clone() }, since, delay)
+        });
+        let mut open: Vec<OpenDuty> = Vec::new();
+        for (whom, since, not_before) in secret_service.chain(officials) {
+            let delivered = self.handovers.iter().filter(|handover| handover.meets.contains(&whom));
+            let delivered = delivered.map(|handover| handover.version).max();
+            let since = match (delivered, self.released_version, &self.released_by) {
+                (Some(delivered), Some(released), _) if delivered >= released => continue,
+                // An earlier version was delivered: this duty is as old as the later version.
+                (Some(_), Some(_), Some(word)) => word.at,
+                _ => since,
+            };
+            if open.iter().all(|duty| duty.whom != whom) {
+                open.push(OpenDuty { whom, since, not_before });
+            }
+        }
+        open
+    }
+
+    /// Brings the duties of the case up to date; what the audit log has to say where they changed.
+    pub(crate) fn refresh_duties(&mut self, now: Timestamp) -> Option<Entry> {
+        let open = self.find_open_duties(now);
+        if open == self.duties {
+            return None;
+        }
+        let mut said = Vec::new();
+        for duty in &open {
+            let before = self.duties.iter().find(|before| before.whom == duty.whom);
+            match (duty.not_before, before) {
+                (Some(until), Some(before)) if before.not_before == Some(until) => {}
+                (Some(until), _) => said.push(format!("{} must be told by {until} at the latest", duty.whom)),
+                (None, Some(before)) if before.not_before.is_some() => {
+                    said.push(format!("the delay is over: {} must be told now", duty.whom));
+                }
+                (None, Some(before)) if before.since == duty.since => {}
+                (None, _) => said.push(format!("{} must be told, and no delivery is recorded", duty.whom)),
+            }
+        }
+        for before in self.duties.iter().filter(|before| open.iter().all(|duty| duty.whom != before.whom)) {
+            said.push(format!("the duty to tell {} is met, or what it rested on was taken back", before.whom));
+        }
+        self.duties = open;
+        self.changed_at = now;
+        Some(self.entry("lockstep", "duties_changed", said.join("; "), now))
+    }
+
+    /// Whether a recipient must be told now, or had to be.
+    pub fn must_be_told(&self, recipient: &Recipient) -> bool {
+        let met = self.handovers.iter().flat_map(|handover| &handover.meets);
+        self.duties.iter().map(|duty| &duty.whom).chain(met).any(|whom| whom.is(recipient))
+    }
+
+    /// Why the case cannot end: somebody must be told first.
+    pub(crate) fn duties_blocking(&self, now: Timestamp) -> Option<String> {
+        let open: Vec<String> = self.find_open_duties(now).iter().map(|duty| duty.whom.to_string()).collect();
+        (!open.is_empty()).then(|| {
+            format!(
+                "{} must be told first: hand over the document, and record to whom, when and how",
+                open.join(" and ")
+            )
+        })
+    }
+
+    /// Records that something was handed over to a recipient.
+    pub fn record_handover(
+        &mut self,
+        handover: Handover,
+        by: &str,
+        terms: &Terms<'_>,
+        now: Timestamp,
+    ) -> Result<Entry, Illegal> {
+        let refuse = |why: String| {
+            Err(Illegal { case: self.id.clone(), verb: "record a delivery of", why, allowed: self.allowed() })
+        };
+        for (text, what) in [(&handover.to, "who took it"), (&handover.how, "how it was handed over")] {
+            if text_format::is_blank(text) {
+                return refuse(format!("{what} is empty: write it down"));
+            }
+        }
+        let (Some(first), Some(version)) = (self.first_released_at, self.released_version) else {
+            return refuse("it was never released, so nothing can have been handed over".to_owned());
+        };
+        if handover.at > now {
+            return refuse(format!("{} is in the future", handover.at));
+        }
+        if handover.at < first {
+            return refuse(format!("{} is before the release at {first}", handover.at));
+        }
+        let Some(recipient) = terms.recipients.iter().find(|recipient| recipient.name == handover.recipient) else {
+            return refuse(format!("there is no recipient {:?}", handover.recipient));
+        };
+        let duties = self.duties.iter().map(|duty| duty.whom.clone());
+        let met_before = self.handovers.iter().flat_map(|handover| handover.meets.iter().cloned());
+        let mut meets: Vec<MustBeTold> = duties.chain(met_before).filter(|whom| whom.is(recipient)).collect();
+        meets.sort();
+        meets.dedup();
+        let had = self.had(recipient).map(|versions| versions.last);
+        if had.is_none() && meets.is_empty() {
+            return refuse(format!("{} was not chosen to be told of it", recipient.name));
+        }
+        // Somebody who must be told can get what was released even where the release did not name it.
+        let version = if meets.is_empty() { had.unwrap_or(version) } else { version };
+        let text = format!(
+            "version {version} was handed over to {} ({}) at {}: {}",
+            handover.recipient, handover.to, handover.at, handover.how
+        );
+        self.handovers.push(RecordedHandover { meets, version, handover, by: by.to_owned(), recorded_at: now });
+        self.changed_at = now;
+        Ok(self.entry(by, "delivery_recorded", text, now))
+    }
+}
