@@ -262,7 +262,7 @@ impl CaseRecord {
                 audit.extend(case.expire(at));
             } else if valid_until <= days_after(now, settings.expiry_notice_days) {
                 let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
-                audit.extend(case.ask_attention(Why::RunsOut, text, at));
+                audit.extend(case.mark_for_attention(Why::RunsOut, text, at));
             }
         }
         (!audit.is_empty()).then(|| Effects::of(self, at, audit))

@@ -126,7 +126,7 @@ impl Fact {
     }
 }
 
-fn said(text: &str, what: &str) -> Result<(), String> {
+fn require_text(text: &str, what: &str) -> Result<(), String> {
     if text_format::is_blank(text) {
         return Err(format!("{what} is empty: write it down"));
     }

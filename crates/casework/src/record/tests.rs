@@ -142,7 +142,7 @@ impl Simulation {
             chief_election_official: true,
             ..recipient("ohio", Class::StateLocal, None)
         });
-        World {
+        Simulation {
             policy: Policy { recipients, rules: Rules::with_marking(Tlp::Amber) },
             reviewers,
             now: Timestamp::from_second(1_780_000_000).unwrap(),
