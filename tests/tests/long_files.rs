@@ -36,8 +36,6 @@ const LONGER: &[(&str, usize)] = &[
     ("crates/runtime/src/log.rs", 580),
     ("crates/runtime/tests/conformance.rs", 580),
     ("crates/scoring/src/features/cluster.rs", 610),
-    ("crates/scoring/src/fit.rs", 590),
-    ("crates/scoring/src/model.rs", 620),
     ("crates/sharing/src/http/api/mod.rs", 620),
     ("crates/sharing/src/http/console/review.rs", 640),
     ("crates/sharing/src/http/console/tests.rs", 510),
@@ -48,9 +46,6 @@ const LONGER: &[(&str, usize)] = &[
     ("crates/sharing/src/service/tests/feedback.rs", 550),
     ("crates/sharing/src/store/cases.rs", 550),
     ("crates/sharing/src/store/objects.rs", 550),
-    ("crates/simulator/src/group.rs", 510),
-    ("crates/simulator/src/load.rs", 810),
-    ("crates/simulator/src/world.rs", 760),
     ("tests/tests/chain.rs", 520),
 ];
 

@@ -24,8 +24,6 @@ const SHARING: &[&[&str]] = &[
 const CYCLES: &[(&str, &[&str])] = &[
     ("evaluation", &["figures", "method", "model", "page", "peers", "plot", "table", "truth"]),
     ("messages", &["dialect", "post"]),
-    ("scoring", &["dataset", "drift", "model", "read"]),
-    ("simulator", &["render", "scene", "truth", "world"]),
 ];
 
 #[test]

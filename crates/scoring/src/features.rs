@@ -183,6 +183,27 @@ fn evenness(weights: impl Iterator<Item = f64>) -> Option<f64> {
     entropy(weights.into_iter()).map(|h| (h.exp() / n as f64).min(1.0))
 }
 
+/// Says in words how a list of names differs from the expected one; `None` where it does not.
+pub(crate) fn name_difference(found: &[String], expected: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = expected.iter().copied().filter(|e| !found.iter().any(|f| f == e)).collect();
+    let unknown: Vec<&str> = found.iter().map(String::as_str).filter(|f| !expected.contains(f)).collect();
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing {}", missing.join(", ")));
+    }
+    if !unknown.is_empty() {
+        parts.push(format!("unknown {}", unknown.join(", ")));
+    }
+    if parts.is_empty() && found.iter().ne(expected.iter()) {
+        let at = found.iter().zip(expected).position(|(f, e)| f != e);
+        parts.push(match at {
+            Some(at) => format!("other order, first at {} in place of {}", found[at], expected[at]),
+            None => format!("{} in place of {}", found.len(), expected.len()),
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 /// Linear interpolation between order statistics (type 7 of Hyndman and Fan 1996).
 fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);

@@ -2,6 +2,8 @@
 //!
 //! One piece of code plays all of them, so that nothing but what a group does can tell its kind.
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::Millis;
@@ -10,17 +12,16 @@ use crate::{
     crowd::{awake, live, session},
     draw::Draw,
     lookalike::{part, tagged},
-    scene::{Act, DAY, Dress, Linked, SECOND, Scene, Script, slogan},
+    scene::{Act, Dress, Linked, SECOND, Scene, Script, slogan},
     truth::{ActTruth, ActionTruth},
-    words,
     world::{Group, LinkKind, Mode, Range, Rhythm, Starts},
 };
+
+use members::recruit;
 
 const HOUR: f64 = 3_600.0 * SECOND;
 /// Bouts longer than this follow their writers' waking hours.
 const LONG: f64 = 12.0 * HOUR;
-/// Accounts younger than this are young, in days.
-const YOUNG: f64 = 60.0;
 
 /// Adds a world's groups.
 pub(crate) fn gather(scene: &mut Scene<'_>) {
@@ -456,47 +457,4 @@ fn choose(draw: &mut Draw, offers: &[Offer], at: Millis, life: f64) -> Option<Of
     };
     let weights: Vec<f64> = offers.iter().map(weight).collect();
     draw.weighted(&weights).map(|place| offers[place].clone())
-}
-
-/// The members: its leaders, then ordinary accounts with what the plan says of them.
-fn recruit(
-    scene: &mut Scene<'_>,
-    plan: &Group,
-    platform: usize,
-    community: usize,
-    leaders: Vec<u32>,
-    draw: &mut Draw,
-) -> Vec<u32> {
-    let size = libm::round(draw.spread(plan.size.low, plan.size.high)).max(1.0) as usize;
-    let mut share = |range: Range| draw.between(range.low, range.high);
-    let (kin, young) = (share(plan.kin), share(plan.young));
-    let (pattern, one_client) = (share(plan.pattern_handles), share(plan.one_client));
-    let word = words::name(draw);
-    let client = format!("{} Publisher", words::name(draw));
-    scene.habits.push(plan.habits.over(&scene.world.crowd));
-    let habits = scene.habits.len() - 1;
-    let mut members = leaders;
-    members.truncate(size);
-    let leaders = members.len();
-    while members.len() < size {
-        let home = if draw.chance(kin) { community } else { draw.below(scene.communities.len()) };
-        members.push(scene.account(draw, platform, home));
-    }
-    for (place, &member) in members.iter().enumerate() {
-        let (is_young, is_pattern, is_client) = (draw.chance(young), draw.chance(pattern), draw.chance(one_client));
-        let it = &mut scene.accounts[member as usize];
-        it.habits = habits;
-        if is_young {
-            it.created_at = scene.start - ((1.0 + draw.unit() * (YOUNG - 1.0)) * DAY) as Millis;
-            it.earlier_posts = draw.log_normal(60.0, 1.0) as u64;
-        }
-        // A leader has the name under which the others know it.
-        if is_pattern && place >= leaders {
-            it.name = format!("{word}{:08}", draw.below(100_000_000));
-        }
-        if is_client {
-            it.client.clone_from(&client);
-        }
-    }
-    members
 }

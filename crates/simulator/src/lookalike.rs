@@ -5,8 +5,9 @@ use coordination::Millis;
 use crate::{
     crowd::{live, session},
     draw::Draw,
+    label::Label,
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
-    truth::{ActTruth, ActionTruth, Label},
+    truth::{ActTruth, ActionTruth},
     words,
     world::{
         BreakingNews, Cascade, Fandom, Giveaway, Legislature, LiveEvent, Lookalike, Mirrors, Mode, Newsroom,

@@ -6,16 +6,14 @@ use coordination::Millis;
 
 use crate::{
     draw::Draw,
+    ids::{id, mix, number},
     post::SimPost,
     rewrite,
-    scene::{Act, DAY, Draft, Dress, LinkWords, Linked, Scene, Script, capital, mix},
+    scene::{Act, DAY, Draft, Dress, LinkWords, Linked, Scene, Script, capital},
     words::{self, Sentence, slug},
     world::Crowd,
 };
 
-/// Ids count milliseconds from here (2020-01-01), above 22 bits of their own.
-pub(crate) const ID_EPOCH: Millis = 1_577_836_800_000;
-const SERIAL_BITS: u32 = 22;
 /// Tags of the one event that everybody talks about: the election in a country that does not exist.
 const EVENT_TAGS: [&str; 4] = ["VelmoraVotes", "VelmoraDebate", "Velmora26", "VelmoraDecides"];
 
@@ -369,14 +367,6 @@ fn finish(mut post: SimPost, content: Content) -> SimPost {
     post.media = media.into_iter().map(|hash| format!("{hash:016x}")).collect();
     post.mentions.extend(mentions);
     post
-}
-
-pub(crate) fn id(at: Millis, serial: u64) -> String {
-    format!("{:019}", number(at, serial))
-}
-
-fn number(at: Millis, serial: u64) -> u64 {
-    ((at - ID_EPOCH).max(0) as u64) << SERIAL_BITS | mix(serial, SERIAL_BITS)
 }
 
 /// The address of something nobody else links to.

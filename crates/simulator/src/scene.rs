@@ -9,8 +9,9 @@ use coordination::Millis;
 
 use crate::{
     draw::Draw,
-    render::id,
-    truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth},
+    ids::{id, mix},
+    label::Label,
+    truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Truth},
     words::{self, Language, languages},
     world::{Crowd, Kind, Mode, World},
 };
@@ -469,28 +470,5 @@ pub(crate) fn capital(word: &str) -> String {
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
         None => String::new(),
-    }
-}
-
-/// A one-to-one shuffle of the numbers of so many bits, so that ids do not tell in which order a world was made.
-pub(crate) fn mix(value: u64, bits: u32) -> u64 {
-    let mask = (1 << bits) - 1;
-    let mut value = value & mask;
-    for odd in [0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9] {
-        value ^= value >> (bits / 2);
-        value = value.wrapping_mul(odd) & mask;
-    }
-    value ^ (value >> (bits / 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mixing_is_one_to_one() {
-        let mut seen: Vec<u64> = (0..1 << 12).map(|value| mix(value, 12)).collect();
-        seen.sort_unstable();
-        assert!(seen.iter().enumerate().all(|(place, value)| place as u64 == *value));
     }
 }

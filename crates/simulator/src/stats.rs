@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use crate::{Simulation, post::SimPost, truth::Label};
+use crate::{Simulation, label::Label, post::SimPost};
 
 /// Two reposts are together where no more than this many milliseconds lie between them.
 const TOGETHER: i64 = 60_000;
