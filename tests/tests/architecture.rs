@@ -55,7 +55,7 @@ const RULES: &[Rule] = &[
     Rule { name: "simulator", ours: &["coordination"], never: &[SERVICES] },
     Rule {
         name: "evaluation",
-        ours: &["coordination", "scoring", "messages", "detection", "simulator"],
+        ours: &["coordination", "scoring", "messages", "detection", "simulator", "text-format"],
         never: &[SERVICES, &["clap", "indicatif"]],
     },
     Rule {

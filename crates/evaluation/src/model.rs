@@ -14,6 +14,7 @@
 
 mod ablation;
 mod compare;
+mod drawings;
 mod figures;
 mod page;
 mod splits;

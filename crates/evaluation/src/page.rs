@@ -285,7 +285,7 @@ mod tests {
     fn a_suite_runs_end_to_end_and_does_not_depend_on_threads() {
         let suite = Suite::from_toml("test.toml", SUITE, false).unwrap();
         let models = tempfile::tempdir().unwrap();
-        let judge = Judge::new(crate::truth::config_for_tests(models.path()), suite.peer_window_s).unwrap();
+        let judge = Judge::new(crate::model::tests::config(models.path()), suite.peer_window_s).unwrap();
         let mut methods = Method::ALL;
         methods.reverse();
         let run = |threads| Report::run(&suite, &methods, &judge, threads, &|_| {}).unwrap();

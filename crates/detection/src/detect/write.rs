@@ -12,7 +12,7 @@ use messages::cluster::{StatusTally, Tally};
 use scoring::Account;
 use serde_json::json;
 
-use super::{Detection, RankedAccount, network, rank::without_crowd};
+use super::{Detection, RankedAccount, name, network, rank::without_crowd};
 use crate::files::{WriteError, create};
 
 /// Version of the columns and keys written here, in `summary.json`.
@@ -239,9 +239,4 @@ impl Detection {
     pub fn without_crowd(&self) -> usize {
         self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
     }
-}
-
-/// The one spelling of an account in all tables and networks.
-pub(super) fn name(account: &AccountRef) -> String {
-    format!("{}:{}", account.platform, account.account_id)
 }

@@ -11,7 +11,7 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let world = World::named("demo").unwrap();
     let posts = world.stream(1).0;
     let models = tempfile::tempdir().unwrap();
-    let model = crate::truth::config_for_tests(models.path()).model().unwrap();
+    let model = crate::model::tests::config(models.path()).model().unwrap();
     let mut engine = Engine::new(Params::default()).unwrap();
     let mut found = Vec::new();
     for post in posts {

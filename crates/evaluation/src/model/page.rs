@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use super::{Ablation, Comparison, Contender, Difference, FalsePositives, Figures, ModelReport, Split};
+use super::{Ablation, Comparison, Contender, Difference, FalsePositives, Figures, ModelReport, Split, drawings};
 use crate::{
-    plot::{self, Series, model as drawn},
+    plot::{self, Series, shares},
     stats::Estimate,
 };
 
@@ -161,7 +161,7 @@ impl ModelReport {
                     .collect();
                 let chance = of_split.map(|c| chance(&c.figures)).next().unwrap_or_default();
                 let title = split.map_or_else(|| "stored models".to_owned(), |split| split.words().to_owned());
-                let svg = drawn::recall_precision(&format!("precision over recall, {title}"), chance, &series);
+                let svg = shares::recall_precision(&format!("precision over recall, {title}"), chance, &series);
                 (title, svg)
             })
             .collect()
@@ -178,7 +178,7 @@ impl ModelReport {
                 .map(|c| (format!("{} less {}", c.candidate, plain(&c.against)), 0, difference(c)))
                 .collect();
             let label = "difference in average precision between models";
-            drawings.push(("Between models".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));
+            drawings.push(("Between models".to_owned(), shares::rows(label, 0.0, "no difference", &rows)));
         }
         let rows: Vec<_> = self
             .contenders
@@ -189,7 +189,7 @@ impl ModelReport {
             })
             .collect();
         let label = "difference in average precision from bare figures";
-        drawings.push(("From bare figures".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));
+        drawings.push(("From bare figures".to_owned(), shares::rows(label, 0.0, "no difference", &rows)));
         drawings
     }
 }
@@ -243,8 +243,8 @@ fn row(contender: &Contender) -> Row {
 
 fn calibration(place: usize, contender: &Contender) -> (String, String, String) {
     let title = contender.title();
-    let reliability = drawn::reliability(&format!("{title}: reliability"), place, &contender.figures.reliability);
-    let histogram = drawn::histogram(&format!("{title}: probabilities by label"), &contender.figures.histogram);
+    let reliability = drawings::reliability(&format!("{title}: reliability"), place, &contender.figures.reliability);
+    let histogram = drawings::histogram(&format!("{title}: probabilities by label"), &contender.figures.histogram);
     (title, reliability, histogram)
 }
 
@@ -326,7 +326,7 @@ fn ablated(ablation: &Ablation) -> Ablated<'_> {
     });
     Ablated {
         of: ablation,
-        svg: all.map_or_else(String::new, |all| drawn::rows(&label, all.value, "all features", &rows)),
+        svg: all.map_or_else(String::new, |all| shares::rows(&label, all.value, "all features", &rows)),
         rows: table.collect(),
     }
 }

@@ -412,3 +412,11 @@ fn the_page_is_whole_and_loads_nothing() {
         );
     }
 }
+
+/// A configuration with a registry of its own in this folder, whose model is in service and knows nothing of real clusters.
+pub(crate) fn config(dir: &std::path::Path) -> detection::Config {
+    let rows = learnable(0.1);
+    scoring::train(&rows, &scoring::Options::new("cluster", "1")).unwrap().save(dir).unwrap();
+    scoring::Registry::open(dir).unwrap().promote("cluster", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    detection::Config { models: dir.to_owned(), ..detection::Config::default() }
+}

@@ -7,8 +7,8 @@ use crate::{
     page::STYLE,
     plot::{
         self, Series,
-        model::recall_precision,
         real::{Part, Stack, stacks},
+        shares::recall_precision,
     },
 };
 

@@ -172,7 +172,7 @@ fn measured(posts: &str, table: Option<&str>, peers: bool) -> (Result<FileReport
     }
     let seconds = std::cell::Cell::new(0.0);
     let clock = || seconds.replace(seconds.get() + 1.0);
-    let config = crate::truth::config_for_tests(&dir.path().join("models"));
+    let config = crate::model::tests::config(&dir.path().join("models"));
     let measuring = Measuring { config: &config, labels: &[], peers, clock: &clock };
     let mut steps = Vec::new();
     let report = measure(&path, &measuring, &mut |step| steps.push(step));

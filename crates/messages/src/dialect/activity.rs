@@ -7,9 +7,10 @@
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader};
+use super::document::Outcome;
 use super::html;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 /// Whether a record is an activity, or the address of one.
 pub(super) fn is(from: &Reader<'_>) -> bool {

@@ -5,9 +5,10 @@ use coordination::Post;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{Outcome, record};
 use super::{Flow, Take, x};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, read)

@@ -5,10 +5,11 @@
 
 use serde_json::Value;
 
-use super::document::{Notes, Outcome, Reader, parse, record};
+use super::document::{Outcome, parse, record};
 use super::x::{Known, status};
 use super::{Account, Context, Flow, Take, scan};
 use crate::error::DecodeError;
+use crate::json_fields::{Notes, Reader};
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, |from| read(from, context.account.as_ref()))

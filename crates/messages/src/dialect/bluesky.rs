@@ -12,10 +12,11 @@ use std::borrow::Cow;
 
 use coordination::{Millis, Post};
 
-use super::document::{Outcome, Reader, element, record};
+use super::document::{Outcome, element, record};
 use super::{Flow, Record, Take, scan};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 const POST: &str = "app.bsky.feed.post";
 const REPOST: &str = "app.bsky.feed.repost";

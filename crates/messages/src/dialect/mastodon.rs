@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use coordination::Post;
 
-use super::document::{Notes, Outcome, Reader, element, parse, record};
+use super::document::{Outcome, element, parse, record};
 use super::{Flow, Record, Take, activity, html, scan};
-use crate::post::Entities;
+use crate::json_fields::{Notes, Reader};
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     let list = scan::members(value)

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 
 use coordination::Post;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{Outcome, record};
 use super::{Flow, Take};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, read)

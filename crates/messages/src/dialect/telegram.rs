@@ -18,10 +18,11 @@ use coordination::{Millis, Post};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, element, parse, record};
+use super::document::{Outcome, element, parse, record};
 use super::{Context, Flow, Record, Take, scan};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     let export = Export { zone: context.timezone.as_ref() };

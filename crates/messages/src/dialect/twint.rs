@@ -10,10 +10,11 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{Outcome, record};
 use super::{Context, Flow, Take};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, |from| read(from, context.timezone.as_ref()))

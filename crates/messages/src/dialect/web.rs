@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader};
+use super::document::Outcome;
 use super::x::{self, Known};
 use super::{csv::UNKNOWN_PLATFORM, mastodon};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 /// Reads an item. `site` is the host that it was collected at, where that is told.
 pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> Outcome {

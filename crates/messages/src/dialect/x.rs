@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, element, parse, part, record};
+use super::document::{Outcome, element, parse, part, record};
 use super::{Context, Dialect, Flow, Record, Take, recognise, scan};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) const PLATFORM: &str = "twitter";
 

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, part, record};
+use super::document::{Outcome, part, record};
 use super::{Context, Dialect, Flow, Take, csv::UNKNOWN_PLATFORM, recognise, scan, web};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     let (mut data, mut site) = (None, None);

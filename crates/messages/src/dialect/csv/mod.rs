@@ -26,7 +26,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::twint;
 use crate::error::DecodeError;
-use crate::post::{Entities, MAX_VALUE_BYTES, finish, too_long};
+use crate::normalise::{Entities, MAX_VALUE_BYTES, normalised, too_long};
 use crate::times::TableTimes;
 use crate::values::parse_count;
 
@@ -315,7 +315,7 @@ impl Columns {
             let time = post.created_at.to_string();
             post.id = format!("made-{:016x}", named_by(&[&post.account_id, &time, &post.text])).into();
         }
-        Ok(finish(post, entities, b"")
+        Ok(normalised(post, entities, b"")
             .map_err(|error| DecodeError { excerpt: crate::excerpt(cells.join(",").as_bytes()), ..error })?)
     }
 }
