@@ -17,12 +17,6 @@ const LONGER: &[(&str, usize)] = &[
     ("crates/coordination/src/peers/coortweet.rs", 750),
     ("crates/coordination/src/trace/text.rs", 540),
     ("crates/detection/src/input/tests.rs", 550),
-    ("crates/lockstep/src/open.rs", 510),
-    ("crates/lockstep/tests/cli/main.rs", 900),
-    ("crates/messages/src/dialect/csv/mod.rs", 560),
-    ("crates/messages/src/times.rs", 660),
-    ("crates/presentation/src/cluster.rs", 580),
-    ("crates/presentation/src/report/mod.rs", 580),
     ("crates/runtime/src/log.rs", 580),
     ("crates/runtime/tests/conformance.rs", 580),
     ("crates/scoring/src/features/cluster.rs", 610),
@@ -36,7 +30,6 @@ const LONGER: &[(&str, usize)] = &[
     ("crates/sharing/src/service/tests/feedback.rs", 550),
     ("crates/sharing/src/store/cases.rs", 550),
     ("crates/sharing/src/store/objects.rs", 550),
-    ("tests/tests/chain.rs", 520),
 ];
 
 #[test]

@@ -163,7 +163,7 @@ impl Method {
 
 /// What was read and written.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct PeersRun {
     /// What was read.
     pub counts: Counts,
     /// What was found, in numbers: as in `summary.json`.
@@ -207,7 +207,7 @@ pub fn detect(
     dir: &Path,
     on_bad: &mut dyn FnMut(BadLine),
     on_progress: &mut dyn FnMut(Progress),
-) -> Result<Outcome, PeersError> {
+) -> Result<PeersRun, PeersError> {
     let began = Instant::now();
     let mut intake = Intake::new(method, trace);
     let counts = input.each_row::<PeersError>(&mut |post, _, row| intake.take(post, row), on_bad, on_progress)?;
@@ -216,7 +216,7 @@ pub fn detect(
         Method::CooRTweet { .. } => &shares,
         Method::Cooccurrence { .. } => messages.shares(),
     };
-    let mut outcome = Outcome {
+    let mut outcome = PeersRun {
         kind: kind.map_or("", Kind::name),
         shares: taken.len() as u64,
         accounts: taken.accounts() as u64,
@@ -274,7 +274,7 @@ fn coortweet(
     shares: &Shares,
     method: &Method,
     dir: &Path,
-    outcome: &mut Outcome,
+    outcome: &mut PeersRun,
     accounts: &mut Accounts,
 ) -> Result<Value, PeersError> {
     let &Method::CooRTweet { time_window, min_participation, edge_weight, fast, subgraph, objects, pairs } = method
@@ -368,7 +368,7 @@ fn cooccurrence(
     method: &Method,
     kind: Option<Kind>,
     dir: &Path,
-    outcome: &mut Outcome,
+    outcome: &mut PeersRun,
     accounts: &mut Accounts,
 ) -> Result<Value, PeersError> {
     let &Method::Cooccurrence { time_window, min_edge_weight, similarity, include_self_loops } = method else {

@@ -27,8 +27,8 @@ use crate::{
     drift::Window,
     error::ServiceError,
     models::{News, Role},
+    published::{Publication, Published},
     state::{Ends, Note},
-    told::{Publication, Told},
 };
 
 /// Failures to publish in a row before the service gives up.
@@ -168,7 +168,7 @@ pub(crate) struct Machine {
     /// not find them again.
     unpublished: Vec<Publication>,
     /// What is published of clusters, and what stands in `unpublished`.
-    told: Told,
+    published: Published,
     /// Where the topics of clusters ended when that was right.
     ends: Ends,
     /// Failures to publish in a row.
@@ -196,7 +196,7 @@ impl Machine {
             pipeline,
             clock: EventClock::default(),
             unpublished: Vec::new(),
-            told: Told::default(),
+            published: Published::default(),
             ends: Ends::default(),
             failures: 0,
             ended: false,
@@ -314,7 +314,7 @@ impl Machine {
                 }
             };
             let (cluster_id, version) = (message.cluster_id.clone(), message.version);
-            match self.told.tell(message, positions, &absorbed) {
+            match self.published.publish_state(message, positions, &absorbed) {
                 Some(publication) => self.unpublished.push(publication),
                 None => effects.push(Effect::Observe(Observation::NearMissPassedOver { cluster_id, version })),
             }
@@ -408,7 +408,7 @@ impl Machine {
             inauthentic: message.status == Status::Flagged,
             shadow: shadow.clone(),
         }));
-        self.window.tell(&message.cluster_id, values.clone());
+        self.window.add(&message.cluster_id, values.clone());
         self.changed = true;
     }
 

@@ -6,7 +6,7 @@ use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::{model_metrics::ModelMetrics, told::Publication};
+use crate::{model_metrics::ModelMetrics, published::Publication};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct DetectorMetrics {
     discoveries: IntCounter,
     near_misses: IntCounter,
     clusters: IntCounterVec,
-    untold: IntCounter,
+    not_published: IntCounter,
     living: IntGaugeVec,
     batch: Histogram,
     unsaved: Gauge,
@@ -86,7 +86,7 @@ impl DetectorMetrics {
                 "Cluster states published, by status.",
                 &["status"],
             )?,
-            untold: metrics.counter(
+            not_published: metrics.counter(
                 "lockstep_clusters_untold_total",
                 "Cluster states that were not published, because no message can be made of them: too many accounts, or a fault of Lockstep's.",
             )?,
@@ -146,7 +146,7 @@ impl DetectorMetrics {
     }
 
     /// What was told of a cluster has been published.
-    pub(crate) fn told(&self, publication: &Publication) {
+    pub(crate) fn published(&self, publication: &Publication) {
         for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
             self.living.with_label_values(&[before.name()]).dec();
         }
@@ -161,7 +161,7 @@ impl DetectorMetrics {
 
     /// No message can be made of a cluster, and it was not published.
     pub(crate) fn cannot_tell(&self) {
-        self.untold.inc();
+        self.not_published.inc();
     }
 
     pub(crate) fn unsaved(&self, seconds: f64) {

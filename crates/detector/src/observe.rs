@@ -72,7 +72,7 @@ impl Observer {
                 tracing::warn!(error, failures, "publishing failed, the batch comes again");
             }
             Observation::Published(publication) => {
-                metrics.told(&publication);
+                metrics.published(&publication);
                 let cluster = &publication.message;
                 tracing::info!(
                     cluster = %cluster.cluster_id,

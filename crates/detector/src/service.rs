@@ -240,7 +240,7 @@ impl Service {
     async fn write_checkpoint(&mut self) -> bool {
         let began = Instant::now();
         let Some(checkpoints) = &self.checkpoints else { return false };
-        let written = match ends_told(&self.log).await {
+        let written = match ends_of_topics(&self.log).await {
             Ok(ends) => tokio::task::block_in_place(|| {
                 let (offsets, state) = self.machine.state(ends)?;
                 Ok::<_, CannotSave>(checkpoints.save(&offsets, &state)?)
@@ -271,7 +271,7 @@ enum Progress {
 }
 
 /// Where the topics end that clusters are told in.
-async fn ends_told(log: &Log) -> Result<Ends, LogError> {
+async fn ends_of_topics(log: &Log) -> Result<Ends, LogError> {
     Ok(Ends { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
 }
 

@@ -109,19 +109,19 @@ impl Judge {
         let mut engine = self.config.engine()?;
         engine.set_judge(Box::new(ModelJudge(self.model.clone())));
         let mut found = Found { judged: true, ..Found::default() };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut now = Millis::MIN;
         for post in world.stream(seed).0 {
             now = post.created_at;
-            engine.on_post(now, &post.as_post(), &mut told);
+            engine.on_post(now, &post.as_post(), &mut reported);
             found.posts += 1;
-            for cluster in told.drain(..) {
+            for cluster in reported.drain(..) {
                 self.record(&mut found, &cluster, now)?;
             }
         }
         // Every cluster that still stands is told at the end.
-        engine.finish(&mut told);
-        for cluster in &told {
+        engine.finish(&mut reported);
+        for cluster in &reported {
             let place = self.record(&mut found, cluster, now)?;
             let cluster = &mut found.clusters[place];
             cluster.stands = cluster.states.last().is_some_and(|state| state.status != Status::Faded);

@@ -308,7 +308,7 @@ mod tests {
     use crate::EvaluationError;
     use coordination::{AccountEvidence, AccountRef};
     use detection::input::Options;
-    use scoring::Account;
+    use scoring::SuspectAccount;
 
     fn key(id: &str) -> AccountKey {
         AccountKey { platform: "x".to_owned(), account_id: id.to_owned() }
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn accounts_without_evidence_rank_last_together() {
         let account = |id: &str, suspicion: f64| RankedAccount {
-            account: Account {
+            account: SuspectAccount {
                 evidence: AccountEvidence {
                     account: AccountRef { platform: "x".to_owned(), account_id: id.to_owned() },
                     account_name: String::new(),

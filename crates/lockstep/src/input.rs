@@ -7,7 +7,7 @@ use clap::Args;
 use detection::input::{self, Counts, Input, NoticeSink, Options, Preview};
 use indicatif::ProgressBar;
 use messages::dialect::{
-    Account, Dialect,
+    ArchiveAccount, Dialect,
     csv::{Mapping, Taken},
 };
 
@@ -27,7 +27,7 @@ pub struct InputOptions {
     pub dialect: Option<Dialect>,
     /// Whose posts an archive of X holds, where no account.js lies beside the file
     #[arg(long, value_name = "ID[:NAME]")]
-    pub account: Option<Account>,
+    pub account: Option<ArchiveAccount>,
     /// The platform of rows that name none
     #[arg(long, value_name = "NAME")]
     pub platform: Option<String>,

@@ -21,7 +21,7 @@ use coordination::Cluster;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use account::{ACCOUNT_FEATURES, Account, Named};
+pub use account::{ACCOUNT_FEATURES, Named, SuspectAccount};
 pub use cluster::FEATURES;
 pub(crate) use cluster::half_span_s;
 
@@ -34,7 +34,7 @@ pub struct Feature {
     pub unit: &'static str,
     /// How the value is computed. A change here is another feature: models fitted before it are refused.
     pub formula: &'static str,
-    /// The fields of [`Cluster`] or [`Account`] that it reads; it must not read any other.
+    /// The fields of [`Cluster`] or [`SuspectAccount`] that it reads; it must not read any other.
     pub reads: &'static str,
     /// 1 where more of it can only speak for inauthenticity, all else alike, -1 where only against it, 0 where it may do either: a bound
     /// on boosted trees, so that they cannot learn that a group is the more innocent the stronger the evidence.
@@ -118,7 +118,7 @@ pub fn values(cluster: &Cluster) -> Vec<Option<f64>> {
 }
 
 /// All values of an account, in the order of [`ACCOUNT_FEATURES`]; each is finite or `None`.
-pub fn account_values(account: &Account) -> Vec<Option<f64>> {
+pub fn account_values(account: &SuspectAccount) -> Vec<Option<f64>> {
     account::TABLE.iter().map(|(_, value)| tidy(value(account))).collect()
 }
 

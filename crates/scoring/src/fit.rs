@@ -90,7 +90,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
         subject: options.subject,
         name: options.name.clone(),
         version: options.version.clone(),
-        learner: options.learner.words().to_owned(),
+        learner: options.learner.description().to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: options.subject.features().iter().map(|feature| feature.name.to_owned()).collect(),
         feature_schema: options.subject.schema_hash(),

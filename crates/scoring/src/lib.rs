@@ -33,7 +33,7 @@ mod summary;
 mod table;
 
 pub use dataset::Dataset;
-pub use features::{Account, Named, Subject};
+pub use features::{Named, Subject, SuspectAccount};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use judge::ModelJudge;
 pub use metrics::Metrics;

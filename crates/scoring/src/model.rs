@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::boost::Boosted;
 use crate::drift::Reference;
-use crate::features::{self, Account, Feature, Subject, name_difference};
+use crate::features::{self, Feature, Subject, SuspectAccount, name_difference};
 use crate::{Reason, Verdict};
 
 pub use files::ModelError;
@@ -176,7 +176,7 @@ impl Model {
     }
 
     /// Judges an account; a model of clusters says no more than that it knows nothing.
-    pub fn verdict_on_account(&self, account: &Account) -> Verdict {
+    pub fn verdict_on_account(&self, account: &SuspectAccount) -> Verdict {
         match self.subject {
             Subject::Account => self.verdict_on(&features::account_values(account)),
             Subject::Cluster => self.verdict_on(&[]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coordination::Cluster;
 
-use crate::features::{self, Account};
+use crate::features::{self, SuspectAccount};
 
 /// The label of a row in words.
 pub(crate) const INAUTHENTIC: &str = "inauthentic";
@@ -112,7 +112,7 @@ impl Row {
     }
 
     /// Computes the features of a labelled account with the code that ranks accounts in service.
-    pub fn of_account(account: &Account, origin: Origin) -> Row {
+    pub fn of_account(account: &SuspectAccount, origin: Origin) -> Row {
         let name = &account.evidence.account;
         Row {
             cluster_id: format!("{}:{}", name.platform, name.account_id),

@@ -161,7 +161,7 @@ impl<'w> Concert<'w> {
     fn lives(&mut self, scene: &mut Scene<'_>) {
         let a_day = self.spread(self.plan.own_per_day);
         let days = scene.world.days;
-        let words = self.script(scene, None, Vec::new());
+        let own_words = self.script(scene, None, Vec::new());
         for place in 0..self.members.len() {
             let posts = self.draw.log_normal(a_day * days, self.plan.own_sigma).min(1_000.0 * days);
             let posts = libm::round(posts) as usize;
@@ -171,7 +171,7 @@ impl<'w> Concert<'w> {
                 let at = self.moment(scene, place as u32, scene.start, scene.end, Rhythm::Even);
                 let link = Linked::To(scene.item(self.sites[place], at, 1.0));
                 let dress = Dress { tags: 0, mention: 0, link };
-                scene.post(at, self.members[place], Act::Line { script: words, dress });
+                scene.post(at, self.members[place], Act::Line { script: own_words, dress });
             }
         }
     }
@@ -222,7 +222,7 @@ impl<'w> Concert<'w> {
             false => self.templates.clone(),
         };
         let items = self.items(scene, reposts, from, to);
-        let words = self.script(scene, None, self.tags.clone());
+        let own_words = self.script(scene, None, self.tags.clone());
         let mut taken = Taken::default();
         let mut wrote: BTreeSet<(u32, u32)> = BTreeSet::new();
         let life = ((to - from) as f64 * self.own.text_life).max(1.0);
@@ -245,7 +245,7 @@ impl<'w> Concert<'w> {
                 Some(act) => act,
                 None => {
                     let article = scene.item(self.outlet, at, 1.0);
-                    Act::Line { script: words, dress: self.dress(scene, at, Some(place), article) }
+                    Act::Line { script: own_words, dress: self.dress(scene, at, Some(place), article) }
                 }
             };
             if !scene.post(at, self.members[place as usize], act) {
@@ -254,7 +254,7 @@ impl<'w> Concert<'w> {
             let act_truth = scene.last_act(place);
             match act {
                 Act::Repost(item) => taken.items.entry(item).or_default().extend(act_truth),
-                Act::Line { script, .. } if script != words => {
+                Act::Line { script, .. } if script != own_words => {
                     taken.texts.entry(script).or_default().extend(act_truth);
                 }
                 Act::Line { dress: Dress { tags, .. }, .. } if tags > 0 => taken.tagged.extend(act_truth),
@@ -262,7 +262,7 @@ impl<'w> Concert<'w> {
             }
         }
         self.tell(scene, taken, from);
-        self.onlookers(scene, &texts, &items, words, from, to);
+        self.onlookers(scene, &texts, &items, own_words, from, to);
     }
 
     /// What was done in a bout, for the truth.
@@ -289,7 +289,7 @@ impl<'w> Concert<'w> {
         scene: &mut Scene<'_>,
         texts: &[Offer],
         items: &[Offer],
-        words: u32,
+        own_words: u32,
         from: Millis,
         to: Millis,
     ) {
@@ -309,7 +309,7 @@ impl<'w> Concert<'w> {
                     _ if self.tags.is_empty() => continue,
                     _ => {
                         let article = scene.item(self.outlet, at, 1.0);
-                        Act::Line { script: words, dress: self.dress(scene, at, None, article) }
+                        Act::Line { script: own_words, dress: self.dress(scene, at, None, article) }
                     }
                 };
                 scene.post(at, account as u32, act);

@@ -32,7 +32,7 @@ pub(crate) struct Scene<'w> {
     pub(crate) communities: Vec<Community>,
     /// The crowd's habits, and those of campaigns that have their own.
     pub(crate) habits: Vec<Crowd>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Vec<SimulatedAccount>,
     pub(crate) sources: Vec<Source>,
     pub(crate) items: Vec<Item>,
     pub(crate) scripts: Vec<Script>,
@@ -57,7 +57,7 @@ pub(crate) struct Community {
     pub(crate) tags: Vec<String>,
 }
 
-pub(crate) struct Account {
+pub(crate) struct SimulatedAccount {
     pub(crate) platform: usize,
     pub(crate) id: String,
     pub(crate) name: String,
@@ -253,7 +253,7 @@ impl<'w> Scene<'w> {
         let clients = [("phone", 0.56), ("web", 0.28), ("tablet", 0.1), ("scheduler", 0.06)];
         let weights = clients.map(|(_, weight)| weight);
         let client = clients[draw.weighted(&weights).unwrap_or(0)].0;
-        self.accounts.push(Account {
+        self.accounts.push(SimulatedAccount {
             platform,
             id: mix(index ^ (self.seed << 24), 48).to_string(),
             name,

@@ -100,7 +100,7 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
 
     let (mut reposts, mut together, mut viral, mut viral_together) = (0, 0, 0, 0);
     for cascade in cascades.values() {
-        let close = cascade.iter().enumerate().filter(|(place, one)| company(cascade, *place, one)).count();
+        let close = cascade.iter().enumerate().filter(|(place, one)| has_neighbour(cascade, *place, one)).count();
         reposts += cascade.len();
         together += close;
         if cascade.len() >= VIRAL {
@@ -127,7 +127,7 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
 
 /// Whether another account reposted the same within a minute. Reposts are in order of time, and an account reposts a post
 /// once, so that its neighbours tell.
-fn company(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
+fn has_neighbour(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
     let near = |other: Option<&(i64, &str)>| {
         other.is_some_and(|other| (other.0 - one.0).abs() <= TOGETHER && other.1 != one.1)
     };

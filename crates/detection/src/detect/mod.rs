@@ -43,7 +43,7 @@ const OBJECTS: usize = 2_000_000;
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy)]
-pub enum Stage {
+pub enum Phase {
     /// Files are being read.
     Reading(Progress),
     /// Posts have gone through the engine.
@@ -147,9 +147,9 @@ pub fn detect(
     input: Input,
     config: &Config,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
-    run(input, config, false, on_bad, on_stage)
+    run(input, config, false, on_bad, on_phase)
 }
 
 /// The same with all that people look at. Reads the sorted posts a second time for what those in evidence say, and where nothing is flagged
@@ -158,9 +158,9 @@ pub fn detect_and_describe(
     input: Input,
     config: &Config,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
-    run(input, config, true, on_bad, on_stage)
+    run(input, config, true, on_bad, on_phase)
 }
 
 fn run(
@@ -168,13 +168,13 @@ fn run(
     config: &Config,
     describe: bool,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
     let began = Instant::now();
     let mut pipeline = Pipeline::new(config)?;
     pipeline.tell_all(if describe { OBJECTS } else { 0 });
     let account_model = config.account_model()?;
-    let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
+    let mut posts = input.sorted(on_bad, &mut |progress| on_phase(Phase::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
     let (mut tellings, mut record) = (Vec::new(), Record::default());
@@ -206,7 +206,7 @@ fn run(
                 times.push(at);
                 report(&mut pipeline, at, &mut tellings, &mut record)?;
             }
-            on_stage(Stage::Detecting { posts: done, of });
+            on_phase(Phase::Detecting { posts: done, of });
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(DetectError::from)
     })?;
@@ -239,7 +239,7 @@ fn run(
     let flagged = clusters.iter().any(|cluster| cluster.status == Status::Flagged);
     let peers =
         if !describe || flagged || of > MOST_POSTS_VIEWED { None } else { Some(views(&mut posts).map_err(Box::new)?) };
-    on_stage(Stage::Detecting { posts: done, of });
+    on_phase(Phase::Detecting { posts: done, of });
     let stats = pipeline.stats();
     Ok(Detection {
         accounts,

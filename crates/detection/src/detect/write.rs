@@ -9,7 +9,7 @@ use std::{
 use coordination::{AccountRef, TraceKind};
 use jiff::Timestamp;
 use messages::cluster::{StatusTally, Tally};
-use scoring::Account;
+use scoring::SuspectAccount;
 use serde_json::json;
 
 use super::{Detection, RankedAccount, name, network, rank::without_crowd};
@@ -104,7 +104,7 @@ impl Detection {
             "account",
             "account_name",
         ])?;
-        for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
+        for RankedAccount { account: SuspectAccount { evidence, .. }, cluster, probability } in &self.accounts {
             let (id, status) = match cluster {
                 Some((id, status)) => (id.as_str(), status.name()),
                 None => ("", ""),

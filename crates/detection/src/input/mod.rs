@@ -66,7 +66,7 @@ use coordination::{Millis, Post};
 use messages::DecodeError;
 pub use messages::dialect::csv::Layout;
 use messages::dialect::csv::{Columns, Concerns, Field, Mapping, Taken};
-use messages::dialect::{Account, Dialect};
+use messages::dialect::{ArchiveAccount, Dialect};
 
 use self::duplicates::{Seen, Sight};
 pub use self::encoding::encoding;
@@ -86,7 +86,7 @@ pub struct Options {
     /// [`Dialect::Csv`] takes nothing else than CSV.
     pub dialect: Option<Dialect>,
     /// Whose posts an archive holds. Where it is not told, `account.js` beside the file is looked at.
-    pub account: Option<Account>,
+    pub account: Option<ArchiveAccount>,
     /// The platform of rows that name none.
     pub platform: Option<String>,
     /// Memory for one sorted run, in MiB.

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use coordination::{Millis, Post};
 use jiff::Timestamp;
 use messages::DecodeError;
-use messages::dialect::{Account, Context, Dialect, Layering, MAX_DOCUMENT_BYTES, Record};
+use messages::dialect::{ArchiveAccount, Context, Dialect, Layering, MAX_DOCUMENT_BYTES, Record};
 use messages::post;
 
 use self::lines::{Lines, lines_in, next_line};
@@ -229,14 +229,14 @@ impl<'c> Reading<'c> {
     }
 
     /// Whose archive it is: told, or in `account.js` beside the file.
-    fn account(&mut self) -> Option<Account> {
+    fn account(&mut self) -> Option<ArchiveAccount> {
         if self.options.account.is_some() || self.dialect != Dialect::TwitterArchive {
             return self.options.account.clone();
         }
         let beside = self.file.with_file_name("account.js");
         let mut script = Vec::new();
         std::fs::File::open(&beside).ok()?.take(MAX_ACCOUNT_BYTES).read_to_end(&mut script).ok()?;
-        match Account::of_archive(&script) {
+        match ArchiveAccount::of_archive(&script) {
             Ok(account) => {
                 let name = if account.name.is_empty() {
                     account.id.clone()

@@ -16,7 +16,7 @@ mod real_files;
 mod tables;
 
 /// Everything that came of reading some files.
-struct Outcome {
+struct ReadInput {
     posts: Vec<Vec<u8>>,
     bad: Vec<BadLine>,
     counts: Counts,
@@ -25,7 +25,7 @@ struct Outcome {
     notices: Vec<Notice>,
 }
 
-impl Outcome {
+impl ReadInput {
     fn ids(&self) -> Vec<String> {
         let id = |raw: &Vec<u8>| post::decode(raw).unwrap().id.into_owned();
         self.posts.iter().map(id).collect()
@@ -36,14 +36,14 @@ impl Outcome {
     }
 }
 
-fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> {
+fn try_read(files: &[PathBuf], options: Options) -> Result<ReadInput, InputError> {
     read_input(|options| Input::open(files, options), options)
 }
 
 fn read_input(
     input: impl FnOnce(Options) -> Result<Input, InputError>,
     options: Options,
-) -> Result<Outcome, InputError> {
+) -> Result<ReadInput, InputError> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let notices = Arc::clone(&told);
     let options =
@@ -63,10 +63,10 @@ fn read_input(
     let accounted = counts.posts + counts.duplicates + counts.bad + counts.not_posts + counts.passed_over;
     assert_eq!(counts.rows, accounted, "every row is a post, a duplicate, bad or passed over");
     let notices = told.lock().unwrap().clone();
-    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress, notices })
+    Ok(ReadInput { posts, bad, counts, spilled_runs, last_progress, notices })
 }
 
-fn read(files: &[PathBuf]) -> Outcome {
+fn read(files: &[PathBuf]) -> ReadInput {
     try_read(files, Options::default()).unwrap()
 }
 

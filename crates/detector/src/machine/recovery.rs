@@ -10,8 +10,8 @@ use runtime::Record;
 use scoring::Model;
 
 use super::{Machine, Now};
+use crate::published::PublishedState;
 use crate::state::{Ends, Note, State, StateError};
-use crate::told::Word;
 
 /// A checkpoint: taking one, and going on from one.
 impl Machine {
@@ -23,7 +23,7 @@ impl Machine {
             lineage: self.lineage,
             shards: self.settings.shards,
             clock: Cow::Borrowed(&self.clock),
-            told: Cow::Borrowed(&self.told),
+            published: Cow::Borrowed(&self.published),
             window: Cow::Borrowed(&self.window),
             ends: Cow::Borrowed(&self.ends),
         };
@@ -51,7 +51,7 @@ impl Machine {
         }
         self.pipeline.restore(pipeline)?;
         self.clock = state.clock.into_owned();
-        self.told = state.told.into_owned();
+        self.published = state.published.into_owned();
         self.ends = state.ends.into_owned();
         self.window = state.window.into_owned().again();
         self.changed = true;
@@ -101,17 +101,17 @@ impl Machine {
 
     /// `clusters.flagged` speaks of this cluster.
     pub(crate) fn flagged_before(&mut self, id: String) {
-        self.told.flagged_before(id);
+        self.published.flagged_before(id);
     }
 
     /// What `clusters` says of a cluster; `None` where it was taken out. In the order of the topic.
-    pub(crate) fn told_before(&mut self, id: String, word: Option<Word>) {
-        self.told.told_before(id, word);
+    pub(crate) fn published_before(&mut self, id: String, state: Option<PublishedState>) {
+        self.published.published_before(id, state);
     }
 
     /// How many clusters have each status.
     pub(crate) fn by_status(&self) -> BTreeMap<Status, usize> {
-        self.told.by_status()
+        self.published.by_status()
     }
 
     /// As if the engine had found a cluster.
@@ -122,8 +122,8 @@ impl Machine {
 
     /// What is said of each cluster, and those of which readers of `clusters.flagged` know.
     #[cfg(test)]
-    pub(crate) fn words(&self) -> (BTreeMap<String, Status>, std::collections::BTreeSet<String>) {
-        self.told.words()
+    pub(crate) fn statuses_and_flagged(&self) -> (BTreeMap<String, Status>, std::collections::BTreeSet<String>) {
+        self.published.statuses_and_flagged()
     }
 
     /// The engine's counts.

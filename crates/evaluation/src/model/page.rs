@@ -15,7 +15,7 @@ struct Page<'r> {
     style: &'static str,
     title: String,
     data: Vec<(&'static str, String)>,
-    contenders: Vec<Row>,
+    contenders: Vec<ContenderRow>,
     legend: Vec<(String, String)>,
     curves: Vec<(String, String)>,
     calibration: Vec<(String, String, String)>,
@@ -29,7 +29,7 @@ struct Page<'r> {
 }
 
 /// One contender in a table of all.
-struct Row {
+struct ContenderRow {
     title: String,
     rows: String,
     average_precision: String,
@@ -160,7 +160,7 @@ impl ModelReport {
                     .map(|c| Series { name: &c.name, place: self.place(c), points: c.figures.curve.clone() })
                     .collect();
                 let chance = of_split.map(|c| chance(&c.figures)).next().unwrap_or_default();
-                let title = split.map_or_else(|| "stored models".to_owned(), |split| split.words().to_owned());
+                let title = split.map_or_else(|| "stored models".to_owned(), |split| split.description().to_owned());
                 let svg = shares::recall_precision(&format!("precision over recall, {title}"), chance, &series);
                 (title, svg)
             })
@@ -211,14 +211,14 @@ fn short(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "none".to_owned(), |estimate| format!("{estimate:.2}"))
 }
 
-fn row(contender: &Contender) -> Row {
+fn row(contender: &Contender) -> ContenderRow {
     let figures = &contender.figures;
     let (at, budget) = (&figures.at_threshold, &figures.at_budget);
     let baseline = |place: usize| {
         let difference = contender.baselines.get(place).and_then(|baseline| baseline.average_precision);
         difference.map_or_else(|| "none".to_owned(), |difference: Difference| format!("{:.3}", difference.against))
     };
-    Row {
+    ContenderRow {
         title: contender.title(),
         rows: match contender.unjudged {
             0 => format!("{} ({} inauthentic)", figures.rows, figures.inauthentic),

@@ -29,7 +29,7 @@ pub enum Place<'a> {
 
 /// Feedback and the clusters it is about.
 #[derive(Default)]
-pub struct Told {
+pub struct ClustersWithFeedback {
     /// The last state of each cluster in which the model had a say: coordinated or flagged.
     pub clusters: BTreeMap<String, ClusterMessage>,
     /// The last word of each speaker on each account or cluster.
@@ -39,7 +39,7 @@ pub struct Told {
 }
 
 impl Place<'_> {
-    pub fn read(&self) -> Result<Told> {
+    pub fn read(&self) -> Result<ClustersWithFeedback> {
         let mut told = match self {
             Place::Files { clusters, verdicts } => of_files(clusters, verdicts)?,
             Place::Log { config, dir, brokers } => log::read(config, *dir, *brokers)?,
@@ -50,7 +50,7 @@ impl Place<'_> {
     }
 }
 
-impl Told {
+impl ClustersWithFeedback {
     /// A model is asked only of clusters that are coordinated, so it learns from such states only.
     fn see(&mut self, cluster: ClusterMessage) {
         let judged = matches!(cluster.status, Status::Flagged | Status::Coordinated);
@@ -61,8 +61,8 @@ impl Told {
     }
 }
 
-fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<Told> {
-    let mut told = Told::default();
+fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<ClustersWithFeedback> {
+    let mut told = ClustersWithFeedback::default();
     for path in clusters {
         lines(path, |line| {
             told.see(ClusterMessage::decode(line)?);
@@ -113,7 +113,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(told: &Told, heard: &Heard, trust: &Trust) -> Summary {
+    pub fn new(told: &ClustersWithFeedback, heard: &Heard, trust: &Trust) -> Summary {
         let mut speakers = BTreeMap::new();
         for word in &told.feedback {
             *speakers.entry(word.partner.clone()).or_insert(0) += 1;
@@ -162,7 +162,7 @@ impl fmt::Display for Summary {
 mod log {
     use super::*;
 
-    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<Told> {
+    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<ClustersWithFeedback> {
         anyhow::bail!("{}", crate::without_services::sentence("feedback from the log"))
     }
 }

@@ -18,14 +18,14 @@ pub(super) fn element(at: &str, list: &str, number: usize) -> String {
 }
 
 /// What a record's reader gives: a post, something else that is no post, or why it cannot be read.
-pub(super) type Outcome = Result<Option<Post<'static>>, DecodeError>;
+pub(super) type DecodedPost = Result<Option<Post<'static>>, DecodeError>;
 
 /// Parses one record, reads it and hands it over. `at` is its path in the document.
 pub(super) fn record<'a>(
     raw: &'a [u8],
     at: &str,
     take: &mut Take<'_, 'a>,
-    read: impl FnOnce(&Reader<'_>) -> Outcome,
+    read: impl FnOnce(&Reader<'_>) -> DecodedPost,
 ) -> Flow {
     part(raw, raw, at, take, read)
 }
@@ -36,7 +36,7 @@ pub(super) fn part<'a>(
     part: &[u8],
     at: &str,
     take: &mut Take<'_, 'a>,
-    read: impl FnOnce(&Reader<'_>) -> Outcome,
+    read: impl FnOnce(&Reader<'_>) -> DecodedPost,
 ) -> Flow {
     let value = match parse(part) {
         Ok(value) => value,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use coordination::Post;
 
-use super::document::{Outcome, element, parse, record};
+use super::document::{DecodedPost, element, parse, record};
 use super::{Flow, Record, Take, activity, html, scan};
 use crate::json_fields::{Notes, Reader};
 use crate::normalise::Entities;
@@ -27,7 +27,7 @@ pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> 
     if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) }
 }
 
-fn read(from: &Reader<'_>) -> Outcome {
+fn read(from: &Reader<'_>) -> DecodedPost {
     if activity::is(from) {
         return activity::read(from);
     }
@@ -52,7 +52,7 @@ fn read(from: &Reader<'_>) -> Outcome {
 }
 
 /// A status, of Mastodon or of another service with its API.
-pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> Outcome {
+pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     let account = from.object("account").ok_or_else(|| from.missing("account"))?;
     let original = from.object("reblog");
     let said = original.as_ref().unwrap_or(from);

@@ -55,7 +55,7 @@ impl Learner {
         Learner::Boosted(Boosting { monotone, ..Boosting::default() })
     }
 
-    pub(super) fn words(&self) -> &'static str {
+    pub(super) fn description(&self) -> &'static str {
         match self {
             Learner::Logistic { .. } => "linfa-logistic, L2, Platt-calibrated",
             Learner::Boosted(_) => "gradient-boosted trees, monotone where sense demands it, Platt-calibrated",
