@@ -60,7 +60,7 @@ const RULES: &[Rule] = &[
     Rule { name: "simulator", ours: &["coordination"], never: &[SERVICES] },
     Rule {
         name: "evaluation",
-        ours: &["coordination", "scoring", "messages", "detection", "simulator"],
+        ours: &["coordination", "scoring", "messages", "detection", "simulator", "text-format"],
         never: &[SERVICES, &["clap", "indicatif"]],
     },
     Rule {
@@ -152,7 +152,7 @@ fn cases_are_decided_without_a_clock_or_files() {
 
 #[test]
 fn the_detectors_machine_has_no_clock_and_does_nothing_itself() {
-    for file in ["machine.rs", "clock.rs", "told.rs", "drift.rs"] {
+    for file in ["machine.rs", "clock.rs", "published.rs", "drift.rs"] {
         forbid(
             &format!("crates/detector/src/{file}"),
             Part::Product,

@@ -89,7 +89,7 @@ fn kills_change_nothing(brokers: Option<&str>) {
     eprintln!("{restored} of {KILLS} restarts went on from a checkpoint");
     assert!(restored >= KILLS / 4, "only {restored} restarts went on from a checkpoint:\n{said}");
     assert!(!said.contains("a checkpoint is not used"), "{said}");
-    let found = Told::of(&place, brokers);
+    let found = PublishedClusters::of(&place, brokers);
     for (id, message) in &undisturbed.last {
         assert_eq!(text(found.last.get(id)), text(Some(message)), "{} {SEED}={seed}", String::from_utf8_lossy(id));
     }
@@ -104,18 +104,18 @@ fn saved(folder: &Path) -> BTreeMap<OsString, Option<SystemTime>> {
 }
 
 /// What the topics say in the end.
-struct Told {
+struct PublishedClusters {
     /// The last message of each cluster; `None` for one that is no longer one.
     last: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// All messages about flagged clusters.
     flagged: Vec<String>,
 }
 
-impl Told {
-    fn of(place: &Place, brokers: Option<&str>) -> Told {
+impl PublishedClusters {
+    fn of(place: &Place, brokers: Option<&str>) -> PublishedClusters {
         let last = read(place, brokers, CLUSTERS).into_iter().map(|record| (record.key, record.value)).collect();
         let flagged = read(place, brokers, CLUSTERS_FLAGGED).iter().map(|r| text(Some(&r.value))).collect();
-        Told { last, flagged }
+        PublishedClusters { last, flagged }
     }
 }
 
@@ -138,11 +138,11 @@ fn place(brokers: Option<&str>, world: &World) -> Place {
     place
 }
 
-fn undisturbed(world: &World) -> Told {
+fn undisturbed(world: &World) -> PublishedClusters {
     let place = Place::new(None, &world.platforms);
     let mut service = place.serve();
     world.posts.chunks(1_000).for_each(|request| assert!(service.post(request).is_some()));
     world.gone_through(&mut service);
     assert_eq!(service.stop().code(), Some(0));
-    Told::of(&place, None)
+    PublishedClusters::of(&place, None)
 }

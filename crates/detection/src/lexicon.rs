@@ -19,14 +19,20 @@
 //!
 //! All patterns of all files are one [`RegexSet`]: a text is searched once.
 
+mod error;
+mod subjects;
+
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
 use regex::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use error::LexiconError;
+pub(crate) use subjects::{Subjects, name};
 
 /// The lexicon that comes with the program: the files of `config/topics`, by name.
 const BUNDLED: [(&str, &str); 5] = [
@@ -40,65 +46,6 @@ const BUNDLED: [(&str, &str); 5] = [
 const DFA_BYTES: usize = 64 * 1024 * 1024;
 /// Most memory for all patterns together, compiled; ten times what the bundled ones need.
 const PROGRAM_BYTES: usize = 64 * 1024 * 1024;
-/// Posts whose subjects are remembered.
-const REMEMBERED: usize = 1_000_000;
-/// A cluster is about what at least this share of its posts is about ...
-const SHARE: f64 = 0.1;
-/// ... and at least so many of them.
-const LEAST: usize = 3;
-
-/// Why a lexicon cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LexiconError {
-    /// The file or folder cannot be read.
-    #[error("cannot read the lexicon {path}: {source}{advice}")]
-    Read {
-        /// Which file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-        /// What to do, where that is plain; begins with a semicolon.
-        advice: String,
-    },
-    /// The folder has nothing to read.
-    #[error("lexicon {path}: the folder has no file whose name ends in .toml")]
-    Empty {
-        /// Which folder.
-        path: String,
-    },
-    /// A subject makes no sense.
-    #[error("lexicon {path}: {what}")]
-    Subject {
-        /// Which file.
-        path: String,
-        /// Which subject, what is wrong with it and what to do.
-        what: String,
-    },
-    /// It is no lexicon.
-    #[error("lexicon {path}: {source}")]
-    Parse {
-        /// Which file.
-        path: String,
-        /// Where and why.
-        source: toml::de::Error,
-    },
-    /// A pattern is no regular expression, or all together are too large.
-    #[error("lexicon {path}: {source}")]
-    Pattern {
-        /// Which file.
-        path: String,
-        /// Which pattern and why.
-        source: regex::Error,
-    },
-    /// More subjects than a mask holds.
-    #[error("lexicon {path}: {count} topics and targets, at most 64 are possible")]
-    TooMany {
-        /// Which file.
-        path: String,
-        /// How many.
-        count: usize,
-    },
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,62 +237,6 @@ fn bounded(pattern: &str) -> String {
         Some(rest) => format!(r"{start}(?:{rest})(?:\W|$)"),
         None => format!("{start}(?:{pattern})"),
     }
-}
-
-/// What each post of late was about.
-#[derive(Debug, Default)]
-pub(crate) struct Subjects {
-    masks: HashMap<u64, u64, foldhash::fast::FixedState>,
-    order: VecDeque<u64>,
-}
-
-impl Subjects {
-    pub(crate) fn remember(&mut self, post: u64, mask: u64) {
-        if self.masks.insert(post, mask).is_some() {
-            return;
-        }
-        self.order.push_back(post);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.masks.remove(&oldest);
-        }
-    }
-
-    /// Posts with their subjects, the oldest first; a checkpoint keeps them so.
-    pub(crate) fn kept(&self) -> Vec<(u64, u64)> {
-        self.order.iter().filter_map(|post| Some((*post, *self.masks.get(post)?))).collect()
-    }
-
-    /// As they were when they were [`kept`](Self::kept).
-    pub(crate) fn again(kept: Vec<(u64, u64)>) -> Subjects {
-        Subjects { order: kept.iter().map(|(post, _)| *post).collect(), masks: kept.into_iter().collect() }
-    }
-
-    /// Topics and targets of a group of posts, each in the lexicon's order.
-    pub(crate) fn of<'p>(
-        &self,
-        lexicon: &Lexicon,
-        posts: impl Iterator<Item = (&'p str, &'p str)>,
-    ) -> (Vec<String>, Vec<String>) {
-        let mut counts = vec![0usize; lexicon.names.len()];
-        let mut all = 0;
-        for (platform, id) in posts {
-            all += 1;
-            let mask = self.masks.get(&name(platform, id)).copied().unwrap_or(0);
-            for (i, count) in counts.iter_mut().enumerate() {
-                *count += usize::from(mask & (1 << i) != 0);
-            }
-        }
-        let about = |i: &usize| counts[*i] >= LEAST && counts[*i] as f64 >= SHARE * all as f64;
-        let names = |range: std::ops::Range<usize>| range.filter(about).map(|i| lexicon.names[i].clone()).collect();
-        (names(0..lexicon.topics), names(lexicon.topics..lexicon.names.len()))
-    }
-}
-
-/// A post's name, as a hash.
-pub(crate) fn name(platform: &str, id: &str) -> u64 {
-    xxh3_64(format!("{platform}\0{id}").as_bytes())
 }
 
 #[cfg(test)]

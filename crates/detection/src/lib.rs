@@ -59,9 +59,11 @@ pub mod input;
 pub mod lexicon;
 pub mod peers;
 mod pipeline;
+mod shorten;
 mod threads;
 
 pub use config::{Config, EngineConfig, RETIRED, SERVICE_KEYS, StartError, parse_model_name, settings};
 pub use files::WriteError;
 pub use pipeline::{Judged, Judgement, Pipeline, Read, Reading, StateError};
+pub use shorten::shortened;
 pub use threads::Threads;

@@ -21,11 +21,10 @@
 //! **Copied all the same.** Messages of coordination-network-toolkit's layout that hold nothing but mentions, or nothing at all, have the
 //! same text. A post of another layout without a text has no such trace.
 
+mod intake;
 mod view;
 
 use std::{
-    borrow::Cow,
-    collections::HashMap,
     fmt,
     io::{self, Write},
     path::Path,
@@ -34,21 +33,21 @@ use std::{
 };
 
 use coordination::{
-    Post, TraceKind,
+    TraceKind,
     peers::{
-        Shares, Tokens,
+        Shares,
         cooccurrence::{Match, Messages, Tie},
         coortweet::{Edge, Groups, Measures, Subgraph},
-        normalised_message, normalised_text,
     },
 };
 use serde_json::{Value, json};
 
+use self::intake::{AccountTies, Accounts, Intake, Kind, credit};
 pub(crate) use self::view::views;
 pub use self::view::{MOST_POSTS as MOST_POSTS_VIEWED, PeerView};
 use crate::{
     files::{WriteError, create},
-    input::{BadLine, Counts, Input, InputError, Layout, PeerRow, Progress},
+    input::{BadLine, Counts, Input, InputError, Progress},
 };
 
 /// What two accounts may have in common, by any method.
@@ -164,7 +163,7 @@ impl Method {
 
 /// What was read and written.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct PeersRun {
     /// What was read.
     pub counts: Counts,
     /// What was found, in numbers: as in `summary.json`.
@@ -208,7 +207,7 @@ pub fn detect(
     dir: &Path,
     on_bad: &mut dyn FnMut(BadLine),
     on_progress: &mut dyn FnMut(Progress),
-) -> Result<Outcome, PeersError> {
+) -> Result<PeersRun, PeersError> {
     let began = Instant::now();
     let mut intake = Intake::new(method, trace);
     let counts = input.each_row::<PeersError>(&mut |post, _, row| intake.take(post, row), on_bad, on_progress)?;
@@ -217,7 +216,7 @@ pub fn detect(
         Method::CooRTweet { .. } => &shares,
         Method::Cooccurrence { .. } => messages.shares(),
     };
-    let mut outcome = Outcome {
+    let mut outcome = PeersRun {
         kind: kind.map_or("", Kind::name),
         shares: taken.len() as u64,
         accounts: taken.accounts() as u64,
@@ -266,176 +265,6 @@ pub fn detect(
     Ok(outcome)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// CooRTweet's layout, whose objects are of a kind that nobody named.
-    Object,
-    Of(Trace),
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Object => "object",
-            Kind::Of(trace) => trace.name(),
-        }
-    }
-}
-
-/// What is known of an account.
-#[derive(Default)]
-struct Account {
-    platform: u32,
-    several: bool,
-    posts: u64,
-    degree: u64,
-    strength: u64,
-    weight_max: u32,
-    color_v: Option<bool>,
-}
-
-struct Intake {
-    coortweet: bool,
-    kind: Option<Kind>,
-    named: bool,
-    shares: Shares,
-    messages: Messages,
-    accounts: HashMap<String, Account, foldhash::fast::FixedState>,
-    platforms: Vec<String>,
-    on_several_platforms: u64,
-}
-
-impl Intake {
-    fn new(method: &Method, trace: Option<Trace>) -> Intake {
-        Intake {
-            coortweet: matches!(method, Method::CooRTweet { .. }),
-            kind: trace.map(Kind::Of),
-            named: trace.is_some(),
-            shares: Shares::default(),
-            messages: Messages::default(),
-            accounts: HashMap::default(),
-            platforms: Vec::new(),
-            on_several_platforms: 0,
-        }
-    }
-
-    fn take(&mut self, post: &Post<'_>, row: Option<&PeerRow<'_>>) -> Result<(), PeersError> {
-        self.count(post);
-        let object = row.filter(|row| row.layout == Layout::CooRTweet).map(|row| row.object);
-        if !self.named {
-            self.recognise(post, object.is_some())?;
-        }
-        let at = seconds(post, row);
-        let (id, account) = (post.id.as_ref(), post.account_id.as_ref());
-        let kind = self.kind;
-        if kind == Some(Kind::Of(Trace::Similar)) {
-            let text = if post.repost_of.is_some() { "" } else { object.unwrap_or(&post.text) };
-            self.messages.push_words(id, account, at, &Tokens::of(text));
-            return Ok(());
-        }
-        let keys: Vec<Cow<'_, str>> = match (object, kind) {
-            (Some(object), _) => vec![object.into()],
-            (None, Some(Kind::Of(trace))) => self.keys(trace, post, row),
-            (None, _) => Vec::new(),
-        };
-        if self.coortweet {
-            keys.iter().for_each(|key| self.shares.push(key, account, id, at));
-            return Ok(());
-        }
-        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-        match kind {
-            Some(Kind::Of(trace)) if object.is_none() && trace.is_one_thing() => {
-                self.messages.push(id, account, at, &keys);
-            }
-            _ => self.messages.push_each(id, account, at, &keys),
-        }
-        Ok(())
-    }
-
-    /// What a post acts on by a trace.
-    fn keys<'p>(&self, trace: Trace, post: &'p Post<'_>, row: Option<&PeerRow<'p>>) -> Vec<Cow<'p, str>> {
-        let list = |list: &'p [Cow<'_, str>]| list.iter().map(|item| Cow::Borrowed(item.as_ref())).collect();
-        let other_post = |kind: TraceKind| kind.other_post(post).map(Cow::Borrowed).into_iter().collect();
-        let toolkit = row.filter(|row| row.layout == Layout::CoordinationNetworkToolkit);
-        let repost = post.repost_of.is_some();
-        match trace {
-            Trace::Kind(TraceKind::Repost) => other_post(TraceKind::Repost),
-            Trace::Post => vec!["".into()],
-            _ if repost && !self.coortweet => Vec::new(),
-            Trace::Kind(TraceKind::Url) => match toolkit {
-                Some(row) => row.urls.split(' ').filter(|url| !url.is_empty()).map(Cow::Borrowed).collect(),
-                None => list(&post.urls),
-            },
-            Trace::Kind(TraceKind::Hashtags) => list(&post.hashtags),
-            Trace::Kind(TraceKind::Mention) => list(&post.mentions),
-            Trace::Kind(TraceKind::Media) => list(&post.media),
-            Trace::Kind(TraceKind::Text) | Trace::Similar if self.coortweet => {
-                let wanted = !repost && post.reply_to.is_none() && !post.text.is_empty();
-                wanted.then(|| normalised_text(&post.text).into()).into_iter().collect()
-            }
-            Trace::Kind(TraceKind::Text) | Trace::Similar => {
-                let wanted = toolkit.is_some() || !post.text.is_empty();
-                wanted.then(|| normalised_message(&post.text).into()).into_iter().collect()
-            }
-            Trace::Kind(kind) => other_post(kind),
-        }
-    }
-
-    /// Holds the posts to one trace where none was named.
-    fn recognise(&mut self, post: &Post<'_>, object: bool) -> Result<(), PeersError> {
-        let has = [
-            (object, Kind::Object),
-            (!object && !post.urls.is_empty(), Kind::Of(Trace::Kind(TraceKind::Url))),
-            (!object && post.repost_of.is_some(), Kind::Of(Trace::Kind(TraceKind::Repost))),
-            (!object && !post.hashtags.is_empty(), Kind::Of(Trace::Kind(TraceKind::Hashtags))),
-            (!object && post.reply_to.is_some(), Kind::Of(Trace::Kind(TraceKind::Reply))),
-        ];
-        for (_, kind) in has.into_iter().filter(|(has, _)| *has) {
-            match self.kind {
-                Some(other) if other != kind => return Err(PeersError::Ambiguous(other.name(), kind.name())),
-                _ => self.kind = Some(kind),
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, post: &Post<'_>) {
-        let known = self.platforms.iter().position(|platform| *platform == post.platform);
-        let platform = known.unwrap_or_else(|| {
-            self.platforms.push(post.platform.clone().into_owned());
-            self.platforms.len() - 1
-        }) as u32;
-        match self.accounts.get_mut(post.account_id.as_ref()) {
-            Some(account) => {
-                account.posts += 1;
-                if account.platform != platform && !std::mem::replace(&mut account.several, true) {
-                    self.on_several_platforms += 1;
-                }
-            }
-            None => {
-                let account = Account { platform, posts: 1, ..Account::default() };
-                self.accounts.insert(post.account_id.clone().into_owned(), account);
-            }
-        }
-    }
-}
-
-/// The time as a peer reads it: numbers as they stand, unless their size tells another unit than seconds.
-fn seconds(post: &Post<'_>, row: Option<&PeerRow<'_>>) -> f64 {
-    let number = row.and_then(|row| row.timestamp.trim().parse::<f64>().ok()).filter(|number| number.abs() < 1e11);
-    number.unwrap_or(post.created_at as f64 / 1e3)
-}
-
-type Accounts = HashMap<String, Account, foldhash::fast::FixedState>;
-
-fn credit(accounts: &mut Accounts, name: &str, weight: u32) {
-    if let Some(account) = accounts.get_mut(name) {
-        account.degree += 1;
-        account.strength += u64::from(weight);
-        account.weight_max = account.weight_max.max(weight);
-    }
-}
-
 /// The columns that every method writes.
 const COLUMNS: [&str; 7] = ["account_a", "account_b", "kind", "co_acts", "distinct_keys", "nats", "median_lag_s"];
 /// CooRTweet's attributes of an edge, in its order; with a fast network each has one of two endings.
@@ -445,7 +274,7 @@ fn coortweet(
     shares: &Shares,
     method: &Method,
     dir: &Path,
-    outcome: &mut Outcome,
+    outcome: &mut PeersRun,
     accounts: &mut Accounts,
 ) -> Result<Value, PeersError> {
     let &Method::CooRTweet { time_window, min_participation, edge_weight, fast, subgraph, objects, pairs } = method
@@ -539,7 +368,7 @@ fn cooccurrence(
     method: &Method,
     kind: Option<Kind>,
     dir: &Path,
-    outcome: &mut Outcome,
+    outcome: &mut PeersRun,
     accounts: &mut Accounts,
 ) -> Result<Value, PeersError> {
     let &Method::Cooccurrence { time_window, min_edge_weight, similarity, include_self_loops } = method else {
@@ -574,7 +403,7 @@ fn cooccurrence(
 
 /// Every account, that with the heaviest tie first.
 fn write_accounts(dir: &Path, accounts: &Accounts, platforms: &[String]) -> Result<(), PeersError> {
-    let mut ranked: Vec<(&String, &Account)> = accounts.iter().filter(|(_, account)| account.degree > 0).collect();
+    let mut ranked: Vec<(&String, &AccountTies)> = accounts.iter().filter(|(_, account)| account.degree > 0).collect();
     ranked.sort_unstable_by(|(x, a), (y, b)| {
         (b.weight_max, b.strength, b.degree).cmp(&(a.weight_max, a.strength, a.degree)).then(x.cmp(y))
     });

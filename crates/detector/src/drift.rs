@@ -17,14 +17,14 @@ const CLUSTERS: usize = 500;
 pub(crate) struct Window {
     /// The feature list that the values are of.
     features: String,
-    clusters: BTreeMap<String, Told>,
+    clusters: BTreeMap<String, ReportedCluster>,
     /// Counts what was told.
     turn: u64,
 }
 
 /// A cluster in the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Told {
+struct ReportedCluster {
     /// When it was last told.
     turn: u64,
     /// Its features as it was first told.
@@ -35,14 +35,14 @@ struct Told {
 
 impl Window {
     /// A coordinated cluster of these features was told.
-    pub(crate) fn tell(&mut self, cluster_id: &str, values: Vec<Option<f64>>) {
+    pub(crate) fn add(&mut self, cluster_id: &str, values: Vec<Option<f64>>) {
         self.features = features::schema_hash();
         self.turn += 1;
         let turn = self.turn;
         match self.clusters.get_mut(cluster_id) {
             Some(told) => (told.turn, told.last) = (turn, Some(values)),
             None => {
-                self.clusters.insert(cluster_id.to_owned(), Told { turn, first: values, last: None });
+                self.clusters.insert(cluster_id.to_owned(), ReportedCluster { turn, first: values, last: None });
             }
         }
         if self.clusters.len() > CLUSTERS {
@@ -83,7 +83,7 @@ mod tests {
     fn a_cluster_is_in_it_as_first_and_as_last_told() {
         let mut window = Window::default();
         for x in [1.0, 2.0, 3.0] {
-            window.tell("a", values(x));
+            window.add("a", values(x));
         }
         let told = &window.clusters["a"];
         assert_eq!((told.first[0], told.last.as_ref().map(|values| values[0])), (Some(1.0), Some(Some(3.0))));
@@ -94,10 +94,10 @@ mod tests {
     fn it_is_bounded_and_forgets_who_was_silent_longest() {
         let mut window = Window::default();
         for n in 0..CLUSTERS {
-            window.tell(&n.to_string(), values(0.0));
+            window.add(&n.to_string(), values(0.0));
         }
-        window.tell("0", values(0.0));
-        window.tell("new", values(0.0));
+        window.add("0", values(0.0));
+        window.add("new", values(0.0));
         assert_eq!(window.clusters(), CLUSTERS);
         assert!(window.clusters.contains_key("0") && !window.clusters.contains_key("1"));
     }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn values_of_another_feature_list_are_dropped() {
         let mut window = Window::default();
-        window.tell("a", values(1.0));
+        window.add("a", values(1.0));
         assert_eq!(window.clone().again(), window);
         let other = Window { features: "another".to_owned(), ..window };
         assert_eq!(other.again(), Window::default());

@@ -29,9 +29,9 @@ mod metrics;
 mod model_metrics;
 mod models;
 mod observe;
+mod published;
 mod service;
 mod state;
-mod told;
 
 pub use config::{Config, StartError};
 pub use error::ServiceError;

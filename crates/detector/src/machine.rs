@@ -6,10 +6,12 @@
 //! silent partition, a checkpoint that is due, a model between two batches) is tested with times
 //! that a test hands in.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+mod recovery;
+
+use std::{sync::Arc, time::Duration};
 
 use coordination::{Millis, Outcome, Position, Stats};
-use detection::{Judged, Judgement, Pipeline};
+use detection::{Judged, Judgement, Pipeline, shortened};
 use jiff::Timestamp;
 use messages::{
     cluster::{ClusterError, Status},
@@ -25,8 +27,8 @@ use crate::{
     drift::Window,
     error::ServiceError,
     models::{News, Role},
-    state::{Ends, Note, State, StateError},
-    told::{Publication, Told, Word},
+    published::{Publication, Published},
+    state::{Ends, Note},
 };
 
 /// Failures to publish in a row before the service gives up.
@@ -166,7 +168,7 @@ pub(crate) struct Machine {
     /// not find them again.
     unpublished: Vec<Publication>,
     /// What is published of clusters, and what stands in `unpublished`.
-    told: Told,
+    published: Published,
     /// Where the topics of clusters ended when that was right.
     ends: Ends,
     /// Failures to publish in a row.
@@ -194,7 +196,7 @@ impl Machine {
             pipeline,
             clock: EventClock::default(),
             unpublished: Vec::new(),
-            told: Told::default(),
+            published: Published::default(),
             ends: Ends::default(),
             failures: 0,
             ended: false,
@@ -300,7 +302,7 @@ impl Machine {
         for judged in self.pipeline.judge() {
             let judged = judged.and_then(|judged| {
                 self.watch_judgement(&judged, effects);
-                Ok((judged.message.within(MOST_BYTES)?, judged.positions, judged.absorbed))
+                Ok((shortened(judged.message, MOST_BYTES)?, judged.positions, judged.absorbed))
             });
             let (message, positions, absorbed) = match judged {
                 Ok(judged) => judged,
@@ -312,7 +314,7 @@ impl Machine {
                 }
             };
             let (cluster_id, version) = (message.cluster_id.clone(), message.version);
-            match self.told.tell(message, positions, &absorbed) {
+            match self.published.publish_state(message, positions, &absorbed) {
                 Some(publication) => self.unpublished.push(publication),
                 None => effects.push(Effect::Observe(Observation::NearMissPassedOver { cluster_id, version })),
             }
@@ -406,7 +408,7 @@ impl Machine {
             inauthentic: message.status == Status::Flagged,
             shadow: shadow.clone(),
         }));
-        self.window.tell(&message.cluster_id, values.clone());
+        self.window.add(&message.cluster_id, values.clone());
         self.changed = true;
     }
 
@@ -427,125 +429,6 @@ impl Machine {
     /// The model that judges beside it.
     pub(crate) fn shadow(&self) -> Option<&Model> {
         self.pipeline.shadow()
-    }
-}
-
-/// A checkpoint: taking one, and going on from one.
-impl Machine {
-    /// Everything that is known, with the offsets at which it stands. `ends` is where the topics of
-    /// clusters end.
-    pub(crate) fn state(&mut self, ends: Ends) -> Result<(BTreeMap<i32, i64>, Vec<u8>), StateError> {
-        self.ends = ends;
-        let state = State {
-            lineage: self.lineage,
-            shards: self.settings.shards,
-            clock: Cow::Borrowed(&self.clock),
-            told: Cow::Borrowed(&self.told),
-            window: Cow::Borrowed(&self.window),
-            ends: Cow::Borrowed(&self.ends),
-        };
-        Ok((self.clock.offsets(), state.write(self.pipeline.snapshot()?)?))
-    }
-
-    /// Goes back to a checkpoint's state, if it fits what is committed: each partition's next
-    /// offset. After an error everything is as before.
-    pub(crate) fn restore(
-        &mut self,
-        state: &[u8],
-        offsets: &BTreeMap<i32, i64>,
-        committed: &[i64],
-    ) -> Result<(), StateError> {
-        let (state, pipeline) = State::read(state)?;
-        let beyond = |(partition, next): (&i32, &i64)| committed.get(*partition as usize).is_none_or(|end| next > end);
-        if state.lineage != self.lineage {
-            return Err(StateError::Lineage);
-        }
-        if offsets.iter().any(beyond) {
-            return Err(StateError::Ahead);
-        }
-        if state.shards != self.settings.shards {
-            return Err(StateError::Shards(state.shards));
-        }
-        self.pipeline.restore(pipeline)?;
-        self.clock = state.clock.into_owned();
-        self.told = state.told.into_owned();
-        self.ends = state.ends.into_owned();
-        self.window = state.window.into_owned().again();
-        self.changed = true;
-        Ok(())
-    }
-
-    /// What is committed was committed with this note.
-    pub(crate) fn continue_from(&mut self, note: &Note) {
-        self.lineage = note.lineage;
-    }
-
-    /// Lets this model judge what is read again; returns the one whose place it takes.
-    pub(crate) fn judge_by(&mut self, model: Arc<Model>) -> Arc<Model> {
-        self.pipeline.set_model(model)
-    }
-
-    /// What was committed when event time was `until` is read again, of so many partitions. Returns
-    /// where to begin.
-    pub(crate) fn begin_replay(&mut self, until: Option<Millis>, partitions: usize) -> BTreeMap<i32, i64> {
-        self.clock.replay(until, partitions);
-        self.clock.offsets()
-    }
-
-    /// Takes in records again; what is found in them is published already.
-    pub(crate) fn replay(&mut self, now: Now, records: &[Record]) {
-        self.take_in(now, records, None);
-        self.pipeline.discard();
-    }
-
-    /// Nothing more of this partition is read again.
-    pub(crate) fn replayed(&mut self, partition: i32) {
-        self.clock.replayed(partition);
-    }
-
-    /// The replay of so many posts is over: everything is where it was.
-    pub(crate) fn end_replay(&mut self, now: Now, posts: usize) {
-        self.clock.live();
-        self.pipeline.time(self.clock.now());
-        self.pipeline.discard();
-        self.unsaved = (posts > 0).then_some(now.running);
-    }
-
-    /// Where to read on in the topics of clusters.
-    pub(crate) fn ends(&self) -> &Ends {
-        &self.ends
-    }
-
-    /// `clusters.flagged` speaks of this cluster.
-    pub(crate) fn flagged_before(&mut self, id: String) {
-        self.told.flagged_before(id);
-    }
-
-    /// What `clusters` says of a cluster; `None` where it was taken out. In the order of the topic.
-    pub(crate) fn told_before(&mut self, id: String, word: Option<Word>) {
-        self.told.told_before(id, word);
-    }
-
-    /// How many clusters have each status.
-    pub(crate) fn by_status(&self) -> BTreeMap<Status, usize> {
-        self.told.by_status()
-    }
-
-    /// As if the engine had found a cluster.
-    #[cfg(test)]
-    pub(crate) fn find(&mut self, cluster: coordination::Cluster) {
-        self.pipeline.find(cluster);
-    }
-
-    /// What is said of each cluster, and those of which readers of `clusters.flagged` know.
-    #[cfg(test)]
-    pub(crate) fn words(&self) -> (BTreeMap<String, Status>, std::collections::BTreeSet<String>) {
-        self.told.words()
-    }
-
-    /// The engine's counts.
-    pub(crate) fn stats(&self) -> Stats {
-        self.pipeline.stats()
     }
 }
 

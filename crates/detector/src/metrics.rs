@@ -6,7 +6,7 @@ use runtime::metrics::{
     Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
 };
 
-use crate::{model_metrics::ModelMetrics, told::Publication};
+use crate::{model_metrics::ModelMetrics, published::Publication};
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct DetectorMetrics {
     discoveries: IntCounter,
     near_misses: IntCounter,
     clusters: IntCounterVec,
-    untold: IntCounter,
+    not_published: IntCounter,
     living: IntGaugeVec,
     batch: Histogram,
     unsaved: Gauge,
@@ -86,7 +86,7 @@ impl DetectorMetrics {
                 "Cluster states published, by status.",
                 &["status"],
             )?,
-            untold: metrics.counter(
+            not_published: metrics.counter(
                 "lockstep_clusters_untold_total",
                 "Cluster states that were not published, because they do not fit in a message: too many accounts, or a bug in Lockstep.",
             )?,
@@ -146,7 +146,7 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// Counts a published state of a cluster.
+    /// What was told of a cluster has been published.
     pub(crate) fn published(&self, publication: &Publication) {
         for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
             self.living.with_label_values(&[before.name()]).dec();
@@ -160,9 +160,9 @@ impl DetectorMetrics {
         self.living.with_label_values(&[status.name()]).add(clusters as i64);
     }
 
-    /// Counts a cluster state that was not published because it does not fit in a message.
-    pub(crate) fn not_published(&self) {
-        self.untold.inc();
+    /// No message can be made of a cluster, and it was not published.
+    pub(crate) fn cannot_tell(&self) {
+        self.not_published.inc();
     }
 
     pub(crate) fn unsaved(&self, seconds: f64) {

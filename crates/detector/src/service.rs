@@ -239,7 +239,7 @@ impl Service {
     async fn write_checkpoint(&mut self) -> bool {
         let began = Instant::now();
         let Some(checkpoints) = &self.checkpoints else { return false };
-        let written = match cluster_topic_ends(&self.log).await {
+        let written = match ends_of_topics(&self.log).await {
             Ok(ends) => tokio::task::block_in_place(|| {
                 let (offsets, state) = self.machine.state(ends)?;
                 Ok::<_, CannotSave>(checkpoints.save(&offsets, &state)?)
@@ -269,8 +269,8 @@ enum Progress {
     AllPublished,
 }
 
-/// The ends of the topics to which clusters are published.
-async fn cluster_topic_ends(log: &Log) -> Result<Ends, LogError> {
+/// Where the topics end that clusters are told in.
+async fn ends_of_topics(log: &Log) -> Result<Ends, LogError> {
     Ok(Ends { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
 }
 

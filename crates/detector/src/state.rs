@@ -10,7 +10,7 @@ use scoring::ModelName;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{clock::EventClock, drift::Window, told::Told};
+use crate::{clock::EventClock, drift::Window, published::Published};
 
 /// Raised whenever the state changes its shape or its meaning.
 const VERSION: u32 = 3;
@@ -73,7 +73,7 @@ pub(crate) struct State<'a> {
     pub(crate) lineage: u64,
     pub(crate) shards: u16,
     pub(crate) clock: Cow<'a, EventClock>,
-    pub(crate) told: Cow<'a, Told>,
+    pub(crate) published: Cow<'a, Published>,
     pub(crate) window: Cow<'a, Window>,
     /// Where the topics of clusters end: what is told in them from there on is not in this.
     pub(crate) ends: Cow<'a, Ends>,
@@ -122,23 +122,23 @@ mod tests {
     #[test]
     fn a_state_is_read_as_written() {
         let mut window = Window::default();
-        window.tell("c-1", vec![Some(0.5), None]);
-        let mut told = Told::default();
-        told.flagged_before("c-1".to_owned());
+        window.add("c-1", vec![Some(0.5), None]);
+        let mut published = Published::default();
+        published.flagged_before("c-1".to_owned());
         let ends = Ends { clusters: vec![3, 0], flagged: vec![1] };
         let (clock, lineage, shards) = (EventClock::default(), 7, 2);
         let state = State {
             lineage,
             shards,
             clock: Cow::Borrowed(&clock),
-            told: Cow::Borrowed(&told),
+            published: Cow::Borrowed(&published),
             window: Cow::Borrowed(&window),
             ends: Cow::Borrowed(&ends),
         };
         let mut bytes = state.write(b"engine".to_vec()).unwrap();
         let (read, pipeline) = State::read(&bytes).unwrap();
         assert_eq!((read.lineage, read.shards, pipeline), (7, 2, &b"engine"[..]));
-        assert_eq!((read.told.as_ref(), read.ends.as_ref(), read.window.as_ref()), (&told, &ends, &window));
+        assert_eq!((read.published.as_ref(), read.ends.as_ref(), read.window.as_ref()), (&published, &ends, &window));
         bytes[0] = 9;
         assert!(matches!(State::read(&bytes), Err(StateError::Version(9))));
         assert!(matches!(State::read(&[]), Err(StateError::Bytes("read"))));

@@ -1,5 +1,7 @@
 //! The figures of one run, and those of many seeds together.
 
+mod summary;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::Millis;
@@ -8,10 +10,11 @@ use serde::Serialize;
 use simulator::{AccountKey, Label, Truth};
 
 use crate::{
-    method::{Found, FoundCluster, State},
-    stats::{Estimate, bootstrap, proportion, quantiles},
+    found::{Found, FoundCluster, State},
     truth::Groups,
 };
+
+pub use summary::{Delay, PublishedSummary, Summary};
 
 /// What counts as published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,188 +253,16 @@ fn detection(found: &Found, groups: &Groups<'_>, column: Column, name: &str, act
     detection
 }
 
-/// The runs of one method on one world, over all seeds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
-    /// Seeds.
-    pub seeds: u64,
-    /// Posts of all seeds.
-    pub posts: u64,
-    /// Hypotheses tested, where the method tests any.
-    pub candidates_tested: Option<u64>,
-    /// Clusters published as coordinated, whatever the model says of them.
-    pub coordinated: Option<PublishedSummary>,
-    /// Clusters published as flagged. `None` where the method has no model.
-    pub flagged: Option<PublishedSummary>,
-    /// Clusters that were never more than single-source.
-    pub single_source: Tally,
-    /// Pairs of accounts, where the method publishes any.
-    pub pairs: Option<Pairs>,
-}
-
-/// What was published, over all seeds. Proportions have the interval of Clopper and Pearson, the others a bootstrap over seeds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PublishedSummary {
-    /// Clusters ever published.
-    pub ever: Tally,
-    /// Those that stand at the end.
-    pub standing: Tally,
-    /// What the false ones are.
-    pub false_groups: BTreeMap<String, u64>,
-    /// Accounts of no campaign, by kind, and how many of them were named.
-    pub innocents: BTreeMap<String, Innocents>,
-    /// False among the clusters published: the false discovery proportion. `None` where nothing was published.
-    pub false_share: Option<Estimate>,
-    /// Share of seeds in which anything false was published. On a world with nothing planted this is the false discovery rate, to be
-    /// held against the nominal level.
-    pub seeds_with_false: Option<Estimate>,
-    /// False among the hypotheses tested.
-    pub false_of_tested: Option<Estimate>,
-    /// Accounts named that belong to a campaign, of all named.
-    pub precision: Option<Estimate>,
-    /// Accounts named, of all accounts of campaigns that took part in an action.
-    pub recall: Option<Estimate>,
-    /// Campaigns of which a published cluster is found, of all that acted.
-    pub campaigns: Option<Estimate>,
-    /// How many acted.
-    pub campaigns_acted: u64,
-    /// Delay of those found.
-    pub delay: Option<Delay>,
-}
-
-/// How long it took, over the campaigns found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Delay {
-    /// Actions begun until the first publication: the median.
-    pub actions_median: f64,
-    /// What nine of ten campaigns do not exceed.
-    pub actions_p90: f64,
-    /// Hours of event time: the median.
-    pub hours_median: f64,
-    /// What nine of ten campaigns do not exceed.
-    pub hours_p90: f64,
-}
-
-impl Summary {
-    /// What the method publishes, by name: flagged clusters, where it has a model, and coordinated ones.
-    pub fn columns(&self) -> impl Iterator<Item = (&'static str, &PublishedSummary)> {
-        let columns = [("flagged", &self.flagged), ("coordinated", &self.coordinated)];
-        columns.into_iter().filter_map(|(name, published)| published.as_ref().map(|published| (name, published)))
-    }
-
-    /// Puts the seeds of one method on one world together.
-    pub fn of(runs: &[Run]) -> Summary {
-        let tested: Option<u64> = runs.iter().map(|run| run.candidates_tested).sum();
-        let pairs: Option<Vec<Pairs>> = runs.iter().map(|run| run.pairs).collect();
-        Summary {
-            seeds: runs.len() as u64,
-            posts: runs.iter().map(|run| run.posts).sum(),
-            candidates_tested: tested,
-            coordinated: PublishedSummary::of(runs, tested, Column::Coordinated),
-            flagged: PublishedSummary::of(runs, tested, Column::Flagged),
-            single_source: sum(runs.iter().map(|run| run.single_source)),
-            pairs: pairs.map(|pairs| Pairs {
-                flagged: pairs.iter().map(|p| p.flagged).sum(),
-                wrong: pairs.iter().map(|p| p.wrong).sum(),
-            }),
-        }
-    }
-}
-
-/// One column of a run.
-struct View<'r> {
-    published: &'r Published,
-    campaigns: Vec<(&'r CampaignFigures, Detection)>,
-}
-
-impl<'r> View<'r> {
-    /// `None` where the method has no such column.
-    fn of(run: &'r Run, column: Column) -> Option<View<'r>> {
-        Some(match column {
-            Column::Coordinated => View {
-                published: &run.coordinated,
-                campaigns: run.campaigns.iter().map(|campaign| (campaign, campaign.coordinated)).collect(),
-            },
-            Column::Flagged => View {
-                published: run.flagged.as_ref()?,
-                campaigns: run.campaigns.iter().map(|campaign| (campaign, campaign.flagged)).collect(),
-            },
-        })
-    }
-}
-
-impl PublishedSummary {
-    /// `None` where the method has no such column.
-    fn of(runs: &[Run], tested: Option<u64>, column: Column) -> Option<PublishedSummary> {
-        let views: Vec<View<'_>> = runs.iter().map(|run| View::of(run, column)).collect::<Option<_>>()?;
-        let ever = sum(views.iter().map(|view| view.published.ever));
-        let mut false_groups = BTreeMap::new();
-        for (group, n) in views.iter().flat_map(|view| &view.published.false_groups) {
-            *false_groups.entry(group.clone()).or_insert(0) += n;
-        }
-        let mut innocents: BTreeMap<String, Innocents> = BTreeMap::new();
-        for (kind, of_seed) in views.iter().flat_map(|view| &view.published.innocents) {
-            let of_kind = innocents.entry(kind.clone()).or_default();
-            of_kind.accounts += of_seed.accounts;
-            of_kind.named += of_seed.named;
-        }
-        // A ratio of sums over seeds, where a seed is drawn with all that is in it.
-        let ratio = |part: fn(&View<'_>) -> u64, whole: fn(&View<'_>) -> u64| {
-            bootstrap(views.len(), |drawn| {
-                let sum = |of: fn(&View<'_>) -> u64| drawn.iter().map(|i| of(&views[*i])).sum::<u64>() as f64;
-                let of = sum(whole);
-                (of > 0.0).then(|| sum(part) / of)
-            })
-        };
-        let campaigns = || views.iter().flat_map(|view| &view.campaigns).map(|(_, detection)| detection);
-        let actions: Vec<f64> = campaigns().filter_map(|d| d.delay_actions).map(|n| n as f64).collect();
-        let hours: Vec<f64> = campaigns().filter_map(|d| d.delay_hours).collect();
-        let delay = quantiles(&actions).zip(quantiles(&hours)).map(|(actions, hours)| Delay {
-            actions_median: actions.0,
-            actions_p90: actions.1,
-            hours_median: hours.0,
-            hours_p90: hours.1,
-        });
-        let with_false = views.iter().filter(|view| view.published.ever.wrong > 0).count() as u64;
-        Some(PublishedSummary {
-            ever,
-            standing: sum(views.iter().map(|view| view.published.standing)),
-            false_groups,
-            innocents,
-            false_share: proportion(ever.wrong, ever.clusters),
-            seeds_with_false: proportion(with_false, views.len() as u64),
-            false_of_tested: tested.and_then(|tested| proportion(ever.wrong.min(tested), tested)),
-            precision: ratio(|view| view.published.accounts_right, |view| view.published.accounts),
-            recall: ratio(
-                |view| view.campaigns.iter().map(|(_, detection)| detection.accounts).sum(),
-                |view| view.campaigns.iter().map(|(campaign, _)| campaign.accounts).sum(),
-            ),
-            campaigns: ratio(
-                |view| view.campaigns.iter().filter(|(_, detection)| detection.found).count() as u64,
-                |view| view.campaigns.len() as u64,
-            ),
-            campaigns_acted: campaigns().count() as u64,
-            delay,
-        })
-    }
-}
-
 /// Kinds of which any account was named, in words.
 pub(crate) fn innocents(by_kind: &BTreeMap<String, Innocents>) -> String {
     let named = by_kind.iter().filter(|(_, of)| of.named > 0);
     named.map(|(kind, of)| format!("{kind} {} of {}", of.named, of.accounts)).collect::<Vec<_>>().join(", ")
 }
 
-fn sum(tallies: impl Iterator<Item = Tally>) -> Tally {
-    tallies.fold(Tally::default(), |sum, tally| Tally {
-        clusters: sum.clusters + tally.clusters,
-        wrong: sum.wrong + tally.wrong,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Estimate;
     use simulator::{AccountTruth, ActionTruth, GroupTruth, Mode};
 
     const HOUR: Millis = 3_600_000;

@@ -25,6 +25,7 @@
 
 pub mod dataset;
 mod figures;
+mod found;
 mod method;
 pub mod model;
 mod page;
@@ -45,7 +46,8 @@ use std::path::PathBuf;
 pub use figures::{
     CampaignFigures, Delay, Detection, Innocents, Pairs, Published, PublishedSummary, Run, Summary, Tally,
 };
-pub use method::{Found, FoundCluster, Judge, Method, State};
+pub use found::{Found, FoundCluster, State};
+pub use method::{Judge, Method};
 pub use report::{MethodFigures, PointFigures, Report, SweepFigures, WorldFigures};
 pub use run::{Job, run_all};
 pub use stats::{Estimate, Ranking, RankingFigures, bootstrap, proportion};

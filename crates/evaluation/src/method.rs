@@ -6,10 +6,11 @@ use coordination::{Cluster, Millis, Post};
 use messages::cluster::{ClusterMessage, Status};
 use scoring::{Model, ModelJudge};
 use serde::Serialize;
-use simulator::{AccountKey, World};
+use simulator::World;
 
 use crate::{
     EvaluationError,
+    found::{Found, FoundCluster, State},
     peers::{CooRTweet, Cooccurrence},
     truth::key,
 };
@@ -55,45 +56,6 @@ impl FromStr for Method {
             format!("there is no method `{name}`; there are: {}", known.join(", "))
         })
     }
-}
-
-/// What a method says of a world.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Every cluster it ever told of, by id.
-    pub clusters: Vec<FoundCluster>,
-    /// Posts read.
-    pub posts: u64,
-    /// Hypotheses tested, where the method tests any.
-    pub candidates_tested: Option<u64>,
-    /// Whether the method has a model that flags.
-    pub judged: bool,
-    /// Pairs of accounts said to act together, where the method publishes any; each once, by places in `accounts`.
-    pub pairs: Option<Vec<(u32, u32)>>,
-    /// The accounts of the pairs.
-    pub accounts: Vec<AccountKey>,
-}
-
-/// A cluster with all that was ever said of it.
-#[derive(Debug)]
-pub struct FoundCluster {
-    /// Stable over its life.
-    pub id: String,
-    /// Its states by time, at least one.
-    pub states: Vec<State>,
-    /// Whether it still stands at the end of the stream.
-    pub stands: bool,
-}
-
-/// A cluster as it was told.
-#[derive(Debug)]
-pub struct State {
-    /// Event time that the stream had come to; `None` where the method waits for all posts.
-    pub at: Option<Millis>,
-    /// What was said of it.
-    pub status: Status,
-    /// Its accounts.
-    pub accounts: Vec<AccountKey>,
 }
 
 /// The methods, set up once and used on many worlds.
@@ -147,19 +109,19 @@ impl Judge {
         let mut engine = self.config.engine()?;
         engine.set_judge(Box::new(ModelJudge(self.model.clone())));
         let mut found = Found { judged: true, ..Found::default() };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut now = Millis::MIN;
         for post in world.stream(seed).0 {
             now = post.created_at;
-            engine.on_post(now, &post.as_post(), &mut told);
+            engine.on_post(now, &post.as_post(), &mut reported);
             found.posts += 1;
-            for cluster in told.drain(..) {
+            for cluster in reported.drain(..) {
                 self.record(&mut found, &cluster, now)?;
             }
         }
         // Every cluster that still stands is told at the end.
-        engine.finish(&mut told);
-        for cluster in &told {
+        engine.finish(&mut reported);
+        for cluster in &reported {
             let place = self.record(&mut found, cluster, now)?;
             let cluster = &mut found.clusters[place];
             cluster.stands = cluster.states.last().is_some_and(|state| state.status != Status::Faded);

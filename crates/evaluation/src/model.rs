@@ -14,6 +14,7 @@
 
 mod ablation;
 mod compare;
+mod drawings;
 mod figures;
 mod page;
 mod splits;
@@ -27,7 +28,7 @@ use scoring::{Dataset, Folds, LabelSource, Learner, Manifest, Model, Row, Traini
 use serde::Serialize;
 
 pub use ablation::{Ablation, Group, Variant};
-pub use compare::{Comparison, Difference, MARGIN, Outcome, Within};
+pub use compare::{Comparison, ComparisonOutcome, Difference, MARGIN, Within};
 use figures::Judgement;
 pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};
@@ -175,7 +176,7 @@ impl Contender {
     /// Name and split in words.
     pub fn title(&self) -> String {
         match self.split {
-            Some(split) => format!("{}, {}", self.name, split.words()),
+            Some(split) => format!("{}, {}", self.name, split.description()),
             None => self.name.clone(),
         }
     }
@@ -218,7 +219,7 @@ impl ModelReport {
                         }
                         _ => splits::hold_out(&plan.rows, learner, split, &Row::clone, plan.threads),
                     };
-                    on_done(&format!("{name}, {}", split.words()));
+                    on_done(&format!("{name}, {}", split.description()));
                     Candidate { name: name.clone(), said, folds }
                 })
                 .collect();
@@ -249,7 +250,7 @@ impl ModelReport {
             self.contenders.push(candidate.contend(plan, split));
         }
         let title = |name: &str| match split {
-            Some(split) => format!("{name}, {}", split.words()),
+            Some(split) => format!("{name}, {}", split.description()),
             None => name.to_owned(),
         };
         self.comparisons.extend(pairs(candidates).into_iter().map(|(candidate, against)| {

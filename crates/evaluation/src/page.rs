@@ -27,11 +27,11 @@ struct World<'r> {
     figures: &'r WorldFigures,
     seeds: String,
     posts: u64,
-    rows: Vec<Row>,
+    rows: Vec<MethodRow>,
 }
 
 /// One method's column, in words.
-struct Row {
+struct MethodRow {
     name: String,
     clusters: u64,
     wrong: u64,
@@ -50,7 +50,7 @@ struct Sweep<'r> {
     unit: &'r str,
     name: &'r str,
     plots: Vec<(&'static str, String)>,
-    rows: Vec<(&'r str, Row)>,
+    rows: Vec<(&'r str, MethodRow)>,
 }
 
 /// The style sheet of every page.
@@ -195,8 +195,8 @@ impl<'r> World<'r> {
     }
 }
 
-fn rows(figures: &MethodFigures) -> Vec<Row> {
-    let of = |(at, (name, published)): (usize, (String, &PublishedSummary))| Row {
+fn rows(figures: &MethodFigures) -> Vec<MethodRow> {
+    let of = |(at, (name, published)): (usize, (String, &PublishedSummary))| MethodRow {
         name,
         clusters: published.ever.clusters,
         wrong: published.ever.wrong,
@@ -285,7 +285,7 @@ mod tests {
     fn a_suite_runs_end_to_end_and_does_not_depend_on_threads() {
         let suite = Suite::from_toml("test.toml", SUITE, false).unwrap();
         let models = tempfile::tempdir().unwrap();
-        let judge = Judge::new(crate::truth::config_for_tests(models.path()), suite.peer_window_s).unwrap();
+        let judge = Judge::new(crate::model::tests::config(models.path()), suite.peer_window_s).unwrap();
         let mut methods = Method::ALL;
         methods.reverse();
         let run = |threads| Report::run(&suite, &methods, &judge, threads, &|_| {}).unwrap();

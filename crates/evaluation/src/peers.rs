@@ -22,7 +22,7 @@ use coordination::{
 use messages::cluster::Status;
 use simulator::AccountKey;
 
-use crate::method::{Found, FoundCluster, State};
+use crate::found::{Found, FoundCluster, State};
 
 /// CooRTweet's `min_participation`, and the toolkit's `min_edge_weight`: both tools' default.
 const LEAST: u32 = 2;

@@ -1,8 +1,8 @@
 //! Drawings for the page, as SVG. Colours are classes, so that the style sheet can change them for a dark screen; every series has a
 //! mark of its own beside its colour.
 
-pub(crate) mod model;
 pub(crate) mod real;
+pub(crate) mod shares;
 
 use std::fmt::{Arguments, Write};
 
@@ -18,12 +18,12 @@ pub(crate) struct Series<'a, P> {
     pub points: Vec<P>,
 }
 
-const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 210.0;
-const LEFT: f64 = 34.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 38.0;
+pub(crate) const WIDTH: f64 = 340.0;
+pub(crate) const HEIGHT: f64 = 210.0;
+pub(crate) const LEFT: f64 = 34.0;
+pub(crate) const RIGHT: f64 = 12.0;
+pub(crate) const TOP: f64 = 10.0;
+pub(crate) const BOTTOM: f64 = 38.0;
 
 /// Shares in 0 to 1 over values that stand evenly spaced, with their intervals. A point without a value is a gap.
 pub(crate) fn curve(label: &str, unit: &str, values: &[&str], series: &[Series<'_, Option<Estimate>>]) -> String {
@@ -120,18 +120,20 @@ pub(crate) fn swatch(place: usize) -> String {
     format!("<svg class=\"key\" viewBox=\"0 0 28 12\" aria-hidden=\"true\">{}</svg>", svg.body)
 }
 
-fn y(share: f64) -> f64 {
+/// Where a share stands on the axis from bottom to top.
+pub(crate) fn y(share: f64) -> f64 {
     HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share.clamp(0.0, 1.0)
 }
 
-struct Svg {
-    body: String,
-    height: f64,
+/// A drawing in the making.
+pub(crate) struct Svg {
+    pub(crate) body: String,
+    pub(crate) height: f64,
 }
 
 impl Svg {
     /// Axes for shares, and what the other axis is.
-    fn frame(unit: &str) -> Svg {
+    pub(crate) fn frame(unit: &str) -> Svg {
         let mut svg = Svg { body: String::new(), height: HEIGHT };
         for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
             svg.line("grid", (LEFT, y(tick)), (WIDTH - RIGHT, y(tick)));
@@ -141,14 +143,14 @@ impl Svg {
         svg
     }
 
-    fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         self.push(format_args!(
             "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
             from.0, from.1, to.0, to.1
         ));
     }
 
-    fn path(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub(crate) fn path(&mut self, class: &str, points: &[(f64, f64)]) {
         if points.len() < 2 {
             return;
         }
@@ -159,7 +161,7 @@ impl Svg {
         self.push(format_args!("<path class=\"{class}\" d=\"{d}\"/>"));
     }
 
-    fn mark(&mut self, place: usize, (x, y): (f64, f64), title: &str) {
+    pub(crate) fn mark(&mut self, place: usize, (x, y): (f64, f64), title: &str) {
         let d = match place % 4 {
             0 => format!("M{:.1} {y:.1}a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0Z", x - 3.6),
             1 => format!("M{:.1} {:.1}h6.4v6.4h-6.4Z", x - 3.2, y - 3.2),
@@ -169,14 +171,14 @@ impl Svg {
         self.push(format_args!("<path class=\"mark s{place}\" d=\"{d}\"><title>{}</title></path>", escaped(title)));
     }
 
-    fn bar(&mut self, place: usize, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
+    pub(crate) fn bar(&mut self, place: usize, (x, y): (f64, f64), (width, height): (f64, f64), title: &str) {
         self.push(format_args!(
             "<rect class=\"bar s{place}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{}</title></rect>",
             escaped(title)
         ));
     }
 
-    fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
+    pub(crate) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
         self.push(format_args!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(text)));
     }
 
@@ -185,7 +187,7 @@ impl Svg {
         let _ = self.body.write_fmt(text);
     }
 
-    fn finish(self, label: &str) -> String {
+    pub(crate) fn finish(self, label: &str) -> String {
         format!(
             "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"{}\">{}</svg>",
             self.height,
@@ -195,8 +197,11 @@ impl Svg {
     }
 }
 
+/// A text as SVG has it.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let mut out = String::with_capacity(text.len());
+    text_format::escape_into(&mut out, text);
+    out
 }
 
 #[cfg(test)]

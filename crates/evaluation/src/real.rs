@@ -29,7 +29,7 @@ use messages::cluster::Status;
 use serde::Serialize;
 use simulator::AccountKey;
 
-pub use run::{Clock, Measuring, Step, beside, measure};
+pub use run::{Clock, FileStep, Measuring, beside, measure};
 pub use table::Table;
 
 use crate::{
@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Accounts of an operation in a group from which on it is told of.
-const TOLD: usize = 3;
+const MEMBERS_REPORTED: usize = 3;
 /// Inauthentic operations and loners, together, from which on whole operations are drawn.
 const DRAWN: usize = 3;
 /// Points of a curve, about.
@@ -108,18 +108,18 @@ pub struct FileReport {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Statuses {
     /// Inauthentic, by the model.
-    pub flagged: Told,
+    pub flagged: StatusCounts,
     /// Coordinated, and not flagged.
-    pub coordinated: Told,
+    pub coordinated: StatusCounts,
     /// Told as single-source.
-    pub single_source: Told,
+    pub single_source: StatusCounts,
     /// Close to passing.
-    pub near_miss: Told,
+    pub near_miss: StatusCounts,
 }
 
 /// Groups of one status, and the accounts of which it is the best.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct StatusCounts {
     /// Groups.
     pub groups: u64,
     /// Accounts by label.
@@ -237,11 +237,12 @@ const STATUSES: [Status; 4] = [Status::Flagged, Status::Coordinated, Status::Sin
 
 impl Statuses {
     /// Counts groups, and each account, with their best status.
-    fn of<'t>(told: impl IntoIterator<Item = (&'t str, Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
-        let told: Vec<(&str, Status, &[AccountKey])> = told.into_iter().collect();
-        let accounts = best(told.iter().flat_map(|(_, status, accounts)| accounts.iter().map(|one| (one, *status))));
-        let groups = best(told.iter().map(|(id, status, _)| (*id, *status)));
-        let count = |status: Status| Told {
+    fn of<'t>(reported: impl IntoIterator<Item = (&'t str, Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
+        let reported: Vec<(&str, Status, &[AccountKey])> = reported.into_iter().collect();
+        let accounts =
+            best(reported.iter().flat_map(|(_, status, accounts)| accounts.iter().map(|one| (one, *status))));
+        let groups = best(reported.iter().map(|(id, status, _)| (*id, *status)));
+        let count = |status: Status| StatusCounts {
             groups: groups.values().filter(|of| **of == status).count() as u64,
             accounts: labels.count(accounts.iter().filter(|(_, of)| **of == status).map(|(account, _)| *account)),
         };
@@ -250,7 +251,7 @@ impl Statuses {
     }
 
     /// By name.
-    pub fn all(&self) -> [(&'static str, Told); 4] {
+    pub fn all(&self) -> [(&'static str, StatusCounts); 4] {
         [
             ("flagged", self.flagged),
             ("coordinated", self.coordinated),
@@ -261,10 +262,10 @@ impl Statuses {
 }
 
 /// The best status of each account, or of each group; others than these statuses do not count.
-fn best<T: Ord>(told: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, Status> {
+fn best<T: Ord>(reported: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, Status> {
     let place = |status: Status| STATUSES.iter().position(|known| *known == status);
     let mut best: BTreeMap<T, Status> = BTreeMap::new();
-    for (of, status) in told.into_iter().filter(|(_, status)| place(*status).is_some()) {
+    for (of, status) in reported.into_iter().filter(|(_, status)| place(*status).is_some()) {
         let known = best.entry(of).or_insert(status);
         if place(status) < place(*known) {
             *known = status;
@@ -287,11 +288,11 @@ impl Named {
     }
 
     /// Of the accounts of all these.
-    fn of_all(told: &[Told], inauthentic: u64) -> Named {
-        let sum = told.iter().fold(AccountCounts::default(), |sum, told| AccountCounts {
-            inauthentic: sum.inauthentic + told.accounts.inauthentic,
-            organic: sum.organic + told.accounts.organic,
-            unknown: sum.unknown + told.accounts.unknown,
+    fn of_all(reported: &[StatusCounts], inauthentic: u64) -> Named {
+        let sum = reported.iter().fold(AccountCounts::default(), |sum, reported| AccountCounts {
+            inauthentic: sum.inauthentic + reported.accounts.inauthentic,
+            organic: sum.organic + reported.accounts.organic,
+            unknown: sum.unknown + reported.accounts.unknown,
         });
         Named::of(sum, inauthentic)
     }
@@ -316,10 +317,11 @@ fn operations(
         firsts.sort_unstable();
         let after = |statuses: &[Status]| {
             let is_its = |(_, status, accounts): &&(Millis, Status, Vec<AccountKey>)| {
-                statuses.contains(status) && accounts.iter().filter(|account| members.contains(account)).count() >= TOLD
+                statuses.contains(status)
+                    && accounts.iter().filter(|account| members.contains(account)).count() >= MEMBERS_REPORTED
             };
             let first = tellings.iter().filter(is_its).map(|(at, _, _)| *at).min()?;
-            Some((first - firsts.get(TOLD - 1)?) as f64 / 60_000.0)
+            Some((first - firsts.get(MEMBERS_REPORTED - 1)?) as f64 / 60_000.0)
         };
         let [flagged, coordinated, single_source, near_miss] = STATUSES.map(count);
         Operation {

@@ -37,7 +37,7 @@ pub(crate) fn same_text(posts: &[Post<'_>]) -> Verdicts {
     }
     let mut texts: BTreeMap<u32, usize> = BTreeMap::new();
     for uses in uses.into_values() {
-        let repeated = met(uses, SAME_TEXT);
+        let repeated = near_another_account(uses, SAME_TEXT);
         let by: BTreeSet<u32> = repeated.iter().map(|one| one.account).collect();
         by.into_iter().for_each(|account| *texts.entry(account).or_insert(0) += 1);
     }
@@ -64,7 +64,7 @@ pub(crate) fn co_hashtag(posts: &[Post<'_>]) -> Verdicts {
     for uses in uses.into_values() {
         let by: BTreeSet<u32> = uses.iter().map(|one| one.account).collect();
         if by.len() <= MOST_ACCOUNTS {
-            together.extend(met(uses, CO_HASHTAG).iter().map(|one| one.account));
+            together.extend(near_another_account(uses, CO_HASHTAG).iter().map(|one| one.account));
         }
     }
     ranking(&accounts, together.into_iter())
@@ -95,7 +95,7 @@ struct Use {
 }
 
 /// The uses that another account's use is no further from than this, by time.
-fn met(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
+fn near_another_account(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
     uses.sort_by_key(|one| (one.at, one.post));
     let before = nearest(uses.iter());
     let mut after = nearest(uses.iter().rev());
@@ -103,8 +103,9 @@ fn met(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
     let near =
         |one: &Use, other: &Option<Millis>| other.is_some_and(|other| one.at.abs_diff(other) <= window.unsigned_abs());
     let both = before.iter().zip(&after);
-    let met = uses.iter().zip(both).filter(|(one, (before, after))| near(one, before) || near(one, after));
-    met.map(|(one, _)| *one).collect()
+    let near_another_account =
+        uses.iter().zip(both).filter(|(one, (before, after))| near(one, before) || near(one, after));
+    near_another_account.map(|(one, _)| *one).collect()
 }
 
 /// The time of the last use before each by another account, in the order in which they are handed over.

@@ -164,7 +164,7 @@ fn ends(mut values: Vec<f64>) -> (Option<f64>, Option<f64>) {
 }
 
 /// The middle value (mean of the two middle ones) and the value that nine of ten do not exceed; `None` of nothing.
-pub fn quantiles(values: &[f64]) -> Option<(f64, f64)> {
+pub fn median_and_p90(values: &[f64]) -> Option<(f64, f64)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
@@ -417,9 +417,9 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_of_few_values() {
-        assert_eq!(quantiles(&[]), None);
-        assert_eq!(quantiles(&[3.0]), Some((3.0, 3.0)));
-        assert_eq!(quantiles(&[4.0, 1.0, 2.0, 3.0]), Some((2.5, 4.0)));
+    fn median_and_p90_of_few_values() {
+        assert_eq!(median_and_p90(&[]), None);
+        assert_eq!(median_and_p90(&[3.0]), Some((3.0, 3.0)));
+        assert_eq!(median_and_p90(&[4.0, 1.0, 2.0, 3.0]), Some((2.5, 4.0)));
     }
 }

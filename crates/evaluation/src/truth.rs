@@ -78,15 +78,6 @@ pub(crate) fn key(account: &AccountRef) -> AccountKey {
     AccountKey { platform: account.platform.clone(), account_id: account.account_id.clone() }
 }
 
-/// A configuration with a registry of its own in this folder, whose model is in service and knows nothing of real clusters.
-#[cfg(test)]
-pub(crate) fn config_for_tests(dir: &std::path::Path) -> detection::Config {
-    let rows = crate::model::tests::learnable(0.1);
-    scoring::train(&rows, &scoring::Options::new("cluster", "1")).unwrap().save(dir).unwrap();
-    scoring::Registry::open(dir).unwrap().promote("cluster", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
-    detection::Config { models: dir.to_owned(), ..detection::Config::default() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

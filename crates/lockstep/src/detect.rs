@@ -19,7 +19,7 @@ use clap::{
 };
 use coordination::Millis;
 use detection::{
-    detect::{Detection, Stage},
+    detect::{Detection, Phase},
     input::{BadLine, Input, Options},
     peers::Trace,
 };
@@ -139,9 +139,9 @@ impl Detect {
             &config,
             &bar,
             &mut |bad| bar.suspend(|| eprintln!("warning: {bad}")),
-            &mut |stage| match stage {
-                Stage::Reading(now) => bar.set_position(now.bytes),
-                Stage::Detecting { posts, of } => {
+            &mut |phase| match phase {
+                Phase::Reading(now) => bar.set_position(now.bytes),
+                Phase::Detecting { posts, of } => {
                     if !std::mem::replace(&mut detecting, true) {
                         bar.set_style(
                             progress::bar(None, "detecting {bar:30} {human_pos}/{human_len} posts, {eta} left").style(),
@@ -193,7 +193,7 @@ impl Run<'_> {
         config: &Config,
         bar: &ProgressBar,
         on_bad: &mut dyn FnMut(&BadLine),
-        on_stage: &mut dyn FnMut(Stage),
+        on_phase: &mut dyn FnMut(Phase),
     ) -> Result<Detection> {
         let options = Options {
             memory_mib: self.memory_mib as usize,
@@ -213,7 +213,7 @@ impl Run<'_> {
                     on_bad(&bad);
                 }
             },
-            &mut |stage| on_stage(stage),
+            &mut |phase| on_phase(phase),
         );
         bar.finish_and_clear();
         rejects.finish()?;

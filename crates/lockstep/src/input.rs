@@ -7,7 +7,7 @@ use clap::Args;
 use detection::input::{self, Counts, Input, NoticeSink, Options, Preview};
 use indicatif::ProgressBar;
 use messages::dialect::{
-    Account, Dialect,
+    ArchiveAccount, Dialect,
     csv::{Mapping, Taken},
 };
 
@@ -27,8 +27,8 @@ pub struct InputOptions {
     pub dialect: Option<Dialect>,
     /// Account of the posts in an archive of X, if there is no account.js next to the file
     #[arg(long, value_name = "ID[:NAME]")]
-    pub account: Option<Account>,
-    /// Platform of rows without one
+    pub account: Option<ArchiveAccount>,
+    /// The platform of rows that name none
     #[arg(long, value_name = "NAME")]
     pub platform: Option<String>,
     /// A TOML file that maps columns to fields: text = "Message", and platform, time_format,

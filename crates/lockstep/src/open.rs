@@ -3,6 +3,8 @@
 //! A page on loopback shows what each column is taken for, lets one correct it, runs `detect` and leads to the report. Only this
 //! machine can reach it, only by the names of loopback, and only a form that the page itself gave out starts anything.
 
+mod preview;
+
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
@@ -23,14 +25,11 @@ use axum::{
     routing::{get, post},
 };
 use clap::Args;
-use detection::{
-    detect::Stage,
-    input::{Input, Preview},
-};
+use detection::{detect::Phase, input::Input};
 use indicatif::ProgressBar;
-use messages::dialect::csv::{Field, Taken};
 use runtime::{http, shutdown::Shutdown};
 
+use self::preview::{Table, preview, table};
 use crate::{
     Usage,
     config::{Config, ConfigFile},
@@ -39,9 +38,6 @@ use crate::{
     progress::{count, counted},
 };
 
-/// Rows of the file that the page shows, and letters of a post.
-const SHOWN_ROWS: usize = 5;
-const SHOWN_LETTERS: usize = 600;
 /// Seconds between two looks at how far the work is.
 const REFRESH: &str = "1";
 /// What a page may load: its own style, and nothing from elsewhere. The report has its own rules.
@@ -96,7 +92,7 @@ impl Open {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let listener = http::listen(listen).await?;
             let address = listener.local_addr().context("cannot tell the page's address")?;
-            let desk = Arc::new(Desk {
+            let session = Arc::new(OpenSession {
                 files: self.files,
                 out: self.out,
                 config,
@@ -110,14 +106,14 @@ impl Open {
             if !self.no_browser && !in_browser(&url) {
                 eprintln!("note: no browser could be opened from here; open the address yourself");
             }
-            http::serve(router(desk), listener, http::Serving::default(), shutdown).await;
+            http::serve(router(session), listener, http::Serving::default(), shutdown).await;
             Ok(())
         })
     }
 }
 
 /// What the page needs to know.
-struct Desk {
+struct OpenSession {
     files: Vec<PathBuf>,
     out: PathBuf,
     config: Config,
@@ -166,8 +162,8 @@ fn in_browser(url: &str) -> bool {
     started.is_ok()
 }
 
-fn router(desk: Arc<Desk>) -> Router {
-    let guard = desk.clone();
+fn router(session: Arc<OpenSession>) -> Router {
+    let guard = session.clone();
     Router::new()
         .route("/", get(mapping))
         .route("/mapping", post(correct))
@@ -191,32 +187,7 @@ fn router(desk: Arc<Desk>) -> Router {
                 response
             }
         }))
-        .with_state(desk)
-}
-
-struct Choice {
-    value: &'static str,
-    label: String,
-    chosen: bool,
-}
-
-struct ColumnRow {
-    /// Its place in the form.
-    id: String,
-    column: String,
-    not_read: bool,
-    cells: Vec<String>,
-    choices: Vec<Choice>,
-}
-
-struct Table {
-    file: String,
-    layout: String,
-    columns: Vec<ColumnRow>,
-    posts: Vec<String>,
-    rejected: Vec<String>,
-    warnings: Vec<String>,
-    refusal: Option<String>,
+        .with_state(session)
 }
 
 #[derive(Template)]
@@ -264,15 +235,15 @@ const RESULTS: [(&str, &str, &str); 10] = [
     ("rejected.jsonl", "application/x-ndjson", "lines that could not be read, with the reason"),
 ];
 
-async fn mapping(State(desk): State<Arc<Desk>>) -> Response {
-    let work = lock(&desk.work).clone();
+async fn mapping(State(session): State<Arc<OpenSession>>) -> Response {
+    let work = lock(&session.work).clone();
     if let Work::Running { .. } = work {
         return Redirect::to("/run").into_response();
     }
-    let reading = lock(&desk.reading).clone();
+    let reading = lock(&session.reading).clone();
     let shown = {
-        let (desk, reading) = (desk.clone(), reading.clone());
-        tokio::task::spawn_blocking(move || preview(&desk.files, &reading)).await
+        let (session, reading) = (session.clone(), reading.clone());
+        tokio::task::spawn_blocking(move || preview(&session.files, &reading)).await
     };
     let (tables, error) = match shown {
         Ok(Ok(previews)) => (previews.iter().enumerate().map(|(at, shown)| table(at, shown, &reading)).collect(), None),
@@ -285,12 +256,12 @@ async fn mapping(State(desk): State<Arc<Desk>>) -> Response {
         Work::Failed(reason) => (None, Vec::new(), Some(reason)),
         Work::None | Work::Running { .. } => (None, Vec::new(), None),
     };
-    let names: Vec<String> = desk.files.iter().map(|file| file.display().to_string()).collect();
+    let names: Vec<String> = session.files.iter().map(|file| file.display().to_string()).collect();
     let page = Page {
         style: presentation::STYLE,
-        token: &desk.token,
+        token: &session.token,
         files: names.join(", "),
-        out: desk.out.display().to_string(),
+        out: session.out.display().to_string(),
         can_run: error.is_none() && tables.iter().all(|table| table.refusal.is_none()),
         correctable: tables.iter().any(|table| !table.columns.is_empty()),
         error,
@@ -299,7 +270,7 @@ async fn mapping(State(desk): State<Arc<Desk>>) -> Response {
         time_format: reading.time_format.clone().unwrap_or_default(),
         timezone: reading.timezone.clone().unwrap_or_default(),
         results: if found.is_some() {
-            let there = |name: &str| desk.out.join(name).is_file();
+            let there = |name: &str| session.out.join(name).is_file();
             RESULTS.iter().filter(|(name, ..)| there(name)).map(|(name, _, what)| (*name, *what)).collect()
         } else {
             Vec::new()
@@ -320,58 +291,12 @@ fn html(page: Result<String, askama::Error>) -> Response {
     }
 }
 
-fn preview(files: &[PathBuf], reading: &InputOptions) -> Result<Vec<Preview>> {
-    Ok(Input::open(files, reading.options(&ProgressBar::hidden())?)?.preview(SHOWN_ROWS)?)
-}
-
-fn table(at: usize, preview: &Preview, reading: &InputOptions) -> Table {
-    let short = |text: &str, most: usize| -> String {
-        let mut short: String = text.chars().take(most).collect();
-        if text.chars().count() > most {
-            short.push('…');
-        }
-        short
-    };
-    let columns = preview.columns.iter().enumerate().map(|(place, column)| {
-        let set = |name: &str| reading.column.iter().any(|pair| *pair == format!("{name}={}", column.column));
-        let (taken, not_read) = match column.taken {
-            Taken::For(field, _) => (field.name().to_owned(), false),
-            Taken::Ignored => ("left alone".to_owned(), false),
-            Taken::NotRead => ("not read".to_owned(), true),
-        };
-        let mut choices = vec![Choice { value: "", label: format!("as recognised ({taken})"), chosen: false }];
-        let fields = Field::ALL.into_iter().filter(|field| field.is_mappable());
-        choices.extend(fields.map(|field| Choice {
-            value: field.name(),
-            label: field.name().to_owned(),
-            chosen: set(field.name()),
-        }));
-        choices.push(Choice { value: "ignore", label: "leave it alone".to_owned(), chosen: set("ignore") });
-        ColumnRow {
-            id: format!("column-{at}-{place}"),
-            column: column.column.clone(),
-            not_read,
-            cells: column.cells.iter().map(|cell| short(cell, 60)).collect(),
-            choices,
-        }
-    });
-    Table {
-        file: preview.file.display().to_string(),
-        layout: preview.layout.clone(),
-        columns: columns.collect(),
-        posts: preview.posts.iter().flatten().map(|post| short(post, SHOWN_LETTERS)).collect(),
-        rejected: preview.posts.iter().filter_map(|post| post.as_ref().err().cloned()).collect(),
-        warnings: preview.concerns.warnings.clone(),
-        refusal: preview.concerns.refusal.clone(),
-    }
-}
-
 /// A form as its fields in order: each column's name, then what it shall be.
 type Fields = Vec<(String, String)>;
 
 /// Whether a form is one that the page gave out.
-fn is_ours(desk: &Desk, fields: &Fields) -> bool {
-    fields.iter().any(|(name, value)| name == "token" && *value == desk.token)
+fn is_ours(session: &OpenSession, fields: &Fields) -> bool {
+    fields.iter().any(|(name, value)| name == "token" && *value == session.token)
 }
 
 fn refused() -> Response {
@@ -379,11 +304,11 @@ fn refused() -> Response {
 }
 
 /// Takes over what a form says of the columns and of the table.
-fn take(desk: &Desk, fields: &Fields) {
+fn take(session: &OpenSession, fields: &Fields) {
     let said = |wanted: &str| {
         fields.iter().find(|(name, value)| name == wanted && !value.trim().is_empty()).map(|(_, value)| value.clone())
     };
-    let mut reading = lock(&desk.reading);
+    let mut reading = lock(&session.reading);
     reading.platform = said("platform");
     reading.time_format = said("time_format");
     reading.timezone = said("timezone");
@@ -400,20 +325,20 @@ fn take(desk: &Desk, fields: &Fields) {
     }
 }
 
-async fn correct(State(desk): State<Arc<Desk>>, Form(fields): Form<Fields>) -> Response {
-    if !is_ours(&desk, &fields) {
+async fn correct(State(session): State<Arc<OpenSession>>, Form(fields): Form<Fields>) -> Response {
+    if !is_ours(&session, &fields) {
         return refused();
     }
-    take(&desk, &fields);
+    take(&session, &fields);
     Redirect::to("/").into_response()
 }
 
-async fn start(State(desk): State<Arc<Desk>>, Form(fields): Form<Fields>) -> Response {
-    if !is_ours(&desk, &fields) {
+async fn start(State(session): State<Arc<OpenSession>>, Form(fields): Form<Fields>) -> Response {
+    if !is_ours(&session, &fields) {
         return refused();
     }
     let starts = {
-        let mut work = lock(&desk.work);
+        let mut work = lock(&session.work);
         let rests = !matches!(*work, Work::Running { .. });
         if rests {
             *work = Work::Running { step: "Reading posts", done: 0, of: 0, unit: "bytes", began: Instant::now() };
@@ -421,12 +346,12 @@ async fn start(State(desk): State<Arc<Desk>>, Form(fields): Form<Fields>) -> Res
         rests
     };
     if starts {
-        take(&desk, &fields);
-        let desk = desk.clone();
+        take(&session, &fields);
+        let session = session.clone();
         std::thread::spawn(move || {
             // Whatever becomes of the run, the page must not wait for it for ever.
-            let outcome = catch_unwind(AssertUnwindSafe(|| detect(&desk)));
-            *lock(&desk.work) = match outcome {
+            let outcome = catch_unwind(AssertUnwindSafe(|| detect(&session)));
+            *lock(&session.work) = match outcome {
                 Ok(Ok((found, notes))) => Work::Done { found, notes },
                 Ok(Err(error)) => Work::Failed(crate::chain(&error)),
                 Err(_) => Work::Failed("the run broke down; the reason stands where the command was given".to_owned()),
@@ -437,28 +362,28 @@ async fn start(State(desk): State<Arc<Desk>>, Form(fields): Form<Fields>) -> Res
 }
 
 /// Does what `lockstep detect` does; returns what was found, in a sentence, and notes on the files.
-fn detect(desk: &Desk) -> Result<(String, Vec<String>)> {
-    let reading = lock(&desk.reading).clone();
+fn detect(session: &OpenSession) -> Result<(String, Vec<String>)> {
+    let reading = lock(&session.reading).clone();
     let mut notes: Vec<String> = Vec::new();
-    let run = Run { files: &desk.files, out: &desk.out, report: true, memory_mib: 256 };
+    let run = Run { files: &session.files, out: &session.out, report: true, memory_mib: 256 };
     let began = Instant::now();
     let detection = run.detect(
         &reading,
-        &desk.config,
+        &session.config,
         &ProgressBar::hidden(),
         &mut |line| {
             notes.push(line.to_string());
         },
-        &mut |stage| {
-            *lock(&desk.work) = match stage {
-                Stage::Reading(now) => Work::Running {
+        &mut |phase| {
+            *lock(&session.work) = match phase {
+                Phase::Reading(now) => Work::Running {
                     step: "Reading posts",
                     done: now.bytes,
                     of: now.total.unwrap_or(0),
                     unit: "bytes",
                     began,
                 },
-                Stage::Detecting { posts, of } => {
+                Phase::Detecting { posts, of } => {
                     Work::Running { step: "Looking for groups", done: posts, of, unit: "posts", began }
                 }
             };
@@ -472,8 +397,8 @@ fn detect(desk: &Desk) -> Result<(String, Vec<String>)> {
     Ok((format!("{} were read and looked through.", counted(detection.counts.posts, "post")), notes))
 }
 
-async fn running(State(desk): State<Arc<Desk>>) -> Response {
-    let work = lock(&desk.work).clone();
+async fn running(State(session): State<Arc<OpenSession>>) -> Response {
+    let work = lock(&session.work).clone();
     match work {
         Work::Running { step, done, of, unit, began } => {
             let took = Duration::from_secs(began.elapsed().as_secs());
@@ -493,12 +418,12 @@ async fn running(State(desk): State<Arc<Desk>>) -> Response {
     }
 }
 
-async fn result(State(desk): State<Arc<Desk>>, Segment(name): Segment<String>) -> Response {
+async fn result(State(session): State<Arc<OpenSession>>, Segment(name): Segment<String>) -> Response {
     // Only what stands in the list: a name is never a path.
     let Some((name, kind, _)) = RESULTS.iter().find(|(known, ..)| *known == name) else {
         return (StatusCode::NOT_FOUND, "there is no such file of results\n").into_response();
     };
-    match tokio::fs::read(desk.out.join(name)).await {
+    match tokio::fs::read(session.out.join(name)).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, *kind)], bytes).into_response(),
         Err(error) => (StatusCode::NOT_FOUND, format!("{name} cannot be read: {error}\n")).into_response(),
     }

@@ -18,7 +18,7 @@ pub struct Feedback {
     pub cluster_id: String,
     /// The account; absent where the whole cluster is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<Account>,
+    pub account: Option<AccountId>,
     /// What was found.
     pub verdict: Verdict,
     /// Who says so: the partner's name in the configuration, or `reviewer:` and a name.
@@ -33,7 +33,7 @@ pub struct Feedback {
 
 /// An account of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Account {
+pub struct AccountId {
     /// Lower-case platform name.
     pub platform: String,
     /// The platform's id.
@@ -97,7 +97,7 @@ mod tests {
         let mut feedback = Feedback {
             schema_version: SCHEMA_VERSION,
             cluster_id: "c1".into(),
-            account: Some(Account { platform: "twitter".into(), account_id: "7".into() }),
+            account: Some(AccountId { platform: "twitter".into(), account_id: "7".into() }),
             verdict: Verdict::AlreadyKnown,
             partner: "acme".into(),
             at: Timestamp::UNIX_EPOCH,

@@ -17,6 +17,8 @@ mod extract;
 pub mod feedback;
 #[cfg(feature = "fixtures")]
 pub mod fixtures;
+mod json_fields;
+mod normalise;
 pub mod post;
 pub mod schema;
 mod times;

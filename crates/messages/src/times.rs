@@ -1,6 +1,8 @@
 //! Times in the cells of tables, as tools write them. What cannot be meant is refused with the reason: an error costs one row, a wrong
 //! time would move a post to another year.
 
+mod names;
+
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -10,6 +12,8 @@ use jiff::fmt::strtime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use regex::Regex;
+
+use self::names::{ABBREVIATIONS, MONTHS, capital, is_weekday, month, offset};
 
 /// No social medium that is read here is older: 2004-01-01T00:00:00Z.
 const EARLIEST: Millis = 1_072_915_200_000;
@@ -426,97 +430,6 @@ fn full_year(text: &str) -> Result<i16, String> {
     Ok(if text.len() == 2 { 2000 + year } else { year })
 }
 
-/// `Z`, `UTC`, `GMT`, each also with an offset, or an offset alone: `+01:00`, `-0500`, `+2`.
-fn offset(word: &str) -> Option<Offset> {
-    let lower = word.to_ascii_lowercase();
-    let rest = ["utc", "gmt", "ut", "z"].into_iter().find_map(|name| lower.strip_prefix(name));
-    let signed = match rest {
-        Some("") => return Some(Offset::UTC),
-        Some(rest) => rest,
-        None => &lower,
-    };
-    let sign = match signed.bytes().next()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let digits = signed[1..].replace(':', "");
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let (hours, minutes) = match digits.len() {
-        1 | 2 => (digits.parse::<i32>().ok()?, 0),
-        4 => (digits[..2].parse().ok()?, digits[2..].parse().ok()?),
-        _ => return None,
-    };
-    (hours <= 14 && minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()).flatten()
-}
-
-/// Abbreviations of one zone only, or of one that all others are seldom meant beside; quarters of an hour from UTC. `CST` (United States,
-/// China, Cuba), `IST` (India, Israel, Ireland), `BST` (Britain, Bangladesh) and the like are not here on purpose.
-const ABBREVIATIONS: [(&str, i8); 27] = [
-    ("EST", -20),
-    ("EDT", -16),
-    ("CDT", -20),
-    ("MST", -28),
-    ("MDT", -24),
-    ("PST", -32),
-    ("PDT", -28),
-    ("AKST", -36),
-    ("AKDT", -32),
-    ("HST", -40),
-    ("BRT", -12),
-    ("WET", 0),
-    ("WEST", 4),
-    ("CET", 4),
-    ("CEST", 8),
-    ("MEZ", 4),
-    ("MESZ", 8),
-    ("EET", 8),
-    ("EEST", 12),
-    ("MSK", 12),
-    ("TRT", 12),
-    ("SAST", 8),
-    ("JST", 36),
-    ("AEST", 40),
-    ("AEDT", 44),
-    ("NZST", 48),
-    ("NZDT", 52),
-];
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-
-fn month(lower: &str) -> Option<i8> {
-    let place = match lower {
-        "sept" => 8,
-        _ => MONTHS.iter().position(|name| *name == lower || (lower.len() == 3 && name.starts_with(lower)))?,
-    };
-    Some(place as i8 + 1)
-}
-
-fn is_weekday(lower: &str) -> bool {
-    WEEKDAYS.iter().any(|name| *name == lower || (lower.len() >= 3 && name.starts_with(lower)))
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r"(?:^|\D)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?(?:\s*(?P<half>[AaPp]\.?[Mm]\b\.?))?",
@@ -534,125 +447,4 @@ fn compile(pattern: &str) -> Regex {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// 2027-01-01.
-    const LATEST: Millis = 1_798_761_600_000;
-
-    fn times(format: &str, zone: Option<&str>) -> TableTimes {
-        TableTimes::new(format.parse().unwrap(), zone.map(|zone| time_zone(zone).unwrap()), LATEST, false)
-    }
-
-    fn shown(times: &TableTimes, text: &str) -> String {
-        match times.read(text, false) {
-            Ok(time) => Timestamp::from_millisecond(time.millis).unwrap().to_string(),
-            Err(reason) => reason,
-        }
-    }
-
-    #[test]
-    fn what_tools_write_is_read() {
-        let times = times("auto", None);
-        for text in [
-            "2021-01-05 12:00:00 UTC",
-            "2021-01-05 12:00:00 +0000",
-            "2021-01-05 12:00:00+00:00",
-            "2021-01-05T12:00:00.000Z",
-            "2021-01-05T12:00:00+0000",
-            "2021-01-05 12:00",
-            "2021/01/05 12:00:00",
-            "2021-01-05T13:00:00[Europe/Berlin]",
-            "2021-01-05T13:00:00+01:00[Europe/Berlin]",
-            "2021-01-05 13:00:00 Europe/Berlin",
-            "1609848000",
-            "1609848000.0",
-            "1609848000000",
-            "1609848000000000",
-            "1609848000000000000",
-            "20210105120000",
-            "202101051200",
-            "Tue Jan 05 12:00:00 +0000 2021",
-            "Tue, 05 Jan 2021 12:00:00 GMT",
-            "Tue Jan 05 2021 13:00:00 GMT+0100 (Central European Standard Time)",
-            "Jan 5, 2021 @ 12:00:00.000",
-            "January 5, 2021 at 12:00 PM",
-            "January 05, 2021 at 12:00PM",
-            "5 January 2021 12:00",
-            "05-Jan-2021 12:00PM",
-            "05.01.2021 12:00:00",
-            "2021-01-05 07:00:00 EST",
-            "2021-01-05 13:00:00 CET",
-            "1/5/2021 12:00",
-            "5/1/2021 12:00",
-        ] {
-            let want = match text {
-                "1/5/2021 12:00" => {
-                    "may be 1 May or 5 January: say which with --time-format day-first or --time-format month-first"
-                }
-                "5/1/2021 12:00" => {
-                    "may be 5 January or 1 May: say which with --time-format day-first or --time-format month-first"
-                }
-                _ => "2021-01-05T12:00:00Z",
-            };
-            assert_eq!(shown(&times, text), want, "{text}");
-        }
-        assert_eq!(shown(&times, "2021-01-05 12:00:00.123456789"), "2021-01-05T12:00:00.123Z");
-        assert_eq!(shown(&times, "1/13/21 12:05 AM"), "2021-01-13T00:05:00Z");
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused() {
-        let times = times("auto", None);
-        for (text, want) in [
-            ("0", "is a time in the year 1970"),
-            ("44201.5", "--time-format excel"),
-            ("44201", "--time-format excel"),
-            ("0001-01-01T00:00:00Z", "is a time in the year 1,"),
-            ("-62135596800", "is a time in the year 1,"),
-            ("9999-12-01T23:59:59Z", "is a time in the year 9999"),
-            ("2099-01-01T00:00:00Z", "more than a year from now"),
-            ("2021-01-05", "is a date without a time of day"),
-            ("20210105", "is a date without a time of day"),
-            ("5 January 2021", "is a date without a time of day"),
-            ("1.60985E+12", "is rounded"),
-            ("2021-01-05 12:00:00 CST", "ends with CST"),
-            ("2021-02-30T00:00:00Z", "is not a time; taken are: 2026-11-02T10:00:00Z"),
-            ("1900-01-00", "is not a time"),
-            ("20211305120000", "is not a time"),
-            ("yesterday", "is not a time"),
-            ("12:00", "is not a time"),
-            ("", "is not a time"),
-        ] {
-            let got = shown(&times, text);
-            assert!(got.contains(want), "{text}: {got}");
-        }
-        assert!(times.read("2013-11-30", true).is_ok(), "an account's age may be a date");
-    }
-
-    #[test]
-    fn a_column_settles_which_number_is_the_day() {
-        let mut times = times("auto", None);
-        let found = times.settle(["1/5/2021 12:00", "13/5/2021 12:00"].into_iter());
-        assert_eq!(found.open, 1);
-        assert_eq!(shown(&times, "1/5/2021 12:00"), "2021-05-01T12:00:00Z");
-        assert!(shown(&times, "1/13/2021 12:00").starts_with("is no date with its day first"));
-        let mut open = super::tests::times("auto", None);
-        open.settle(["13/5/2021 12:00", "5/13/2021 12:00"].into_iter());
-        assert!(!open.settled(), "columns that contradict themselves settle nothing");
-    }
-
-    #[test]
-    fn formats_and_zones_that_were_chosen_hold() {
-        assert_eq!(shown(&times("day-first", None), "1/5/2021 12:00"), "2021-05-01T12:00:00Z");
-        assert_eq!(shown(&times("month-first", None), "1/5/2021 12:00"), "2021-01-05T12:00:00Z");
-        assert_eq!(shown(&times("excel", None), "44201.5"), "2021-01-05T12:00:00Z");
-        assert_eq!(shown(&times("excel", Some("Europe/Berlin")), "44201.5"), "2021-01-05T11:00:00Z");
-        assert_eq!(shown(&times("%d.%m.%Y %Hh%M", None), "05.01.2021 12h30"), "2021-01-05T12:30:00Z");
-        let berlin = times("auto", Some("Europe/Berlin"));
-        assert_eq!(shown(&berlin, "2021-07-05 12:00"), "2021-07-05T10:00:00Z");
-        assert_eq!(shown(&berlin, "2021-07-05 12:00 UTC"), "2021-07-05T12:00:00Z", "what a cell says holds");
-        assert_eq!(shown(&times("auto", Some("America/Chicago")), "2021-01-05 12:00 CST"), "2021-01-05T18:00:00Z");
-        assert!("noon".parse::<TimeFormat>().is_err() && time_zone("Mars/Base").is_err());
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use messages::cluster::ClusterMessage;
 
+use super::layout::{Forces, layout};
 use super::svg::Svg;
 
 const WIDTH: f64 = 960.0;
@@ -26,7 +27,7 @@ struct Tied {
 }
 
 impl Tied {
-    fn words(self) -> String {
+    fn description(self) -> String {
         let chance = match self.expected {
             Some(expected) => format!(", {} by chance", text_format::number(expected)),
             None => String::new(),
@@ -81,7 +82,7 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
         rank <= size.edges || of_chosen(edge)
     });
 
-    let places = layout(nodes, &edges, strongest);
+    let places = places(nodes, &edges, strongest);
     let mut svg = Svg::new(WIDTH, HEIGHT + 30.0);
     let name = |node: usize| {
         let account = &cluster.accounts[shown[node]];
@@ -98,7 +99,7 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
             places[*b],
             0.8 + 5.2 * share,
             0.16 + 0.44 * share,
-            &format!("{} and {}: {}", name(*a), name(*b), tied.words()),
+            &format!("{} and {}: {}", name(*a), name(*b), tied.description()),
         );
     }
     let most = cluster
@@ -167,20 +168,12 @@ fn legend(svg: &mut Svg, strongest: f64) {
     }
 }
 
-fn layout(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
-    // A sunflower spiral: even, and no two nodes in one place.
-    let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
-    let mut places: Vec<(f64, f64)> = (0..nodes)
-        .map(|index| {
-            let radius = ((index as f64 + 0.5) / nodes as f64).sqrt() * 0.5;
-            let angle = index as f64 * golden;
-            (radius * angle.cos(), radius * angle.sin())
-        })
-        .collect();
+/// Where the accounts stand in the drawing.
+fn places(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
     let ideal = 1.0 / (nodes as f64).sqrt();
-    for round in 0..ROUNDS {
-        let heat = 0.12 * (1.0 - round as f64 / ROUNDS as f64);
-        let mut moves = vec![(0.0, 0.0); nodes];
+    let forces = Forces { rounds: ROUNDS, heat: 0.12, ideal, weakest: 0.05, pull: 0.6, gravity: 0.4 };
+    let ties: Vec<(usize, usize, f64)> = edges.iter().map(|((a, b), tied)| (*a, *b, tied.nats / strongest)).collect();
+    let push = |places: &[(f64, f64)], moves: &mut [(f64, f64)]| {
         for a in 0..nodes {
             for b in 0..a {
                 let (dx, dy) = (places[a].0 - places[b].0, places[a].1 - places[b].1);
@@ -192,31 +185,7 @@ fn layout(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
                 moves[b].1 -= dy * push;
             }
         }
-        for ((a, b), tied) in edges {
-            let (dx, dy) = (places[*a].0 - places[*b].0, places[*a].1 - places[*b].1);
-            let pull = dx.hypot(dy) / ideal * (0.05 + 0.95 * (tied.nats / strongest).clamp(0.0, 1.0)) * 0.6;
-            moves[*a].0 -= dx * pull;
-            moves[*a].1 -= dy * pull;
-            moves[*b].0 += dx * pull;
-            moves[*b].1 += dy * pull;
-        }
-        for (place, step) in places.iter_mut().zip(&moves) {
-            // Towards the middle a little, so that parts without ties do not fly away.
-            let (dx, dy) = (step.0 - place.0 * 0.4, step.1 - place.1 * 0.4);
-            let length = dx.hypot(dy).max(1e-9);
-            let stride = length.min(heat) / length;
-            place.0 += dx * stride;
-            place.1 += dy * stride;
-        }
-    }
-    let span = |pick: fn(&(f64, f64)) -> f64| {
-        let low = places.iter().map(pick).fold(f64::INFINITY, f64::min);
-        let high = places.iter().map(pick).fold(f64::NEG_INFINITY, f64::max);
-        (low, (high - low).max(1e-6))
     };
-    let ((left, wide), (top, tall)) = (span(|p| p.0), span(|p| p.1));
-    places
-        .iter()
-        .map(|(x, y)| (80.0 + (x - left) / wide * (WIDTH - 160.0), 26.0 + (y - top) / tall * (HEIGHT - 76.0)))
-        .collect()
+    let places = layout(nodes, &ties, &forces, push);
+    places.iter().map(|(x, y)| (80.0 + x * (WIDTH - 160.0), 26.0 + y * (HEIGHT - 76.0))).collect()
 }

@@ -14,6 +14,7 @@ mod doubts;
 #[allow(clippy::unwrap_used)]
 pub mod fixtures;
 pub mod graph;
+mod layout;
 mod links;
 mod near_miss;
 pub mod network;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::layout::{Forces, layout};
 use super::svg::Svg;
 
 /// A tie of the network.
@@ -66,12 +67,12 @@ pub(crate) struct Drawing {
     pub caption: String,
 }
 
-type Account<'a> = (&'a str, &'a str);
+type AccountName<'a> = (&'a str, &'a str);
 
 /// `None` where nobody is tied. Groups come the most important first: an account is drawn in the colour of the first that names it.
 pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing> {
-    let mut of: HashMap<Account<'_>, usize> = HashMap::new();
-    let mut called: HashMap<Account<'_>, &str> = HashMap::new();
+    let mut of: HashMap<AccountName<'_>, usize> = HashMap::new();
+    let mut called: HashMap<AccountName<'_>, &str> = HashMap::new();
     for (place, group) in groups.iter().enumerate() {
         for (platform, id, name) in &group.accounts {
             of.entry((platform, id)).or_insert(place);
@@ -84,8 +85,8 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
     order.sort_by(|x, y| {
         inside(y).cmp(&inside(x)).then(y.nats.total_cmp(&x.nats)).then_with(|| (&x.a, &x.b).cmp(&(&y.a, &y.b)))
     });
-    let mut node_of: HashMap<Account<'_>, usize> = HashMap::new();
-    let mut nodes: Vec<Account<'_>> = Vec::new();
+    let mut node_of: HashMap<AccountName<'_>, usize> = HashMap::new();
+    let mut nodes: Vec<AccountName<'_>> = Vec::new();
     let mut edges: Vec<(usize, usize, f64)> = Vec::new();
     for tie in order {
         let ends = [tie.a.key(), tie.b.key()];
@@ -121,7 +122,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
             }
         }
     }
-    let label = |account: &Account<'_>| {
+    let label = |account: &AccountName<'_>| {
         let name = called.get(account).copied().filter(|name| !name.is_empty()).unwrap_or(account.1);
         format!("{} ({})", text_format::shorten(name, 30), text_format::shorten(account.0, 20))
     };
@@ -171,7 +172,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
         text_format::count(nodes.len() as u64, "account"),
         text_format::count(edges.len() as u64, "tie"),
     );
-    let accounts: std::collections::BTreeSet<Account<'_>> =
+    let accounts: std::collections::BTreeSet<AccountName<'_>> =
         ties.iter().flat_map(|tie| [tie.a.key(), tie.b.key()]).collect();
     if accounts.len() > nodes.len() || ties.len() > edges.len() {
         caption.push_str(&format!(
@@ -224,7 +225,7 @@ fn pack(nodes: usize, edges: &[(usize, usize, f64)], strongest: f64) -> (Vec<(f6
             .into_iter()
             .map(|(a, b, nats)| (number[&a], number[&b], nats / strongest))
             .collect();
-        let inside = layout(own.len(), &inner);
+        let inside = inside(own.len(), &inner);
         if x + side > WIDTH - GAP && x > GAP {
             (x, y, row) = (GAP, y + row + GAP, 0.0);
         }
@@ -238,24 +239,15 @@ fn pack(nodes: usize, edges: &[(usize, usize, f64)], strongest: f64) -> (Vec<(f6
 }
 
 /// Places in the unit square. Ties have strengths of 0 to 1.
-fn layout(nodes: usize, edges: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
-    let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
-    let mut places: Vec<(f64, f64)> = (0..nodes)
-        .map(|index| {
-            let radius = ((index as f64 + 0.5) / nodes as f64).sqrt() * 0.5;
-            let angle = index as f64 * golden;
-            (radius * angle.cos(), radius * angle.sin())
-        })
-        .collect();
+fn inside(nodes: usize, ties: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
     let ideal = 0.8 / (nodes as f64).sqrt();
+    let forces = Forces { rounds: ROUNDS, heat: 0.1, ideal, weakest: 0.1, pull: 0.3, gravity: 0.2 };
     // Beyond this, repulsion is next to nothing.
     let reach = 3.0 * ideal;
     let cell = |(x, y): (f64, f64)| ((x / reach).floor() as i64, (y / reach).floor() as i64);
-    for round in 0..ROUNDS {
-        let heat = 0.1 * (1.0 - round as f64 / ROUNDS as f64);
+    layout(nodes, ties, &forces, |places, moves| {
         let mut grid: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
         places.iter().enumerate().for_each(|(node, place)| grid.entry(cell(*place)).or_default().push(node));
-        let mut moves = vec![(0.0, 0.0); nodes];
         for (node, place) in places.iter().enumerate() {
             let (column, line) = cell(*place);
             for near in (-1..=1).flat_map(|i| (-1..=1).map(move |j| (column + i, line + j))) {
@@ -269,29 +261,7 @@ fn layout(nodes: usize, edges: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
                 }
             }
         }
-        for (a, b, strength) in edges {
-            let (dx, dy) = (places[*a].0 - places[*b].0, places[*a].1 - places[*b].1);
-            let pull = dx.hypot(dy) / ideal * (0.1 + 0.9 * strength.clamp(0.0, 1.0)) * 0.3;
-            moves[*a].0 -= dx * pull;
-            moves[*a].1 -= dy * pull;
-            moves[*b].0 += dx * pull;
-            moves[*b].1 += dy * pull;
-        }
-        for (place, step) in places.iter_mut().zip(&moves) {
-            let (dx, dy) = (step.0 - place.0 * 0.2, step.1 - place.1 * 0.2);
-            let length = dx.hypot(dy).max(1e-9);
-            let stride = length.min(heat) / length;
-            place.0 += dx * stride;
-            place.1 += dy * stride;
-        }
-    }
-    let span = |pick: fn(&(f64, f64)) -> f64| {
-        let low = places.iter().map(pick).fold(f64::INFINITY, f64::min);
-        let high = places.iter().map(pick).fold(f64::NEG_INFINITY, f64::max);
-        (low, (high - low).max(1e-6))
-    };
-    let ((left, wide), (top, tall)) = (span(|p| p.0), span(|p| p.1));
-    places.iter().map(|(x, y)| ((x - left) / wide, (y - top) / tall)).collect()
+    })
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ pub struct WindowView {
     pub best: bool,
     pub nats: String,
     pub losses: String,
-    pub rows: Vec<Row>,
+    pub rows: Vec<OutcomeRow>,
 }
 
 /// Whose posts, and what became of them.
-pub struct Row {
+pub struct OutcomeRow {
     pub who: &'static str,
     pub posts: String,
     /// Part of them that repeats another member.
@@ -55,7 +55,7 @@ pub fn legend() -> Vec<Legend> {
     REPETITIONS.map(entry).into()
 }
 
-/// Names of the columns of [`Row::parts`].
+/// Names of the columns of [`OutcomeRow::parts`].
 pub fn headings() -> [&'static str; 4] {
     REPETITIONS.map(description::outcome)
 }
@@ -82,9 +82,9 @@ pub fn only_own_words(c: &ClusterMessage) -> bool {
     c.windows.iter().any(|window| window.seconds >= 86_400)
 }
 
-fn row(who: &'static str, counts: &[u64; 5]) -> Row {
+fn row(who: &'static str, counts: &[u64; 5]) -> OutcomeRow {
     let (repeats, all) = description::repeats(counts);
-    Row {
+    OutcomeRow {
         who,
         posts: text_format::thousands(all),
         repeats: text_format::part(repeats, all),

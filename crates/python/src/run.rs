@@ -6,7 +6,7 @@ use std::{
 };
 
 use detection::{
-    detect::{Stage, detect_and_describe},
+    detect::{Phase, detect_and_describe},
     input::{BadLine, Counts, Input, NoticeSink},
 };
 use jiff::Timestamp;
@@ -63,8 +63,8 @@ pub fn detect(
 ) -> PyResult<Findings> {
     let posts = Posts::of(posts)?;
     let (config, mut reading, warnings) = options::read(config.as_deref(), options)?;
-    let told: Arc<Mutex<Vec<(bool, String)>>> = Arc::default();
-    let notices = told.clone();
+    let collected: Arc<Mutex<Vec<(bool, String)>>> = Arc::default();
+    let notices = collected.clone();
     reading.notices = NoticeSink::new(move |notice| {
         notices.lock().unwrap_or_else(PoisonError::into_inner).push((notice.warning, notice.to_string()));
     });
@@ -80,17 +80,17 @@ pub fn detect(
     let mut rejected: Vec<BadLine> = Vec::new();
     let mut raised: Option<PyErr> = None;
     let outcome = py.detach(|| {
-        let mut on_stage = |stage: Stage| {
+        let mut on_phase = |phase: Phase| {
             if raised.is_some() {
                 return;
             }
-            raised = Python::attach(|py| report_progress(py, on_progress.as_ref(), stage)).err();
+            raised = Python::attach(|py| tell_progress(py, on_progress.as_ref(), phase)).err();
         };
-        detect_and_describe(input, &config, &mut |bad| rejected.push(bad), &mut on_stage)
+        detect_and_describe(input, &config, &mut |bad| rejected.push(bad), &mut on_phase)
     });
-    let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+    let collected = std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner));
     let mut notices = Vec::new();
-    for (is_warning, text) in told {
+    for (is_warning, text) in collected {
         if is_warning { warn(py, &text)? } else { notices.push(text) }
     }
     if let Some(error) = raised {
@@ -108,15 +108,15 @@ pub fn detect(
     Ok(Findings::new(detection, rejected, notices))
 }
 
-/// Calls `on_progress(stage, done, total)`; a pending Ctrl-C is raised here too.
-fn report_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, stage: Stage) -> PyResult<()> {
+/// Calls `on_progress(phase, done, total)`; also lets Ctrl-C through.
+fn tell_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, phase: Phase) -> PyResult<()> {
     py.check_signals()?;
     let Some(on_progress) = on_progress else { return Ok(()) };
-    let told = match stage {
-        Stage::Reading(progress) => ("reading", progress.bytes, progress.total),
-        Stage::Detecting { posts, of } => ("detecting", posts, Some(of)),
+    let event = match phase {
+        Phase::Reading(progress) => ("reading", progress.bytes, progress.total),
+        Phase::Detecting { posts, of } => ("detecting", posts, Some(of)),
     };
-    on_progress.call1(py, told).map(drop)
+    on_progress.call1(py, event).map(drop)
 }
 
 /// Warns about fields and lines that could not be read.

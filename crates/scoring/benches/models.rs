@@ -23,7 +23,7 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use scoring::{
     // The sample takes what it needs from here.
-    Account,
+    SuspectAccount,
     LabelSource,
     Learner,
     Model,

@@ -37,6 +37,8 @@ use serde::{Deserialize, Serialize};
 
 use tree::{Binned, Grower, Tree};
 
+use crate::rounding::nine_decimals;
+
 /// Most splits from root to leaf that can be asked for.
 const MOST_DEPTH: usize = 16;
 
@@ -183,7 +185,7 @@ impl Boosting {
         if positive <= 0.0 || positive >= total {
             return refuse("rows of both labels with some weight are needed".to_owned());
         }
-        let base = round((positive / (total - positive)).ln());
+        let base = nine_decimals((positive / (total - positive)).ln());
         let binned = Binned::new(records, self.bins);
         let mut grower = Grower::new(self, &binned);
         let mut scores = vec![base; rows];
@@ -253,7 +255,7 @@ impl Boosted {
     /// the log-odds makes of them.
     #[must_use]
     pub fn rescaled(mut self, slope: f64, offset: f64) -> Boosted {
-        self.base = round(self.base * slope + offset);
+        self.base = nine_decimals(self.base * slope + offset);
         for tree in &mut self.trees {
             tree.rescale(slope);
         }
@@ -279,12 +281,6 @@ impl<D: Data<Elem = f64>> PredictInplace<ArrayBase<D, Ix2>, Array1<f64>> for Boo
     fn default_target(&self, records: &ArrayBase<D, Ix2>) -> Array1<f64> {
         Array1::zeros(records.nrows())
     }
-}
-
-/// To nine decimals: JSON then reads back exactly, and what lies beyond moves no score.
-fn round(x: f64) -> f64 {
-    // Adding 0 turns -0 into 0.
-    (x * 1e9).round() / 1e9 + 0.0
 }
 
 #[cfg(test)]

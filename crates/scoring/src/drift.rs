@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Row;
-use crate::model::round;
+use crate::rounding::{six_decimals, twelve_digits};
+use crate::row::Row;
 
 /// The smallest window that is measured. At this size, PSI wanders by about 0.05 around what it would be in a large one.
 pub const LEAST_CLUSTERS: usize = 100;
@@ -62,12 +62,11 @@ impl Reference {
         let groups: BTreeSet<_> = rows.iter().map(|row| row.campaign_key()).collect();
         let features = rows.first().map_or(0, |row| row.values.len());
         let of = |at: usize| Histogram::new(rows.iter().map(|row| (row.values[at], row.origin.weight)));
-        // To a millionth: between two processors, sums may differ in the last digit, and bins must not.
-        let score = |raw: f64| (raw * 1e6).round() / 1e6;
+        // Between two processors, sums may differ in the last digit, and bins must not.
         Reference {
             groups: groups.len(),
             features: (0..features).map(of).collect(),
-            score: Histogram::new(scores.map(|raw| (Some(score(raw)), 1.0))),
+            score: Histogram::new(scores.map(|raw| (Some(six_decimals(raw)), 1.0))),
         }
     }
 
@@ -127,7 +126,8 @@ impl Histogram {
         for (value, weight) in values {
             shares[histogram.bin(value)] += weight;
         }
-        histogram.shares = shares.into_iter().map(|share| round(share / total.max(f64::MIN_POSITIVE))).collect();
+        histogram.shares =
+            shares.into_iter().map(|share| twelve_digits(share / total.max(f64::MIN_POSITIVE))).collect();
         histogram
     }
 
@@ -168,7 +168,7 @@ impl Histogram {
 
 /// As it stands in the file: -0 is 0.
 fn tidy(value: f64) -> f64 {
-    round(value) + 0.0
+    twelve_digits(value) + 0.0
 }
 
 #[cfg(test)]

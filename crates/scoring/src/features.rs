@@ -21,7 +21,7 @@ use coordination::Cluster;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use account::{ACCOUNT_FEATURES, Account, Named};
+pub use account::{ACCOUNT_FEATURES, Named, SuspectAccount};
 pub use cluster::FEATURES;
 pub(crate) use cluster::half_span_s;
 
@@ -34,7 +34,7 @@ pub struct Feature {
     pub unit: &'static str,
     /// How the value is computed. A change here is another feature: models fitted before it are refused.
     pub formula: &'static str,
-    /// The fields of [`Cluster`] or [`Account`] that it reads; it must not read any other.
+    /// The fields of [`Cluster`] or [`SuspectAccount`] that it reads; it must not read any other.
     pub reads: &'static str,
     /// 1 where more of it can only speak for inauthenticity, all else alike, -1 where only against it, 0 where it may do either: a bound
     /// on boosted trees, so that they cannot learn that a group is the more innocent the stronger the evidence.
@@ -118,7 +118,7 @@ pub fn values(cluster: &Cluster) -> Vec<Option<f64>> {
 }
 
 /// All values of an account, in the order of [`ACCOUNT_FEATURES`]; each is finite or `None`.
-pub fn account_values(account: &Account) -> Vec<Option<f64>> {
+pub fn account_values(account: &SuspectAccount) -> Vec<Option<f64>> {
     account::TABLE.iter().map(|(_, value)| tidy(value(account))).collect()
 }
 
@@ -181,6 +181,27 @@ fn evenness(weights: impl Iterator<Item = f64>) -> Option<f64> {
     let n = weights.len();
     (n >= 2).then_some(())?;
     entropy(weights.into_iter()).map(|h| (h.exp() / n as f64).min(1.0))
+}
+
+/// Says in words how a list of names differs from the expected one; `None` where it does not.
+pub(crate) fn name_difference(found: &[String], expected: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = expected.iter().copied().filter(|e| !found.iter().any(|f| f == e)).collect();
+    let unknown: Vec<&str> = found.iter().map(String::as_str).filter(|f| !expected.contains(f)).collect();
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing {}", missing.join(", ")));
+    }
+    if !unknown.is_empty() {
+        parts.push(format!("unknown {}", unknown.join(", ")));
+    }
+    if parts.is_empty() && found.iter().ne(expected.iter()) {
+        let at = found.iter().zip(expected).position(|(f, e)| f != e);
+        parts.push(match at {
+            Some(at) => format!("other order, first at {} in place of {}", found[at], expected[at]),
+            None => format!("{} in place of {}", found.len(), expected.len()),
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Linear interpolation between order statistics (type 7 of Hyndman and Fan 1996).

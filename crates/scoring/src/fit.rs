@@ -1,97 +1,32 @@
 //! From labelled clusters to a calibrated model, the same bytes for the same rows.
 
+mod options;
+mod raw;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use linfa::ParamGuard;
-use linfa::composing::platt_scaling::{Platt, PlattError, platt_newton_method};
-use linfa::traits::Fit;
-use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2, Ix1};
+use linfa::composing::platt_scaling::{Platt, platt_newton_method};
+use ndarray::Array1;
 
-use crate::boost::{BoostError, Boosted, Boosting};
 use crate::card::card;
-use crate::dataset::sorted;
+use crate::dataset::{Dataset, sorted};
 use crate::drift::Reference;
-use crate::features::{Feature, Subject};
-use crate::metrics::{measure, threshold_for_precision};
-use crate::model::{Golden, MANIFEST_FILE, MODEL_FILE, Term, check_name, corrupt, logistic, round, write};
-use crate::{Calibration, Dataset, Manifest, Metrics, Model, ModelError, Row, Settings, TrainingData};
+use crate::features::Subject;
+use crate::metrics::{Metrics, measure, threshold_for_precision};
+use crate::model::{
+    Calibration, Golden, MANIFEST_FILE, MODEL_FILE, Manifest, Model, ModelError, Settings, TrainingData, check_name,
+    corrupt, logistic, write,
+};
+use crate::rounding::{five_decimals, six_decimals, twelve_digits};
+use crate::row::Row;
+
+pub use options::{Learner, Options, TrainError};
+use raw::{Raw, repeated};
 
 const FOLDS: usize = 10;
-
-/// How to train.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// What the rows are.
-    pub subject: Subject,
-    /// Name of the model: its folder in `models/`.
-    pub name: String,
-    /// Version: the folder below.
-    pub version: String,
-    /// Where the labelled clusters come from, in words for the model card.
-    pub data: String,
-    /// What is fitted.
-    pub learner: Learner,
-    /// Share of flagged clusters that should be inauthentic: the threshold is the least that keeps it on held-out rows.
-    pub precision: f64,
-    /// Share of inauthentic clusters expected in service; `None` takes the training data's.
-    pub prior: Option<f64>,
-}
-
-/// What is fitted to the rows, before calibration.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Learner {
-    /// linfa's logistic regression on standardised features.
-    Logistic {
-        /// Strength of the L2 penalty, in units of one row's loss.
-        alpha: f64,
-    },
-    /// Gradient-boosted trees, held monotone where [`Feature::monotone`] says so.
-    Boosted(Boosting),
-}
-
-impl Default for Learner {
-    fn default() -> Self {
-        Learner::Logistic { alpha: 1.0 }
-    }
-}
-
-impl Learner {
-    /// Trees with the usual settings: few and shallow, as labelled clusters are few.
-    pub fn boosted() -> Learner {
-        Learner::boosted_of(Subject::Cluster)
-    }
-
-    /// The same for any subject.
-    pub fn boosted_of(subject: Subject) -> Learner {
-        let monotone = subject.features().iter().map(|feature| feature.monotone).collect();
-        Learner::Boosted(Boosting { monotone, ..Boosting::default() })
-    }
-
-    fn words(&self) -> &'static str {
-        match self {
-            Learner::Logistic { .. } => "linfa-logistic, L2, Platt-calibrated",
-            Learner::Boosted(_) => "gradient-boosted trees, monotone where sense demands it, Platt-calibrated",
-        }
-    }
-}
-
-impl Options {
-    /// The usual settings for a model of this name and version.
-    pub fn new(name: &str, version: &str) -> Options {
-        Options {
-            subject: Subject::Cluster,
-            name: name.to_owned(),
-            version: version.to_owned(),
-            data: "synthetic: clusters that the engine found in simulated worlds".to_owned(),
-            learner: Learner::default(),
-            precision: 0.95,
-            prior: None,
-        }
-    }
-}
 
 /// A fitted model and how it came about.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,75 +36,6 @@ pub struct TrainedModel {
     /// Its manifest.
     pub manifest: Manifest,
     files: [(&'static str, Vec<u8>); 3],
-}
-
-/// Why a model could not be trained.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// Nothing to learn from.
-    #[error("{inauthentic} inauthentic and {organic} organic clusters: there must be some of both")]
-    Labels {
-        /// Inauthentic rows.
-        inauthentic: usize,
-        /// Organic rows.
-        organic: usize,
-    },
-    /// Calibration needs rows that the fit has not seen, of both labels.
-    #[error(
-        "{0} worlds and seeds: with each held out in turn, both labels must be among the rest and among those scored; \
-         add worlds or seeds"
-    )]
-    Groups(usize),
-    /// A row has another number of values than there are features.
-    #[error("{cluster_id} has {found} values, there are {expected} features")]
-    Width {
-        /// Which row.
-        cluster_id: String,
-        /// Its values.
-        found: usize,
-        /// The subject's features.
-        expected: usize,
-    },
-    /// A value is so large that no model could be written that has learned from it.
-    #[error("{cluster_id}: {feature} is {value:e}; what a model learns from must lie between -1e100 and 1e100")]
-    TooLarge {
-        /// Which row.
-        cluster_id: String,
-        /// Which feature.
-        feature: &'static str,
-        /// Its value.
-        value: f64,
-    },
-    /// A setting is out of range.
-    #[error("{setting} is {value}; it must be {expected}")]
-    Setting {
-        /// Which one.
-        setting: &'static str,
-        /// What it is.
-        value: f64,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// The scores of held-out rows do not rise with the label: such a model must not be used.
-    #[error(
-        "on worlds held out the scores do not tell inauthentic from organic (Platt's slope is {0:.3}, not negative)"
-    )]
-    NoSkill(f64),
-    /// linfa could not fit.
-    #[error("cannot fit: {0}")]
-    Fit(#[from] linfa_logistic::error::Error),
-    /// The trees could not be fitted.
-    #[error("cannot fit trees: {0}")]
-    Boost(#[from] BoostError),
-    /// linfa could not calibrate.
-    #[error("cannot calibrate: {0}")]
-    Calibrate(#[from] PlattError),
-    /// The artefact could not be made.
-    #[error("cannot encode the model: {0}")]
-    Encode(#[from] serde_json::Error),
-    /// Name or version cannot be used.
-    #[error(transparent)]
-    Model(#[from] ModelError),
 }
 
 /// The squares of such values can be added up.
@@ -202,7 +68,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
     };
     let in_service = probabilities(&by_seed, calibration.prior_shift);
     let weight = calibration.prior_shift.exp();
-    let threshold = round(threshold_for_precision(&in_service, options.precision, weight));
+    let threshold = twelve_digits(threshold_for_precision(&in_service, options.precision, weight));
     let as_trained = logistic((threshold / (1.0 - threshold)).ln() - calibration.prior_shift);
 
     let mut model = calibrated(Raw::fit(&rows, options.subject, &options.learner)?, calibration, threshold, options);
@@ -224,7 +90,7 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
         subject: options.subject,
         name: options.name.clone(),
         version: options.version.clone(),
-        learner: options.learner.words().to_owned(),
+        learner: options.learner.description().to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: options.subject.features().iter().map(|feature| feature.name.to_owned()).collect(),
         feature_schema: options.subject.schema_hash(),
@@ -325,133 +191,6 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// A score before calibration.
-enum Raw {
-    Linear(Linear),
-    Trees(Boosted, Vec<Term>),
-}
-
-impl Raw {
-    fn fit(rows: &[&Row], subject: Subject, learner: &Learner) -> Result<Raw, TrainError> {
-        let features = subject.features();
-        let boosting = match learner {
-            Learner::Logistic { alpha } => return Ok(Raw::Linear(Linear::fit(rows, features, *alpha)?)),
-            Learner::Boosted(boosting) => boosting,
-        };
-        let records = Array2::from_shape_fn((rows.len(), features.len()), |(row, at)| unknown_as_nan(rows[row], at));
-        let labels: Array1<bool> = rows.iter().map(|row| row.origin.inauthentic).collect();
-        let trees = boosting.clone().check()?.fit(&weighted(rows, records, labels))?;
-        Ok(Raw::Trees(trees, standardised(rows, features)))
-    }
-
-    fn score(&self, row: &Row) -> f64 {
-        match self {
-            Raw::Linear(linear) => linear.score(row),
-            Raw::Trees(trees, _) => {
-                let values: Array1<f64> = (0..row.values.len()).map(|at| unknown_as_nan(row, at)).collect();
-                trees.score(values.view())
-            }
-        }
-    }
-}
-
-/// Rows by their number, each as often as it weighs, and how often a row of weight 1 stands. Parts left over go to the next row, so
-/// that many rows of little weight together weigh what they should.
-fn repeated(rows: &[&Row]) -> (Vec<usize>, f64) {
-    if rows.iter().all(|row| row.origin.weight == 1.0) {
-        return ((0..rows.len()).collect(), 1.0);
-    }
-    const UNIT: f64 = 10.0;
-    let mut due = 0.0;
-    let mut times = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
-        due += row.origin.weight * UNIT;
-        while due >= 1.0 - 1e-9 {
-            times.push(at);
-            due -= 1.0;
-        }
-    }
-    (times, UNIT)
-}
-
-fn weighted(rows: &[&Row], records: Array2<f64>, labels: Array1<bool>) -> linfa::Dataset<f64, bool, Ix1> {
-    let weights = rows.iter().map(|row| row.origin.weight as f32).collect();
-    linfa::Dataset::new(records, labels).with_weights(weights)
-}
-
-fn unknown_as_nan(row: &Row, at: usize) -> f64 {
-    row.values[at].unwrap_or(f64::NAN)
-}
-
-/// A linear score before calibration.
-struct Linear {
-    intercept: f64,
-    terms: Vec<Term>,
-}
-
-impl Linear {
-    fn fit(rows: &[&Row], features: &[Feature], alpha: f64) -> Result<Linear, TrainError> {
-        let mut terms = standardised(rows, features);
-        for term in &mut terms {
-            term.weight = 1.0;
-        }
-        // linfa's logistic regression knows no weights: a row stands as often as it weighs, and the penalty grows with all of them.
-        let (times, unit) = repeated(rows);
-        let rows: Vec<&Row> = times.into_iter().map(|at| rows[at]).collect();
-        let alpha = alpha * unit;
-        let records =
-            Array2::from_shape_fn((rows.len(), terms.len()), |(row, at)| terms[at].contribution(rows[row].values[at]));
-        let labels: Array1<bool> = rows.iter().map(|row| row.origin.inauthentic).collect();
-        let fitted = LogisticRegression::default()
-            .alpha(alpha)
-            .max_iterations(1_000)
-            .gradient_tolerance(1e-6)
-            .fit(&linfa::Dataset::new(records, labels))?;
-        // linfa calls the larger class positive, whichever that is.
-        let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
-        for (term, weight) in terms.iter_mut().zip(fitted.params()) {
-            term.weight = coefficient(sign * weight);
-        }
-        Ok(Linear { intercept: coefficient(sign * fitted.intercept()), terms })
-    }
-
-    fn score(&self, row: &Row) -> f64 {
-        let terms = self.terms.iter().zip(&row.values);
-        terms.fold(self.intercept, |sum, (term, value)| sum + term.contribution(*value))
-    }
-}
-
-/// To five decimals: the solver stops within about 1e-6 of the one optimum, wherever its rounding errors lead it.
-fn coefficient(x: f64) -> f64 {
-    // Adding 0 turns -0 into 0.
-    (x * 1e5).round() / 1e5 + 0.0
-}
-
-fn standardised(rows: &[&Row], features: &[Feature]) -> Vec<Term> {
-    features.iter().enumerate().map(|(at, feature)| standardise(rows, at, feature)).collect()
-}
-
-/// Mean, scale and range of a feature's known values; a feature that never varies has a range of one point and so never
-/// contributes.
-fn standardise(rows: &[&Row], at: usize, feature: &Feature) -> Term {
-    let known: Vec<f64> = rows.iter().filter_map(|row| row.values[at]).collect();
-    let n = known.len().max(1) as f64;
-    let mean = round(known.iter().sum::<f64>() / n);
-    let variance = known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-    let varies = variance.sqrt() > 1e-9;
-    let (least, most) = known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
-    Term {
-        feature: feature.name.to_owned(),
-        unit: feature.unit.to_owned(),
-        formula: feature.formula.to_owned(),
-        mean,
-        scale: if varies { round(variance.sqrt()) } else { 1.0 },
-        least: if varies { round(least) } else { mean },
-        most: if varies { round(most) } else { mean },
-        weight: 0.0,
-    }
-}
-
 /// Scores every row with a model that has seen no row of its group; `None` where the rest has one label only.
 fn held_out_scores<'r, G: Ord>(
     rows: &[&'r Row],
@@ -499,7 +238,7 @@ fn calibrate(
     let log_odds = |share: f64| (share / (1.0 - share)).ln();
     let trained = times.iter().filter(|at| rows[**at].origin.inauthentic).count() as f64 / times.len() as f64;
     let prior_shift = options.prior.map_or(0.0, |prior| log_odds(prior) - log_odds(trained));
-    Ok(Calibration { a: coefficient(a), b: coefficient(b), prior_shift: round(prior_shift) })
+    Ok(Calibration { a: five_decimals(a), b: five_decimals(b), prior_shift: twelve_digits(prior_shift) })
 }
 
 /// Folds the calibration into the weights or leaves, so that a score is a calibrated log-odds and contributions are in its nats.
@@ -508,9 +247,9 @@ fn calibrated(raw: Raw, calibration: Calibration, threshold: f64, options: &Opti
         Raw::Linear(linear) => {
             let mut terms = linear.terms;
             for term in &mut terms {
-                term.weight = round(-calibration.a * term.weight) + 0.0;
+                term.weight = twelve_digits(-calibration.a * term.weight) + 0.0;
             }
-            (round(calibration.log_odds(linear.intercept)), terms, None)
+            (twelve_digits(calibration.log_odds(linear.intercept)), terms, None)
         }
         Raw::Trees(trees, terms) => {
             let trees = trees.rescaled(-calibration.a, calibration.log_odds(0.0));
@@ -526,8 +265,8 @@ fn golden(model: &Model, rows: &[&Row]) -> Vec<Golden> {
     let picked: BTreeSet<usize> = [0, rows.len() / 3, 2 * rows.len() / 3, rows.len() - 1].into();
     let rows = picked.into_iter().map(|at| rows[at]);
     rows.map(|row| {
-        let values: Vec<Option<f64>> = row.values.iter().map(|v| v.map(round)).collect();
-        let score = round(model.verdict_on(&values).score);
+        let values: Vec<Option<f64>> = row.values.iter().map(|v| v.map(twelve_digits)).collect();
+        let score = twelve_digits(model.verdict_on(&values).score);
         Golden { values, score }
     })
     .collect()
@@ -558,23 +297,19 @@ fn baseline(rows: &[&Row], scores: &[Option<f64>], number: impl Fn(&Row) -> Opti
         .filter(|(_, score)| score.is_some())
         .map(|(row, _)| (value(row), row.origin.inauthentic))
         .collect();
-    measure(&scored, 0.5).map_or(0.0, |metrics| round6(metrics.average_precision))
+    measure(&scored, 0.5).map_or(0.0, |metrics| six_decimals(metrics.average_precision))
 }
 
 fn rounded(metrics: Metrics) -> Metrics {
     Metrics {
-        average_precision: round6(metrics.average_precision),
-        roc_auc: round6(metrics.roc_auc),
-        brier: round6(metrics.brier),
-        calibration_error: round6(metrics.calibration_error),
-        precision: round6(metrics.precision),
-        recall: round6(metrics.recall),
+        average_precision: six_decimals(metrics.average_precision),
+        roc_auc: six_decimals(metrics.roc_auc),
+        brier: six_decimals(metrics.brier),
+        calibration_error: six_decimals(metrics.calibration_error),
+        precision: six_decimals(metrics.precision),
+        recall: six_decimals(metrics.recall),
         ..metrics
     }
-}
-
-fn round6(x: f64) -> f64 {
-    (x * 1e6).round() / 1e6
 }
 
 #[cfg(test)]

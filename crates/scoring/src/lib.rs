@@ -24,21 +24,24 @@ mod fit;
 mod judge;
 mod metrics;
 mod model;
-mod parquet;
-mod read;
 mod registry;
+mod rounding;
+mod row;
 #[cfg(test)]
 mod sample;
 mod summary;
+mod table;
 
-pub use dataset::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
-pub use features::{Account, Named, Subject};
+pub use dataset::Dataset;
+pub use features::{Named, Subject, SuspectAccount};
 pub use fit::{Learner, Options, TrainError, TrainedModel, train};
 pub use judge::ModelJudge;
 pub use metrics::Metrics;
 pub use model::{Calibration, Manifest, Model, ModelError, Settings, TrainingData};
 pub use registry::{Change, ChangeKind, Entry, Listed, ModelName, Registry};
+pub use row::{Folds, LabelSource, Origin, Row};
 pub use summary::{FeatureSummary, FoldSummary, GroupSummary, Summary};
+pub use table::DatasetError;
 
 /// What a model says of one cluster.
 #[derive(Debug, Clone, PartialEq)]

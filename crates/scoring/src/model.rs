@@ -3,21 +3,26 @@
 //! `model.json` holds a magic word, the format's version, the feature list's hash, a checksum and the model with a few
 //! golden rows; all are verified when it is loaded. `manifest.json` beside it says how the model came about.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod files;
+mod manifest;
+mod plain;
 
-use atomic_file::Kind;
-use coordination::{Cluster, TraceKind};
+use std::path::Path;
+
+use coordination::Cluster;
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::boost::{Boosted, Boosting};
-use crate::dataset::name_difference;
+use crate::boost::Boosted;
 use crate::drift::Reference;
-use crate::features::{self, Account, Feature, Subject};
-use crate::{Metrics, Reason, Verdict};
+use crate::features::{self, Feature, Subject, SuspectAccount, name_difference};
+use crate::{Reason, Verdict};
+
+pub use files::ModelError;
+pub(crate) use files::{check_name, corrupt, read, write};
+pub use manifest::{Calibration, Manifest, Settings, TrainingData};
+use plain::is_plain;
 
 const MAGIC: &str = "lockstep-model";
 /// Of linear models.
@@ -85,231 +90,6 @@ struct Envelope<M> {
     feature_schema: String,
     checksum: String,
     model: M,
-}
-
-/// How a model came about: `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// What it judges; manifests of models of clusters say nothing.
-    #[serde(default, skip_serializing_if = "Subject::is_cluster")]
-    pub subject: Subject,
-    /// Name of the model.
-    pub name: String,
-    /// Version of the model.
-    pub version: String,
-    /// The learner.
-    pub learner: String,
-    /// Version of the code that fitted it.
-    pub code_version: String,
-    /// Features in the order of the weights.
-    pub features: Vec<String>,
-    /// [`Subject::schema_hash`] at the time.
-    pub feature_schema: String,
-    /// Probability from which a cluster is called inauthentic.
-    pub threshold: f64,
-    /// What it was fitted on.
-    pub training: TrainingData,
-    /// How it was fitted.
-    pub settings: Settings,
-    /// How its scores became probabilities.
-    pub calibration: Calibration,
-    /// Figures on rows held out by world and seed.
-    pub held_out: Metrics,
-    /// Figures on rows held out by world: every seed of a kind of world at once. `None` where there is one world only.
-    pub held_out_worlds: Option<Metrics>,
-    /// Average precision on the held-out rows of the evidence alone, without any model: of clusters nats a trial, of accounts log-e.
-    #[serde(alias = "baseline_log_e")]
-    pub baseline_evidence: f64,
-    /// The same of the one number by which a rule would decide: of clusters the share of own words repeated, of accounts the engine's
-    /// ranking. Manifests of older models have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline_rule: Option<f64>,
-    /// Average precision on the held-out rows of the number of accounts alone; of single accounts that is chance.
-    pub baseline_size: f64,
-    /// Checksum of the model that this describes.
-    pub model_checksum: String,
-}
-
-/// What a model was fitted on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingData {
-    /// In words: where the labelled clusters come from.
-    pub description: String,
-    /// [`crate::Dataset::fingerprint`].
-    pub fingerprint: String,
-    /// Number of labelled clusters.
-    pub rows: usize,
-    /// Inauthentic ones among them.
-    pub inauthentic: usize,
-    /// Distinct campaigns and organic groups.
-    pub campaigns: usize,
-    /// Worlds or collections, in alphabetical order.
-    pub worlds: Vec<String>,
-    /// Distinct seeds.
-    pub seeds: usize,
-}
-
-/// How a model was fitted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Strength of the L2 penalty on the weights of standardised features, where the model is logistic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f64>,
-    /// Settings of the trees, where the model has trees.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boosting: Option<Boosting>,
-    /// Precision that the threshold was chosen for.
-    pub precision: f64,
-    /// Share of inauthentic clusters expected in service; `None` takes the training data's.
-    pub prior: Option<f64>,
-}
-
-/// How raw scores became calibrated log-odds: -(a * raw + b) + prior_shift.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// Platt's slope; negative.
-    pub a: f64,
-    /// Platt's offset.
-    pub b: f64,
-    /// Difference of the log-odds of `prior` and of the training data (King and Zeng 2001).
-    pub prior_shift: f64,
-}
-
-/// Why a model cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{}: {reason}; restore the file or train the model again", path.display())]
-    Corrupt {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The file was written in a format that this version does not read.
-    #[error("{}: model format {found}, this version reads {FORMAT} and {FORMAT_TREES}; train the model again", path.display())]
-    Format {
-        /// Which file.
-        path: PathBuf,
-        /// The format found.
-        found: u64,
-    },
-    /// The model was fitted on another feature list.
-    #[error("{}: fitted on other features: {difference}; train the model again", path.display())]
-    Features {
-        /// Which file.
-        path: PathBuf,
-        /// The difference in words.
-        difference: String,
-    },
-    /// The model judges something else.
-    #[error("{model} is a model of {found}s and cannot judge {wanted}s; choose another one")]
-    Subject {
-        /// Name and version.
-        model: String,
-        /// What it judges.
-        found: Subject,
-        /// What it should.
-        wanted: Subject,
-    },
-    /// The version is there already, with other content.
-    #[error("{} holds another model; choose another version", path.display())]
-    Exists {
-        /// The version's folder.
-        path: PathBuf,
-    },
-    /// Nobody has put a model in service.
-    #[error(
-        "no model is in service: there is no active.toml in {}; put one in service with \
-         `lockstep models promote NAME VERSION`; there are: {known}",
-        path.display()
-    )]
-    NoneActive {
-        /// The registry's folder.
-        path: PathBuf,
-        /// What there is.
-        known: String,
-    },
-    /// There is no version to go back to.
-    #[error("cannot go back: {reason}")]
-    NoWayBack {
-        /// Why not.
-        reason: String,
-    },
-    /// No such model.
-    #[error("no model {wanted:?} in {}; there are: {known}", path.display())]
-    Unknown {
-        /// What was asked for.
-        wanted: String,
-        /// The registry's folder.
-        path: PathBuf,
-        /// What there is.
-        known: String,
-    },
-    /// A name or version with characters other than a-z, 0-9, `.`, `_` and `-`.
-    #[error(
-        "{0:?} cannot be a model's name or version; use a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
-    )]
-    Name(String),
-    /// A model was to be named by name and version.
-    #[error("{0:?} names no model: write NAME/VERSION, for example cluster/2")]
-    NameVersion(String),
-}
-
-/// Least share of posts that repeat members' own words, counted with 50 imagined posts of which 10 do: a young group is not called inauthentic
-/// on a few posts.
-const LEAST_OWN_WORDS: f64 = 0.4;
-const IMAGINED: [f64; 2] = [10.0, 50.0];
-/// Most seconds until half of the members who use a thing have used it, for half of the things.
-const MOST_HALF_SPAN_S: f64 = 60.0;
-
-/// Whether a group's behaviour is plain; see [`Model::verdict`].
-fn is_plain(cluster: &Cluster) -> bool {
-    let own_words = |window: &coordination::WindowSum| {
-        let posts: u64 = window.group.iter().sum();
-        (window.group[0] as f64 + IMAGINED[0]) / (posts as f64 + IMAGINED[1])
-    };
-    (cluster.windows.iter().any(|window| own_words(window) >= LEAST_OWN_WORDS)
-        || features::half_span_s(cluster).is_some_and(|seconds| seconds <= MOST_HALF_SPAN_S))
-        && passes_without_nameless_reposts(cluster)
-}
-
-/// Whether a group reaches its bar without any repost whose author is not known. The test takes away one source; where authors are not known,
-/// each post is a source of its own, and all of them may be one author's, whose fans the group then is.
-fn passes_without_nameless_reposts(cluster: &Cluster) -> bool {
-    let mut nameless = [0.0; 3];
-    let mut listed = [0.0; 3];
-    for evidence in &cluster.evidence {
-        let is_nameless = evidence.kind == TraceKind::Repost && evidence.source == evidence.key;
-        for (window, nats) in evidence.nats.iter().enumerate() {
-            listed[window] += nats;
-            nameless[window] += if is_nameless { *nats } else { 0.0 };
-        }
-    }
-    if nameless.iter().all(|nats| *nats <= 0.0) {
-        return true;
-    }
-    let Ok(windows) = <&[coordination::WindowSum; 3]>::try_from(&*cluster.windows) else { return false };
-    // What is not listed is taken to be of the same mixture.
-    let left = std::array::from_fn(|window| {
-        let share = if listed[window] > 0.0 { nameless[window] / listed[window] } else { 0.0 };
-        windows[window].nats - nameless[window] - share * cluster.unlisted.nats[window]
-    });
-    coordination::log_mean_exp(left) >= cluster.terms.bar
 }
 
 impl Model {
@@ -396,7 +176,7 @@ impl Model {
     }
 
     /// Judges an account; a model of clusters says no more than that it knows nothing.
-    pub fn verdict_on_account(&self, account: &Account) -> Verdict {
+    pub fn verdict_on_account(&self, account: &SuspectAccount) -> Verdict {
         match self.subject {
             Subject::Account => self.verdict_on(&features::account_values(account)),
             Subject::Cluster => self.verdict_on(&[]),
@@ -537,17 +317,6 @@ impl Model {
     }
 }
 
-impl Manifest {
-    /// Reads the manifest in a version's folder.
-    ///
-    /// # Errors
-    /// [`ModelError::Io`] and [`ModelError::Corrupt`].
-    pub fn load(dir: &Path) -> Result<Manifest, ModelError> {
-        let path = dir.join(MANIFEST_FILE);
-        serde_json::from_slice(&read(&path)?).map_err(|e| corrupt(&path, format!("not a manifest: {e}")))
-    }
-}
-
 impl Term {
     /// The part that a value has in the score, in nats.
     pub(crate) fn contribution(&self, value: Option<f64>) -> f64 {
@@ -578,35 +347,6 @@ impl Term {
 
 pub(crate) fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
-}
-
-/// To twelve significant digits: JSON then reads back exactly, and rounding errors of a processor's own do not show.
-pub(crate) fn round(x: f64) -> f64 {
-    format!("{x:.11e}").parse().unwrap_or(x)
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
-}
-
-/// Replaces a file as a whole: a reader sees the old bytes or the new.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    atomic_file::write(path, Kind::State, |out| out.write_all(bytes)).map_err(|source| ModelError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> ModelError {
-    ModelError::Corrupt { path: path.to_owned(), reason: reason.into() }
-}
-
-/// Names and versions become folder names: nothing in them may lead elsewhere.
-pub(crate) fn check_name(name: &str) -> Result<(), ModelError> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    if starts_well && name.chars().all(allowed) { Ok(()) } else { Err(ModelError::Name(name.to_owned())) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use coordination::{
 };
 use fastrand::Rng;
 
-use crate::{Account, LabelSource, Named, Origin, Row};
+use crate::{LabelSource, Named, Origin, Row, SuspectAccount};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -188,7 +188,7 @@ pub fn account_rows() -> Vec<Row> {
         };
         let score = if inauthentic { 2.0 } else { -1.0 } + dice.f64();
         let cluster = (n % 5 < 2).then_some(Named { finding: Finding::Coordinated, single_source: None, score });
-        Row::of_account(&Account { evidence, cluster }, origin)
+        Row::of_account(&SuspectAccount { evidence, cluster }, origin)
     };
     (0..240).map(row).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rounding::six_decimals;
 use crate::{Dataset, Folds, Row, Subject};
 
 /// A dataset in numbers.
@@ -170,7 +171,7 @@ fn campaigns(rows: &[&Row]) -> usize {
 
 fn weight(rows: &[&Row]) -> f64 {
     // To what is shown: the last bits depend on the order of adding.
-    (rows.iter().map(|row| row.origin.weight).sum::<f64>() * 1e6).round() / 1e6
+    six_decimals(rows.iter().map(|row| row.origin.weight).sum::<f64>())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use coordination::{AccountEvidence, Cluster, Engine, Millis, Params, Post};
 use fastrand::Rng;
 use proptest::prelude::*;
-use scoring::features::{self, ACCOUNT_FEATURES, Account, FEATURES};
+use scoring::features::{self, ACCOUNT_FEATURES, FEATURES, SuspectAccount};
 use simulator::World;
 
 /// Replaces words: a letter becomes another one of its alphabet, by a shift that depends on all letters before it in the word. Words
@@ -245,7 +245,7 @@ fn same(before: &[Post<'_>], after: &[Post<'_>]) -> Result<usize, TestCaseError>
     prop_assert_eq!(accounts.len(), accounts_after.len());
     for (before, after) in accounts.into_iter().zip(accounts_after) {
         prop_assert_eq!(&before.account, &after.account);
-        let values = |evidence| features::account_values(&Account { evidence, cluster: None });
+        let values = |evidence| features::account_values(&SuspectAccount { evidence, cluster: None });
         for ((feature, before), after) in ACCOUNT_FEATURES.iter().zip(values(before)).zip(values(after)) {
             prop_assert!(close(before, after), "{}: {before:?} became {after:?}", feature.name);
         }

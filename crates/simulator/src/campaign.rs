@@ -6,9 +6,10 @@ use coordination::Millis;
 use crate::{
     crowd::live,
     draw::Draw,
+    label::Label,
     lookalike::on,
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, slogan},
-    truth::{ActTruth, ActionTruth, Label},
+    truth::{ActTruth, ActionTruth},
     words,
     world::{Campaign, Lag, Mode, Modes, Range},
 };

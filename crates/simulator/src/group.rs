@@ -3,6 +3,8 @@
 //!
 //! The same code simulates all of them, so that only the parameters of a group can reveal its kind.
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordination::Millis;
@@ -11,17 +13,16 @@ use crate::{
     crowd::{awake, live, session},
     draw::Draw,
     lookalike::{part, tagged},
-    scene::{Act, DAY, Dress, Linked, SECOND, Scene, Script, slogan},
+    scene::{Act, Dress, Linked, SECOND, Scene, Script, slogan},
     truth::{ActTruth, ActionTruth},
-    words,
     world::{Group, LinkKind, Mode, Range, Rhythm, Starts},
 };
+
+use members::recruit;
 
 const HOUR: f64 = 3_600.0 * SECOND;
 /// Bouts longer than this follow the waking hours of their members.
 const LONG: f64 = 12.0 * HOUR;
-/// Accounts younger than this many days are young.
-const YOUNG: f64 = 60.0;
 
 /// Adds a world's groups.
 pub(crate) fn gather(scene: &mut Scene<'_>) {
@@ -161,7 +162,7 @@ impl<'w> Concert<'w> {
     fn lives(&mut self, scene: &mut Scene<'_>) {
         let a_day = self.spread(self.plan.own_per_day);
         let days = scene.world.days;
-        let words = self.script(scene, None, Vec::new());
+        let own_words = self.script(scene, None, Vec::new());
         for place in 0..self.members.len() {
             let posts = self.draw.log_normal(a_day * days, self.plan.own_sigma).min(1_000.0 * days);
             let posts = libm::round(posts) as usize;
@@ -171,7 +172,7 @@ impl<'w> Concert<'w> {
                 let at = self.moment(scene, place as u32, scene.start, scene.end, Rhythm::Even);
                 let link = Linked::To(scene.item(self.sites[place], at, 1.0));
                 let dress = Dress { tags: 0, mention: 0, link };
-                scene.post(at, self.members[place], Act::Line { script: words, dress });
+                scene.post(at, self.members[place], Act::Line { script: own_words, dress });
             }
         }
     }
@@ -222,7 +223,7 @@ impl<'w> Concert<'w> {
             false => self.templates.clone(),
         };
         let items = self.items(scene, reposts, from, to);
-        let words = self.script(scene, None, self.tags.clone());
+        let own_words = self.script(scene, None, self.tags.clone());
         let mut taken = Taken::default();
         let mut wrote: BTreeSet<(u32, u32)> = BTreeSet::new();
         let life = ((to - from) as f64 * self.own.text_life).max(1.0);
@@ -245,7 +246,7 @@ impl<'w> Concert<'w> {
                 Some(act) => act,
                 None => {
                     let article = scene.item(self.outlet, at, 1.0);
-                    Act::Line { script: words, dress: self.dress(scene, at, Some(place), article) }
+                    Act::Line { script: own_words, dress: self.dress(scene, at, Some(place), article) }
                 }
             };
             if !scene.post(at, self.members[place as usize], act) {
@@ -254,7 +255,7 @@ impl<'w> Concert<'w> {
             let act_truth = scene.last_act(place);
             match act {
                 Act::Repost(item) => taken.items.entry(item).or_default().extend(act_truth),
-                Act::Line { script, .. } if script != words => {
+                Act::Line { script, .. } if script != own_words => {
                     taken.texts.entry(script).or_default().extend(act_truth);
                 }
                 Act::Line { dress: Dress { tags, .. }, .. } if tags > 0 => taken.tagged.extend(act_truth),
@@ -262,7 +263,7 @@ impl<'w> Concert<'w> {
             }
         }
         self.tell(scene, taken, from);
-        self.onlookers(scene, &texts, &items, words, from, to);
+        self.onlookers(scene, &texts, &items, own_words, from, to);
     }
 
     /// Records the actions of a bout in the truth.
@@ -289,7 +290,7 @@ impl<'w> Concert<'w> {
         scene: &mut Scene<'_>,
         texts: &[Offer],
         items: &[Offer],
-        words: u32,
+        own_words: u32,
         from: Millis,
         to: Millis,
     ) {
@@ -309,7 +310,7 @@ impl<'w> Concert<'w> {
                     _ if self.tags.is_empty() => continue,
                     _ => {
                         let article = scene.item(self.outlet, at, 1.0);
-                        Act::Line { script: words, dress: self.dress(scene, at, None, article) }
+                        Act::Line { script: own_words, dress: self.dress(scene, at, None, article) }
                     }
                 };
                 scene.post(at, account as u32, act);
@@ -457,47 +458,4 @@ fn choose(draw: &mut Draw, offers: &[Offer], at: Millis, life: f64) -> Option<Of
     };
     let weights: Vec<f64> = offers.iter().map(weight).collect();
     draw.weighted(&weights).map(|place| offers[place].clone())
-}
-
-/// The members: leaders first, then ordinary accounts with the properties of the plan.
-fn recruit(
-    scene: &mut Scene<'_>,
-    plan: &Group,
-    platform: usize,
-    community: usize,
-    leaders: Vec<u32>,
-    draw: &mut Draw,
-) -> Vec<u32> {
-    let size = libm::round(draw.spread(plan.size.low, plan.size.high)).max(1.0) as usize;
-    let mut share = |range: Range| draw.between(range.low, range.high);
-    let (kin, young) = (share(plan.kin), share(plan.young));
-    let (pattern, one_client) = (share(plan.pattern_handles), share(plan.one_client));
-    let word = words::name(draw);
-    let client = format!("{} Publisher", words::name(draw));
-    scene.habits.push(plan.habits.over(&scene.world.crowd));
-    let habits = scene.habits.len() - 1;
-    let mut members = leaders;
-    members.truncate(size);
-    let leaders = members.len();
-    while members.len() < size {
-        let home = if draw.chance(kin) { community } else { draw.below(scene.communities.len()) };
-        members.push(scene.account(draw, platform, home));
-    }
-    for (place, &member) in members.iter().enumerate() {
-        let (is_young, is_pattern, is_client) = (draw.chance(young), draw.chance(pattern), draw.chance(one_client));
-        let it = &mut scene.accounts[member as usize];
-        it.habits = habits;
-        if is_young {
-            it.created_at = scene.start - ((1.0 + draw.unit() * (YOUNG - 1.0)) * DAY) as Millis;
-            it.earlier_posts = draw.log_normal(60.0, 1.0) as u64;
-        }
-        // A leader keeps the name under which the other accounts know it.
-        if is_pattern && place >= leaders {
-            it.name = format!("{word}{:08}", draw.below(100_000_000));
-        }
-        if is_client {
-            it.client.clone_from(&client);
-        }
-    }
-    members
 }

@@ -50,6 +50,8 @@ mod campaign;
 mod crowd;
 mod draw;
 mod group;
+mod ids;
+mod label;
 mod load;
 mod lookalike;
 mod post;
@@ -61,10 +63,11 @@ mod truth;
 mod words;
 mod world;
 
+pub use label::Label;
 pub use load::WorldError;
 pub use post::SimPost;
 pub use stats::{CrowdStats, Stats, stats};
-pub use truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth};
+pub use truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Truth};
 pub use world::{
     BreakingNews, Campaign, Cascade, Crowd, Fandom, Giveaway, Group, Habits, Kind, Lag, Legislature, LinkKind,
     LiveEvent, Lookalike, Mirrors, Mode, Modes, Newsroom, Platform, Range, Rhythm, ShareButton, Sport, Starts, World,

@@ -5,8 +5,9 @@ use coordination::Millis;
 use crate::{
     crowd::{live, session},
     draw::Draw,
+    label::Label,
     scene::{Act, DAY, LinkWords, SECOND, Scene, Script, capital},
-    truth::{ActTruth, ActionTruth, Label},
+    truth::{ActTruth, ActionTruth},
     words,
     world::{
         BreakingNews, Cascade, Fandom, Giveaway, Legislature, LiveEvent, Lookalike, Mirrors, Mode, Newsroom,
@@ -306,20 +307,20 @@ fn chat(
 
 fn newsroom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Newsroom) {
     let community = draw.below(scene.communities.len());
-    let mut desks = Vec::new();
+    let mut newsrooms = Vec::new();
     let mut outlets = Vec::new();
     for number in 0..it.accounts {
-        let desk = scene.account(draw, number % scene.world.platforms.len(), community);
-        scene.accounts[desk as usize].followers = draw.log_normal(20_000.0, 1.2) as u64;
-        desks.push(desk);
+        let newsroom = scene.account(draw, number % scene.world.platforms.len(), community);
+        scene.accounts[newsroom as usize].followers = draw.log_normal(20_000.0, 1.2) as u64;
+        newsrooms.push(newsroom);
         outlets.push(scene.source(draw, community, false));
     }
     let days = scene.world.days;
-    for (&desk, &outlet) in desks.iter().zip(&outlets) {
+    for (&newsroom, &outlet) in newsrooms.iter().zip(&outlets) {
         for _ in 0..draw.poisson(it.own_per_day * days) {
             let at = scene.day(draw.unit() * days);
             let item = scene.item(outlet, at, 1.0);
-            scene.post(at + 1_000, desk, Act::Link { item, words: LinkWords::Headline, short: 0 });
+            scene.post(at + 1_000, newsroom, Act::Link { item, words: LinkWords::Headline, short: 0 });
         }
     }
     let mut actions = Vec::new();
@@ -328,14 +329,14 @@ fn newsroom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Newsroom) {
         let base = Some(draw.bits());
         let script = scene.script(Script { community, base, paraphrase: it.edit, ..Script::default() });
         let mut who = Vec::new();
-        for place in part(draw, desks.len(), it.participation) {
+        for place in part(draw, newsrooms.len(), it.participation) {
             let when = at + ((2.0 + draw.log_normal(it.lag_s, 1.0)) * SECOND) as Millis;
             let act = if draw.chance(it.link) {
                 Act::Article { item: scene.item(outlets[place as usize], when, 1.0), script }
             } else {
                 Act::Script(script)
             };
-            if scene.post(when, desks[place as usize], act) {
+            if scene.post(when, newsrooms[place as usize], act) {
                 who.extend(scene.last_act(place));
             }
         }
@@ -345,7 +346,7 @@ fn newsroom(scene: &mut Scene<'_>, draw: &mut Draw, it: &Newsroom) {
     for outlet in outlets {
         settle_in(scene, outlet);
     }
-    finish(scene, &it.name, Label::Newsroom, &desks, actions);
+    finish(scene, &it.name, Label::Newsroom, &newsrooms, actions);
 }
 
 fn legislature(scene: &mut Scene<'_>, draw: &mut Draw, it: &Legislature) {

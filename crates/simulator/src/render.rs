@@ -7,17 +7,15 @@ use coordination::Millis;
 
 use crate::{
     draw::Draw,
+    ids::{id, mix, number},
     post::SimPost,
     rewrite,
-    scene::{Act, DAY, Draft, Dress, LinkWords, Linked, Scene, Script, capital, mix},
+    scene::{Act, DAY, Draft, Dress, LinkWords, Linked, Scene, Script, capital},
     words::{self, Sentence, slug},
     world::Crowd,
 };
 
-/// Ids contain the milliseconds since this time (2020-01-01), above 22 bits for a serial number.
-pub(crate) const ID_EPOCH: Millis = 1_577_836_800_000;
-const SERIAL_BITS: u32 = 22;
-/// Tags of the one event that the whole crowd posts about: the election in an invented country.
+/// Tags of the one event that everybody talks about: the election in a country that does not exist.
 const EVENT_TAGS: [&str; 4] = ["VelmoraVotes", "VelmoraDebate", "Velmora26", "VelmoraDecides"];
 
 /// Streams of random numbers for a post, an item, a script and so on.
@@ -373,15 +371,7 @@ fn finish(mut post: SimPost, content: Content) -> SimPost {
     post
 }
 
-pub(crate) fn id(at: Millis, serial: u64) -> String {
-    format!("{:019}", number(at, serial))
-}
-
-fn number(at: Millis, serial: u64) -> u64 {
-    ((at - ID_EPOCH).max(0) as u64) << SERIAL_BITS | mix(serial, SERIAL_BITS)
-}
-
-/// A URL that no other post has.
+/// The address of something nobody else links to.
 fn stray(draw: &mut Draw, serial: u64) -> String {
     let name = words::name(draw).to_lowercase();
     let path = slug(&words::name(draw));

@@ -9,8 +9,9 @@ use coordination::Millis;
 
 use crate::{
     draw::Draw,
-    render::id,
-    truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Label, Truth},
+    ids::{id, mix},
+    label::Label,
+    truth::{AccountKey, AccountTruth, ActTruth, ActionTruth, GroupTruth, Truth},
     words::{self, Language, languages},
     world::{Crowd, Kind, Mode, World},
 };
@@ -31,7 +32,7 @@ pub(crate) struct Scene<'w> {
     pub(crate) communities: Vec<Community>,
     /// Habits of the crowd, and of campaigns that have their own habits.
     pub(crate) habits: Vec<Crowd>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Vec<SimulatedAccount>,
     pub(crate) sources: Vec<Source>,
     pub(crate) items: Vec<Item>,
     pub(crate) scripts: Vec<Script>,
@@ -56,7 +57,7 @@ pub(crate) struct Community {
     pub(crate) tags: Vec<String>,
 }
 
-pub(crate) struct Account {
+pub(crate) struct SimulatedAccount {
     pub(crate) platform: usize,
     pub(crate) id: String,
     pub(crate) name: String,
@@ -252,7 +253,7 @@ impl<'w> Scene<'w> {
         let clients = [("phone", 0.56), ("web", 0.28), ("tablet", 0.1), ("scheduler", 0.06)];
         let weights = clients.map(|(_, weight)| weight);
         let client = clients[draw.weighted(&weights).unwrap_or(0)].0;
-        self.accounts.push(Account {
+        self.accounts.push(SimulatedAccount {
             platform,
             id: mix(index ^ (self.seed << 24), 48).to_string(),
             name,
@@ -472,29 +473,5 @@ pub(crate) fn capital(word: &str) -> String {
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
         None => String::new(),
-    }
-}
-
-/// A bijective shuffle of the numbers with this many bits, so that ids do not reveal the order in
-/// which a world was built.
-pub(crate) fn mix(value: u64, bits: u32) -> u64 {
-    let mask = (1 << bits) - 1;
-    let mut value = value & mask;
-    for odd in [0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9] {
-        value ^= value >> (bits / 2);
-        value = value.wrapping_mul(odd) & mask;
-    }
-    value ^ (value >> (bits / 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mixing_is_one_to_one() {
-        let mut seen: Vec<u64> = (0..1 << 12).map(|value| mix(value, 12)).collect();
-        seen.sort_unstable();
-        assert!(seen.iter().enumerate().all(|(place, value)| place as u64 == *value));
     }
 }

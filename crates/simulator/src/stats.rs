@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use crate::{Simulation, post::SimPost, truth::Label};
+use crate::{Simulation, label::Label, post::SimPost};
 
 /// Two reposts count as together if they are at most this many milliseconds apart.
 const TOGETHER: i64 = 60_000;
@@ -100,7 +100,7 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
 
     let (mut reposts, mut together, mut viral, mut viral_together) = (0, 0, 0, 0);
     for cascade in cascades.values() {
-        let close = cascade.iter().enumerate().filter(|(place, one)| has_close_repost(cascade, *place, one)).count();
+        let close = cascade.iter().enumerate().filter(|(place, one)| has_neighbour(cascade, *place, one)).count();
         reposts += cascade.len();
         together += close;
         if cascade.len() >= VIRAL {
@@ -125,9 +125,9 @@ fn crowd(posts: &[&SimPost]) -> CrowdStats {
     }
 }
 
-/// Whether another account reposted the same post within a minute. Reposts are in order of time,
-/// and an account reposts a post once, so only the neighbours have to be checked.
-fn has_close_repost(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
+/// Whether another account reposted the same within a minute. Reposts are in order of time, and an account reposts a post
+/// once, so that its neighbours tell.
+fn has_neighbour(cascade: &[(i64, &str)], place: usize, one: &(i64, &str)) -> bool {
     let near = |other: Option<&(i64, &str)>| {
         other.is_some_and(|other| (other.0 - one.0).abs() <= TOGETHER && other.1 != one.1)
     };

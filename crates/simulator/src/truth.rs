@@ -10,6 +10,7 @@ use coordination::Millis;
 use serde::Serialize;
 
 use crate::{
+    label::Label,
     post::rfc3339,
     world::{Kind, Mode},
 };
@@ -37,89 +38,6 @@ pub struct AccountKey {
     pub platform: String,
     /// Id of the account, unique on its platform.
     pub account_id: String,
-}
-
-/// The kind of an account or of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Label {
-    /// An ordinary account, even if it took part in breaking news, a cascade, a match or a live
-    /// event.
-    Organic,
-    /// A planted account.
-    Inauthentic,
-    /// A member of a fandom.
-    Fandom,
-    /// A feed bot that copies an outlet.
-    Mirror,
-    /// A participant of giveaways.
-    Giveaway,
-    /// A user of share buttons.
-    ShareButton,
-    /// Took part in breaking news (a group's label only).
-    BreakingNews,
-    /// Watched a live event (a group's label only).
-    LiveEvent,
-    /// Watched a match (a group's label only).
-    Sport,
-    /// A newsroom that publishes wire reports.
-    Newsroom,
-    /// A member of a parliament.
-    Legislature,
-    /// A supporter of a party.
-    Supporters,
-    /// Took part in a conference.
-    Conference,
-    /// Took part in a tweet-storm.
-    TweetStorm,
-    /// A fan who votes by posting.
-    FanVoting,
-    /// Took part in a cascade (a group's label only).
-    Cascade,
-}
-
-impl Label {
-    /// All labels.
-    pub const ALL: [Label; 16] = [
-        Self::Organic,
-        Self::Inauthentic,
-        Self::Fandom,
-        Self::Mirror,
-        Self::Giveaway,
-        Self::ShareButton,
-        Self::BreakingNews,
-        Self::LiveEvent,
-        Self::Sport,
-        Self::Newsroom,
-        Self::Legislature,
-        Self::Supporters,
-        Self::Conference,
-        Self::TweetStorm,
-        Self::FanVoting,
-        Self::Cascade,
-    ];
-
-    /// The label in lower case, as in files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Organic => "organic",
-            Self::Inauthentic => "inauthentic",
-            Self::Fandom => "fandom",
-            Self::Mirror => "mirror",
-            Self::Giveaway => "giveaway",
-            Self::ShareButton => "share_button",
-            Self::BreakingNews => "breaking_news",
-            Self::LiveEvent => "live_event",
-            Self::Sport => "sport",
-            Self::Newsroom => "newsroom",
-            Self::Legislature => "legislature",
-            Self::Supporters => "supporters",
-            Self::Conference => "conference",
-            Self::TweetStorm => "tweet_storm",
-            Self::FanVoting => "fan_voting",
-            Self::Cascade => "cascade",
-        }
-    }
 }
 
 /// One account.

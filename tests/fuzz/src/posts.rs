@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 use messages::dead_letter::{DeadLetter, Source};
 use messages::dialect::csv::Columns;
-use messages::dialect::{Account, Context, Dialect, Layering};
+use messages::dialect::{ArchiveAccount, Context, Dialect, Layering};
 use messages::feedback::Feedback;
 use messages::{DecodeError, post};
 
@@ -17,7 +17,7 @@ pub(crate) fn dialects(data: &[u8]) {
     let Some((choice, rest)) = data.split_first() else {
         return;
     };
-    let _ = Account::of_archive(rest);
+    let _ = ArchiveAccount::of_archive(rest);
     let recognised = Dialect::recognise(rest);
     let chosen = usize::from(choice.wrapping_sub(b'A')) % (Dialect::ALL.len() + 1);
     let Some(dialect) = Dialect::ALL.get(chosen).copied().or(recognised) else {

@@ -4,6 +4,7 @@ mod network;
 mod posted;
 mod rank;
 mod record;
+mod times;
 mod write;
 
 use std::{
@@ -17,14 +18,15 @@ use coordination::{AccountRef, Cluster, Finding, Millis, Object, Stats, Tie, Tra
 use jiff::Timestamp;
 use messages::cluster::{ClusterAccount, ClusterError, ClusterMessage, Status};
 
-use self::write::name;
 use self::{
     posted::Wanted,
     record::{End, Record},
+    times::{apart, histogram, period},
 };
 pub use self::{
     posted::{Posted, Said},
     rank::{RankedAccount, ranked, short_of_bar, without_crowd},
+    times::Apart,
 };
 use crate::{
     config::{Config, StartError},
@@ -36,19 +38,12 @@ use crate::{
 /// Posts handed from the reading thread to the detecting one at a time, and such batches that may wait.
 const BATCH: usize = 1_024;
 const AHEAD: usize = 8;
-/// Bins of the overview of posts over time.
-const BINS: usize = 240;
 /// Things that are counted for `objects.csv`: about 200 bytes each.
 const OBJECTS: usize = 2_000_000;
-/// A gap of so many days parts a few posts from all others, and so many posts, or so small a part of all, are a few.
-const GAP_DAYS: f64 = 30.0;
-const FEW_POSTS: usize = 10;
-const FEW_PARTS: usize = 1_000;
-const DAY: f64 = 86_400_000.0;
 
 /// How far the work is.
 #[derive(Debug, Clone, Copy)]
-pub enum Stage {
+pub enum Phase {
     /// Files are being read.
     Reading(Progress),
     /// Posts have gone through the engine.
@@ -98,19 +93,6 @@ pub struct Detection {
     pub stats: Stats,
     /// Time from the first byte to the last cluster.
     pub took: Duration,
-}
-
-/// A few posts at one end of the period, with a gap of over 30 days between them and all others: often their clocks are wrong.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Apart {
-    /// Whether they come after all others, or before.
-    pub late: bool,
-    /// How many.
-    pub posts: u64,
-    /// Days between them and the others.
-    pub days: f64,
-    /// The nearest of the other posts.
-    pub others: Timestamp,
 }
 
 /// That the engine told a state of a cluster: who was named when.
@@ -165,9 +147,9 @@ pub fn detect(
     input: Input,
     config: &Config,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
-    run(input, config, false, on_bad, on_stage)
+    run(input, config, false, on_bad, on_phase)
 }
 
 /// The same with all that people look at. Reads the sorted posts a second time for what those in evidence say, and where nothing is flagged
@@ -176,9 +158,9 @@ pub fn detect_and_describe(
     input: Input,
     config: &Config,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
-    run(input, config, true, on_bad, on_stage)
+    run(input, config, true, on_bad, on_phase)
 }
 
 fn run(
@@ -186,13 +168,13 @@ fn run(
     config: &Config,
     describe: bool,
     on_bad: &mut dyn FnMut(BadLine),
-    on_stage: &mut dyn FnMut(Stage),
+    on_phase: &mut dyn FnMut(Phase),
 ) -> Result<Detection, DetectError> {
     let began = Instant::now();
     let mut pipeline = Pipeline::new(config)?;
     pipeline.tell_all(if describe { OBJECTS } else { 0 });
     let account_model = config.account_model()?;
-    let mut posts = input.sorted(on_bad, &mut |progress| on_stage(Stage::Reading(progress)))?;
+    let mut posts = input.sorted(on_bad, &mut |progress| on_phase(Phase::Reading(progress)))?;
     let of = posts.counts().posts;
     let mut times: Vec<Millis> = Vec::new();
     let (mut tellings, mut record) = (Vec::new(), Record::default());
@@ -224,7 +206,7 @@ fn run(
                 times.push(at);
                 report(&mut pipeline, at, &mut tellings, &mut record)?;
             }
-            on_stage(Stage::Detecting { posts: done, of });
+            on_phase(Phase::Detecting { posts: done, of });
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(DetectError::from)
     })?;
@@ -257,7 +239,7 @@ fn run(
     let flagged = clusters.iter().any(|cluster| cluster.status == Status::Flagged);
     let peers =
         if !describe || flagged || of > MOST_POSTS_VIEWED { None } else { Some(views(&mut posts).map_err(Box::new)?) };
-    on_stage(Stage::Detecting { posts: done, of });
+    on_phase(Phase::Detecting { posts: done, of });
     let stats = pipeline.stats();
     Ok(Detection {
         accounts,
@@ -295,46 +277,9 @@ fn report(
     Ok(())
 }
 
-/// A few posts far after, or far before, all others; `times` are in order.
-fn apart(times: &[Millis]) -> Vec<Apart> {
-    let few = FEW_POSTS.max(times.len() / FEW_PARTS);
-    let gap = |pair: &[Millis]| (pair[1] - pair[0]) as f64 / DAY;
-    let wide = |place: &usize| gap(&times[*place..*place + 2]) > GAP_DAYS;
-    let most = times.len().saturating_sub(1);
-    // More than half of all posts are no few.
-    let few = few.min(times.len() / 2);
-    let before = (0..few.min(most)).rev().find(wide);
-    let after = (most.saturating_sub(few)..most).find(wide);
-    let time = |at: Millis| Timestamp::from_millisecond(at).unwrap_or_default();
-    let early = before.map(|place| Apart {
-        late: false,
-        posts: place as u64 + 1,
-        days: gap(&times[place..place + 2]),
-        others: time(times[place + 1]),
-    });
-    let late = after.filter(|place| before.is_none_or(|before| before < *place)).map(|place| Apart {
-        late: true,
-        posts: (times.len() - place - 1) as u64,
-        days: gap(&times[place..place + 2]),
-        others: time(times[place]),
-    });
-    early.into_iter().chain(late).collect()
-}
-
-fn period(times: &[Millis]) -> Option<(Timestamp, Timestamp)> {
-    let time = |at: Option<&Millis>| Timestamp::from_millisecond(*at?).ok();
-    Some((time(times.first())?, time(times.last())?))
-}
-
-fn histogram(times: &[Millis]) -> Vec<u64> {
-    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return Vec::new() };
-    let span = (last - first).max(1) as f64;
-    let mut bins = vec![0; BINS];
-    for at in times {
-        let bin = ((at - first) as f64 / span * BINS as f64) as usize;
-        bins[bin.min(BINS - 1)] += 1;
-    }
-    bins
+/// The one spelling of an account in all tables and networks.
+fn name(account: &AccountRef) -> String {
+    format!("{}:{}", account.platform, account.account_id)
 }
 
 #[cfg(test)]
@@ -412,27 +357,6 @@ pub(crate) mod tests {
 
     fn ids(clusters: &[ClusterMessage]) -> Vec<&str> {
         clusters.iter().map(|cluster| cluster.cluster_id.as_str()).collect()
-    }
-
-    #[test]
-    fn a_few_posts_far_from_all_others_are_told() {
-        let day = 86_400_000;
-        let month: Vec<Millis> = (0..1_000).map(|n| n * day / 40).collect();
-        let with = |more: &[i64]| {
-            let mut times = month.clone();
-            times.extend(more.iter().map(|at| at * day));
-            times.sort_unstable();
-            let told = apart(&times);
-            told.into_iter().map(|apart| (apart.late, apart.posts, apart.days.round() as i64)).collect::<Vec<_>>()
-        };
-        assert_eq!(with(&[]), []);
-        assert_eq!(with(&[54, 54]), [], "not far enough");
-        assert_eq!(with(&[60, 61, 62, 63, 64]), [(true, 5, 35)]);
-        assert_eq!(with(&[-16_000]), [(false, 1, 16_000)]);
-        assert_eq!(with(&[-16_000, 60, 100]), [(false, 1, 16_000), (true, 2, 35)], "the gap nearest to the others");
-        assert_eq!(with(&(60..75).collect::<Vec<_>>()), [], "fifteen are a wave and no few");
-        assert_eq!(apart(&[]), []);
-        assert_eq!(apart(&[0, 90 * day]).len(), 1);
     }
 
     #[test]

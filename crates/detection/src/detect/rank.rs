@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use coordination::{AccountEvidence, AccountRef, Finding, SingleSource};
 use messages::cluster::{ClusterMessage, Status, Why};
-use scoring::{Account, Model, Named};
+use scoring::{Model, Named, SuspectAccount};
 
 /// Posts of others below which a group has hardly a crowd to be compared with: the imagined one of the test weighs as much.
 const CROWD: u64 = 50;
@@ -13,7 +13,7 @@ const CROWD: u64 = 50;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedAccount {
     /// Ties, naming and behaviour.
-    pub account: Account,
+    pub account: SuspectAccount,
     /// The cluster that names it, and its status; near misses name nobody.
     pub cluster: Option<(String, Status)>,
     /// Probability that the account is inauthentic, where there is a model of accounts.
@@ -116,7 +116,7 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Opti
                 // Only coordinated clusters have a score that is read, and all of them have one.
                 score: cluster.score.unwrap_or_default(),
             });
-            let account = Account { evidence, cluster };
+            let account = SuspectAccount { evidence, cluster };
             let names = found.filter(|(cluster, _)| cluster.status != Status::NearMiss);
             let cluster = names.map(|(cluster, _)| (cluster.cluster_id.clone(), cluster.status));
             let model = model.filter(|_| account.evidence.any() || account.cluster.is_some());

@@ -9,10 +9,10 @@ use std::{
 use coordination::{AccountRef, TraceKind};
 use jiff::Timestamp;
 use messages::cluster::{StatusTally, Tally};
-use scoring::Account;
+use scoring::SuspectAccount;
 use serde_json::json;
 
-use super::{Detection, RankedAccount, network, rank::without_crowd};
+use super::{Detection, RankedAccount, name, network, rank::without_crowd};
 use crate::files::{WriteError, create};
 
 /// Version of the columns and keys written here, in `summary.json`.
@@ -104,7 +104,7 @@ impl Detection {
             "account",
             "account_name",
         ])?;
-        for RankedAccount { account: Account { evidence, .. }, cluster, probability } in &self.accounts {
+        for RankedAccount { account: SuspectAccount { evidence, .. }, cluster, probability } in &self.accounts {
             let (id, status) = match cluster {
                 Some((id, status)) => (id.as_str(), status.name()),
                 None => ("", ""),
@@ -239,9 +239,4 @@ impl Detection {
     pub fn without_crowd(&self) -> usize {
         self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
     }
-}
-
-/// The one spelling of an account in all tables and networks.
-pub(super) fn name(account: &AccountRef) -> String {
-    format!("{}:{}", account.platform, account.account_id)
 }

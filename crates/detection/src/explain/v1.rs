@@ -48,7 +48,7 @@ pub struct Explanation {
     /// What the tests went by.
     pub terms: Terms,
     /// Keys in the order of the message.
-    pub keys: Vec<Key>,
+    pub keys: Vec<KeyArithmetic>,
     /// Keys that are not listed.
     pub unlisted: Unlisted,
     /// Sources in the order of the message.
@@ -77,7 +77,7 @@ pub struct Explanation {
 
 /// A key on which members acted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Key {
+pub struct KeyArithmetic {
     /// Place among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
@@ -100,7 +100,7 @@ pub struct Test {
     /// Weight of "they act together".
     pub epsilon: f64,
     /// Members' first acts by time, and at the end what nobody followed any more.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TrialLine>,
     /// ln LR for q = 0.1, 0.3 and 0.7: the sums over the steps.
     pub log_lr: [f64; 3],
     /// ln of the mean of the three.
@@ -109,7 +109,7 @@ pub struct Test {
 
 /// One line of a key's arithmetic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Step {
+pub struct TrialLine {
     /// `opens`, `follows` or `after`.
     pub what: &'static str,
     /// `platform:account_id`; `None` for one of the group who is not named, and at the end.
@@ -159,16 +159,17 @@ impl Explanation {
     pub fn of(message: &ClusterMessage) -> Result<Explanation, ExplainError> {
         let terms = message.test.ok_or_else(|| ExplainError::Older(message.cluster_id.clone()))?;
         let mut contradictions = Vec::new();
-        let keys: Vec<Key> = message
+        let keys: Vec<KeyArithmetic> = message
             .evidence
             .iter()
             .enumerate()
             .map(|(place, evidence)| key(place + 1, evidence, message, terms, &mut contradictions))
             .collect();
-        let nats = |key: &Key| key.nats.recomputed.unwrap_or(key.nats.recorded);
+        let nats = |key: &KeyArithmetic| key.nats.recomputed.unwrap_or(key.nats.recorded);
 
         let sources = message.sources.iter().map(|s| (s.kind, Some(s.source.as_str()), s.nats));
-        let of_source = |key: &Key, sum: &Sum| key.source_kind == sum.kind && Some(&key.source) == sum.source.as_ref();
+        let of_source =
+            |key: &KeyArithmetic, sum: &Sum| key.source_kind == sum.kind && Some(&key.source) == sum.source.as_ref();
         let sources = sums(sources, &keys, of_source);
         let traces = message.traces.iter().map(|(kind, nats)| (*kind, None, *nats));
         let traces = sums(traces, &keys, |key, sum| key.kind == sum.kind);
@@ -254,7 +255,7 @@ fn key(
     message: &ClusterMessage,
     terms: Terms,
     contradictions: &mut Vec<String>,
-) -> Key {
+) -> KeyArithmetic {
     let what = format!("key {number} ({} {})", evidence.kind, shown(&evidence.key));
     let (nats, test) = match &evidence.test {
         None if evidence.nats == 0.0 => (Figure::new(0.0, 0.0), None),
@@ -268,7 +269,7 @@ fn key(
         }
     };
     contradictions.extend(nats.contradiction(&what));
-    Key {
+    KeyArithmetic {
         number,
         kind: evidence.kind,
         key: evidence.key.clone(),
@@ -298,7 +299,7 @@ fn test(recorded: &KeyTest, evidence: &Evidence, message: &ClusterMessage) -> Te
             let won = if staked { (NEXT[place].max(step.chance) / step.chance).ln() } else { 0.0 };
             others(step.others, step.chance, place) + won
         };
-        steps.push(Step {
+        steps.push(TrialLine {
             what: if place == 0 { "opens" } else { "follows" },
             account: step.member.and_then(|member| name(message, member)),
             at: post.map(|post| post.created_at),
@@ -307,7 +308,7 @@ fn test(recorded: &KeyTest, evidence: &Evidence, message: &ClusterMessage) -> Te
             log_lr: if place == 0 { [0.0; 3] } else { each(&follows) },
         });
     }
-    steps.push(Step {
+    steps.push(TrialLine {
         what: "after",
         account: None,
         at: None,
@@ -386,8 +387,8 @@ fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
 
 fn sums<'m>(
     recorded: impl Iterator<Item = (TraceKind, Option<&'m str>, f64)>,
-    keys: &[Key],
-    belongs: impl Fn(&Key, &Sum) -> bool,
+    keys: &[KeyArithmetic],
+    belongs: impl Fn(&KeyArithmetic, &Sum) -> bool,
 ) -> Vec<Sum> {
     let sum = |(kind, source, recorded): (TraceKind, Option<&str>, f64)| {
         let source = source.map(str::to_owned);
@@ -404,7 +405,13 @@ fn sums<'m>(
 
 /// Sums by source or kind must come to `log_e`, what they have beyond the listed keys must come to `unlisted`, and a key that nobody
 /// followed never speaks for a cluster.
-fn check_sums(what: &str, sums: &[Sum], keys: &[Key], message: &ClusterMessage, contradictions: &mut Vec<String>) {
+fn check_sums(
+    what: &str,
+    sums: &[Sum],
+    keys: &[KeyArithmetic],
+    message: &ClusterMessage,
+    contradictions: &mut Vec<String>,
+) {
     // By kind, none is left out.
     let (cut, nats) = match what {
         "sources" => (message.unlisted.sources, message.unlisted.source_nats),
@@ -416,7 +423,7 @@ fn check_sums(what: &str, sums: &[Sum], keys: &[Key], message: &ClusterMessage, 
     let figure = Figure::new(message.unlisted.nats, beyond);
     contradictions.extend(figure.contradiction(&format!("unlisted.nats as what {what} have beyond the listed keys")));
     let counted: usize = sums.iter().map(|sum| sum.keys).sum();
-    let here = |key: &&Key| key.test.is_some() || key.nats.recorded != 0.0;
+    let here = |key: &&KeyArithmetic| key.test.is_some() || key.nats.recorded != 0.0;
     if counted < keys.iter().filter(here).count() {
         contradictions.push(format!("{what}: a listed key has none of them"));
     }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::arithmetic::{ExplainError, Figure, Score, is, same};
 
 pub use members::{Dropped, Member, Naming};
-pub use test::{Bar, Key, Kind, Post, Source, Window};
+pub use test::{Bar, KeyArithmetic, Kind, Post, Source, Window};
 
 /// A cluster's numbers, worked out again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ pub struct Explanation {
     /// Index of the window with the most nats, of equal ones the first.
     pub best_window: usize,
     /// Keys in the order of the message.
-    pub keys: Vec<Key>,
+    pub keys: Vec<KeyArithmetic>,
     /// What is not listed.
     pub unlisted: Unlisted,
     /// Sources in the order of the message.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use messages::dialect::csv::{CellCount, Columns, Taken};
 use serde_json::{Value, json};
 
-use super::shown;
+use super::error::shown;
 
 /// Something that the user should know of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! From one file after another to posts.
 
+mod lines;
+mod progress;
+
 use std::io::{self, BufRead, Cursor, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,10 +14,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use coordination::{Millis, Post};
 use jiff::Timestamp;
 use messages::DecodeError;
-use messages::dialect::{Account, Context, Dialect, Layering, MAX_DOCUMENT_BYTES, Record};
+use messages::dialect::{ArchiveAccount, Context, Dialect, Layering, MAX_DOCUMENT_BYTES, Record};
 use messages::post;
 
-use super::notice::{Notice, TableCounts};
+use self::lines::{Lines, lines_in, next_line};
+use super::error::shown;
 use super::rows::{Rows, TableRow};
 use super::source::{self, Failed, Found, Source};
 use super::{BadLine, Counts, InputError, InputSource, Options, PeerRow, Preview, Progress, TableRows};
@@ -23,16 +27,12 @@ use super::{BadLine, Counts, InputError, InputSource, Options, PeerRow, Preview,
 const MAX_FOREIGN_LINE: usize = 256 << 20;
 /// The longest native line that is read to its end.
 const MAX_NATIVE_LINE: usize = 4 * post::MAX_VALUE_BYTES;
-/// What is kept of a bad line that is too long for any post.
-const KEPT_OF_LONG_LINE: usize = 64 * 1024;
 /// What is looked at of a JSON file to tell how it is written.
 const HEAD: usize = 64 * 1024;
 /// The largest `account.js` that is read.
 const MAX_ACCOUNT_BYTES: u64 = 1 << 20;
 /// A table's times may lie so far ahead of now: some posts are planned, and clocks are wrong.
 const AHEAD: Millis = 366 * 86_400_000;
-/// Lines between two reports of progress.
-const PROGRESS_EVERY: u64 = 2048;
 
 /// Receives a post, its bytes in the native dialect, and its row if that is in a peer's layout.
 pub(super) type Sink<'c> = super::OnRow<'c, InputError>;
@@ -229,14 +229,14 @@ impl<'c> Reading<'c> {
     }
 
     /// Whose archive it is: told, or in `account.js` beside the file.
-    fn account(&mut self) -> Option<Account> {
+    fn account(&mut self) -> Option<ArchiveAccount> {
         if self.options.account.is_some() || self.dialect != Dialect::TwitterArchive {
             return self.options.account.clone();
         }
         let beside = self.file.with_file_name("account.js");
         let mut script = Vec::new();
         std::fs::File::open(&beside).ok()?.take(MAX_ACCOUNT_BYTES).read_to_end(&mut script).ok()?;
-        match Account::of_archive(&script) {
+        match ArchiveAccount::of_archive(&script) {
             Ok(account) => {
                 let name = if account.name.is_empty() {
                     account.id.clone()
@@ -371,7 +371,7 @@ impl<'c> Reading<'c> {
         match self.counts.unreadable.get_mut(&field) {
             Some(known) => known.posts += 1,
             None => {
-                let first = format!("{}:{line}: {error}", super::shown(&self.file));
+                let first = format!("{}:{line}: {error}", shown(&self.file));
                 self.counts.unreadable.insert(field, super::Unreadable { posts: 1, first });
             }
         }
@@ -415,88 +415,6 @@ impl<'c> Reading<'c> {
         );
         Some(DecodeError::new("created_at", reason, shown(post.created_at).as_bytes()))
     }
-
-    pub(super) fn bad(&mut self, line: u64, error: DecodeError, raw: &[u8]) {
-        self.bad_start(line, error, raw, raw.len() as u64);
-    }
-
-    /// A bad line of `length` bytes, of which `raw` may be the start only.
-    fn bad_start(&mut self, line: u64, error: DecodeError, raw: &[u8], length: u64) {
-        self.counts.bad += 1;
-        let kept = if raw.len() > post::MAX_VALUE_BYTES { &raw[..KEPT_OF_LONG_LINE] } else { raw };
-        (self.on_bad)(BadLine { file: Arc::clone(&self.file), line, error, raw: kept.to_vec(), length });
-    }
-
-    pub(super) fn damaged(&mut self, line: u64, source: io::Error) {
-        let byte = self.taken.load(Ordering::Relaxed) - self.before;
-        let file = self.path();
-        self.counts.damaged.push(InputError::Damaged { file, line, byte, source });
-    }
-
-    pub(super) fn path(&self) -> PathBuf {
-        self.file.to_path_buf()
-    }
-
-    pub(super) fn file(&self) -> Arc<Path> {
-        Arc::clone(&self.file)
-    }
-
-    /// Tells something of the file that is being read.
-    pub(super) fn notice(&mut self, warning: bool, text: String) {
-        self.options.notices.tell(&Notice { file: self.file(), warning, text });
-    }
-
-    /// One more row of a table.
-    pub(super) fn count_row(&mut self) {
-        self.counts.rows += 1;
-    }
-
-    /// A row that is passed over.
-    pub(super) fn passed_over_row(&mut self) {
-        self.counts.passed_over += 1;
-    }
-
-    /// Lines before a table that are passed over.
-    pub(super) fn passed_over(&mut self, lines: u64) {
-        self.counts.rows += lines;
-        self.counts.passed_over += lines;
-    }
-
-    pub(super) fn table_ended(&mut self, table: TableCounts) {
-        self.counts.tables.push(table);
-    }
-
-    /// Whether the user said in which zone times are that name none.
-    pub(super) fn zone_is_known(&self) -> bool {
-        self.options.mapping.time_zone.is_some()
-    }
-
-    pub(super) fn count_towards_progress(&mut self) {
-        self.since_progress += 1;
-        if self.since_progress >= PROGRESS_EVERY {
-            self.progress();
-        }
-    }
-
-    /// For a source that is not read from front to back: so many thousandths of it are.
-    pub(super) fn took_part(&self, thousandths: u64) {
-        let bytes = u128::from(self.size) * u128::from(thousandths.min(1000)) / 1000;
-        self.taken.store(self.before + bytes as u64, Ordering::Relaxed);
-    }
-
-    /// For the same: all of it is read.
-    pub(super) fn took_all(&self) {
-        self.taken.store(self.before + self.size, Ordering::Relaxed);
-    }
-
-    fn progress(&mut self) {
-        self.since_progress = 0;
-        (self.on_progress)(Progress {
-            bytes: self.taken.load(Ordering::Relaxed),
-            total: self.total,
-            posts: self.counts.posts,
-        });
-    }
 }
 
 /// Rows of a table in memory.
@@ -512,52 +430,6 @@ impl Rows for MemoryRows {
         *row = TableRow::of(self.given, cells.iter().map(String::as_str));
         Ok(true)
     }
-}
-
-/// Reads a line with its end. The length is more than that of `line` if it was over the limit and cut; 0 at the end of the file. After an
-/// error, `line` holds what came before it.
-fn next_line(content: &mut dyn BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
-    line.clear();
-    let mut length = Read::take(&mut *content, limit as u64 + 1).read_until(b'\n', line)?;
-    if length > limit {
-        if line.last() != Some(&b'\n') {
-            length += content.skip_until(b'\n')?;
-        }
-        line.truncate(KEPT_OF_LONG_LINE);
-    }
-    Ok(length)
-}
-
-/// The number of the line in which a part of some bytes begins. Parts are asked for in order, so that each line is counted once.
-struct Lines<'b> {
-    bytes: &'b [u8],
-    at: usize,
-    first: u64,
-    line: u64,
-}
-
-impl<'b> Lines<'b> {
-    /// `first` is the number of the line that `bytes` begin in.
-    fn from(bytes: &'b [u8], first: u64) -> Self {
-        Lines { bytes, at: 0, first, line: first }
-    }
-
-    fn number(&mut self, part: &[u8]) -> u64 {
-        let start = (part.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
-        if start > self.bytes.len() {
-            return self.line;
-        }
-        if start < self.at {
-            (self.at, self.line) = (0, self.first);
-        }
-        self.line += memchr::memchr_iter(b'\n', &self.bytes[self.at..start]).count() as u64;
-        self.at = start;
-        self.line
-    }
-}
-
-fn lines_in(bytes: &[u8]) -> u64 {
-    1 + bytes.iter().filter(|b| **b == b'\n').count() as u64
 }
 
 fn now() -> Millis {

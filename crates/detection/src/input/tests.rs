@@ -9,12 +9,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod documents;
 mod formats;
 mod memory;
+mod real_files;
 mod tables;
 
 /// Everything that came of reading some files.
-struct Outcome {
+struct ReadInput {
     posts: Vec<Vec<u8>>,
     bad: Vec<BadLine>,
     counts: Counts,
@@ -23,7 +25,7 @@ struct Outcome {
     notices: Vec<Notice>,
 }
 
-impl Outcome {
+impl ReadInput {
     fn ids(&self) -> Vec<String> {
         let id = |raw: &Vec<u8>| post::decode(raw).unwrap().id.into_owned();
         self.posts.iter().map(id).collect()
@@ -34,14 +36,14 @@ impl Outcome {
     }
 }
 
-fn try_read(files: &[PathBuf], options: Options) -> Result<Outcome, InputError> {
+fn try_read(files: &[PathBuf], options: Options) -> Result<ReadInput, InputError> {
     read_input(|options| Input::open(files, options), options)
 }
 
 fn read_input(
     input: impl FnOnce(Options) -> Result<Input, InputError>,
     options: Options,
-) -> Result<Outcome, InputError> {
+) -> Result<ReadInput, InputError> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let notices = Arc::clone(&told);
     let options =
@@ -61,10 +63,10 @@ fn read_input(
     let accounted = counts.posts + counts.duplicates + counts.bad + counts.not_posts + counts.passed_over;
     assert_eq!(counts.rows, accounted, "every row is a post, a duplicate, bad or passed over");
     let notices = told.lock().unwrap().clone();
-    Ok(Outcome { posts, bad, counts, spilled_runs, last_progress, notices })
+    Ok(ReadInput { posts, bad, counts, spilled_runs, last_progress, notices })
 }
 
-fn read(files: &[PathBuf]) -> Outcome {
+fn read(files: &[PathBuf]) -> ReadInput {
     try_read(files, Options::default()).unwrap()
 }
 
@@ -298,98 +300,6 @@ fn duplicates_are_dropped_and_counted_over_all_files() {
         b"object_id,account_id,content_id,timestamp_share\n#a,7,1,1400000010\n#b,7,1,1400000010\n#a,7,1,1400000010\n";
     let outcome = read(&[folder.file("coortweet.csv", rows)]);
     assert_eq!((outcome.ids().len(), outcome.counts.duplicates), (2, 1), "two objects of one content");
-}
-
-#[test]
-fn dialects_that_are_documents_or_pages() {
-    let folder = Folder::new();
-    let options = |dialect| Options { dialect: Some(dialect), ..Options::default() };
-    let export = "{\n \"id\": 1, \"type\": \"public_channel\",\n \"messages\": [\n  {\"id\":2,\"date_unixtime\":\"20\",\"text\":\"x\"},\n  \
-                  {\"id\":3,\"type\":\"service\"},\n  {\"id\":4,\"text\":\"no date\"}]}\n";
-    let outcome = try_read(&[folder.file("result.json", export.as_bytes())], options(Dialect::Telegram)).unwrap();
-    assert_eq!(outcome.ids(), ["-1001/2"]);
-    let bad = &outcome.bad[0];
-    assert_eq!((bad.error.path.as_str(), bad.line), ("messages[2].date", 6));
-    assert_eq!(bad.raw, b"{\"id\":4,\"text\":\"no date\"}", "the record, not the document");
-    assert_eq!(
-        (outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts),
-        (1, 1, 1),
-        "every record counts once"
-    );
-    let statuses =
-        "[\n{\"id\":\"1\",\"created_at\":\"2023-12-05T11:35:00Z\",\"account\":{\"id\":\"3\"}},\n\n{\"id\":\"2\"}\n]";
-    let outcome = try_read(&[folder.file("statuses.json", statuses.as_bytes())], options(Dialect::Mastodon)).unwrap();
-    assert_eq!((outcome.ids(), outcome.bad[0].line), (vec!["1".to_owned()], 4));
-    let events = "{\"kind\":\"identity\"}\n{\"kind\":\"account\"}\n";
-    let outcome = try_read(&[folder.file("events.jsonl", events.as_bytes())], options(Dialect::Bluesky)).unwrap();
-    assert_eq!((outcome.counts.posts, outcome.counts.bad, outcome.counts.not_posts), (0, 0, 2));
-}
-
-/// A Telegram export in which every tenth message has no date.
-fn export(messages: u64) -> String {
-    let mut out = String::from(
-        "{\n \"name\": \"Group\",\n \"type\": \"private_supergroup\",\n \"id\": 1465826763,\n \"messages\": [",
-    );
-    for n in 0..messages {
-        let date =
-            if n % 10 == 9 { String::new() } else { format!("   \"date_unixtime\": \"{}\",\n", 1_691_690_045 + n) };
-        out += if n == 0 { "\n" } else { ",\n" };
-        out += &format!(
-            "  {{\n   \"id\": {n},\n   \"type\": \"message\",\n{date}   \"from\": \"User {}\",\n   \"from_id\": \"user{}\",\n   \
-             \"text\": \"message {n} {}\"\n  }}",
-            n % 50,
-            n % 50,
-            "word ".repeat(40)
-        );
-    }
-    out + "\n ]\n}"
-}
-
-#[test]
-fn bad_records_of_a_document_are_put_aside_alone() {
-    let folder = Folder::new();
-    let path = folder.file("result.json", export(2_000).as_bytes());
-    let outcome = read(std::slice::from_ref(&path));
-    assert_eq!((outcome.counts.posts, outcome.counts.bad), (1_800, 200));
-    let bytes: usize = outcome.bad.iter().map(|bad| bad.raw.len()).sum();
-    assert!(
-        bytes < 100_000,
-        "{bytes} bytes for 200 records of a document of {}",
-        std::fs::metadata(&path).unwrap().len()
-    );
-    let text = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    for bad in &outcome.bad {
-        assert_eq!(lines[bad.line as usize - 1], "  {", "where the record begins");
-        let id = lines[bad.line as usize].trim();
-        assert!(String::from_utf8_lossy(&bad.raw).contains(id), "{id}");
-    }
-}
-
-#[test]
-fn a_broken_record_costs_itself_in_every_layout() {
-    let folder = Folder::new();
-    let flush = format!("[\n{},\n{{\"id\":\"x\n,\n{}\n]", line("a", 1), line("b", 2));
-    let printed =
-        export(30).replacen("\"message 7 ", "message 7 ", 1).replacen("\"message 11 word", "\"message 11 \\q", 1);
-    let cut = export(30);
-    let wiped = format!("{}\n{}\n{}\n", line("a", 1), "\0".repeat(90), line("b", 2));
-    let wiped_first = format!("{}\n{}\n{}", "\0".repeat(90), line("a", 1), line("b", 2));
-    let holed = format!("{}\n{}\n", line("a", 1), line("b", 2).replace("\"label\":\"x\"", "\"text\":\"x\0y\""));
-    for (name, content, posts, bad) in [
-        ("flush.json", flush.as_str(), 2, 1),
-        ("printed.json", &printed, 25, 5),
-        ("cut.json", &cut[..cut.len() - 100], 27, 3),
-        ("wiped.jsonl", &wiped, 2, 1),
-        ("wiped_first", &wiped_first, 2, 1),
-        ("holed.jsonl", &holed, 1, 1),
-    ] {
-        let outcome = read(&[folder.file(name, content.as_bytes())]);
-        assert_eq!((outcome.counts.posts, outcome.counts.bad), (posts, bad), "{name}: {:?}", outcome.bad());
-    }
-    let outcome = read(&[folder.file("wiped.jsonl", wiped.as_bytes()), folder.file("holed.jsonl", holed.as_bytes())]);
-    let told = outcome.bad().join("\n");
-    assert!(told.contains("2: holds nothing but NUL bytes") && told.contains("2: `text`: holds NUL bytes"), "{told}");
 }
 
 #[test]
@@ -627,39 +537,5 @@ proptest! {
             }
             let _ = try_read(std::slice::from_ref(&file), Options::default());
         }
-    }
-}
-
-/// (file, posts, duplicates dropped).
-const REAL: [(&str, u64, u64); 13] = [
-    ("mix_debates_2016.jsonl.gz", 25_072, 0),
-    ("mix_congress_2016.jsonl.gz", 60_763, 0),
-    // "About half of 21,940": the exact count is the file's own.
-    ("ira_episodes.jsonl.gz", 11_861, 0),
-    // The other 40 share their id with an earlier one, all but one with another `repost_of`.
-    ("coortweet_russian_2021.jsonl.gz", 35_125, 40),
-    ("german_elections_2021.jsonl.gz", 194_326, 0),
-    ("gop_debate_2015.jsonl.gz", 13_871, 0),
-    ("demonetization_2016.jsonl.gz", 8_000, 0),
-    ("rumoureval2017_viral_events.jsonl.gz", 5_594, 0),
-    ("telegram_news_ru_2024.jsonl.gz", 22_099, 0),
-    ("weibo_60_cascades.jsonl.gz", 24_211, 11),
-    ("parity/cnt_russian.csv.gz", 35_125, 40),
-    ("parity/german_url.csv.gz", 41_100, 0),
-    ("parity/russian_coord_tweets.csv.gz", 35_125, 1),
-];
-
-#[test]
-#[ignore = "needs the real posts: a folder of them in LOCKSTEP_TEST_POSTS"]
-fn real_posts_are_read_without_a_bad_line() {
-    let data = PathBuf::from(std::env::var_os("LOCKSTEP_TEST_POSTS").expect("the folder in LOCKSTEP_TEST_POSTS"));
-    for (name, posts, duplicates) in REAL {
-        let outcome = read(&[data.join(name)]);
-        assert_eq!(outcome.bad(), [""; 0], "{name}");
-        assert_eq!(outcome.counts.duplicates, duplicates, "{name}");
-        assert_eq!(outcome.counts.posts, posts - duplicates, "{name}");
-        assert!(outcome.counts.damaged.is_empty(), "{name}");
-        let times: Vec<i64> = outcome.posts.iter().map(|raw| post::decode(raw).unwrap().created_at).collect();
-        assert!(times.is_sorted(), "{name}");
     }
 }

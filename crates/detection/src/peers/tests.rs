@@ -24,7 +24,7 @@ fn cooccurrence(time_window: f64) -> Method {
 
 struct Results {
     dir: tempfile::TempDir,
-    outcome: Outcome,
+    outcome: PeersRun,
 }
 
 fn run(file: PathBuf, method: &Method, trace: Option<Trace>) -> Result<Results, PeersError> {

@@ -56,8 +56,8 @@ fn aborted() -> Event {
 }
 
 /// What is to be done, in a word each; of what is only observed, what tells about time.
-fn words(effects: &[Effect]) -> Vec<String> {
-    let word = |effect: &Effect| {
+fn descriptions(effects: &[Effect]) -> Vec<String> {
+    let description = |effect: &Effect| {
         Some(match effect {
             Effect::Commit { records, note } => format!("commit {} {note}", records.len()),
             Effect::Pause(time) => format!("pause {} ms", time.as_millis()),
@@ -74,7 +74,7 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::Observe(_) => return None,
         })
     };
-    effects.iter().filter_map(word).collect()
+    effects.iter().filter_map(description).collect()
 }
 
 fn group(id: &str) -> coordination::Cluster {
@@ -85,7 +85,7 @@ fn group(id: &str) -> coordination::Cluster {
 #[test]
 fn a_checkpoint_is_due_a_minute_after_the_last_where_there_is_work_that_is_in_none() {
     let (mut machine, _dir) = machine();
-    let mut on = |running, event| words(&machine.on(seconds(running), event));
+    let mut on = |running, event| descriptions(&machine.on(seconds(running), event));
     assert!(on(100, Event::NothingRead).is_empty(), "nothing is committed");
     assert_eq!(
         on(100, Event::Read(vec![record(0, START, START)]))[0],
@@ -105,26 +105,26 @@ fn a_checkpoint_is_due_a_minute_after_the_last_where_there_is_work_that_is_in_no
 fn what_was_not_committed_is_published_with_the_next_batch_and_is_in_no_checkpoint() {
     let (mut machine, _dir) = machine();
     machine.on(seconds(0), Event::Read(Vec::new()));
-    assert_eq!(words(&machine.on(seconds(1), Event::Committed)), ["unsaved 0 s"]);
+    assert_eq!(descriptions(&machine.on(seconds(1), Event::Committed)), ["unsaved 0 s"]);
     machine.pipeline.find(group("a"));
     let batch = || Event::Read(vec![record(0, START, START)]);
-    let commit = words(&machine.on(seconds(70), batch()));
+    let commit = descriptions(&machine.on(seconds(70), batch()));
     assert_eq!(commit, [format!("commit 2 {:016x} {START} cluster/1", 7)], "for both topics of clusters");
-    assert_eq!(words(&machine.on(seconds(71), aborted())), ["pause 200 ms", "unsaved 70 s"]);
-    let again = words(&machine.on(seconds(72), batch()));
+    assert_eq!(descriptions(&machine.on(seconds(71), aborted())), ["pause 200 ms", "unsaved 70 s"]);
+    let again = descriptions(&machine.on(seconds(72), batch()));
     assert_eq!((again[0].as_str(), &again[1..]), ("drift of 1, not known", &commit[..]), "the batch came again");
     assert_eq!(
-        words(&machine.on(seconds(73), Event::Committed)),
+        descriptions(&machine.on(seconds(73), Event::Committed)),
         ["published a 1", "unsaved 72 s", "checkpoint"],
         "now everything that the engine knows is committed"
     );
-    assert_eq!(words(&machine.on(seconds(74), batch())), [format!("commit 0 {:016x} {START} cluster/1", 7)]);
+    assert_eq!(descriptions(&machine.on(seconds(74), batch())), [format!("commit 0 {:016x} {START} cluster/1", 7)]);
 }
 
 #[test]
 fn it_gives_up_after_five_tries_in_a_row_and_at_once_where_trying_does_not_help() {
     let (mut machine, _dir) = machine();
-    let mut on = |event| words(&machine.on(seconds(0), event));
+    let mut on = |event| descriptions(&machine.on(seconds(0), event));
     for pause in [200, 400] {
         assert_eq!(on(aborted()), [format!("pause {pause} ms")]);
     }
@@ -155,18 +155,18 @@ fn a_post_from_the_future_is_a_dead_letter_by_the_time_of_its_coming() {
 #[test]
 fn drift_is_measured_every_ten_seconds_where_something_was_judged() {
     let (mut machine, _dir) = machine();
-    let mut tell = |running, clusters: std::ops::Range<usize>| {
+    let mut report = |running, clusters: std::ops::Range<usize>| {
         for n in clusters {
-            machine.window.tell(&n.to_string(), vec![Some(9.0); FEATURES.len()]);
+            machine.window.add(&n.to_string(), vec![Some(9.0); FEATURES.len()]);
             machine.changed = true;
         }
-        words(&machine.on(seconds(running), Event::NothingRead))
+        descriptions(&machine.on(seconds(running), Event::NothingRead))
     };
-    assert!(tell(20, 0..0).is_empty());
-    assert_eq!(tell(21, 0..99), ["drift of 99, not known"], "too little to measure it on");
-    assert!(tell(30, 99..100).is_empty(), "nine seconds later");
-    assert_eq!(tell(31, 0..0), ["drift of 100"]);
-    assert!(tell(99, 0..0).is_empty(), "nothing has changed");
+    assert!(report(20, 0..0).is_empty());
+    assert_eq!(report(21, 0..99), ["drift of 99, not known"], "too little to measure it on");
+    assert!(report(30, 99..100).is_empty(), "nine seconds later");
+    assert_eq!(report(31, 0..0), ["drift of 100"]);
+    assert!(report(99, 0..0).is_empty(), "nothing has changed");
 }
 
 #[test]
@@ -175,11 +175,11 @@ fn the_end_of_a_stream_is_told_once_everything_is_published() {
     machine.on(seconds(0), Event::Read(vec![record(0, START, START)]));
     machine.on(seconds(0), Event::Committed);
     machine.pipeline.find(group("a"));
-    assert!(words(&machine.on(seconds(1), Event::StreamEnded))[0].starts_with("commit 2 "));
-    assert_eq!(words(&machine.on(seconds(2), aborted())), ["pause 200 ms"]);
-    assert!(words(&machine.on(seconds(3), Event::StreamEnded))[0].starts_with("commit 2 "), "it is not lost");
-    assert_eq!(words(&machine.on(seconds(4), Event::Committed)), ["published a 1", "all published"]);
-    assert!(words(&machine.on(seconds(500), Event::Stopping)).is_empty(), "nothing can go on from there");
+    assert!(descriptions(&machine.on(seconds(1), Event::StreamEnded))[0].starts_with("commit 2 "));
+    assert_eq!(descriptions(&machine.on(seconds(2), aborted())), ["pause 200 ms"]);
+    assert!(descriptions(&machine.on(seconds(3), Event::StreamEnded))[0].starts_with("commit 2 "), "it is not lost");
+    assert_eq!(descriptions(&machine.on(seconds(4), Event::Committed)), ["published a 1", "all published"]);
+    assert!(descriptions(&machine.on(seconds(500), Event::Stopping)).is_empty(), "nothing can go on from there");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_checkpoint_is_written_before_another_model_judges() {
     let registry = Registry::open(&dir.path().join("models")).unwrap();
     let mut load = |running, version: &str| {
         let model = Box::new(registry.load("cluster", version).unwrap());
-        words(&machine.on(seconds(running), Event::Models(News::Loaded(Role::Active, model, Duration::ZERO))))
+        descriptions(&machine.on(seconds(running), Event::Models(News::Loaded(Role::Active, model, Duration::ZERO))))
     };
     assert!(load(1, "1").is_empty(), "it is in service already");
     assert_eq!(load(2, "2"), ["unsaved 2 s", "checkpoint"]);

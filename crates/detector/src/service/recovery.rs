@@ -141,16 +141,16 @@ impl Service {
     /// another model may have come into service.
     async fn recall(&mut self) -> Result<(), ServiceError> {
         let ends = self.machine.ends().clone();
-        let mut told = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&ends.flagged)).await?;
-        while let Some(record) = futures::StreamExt::next(&mut told).await {
+        let mut published = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&ends.flagged)).await?;
+        while let Some(record) = futures::StreamExt::next(&mut published).await {
             self.machine.flagged_before(String::from_utf8_lossy(&record?.key).into_owned());
         }
-        let mut told = self.log.read_all(CLUSTERS, &numbered(&ends.clusters)).await?;
-        while let Some(record) = futures::StreamExt::next(&mut told).await {
+        let mut published = self.log.read_all(CLUSTERS, &numbered(&ends.clusters)).await?;
+        while let Some(record) = futures::StreamExt::next(&mut published).await {
             let Record { key, value, offset, .. } = record?;
             let id = String::from_utf8_lossy(&key).into_owned();
             match value.map(|value| serde_json::from_slice(&value)).transpose() {
-                Ok(word) => self.machine.told_before(id, word),
+                Ok(state) => self.machine.published_before(id, state),
                 Err(error) => {
                     tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read")
                 }

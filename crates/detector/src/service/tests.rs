@@ -83,7 +83,7 @@ impl Stand {
     }
 
     /// What is said of each cluster in the log, and which were ever told as flagged.
-    async fn told(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
+    async fn published(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
         let mut statuses = BTreeMap::new();
         for record in self.read(CLUSTERS).await {
             let id = String::from_utf8(record.key.clone()).unwrap();
@@ -293,7 +293,7 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
     stand.log.append(late.to_vec()).await.unwrap();
     running.until_read(late.len()).await;
     running.stop().await;
-    let (statuses, flagged) = stand.told().await;
+    let (statuses, flagged) = stand.published().await;
     assert!(!flagged.is_empty() && statuses.values().any(|status| *status == Status::Flagged));
 
     // The other model would flag none of them. Once from the older checkpoint, once from the log alone.
@@ -305,7 +305,7 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
         let (mut service, metrics) = stand.service();
         service.recover(&Shutdown::new()).await.unwrap();
         assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
-        assert_eq!(service.machine.words(), (statuses.clone(), flagged.clone()), "{from}");
+        assert_eq!(service.machine.statuses_and_flagged(), (statuses.clone(), flagged.clone()), "{from}");
         assert_eq!(service.machine.model().version(), "2", "the model that judged before has only judged what is old");
         let living = format!("lockstep_clusters_standing{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
         assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
@@ -339,7 +339,7 @@ fn group(id: &str, finding: Finding, absorbed: &[&str]) -> Cluster {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_model() {
     let mut stand = Stand::new().await;
-    let tell = async |stand: &Stand, service: &mut Service, found: Vec<Cluster>| {
+    let publish = async |stand: &Stand, service: &mut Service, found: Vec<Cluster>| {
         let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
         stand.log.append(stand.posts[..1].to_vec()).await.unwrap();
         let records = consumer.poll(10, Duration::from_secs(5)).await.unwrap();
@@ -352,22 +352,22 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
         let line = |record: Record| match record.value {
             None => format!("{} gone", String::from_utf8(record.key).unwrap()),
             Some(value) => {
-                let told = ClusterMessage::decode(&value).unwrap();
-                format!("{} {} {}", told.cluster_id, told.version, told.status.name())
+                let published = ClusterMessage::decode(&value).unwrap();
+                format!("{} {} {}", published.cluster_id, published.version, published.status.name())
             }
         };
         stand.read(topic).await.into_iter().map(line).collect()
     };
     use Finding::{Coordinated, Faded, NearMiss, SingleSource};
     let (mut service, metrics) = stand.service();
-    tell(
+    publish(
         &stand,
         &mut service,
         vec![group("a", Coordinated, &[]), group("n", NearMiss, &[]), group("s", SingleSource, &[])],
     )
     .await;
-    tell(&stand, &mut service, vec![group("a", Coordinated, &["s"])]).await;
-    tell(&stand, &mut service, vec![group("a", Coordinated, &[]), group("n", NearMiss, &[])]).await;
+    publish(&stand, &mut service, vec![group("a", Coordinated, &["s"])]).await;
+    publish(&stand, &mut service, vec![group("a", Coordinated, &[]), group("n", NearMiss, &[])]).await;
     let before =
         ["a 1 flagged", "n 1 near_miss", "s 1 single_source", "a 2 flagged", "s gone", "a 3 flagged", "n 2 near_miss"];
     assert_eq!(said(&stand, CLUSTERS).await, before);
@@ -379,14 +379,14 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
 
     promote(&stand.config.models, "2");
     stand.config.checkpoint_every_s = 0;
-    let told = service.machine.words();
+    let published = service.machine.statuses_and_flagged();
     let (mut service, _) = stand.service();
     service.recover(&Shutdown::new()).await.unwrap();
-    assert_eq!(service.machine.words(), told);
+    assert_eq!(service.machine.statuses_and_flagged(), published);
     assert_eq!(service.machine.model().version(), "2");
     assert_eq!(said(&stand, CLUSTERS).await, before, "a restart publishes nothing");
-    tell(&stand, &mut service, vec![group("a", Coordinated, &[])]).await;
-    tell(&stand, &mut service, vec![group("a", Faded, &[]), group("n", NearMiss, &[])]).await;
+    publish(&stand, &mut service, vec![group("a", Coordinated, &[])]).await;
+    publish(&stand, &mut service, vec![group("a", Faded, &[]), group("n", NearMiss, &[])]).await;
     assert_eq!(said(&stand, CLUSTERS).await[before.len()..], ["a 4 coordinated", "a 5 faded", "n 3 near_miss"]);
     assert_eq!(said(&stand, CLUSTERS_FLAGGED).await[3..], ["a 4 coordinated", "a 5 faded"]);
     stand.check().await;

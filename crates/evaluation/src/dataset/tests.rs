@@ -1,6 +1,6 @@
 use messages::{
     cluster::Status,
-    feedback::{Account, SCHEMA_VERSION, Verdict},
+    feedback::{AccountId, SCHEMA_VERSION, Verdict},
 };
 use scoring::Dataset;
 
@@ -11,7 +11,7 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let world = World::named("demo").unwrap();
     let posts = world.stream(1).0;
     let models = tempfile::tempdir().unwrap();
-    let model = crate::truth::config_for_tests(models.path()).model().unwrap();
+    let model = crate::model::tests::config(models.path()).model().unwrap();
     let mut engine = Engine::new(Params::default()).unwrap();
     let mut found = Vec::new();
     for post in posts {
@@ -34,7 +34,7 @@ fn word(cluster: &str, partner: &str, verdict: Verdict, account: Option<&str>, s
     Feedback {
         schema_version: SCHEMA_VERSION,
         cluster_id: cluster.to_owned(),
-        account: account.map(|id| Account { platform: "x".to_owned(), account_id: id.to_owned() }),
+        account: account.map(|id| AccountId { platform: "x".to_owned(), account_id: id.to_owned() }),
         verdict,
         partner: partner.to_owned(),
         at: detector_time(second),

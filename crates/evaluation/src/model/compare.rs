@@ -38,7 +38,7 @@ pub struct Comparison {
     /// How far a candidate may fall behind and still count as no worse.
     pub margin: f64,
     /// What it comes to.
-    pub outcome: Outcome,
+    pub outcome: ComparisonOutcome,
 }
 
 /// A figure of both, and by how much the candidate's is greater, with a paired interval.
@@ -66,7 +66,7 @@ pub struct Within {
 /// What a comparison comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ComparisonOutcome {
     /// Average precision is higher, its interval leaves 0 out, and neither the Brier score nor the false positives are worse by theirs.
     Better,
     /// Not better, but the intervals leave out that any of the three is worse by more than the margin.
@@ -78,13 +78,13 @@ pub enum Outcome {
     NotDecided,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ComparisonOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Outcome::Better => "better",
-            Outcome::NoWorse => "no worse",
-            Outcome::Worse => "worse",
-            Outcome::NotDecided => "not decided",
+            ComparisonOutcome::Better => "better",
+            ComparisonOutcome::NoWorse => "no worse",
+            ComparisonOutcome::Worse => "worse",
+            ComparisonOutcome::NotDecided => "not decided",
         })
     }
 }
@@ -116,7 +116,7 @@ impl Comparison {
             recall: paired(|side, weights| side.judgement.flagged_share(true, weights)),
             by_collection: within(&both),
             margin,
-            outcome: Outcome::NotDecided,
+            outcome: ComparisonOutcome::NotDecided,
         };
         comparison.outcome = comparison.decide();
         comparison
@@ -143,16 +143,16 @@ impl Comparison {
             recall: None,
             by_collection: Vec::new(),
             margin: MARGIN,
-            outcome: Outcome::NotDecided,
+            outcome: ComparisonOutcome::NotDecided,
         };
         comparison.outcome = comparison.decide();
         comparison
     }
 
-    fn decide(&self) -> Outcome {
+    fn decide(&self) -> ComparisonOutcome {
         // Each as a loss: by how much the candidate is worse, from and to.
         let Some((precise_from, precise_to)) = ends(self.average_precision).map(|(low, high)| (-high, -low)) else {
-            return Outcome::NotDecided;
+            return ComparisonOutcome::NotDecided;
         };
         // Where a loss does not apply, or nothing is known of how it varies, it does not speak for the candidate.
         let others = [self.brier, self.false_positives];
@@ -162,11 +162,13 @@ impl Comparison {
         let worse_elsewhere = others.iter().any(|(from, _)| *from > 0.0);
         let within = |to: f64| to <= self.margin;
         match (better, precise_from > 0.0 || worse_elsewhere) {
-            (true, false) => Outcome::Better,
-            (true, true) => Outcome::NotDecided,
-            (false, true) => Outcome::Worse,
-            (false, false) if within(precise_to) && others.iter().all(|(_, to)| within(*to)) => Outcome::NoWorse,
-            (false, false) => Outcome::NotDecided,
+            (true, false) => ComparisonOutcome::Better,
+            (true, true) => ComparisonOutcome::NotDecided,
+            (false, true) => ComparisonOutcome::Worse,
+            (false, false) if within(precise_to) && others.iter().all(|(_, to)| within(*to)) => {
+                ComparisonOutcome::NoWorse
+            }
+            (false, false) => ComparisonOutcome::NotDecided,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use super::{Ablation, Comparison, Contender, Difference, FalsePositives, Figures, ModelReport, Split};
+use super::{Ablation, Comparison, Contender, Difference, FalsePositives, Figures, ModelReport, Split, drawings};
 use crate::{
-    plot::{self, Series, model as drawn},
+    plot::{self, Series, shares},
     stats::Estimate,
 };
 
@@ -15,7 +15,7 @@ struct Page<'r> {
     style: &'static str,
     title: String,
     data: Vec<(&'static str, String)>,
-    contenders: Vec<Row>,
+    contenders: Vec<ContenderRow>,
     legend: Vec<(String, String)>,
     curves: Vec<(String, String)>,
     calibration: Vec<(String, String, String)>,
@@ -29,7 +29,7 @@ struct Page<'r> {
 }
 
 /// One contender in a table of all.
-struct Row {
+struct ContenderRow {
     title: String,
     rows: String,
     average_precision: String,
@@ -160,8 +160,8 @@ impl ModelReport {
                     .map(|c| Series { name: &c.name, place: self.place(c), points: c.figures.curve.clone() })
                     .collect();
                 let chance = of_split.map(|c| chance(&c.figures)).next().unwrap_or_default();
-                let title = split.map_or_else(|| "stored models".to_owned(), |split| split.words().to_owned());
-                let svg = drawn::recall_precision(&format!("precision over recall, {title}"), chance, &series);
+                let title = split.map_or_else(|| "stored models".to_owned(), |split| split.description().to_owned());
+                let svg = shares::recall_precision(&format!("precision over recall, {title}"), chance, &series);
                 (title, svg)
             })
             .collect()
@@ -178,7 +178,7 @@ impl ModelReport {
                 .map(|c| (format!("{} less {}", c.candidate, plain(&c.against)), 0, difference(c)))
                 .collect();
             let label = "difference in average precision between models";
-            drawings.push(("Between models".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));
+            drawings.push(("Between models".to_owned(), shares::rows(label, 0.0, "no difference", &rows)));
         }
         let rows: Vec<_> = self
             .contenders
@@ -189,7 +189,7 @@ impl ModelReport {
             })
             .collect();
         let label = "difference in average precision from bare figures";
-        drawings.push(("From bare figures".to_owned(), drawn::rows(label, 0.0, "no difference", &rows)));
+        drawings.push(("From bare figures".to_owned(), shares::rows(label, 0.0, "no difference", &rows)));
         drawings
     }
 }
@@ -211,14 +211,14 @@ fn short(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "none".to_owned(), |estimate| format!("{estimate:.2}"))
 }
 
-fn row(contender: &Contender) -> Row {
+fn row(contender: &Contender) -> ContenderRow {
     let figures = &contender.figures;
     let (at, budget) = (&figures.at_threshold, &figures.at_budget);
     let baseline = |place: usize| {
         let difference = contender.baselines.get(place).and_then(|baseline| baseline.average_precision);
         difference.map_or_else(|| "none".to_owned(), |difference: Difference| format!("{:.3}", difference.against))
     };
-    Row {
+    ContenderRow {
         title: contender.title(),
         rows: match contender.unjudged {
             0 => format!("{} ({} inauthentic)", figures.rows, figures.inauthentic),
@@ -243,8 +243,8 @@ fn row(contender: &Contender) -> Row {
 
 fn calibration(place: usize, contender: &Contender) -> (String, String, String) {
     let title = contender.title();
-    let reliability = drawn::reliability(&format!("{title}: reliability"), place, &contender.figures.reliability);
-    let histogram = drawn::histogram(&format!("{title}: probabilities by label"), &contender.figures.histogram);
+    let reliability = drawings::reliability(&format!("{title}: reliability"), place, &contender.figures.reliability);
+    let histogram = drawings::histogram(&format!("{title}: probabilities by label"), &contender.figures.histogram);
     (title, reliability, histogram)
 }
 
@@ -326,7 +326,7 @@ fn ablated(ablation: &Ablation) -> Ablated<'_> {
     });
     Ablated {
         of: ablation,
-        svg: all.map_or_else(String::new, |all| drawn::rows(&label, all.value, "all features", &rows)),
+        svg: all.map_or_else(String::new, |all| shares::rows(&label, all.value, "all features", &rows)),
         rows: table.collect(),
     }
 }

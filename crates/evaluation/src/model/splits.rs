@@ -37,7 +37,7 @@ impl Split {
     }
 
     /// What is held out, in words.
-    pub fn words(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Split::Campaign => "campaigns held out",
             Split::Collection => "collections held out",

@@ -171,29 +171,29 @@ fn comparisons_are_paired_and_decided_by_their_intervals() {
     let chance: Judgements = (0..80).map(|n| Some(said(if n / 2 % 2 == 0 { 0.9 } else { 0.1 }))).collect();
     let of = |a: &Judgements, b: &Judgements| Comparison::of(&rows, ("a", a), ("b", b), MARGIN);
     let better = of(&right, &chance);
-    assert_eq!(better.outcome, Outcome::Better);
+    assert_eq!(better.outcome, ComparisonOutcome::Better);
     let precision = better.average_precision.unwrap();
     near(precision.candidate, 1.0);
     near(precision.against, 0.5);
     near(precision.difference.value, 0.5);
     near(better.false_positives.unwrap().difference.value, -0.5);
     let worse = of(&chance, &right);
-    assert_eq!(worse.outcome, Outcome::Worse);
+    assert_eq!(worse.outcome, ComparisonOutcome::Worse);
     let (there, back) = (precision.difference, worse.average_precision.unwrap().difference);
     near(there.low.unwrap(), -back.high.unwrap());
     // The same again: no difference in any resample.
     let same = of(&right, &right);
-    assert_eq!(same.outcome, Outcome::NoWorse);
+    assert_eq!(same.outcome, ComparisonOutcome::NoWorse);
     let none = Estimate { value: 0.0, low: Some(0.0), high: Some(0.0) };
     assert_eq!(same.average_precision.unwrap().difference, none);
     assert_eq!(of(&right, &right), same, "the same draws again");
     // A better order at the price of false positives decides nothing.
     let bold: Judgements = right.iter().map(|said| Some(Judged { inauthentic: true, ..(*said)? })).collect();
-    assert_eq!(of(&bold, &chance).outcome, Outcome::NotDecided);
-    assert_eq!(of(&bold, &right).outcome, Outcome::Worse);
+    assert_eq!(of(&bold, &chance).outcome, ComparisonOutcome::NotDecided);
+    assert_eq!(of(&bold, &right).outcome, ComparisonOutcome::Worse);
     // Nor does a single campaign.
     let one: Vec<Row> = rows.iter().map(|of| row(&of.cluster_id, "g", of.origin.inauthentic)).collect();
-    assert_eq!(Comparison::of(&one, ("a", &right), ("b", &chance), MARGIN).outcome, Outcome::NotDecided);
+    assert_eq!(Comparison::of(&one, ("a", &right), ("b", &chance), MARGIN).outcome, ComparisonOutcome::NotDecided);
     // Only what both judged is compared.
     let mut half = right.clone();
     half.iter_mut().take(40).for_each(|said| *said = None);
@@ -220,9 +220,9 @@ fn a_model_near_enough_is_no_worse_within_the_margin_only() {
     // The order is the same; Brier scores are 0.01 and 0.0121.
     let compare = |margin| Comparison::of(&rows, ("a", &of(0.89)), ("b", &of(0.9)), margin);
     near(compare(0.1).brier.unwrap().difference.value, 0.0021);
-    assert_eq!(compare(0.1).outcome, Outcome::Worse, "by little, but surely");
+    assert_eq!(compare(0.1).outcome, ComparisonOutcome::Worse, "by little, but surely");
     let less = |margin| Comparison::of(&rows, ("a", &of(0.9)), ("b", &of(0.89)), margin);
-    assert_eq!(less(0.0).outcome, Outcome::NoWorse, "a better Brier score alone is no better order");
+    assert_eq!(less(0.0).outcome, ComparisonOutcome::NoWorse, "a better Brier score alone is no better order");
 }
 
 #[test]
@@ -411,4 +411,12 @@ fn the_page_is_whole_and_loads_nothing() {
             "{anchor}"
         );
     }
+}
+
+/// A configuration with a registry of its own in this folder, whose model is in service and knows nothing of real clusters.
+pub(crate) fn config(dir: &std::path::Path) -> detection::Config {
+    let rows = learnable(0.1);
+    scoring::train(&rows, &scoring::Options::new("cluster", "1")).unwrap().save(dir).unwrap();
+    scoring::Registry::open(dir).unwrap().promote("cluster", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    detection::Config { models: dir.to_owned(), ..detection::Config::default() }
 }

@@ -7,8 +7,8 @@ use crate::{
     page::STYLE,
     plot::{
         self, Series,
-        model::recall_precision,
         real::{Part, Stack, stacks},
+        shares::recall_precision,
     },
 };
 
@@ -93,12 +93,12 @@ impl<'r> File<'r> {
 
 /// Accounts by status and label.
 fn named(report: &FileReport) -> String {
-    let most = report.at_the_end.all().map(|(_, told)| told.accounts.total()).into_iter().max().unwrap_or(0);
-    let stack = |(name, told): (&'static str, super::Told)| {
-        let accounts = told.accounts;
+    let most = report.at_the_end.all().map(|(_, reported)| reported.accounts.total()).into_iter().max().unwrap_or(0);
+    let stack = |(name, reported): (&'static str, super::StatusCounts)| {
+        let accounts = reported.accounts;
         let part = |n: u64, label: &str, place| Part { place, n, title: format!("{name}: {n} {label}") };
         Stack {
-            name: format!("{name}: {}", counted(told)),
+            name: format!("{name}: {}", counted(reported)),
             of: most,
             parts: vec![
                 part(accounts.inauthentic, "inauthentic", INAUTHENTIC),
@@ -111,9 +111,9 @@ fn named(report: &FileReport) -> String {
     stacks(&format!("{}: accounts by status and label", report.file), &rows)
 }
 
-fn counted(told: super::Told) -> String {
-    let group = if told.groups == 1 { "group" } else { "groups" };
-    format!("{} accounts in {} {group}", told.accounts.total(), told.groups)
+fn counted(reported: super::StatusCounts) -> String {
+    let group = if reported.groups == 1 { "group" } else { "groups" };
+    format!("{} accounts in {} {group}", reported.accounts.total(), reported.groups)
 }
 
 /// Of each operation, how its accounts are told.

@@ -39,7 +39,7 @@ pub struct Measuring<'m> {
 
 /// What is being done to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum FileStep {
     /// Its labels are read.
     Labels,
     /// Labels come from these tables, one of which lies beside the file if it was not named.
@@ -104,11 +104,11 @@ pub fn beside(file: &Path) -> PathBuf {
 pub fn measure(
     file: &Path,
     measuring: &Measuring<'_>,
-    on_step: &mut dyn FnMut(Step),
+    on_step: &mut dyn FnMut(FileStep),
 ) -> Result<FileReport, EvaluationError> {
     let Measuring { config, clock, .. } = measuring;
     let files = [file.to_owned()];
-    on_step(Step::Labels);
+    on_step(FileStep::Labels);
     let began = clock();
     let mut posts: Vec<Post<'static>> = Vec::new();
     let mut labels = Labels::read_posts(&files, Options::default(), &mut |post| {
@@ -119,7 +119,7 @@ pub fn measure(
     let reading_cpu_seconds = clock() - began;
     let named_after = tables(file, measuring, &mut labels, on_step)?;
 
-    on_step(Step::Method(LOCKSTEP));
+    on_step(FileStep::Method(LOCKSTEP));
     let began = clock();
     let detection = detect(Input::open(&files, Options::default())?, config, &mut |_| {}, &mut |_| {})?;
     let cpu_seconds = clock() - began;
@@ -134,7 +134,7 @@ pub fn measure(
         Verdicts { flagged: Some(flagged.flat_map(accounts_of).collect()), scores: scores(&detection.accounts) };
     report.methods.push(MethodReport::of(LOCKSTEP, &verdicts, &labels, &units, cpu_seconds));
     for (name, method) in OTHERS.into_iter().filter(|_| measuring.peers) {
-        on_step(Step::Method(name));
+        on_step(FileStep::Method(name));
         let began = clock();
         let verdicts = method(&posts);
         let cpu_seconds = reading_cpu_seconds + (clock() - began);
@@ -148,7 +148,7 @@ fn tables(
     file: &Path,
     measuring: &Measuring<'_>,
     labels: &mut Labels,
-    on_step: &mut dyn FnMut(Step),
+    on_step: &mut dyn FnMut(FileStep),
 ) -> Result<Vec<String>, EvaluationError> {
     let beside = beside(file);
     let mut tables = measuring.labels.to_vec();
@@ -168,7 +168,7 @@ fn tables(
         return Err(EvaluationError::OtherAccounts { tables });
     }
     let names = tables.iter().map(|table| name_of(table)).collect();
-    on_step(Step::Tables(tables));
+    on_step(FileStep::Tables(tables));
     Ok(names)
 }
 
@@ -176,7 +176,7 @@ fn tables(
 pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
     let standing: Vec<(&ClusterMessage, Vec<AccountKey>)> =
         detection.clusters.iter().chain(&detection.near_misses).map(|one| (one, accounts_of(one).collect())).collect();
-    let told: Vec<(Millis, Status, Vec<AccountKey>)> = detection
+    let reported: Vec<(Millis, Status, Vec<AccountKey>)> = detection
         .tellings
         .iter()
         .map(|Telling { at, status, accounts, .. }| (*at, *status, accounts.iter().map(key).collect()))
@@ -185,7 +185,7 @@ pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
         standing.iter().map(|(one, accounts)| (one.cluster_id.as_str(), one.status, accounts.as_slice())),
         labels,
     );
-    let on_the_way = detection.tellings.iter().zip(&told);
+    let on_the_way = detection.tellings.iter().zip(&reported);
     let ever = Statuses::of(
         on_the_way
             .map(|(one, (_, status, accounts))| (one.cluster_id.as_str(), *status, accounts.as_slice()))
@@ -196,7 +196,7 @@ pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
     let by_status =
         best(standing.iter().flat_map(|(one, accounts)| accounts.iter().map(|account| (account, one.status))));
     let Statuses { flagged, coordinated, single_source, .. } = at_the_end;
-    let named = |told: &[_]| Named::of_all(told, accounts.inauthentic);
+    let named = |reported: &[_]| Named::of_all(reported, accounts.inauthentic);
     FileReport {
         file: String::new(),
         labels: Vec::new(),
@@ -210,7 +210,7 @@ pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
         flagged: named(&[flagged]),
         flagged_or_coordinated: named(&[flagged, coordinated]),
         reported: named(&[flagged, coordinated, single_source]),
-        operations: operations(labels, &by_status, &told),
+        operations: operations(labels, &by_status, &reported),
         groups: standing.iter().map(|(one, of)| group(one, of, labels)).collect(),
         methods: Vec::new(),
         reading_cpu_seconds: 0.0,

@@ -1,6 +1,6 @@
 //! The figures as tables: the same cells for a terminal and for the page.
 
-use super::{Drawn, FileReport, MethodReport, Named, Operation, RealReport, Told};
+use super::{Drawn, FileReport, MethodReport, Named, Operation, RealReport, StatusCounts};
 use crate::{posts::AccountCounts, stats::Estimate};
 
 /// Rows under a header.
@@ -93,8 +93,8 @@ impl RealReport {
 
 fn found(file: &FileReport) -> Vec<String> {
     let mut cells = vec![file.file.clone(), file.posts.to_string(), by_label(file.accounts)];
-    cells.extend(file.at_the_end.all().map(|(_, one)| told(one)));
-    cells.push(told(file.ever.flagged));
+    cells.extend(file.at_the_end.all().map(|(_, one)| reported(one)));
+    cells.push(reported(file.ever.flagged));
     cells.extend([file.flagged, file.flagged_or_coordinated, file.reported].into_iter().flat_map(named));
     cells
 }
@@ -136,8 +136,12 @@ pub(super) fn by_label(accounts: AccountCounts) -> String {
     format!("{inauthentic}/{organic}/{unknown}")
 }
 
-fn told(told: Told) -> String {
-    if told.groups == 0 { "0".to_owned() } else { format!("{} in {}", by_label(told.accounts), told.groups) }
+fn reported(reported: StatusCounts) -> String {
+    if reported.groups == 0 {
+        "0".to_owned()
+    } else {
+        format!("{} in {}", by_label(reported.accounts), reported.groups)
+    }
 }
 
 /// Precision and recall.

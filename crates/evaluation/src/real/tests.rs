@@ -66,14 +66,14 @@ fn an_account_counts_once_with_its_best_status() {
     ];
     let statuses =
         Statuses::of(groups.iter().map(|(id, status, accounts)| (*id, *status, accounts.as_slice())), &labels());
-    let told = |groups, accounts| Told { groups, accounts };
+    let reported = |groups, accounts| StatusCounts { groups, accounts };
     assert_eq!(
         statuses,
         Statuses {
-            flagged: told(1, counts(2, 0, 1)),
-            coordinated: told(1, counts(1, 1, 0)),
-            single_source: told(1, counts(1, 2, 0)),
-            near_miss: told(1, counts(1, 1, 0)),
+            flagged: reported(1, counts(2, 0, 1)),
+            coordinated: reported(1, counts(1, 1, 0)),
+            single_source: reported(1, counts(1, 2, 0)),
+            near_miss: reported(1, counts(1, 1, 0)),
         }
     );
     let named = Named::of_all(&[statuses.flagged, statuses.coordinated], 7);
@@ -106,7 +106,7 @@ fn an_operation_is_told_of_when_a_group_has_three_of_its_accounts() {
     let found = operations(&labels(), &best, &tellings);
     let operation = |name: &str,
                      [accounts, flagged, coordinated, single_source, near_miss]: [u64; 5],
-                     told,
+                     reported,
                      flagged_after| Operation {
         name: name.to_owned(),
         accounts,
@@ -114,7 +114,7 @@ fn an_operation_is_told_of_when_a_group_has_three_of_its_accounts() {
         coordinated,
         single_source,
         near_miss,
-        told_after_minutes: told,
+        told_after_minutes: reported,
         flagged_after_minutes: flagged_after,
     };
     // The third account of `one` posts first at minute 12; `two` has no third account.
@@ -163,7 +163,11 @@ fn the_table_of_labels_lies_beside_its_file() {
 }
 
 /// Measures a file of these posts, with a table of labels beside it if there is one.
-fn measured(posts: &str, table: Option<&str>, peers: bool) -> (Result<FileReport, crate::EvaluationError>, Vec<Step>) {
+fn measured(
+    posts: &str,
+    table: Option<&str>,
+    peers: bool,
+) -> (Result<FileReport, crate::EvaluationError>, Vec<FileStep>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("posts.jsonl");
     std::fs::write(&path, posts).unwrap();
@@ -172,7 +176,7 @@ fn measured(posts: &str, table: Option<&str>, peers: bool) -> (Result<FileReport
     }
     let seconds = std::cell::Cell::new(0.0);
     let clock = || seconds.replace(seconds.get() + 1.0);
-    let config = crate::truth::config_for_tests(&dir.path().join("models"));
+    let config = crate::model::tests::config(&dir.path().join("models"));
     let measuring = Measuring { config: &config, labels: &[], peers, clock: &clock };
     let mut steps = Vec::new();
     let report = measure(&path, &measuring, &mut |step| steps.push(step));
@@ -219,7 +223,7 @@ fn a_file_is_measured_beside_other_methods() {
     assert_eq!(of("CNT, same text").flagged, Some(counts(2, 0, 0)));
     // The clock ticks once when it is read: reading takes one second, and so does each method.
     assert_eq!((report.reading_cpu_seconds, report.methods[0].cpu_seconds, rule.cpu_seconds), (1.0, 1.0, 2.0));
-    assert_eq!(steps[..2], [Step::Labels, Step::Method("Lockstep")]);
+    assert_eq!(steps[..2], [FileStep::Labels, FileStep::Method("Lockstep")]);
 
     let real = RealReport { model: "m 1".to_owned(), alpha: 0.05, files: vec![report], failed: Vec::new() };
     let tables = real.tables();
@@ -277,7 +281,7 @@ fn the_table_beside_a_file_takes_the_place_of_its_labels() {
     let report = report.unwrap();
     assert_eq!((report.accounts, report.methods.len()), (counts(1, 0, 1), 1));
     assert_eq!(report.labels, ["posts.accounts.tsv"]);
-    assert!(matches!(&steps[1], Step::Tables(tables) if tables[0].ends_with("posts.accounts.tsv")), "{steps:?}");
+    assert!(matches!(&steps[1], FileStep::Tables(tables) if tables[0].ends_with("posts.accounts.tsv")), "{steps:?}");
     let error = measured(&posts, Some("account_id\tlabel\nz\torganic\n"), false).0.unwrap_err().to_string();
     assert!(error.starts_with("no account of the file is in ") && error.ends_with("posts.accounts.tsv"), "{error}");
 }
@@ -315,11 +319,11 @@ fn what_was_told_on_the_way_is_told() {
         status,
         accounts: ids.chars().map(|id| AccountRef { platform: "x".to_owned(), account_id: id.to_string() }).collect(),
     };
-    let told = detection(vec![telling(20, 1, Status::Flagged, "abo"), telling(40, 2, Status::Coordinated, "abcd")]);
-    let report = run::report(&told, &labels());
+    let reported = detection(vec![telling(20, 1, Status::Flagged, "abo"), telling(40, 2, Status::Coordinated, "abcd")]);
+    let report = run::report(&reported, &labels());
     assert_eq!(report.at_the_end, Statuses::default());
-    assert_eq!(report.ever.flagged, Told { groups: 1, accounts: counts(2, 1, 0) });
-    assert_eq!(report.ever.coordinated, Told { groups: 0, accounts: counts(2, 0, 0) });
-    let [told, flagged] = [report.operations[0].told_after_minutes, report.operations[0].flagged_after_minutes];
-    assert_eq!((told, flagged), (Some(28.0), None));
+    assert_eq!(report.ever.flagged, StatusCounts { groups: 1, accounts: counts(2, 1, 0) });
+    assert_eq!(report.ever.coordinated, StatusCounts { groups: 0, accounts: counts(2, 0, 0) });
+    let [reported, flagged] = [report.operations[0].told_after_minutes, report.operations[0].flagged_after_minutes];
+    assert_eq!((reported, flagged), (Some(28.0), None));
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use coordination::{Millis, peers::coortweet::Subgraph};
 use detection::{
     input::{Input, Options},
-    peers::{Method, Outcome, PeersError, Trace},
+    peers::{Method, PeersError, PeersRun, Trace},
 };
 
 use super::{Detect, Rejects, prepare, println_json, remove, why_no_posts};
@@ -250,7 +250,7 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Milli
     Ok(())
 }
 
-fn print_results(found: &Outcome, method: &Method, out: &std::path::Path) {
+fn tell(found: &PeersRun, method: &Method, out: &std::path::Path) {
     eprintln!(
         "{} of {} from {} in {:.1} s by {} ({})",
         counted(found.shares, "share"),

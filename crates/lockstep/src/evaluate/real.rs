@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use evaluation::{
     Judge,
-    real::{Failed, FileReport, Measuring, RealReport, Step, measure},
+    real::{Failed, FileReport, FileStep, Measuring, RealReport, measure},
     suite::PEER_WINDOW_S,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -104,13 +104,13 @@ impl EvaluateReal {
         bar.enable_steady_tick(Duration::from_millis(120));
         let name = file.display().to_string();
         let report = measure(file, measuring, &mut |step| match step {
-            Step::Labels => bar.set_message(format!("{name}: reading labels")),
-            Step::Tables(tables) if self.labels.is_empty() => {
+            FileStep::Labels => bar.set_message(format!("{name}: reading labels")),
+            FileStep::Tables(tables) if self.labels.is_empty() => {
                 let tables: Vec<String> = tables.iter().map(|table| table.display().to_string()).collect();
                 bar.suspend(|| eprintln!("{name}: labels of {}", tables.join(", ")));
             }
-            Step::Tables(_) => {}
-            Step::Method(method) => bar.set_message(format!("{name}: {method}")),
+            FileStep::Tables(_) => {}
+            FileStep::Method(method) => bar.set_message(format!("{name}: {method}")),
         });
         bar.finish_and_clear();
         let report = report?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use evaluation::model::{self, Comparison, MARGIN, Outcome};
+use evaluation::model::{self, Comparison, ComparisonOutcome, MARGIN};
 use scoring::Registry;
 
 use crate::{
@@ -94,13 +94,15 @@ impl Compare {
             write!(std::io::stdout(), "{}\n{comparison}", found.description)
                 .context("cannot write to standard output")?;
         }
-        let met = match self.require {
+        let fulfilled = match self.require {
             None => true,
-            Some(Required::Better) => comparison.outcome == Outcome::Better,
-            Some(Required::NoWorse) => matches!(comparison.outcome, Outcome::Better | Outcome::NoWorse),
+            Some(Required::Better) => comparison.outcome == ComparisonOutcome::Better,
+            Some(Required::NoWorse) => {
+                matches!(comparison.outcome, ComparisonOutcome::Better | ComparisonOutcome::NoWorse)
+            }
         };
-        if !met {
-            bail!("{} does not have the outcome that --require demands: {}", comparison.candidate, comparison.outcome);
+        if !fulfilled {
+            bail!("{} is not what --require asks for: {}", comparison.candidate, comparison.outcome);
         }
         Ok(())
     }

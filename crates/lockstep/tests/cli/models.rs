@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use scoring::{Dataset, Folds, LabelSource, Options, Origin, Registry, Row, features::FEATURES, train};
 use serde_json::Value;
 
-use crate::Desk;
+use crate::Workspace;
 
 /// Clusters in two worlds with two seeds each, a group each. The first feature tells the inauthentic ones, up to noise, and the second one
 /// hardly.
@@ -41,11 +41,11 @@ fn clusters(first_seed: u64, noise: f64) -> Dataset {
 }
 
 /// A folder with a registry of two models, `sharp 1` and, in service, `dull 1`, with the dataset of the first and one that none has seen.
-struct Stand(Desk);
+struct Stand(Workspace);
 
 impl Stand {
     fn new() -> Stand {
-        let stand = Stand(Desk::new());
+        let stand = Stand(Workspace::new());
         let models = stand.0.path("models");
         for name in ["sharp", "dull"] {
             let mut rows = clusters(1, 0.6).rows;
@@ -199,49 +199,52 @@ fn learners_are_held_against_the_first() {
 
 #[test]
 fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models"));
     let entries: Value = serde_json::from_str(
-        &desk.run(&["models", "--models", models.to_str().unwrap(), "list", "--json"]).ends(0).out,
+        &workspace.run(&["models", "--models", models.to_str().unwrap(), "list", "--json"]).ends(0).out,
     )
     .unwrap();
     let whole =
         entries.as_array().unwrap().iter().find(|entry| entry["active"] == true && entry["name"] == "cluster").unwrap();
     let (name, version) = (whole["name"].as_str().unwrap(), whole["version"].as_str().unwrap());
-    fs::create_dir_all(desk.path("models")).unwrap();
+    fs::create_dir_all(workspace.path("models")).unwrap();
     for file in ["model.json", "manifest.json", "card.md"] {
         let bytes = fs::read(models.join(name).join(version).join(file)).unwrap();
-        fs::create_dir_all(desk.path("models").join(name).join(version)).unwrap();
-        desk.write(&format!("models/{name}/{version}/{file}"), &bytes);
+        fs::create_dir_all(workspace.path("models").join(name).join(version)).unwrap();
+        workspace.write(&format!("models/{name}/{version}/{file}"), &bytes);
         // The same model under another version is no model of that version.
-        fs::create_dir_all(desk.path("models").join(name).join("99")).unwrap();
-        desk.write(&format!("models/{name}/99/{file}"), &bytes);
+        fs::create_dir_all(workspace.path("models").join(name).join("99")).unwrap();
+        workspace.write(&format!("models/{name}/99/{file}"), &bytes);
     }
-    desk.write("c.toml", format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
-    desk.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
+    workspace.write("c.toml", format!("[detector]\nshadow_model = \"{name}/{version}\"\n"));
+    workspace.run(&["config", "check", "--config", "c.toml"]).ends(1).says(&[
         "no model is in service",
         "there is no active.toml in models",
         "lockstep models promote",
     ]);
-    desk.run(&["models", "rollback"]).ends(1).says(&["cannot go back: no model of clusters is in service in models"]);
-    desk.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
-    desk.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
-    desk.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which does not exist"]);
-    fs::remove_file(desk.path("models/active.toml")).unwrap();
-    desk.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
-    desk.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["is already in service"]);
-    desk.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
-    desk.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
-    desk.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
-    desk.run(&["config", "check", "--config", "c.toml"]).ends(0);
+    workspace
+        .run(&["models", "rollback"])
+        .ends(1)
+        .says(&["cannot go back: no model of clusters is in service in models"]);
+    workspace.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
+    workspace.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
+    workspace.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
+    fs::remove_file(workspace.path("models/active.toml")).unwrap();
+    workspace.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
+    workspace.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["was in service already"]);
+    workspace.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
+    workspace.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
+    workspace.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
+    workspace.run(&["config", "check", "--config", "c.toml"]).ends(0);
 
-    let list = desk.run(&["models", "list", "--config", "c.toml"]).ends(0).out;
+    let list = workspace.run(&["models", "list", "--config", "c.toml"]).ends(0).out;
     let lines: Vec<&str> = list.lines().collect();
     assert!(lines[0].starts_with("MODEL") && lines[0].contains("AVERAGE PRECISION"), "{list}");
     assert!(lines[1].contains(version) && lines[1].ends_with("in service, shadow"), "{list}");
     assert!(lines[2].contains("99") && lines[2].contains("cannot be used"), "{list}");
     assert!(lines[3].contains("its folder was copied or renamed"), "{list}");
-    let json: Value = serde_json::from_str(&desk.run(&["models", "list", "--json"]).ends(0).out).unwrap();
+    let json: Value = serde_json::from_str(&workspace.run(&["models", "list", "--json"]).ends(0).out).unwrap();
     assert_eq!(
         (&json[0]["in_service"], &json[0]["shadow"], &json[0]["error"]),
         (&true.into(), &false.into(), &Value::Null)
@@ -253,28 +256,31 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         ("model", "cluster", "detector.model: \"cluster\" names no model: write NAME/VERSION"),
         ("shadow_model", "cluster/none", "detector.shadow_model: no model \"cluster none\" in models; there are: "),
     ] {
-        desk.write("bad.toml", format!("[detector]\n{key} = {value:?}\n"));
-        desk.run(&["config", "check", "--config", "bad.toml"]).ends(1).says(&[why]);
+        workspace.write("bad.toml", format!("[detector]\n{key} = {value:?}\n"));
+        workspace.run(&["config", "check", "--config", "bad.toml"]).ends(1).says(&[why]);
     }
 }
 
 #[test]
 fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lack() {
-    let desk = Desk::new();
-    desk.run(&["dataset", "build", "--out", "d"]).ends(2).says(&["--world", "--posts", "--feedback"]);
-    desk.run(&["dataset", "build", "--out", "d", "--feedback"]).ends(1).says(&[".lockstep/log has no log", "--dir"]);
-    desk.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
+    let workspace = Workspace::new();
+    workspace.run(&["dataset", "build", "--out", "d"]).ends(2).says(&["--world", "--posts", "--feedback"]);
+    workspace
+        .run(&["dataset", "build", "--out", "d", "--feedback"])
+        .ends(1)
+        .says(&["no log to read in .lockstep/log", "--dir"]);
+    workspace.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
     let twice = ["dataset", "build", "--out", "d", "--posts", "a.jsonl", "--posts", "b/a.jsonl"];
-    desk.run(&twice).ends(2).says(&["collection name \"a\" is used twice", "NAME=FILE"]);
-    desk.write("v.jsonl", "\n{\"schema_version\":1}\n");
-    desk.write("c.jsonl", "");
+    workspace.run(&twice).ends(2).says(&["collection \"a\" is there twice", "NAME=FILE"]);
+    workspace.write("v.jsonl", "\n{\"schema_version\":1}\n");
+    workspace.write("c.jsonl", "");
     let verdicts = ["dataset", "build", "--out", "d", "--clusters", "c.jsonl", "--verdicts", "v.jsonl"];
-    desk.run(&verdicts).ends(1).says(&["v.jsonl, line 2", "cluster_id"]);
+    workspace.run(&verdicts).ends(1).says(&["v.jsonl, line 2", "cluster_id"]);
 
-    desk.run(&["simulate", "--world", "demo", "--out", "demo"]).ends(0);
+    workspace.run(&["simulate", "--world", "demo", "--out", "demo"]).ends(0);
     let posts = "known=demo/posts.jsonl.zst,demo/accounts.tsv";
-    desk.run(&["dataset", "build", "--posts", posts, "--out", "p"]).ends(0).prints_nothing().says(&["known"]);
-    let table = desk.read("demo/accounts.tsv");
+    workspace.run(&["dataset", "build", "--posts", posts, "--out", "p"]).ends(0).prints_nothing().says(&["known"]);
+    let table = workspace.read("demo/accounts.tsv");
     let of_one_label = |line: &str| {
         let mut row: Vec<&str> = line.split('\t').collect();
         if !["label", "inauthentic"].contains(&row[2]) {
@@ -282,13 +288,14 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
         }
         row.join("\t") + "\n"
     };
-    desk.write("one.tsv", table.lines().map(of_one_label).collect::<String>());
-    desk.run(&["dataset", "build", "--posts", "known=demo/posts.jsonl.zst,one.tsv", "--out", "one"])
+    workspace.write("one.tsv", table.lines().map(of_one_label).collect::<String>());
+    workspace
+        .run(&["dataset", "build", "--posts", "known=demo/posts.jsonl.zst,one.tsv", "--out", "one"])
         .ends(0)
         .says(&["known", "same label"]);
-    desk.run(&["dataset", "build", "--world", "demo", "--seeds", "1", "--out", "w"]).ends(0);
+    workspace.run(&["dataset", "build", "--world", "demo", "--seeds", "1", "--out", "w"]).ends(0);
     let clusters = |folder: &str| -> BTreeMap<String, String> {
-        let text = desk.read(&format!("{folder}/clusters.csv"));
+        let text = workspace.read(&format!("{folder}/clusters.csv"));
         let rows = text.lines().skip(1).map(|line| line.split(',').take(2).map(str::to_owned).collect::<Vec<_>>());
         rows.map(|mut row| (row.remove(0), row.remove(0))).collect()
     };
@@ -299,31 +306,32 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
         both.len() > 2 && both.iter().all(|(of_posts, of_world)| of_posts == of_world),
         "{of_posts:?} {of_world:?}"
     );
-    let show = |file: &str| desk.run(&["dataset", "show", file, "--json"]).ends(0).out;
+    let show = |file: &str| workspace.run(&["dataset", "show", file, "--json"]).ends(0).out;
     assert_eq!(show("p/clusters.csv"), show("p/clusters.parquet"));
     let shown: Value = serde_json::from_str(&show("p/clusters.csv")).unwrap();
-    let about: Value = serde_json::from_str(&desk.read("p/dataset.json")).unwrap();
+    let about: Value = serde_json::from_str(&workspace.read("p/dataset.json")).unwrap();
     assert_eq!((&about["dataset"], &about["sources"]["posts"][0]["name"]), (&shown, &"known".into()));
-    desk.run(&["dataset", "show", "demo/accounts.tsv"]).ends(1).says(&["demo/accounts.tsv", "columns"]);
+    workspace.run(&["dataset", "show", "demo/accounts.tsv"]).ends(1).says(&["demo/accounts.tsv", "columns"]);
     let train = ["train", "--version", "1", "--dataset", "one/clusters.csv"];
-    desk.run(&train).ends(1).says(&["0 organic clusters", "some of both"]);
+    workspace.run(&train).ends(1).says(&["0 organic clusters", "some of both"]);
     // Everything twice, and one value that no model can take.
-    let both = desk.read("w/clusters.csv");
-    desk.write("doubled.csv", format!("{both}{}", both.split_once('\n').unwrap().1));
+    let both = workspace.read("w/clusters.csv");
+    workspace.write("doubled.csv", format!("{both}{}", both.split_once('\n').unwrap().1));
     let rows = both.lines().count() - 1;
-    let run = desk.run(&["train", "--version", "1", "--dataset", "doubled.csv", "--models", "doubled"]);
+    let run = workspace.run(&["train", "--version", "1", "--dataset", "doubled.csv", "--models", "doubled"]);
     run.says(&[&format!("warning: {rows} rows are the same as another"), "was a file given twice?"]);
     let huge = |line: &str| line.rsplit_once(',').map(|(rest, _)| format!("{rest},1e300\n")).unwrap();
-    desk.write(
+    workspace.write(
         "huge.csv",
         both.lines()
             .enumerate()
             .map(|(n, line)| if n == 1 { huge(line) } else { format!("{line}\n") })
             .collect::<String>(),
     );
-    desk.run(&["train", "--version", "1", "--dataset", "huge.csv", "--models", "huge"])
+    workspace
+        .run(&["train", "--version", "1", "--dataset", "huge.csv", "--models", "huge"])
         .ends(1)
         .says(&["is 1e300", "between -1e100 and 1e100"]);
-    desk.run(&[&train[..], &["--trees", "9"]].concat()).ends(2).says(&["--trees", "--learner boosted"]);
-    desk.run(&[&train[..], &["--seeds", "9"]].concat()).ends(2).says(&["--dataset", "--seeds"]);
+    workspace.run(&[&train[..], &["--trees", "9"]].concat()).ends(2).says(&["--trees", "--learner boosted"]);
+    workspace.run(&[&train[..], &["--seeds", "9"]].concat()).ends(2).says(&["--dataset", "--seeds"]);
 }

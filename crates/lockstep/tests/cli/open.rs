@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Desk, posts};
+use super::{Workspace, posts};
 
 /// A running page, ended with its test.
 struct Opened {
@@ -22,8 +22,8 @@ impl Drop for Opened {
     }
 }
 
-fn open(desk: &Desk, arguments: &[&str]) -> Opened {
-    let mut command = desk.command(&[&["open", "--no-browser"], arguments].concat());
+fn open(workspace: &Workspace, arguments: &[&str]) -> Opened {
+    let mut command = workspace.command(&[&["open", "--no-browser"], arguments].concat());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -64,9 +64,9 @@ fn table() -> String {
 
 #[test]
 fn a_file_is_opened_corrected_and_looked_through() {
-    let desk = Desk::new();
-    desk.write("posts.csv", table());
-    let opened = open(&desk, &["posts.csv", "--out", "out"]);
+    let workspace = Workspace::new();
+    workspace.write("posts.csv", table());
+    let opened = open(&workspace, &["posts.csv", "--out", "out"]);
     let agent = agent();
     let at = |path: &str| format!("{}{path}", opened.url);
     let (status, _, page) = ask(agent.get(&opened.url).call());
@@ -78,7 +78,7 @@ fn a_file_is_opened_corrected_and_looked_through() {
     assert_eq!(ask(agent.post(at("run")).send_form([("token", "guessed")])).0, 403);
     assert_eq!(ask(agent.get(&opened.url).header("host", "evil.example").call()).0, 403);
     assert_eq!(ask(agent.get(at("out/..%2Fposts.csv")).call()).0, 404);
-    assert!(!desk.path("out/report.html").exists());
+    assert!(!workspace.path("out/report.html").exists());
 
     let mut choices = vec![("token", token)];
     for column in ["id", "platform", "account_id", "created_at", "wording", "urls"] {
@@ -101,7 +101,7 @@ fn a_file_is_opened_corrected_and_looked_through() {
     assert_eq!(leads, "/out/report.html");
     let (status, _, report) = ask(agent.get(at("out/report.html")).call());
     assert!(status == 200 && report.contains("160"), "the report does not say how many posts there were");
-    let summary: serde_json::Value = serde_json::from_str(&desk.read("out/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&workspace.read("out/summary.json")).unwrap();
     assert_eq!(summary["posts"], 160);
     let (_, _, page) = ask(agent.get(&opened.url).call());
     assert!(page.contains("160 posts were read and looked through"), "{page}");
@@ -109,27 +109,28 @@ fn a_file_is_opened_corrected_and_looked_through() {
 
 #[test]
 fn a_page_that_others_could_reach_is_refused() {
-    let desk = Desk::new();
-    desk.write("posts.jsonl", posts());
-    desk.run(&["open", "posts.jsonl", "--listen", "0.0.0.0:0"])
+    let workspace = Workspace::new();
+    workspace.write("posts.jsonl", posts());
+    workspace
+        .run(&["open", "posts.jsonl", "--listen", "0.0.0.0:0"])
         .ends(2)
         .prints_nothing()
         .says(&["for this machine only"]);
-    desk.run(&["open", "-"]).ends(2).says(&["give a file"]);
-    desk.run(&["open", "none.csv"]).ends(1).says(&["none.csv"]);
+    workspace.run(&["open", "-"]).ends(2).says(&["give a file"]);
+    workspace.run(&["open", "none.csv"]).ends(1).says(&["none.csv"]);
 }
 
 #[test]
 fn the_demo_uses_no_port_with_once_and_names_what_is_busy() {
-    let desk = Desk::new();
-    desk.write("posts.jsonl", posts());
+    let workspace = Workspace::new();
+    workspace.write("posts.jsonl", posts());
     // Whether these ports can be taken or are in use already, they are busy now.
     let _busy: Vec<_> = [8080, 8081, 9464].iter().map(|port| TcpListener::bind(("127.0.0.1", *port))).collect();
-    let run = desk.run(&["demo", "--once", "--posts", "posts.jsonl"]).ends(0);
+    let run = workspace.run(&["demo", "--once", "--posts", "posts.jsonl"]).ends(0);
     assert!(!run.err.contains("note:") && !run.err.contains("http://"), "{}", run.err);
 
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap().to_string();
-    let run = desk.run(&["demo", "--once", "--posts", "posts.jsonl", "--listen", &address]).ends(1);
+    let run = workspace.run(&["demo", "--once", "--posts", "posts.jsonl", "--listen", &address]).ends(1);
     run.says(&[&format!("--listen {address}"), "is in use", "is free"]);
 }

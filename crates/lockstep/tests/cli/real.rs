@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Desk, post};
+use crate::{Workspace, post};
 
 /// Posts of two labelled accounts that write the same, and of one that does not.
 fn labelled() -> String {
@@ -26,8 +26,8 @@ fn labelled() -> String {
 
 #[test]
 fn its_help_has_examples_and_wrong_usage_ends_with_2() {
-    let desk = Desk::new();
-    let help = desk.run(&["evaluate", "real", "--help"]).ends(0);
+    let workspace = Workspace::new();
+    let help = workspace.run(&["evaluate", "real", "--help"]).ends(0);
     for part in [
         "Examples:",
         "lockstep evaluate real *.jsonl.gz --out evaluation",
@@ -37,36 +37,38 @@ fn its_help_has_examples_and_wrong_usage_ends_with_2() {
     ] {
         assert!(help.out.contains(part), "{part} is not in:\n{}", help.out);
     }
-    desk.run(&["evaluate", "real"]).ends(2).says(&["FILE"]).prints_nothing();
+    workspace.run(&["evaluate", "real"]).ends(2).says(&["FILE"]).prints_nothing();
 }
 
 #[test]
 fn a_file_without_figures_is_named_and_the_others_are_measured() {
-    let desk = Desk::new();
-    desk.write("plain.jsonl", post("1", "a", 0, "x"));
-    desk.write("good.jsonl", labelled());
-    let run = desk.run(&["evaluate", "real", "none.jsonl", "plain.jsonl", "good.jsonl", "--out", "o"]).ends(1).says(&[
-        "cannot open none.jsonl",
-        "plain.jsonl: no post has a label",
-        "plain.accounts.tsv",
-        "2 of 3 files could not be measured",
-    ]);
+    let workspace = Workspace::new();
+    workspace.write("plain.jsonl", post("1", "a", 0, "x"));
+    workspace.write("good.jsonl", labelled());
+    let run =
+        workspace.run(&["evaluate", "real", "none.jsonl", "plain.jsonl", "good.jsonl", "--out", "o"]).ends(1).says(&[
+            "cannot open none.jsonl",
+            "plain.jsonl: no post has a label",
+            "plain.accounts.tsv",
+            "2 of 3 files could not be measured",
+        ]);
     for part in ["What Lockstep found", "good.jsonl", "op", "CooRTweet", "rule: two same texts within an hour"] {
         assert!(run.out.contains(part), "{part} is not in:\n{}", run.out);
     }
-    let json: Value = serde_json::from_str(&desk.read("o/real.json")).unwrap();
+    let json: Value = serde_json::from_str(&workspace.read("o/real.json")).unwrap();
     assert_eq!((json["files"].as_array().unwrap().len(), json["failed"].as_array().unwrap().len()), (1, 2));
-    let html = desk.read("o/real.html");
+    let html = workspace.read("o/real.html");
     assert!(html.contains("good.jsonl") && html.contains("plain.jsonl has no figures"));
 }
 
 #[test]
 fn labels_come_from_the_table_that_is_named_or_lies_beside() {
-    let desk = Desk::new();
-    desk.write("good.jsonl", labelled());
-    desk.write("other.tsv", "account_id\tlabel\na\torganic\n");
+    let workspace = Workspace::new();
+    workspace.write("good.jsonl", labelled());
+    workspace.write("other.tsv", "account_id\tlabel\na\torganic\n");
     let figures = |arguments: &[&str]| {
-        let run = desk.run(&[&["evaluate", "real", "good.jsonl", "--json", "--no-peers"], arguments].concat()).ends(0);
+        let run =
+            workspace.run(&[&["evaluate", "real", "good.jsonl", "--json", "--no-peers"], arguments].concat()).ends(0);
         let json: Value = serde_json::from_str(&run.out).unwrap();
         (json["files"][0].clone(), run.err)
     };
@@ -78,7 +80,7 @@ fn labels_come_from_the_table_that_is_named_or_lies_beside() {
     assert_eq!(own["methods"].as_array().unwrap().len(), 1);
     let (named, _) = figures(&["--labels", "other.tsv"]);
     assert_eq!((&named["labels"][0], &named["accounts"]["organic"]), (&Value::from("other.tsv"), &Value::from(1)));
-    desk.write("good.accounts.tsv", "account_id\tlabel\tcampaign\na\tinauthentic\top\n");
+    workspace.write("good.accounts.tsv", "account_id\tlabel\tcampaign\na\tinauthentic\top\n");
     let (beside, err) = figures(&[]);
     assert_eq!(
         (&beside["labels"][0], &beside["accounts"]["unknown"]),

@@ -22,13 +22,13 @@ fn table(header: &str, cells: &str) -> String {
 
 #[test]
 fn what_columns_are_taken_for_is_said_counted_and_shown() {
-    let desk = Desk::new();
-    desk.write("posts.csv", table(",followers,mood", ",many,good"));
-    desk.run(&["detect", "posts.csv", "--out", "out"]).ends(0).says(&[
+    let workspace = Workspace::new();
+    workspace.write("posts.csv", table(",followers,mood", ",many,good"));
+    workspace.run(&["detect", "posts.csv", "--out", "out"]).ends(0).says(&[
         "posts.csv: table of posts: id, platform, account_id, created_at, text, followers; not read: mood",
         "warning: posts.csv: column followers: 160 cells could not be read, and followers is not known there",
     ]);
-    let summary: Value = serde_json::from_str(&desk.read("out/summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&workspace.read("out/summary.json")).unwrap();
     let count = |name: &str| summary[name].as_u64().unwrap();
     assert_eq!(count("rows"), 160);
     assert_eq!(count("rows"), count("posts") + count("duplicates") + count("rejected_lines") + count("passed_over"));
@@ -38,47 +38,50 @@ fn what_columns_are_taken_for_is_said_counted_and_shown() {
     assert_eq!((&column("followers")["unreadable"], &column("id")["read"]), (&160.into(), &160.into()));
     assert_eq!((&column("mood")["taken_for"], &column("text")["by"]), (&"not read".into(), &"name".into()));
 
-    let shown = desk.run(&["detect", "posts.csv", "--show-mapping", "--out", "shown"]).ends(0);
+    let shown = workspace.run(&["detect", "posts.csv", "--show-mapping", "--out", "shown"]).ends(0);
     for words in
         ["posts.csv: table of posts", "followers (by name)", "mood", "not read", "good | good | good", "post: {\"id\":"]
     {
         assert!(shown.out.contains(words), "{words:?} is not in:\n{}", shown.out);
     }
-    assert!(!desk.path("shown").exists(), "nothing else is done");
+    assert!(!workspace.path("shown").exists(), "nothing else is done");
 }
 
 #[test]
 fn what_would_be_misread_is_refused_and_the_way_out_works() {
-    let desk = Desk::new();
-    desk.write("parent.csv", table(",parent_post_id", ",5"));
-    let refused = desk.run(&["detect", "parent.csv", "--out", "out"]).ends(1).prints_nothing();
+    let workspace = Workspace::new();
+    workspace.write("parent.csv", table(",parent_post_id", ",5"));
+    let refused = workspace.run(&["detect", "parent.csv", "--out", "out"]).ends(1).prints_nothing();
     refused.says(&[
         "parent_post_id looks like the id of a repost",
         "--column repost_of=parent_post_id",
         "--column ignore=parent_post_id",
     ]);
-    assert!(!desk.path("out/clusters.jsonl").exists());
-    desk.run(&["detect", "parent.csv", "--out", "out", "--column", "ignore=parent_post_id"])
+    assert!(!workspace.path("out/clusters.jsonl").exists());
+    workspace
+        .run(&["detect", "parent.csv", "--out", "out", "--column", "ignore=parent_post_id"])
         .ends(0)
         .says(&["ignored: parent_post_id"]);
-    desk.write("map.toml", "repost_of = \"parent_post_id\"\n");
-    desk.run(&["detect", "parent.csv", "--out", "out", "--map", "map.toml"])
+    workspace.write("map.toml", "repost_of = \"parent_post_id\"\n");
+    workspace
+        .run(&["detect", "parent.csv", "--out", "out", "--map", "map.toml"])
         .ends(0)
         .says(&["repost_of from parent_post_id"]);
 
-    desk.write("two.csv", table(",full_text", ",other words"));
-    desk.run(&["detect", "two.csv", "--out", "out"]).ends(1).says(&["text and full_text", "--column text=NAME"]);
-    desk.write("rounded.csv", table("", "") + "1.25E+18,x,a,2026-11-02T10:00:00Z,words\n");
-    desk.run(&["detect", "rounded.csv", "--out", "other"])
+    workspace.write("two.csv", table(",full_text", ",other words"));
+    workspace.run(&["detect", "two.csv", "--out", "out"]).ends(1).says(&["text and full_text", "--column text=NAME"]);
+    workspace.write("rounded.csv", table("", "") + "1.25E+18,x,a,2026-11-02T10:00:00Z,words\n");
+    workspace
+        .run(&["detect", "rounded.csv", "--out", "other"])
         .ends(1)
         .says(&["rounded.csv:162: column `id`", "export the ids as text"]);
-    assert!(!desk.path("other/clusters.jsonl").exists());
+    assert!(!workspace.path("other/clusters.jsonl").exists());
 }
 
 #[test]
 fn wrong_settings_of_tables_are_wrong_usage() {
-    let desk = Desk::new();
-    desk.write("posts.csv", table("", ""));
+    let workspace = Workspace::new();
+    workspace.write("posts.csv", table("", ""));
     for (flag, value, words) in [
         ("--column", "text", "is no pair"),
         ("--column", "txet=a", "is no field of a post; there are id, platform"),
@@ -86,20 +89,21 @@ fn wrong_settings_of_tables_are_wrong_usage() {
         ("--timezone", "Mars", "is no time zone"),
         ("--encoding", "klingon", "is no encoding"),
     ] {
-        desk.run(&["detect", "posts.csv", flag, value]).ends(2).says(&[flag, words]);
+        workspace.run(&["detect", "posts.csv", flag, value]).ends(2).says(&[flag, words]);
     }
-    desk.write("map.toml", "txet = \"a\"\n");
-    desk.run(&["detect", "posts.csv", "--map", "map.toml"])
+    workspace.write("map.toml", "txet = \"a\"\n");
+    workspace
+        .run(&["detect", "posts.csv", "--map", "map.toml"])
         .ends(1)
         .says(&["the mapping map.toml", "\"txet\" is no field of a post"]);
-    desk.run(&["detect", "posts.csv", "--map", "none.toml"]).ends(1).says(&["cannot read the mapping none.toml"]);
+    workspace.run(&["detect", "posts.csv", "--map", "none.toml"]).ends(1).says(&["cannot read the mapping none.toml"]);
 }
 
 /// The demo world as CooRTweet's users have it: one row for each object of a post, and no word of where an object comes from.
 #[test]
 fn groups_in_coortweets_layout_are_not_all_on_one_source() {
-    let desk = Desk::new();
-    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    let workspace = Workspace::new();
+    let world = workspace.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
     let mut table = "object_id,account_id,content_id,timestamp_share\n".to_owned();
     for post in lines(&world) {
         let objects = post["urls"].as_array().into_iter().flatten().chain([&post["repost_of"]]);
@@ -115,9 +119,9 @@ fn groups_in_coortweets_layout_are_not_all_on_one_source() {
             table.push_str(&format!("{object},{},{},{}\n", name("account_id"), name("id"), at.as_second()));
         }
     }
-    desk.write("shares.csv", &table);
-    desk.run(&["detect", "shares.csv", "--out", "out"]).ends(0);
-    let clusters = lines(&desk.read("out/clusters.jsonl"));
+    workspace.write("shares.csv", &table);
+    workspace.run(&["detect", "shares.csv", "--out", "out"]).ends(0);
+    let clusters = lines(&workspace.read("out/clusters.jsonl"));
     let on_several = clusters.iter().filter(|cluster| cluster["status"] != "single_source").count();
     assert!(on_several > 0, "{} clusters, all on a single source", clusters.len());
     for cluster in &clusters {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Desk, lines};
+use crate::{Workspace, lines};
 
 /// Moves a post by so many days and calls it and its account otherwise.
 fn moved(post: &Value, days: i64, name: &str) -> String {
@@ -23,8 +23,8 @@ fn moved(post: &Value, days: i64, name: &str) -> String {
 }
 
 /// The demo world a year earlier: what is added to it months later must not lie in the future.
-fn world(desk: &Desk) -> String {
-    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+fn world(workspace: &Workspace) -> String {
+    let world = workspace.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
     let year = jiff::SignedDuration::from_hours(24 * 365);
     let earlier = |mut post: Value| {
         for field in ["created_at", "account_created_at", "deleted_at"] {
@@ -38,27 +38,27 @@ fn world(desk: &Desk) -> String {
 }
 
 /// Id, status and accounts of every group.
-fn groups(desk: &Desk, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+fn groups(workspace: &Workspace, out: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let of = |cluster: &Value| {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let accounts = cluster["accounts"].as_array().unwrap().iter().map(|one| text(&one["account_id"])).collect();
         (text(&cluster["cluster_id"]), (text(&cluster["status"]), accounts))
     };
-    lines(&desk.read(&format!("{out}/clusters.jsonl"))).iter().map(of).collect()
+    lines(&workspace.read(&format!("{out}/clusters.jsonl"))).iter().map(of).collect()
 }
 
-fn summary(desk: &Desk, out: &str) -> Value {
-    serde_json::from_str(&desk.read(&format!("{out}/summary.json"))).unwrap()
+fn summary(workspace: &Workspace, out: &str) -> Value {
+    serde_json::from_str(&workspace.read(&format!("{out}/summary.json"))).unwrap()
 }
 
 #[test]
 fn silence_and_a_clock_that_is_wrong_take_nothing_back() {
-    let desk = Desk::new();
-    let world = world(&desk);
+    let workspace = Workspace::new();
+    let world = world(&workspace);
     let posts = lines(&world);
-    desk.write("posts.jsonl", &world);
-    desk.run(&["detect", "posts.jsonl", "--out", "alone", "--no-report"]).ends(0);
-    let alone = groups(&desk, "alone");
+    workspace.write("posts.jsonl", &world);
+    workspace.run(&["detect", "posts.jsonl", "--out", "alone", "--no-report"]).ends(0);
+    let alone = groups(&workspace, "alone");
     let flagged = |found: &BTreeMap<String, (String, BTreeSet<String>)>| -> Vec<(String, (String, BTreeSet<String>))> {
         found.iter().filter(|(_, (status, _))| status == "flagged").map(|(id, of)| (id.clone(), of.clone())).collect()
     };
@@ -66,13 +66,13 @@ fn silence_and_a_clock_that_is_wrong_take_nothing_back() {
 
     for (days, active) in [(35, true), (100, false)] {
         let late: String = (0..5).map(|n| moved(posts.last().unwrap(), days, &format!("late{n}"))).collect();
-        desk.write("late.jsonl", format!("{world}{late}"));
+        workspace.write("late.jsonl", format!("{world}{late}"));
         let out = format!("late{days}");
-        let run = desk.run(&["detect", "late.jsonl", "--out", &out, "--no-report"]).ends(0);
+        let run = workspace.run(&["detect", "late.jsonl", "--out", &out, "--no-report"]).ends(0);
         run.says(&["the last 5 posts lie", "days after all others", "if the clocks of those posts are wrong"]);
-        let found = flagged(&groups(&desk, &out));
+        let found = flagged(&groups(&workspace, &out));
         assert_eq!(found, flagged(&alone), "after {days} days");
-        let told = lines(&desk.read(&format!("{out}/clusters.jsonl")));
+        let told = lines(&workspace.read(&format!("{out}/clusters.jsonl")));
         for cluster in told.iter().filter(|cluster| cluster["status"] == "flagged") {
             assert_eq!(cluster["active"], active, "after {days} days");
             let time = |field: &str| cluster[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -80,10 +80,10 @@ fn silence_and_a_clock_that_is_wrong_take_nothing_back() {
         }
         let ties = |out: &str| -> BTreeSet<String> {
             let pair = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(",");
-            desk.read(&format!("{out}/ties.csv")).lines().skip(1).map(pair).collect()
+            workspace.read(&format!("{out}/ties.csv")).lines().skip(1).map(pair).collect()
         };
         assert!(ties(&out).is_superset(&ties("alone")), "ties are forgotten after {days} days");
-        let numbers = summary(&desk, &out);
+        let numbers = summary(&workspace, &out);
         assert_eq!(numbers["posts_apart"][0]["posts"], 5);
         let flagged_accounts: BTreeSet<String> = found.into_iter().flat_map(|(_, (_, accounts))| accounts).collect();
         assert_eq!(numbers["accounts_flagged"], flagged_accounts.len());
@@ -91,31 +91,32 @@ fn silence_and_a_clock_that_is_wrong_take_nothing_back() {
 
     // A post dated far into the future is told with its line, and changes nothing.
     let future = moved(&posts[7], 40_000, "future");
-    desk.write("future.jsonl", format!("{world}{future}"));
-    let run = desk.run(&["detect", "future.jsonl", "--out", "future", "--no-report"]).ends(0);
+    workspace.write("future.jsonl", format!("{world}{future}"));
+    let run = workspace.run(&["detect", "future.jsonl", "--out", "future", "--no-report"]).ends(0);
     let line = posts.len() + 1;
     run.says(&[&format!("future.jsonl:{line}: `created_at`: lies in the future"), "future_tolerance_s"]);
-    assert_eq!(desk.read("future/clusters.jsonl"), desk.read("alone/clusters.jsonl"));
-    let rejected = lines(&desk.read("future/rejected.jsonl"));
+    assert_eq!(workspace.read("future/clusters.jsonl"), workspace.read("alone/clusters.jsonl"));
+    let rejected = lines(&workspace.read("future/rejected.jsonl"));
     assert_eq!((rejected.len(), &rejected[0]["line"], &rejected[0]["field"]), (1, &line.into(), &"created_at".into()));
-    let run = desk.run(&["detect", "future.jsonl", "--method", "coortweet", "--trace", "url", "--out", "peer"]).ends(0);
+    let run =
+        workspace.run(&["detect", "future.jsonl", "--method", "coortweet", "--trace", "url", "--out", "peer"]).ends(0);
     run.says(&["lies in the future"]);
 }
 
 #[test]
 fn tables_and_networks_hold_the_same_accounts_in_one_spelling() {
-    let desk = Desk::new();
-    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
-    desk.write("posts.jsonl", &world);
-    desk.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0);
+    let workspace = Workspace::new();
+    let world = workspace.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    workspace.write("posts.jsonl", &world);
+    workspace.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0);
     let cell = |line: &str, name: &str, header: &str| {
         let place = header.split(',').position(|known| known == name).unwrap();
         line.split(',').nth(place).unwrap().to_owned()
     };
-    let accounts = desk.read("out/accounts.csv");
+    let accounts = workspace.read("out/accounts.csv");
     let (header, rows) = accounts.split_once('\n').unwrap();
     let spelled: BTreeSet<String> = rows.lines().map(|line| cell(line, "account", header)).collect();
-    let ties = desk.read("out/ties.csv");
+    let ties = workspace.read("out/ties.csv");
     let (header, rows) = ties.split_once('\n').unwrap();
     let mut tied = BTreeSet::new();
     for line in rows.lines() {
@@ -125,7 +126,7 @@ fn tables_and_networks_hold_the_same_accounts_in_one_spelling() {
         assert!(!cell(line, "account_a_name", header).is_empty());
     }
     assert!(!tied.is_empty() && tied.is_subset(&spelled), "ties and accounts are spelled differently");
-    let (graphml, gexf) = (desk.read("out/network.graphml"), desk.read("out/network.gexf"));
+    let (graphml, gexf) = (workspace.read("out/network.graphml"), workspace.read("out/network.gexf"));
     for account in &tied {
         assert!(
             graphml.contains(&format!("<node id=\"{account}\"")) && gexf.contains(&format!("<node id=\"{account}\""))
@@ -133,14 +134,14 @@ fn tables_and_networks_hold_the_same_accounts_in_one_spelling() {
     }
     assert_eq!(graphml.matches("<edge ").count(), rows.lines().count());
 
-    let objects = desk.read("out/objects.csv");
+    let objects = workspace.read("out/objects.csv");
     let (header, rows) = objects.split_once('\n').unwrap();
     assert_eq!(header, "kind,key,source,accounts,posts,first,last,used_by,clusters,text");
     assert!(rows.lines().any(|line| line.contains(",group,c-")) && rows.lines().any(|line| line.contains(",crowd,")));
 
     // The report shows what was posted.
-    let report = desk.read("out/report.html");
-    let clusters = lines(&desk.read("out/clusters.jsonl"));
+    let report = workspace.read("out/report.html");
+    let clusters = lines(&workspace.read("out/clusters.jsonl"));
     let wanted = clusters[0]["evidence"][0]["posts"][0]["id"].as_str().unwrap();
     let post = lines(&world).into_iter().find(|post| post["id"] == wanted).unwrap();
     let first_words: String = post["text"].as_str().unwrap().chars().take(20).collect();
@@ -151,7 +152,7 @@ fn tables_and_networks_hold_the_same_accounts_in_one_spelling() {
 
 #[test]
 fn where_nothing_is_flagged_the_report_and_the_terminal_say_how_to_look_on() {
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     // Ten people share the same few links within seconds, and that is all: nothing follows on which they could be tested. Others share links of
     // their own.
     let share = |account: &str, link: &str, minute: usize, second: usize| {
@@ -168,15 +169,15 @@ fn where_nothing_is_flagged_the_report_and_the_terminal_say_how_to_look_on() {
     for n in 0..200 {
         posts.extend((0..3).map(|m| share(&format!("b{n}"), &format!("own{n}x{m}"), 3 + m * 7, n % 60)));
     }
-    desk.write("posts.jsonl", posts);
-    let run = desk.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0);
+    workspace.write("posts.jsonl", posts);
+    let run = workspace.run(&["detect", "posts.jsonl", "--out", "out"]).ends(0);
     run.says(&[
         "nothing is flagged; these accounts have the highest suspicion",
         "CooRTweet, url, 10 s: ",
         "again: lockstep detect posts.jsonl --method coortweet --trace url --time-window 10",
         "next steps: ",
     ]);
-    let report = desk.read("out/report.html");
+    let report = workspace.read("out/report.html");
     for part in [
         "<h2 id=\"look-on\">Nothing is flagged</h2>",
         "The accounts that stand out most",
@@ -189,19 +190,19 @@ fn where_nothing_is_flagged_the_report_and_the_terminal_say_how_to_look_on() {
     }
     // The command that is shown is one that runs.
     let command = ["detect", "posts.jsonl", "--method", "coortweet", "--trace", "url", "--time-window", "10"];
-    desk.run(&[&command[..], &["--out", "peer"]].concat()).ends(0);
+    workspace.run(&[&command[..], &["--out", "peer"]].concat()).ends(0);
 }
 
 #[test]
 fn what_counts_can_be_chosen_for_the_own_method_too() {
-    let desk = Desk::new();
-    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
-    desk.write("posts.jsonl", world);
+    let workspace = Workspace::new();
+    let world = workspace.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    workspace.write("posts.jsonl", world);
     let run = |arguments: &[&str]| {
-        desk.run(&[&["detect", "posts.jsonl", "--out", "out", "--no-report"], arguments].concat()).ends(0);
+        workspace.run(&[&["detect", "posts.jsonl", "--out", "out", "--no-report"], arguments].concat()).ends(0);
         let of = |cluster: &Value| cluster["traces"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let traces = lines(&desk.read("out/clusters.jsonl")).iter().flat_map(of).collect::<BTreeSet<String>>();
-        (traces, summary(&desk, "out"))
+        let traces = lines(&workspace.read("out/clusters.jsonl")).iter().flat_map(of).collect::<BTreeSet<String>>();
+        (traces, summary(&workspace, "out"))
     };
     let (all, of_all) = run(&[]);
     assert!(all.len() > 2, "{all:?}");
@@ -217,18 +218,19 @@ fn what_counts_can_be_chosen_for_the_own_method_too() {
         (&["--method", "coortweet", "--alpha", "0.1"], "--alpha belongs to --method lockstep"),
         (&["--method", "coortweet", "--trace", "url", "--trace", "text"], "allows only one --trace"),
     ] {
-        desk.run(&[&["detect", "posts.jsonl", "--out", "no"], arguments].concat()).ends(2).says(&[words]);
+        workspace.run(&[&["detect", "posts.jsonl", "--out", "no"], arguments].concat()).ends(2).says(&[words]);
     }
-    desk.run(&["detect", "posts.jsonl", "--out", "no", "--alpha", "0"])
+    workspace
+        .run(&["detect", "posts.jsonl", "--out", "no", "--alpha", "0"])
         .ends(1)
         .says(&["detector.engine: alpha is 0: set 1e-12 to 0.5 (probability)"]);
 }
 
 #[test]
 fn a_table_of_coortweets_four_columns_can_be_flagged_and_no_fandom_is() {
-    let desk = Desk::new();
-    desk.run(&["simulate", "--world", "demo", "--seed", "1", "--out", "demo"]).ends(0);
-    let world = desk.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
+    let workspace = Workspace::new();
+    workspace.run(&["simulate", "--world", "demo", "--seed", "1", "--out", "demo"]).ends(0);
+    let world = workspace.run(&["simulate", "--world", "demo", "--seed", "1"]).ends(0).out;
     let mut table = "object_id,account_id,content_id,timestamp_share\n".to_owned();
     for post in lines(&world) {
         let text = |field: &str| post[field].as_str().unwrap_or_default().to_owned();
@@ -241,16 +243,16 @@ fn a_table_of_coortweets_four_columns_can_be_flagged_and_no_fandom_is() {
             table.push_str(&format!("\"{object}\",{},{},{at}\n", text("account_id"), text("id")));
         }
     }
-    desk.write("shares.csv", &table);
-    desk.run(&["detect", "shares.csv", "--platform", "chirp", "--out", "out", "--no-report"]).ends(0);
-    let labels: BTreeMap<String, String> = desk
+    workspace.write("shares.csv", &table);
+    workspace.run(&["detect", "shares.csv", "--platform", "chirp", "--out", "out", "--no-report"]).ends(0);
+    let labels: BTreeMap<String, String> = workspace
         .read("demo/accounts.tsv")
         .lines()
         .skip(1)
         .map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>())
         .map(|cells| (cells[1].clone(), cells[2].clone()))
         .collect();
-    let groups = groups(&desk, "out");
+    let groups = groups(&workspace, "out");
     let flagged: Vec<_> = groups.values().filter(|(status, _)| status == "flagged").collect();
     assert!(!flagged.is_empty(), "{groups:?}");
     for (_, accounts) in flagged {

@@ -1,9 +1,13 @@
-//! JSON has no NaN and no infinity, and serde_json writes null in their place: this finds them first.
+//! Finds numbers that JSON has no words for.
 
 use super::{ClusterError, ClusterMessage};
 
 impl ClusterMessage {
-    pub(super) fn all_finite(&self) -> Result<(), ClusterError> {
+    /// Whether the message can be written: JSON has no NaN and no infinity, and serde_json writes null in their place.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFinite`] names the first number that is none.
+    pub fn check(&self) -> Result<(), ClusterError> {
         let check = |number: f64, path: &dyn Fn() -> String| {
             if number.is_finite() {
                 Ok(())

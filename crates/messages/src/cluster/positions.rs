@@ -4,9 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use serde::{Deserialize, Serialize};
-
-use super::{ClusterMessage, PostRef};
+use super::{ClusterMessage, LogPosition, PostRef};
 use crate::error::DecodeError;
 
 /// The header's name. Its value has an entry for each post in the evidence, in the order of the message, with commas between: partition
@@ -14,21 +12,6 @@ use crate::error::DecodeError;
 pub const HEADER: &str = "lockstep-posts";
 /// Longer headers are left out: a record has room for so much beside the largest message.
 const LONGEST: usize = 64 * 1024;
-
-/// A record's place in a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct LogPosition {
-    /// The number of its partition.
-    pub partition: i32,
-    /// Its offset in the partition.
-    pub offset: i64,
-}
-
-impl From<coordination::Position> for LogPosition {
-    fn from(position: coordination::Position) -> LogPosition {
-        LogPosition { partition: position.partition(), offset: position.offset() }
-    }
-}
 
 /// Where posts stand, by platform and id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,9 +7,10 @@
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader};
+use super::document::DecodedPost;
 use super::html;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 /// Whether a record is an activity, or the address of one.
 pub(super) fn is(from: &Reader<'_>) -> bool {
@@ -19,7 +20,7 @@ pub(super) fn is(from: &Reader<'_>) -> bool {
     }
 }
 
-pub(super) fn read(from: &Reader<'_>) -> Outcome {
+pub(super) fn read(from: &Reader<'_>) -> DecodedPost {
     if !from.value().is_object() {
         return Ok(None);
     }
@@ -36,7 +37,7 @@ pub(super) fn read(from: &Reader<'_>) -> Outcome {
     }
 }
 
-fn created(activity: &Reader<'_>, object: &Reader<'_>) -> Outcome {
+fn created(activity: &Reader<'_>, object: &Reader<'_>) -> DecodedPost {
     let kind = object.text("type").unwrap_or_default();
     if !matches!(&*kind, "" | "Note" | "Article" | "Question" | "Page" | "Video" | "Image") {
         return Ok(None);
@@ -79,7 +80,7 @@ fn created(activity: &Reader<'_>, object: &Reader<'_>) -> Outcome {
     activity.post(post, entities, false).map(Some)
 }
 
-fn announce(from: &Reader<'_>) -> Outcome {
+fn announce(from: &Reader<'_>) -> DecodedPost {
     let account_id = actor(from, "actor").ok_or_else(|| from.missing("actor"))?;
     let repost_of = match from.get("object") {
         Some(Value::Object(_)) => from.text("object.id"),

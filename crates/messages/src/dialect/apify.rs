@@ -5,15 +5,16 @@ use coordination::Post;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{DecodedPost, record};
 use super::{Flow, Take, x};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, read)
 }
 
-fn read(from: &Reader<'_>) -> Outcome {
+fn read(from: &Reader<'_>) -> DecodedPost {
     if from.has("noResults") || from.has("demo") || from.has("error") && !from.has("id") {
         Ok(None)
     } else if from.has("shortCode") || from.has("ownerUsername") {
@@ -27,7 +28,7 @@ fn read(from: &Reader<'_>) -> Outcome {
     }
 }
 
-fn tweet(from: &Reader<'_>) -> Outcome {
+fn tweet(from: &Reader<'_>) -> DecodedPost {
     let author = from.object("author").ok_or_else(|| from.missing("author"))?;
     let original = ["retweet", "retweeted_tweet", "retweetedTweet"]
         .into_iter()
@@ -76,7 +77,7 @@ fn tweet(from: &Reader<'_>) -> Outcome {
     from.post(post, entities, lost).map(Some)
 }
 
-fn tiktok(from: &Reader<'_>) -> Outcome {
+fn tiktok(from: &Reader<'_>) -> DecodedPost {
     let author = from.object("authorMeta").ok_or_else(|| from.missing("authorMeta"))?;
     let post = Post {
         id: from.id(&["id"])?,
@@ -99,7 +100,7 @@ fn tiktok(from: &Reader<'_>) -> Outcome {
     from.post(post, entities, false).map(Some)
 }
 
-fn instagram(from: &Reader<'_>) -> Outcome {
+fn instagram(from: &Reader<'_>) -> DecodedPost {
     let post = Post {
         id: from.id(&["shortCode", "id"])?,
         platform: "instagram".into(),
@@ -117,7 +118,7 @@ fn instagram(from: &Reader<'_>) -> Outcome {
     from.post(post, entities, false).map(Some)
 }
 
-fn facebook(from: &Reader<'_>) -> Outcome {
+fn facebook(from: &Reader<'_>) -> DecodedPost {
     let user = from.has("user").then(|| from.object("user")).flatten();
     let account = user.as_ref().and_then(|user| user.any_text(&["id", "name"]));
     let link = from.text("link");

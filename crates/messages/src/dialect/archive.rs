@@ -5,16 +5,17 @@
 
 use serde_json::Value;
 
-use super::document::{Notes, Outcome, Reader, parse, record};
+use super::document::{DecodedPost, parse, record};
 use super::x::{Known, status};
-use super::{Account, Context, Flow, Take, scan};
+use super::{ArchiveAccount, Context, Flow, Take, scan};
 use crate::error::DecodeError;
+use crate::json_fields::{Notes, Reader};
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, |from| read(from, context.account.as_ref()))
 }
 
-fn read(from: &Reader<'_>, account: Option<&Account>) -> Outcome {
+fn read(from: &Reader<'_>, account: Option<&ArchiveAccount>) -> DecodedPost {
     let wrapped = from.has("tweet").then(|| from.object("tweet").ok_or_else(|| from.missing("tweet"))).transpose()?;
     let tweet = wrapped.as_ref().unwrap_or(from);
     if !tweet.has("created_at") && !tweet.has("full_text") && !tweet.has("text") {
@@ -43,7 +44,7 @@ fn read(from: &Reader<'_>, account: Option<&Account>) -> Outcome {
 }
 
 /// Reads `account.js`.
-pub(super) fn account(script: &[u8]) -> Result<Account, DecodeError> {
+pub(super) fn account(script: &[u8]) -> Result<ArchiveAccount, DecodeError> {
     let value = parse(scan::content(script))?;
     let first = match &value {
         Value::Array(all) => all.first().unwrap_or(&Value::Null),
@@ -52,7 +53,7 @@ pub(super) fn account(script: &[u8]) -> Result<Account, DecodeError> {
     let notes = Notes::default();
     let from = Reader::new(first, &notes);
     let from = from.object("account").unwrap_or_else(|| from.clone());
-    Ok(Account {
+    Ok(ArchiveAccount {
         id: from.id(&["accountId", "account_id", "id"])?.into_owned(),
         name: from.any_text(&["username", "screen_name"]).unwrap_or_default().into_owned(),
         created_at: from.moment("createdAt"),

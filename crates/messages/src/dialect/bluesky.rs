@@ -12,10 +12,11 @@ use std::borrow::Cow;
 
 use coordination::{Millis, Post};
 
-use super::document::{Outcome, Reader, element, record};
+use super::document::{DecodedPost, element, record};
 use super::{Flow, Record, Take, scan};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 const POST: &str = "app.bsky.feed.post";
 const REPOST: &str = "app.bsky.feed.repost";
@@ -58,7 +59,7 @@ fn in_thread<'a>(view: &'a [u8], at: &str, depth: usize, take: &mut Take<'_, 'a>
     Flow::Continue(())
 }
 
-fn read(from: &Reader<'_>) -> Outcome {
+fn read(from: &Reader<'_>) -> DecodedPost {
     if from.has("commit") || from.has("did") || from.has("time_us") || from.has("kind") {
         return event(from);
     }
@@ -69,7 +70,7 @@ fn read(from: &Reader<'_>) -> Outcome {
 }
 
 /// An event of Jetstream.
-fn event(from: &Reader<'_>) -> Outcome {
+fn event(from: &Reader<'_>) -> DecodedPost {
     let kind = from.any_text(&["kind", "type"]).ok_or_else(|| from.missing("kind"))?;
     if kind != "commit" && kind != "com" {
         return Ok(None);
@@ -90,7 +91,7 @@ fn event(from: &Reader<'_>) -> Outcome {
 }
 
 /// A post of a feed, and the reason why it is there.
-fn in_feed(post: &Reader<'_>, reason: Option<&Reader<'_>>) -> Outcome {
+fn in_feed(post: &Reader<'_>, reason: Option<&Reader<'_>>) -> DecodedPost {
     let reposted = reason.filter(|reason| reason.text("$type").is_some_and(|kind| kind.ends_with("#reasonRepost")));
     let original = view(post)?;
     let Some(reason) = reposted else { return Ok(Some(original)) };

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use coordination::Post;
 
-use super::document::{Notes, Outcome, Reader, element, parse, record};
+use super::document::{DecodedPost, element, parse, record};
 use super::{Flow, Record, Take, activity, html, scan};
-use crate::post::Entities;
+use crate::json_fields::{Notes, Reader};
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     let list = scan::members(value)
@@ -26,7 +27,7 @@ pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> 
     if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) }
 }
 
-fn read(from: &Reader<'_>) -> Outcome {
+fn read(from: &Reader<'_>) -> DecodedPost {
     if activity::is(from) {
         return activity::read(from);
     }
@@ -51,7 +52,7 @@ fn read(from: &Reader<'_>) -> Outcome {
 }
 
 /// A status, of Mastodon or of another service with its API.
-pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> Outcome {
+pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     let account = from.object("account").ok_or_else(|| from.missing("account"))?;
     let original = from.object("reblog");
     let said = original.as_ref().unwrap_or(from);

@@ -218,7 +218,7 @@ impl Layering {
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Whose posts these are, where the posts do not say so: an archive's.
-    pub account: Option<Account>,
+    pub account: Option<ArchiveAccount>,
     /// The platform of records that name none; [`csv::UNKNOWN_PLATFORM`] where this is not told either.
     pub platform: Option<String>,
     /// The zone of times that are written without an offset from UTC. Where it is not known they are taken as UTC, and said to be so
@@ -228,7 +228,7 @@ pub struct Context {
 
 /// An account that is told beside its posts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct ArchiveAccount {
     /// Its id on its platform.
     pub id: String,
     /// Its handle; empty where it is not known.
@@ -237,23 +237,27 @@ pub struct Account {
     pub created_at: Option<Millis>,
 }
 
-impl Account {
+impl ArchiveAccount {
     /// Reads `account.js`, which lies beside `tweets.js` in an archive.
-    pub fn of_archive(script: &[u8]) -> Result<Account, DecodeError> {
+    pub fn of_archive(script: &[u8]) -> Result<ArchiveAccount, DecodeError> {
         archive::account(script)
     }
 }
 
-impl FromStr for Account {
+impl FromStr for ArchiveAccount {
     type Err = String;
 
     /// Reads `ID` or `ID:NAME`.
-    fn from_str(text: &str) -> Result<Account, String> {
+    fn from_str(text: &str) -> Result<ArchiveAccount, String> {
         let (id, name) = text.split_once(':').unwrap_or((text, ""));
         if id.trim().is_empty() {
             return Err("expected an account's id, or ID:NAME".to_owned());
         }
-        Ok(Account { id: id.trim().to_owned(), name: name.trim().trim_start_matches('@').to_owned(), created_at: None })
+        Ok(ArchiveAccount {
+            id: id.trim().to_owned(),
+            name: name.trim().trim_start_matches('@').to_owned(),
+            created_at: None,
+        })
     }
 }
 

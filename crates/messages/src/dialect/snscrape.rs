@@ -6,16 +6,17 @@ use std::borrow::Cow;
 
 use coordination::Post;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{DecodedPost, record};
 use super::{Flow, Take};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, read)
 }
 
-fn read(from: &Reader<'_>) -> Outcome {
+fn read(from: &Reader<'_>) -> DecodedPost {
     let kind = from.id(&["_type"])?;
     let mut names = kind.rsplit('.');
     let (kind, module) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
@@ -32,7 +33,7 @@ fn read(from: &Reader<'_>) -> Outcome {
     }
 }
 
-fn tweet(from: &Reader<'_>) -> Outcome {
+fn tweet(from: &Reader<'_>) -> DecodedPost {
     let original = from.object("retweetedTweet");
     let said = original.as_ref().unwrap_or(from);
     let text = said.any_text(&["rawContent", "content", "renderedContent"]);
@@ -87,7 +88,7 @@ fn tweet(from: &Reader<'_>) -> Outcome {
 }
 
 /// A post of a channel's web page. Its address holds the channel's name and the number: `https://t.me/s/news/12`.
-fn telegram(from: &Reader<'_>) -> Outcome {
+fn telegram(from: &Reader<'_>) -> DecodedPost {
     let url = from.id(&["url"])?;
     let (channel, number) = address(&url)
         .ok_or_else(|| DecodeError::new("url", "is no address of a post in a channel of Telegram", url.as_bytes()))?;
@@ -128,7 +129,7 @@ fn address(url: &str) -> Option<(&str, &str)> {
 }
 
 /// An item of one of the other modules, whose fields are named alike.
-fn other(from: &Reader<'_>, module: &str) -> Outcome {
+fn other(from: &Reader<'_>, module: &str) -> DecodedPost {
     let platform = match module {
         "vkontakte" => "vk",
         other => other,

@@ -18,10 +18,11 @@ use coordination::{Millis, Post};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, element, parse, record};
+use super::document::{DecodedPost, element, parse, record};
 use super::{Context, Flow, Record, Take, scan};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     let export = Export { zone: context.timezone.as_ref() };
@@ -97,7 +98,7 @@ impl Export<'_> {
 }
 
 /// A message, or an update of the Bot API that holds one.
-fn update(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Outcome {
+fn update(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> DecodedPost {
     if !from.has("update_id") {
         return read(from, chat, zone);
     }
@@ -108,7 +109,7 @@ fn update(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Ou
     }
 }
 
-fn read(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Outcome {
+fn read(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> DecodedPost {
     let class = ["_", "_type"].into_iter().find_map(|name| from.value().get(name)?.as_str()).unwrap_or_default();
     let is_service = from.value().get("type").and_then(Value::as_str) == Some("service")
         || from.get("service").is_some_and(|service| service != &Value::Bool(false))

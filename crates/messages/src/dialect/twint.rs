@@ -10,16 +10,17 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, record};
+use super::document::{DecodedPost, record};
 use super::{Context, Flow, Take};
 use crate::error::DecodeError;
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
     record(value, at, take, |from| read(from, context.timezone.as_ref()))
 }
 
-fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> Outcome {
+fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> DecodedPost {
     let id = from.id(&["id", "id_str"])?;
     let author = from.id(&["user_id", "user_id_str", "username"])?;
     let mut post = Post {

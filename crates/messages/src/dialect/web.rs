@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader};
+use super::document::DecodedPost;
 use super::x::{self, Known};
 use super::{csv::UNKNOWN_PLATFORM, mastodon};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 /// Reads an item. `site` is the host that it was collected at, where that is told.
-pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> Outcome {
+pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> DecodedPost {
     let site = site.unwrap_or_default();
     if from.has("legacy") || from.has("rest_id") || from.has("tweet") {
         tweet(from)
@@ -37,7 +38,7 @@ pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> Outcome {
 }
 
 /// A post of X. One whose replies are limited is one level deeper.
-fn tweet(from: &Reader<'_>) -> Outcome {
+fn tweet(from: &Reader<'_>) -> DecodedPost {
     let inner = if from.has("legacy") { None } else { from.object("tweet") };
     let from = inner.as_ref().unwrap_or(from);
     let legacy = from.object("legacy").ok_or_else(|| from.missing("legacy"))?;
@@ -107,7 +108,7 @@ fn tweet(from: &Reader<'_>) -> Outcome {
 }
 
 /// A film of TikTok. Hashtags are told as challenges, or as stretches of the text.
-fn tiktok(from: &Reader<'_>) -> Outcome {
+fn tiktok(from: &Reader<'_>) -> DecodedPost {
     let author = from.get("author").is_some_and(Value::is_object);
     let challenges = from.has("challenges").then(|| from.texts("challenges", &["title", "hashtagName"])).flatten();
     let extra = from.list("textExtra");
@@ -144,7 +145,7 @@ fn tiktok(from: &Reader<'_>) -> Outcome {
     from.post(post, entities, false).map(Some)
 }
 
-fn tiktok_comment(from: &Reader<'_>) -> Outcome {
+fn tiktok_comment(from: &Reader<'_>) -> DecodedPost {
     let post = Post {
         id: from.id(&["cid"])?,
         platform: "tiktok".into(),
@@ -159,7 +160,7 @@ fn tiktok_comment(from: &Reader<'_>) -> Outcome {
 }
 
 /// A post of Instagram or Threads, in the older form of a graph's node or the newer one of a list's item.
-fn instagram(from: &Reader<'_>, platform: &'static str) -> Outcome {
+fn instagram(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     let advert = from.text("product_type").as_deref() == Some("ad")
         || from.text("link").is_some_and(|link| link.starts_with("https://www.facebook.com/ads/ig_redirect"));
     if advert {

@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, element, parse, part, record};
+use super::document::{DecodedPost, element, parse, part, record};
 use super::{Context, Dialect, Flow, Record, Take, recognise, scan};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) const PLATFORM: &str = "twitter";
 
@@ -79,7 +80,7 @@ impl<'v> Included<'v> {
     }
 }
 
-fn single(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
+fn single(from: &Reader<'_>, included: &Included<'_>) -> DecodedPost {
     let has = |name: &str| from.value().get(name).is_some();
     if has("user") || has("id_str") || has("full_text") {
         v1(from)
@@ -94,7 +95,7 @@ fn single(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
     }
 }
 
-fn v2(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
+fn v2(from: &Reader<'_>, included: &Included<'_>) -> DecodedPost {
     let author_id = from.id(&["author_id", "author.id", "author_user.id"])?;
     let author = ["author", "author_user"]
         .into_iter()
@@ -156,7 +157,7 @@ fn v2(from: &Reader<'_>, included: &Included<'_>) -> Outcome {
     from.post(Post { repost_of, ..post }, entities, lost).map(Some)
 }
 
-fn v1(from: &Reader<'_>) -> Outcome {
+fn v1(from: &Reader<'_>) -> DecodedPost {
     let user = from.object("user").ok_or_else(|| from.missing("user"))?;
     let known = Known { id: from.id(&["id_str", "id"])?, account_id: user.id(&["id_str", "id"])?, user: Some(user) };
     status(from, known, from.object("retweeted_status"), "retweeted_status").map(Some)

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use coordination::Post;
 use serde_json::Value;
 
-use super::document::{Outcome, Reader, part, record};
+use super::document::{DecodedPost, part, record};
 use super::{Context, Dialect, Flow, Take, csv::UNKNOWN_PLATFORM, recognise, scan, web};
-use crate::post::Entities;
+use crate::json_fields::Reader;
+use crate::normalise::Entities;
 
 pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> Flow {
     let (mut data, mut site) = (None, None);
@@ -42,7 +43,7 @@ pub(super) fn decode_4cat<'a>(value: &'a [u8], at: &str, context: &Context, take
 }
 
 /// An item under 4CAT's own names. Lists are parted by commas; times without an offset are UTC, as 4CAT keeps them.
-fn mapped(from: &Reader<'_>, context: &Context) -> Outcome {
+fn mapped(from: &Reader<'_>, context: &Context) -> DecodedPost {
     let link = from.any_text(&["link", "tiktok_url", "url", "post_url", "post_source_domain"]);
     let platform = match link.as_deref().map(web::platform) {
         Some(known) if known != UNKNOWN_PLATFORM => known,

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use expect_test::{ExpectFile, expect_file};
 use messages::dialect::csv::{Columns, Layout};
-use messages::dialect::{Account, Context, Dialect, Layering, UnknownDialect};
+use messages::dialect::{ArchiveAccount, Context, Dialect, Layering, UnknownDialect};
 use messages::post;
 
 fn sample(name: &str) -> Vec<u8> {
@@ -70,14 +70,14 @@ fn x() {
 
 #[test]
 fn an_archive_of_x() {
-    let account = Account::of_archive(&sample("account.js")).unwrap();
+    let account = ArchiveAccount::of_archive(&sample("account.js")).unwrap();
     assert_eq!((account.id.as_str(), account.name.as_str()), ("77", "ann"));
     let context = Context { account: Some(account), ..Context::default() };
     let expected = expect_file!["../samples/twitter-archive.expected"];
     outcomes_of(Dialect::TwitterArchive, "twitter-archive.document.js", &context, expected);
-    let told: Account = "77:@ann".parse().unwrap();
+    let told: ArchiveAccount = "77:@ann".parse().unwrap();
     assert_eq!((told.id.as_str(), told.name.as_str()), ("77", "ann"));
-    assert!(":ann".parse::<Account>().is_err());
+    assert!(":ann".parse::<ArchiveAccount>().is_err());
     let without = sample("twitter-archive.document.js");
     let _ = Dialect::TwitterArchive.decode(&without, &Context::default(), &mut |record| {
         assert!(record.outcome.unwrap_err().reason.contains("account.js"));

@@ -64,7 +64,7 @@ pub(super) struct Gave {
 }
 
 /// A key by its place, with the accounts that acted on it.
-pub(super) type Key<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
+pub(super) type KeyWithAccounts<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
 
 /// Accounts by what they are called, with their places.
 pub(super) fn places(c: &ClusterMessage) -> HashMap<(&str, &str), usize> {
@@ -72,9 +72,9 @@ pub(super) fn places(c: &ClusterMessage) -> HashMap<(&str, &str), usize> {
 }
 
 /// The keys to show, and how many more there are.
-pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<Key<'a>>, usize) {
+pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyWithAccounts<'a>>, usize) {
     let places = places(c);
-    let mut wanted: Vec<Key> = c
+    let mut wanted: Vec<KeyWithAccounts> = c
         .evidence
         .iter()
         .enumerate()
@@ -85,7 +85,7 @@ pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -
         .map(|(index, evidence)| {
             (index, evidence, evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect())
         })
-        .filter(|(index, _, accounts): &Key| {
+        .filter(|(index, _, accounts): &KeyWithAccounts| {
             let by = |place: usize| accounts.iter().any(|account| places.get(account) == Some(&place));
             shown.account.is_none_or(by) || shown.key == Some(*index)
         })
@@ -107,7 +107,8 @@ pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -
 pub fn quoted<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown, most: usize) -> Vec<&'a PostRef> {
     let (keys, _) = chosen(c, limits, shown);
     let each = limits.posts_of(keys.len());
-    let (asked, others): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|(index, ..)| shown.key == Some(*index));
+    let (asked, others): (Vec<&KeyWithAccounts>, Vec<&KeyWithAccounts>) =
+        keys.iter().partition(|(index, ..)| shown.key == Some(*index));
     let asked = asked.into_iter().flat_map(|(_, evidence, _)| &evidence.posts);
     let rows = (0..each).flat_map(|row| others.iter().filter_map(move |(_, evidence, _)| evidence.posts.get(row)));
     let mut known = BTreeSet::new();

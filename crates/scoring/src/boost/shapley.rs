@@ -8,7 +8,7 @@ use super::tree::{Kind, Tree};
 /// A feature on the way from the root, with the part of the rows that would come this way without knowing it (`zero`) and
 /// knowing it (`one`).
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct PathElement {
     feature: usize,
     zero: f64,
     one: f64,
@@ -17,7 +17,7 @@ struct Step {
 
 /// Adds the tree's values to `parts`, and returns the tree's mean over the rows that were fitted.
 pub(super) fn add(tree: &Tree, row: ArrayView1<'_, f64>, parts: &mut [f64]) -> f64 {
-    walk(tree, row, parts, 0, Vec::new(), Step { feature: usize::MAX, zero: 1.0, one: 1.0, weight: 0.0 });
+    walk(tree, row, parts, 0, Vec::new(), PathElement { feature: usize::MAX, zero: 1.0, one: 1.0, weight: 0.0 });
     mean(tree, 0)
 }
 
@@ -31,7 +31,14 @@ fn mean(tree: &Tree, at: usize) -> f64 {
     }
 }
 
-fn walk(tree: &Tree, row: ArrayView1<'_, f64>, parts: &mut [f64], at: usize, mut path: Vec<Step>, step: Step) {
+fn walk(
+    tree: &Tree,
+    row: ArrayView1<'_, f64>,
+    parts: &mut [f64],
+    at: usize,
+    mut path: Vec<PathElement>,
+    step: PathElement,
+) {
     extend(&mut path, step);
     let node = &tree.nodes[at];
     let split = match &node.kind {
@@ -51,15 +58,15 @@ fn walk(tree: &Tree, row: ArrayView1<'_, f64>, parts: &mut [f64], at: usize, mut
         unwind(&mut path, k);
     }
     let part = |child: usize| zero * tree.nodes[child].cover / node.cover;
-    let hot_step = Step { feature: split.feature, zero: part(hot), one, weight: 0.0 };
-    let cold_step = Step { feature: split.feature, zero: part(cold), one: 0.0, weight: 0.0 };
+    let hot_step = PathElement { feature: split.feature, zero: part(hot), one, weight: 0.0 };
+    let cold_step = PathElement { feature: split.feature, zero: part(cold), one: 0.0, weight: 0.0 };
     walk(tree, row, parts, hot, path.clone(), hot_step);
     walk(tree, row, parts, cold, path, cold_step);
 }
 
-fn extend(path: &mut Vec<Step>, step: Step) {
+fn extend(path: &mut Vec<PathElement>, step: PathElement) {
     let length = path.len();
-    path.push(Step { weight: if length == 0 { 1.0 } else { 0.0 }, ..step });
+    path.push(PathElement { weight: if length == 0 { 1.0 } else { 0.0 }, ..step });
     let all = (length + 1) as f64;
     for i in (0..length).rev() {
         path[i + 1].weight += step.one * path[i].weight * (i + 1) as f64 / all;
@@ -67,10 +74,10 @@ fn extend(path: &mut Vec<Step>, step: Step) {
     }
 }
 
-fn unwind(path: &mut Vec<Step>, gone: usize) {
+fn unwind(path: &mut Vec<PathElement>, gone: usize) {
     let last = path.len() - 1;
     let all = path.len() as f64;
-    let Step { zero, one, .. } = path[gone];
+    let PathElement { zero, one, .. } = path[gone];
     let mut next = path[last].weight;
     for j in (0..last).rev() {
         if one == 0.0 {
@@ -82,13 +89,13 @@ fn unwind(path: &mut Vec<Step>, gone: usize) {
         }
     }
     for j in gone..last {
-        let Step { feature, zero, one, .. } = path[j + 1];
-        path[j] = Step { feature, zero, one, weight: path[j].weight };
+        let PathElement { feature, zero, one, .. } = path[j + 1];
+        path[j] = PathElement { feature, zero, one, weight: path[j].weight };
     }
     path.pop();
 }
 
-fn unwound_sum(path: &[Step], gone: usize) -> f64 {
+fn unwound_sum(path: &[PathElement], gone: usize) -> f64 {
     let mut path = path.to_vec();
     unwind(&mut path, gone);
     path.iter().map(|step| step.weight).sum()

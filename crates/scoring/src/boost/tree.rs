@@ -3,7 +3,8 @@
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{Boosting, MOST_DEPTH, round};
+use super::{Boosting, MOST_DEPTH};
+use crate::rounding::nine_decimals;
 
 /// A flat tree; the root is the first node, and a child always comes after its parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl Tree {
     pub fn rescale(&mut self, slope: f64) {
         for node in &mut self.nodes {
             if let Kind::Leaf(value) = &mut node.kind {
-                *value = round(*value * slope);
+                *value = nine_decimals(*value * slope);
             }
         }
     }
@@ -149,7 +150,7 @@ fn cuts_of(column: ArrayView1<'_, f64>, most: usize) -> Vec<f64> {
     known.sort_by(f64::total_cmp);
     let between = |pair: &[f64]| {
         // Few digits where they do: what is written to a file then reads back the same.
-        let middle = round(f64::midpoint(pair[0], pair[1]));
+        let middle = nine_decimals(f64::midpoint(pair[0], pair[1]));
         (pair[0] < middle && middle <= pair[1]).then_some(middle)
     };
     let mut cuts = Vec::new();
@@ -189,7 +190,7 @@ impl Sum {
 
 /// For the mean over rows only: few digits are enough.
 fn cover(sum: Sum) -> f64 {
-    round(sum.h).max(1e-6)
+    nine_decimals(sum.h).max(1e-6)
 }
 
 /// A node still to be split.
@@ -246,7 +247,7 @@ impl<'a> Grower<'a> {
         while let Some(here) = open.pop() {
             let choice = if here.depth < self.settings.depth { self.best(&here) } else { None };
             let Some(choice) = choice else {
-                let value = round(self.settings.learning_rate * self.weight(here.sum, here.least, here.most));
+                let value = nine_decimals(self.settings.learning_rate * self.weight(here.sum, here.least, here.most));
                 nodes[here.node].kind = Kind::Leaf(value);
                 for row in &self.order[here.from..here.to] {
                     scores[*row as usize] += value;

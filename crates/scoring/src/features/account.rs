@@ -14,7 +14,7 @@ use super::{Feature, Table, described, show_log_odds, show_nats, show_number, sh
 
 /// An account with any evidence, as its model sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Account {
+pub struct SuspectAccount {
     /// What is known against it.
     pub evidence: AccountEvidence,
     /// The cluster that names it; a near miss, which names nobody, where that proposes it and no cluster names it.
@@ -42,7 +42,7 @@ const PRIOR_COPIES: f64 = 0.05 * PRIOR_TEXTS;
 pub static ACCOUNT_FEATURES: [Feature; 10] = described(&TABLE);
 
 /// Each with its value, or `None` where it is not known.
-pub(super) const TABLE: Table<fn(&Account) -> Option<f64>, 10> = [
+pub(super) const TABLE: Table<fn(&SuspectAccount) -> Option<f64>, 10> = [
     (
         Feature {
             name: "suspicion",
@@ -175,7 +175,7 @@ pub(super) const TABLE: Table<fn(&Account) -> Option<f64>, 10> = [
     ),
 ];
 
-impl Account {
+impl SuspectAccount {
     /// 1 where its cluster is this, else 0.
     fn in_a(&self, finding: Finding, why: Option<SingleSource>) -> Option<f64> {
         let is = self.cluster.is_some_and(|cluster| cluster.finding == finding && cluster.single_source == why);
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::features::account_values;
 
-    fn account() -> Account {
+    fn account() -> SuspectAccount {
         let evidence = AccountEvidence {
             account: AccountRef { platform: "x".into(), account_id: "a".into() },
             account_name: String::new(),
@@ -203,10 +203,10 @@ mod tests {
             log_e: None,
             posterior: None,
         };
-        Account { evidence, cluster: None }
+        SuspectAccount { evidence, cluster: None }
     }
 
-    fn value(account: &Account, name: &str) -> Option<f64> {
+    fn value(account: &SuspectAccount, name: &str) -> Option<f64> {
         let at = ACCOUNT_FEATURES.iter().position(|feature| feature.name == name).unwrap();
         account_values(account)[at]
     }
@@ -257,7 +257,7 @@ mod tests {
             (Finding::NearMiss, None, [0.0, 0.0, 0.0, 1.0]),
             (Finding::Faded, None, [0.0; 4]),
         ] {
-            let account = Account { cluster: Some(Named { finding, single_source, score: -99.0 }), ..account() };
+            let account = SuspectAccount { cluster: Some(Named { finding, single_source, score: -99.0 }), ..account() };
             let found =
                 ["named", "named_single_source", "wrote_one_text", "near_miss"].map(|name| value(&account, name));
             assert_eq!(found, expected.map(Some), "{finding:?} {single_source:?}");

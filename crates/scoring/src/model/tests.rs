@@ -1,3 +1,7 @@
+use std::fs;
+
+use coordination::TraceKind;
+
 use super::*;
 use crate::sample::{cluster, rows};
 use crate::{Options, TrainedModel, train};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use messages::feedback::{Account, Feedback, SCHEMA_VERSION, Verdict};
+use messages::feedback::{AccountId, Feedback, SCHEMA_VERSION, Verdict};
 use serde::Serialize;
 
 use super::{
@@ -152,7 +152,7 @@ impl Store {
                     message: Feedback {
                         schema_version: SCHEMA_VERSION,
                         cluster_id: row.take(1)?,
-                        account: platform.zip(account).map(|(platform, account_id)| Account { platform, account_id }),
+                        account: platform.zip(account).map(|(platform, account_id)| AccountId { platform, account_id }),
                         verdict: verdict.unwrap_or(Verdict::Confirmed),
                         partner: row.take(5)?,
                         at: row.take(6)?,

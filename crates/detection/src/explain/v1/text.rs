@@ -6,7 +6,7 @@ use messages::cluster::Status;
 
 use super::super::arithmetic::TOLERANCE;
 use super::super::text::{Compared, WIDE, shown, tidy, write_verdict};
-use super::{Explanation, Key, Member, NEXT, Sum, members::PART};
+use super::{Explanation, KeyArithmetic, Member, NEXT, Sum, members::PART};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -174,7 +174,7 @@ impl Explanation {
     }
 }
 
-fn write_key(f: &mut Formatter<'_>, key: &Key) -> fmt::Result {
+fn write_key(f: &mut Formatter<'_>, key: &KeyArithmetic) -> fmt::Result {
     writeln!(
         f,
         "{}. {} {}, source {}{}",
@@ -190,7 +190,7 @@ fn write_key(f: &mut Formatter<'_>, key: &Key) -> fmt::Result {
             None => writeln!(f, "   counts nothing here: listed for posts of members whom other candidates named\n"),
         };
     };
-    let account = |step: &super::Step| match (step.what, &step.account) {
+    let account = |step: &super::TrialLine| match (step.what, &step.account) {
         ("after", _) => "nobody further".to_owned(),
         (_, Some(account)) => shown(account),
         _ => "(one of the group, not named)".to_owned(),

@@ -38,7 +38,7 @@ pub struct Window {
 
 /// A key on which members posted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Key {
+pub struct KeyArithmetic {
     /// Place among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
@@ -131,7 +131,7 @@ const TOLD_APART: u64 = 3_072;
 
 pub(super) struct Test {
     pub(super) windows: Vec<Window>,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<KeyArithmetic>,
     pub(super) sources: Vec<Source>,
     pub(super) traces: Vec<Kind>,
     pub(super) log_e: Figure,
@@ -143,7 +143,7 @@ pub(super) struct Test {
 impl Test {
     pub(super) fn of(message: &ClusterMessage, contradictions: &mut Vec<String>) -> Test {
         let best = message.best_window();
-        let keys: Vec<Key> = message
+        let keys: Vec<KeyArithmetic> = message
             .evidence
             .iter()
             .enumerate()
@@ -185,7 +185,7 @@ fn key(
     best: usize,
     message: &ClusterMessage,
     contradictions: &mut Vec<String>,
-) -> Key {
+) -> KeyArithmetic {
     let what = format!("key {number} ({} {})", evidence.kind, shown(&evidence.key));
     let mut sums = [0.0; 3];
     let mut posts = Vec::with_capacity(evidence.posts.len());
@@ -216,7 +216,7 @@ fn key(
     }
     let nats = Figure::new(evidence.nats, sums.get(best).copied().unwrap_or_default());
     contradictions.extend(nats.contradiction(&what));
-    Key {
+    KeyArithmetic {
         number,
         kind: evidence.kind,
         key: evidence.key.clone(),
@@ -256,7 +256,7 @@ fn flaw(gain: &Gain, evidence: &Evidence, message: &ClusterMessage) -> Option<St
     (gain.h < least - TOLERANCE).then(|| format!("h {} is less than the imagined crowd alone gives, {least}", gain.h))
 }
 
-fn window(at: usize, message: &ClusterMessage, keys: &[Key], contradictions: &mut Vec<String>) -> Window {
+fn window(at: usize, message: &ClusterMessage, keys: &[KeyArithmetic], contradictions: &mut Vec<String>) -> Window {
     let recorded = &message.windows[at];
     let what = format!("window {}", at + 1);
     let listed: f64 = keys.iter().filter_map(|key| key.by_window.get(at)?.recomputed).sum();
@@ -312,7 +312,7 @@ fn window(at: usize, message: &ClusterMessage, keys: &[Key], contradictions: &mu
     }
 }
 
-fn sources(message: &ClusterMessage, keys: &[Key], nats: [f64; 3]) -> Vec<Source> {
+fn sources(message: &ClusterMessage, keys: &[KeyArithmetic], nats: [f64; 3]) -> Vec<Source> {
     let source = |source: &messages::cluster::SourceNats| {
         let (mut count, mut listed) = (0, [0.0; 3]);
         for key in keys.iter().filter(|key| key.source_kind == source.kind && key.source == source.source) {
@@ -335,7 +335,7 @@ fn sources(message: &ClusterMessage, keys: &[Key], nats: [f64; 3]) -> Vec<Source
 fn check_sources(
     message: &ClusterMessage,
     sources: &[Source],
-    keys: &[Key],
+    keys: &[KeyArithmetic],
     best: usize,
     contradictions: &mut Vec<String>,
 ) {
@@ -373,7 +373,12 @@ fn check_sources(
     }
 }
 
-fn traces(message: &ClusterMessage, keys: &[Key], best: usize, contradictions: &mut Vec<String>) -> Vec<Kind> {
+fn traces(
+    message: &ClusterMessage,
+    keys: &[KeyArithmetic],
+    best: usize,
+    contradictions: &mut Vec<String>,
+) -> Vec<Kind> {
     let mut traces = Vec::with_capacity(message.traces.len());
     let by_name: BTreeMap<&str, (TraceKind, f64)> =
         message.traces.iter().map(|(kind, nats)| (kind.name(), (*kind, *nats))).collect();

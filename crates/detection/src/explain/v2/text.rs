@@ -7,7 +7,7 @@ use messages::cluster::{Outcome, Status, Why};
 use super::super::arithmetic::TOLERANCE;
 use super::super::text::{Compared, WIDE, shown, tidy, write_verdict};
 use super::outcomes::{IMAGINED, words};
-use super::{Explanation, Key, Member, Source, Window};
+use super::{Explanation, KeyArithmetic, Member, Source, Window};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -326,7 +326,7 @@ fn write_window(f: &mut Formatter<'_>, window: &Window, best: bool) -> fmt::Resu
     )
 }
 
-fn write_key(f: &mut Formatter<'_>, key: &Key, windows: &[Window], best: usize, tested: bool) -> fmt::Result {
+fn write_key(f: &mut Formatter<'_>, key: &KeyArithmetic, windows: &[Window], best: usize, tested: bool) -> fmt::Result {
     let source = if key.source == key.key && key.source_kind == key.kind {
         "itself its source".to_owned()
     } else if key.source_kind == key.kind {

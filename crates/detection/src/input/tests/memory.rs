@@ -14,7 +14,7 @@ fn cells(line: &str) -> Vec<String> {
     line.split(',').map(str::to_owned).collect()
 }
 
-fn table(rows: Vec<io::Result<Vec<String>>>) -> Result<Outcome, InputError> {
+fn table(rows: Vec<io::Result<Vec<String>>>) -> Result<ReadInput, InputError> {
     let rows: TableRows = Box::new(rows.into_iter());
     read_input(|options| Ok(Input::table("the frame", cells(HEADER), rows, options)), Options::default())
 }
@@ -29,7 +29,7 @@ fn a_table_in_memory_is_read_as_its_csv_would_be() {
     assert_eq!(of_memory.counts.unreadable_fields(), of_file.counts.unreadable_fields());
     assert_eq!((of_memory.counts.bad, of_memory.counts.duplicates, of_memory.counts.rows), (1, 1, 4));
     let texts =
-        |outcome: &Outcome| -> Vec<String> { outcome.notices.iter().map(|notice| notice.text.clone()).collect() };
+        |outcome: &ReadInput| -> Vec<String> { outcome.notices.iter().map(|notice| notice.text.clone()).collect() };
     assert_eq!(texts(&of_memory), texts(&of_file), "what the columns are taken for is told");
     assert!(of_memory.bad[0].to_string().starts_with("the frame:3: `created_at`"), "{}", of_memory.bad[0]);
 }

@@ -14,7 +14,7 @@ fn mapped(settings: &[(&str, &str)]) -> Options {
     Options { mapping, ..Options::default() }
 }
 
-fn told(outcome: &Outcome, warning: bool) -> Vec<&str> {
+fn told(outcome: &ReadInput, warning: bool) -> Vec<&str> {
     outcome.notices.iter().filter(|notice| notice.warning == warning).map(|notice| notice.text.as_str()).collect()
 }
 

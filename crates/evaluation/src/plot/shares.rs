@@ -1,22 +1,11 @@
-//! Drawings of what models do.
+//! Drawings of shares: one over another, and rows of figures with their intervals.
 
 use super::{BOTTOM, HEIGHT, LEFT, RIGHT, Series, Svg, TOP, WIDTH, y};
-use crate::{
-    model::{Bar, Bin},
-    stats::Estimate,
-};
+use crate::stats::Estimate;
 
-fn x(share: f64) -> f64 {
+/// Where a share stands on the axis from left to right.
+pub(crate) fn x(share: f64) -> f64 {
     LEFT + (WIDTH - LEFT - RIGHT) * share.clamp(0.0, 1.0)
-}
-
-/// A frame with shares on both axes.
-fn square(unit: &str) -> Svg {
-    let mut svg = Svg::frame(unit);
-    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        svg.text("tick", x(tick), HEIGHT - BOTTOM + 15.0, &format!("{tick}"));
-    }
-    svg
 }
 
 /// Precision over recall. The axis of precision begins where there is something to see.
@@ -44,56 +33,6 @@ pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f
             svg.mark(one.place % 4, (x(*recall), y(*precision)), &title);
         }
     }
-    svg.finish(label)
-}
-
-/// What happened over what was said; on the dashed line, both agree.
-pub(crate) fn reliability(label: &str, place: usize, bins: &[Bin]) -> String {
-    let mut svg = square("mean probability of the bin");
-    svg.line("nominal", (x(0.0), y(0.0)), (x(1.0), y(1.0)));
-    for bin in bins {
-        let Some(share) = bin.inauthentic else { continue };
-        let at = x(bin.probability);
-        if let (Some(low), Some(high)) = (share.low, share.high) {
-            svg.line(&format!("whisker s{}", place % 4), (at, y(low)), (at, y(high)));
-        }
-        let title = format!("{:.1} to {:.1}: {} rows, {share} inauthentic", bin.from, bin.to, bin.rows);
-        svg.mark(place % 4, (at, y(share.value)), &title);
-    }
-    svg.finish(label)
-}
-
-/// How rows spread over probabilities: inauthentic ones upwards, organic ones downwards, each as a share of its own.
-pub(crate) fn histogram(label: &str, bars: &[Bar]) -> String {
-    let mut svg = Svg { body: String::new(), height: HEIGHT };
-    let sums = bars.iter().fold((0, 0), |sums, bar| (sums.0 + bar.inauthentic, sums.1 + bar.organic));
-    let middle = f64::midpoint(TOP, HEIGHT - BOTTOM);
-    let half = middle - TOP;
-    svg.text("share", LEFT - 6.0, TOP + 8.0, "1");
-    svg.text("share", LEFT - 6.0, middle + 4.0, "0");
-    svg.text("share", LEFT - 6.0, HEIGHT - BOTTOM, "1");
-    for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        svg.text("tick", x(tick), HEIGHT - BOTTOM + 15.0, &format!("{tick}"));
-        svg.line("grid", (x(tick), TOP), (x(tick), HEIGHT - BOTTOM));
-    }
-    svg.text("tick", f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 5.0, "probability");
-    let width = (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64;
-    for (i, bar) in bars.iter().enumerate() {
-        let from = x(i as f64 / bars.len() as f64) + 0.6;
-        let range = format!("{:.2} to {:.2}", i as f64 / bars.len() as f64, (i + 1) as f64 / bars.len() as f64);
-        for (n, of, name, place, up) in
-            [(bar.inauthentic, sums.0, "inauthentic", 2, true), (bar.organic, sums.1, "organic", 0, false)]
-        {
-            if n > 0 {
-                // So that a single row can be seen.
-                let height = (half * n as f64 / of as f64).max(1.5);
-                let top = if up { middle - height } else { middle };
-                let title = format!("{range}: {n} of {of} {name} rows");
-                svg.bar(place, (from, top), (width - 1.2, height), &title);
-            }
-        }
-    }
-    svg.line("axis", (x(0.0), middle), (x(1.0), middle));
     svg.finish(label)
 }
 
@@ -160,16 +99,6 @@ mod tests {
         let low = recall_precision("l", 0.05, &one(vec![(0.1, 0.2), (1.0, 0.05)]));
         assert!(low.contains(">0.2<") && low.contains(">0<"), "{low}");
         assert!(recall_precision("l", 0.0, &one(Vec::new())).ends_with("</svg>"));
-    }
-
-    #[test]
-    fn one_row_is_seen_among_thousands() {
-        let mut bars = vec![Bar { organic: 0, inauthentic: 0 }; 20];
-        bars[19] = Bar { organic: 1, inauthentic: 5_000 };
-        bars[0] = Bar { organic: 9_999, inauthentic: 0 };
-        let svg = histogram("l", &bars);
-        assert_eq!(svg.matches("<rect").count(), 3);
-        assert!(svg.contains("0.95 to 1.00: 1 of 10000 organic rows") && svg.contains("height=\"1.5\""), "{svg}");
     }
 
     #[test]

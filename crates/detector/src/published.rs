@@ -14,7 +14,7 @@ const NEAR_MISSES: usize = 1_000;
 
 /// What has been told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct Published {
     /// The last word on each cluster that `clusters` holds, near misses apart.
     standing: BTreeMap<String, Standing>,
     /// Clusters of which readers of `clusters.flagged` know.
@@ -54,18 +54,18 @@ pub(crate) struct Publication {
 
 /// Of a cluster's message, what it says of the cluster.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Word {
+pub(crate) struct PublishedState {
     status: Status,
     version: u32,
 }
 
-impl Told {
+impl Published {
     /// The next word on a cluster, into which those `absorbed` have just gone. Its version is one more than that of the last word, whatever
     /// the engine counts: after the engine was rebuilt under another model, the two may differ, and consumers pass over a version that they
     /// had.
     ///
     /// `None` for a near miss of which more was said before, as may be after such a rebuilding: that word stands.
-    pub(crate) fn tell(
+    pub(crate) fn publish_state(
         &mut self,
         mut message: ClusterMessage,
         positions: Positions,
@@ -111,13 +111,13 @@ impl Told {
     }
 
     /// What `clusters` says of a cluster; `None` where it was taken out. In the order of the topic.
-    pub(crate) fn told_before(&mut self, id: String, word: Option<Word>) {
+    pub(crate) fn published_before(&mut self, id: String, state: Option<PublishedState>) {
         self.standing.remove(&id);
         self.near.remove(&id);
-        match word {
+        match state {
             None => {}
-            Some(word) if word.status == Status::NearMiss => self.remember_near_miss(id, word.version),
-            Some(Word { status, version }) => {
+            Some(state) if state.status == Status::NearMiss => self.remember_near_miss(id, state.version),
+            Some(PublishedState { status, version }) => {
                 self.standing.insert(id, Standing { status, version });
             }
         }
@@ -130,7 +130,7 @@ impl Told {
 
     /// The status of each cluster, and those of which readers of `clusters.flagged` know.
     #[cfg(test)]
-    pub(crate) fn words(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
+    pub(crate) fn statuses_and_flagged(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
         let standing = self.standing.iter().map(|(id, standing)| (id.clone(), standing.status));
         let near = self.near.keys().map(|id| (id.clone(), Status::NearMiss));
         (standing.chain(near).collect(), self.flagged.clone())
@@ -165,9 +165,9 @@ mod tests {
     }
 
     /// What comes of a message in a line: version, status before, where it goes, and what is removed.
-    fn tell(told: &mut Told, id: &str, status: Status, absorbed: &[&str]) -> String {
+    fn publish_state(published: &mut Published, id: &str, status: Status, absorbed: &[&str]) -> String {
         let Some(Publication { message, before, removed, to_flagged, .. }) =
-            told.tell(message(id, status), Positions::default(), &owned(absorbed))
+            published.publish_state(message(id, status), Positions::default(), &owned(absorbed))
         else {
             return "nothing".to_owned();
         };
@@ -185,55 +185,61 @@ mod tests {
 
     #[test]
     fn whoever_was_told_that_a_cluster_is_flagged_is_told_all_that_follows() {
-        let mut told = Told::default();
-        assert_eq!(tell(&mut told, "a", Coordinated, &[]), "v1 was new");
-        assert_eq!(tell(&mut told, "a", Flagged, &[]), "v2 was coordinated, flagged topic");
-        assert_eq!(tell(&mut told, "a", Coordinated, &[]), "v3 was flagged, flagged topic");
-        assert_eq!(tell(&mut told, "a", Faded, &[]), "v4 was coordinated, flagged topic");
-        assert_eq!(tell(&mut told, "b", SingleSource, &[]), "v1 was new");
+        let mut published = Published::default();
+        assert_eq!(publish_state(&mut published, "a", Coordinated, &[]), "v1 was new");
+        assert_eq!(publish_state(&mut published, "a", Flagged, &[]), "v2 was coordinated, flagged topic");
+        assert_eq!(publish_state(&mut published, "a", Coordinated, &[]), "v3 was flagged, flagged topic");
+        assert_eq!(publish_state(&mut published, "a", Faded, &[]), "v4 was coordinated, flagged topic");
+        assert_eq!(publish_state(&mut published, "b", SingleSource, &[]), "v1 was new");
     }
 
     #[test]
     fn an_absorbed_cluster_is_removed_once() {
-        let mut told = Told::default();
+        let mut published = Published::default();
         for id in ["a", "b", "c"] {
-            tell(&mut told, id, Coordinated, &[]);
+            publish_state(&mut published, id, Coordinated, &[]);
         }
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v2 was coordinated, removes b coordinated");
-        assert_eq!(tell(&mut told, "a", Coordinated, &[]), "v3 was coordinated");
-        let again = tell(&mut told, "a", Coordinated, &["b", "c", "never-told"]);
+        assert_eq!(
+            publish_state(&mut published, "a", Coordinated, &["b"]),
+            "v2 was coordinated, removes b coordinated"
+        );
+        assert_eq!(publish_state(&mut published, "a", Coordinated, &[]), "v3 was coordinated");
+        let again = publish_state(&mut published, "a", Coordinated, &["b", "c", "never-told"]);
         assert_eq!(again, "v4 was coordinated, removes c coordinated", "what is gone is not removed again");
-        assert_eq!(told.by_status()[&Coordinated], 1);
+        assert_eq!(published.by_status()[&Coordinated], 1);
     }
 
     #[test]
     fn readers_of_flagged_clusters_learn_that_one_became_part_of_one_that_is_not() {
-        let mut told = Told::default();
-        tell(&mut told, "a", Coordinated, &[]);
-        tell(&mut told, "b", Flagged, &[]);
-        assert_eq!(tell(&mut told, "a", Coordinated, &["b"]), "v2 was coordinated, flagged topic, removes b flagged");
-        assert_eq!(tell(&mut told, "a", Faded, &[]), "v3 was coordinated, flagged topic");
+        let mut published = Published::default();
+        publish_state(&mut published, "a", Coordinated, &[]);
+        publish_state(&mut published, "b", Flagged, &[]);
+        assert_eq!(
+            publish_state(&mut published, "a", Coordinated, &["b"]),
+            "v2 was coordinated, flagged topic, removes b flagged"
+        );
+        assert_eq!(publish_state(&mut published, "a", Faded, &[]), "v3 was coordinated, flagged topic");
     }
 
     #[test]
     fn near_misses_are_never_on_the_flagged_topic_and_the_oldest_give_way() {
-        let mut told = Told::default();
+        let mut published = Published::default();
         for n in 0..NEAR_MISSES {
-            assert_eq!(tell(&mut told, &format!("n{n}"), NearMiss, &[]), "v1 was new");
+            assert_eq!(publish_state(&mut published, &format!("n{n}"), NearMiss, &[]), "v1 was new");
         }
-        assert_eq!(tell(&mut told, "n0", NearMiss, &[]), "v2 was near_miss");
-        assert_eq!(tell(&mut told, "late", NearMiss, &[]), "v1 was new, removes n1 near_miss");
-        assert_eq!(told.by_status()[&NearMiss], NEAR_MISSES);
+        assert_eq!(publish_state(&mut published, "n0", NearMiss, &[]), "v2 was near_miss");
+        assert_eq!(publish_state(&mut published, "late", NearMiss, &[]), "v1 was new, removes n1 near_miss");
+        assert_eq!(published.by_status()[&NearMiss], NEAR_MISSES);
         // One that passes at last is a near miss no longer.
-        assert_eq!(tell(&mut told, "n2", Flagged, &[]), "v2 was near_miss, flagged topic");
-        assert_eq!(told.by_status()[&NearMiss], NEAR_MISSES - 1);
-        assert_eq!(tell(&mut told, "n2", NearMiss, &[]), "nothing", "what was said of it stands");
-        assert_eq!(told.by_status()[&Flagged], 1);
+        assert_eq!(publish_state(&mut published, "n2", Flagged, &[]), "v2 was near_miss, flagged topic");
+        assert_eq!(published.by_status()[&NearMiss], NEAR_MISSES - 1);
+        assert_eq!(publish_state(&mut published, "n2", NearMiss, &[]), "nothing", "what was said of it stands");
+        assert_eq!(published.by_status()[&Flagged], 1);
     }
 
     #[test]
     fn what_the_topics_say_is_as_good_as_what_is_remembered() {
-        let mut told = Told::default();
+        let mut published = Published::default();
         let mut topic: Vec<(String, Option<ClusterMessage>)> = Vec::new();
         let mut flagged = Vec::new();
         for (id, status, absorbed) in [
@@ -245,7 +251,8 @@ mod tests {
             ("a", Coordinated, &["b"]),
             ("n", NearMiss, &[]),
         ] {
-            let publication = told.tell(message(id, status), Positions::default(), &owned(absorbed)).unwrap();
+            let publication =
+                published.publish_state(message(id, status), Positions::default(), &owned(absorbed)).unwrap();
             flagged.extend(publication.to_flagged.then(|| id.to_owned()));
             topic.push((id.to_owned(), Some(publication.message)));
             topic.extend(publication.removed.into_iter().map(|(id, _)| (id, None)));
@@ -255,17 +262,20 @@ mod tests {
             (0..topic.len()).filter(|&at| topic[at + 1..].iter().all(|(id, _)| *id != topic[at].0)).collect();
         let places = [(0..topic.len()).collect(), compacted];
         for places in places {
-            let mut again = Told::default();
+            let mut again = Published::default();
             flagged.iter().for_each(|id| again.flagged_before(id.clone()));
             for place in places {
                 let (id, message) = &topic[place];
-                let word = message.as_ref().map(|message| serde_json::from_slice(&message.encode().unwrap()).unwrap());
-                again.told_before(id.clone(), word);
+                let state = message.as_ref().map(|message| serde_json::from_slice(&message.encode().unwrap()).unwrap());
+                again.published_before(id.clone(), state);
             }
-            assert_eq!((&again.standing, &again.flagged), (&told.standing, &told.flagged));
-            assert_eq!(again.by_status(), told.by_status());
+            assert_eq!((&again.standing, &again.flagged), (&published.standing, &published.flagged));
+            assert_eq!(again.by_status(), published.by_status());
             for (id, status) in [("a", Coordinated), ("c", Flagged), ("n", NearMiss), ("m", NearMiss)] {
-                assert_eq!(tell(&mut again, id, status, &[]), tell(&mut told.clone(), id, status, &[]));
+                assert_eq!(
+                    publish_state(&mut again, id, status, &[]),
+                    publish_state(&mut published.clone(), id, status, &[])
+                );
             }
         }
     }

@@ -2,36 +2,41 @@
 
 use std::{collections::BTreeSet, io};
 
+use messages::cluster::{ClusterAccount, ClusterError, ClusterMessage, Evidence, PostRef, Unlisted, rounded_nats};
 use serde::Serialize;
-
-use super::{ClusterAccount, ClusterError, ClusterMessage, Evidence, PostRef, tidy};
 
 /// Bytes by which the numbers that take the place of what was cut may be longer than before.
 const SUMS: usize = 512;
 
-impl ClusterMessage {
-    /// The message with only so much in it that it takes at most `bytes` when written. What remains has all its arithmetic, and what goes
-    /// is summed, so that everything still adds up: first ties, then sources, while each take more than a quarter of the room; then posts,
-    /// those of the weakest keys before others; then all sources but the one that is left out; all ties; the accounts' dropped sources;
-    /// and their names. Accounts never go: if they are too many for the room, that is an error.
-    pub fn within(mut self, bytes: usize) -> Result<ClusterMessage, ClusterError> {
-        loop {
-            let size = self.size()?;
-            if size <= bytes {
-                return Ok(self);
-            }
-            let over = size + SUMS - bytes.min(size);
-            let cut = self.cut(over, bytes / 4).map_err(|error| self.not_json(&error))?;
-            if cut == 0 {
-                let (cluster_id, accounts) = (self.cluster_id, self.accounts.len());
-                return Err(ClusterError::TooLarge { cluster_id, accounts, bytes: size, limit: bytes });
-            }
+/// The message with only so much in it that it takes at most `bytes` when written. What remains has all its arithmetic, and what goes
+/// is summed, so that everything still adds up: first ties, then sources, while each take more than a quarter of the room; then posts,
+/// those of the weakest keys before others; then all sources but the one that is left out; all ties; the accounts' dropped sources;
+/// and their names. Accounts never go: if they are too many for the room, that is an error.
+pub fn shortened(message: ClusterMessage, bytes: usize) -> Result<ClusterMessage, ClusterError> {
+    let mut shortener = Shortener { message };
+    loop {
+        shortener.message.check()?;
+        let size = size(&shortener.message).map_err(|error| shortener.not_json(&error))?;
+        if size <= bytes {
+            return Ok(shortener.message);
+        }
+        let over = size + SUMS - bytes.min(size);
+        let cut = shortener.cut(over, bytes / 4).map_err(|error| shortener.not_json(&error))?;
+        if cut == 0 {
+            let ClusterMessage { cluster_id, accounts, .. } = shortener.message;
+            return Err(ClusterError::TooLarge { cluster_id, accounts: accounts.len(), bytes: size, limit: bytes });
         }
     }
+}
 
-    fn size(&self) -> Result<usize, ClusterError> {
-        self.all_finite()?;
-        size(self).map_err(|error| self.not_json(&error))
+/// A message that parts are taken out of.
+struct Shortener {
+    message: ClusterMessage,
+}
+
+impl Shortener {
+    fn not_json(&self, error: &serde_json::Error) -> ClusterError {
+        ClusterError::Json { cluster_id: self.message.cluster_id.clone(), reason: error.to_string() }
     }
 
     /// Takes out parts of `over` bytes together, if there are so many that may go. How many bytes it took out.
@@ -45,7 +50,7 @@ impl ClusterMessage {
         self.cut_accounts(&mut left, |account| {
             if !account.dropped.is_empty() {
                 let nats = account.dropped.drain(..).map(|dropped| dropped.nats).sum::<f64>();
-                account.dropped_nats = Some(tidy(nats + account.dropped_nats.unwrap_or_default()));
+                account.dropped_nats = Some(rounded_nats(nats + account.dropped_nats.unwrap_or_default()));
             }
         })?;
         self.cut_accounts(&mut left, |account| account.account_name.clear())?;
@@ -54,14 +59,14 @@ impl ClusterMessage {
 
     /// Takes out the weakest ties while they take more than `room`.
     fn cut_ties(&mut self, left: &mut usize, room: usize) -> Result<(), serde_json::Error> {
-        let sizes = sizes(&self.ties)?;
+        let sizes = sizes(&self.message.ties)?;
         let mut taken: usize = sizes.iter().sum();
         for size in sizes.into_iter().rev() {
             if *left == 0 || taken <= room {
                 break;
             }
-            self.ties.pop();
-            self.unlisted.ties += 1;
+            self.message.ties.pop();
+            self.message.unlisted.ties += 1;
             taken -= size;
             *left = left.saturating_sub(size);
         }
@@ -70,10 +75,10 @@ impl ClusterMessage {
 
     /// Sums the sources that gave least while all take more than `room`.
     fn cut_sources(&mut self, left: &mut usize, room: usize) -> Result<(), serde_json::Error> {
-        let sizes = sizes(&self.sources)?;
+        let sizes = sizes(&self.message.sources)?;
         let mut taken: usize = sizes.iter().sum();
         let left_out = self.left_out();
-        let most = |place: usize| self.sources[place].by_window.into_iter().fold(0.0, f64::max);
+        let most = |place: usize| self.message.sources[place].by_window.into_iter().fold(0.0, f64::max);
         let mut order: Vec<usize> = (0..sizes.len()).filter(|&place| Some(place) != left_out).collect();
         order.sort_by(|&x, &y| most(x).total_cmp(&most(y)).then(y.cmp(&x)));
         let mut gone = BTreeSet::new();
@@ -86,43 +91,43 @@ impl ClusterMessage {
             *left = left.saturating_sub(sizes[place]);
         }
         for &place in &gone {
-            self.unlisted.sources += 1;
-            add(&mut self.unlisted.source_nats, self.sources[place].by_window);
+            self.message.unlisted.sources += 1;
+            add(&mut self.message.unlisted.source_nats, self.message.sources[place].by_window);
         }
-        retain(&mut self.sources, &gone);
+        retain(&mut self.message.sources, &gone);
         Ok(())
     }
 
     /// Sums the weakest keys, and of the last one that must give room as many posts as it takes.
     fn cut_posts(&mut self, left: &mut usize) -> Result<(), serde_json::Error> {
-        let sizes = sizes(&self.evidence)?;
+        let sizes = sizes(&self.message.evidence)?;
         let mut order: Vec<usize> = (0..sizes.len()).collect();
-        order.sort_by(|&x, &y| self.evidence[x].nats.total_cmp(&self.evidence[y].nats).then(y.cmp(&x)));
-        let best = self.best_window();
+        order.sort_by(|&x, &y| self.message.evidence[x].nats.total_cmp(&self.message.evidence[y].nats).then(y.cmp(&x)));
+        let best = self.message.best_window();
         let mut gone = BTreeSet::new();
         for place in order {
             if *left == 0 {
                 break;
             }
-            let key = &mut self.evidence[place];
+            let key = &mut self.message.evidence[place];
             let before = key.by_window;
             if sizes[place] > *left {
-                let posts = key.cut_posts(left, best)?;
-                posts.iter().for_each(|post| self.unlisted.count(post));
+                let posts = cut_posts(key, left, best)?;
+                posts.iter().for_each(|post| count(&mut self.message.unlisted, post));
             }
             // Its first post does not go alone.
             if *left > 0 {
-                key.posts.drain(..).for_each(|post| self.unlisted.count(&post));
+                key.posts.drain(..).for_each(|post| count(&mut self.message.unlisted, &post));
                 key.by_window = [0.0; 3];
                 *left = left.saturating_sub(sizes[place]);
                 gone.insert(place);
             }
             add(
-                &mut self.unlisted.nats,
-                [0, 1, 2].map(|window| before[window] - self.evidence[place].by_window[window]),
+                &mut self.message.unlisted.nats,
+                [0, 1, 2].map(|window| before[window] - self.message.evidence[place].by_window[window]),
             );
         }
-        retain(&mut self.evidence, &gone);
+        retain(&mut self.message.evidence, &gone);
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl ClusterMessage {
         left: &mut usize,
         shorten: impl Fn(&mut ClusterAccount),
     ) -> Result<(), serde_json::Error> {
-        for account in self.accounts.iter_mut().rev() {
+        for account in self.message.accounts.iter_mut().rev() {
             if *left == 0 {
                 break;
             }
@@ -146,51 +151,48 @@ impl ClusterMessage {
     /// Place in `sources` of the one without which least is left: the one that `log_e_leave_one_source_out` leaves out.
     fn left_out(&self) -> Option<usize> {
         let without = |place: usize| {
-            let source = &self.sources[place];
-            let nats = self.windows.iter().zip(source.by_window).map(|(window, gains)| window.nats - gains);
+            let source = &self.message.sources[place];
+            let nats = self.message.windows.iter().zip(source.by_window).map(|(window, gains)| window.nats - gains);
             log_mean_exp(&nats.collect::<Vec<f64>>())
         };
-        (0..self.sources.len()).min_by(|&x, &y| without(x).total_cmp(&without(y)))
+        (0..self.message.sources.len()).min_by(|&x, &y| without(x).total_cmp(&without(y)))
     }
 }
 
-impl Evidence {
-    /// Takes out the posts that gave least, but for the first one, until no more bytes are `left` to take out. The posts.
-    fn cut_posts(&mut self, left: &mut usize, best: usize) -> Result<Vec<PostRef>, serde_json::Error> {
-        let sizes = sizes(&self.posts)?;
-        let most = |place: usize| self.posts[place].gains.iter().map(|gain| gain.nats()).fold(0.0, f64::max);
-        let mut order: Vec<usize> = (1..sizes.len()).collect();
-        order.sort_by(|&x, &y| most(x).total_cmp(&most(y)).then(y.cmp(&x)));
-        let mut gone = BTreeSet::new();
-        for place in order {
-            if *left == 0 {
-                break;
-            }
-            gone.insert(place);
-            *left = left.saturating_sub(sizes[place]);
+/// Takes out the posts of a key that gave least, but for the first one, until no more bytes are `left` to take out. The posts.
+fn cut_posts(evidence: &mut Evidence, left: &mut usize, best: usize) -> Result<Vec<PostRef>, serde_json::Error> {
+    let sizes = sizes(&evidence.posts)?;
+    let most = |place: usize| evidence.posts[place].gains.iter().map(|gain| gain.nats()).fold(0.0, f64::max);
+    let mut order: Vec<usize> = (1..sizes.len()).collect();
+    order.sort_by(|&x, &y| most(x).total_cmp(&most(y)).then(y.cmp(&x)));
+    let mut gone = BTreeSet::new();
+    for place in order {
+        if *left == 0 {
+            break;
         }
-        let posts = gone.iter().map(|&place| self.posts[place].clone()).collect();
-        retain(&mut self.posts, &gone);
-        let mut sums = [0.0; 3];
-        for gain in self.posts.iter().flat_map(|post| &post.gains) {
-            if let Some(sum) = sums.get_mut(gain.window) {
-                *sum += gain.nats();
-            }
-        }
-        self.by_window = sums.map(tidy);
-        self.nats = self.by_window.get(best).copied().unwrap_or_default();
-        Ok(posts)
+        gone.insert(place);
+        *left = left.saturating_sub(sizes[place]);
     }
+    let posts = gone.iter().map(|&place| evidence.posts[place].clone()).collect();
+    retain(&mut evidence.posts, &gone);
+    let mut sums = [0.0; 3];
+    for gain in evidence.posts.iter().flat_map(|post| &post.gains) {
+        if let Some(sum) = sums.get_mut(gain.window) {
+            *sum += gain.nats();
+        }
+    }
+    evidence.by_window = sums.map(rounded_nats);
+    evidence.nats = evidence.by_window.get(best).copied().unwrap_or_default();
+    Ok(posts)
 }
 
-impl super::Unlisted {
-    fn count(&mut self, post: &PostRef) {
-        *if post.gains.is_empty() { &mut self.posts } else { &mut self.trials } += 1;
-    }
+/// Counts a post that is taken out.
+fn count(unlisted: &mut Unlisted, post: &PostRef) {
+    *if post.gains.is_empty() { &mut unlisted.posts } else { &mut unlisted.trials } += 1;
 }
 
 fn add(sums: &mut [f64; 3], nats: [f64; 3]) {
-    sums.iter_mut().zip(nats).for_each(|(sum, nats)| *sum = tidy(*sum + nats));
+    sums.iter_mut().zip(nats).for_each(|(sum, nats)| *sum = rounded_nats(*sum + nats));
 }
 
 fn retain<T>(items: &mut Vec<T>, gone: &BTreeSet<usize>) {
@@ -224,3 +226,6 @@ fn size(value: &impl Serialize) -> Result<usize, serde_json::Error> {
     serde_json::to_writer(&mut count, value)?;
     Ok(count.0)
 }
+
+#[cfg(test)]
+mod tests;

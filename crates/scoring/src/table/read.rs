@@ -11,9 +11,10 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
-use crate::dataset::{INAUTHENTIC, ORGANIC};
+use super::DatasetError;
+use crate::dataset::Dataset;
 use crate::features::Subject;
-use crate::{Dataset, DatasetError, Folds, LabelSource, Origin, Row};
+use crate::row::{Folds, INAUTHENTIC, LabelSource, ORGANIC, Origin, Row};
 
 /// How a Parquet file begins.
 const MAGIC: &[u8] = b"PAR1";

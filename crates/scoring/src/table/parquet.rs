@@ -10,7 +10,9 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use crate::{DatasetError, Row, Subject};
+use super::DatasetError;
+use crate::features::Subject;
+use crate::row::Row;
 
 /// A column of texts.
 type Text = fn(&Row) -> &str;
