@@ -161,7 +161,7 @@ impl DetectorMetrics {
     }
 
     /// No message can be made of a cluster, and it was not published.
-    pub(crate) fn cannot_tell(&self) {
+    pub(crate) fn count_not_published(&self) {
         self.not_published.inc();
     }
 

@@ -62,7 +62,7 @@ impl Observer {
                 }
             }
             Observation::CannotTell(error) => {
-                metrics.not_published();
+                metrics.count_not_published();
                 tracing::error!(%error, "a cluster is not published");
             }
             Observation::NearMissPassedOver { cluster_id, version } => {

@@ -30,8 +30,8 @@ pub enum Place<'a> {
 
 /// Feedback, and the clusters that it is about.
 #[derive(Default)]
-pub struct ClustersWithFeedback {
-    /// The last state of each cluster in which the model had a say: coordinated or flagged.
+pub struct FeedbackData {
+    /// The last state of each cluster in which the model scored it: coordinated or flagged.
     pub clusters: BTreeMap<String, ClusterMessage>,
     /// The last verdict of each partner or reviewer on each account or cluster.
     pub feedback: Vec<Feedback>,
@@ -40,8 +40,8 @@ pub struct ClustersWithFeedback {
 }
 
 impl Place<'_> {
-    pub fn read(&self) -> Result<ClustersWithFeedback> {
-        let mut told = match self {
+    pub fn read(&self) -> Result<FeedbackData> {
+        let mut data = match self {
             Place::Files { clusters, verdicts } => of_files(clusters, verdicts)?,
             Place::Log { config, dir, brokers } => log::read(config, *dir, *brokers)?,
         };
@@ -51,9 +51,9 @@ impl Place<'_> {
     }
 }
 
-impl ClustersWithFeedback {
-    /// A model is asked only of clusters that are coordinated, so it learns from such states only.
-    fn see(&mut self, cluster: ClusterMessage) {
+impl FeedbackData {
+    /// The model scores only coordinated clusters, so only such states are training rows.
+    fn add_cluster(&mut self, cluster: ClusterMessage) {
         let judged = matches!(cluster.status, Status::Flagged | Status::Coordinated);
         let newer = |known: &ClusterMessage| known.version < cluster.version;
         if judged && self.clusters.get(&cluster.cluster_id).is_none_or(newer) {
@@ -62,8 +62,8 @@ impl ClustersWithFeedback {
     }
 }
 
-fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<ClustersWithFeedback> {
-    let mut told = ClustersWithFeedback::default();
+fn of_files(clusters: &[PathBuf], verdicts: &[PathBuf]) -> Result<FeedbackData> {
+    let mut data = FeedbackData::default();
     for path in clusters {
         lines(path, |line| {
             data.add_cluster(ClusterMessage::decode(line)?);
@@ -115,7 +115,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(told: &ClustersWithFeedback, heard: &Heard, trust: &Trust) -> Summary {
+    pub fn new(data: &FeedbackData, heard: &Heard, trust: &Trust) -> Summary {
         let mut speakers = BTreeMap::new();
         for verdict in &data.feedback {
             *speakers.entry(verdict.partner.clone()).or_insert(0) += 1;
@@ -164,7 +164,7 @@ impl fmt::Display for Summary {
 mod log {
     use super::*;
 
-    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<ClustersWithFeedback> {
+    pub(super) fn read(_: &Config, _: Option<&Path>, _: Option<&str>) -> Result<FeedbackData> {
         anyhow::bail!("{}", crate::without_services::sentence("feedback from the log"))
     }
 }

@@ -250,7 +250,7 @@ pub fn run(detect: &Detect, method: &Method, trace: Option<Trace>, latest: Milli
     Ok(())
 }
 
-fn tell(found: &PeersRun, method: &Method, out: &std::path::Path) {
+fn print_results(found: &PeersRun, method: &Method, out: &std::path::Path) {
     eprintln!(
         "{} of {} from {} in {:.1} s by {} ({})",
         counted(found.shares, "share"),

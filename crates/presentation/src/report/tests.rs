@@ -6,7 +6,7 @@ use crate::{fixtures, periods::Histogram};
 fn input(clusters: Vec<ClusterMessage>) -> ReportInput {
     let from = Timestamp::from_second(1_475_884_800).unwrap();
     let to = Timestamp::from_second(1_476_662_400).unwrap();
-    let mut dice = fixtures::Dice::new(3);
+    let mut dice = fastrand::Rng::with_seed(3);
     ReportInput {
         title: "debates_2016".to_owned(),
         files: vec!["debates_2016.jsonl.gz".to_owned()],
@@ -22,7 +22,7 @@ fn input(clusters: Vec<ClusterMessage>) -> ReportInput {
                 .map(|h| {
                     let day = (f64::from(h) * std::f64::consts::TAU / 24.0).sin() + 1.3;
                     let burst = if (40..44).contains(&h) { 2200.0 } else { 0.0 };
-                    (day * 400.0 + burst + 120.0 * dice.roll()) as u64
+                    (day * 400.0 + burst + 120.0 * dice.f64()) as u64
                 })
                 .collect(),
         },

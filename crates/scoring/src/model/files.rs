@@ -1,7 +1,10 @@
 //! Files of models: read, written as a whole, and refused with a reason.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use atomic_file::Kind;
 
 use super::{FORMAT, FORMAT_TREES};
 use crate::features::Subject;
@@ -103,9 +106,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// Replaces a file as a whole: a reader sees the old bytes or the new.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|source| ModelError::Io {
+    atomic_file::write(path, Kind::State, |out| out.write_all(bytes)).map_err(|source| ModelError::Io {
         action: "write",
         path: path.to_owned(),
         source,

@@ -14,11 +14,11 @@ use messages::{
 };
 use runtime::Log;
 
-use super::ClustersWithFeedback;
+use super::FeedbackData;
 use crate::{config::Config, progress};
 
-/// Reads the configuration's log, or the one that is named.
-pub(super) fn read(config: &Config, dir: Option<&Path>, brokers: Option<&str>) -> Result<ClustersWithFeedback> {
+/// Reads the log of the configuration, or the log given by the options.
+pub(super) fn read(config: &Config, dir: Option<&Path>, brokers: Option<&str>) -> Result<FeedbackData> {
     let mut config = config.clone();
     if let Some(brokers) = brokers {
         config.log.brokers = brokers.to_owned();
@@ -31,7 +31,7 @@ pub(super) fn read(config: &Config, dir: Option<&Path>, brokers: Option<&str>) -
     runtime.block_on(of_log(&config))
 }
 
-async fn of_log(config: &Config) -> Result<ClustersWithFeedback> {
+async fn of_log(config: &Config) -> Result<FeedbackData> {
     let log = if config.log.brokers.is_empty() {
         let dir = &config.log.dir;
         let opened = Log::open_embedded_to_read(dir).await;
@@ -45,8 +45,8 @@ async fn of_log(config: &Config) -> Result<ClustersWithFeedback> {
         config.open_log().await?
     };
     let bar = progress::bar(None, "reading   {human_pos} records of the log {msg}");
-    let mut told = ClustersWithFeedback::default();
-    let mut words = BTreeMap::new();
+    let mut data = FeedbackData::default();
+    let mut verdicts = BTreeMap::new();
     let mut records = log.read_all(FEEDBACK, &[]).await?;
     while let Some(record) = records.try_next().await? {
         bar.inc(1);
