@@ -15,7 +15,6 @@ const LONGER: &[(&str, usize)] = &[
     ("crates/coordination/src/group.rs", 640),
     ("crates/coordination/src/network.rs", 580),
     ("crates/coordination/src/peers/coortweet.rs", 750),
-    ("crates/coordination/src/trace/text.rs", 540),
     ("crates/detection/src/detect/mod.rs", 540),
     ("crates/detection/src/explain/v2/tests.rs", 560),
     ("crates/detection/src/input/mod.rs", 610),
