@@ -11,9 +11,6 @@ const MOST_LINES: usize = 500;
 const LONGER: &[(&str, usize)] = &[
     ("crates/casework/src/policy/decide.rs", 600),
     ("crates/casework/src/policy/tests.rs", 580),
-    ("crates/coordination/src/findings.rs", 540),
-    ("crates/coordination/src/group.rs", 640),
-    ("crates/coordination/src/network.rs", 580),
     ("crates/coordination/src/peers/coortweet.rs", 750),
     ("crates/detection/src/detect/mod.rs", 540),
     ("crates/detection/src/explain/v2/tests.rs", 560),
