@@ -116,6 +116,8 @@ pub(crate) fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Mo
         version: 1,
         lineage: Vec::new(),
         absorbed: Vec::new(),
+        split_from: None,
+        near_misses: Vec::new(),
         finding,
         single_source: None,
         flagged: false,

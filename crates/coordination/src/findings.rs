@@ -264,7 +264,7 @@ impl Findings {
         };
         let leaving = |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
         for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
-            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment) {
+            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
                 self.told += 1;
                 clusters.push(cluster);
             }
@@ -357,7 +357,13 @@ impl Findings {
     }
 
     /// A campaign: the numbers are those of its strongest group; what other groups name is added.
-    fn cluster(&self, campaign: &Campaign, identity: Identity, moment: &Moment<'_>) -> Option<Cluster> {
+    fn cluster(
+        &self,
+        campaign: &Campaign,
+        identity: Identity,
+        moment: &Moment<'_>,
+        groups: &Groups<'_>,
+    ) -> Option<Cluster> {
         let (&best, others) = campaign.groups.split_first()?;
         let mut cluster = Cluster::clone(self.passed.get(&best)?.draft.as_ref()?);
         cluster.candidates_tested = moment.proposed;
@@ -393,6 +399,10 @@ impl Findings {
         cluster.version = identity.version;
         cluster.lineage = identity.lineage;
         cluster.absorbed = identity.absorbed;
+        cluster.split_from = identity.split_from;
+        let missed = campaign.groups.iter().filter(|id| self.near_misses.contains_key(*id));
+        cluster.near_misses =
+            missed.filter_map(|id| groups.get(*id)).map(|group| near_miss_id(group, moment)).collect();
         cluster.finding = campaign.finding;
         cluster.flagged = campaign.flagged;
         cluster.single_source =

@@ -109,9 +109,15 @@ pub struct ClusterMessage {
     pub cluster_id: String,
     /// Counts the published states of the cluster, from 1.
     pub version: u32,
-    /// Clusters absorbed or split from.
+    /// Clusters that became part of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<String>,
+    /// The cluster that this one split from: most of its accounts were in that one, which goes on with others. Absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_from: Option<String>,
+    /// Near misses, by their `cluster_id`, that this cluster's groups were reported as before they passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_misses: Vec<String>,
     /// What is said of it.
     pub status: Status,
     /// Why it is `single_source`, or `coordinated` in spite of its probability; absent otherwise.
@@ -125,8 +131,7 @@ pub struct ClusterMessage {
     /// Time of the last post in the evidence.
     #[schemars(with = "String")]
     pub last_seen: Timestamp,
-    /// Event time at which a run over files first reported the group. Absent on the topics of the services, where each message is a report
-    /// of its own.
+    /// Event time at which a run over files first reported the group. Absent on topics, where each message is a report of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub first_reported: Option<Timestamp>,
@@ -375,6 +380,8 @@ impl ClusterMessage {
             cluster_id: cluster.id.clone(),
             version: cluster.version,
             lineage: cluster.lineage.clone(),
+            split_from: cluster.split_from.clone(),
+            near_misses: cluster.near_misses.clone(),
             status,
             why: cluster.single_source.map(Why::from).or(held_back.then_some(Why::NotPlain)),
             accounts: cluster.members.iter().map(account).collect(),
@@ -777,29 +784,25 @@ pub struct Unlisted {
     /// Their nats in each window.
     pub nats: [f64; 3],
     /// Posts without a gain that this message had no room for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub posts: u64,
     /// Sources that are not in `sources`: the engine tells the 100 that gave most, and a message may have no room for all of these. The one
     /// that `log_e_leave_one_source_out` leaves out is not among those for which there was no room.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub sources: u64,
     /// Their nats in each window.
-    #[serde(default, skip_serializing_if = "are_nothing")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub source_nats: [f64; 3],
     /// Of one text by many accounts, accounts that wrote it and are not in `accounts`: the engine does not remember so many by name.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub accounts: u64,
     /// Ties that this message had no room for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub ties: u64,
 }
 
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-fn are_nothing(nats: &[f64; 3]) -> bool {
-    *nats == [0.0; 3]
+fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Names one post.
