@@ -1,7 +1,6 @@
 //! What there is of each trace kind.
 
 use std::{
-    cell::Cell,
     fmt,
     marker::PhantomData,
     ops::{Index, IndexMut},
@@ -12,11 +11,12 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use crate::trace::TraceKind;
+use crate::{snapshot, trace::TraceKind};
 
 const KINDS: usize = TraceKind::ALL.len();
-/// Kinds that there were when a snapshot wrote them without their number: up to its version 6.
+/// Kinds that there were when a snapshot wrote them without their number, and the last version that did.
 const FIRST_KINDS: usize = 7;
+const LAST_UNCOUNTED: u32 = 6;
 
 /// One value for each trace kind, by the kind.
 ///
@@ -58,24 +58,6 @@ impl<T: Serialize> Serialize for ByKind<T> {
     }
 }
 
-thread_local! {
-    /// Whether this thread reads a snapshot in which the values stand without their number.
-    static UNCOUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Reads what a snapshot of version 6 holds, where the values of the seven kinds of then stand without their number.
-pub(crate) fn uncounted<R>(read: impl FnOnce() -> R) -> R {
-    struct Restore;
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            UNCOUNTED.set(false);
-        }
-    }
-    UNCOUNTED.set(true);
-    let _restore = Restore;
-    read()
-}
-
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for ByKind<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByKind<T>, D::Error> {
         struct Values<T>(PhantomData<T>);
@@ -96,7 +78,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for ByKind<T> {
                 Ok(all)
             }
         }
-        match UNCOUNTED.get() {
+        match snapshot::version() <= LAST_UNCOUNTED {
             true => deserializer.deserialize_tuple(FIRST_KINDS, Values(PhantomData)),
             false => deserializer.deserialize_seq(Values(PhantomData)),
         }
@@ -119,7 +101,7 @@ mod tests {
         let more = postcard::to_allocvec(&vec![0u64; KINDS + 1]).unwrap();
         assert!(postcard::from_bytes::<ByKind<u64>>(&more).is_err());
         let old = postcard::to_allocvec(&[1u64, 2, 3, 4, 5, 6, 700]).unwrap();
-        let read: ByKind<u64> = uncounted(|| postcard::from_bytes(&old)).unwrap();
+        let read: ByKind<u64> = snapshot::of_version(LAST_UNCOUNTED, || postcard::from_bytes(&old)).unwrap();
         assert_eq!((read[TraceKind::Url], read[TraceKind::Mention]), (1, 700));
         assert_eq!(postcard::from_bytes::<ByKind<u64>>(&bytes).unwrap(), all, "and only while it is asked for");
     }

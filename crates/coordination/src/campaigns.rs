@@ -1,5 +1,7 @@
 //! One campaign is told once: groups of one verdict whose named accounts overlap are one cluster.
 
+use smallvec::SmallVec;
+
 use crate::{accounts::AccountId, cluster::Finding, group::GroupId, hash::Map};
 
 /// A group that has passed, as it stands at a tick.
@@ -45,14 +47,14 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
         by_verdict.then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
     });
     let mut campaigns: Vec<Campaign> = Vec::new();
-    let mut of: Map<AccountId, Vec<u32>> = Map::default();
+    let mut of: Map<AccountId, SmallVec<[u32; 4]>> = Map::default();
     let mut start = 0;
     while start < standings.len() {
         let rank = standings[start].rank();
         let end = start + standings[start..].iter().take_while(|standing| standing.rank() == rank).count();
         let better = campaigns.len();
         // Which groups of this verdict an account is named by.
-        let mut by: Map<AccountId, Vec<u32>> = Map::default();
+        let mut by: Map<AccountId, SmallVec<[u32; 4]>> = Map::default();
         let mut parent: Vec<u32> = Vec::new();
         let mut kept: Vec<&Standing> = Vec::new();
         for standing in &standings[start..end] {

@@ -69,6 +69,10 @@ pub struct Cluster {
     pub lineage: Vec<String>,
     /// Those that became part of this one with this version: they are not told again.
     pub absorbed: Vec<String>,
+    /// The cluster that most of these accounts were in, and that goes on with other accounts, where this one is a part that split off.
+    pub split_from: Option<String>,
+    /// Ids of the near misses that its groups were told as before they passed.
+    pub near_misses: Vec<String>,
     /// How far the statistics go.
     pub finding: Finding,
     /// Why it is `SingleSource`; `None` for every other finding.

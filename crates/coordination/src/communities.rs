@@ -2,39 +2,96 @@
 
 use crate::{accounts::AccountId, hash::Map};
 
-/// A part of the network: accounts in order, and for each the places of its neighbours with the weight of the tie.
+/// A tie from one account of a [`Graph`] to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GraphTie {
+    /// Place of the other account.
+    other: u32,
+    /// Weight in communities.
+    weight: f64,
+    /// Strength, by which [`Graph::strong_components`] chooses.
+    nats: f64,
+}
+
+/// A part of the network: accounts in order, and for each the ties that it has, by the places of the others.
 pub(crate) struct Graph {
-    pub nodes: Vec<AccountId>,
-    pub edges: Vec<Vec<(u32, f64)>>,
+    nodes: Vec<AccountId>,
+    ties: Rows<GraphTie>,
+}
+
+/// One row for each node, one after another in one table.
+struct Rows<T> {
+    /// Where each row begins, and the end of the last one.
+    start: Vec<u32>,
+    all: Vec<T>,
+}
+
+impl<T> Rows<T> {
+    fn of(&self, row: u32) -> &[T] {
+        &self.all[self.start[row as usize] as usize..self.start[row as usize + 1] as usize]
+    }
 }
 
 impl Graph {
-    /// The network of these edges, each given once.
-    pub(crate) fn new(edges: impl Iterator<Item = (AccountId, AccountId, f64)>) -> Graph {
-        let edges: Vec<(AccountId, AccountId, f64)> = edges.collect();
-        let mut nodes: Vec<AccountId> = edges.iter().flat_map(|(a, b, _)| [*a, *b]).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        let place: Map<AccountId, u32> = nodes.iter().copied().zip(0..).collect();
-        let mut graph = Graph { edges: vec![Vec::new(); nodes.len()], nodes };
-        for (a, b, weight) in edges {
-            let (a, b) = (place[&a], place[&b]);
-            graph.edges[a as usize].push((b, weight));
-            graph.edges[b as usize].push((a, weight));
+    /// The network among these accounts, which are in order. `later` pushes an account's ties to accounts after it, with weight and nats;
+    /// those to accounts that are not among `nodes` do not count.
+    pub(crate) fn new(
+        nodes: Vec<AccountId>,
+        mut later: impl FnMut(AccountId, &mut Vec<(AccountId, f64, f64)>),
+    ) -> Graph {
+        let places: Map<AccountId, u32> = nodes.iter().copied().zip(0..).collect();
+        let mut found: Vec<(u32, GraphTie)> = Vec::new();
+        let mut degree = vec![0u32; nodes.len()];
+        let mut row: Vec<(AccountId, f64, f64)> = Vec::new();
+        for (place, &node) in (0u32..).zip(&nodes) {
+            row.clear();
+            later(node, &mut row);
+            row.sort_unstable_by_key(|(other, ..)| *other);
+            for &(other, weight, nats) in &row {
+                let Some(&other) = places.get(&other) else { continue };
+                degree[place as usize] += 1;
+                degree[other as usize] += 1;
+                found.push((place, GraphTie { other, weight, nats }));
+            }
         }
-        graph.edges.iter_mut().for_each(|edges| edges.sort_unstable_by_key(|(other, _)| *other));
-        graph
+        // Ties are found in order of both ends, so that every row comes to be in order: first those to earlier accounts, then the others.
+        let mut start = vec![0u32];
+        degree.iter().for_each(|of| start.push(start.last().copied().unwrap_or_default() + of));
+        let mut next = start.clone();
+        let mut all = vec![GraphTie { other: 0, weight: 0.0, nats: 0.0 }; 2 * found.len()];
+        for (one, tie) in found {
+            for (from, to) in [(one, tie.other), (tie.other, one)] {
+                let place = &mut next[from as usize];
+                all[*place as usize] = GraphTie { other: to, ..tie };
+                *place += 1;
+            }
+        }
+        Graph { nodes, ties: Rows { start, all } }
     }
 
-    /// Connected components, each in order, by their first account.
+    fn len(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
+    /// All places.
+    pub(crate) fn all(&self) -> Vec<u32> {
+        (0..self.len()).collect()
+    }
+
+    /// Connected components of two accounts or more, each in order, by their first account.
     pub(crate) fn components(&self) -> Vec<Vec<u32>> {
-        self.components_of(&vec![true; self.nodes.len()])
+        self.components_by(|_, _| true)
     }
 
-    fn components_of(&self, within: &[bool]) -> Vec<Vec<u32>> {
-        let mut seen: Vec<bool> = within.iter().map(|within| !within).collect();
+    /// The same over ties of so many nats or more.
+    pub(crate) fn strong_components(&self, least: f64) -> Vec<Vec<u32>> {
+        self.components_by(|_, tie| tie.nats >= least)
+    }
+
+    fn components_by(&self, counts: impl Fn(u32, &GraphTie) -> bool) -> Vec<Vec<u32>> {
+        let mut seen = vec![false; self.nodes.len()];
         let mut components = Vec::new();
-        for start in 0..self.nodes.len() as u32 {
+        for start in 0..self.len() {
             if std::mem::replace(&mut seen[start as usize], true) {
                 continue;
             }
@@ -42,135 +99,59 @@ impl Graph {
             let mut next = 0;
             while let Some(&node) = component.get(next) {
                 next += 1;
-                for &(other, _) in &self.edges[node as usize] {
-                    if !std::mem::replace(&mut seen[other as usize], true) {
-                        component.push(other);
+                for tie in self.ties.of(node).iter().filter(|tie| counts(node, tie)) {
+                    if !std::mem::replace(&mut seen[tie.other as usize], true) {
+                        component.push(tie.other);
                     }
                 }
             }
-            component.sort_unstable();
-            components.push(component);
+            if component.len() > 1 {
+                component.sort_unstable();
+                components.push(component);
+            }
         }
         components
     }
 
     /// Components of what is left when nodes with fewer than `k` neighbours are taken away until there are none.
     pub(crate) fn cores(&self, k: usize) -> Vec<Vec<u32>> {
-        let mut degree: Vec<usize> = self.edges.iter().map(Vec::len).collect();
+        let mut degree: Vec<usize> = (0..self.len()).map(|node| self.ties.of(node).len()).collect();
         let mut within = vec![true; self.nodes.len()];
-        let mut weak: Vec<u32> = (0..self.nodes.len() as u32).filter(|node| degree[*node as usize] < k).collect();
+        let mut weak: Vec<u32> = (0..self.len()).filter(|node| degree[*node as usize] < k).collect();
         while let Some(node) = weak.pop() {
             if !std::mem::replace(&mut within[node as usize], false) {
                 continue;
             }
-            for &(other, _) in &self.edges[node as usize] {
-                degree[other as usize] -= 1;
-                if within[other as usize] && degree[other as usize] < k {
-                    weak.push(other);
+            for tie in self.ties.of(node) {
+                let other = tie.other as usize;
+                degree[other] -= 1;
+                if within[other] && degree[other] < k {
+                    weak.push(tie.other);
                 }
             }
         }
-        self.components_of(&within)
+        self.components_by(|node, tie| within[node as usize] && within[tie.other as usize])
     }
 
     /// Communities by the Louvain method (Blondel, Guillaume, Lambiotte and Lefebvre 2008): nodes move to the neighbouring community that
     /// raises modularity most, in order of their numbers, until none does; then communities are nodes, and so on. Of equal gains the
     /// community with the least number counts.
     pub(crate) fn communities(&self) -> Vec<Vec<u32>> {
-        let mut members: Vec<Vec<u32>> = (0..self.nodes.len() as u32).map(|node| vec![node]).collect();
-        let mut edges: Vec<Vec<(u32, f64)>> = self.edges.clone();
-        let mut inner: Vec<f64> = vec![0.0; edges.len()];
-        loop {
-            let strength: Vec<f64> = edges
-                .iter()
-                .zip(&inner)
-                .map(|(edges, inner)| edges.iter().map(|(_, w)| w).sum::<f64>() + 2.0 * inner)
-                .collect();
-            let twice: f64 = strength.iter().sum();
-            if twice == 0.0 {
-                break;
-            }
-            let mut community: Vec<u32> = (0..edges.len() as u32).collect();
-            let mut total = strength.clone();
-            let mut moved_ever = false;
-            // The communities around a node, with the weight of its ties to each, and the place of each there.
-            let mut near: Vec<(u32, f64)> = Vec::new();
-            let mut place: Vec<u32> = vec![u32::MAX; edges.len()];
-            // Modularity rises with every move, so this ends; the bound is for sums that differ in the last bit only.
-            for _ in 0..100 {
-                let mut moved = false;
-                for node in 0..edges.len() {
-                    let own = community[node];
-                    near.clear();
-                    near.push((own, 0.0));
-                    place[own as usize] = 0;
-                    for &(other, weight) in &edges[node] {
-                        let of = community[other as usize];
-                        match near.get_mut(place[of as usize] as usize) {
-                            Some((_, sum)) => *sum += weight,
-                            None => {
-                                place[of as usize] = near.len() as u32;
-                                near.push((of, weight));
-                            }
-                        }
-                    }
-                    near.iter().for_each(|(of, _)| place[*of as usize] = u32::MAX);
-                    total[own as usize] -= strength[node];
-                    let gain = |(of, weight): (u32, f64)| weight - total[of as usize] * strength[node] / twice;
-                    let stay = gain(near[0]);
-                    let mut best = (own, stay);
-                    for &candidate in &near[1..] {
-                        let gained = gain(candidate);
-                        if gained > best.1 + 1e-12
-                            || (gained > stay + 1e-12 && gained >= best.1 - 1e-12 && candidate.0 < best.0)
-                        {
-                            best = (candidate.0, gained);
-                        }
-                    }
-                    total[best.0 as usize] += strength[node];
-                    if best.0 != own {
-                        community[node] = best.0;
-                        moved = true;
-                    }
-                }
-                moved_ever |= moved;
-                if !moved {
-                    break;
-                }
-            }
-            if !moved_ever {
-                break;
-            }
+        let mut members: Vec<Vec<u32>> = (0..self.len()).map(|node| vec![node]).collect();
+        let all = self.ties.all.iter().map(|tie| (tie.other, tie.weight)).collect();
+        let mut level = Level { ties: Rows { start: self.ties.start.clone(), all }, inner: vec![0.0; members.len()] };
+        while let Some(community) = level.move_nodes() {
             let mut names: Vec<u32> = community.clone();
             names.sort_unstable();
             names.dedup();
-            let place = |of: u32| names.binary_search(&of).unwrap_or_default();
-            let mut joined: Vec<Vec<u32>> = vec![Vec::new(); names.len()];
-            let mut weights: Vec<Map<u32, f64>> = vec![Map::default(); names.len()];
-            let mut inside = vec![0.0; names.len()];
-            for (node, of) in community.iter().enumerate() {
-                let at = place(*of);
-                joined[at].append(&mut members[node]);
-                inside[at] += inner[node];
-                for &(other, weight) in &edges[node] {
-                    let to = place(community[other as usize]);
-                    if to == at {
-                        inside[at] += weight / 2.0;
-                    } else {
-                        *weights[at].entry(to as u32).or_insert(0.0) += weight;
-                    }
-                }
+            let of: Vec<u32> = community.iter().map(|of| names.binary_search(of).unwrap_or_default() as u32).collect();
+            let (mut nodes, mut joined) = (vec![Vec::new(); names.len()], vec![Vec::new(); names.len()]);
+            for (node, of) in (0u32..).zip(&of) {
+                nodes[*of as usize].push(node);
+                joined[*of as usize].append(&mut members[node as usize]);
             }
+            level = level.joined(&of, &nodes);
             members = joined;
-            inner = inside;
-            edges = weights
-                .into_iter()
-                .map(|weights| {
-                    let mut edges: Vec<(u32, f64)> = weights.into_iter().collect();
-                    edges.sort_unstable_by_key(|(other, _)| *other);
-                    edges
-                })
-                .collect();
         }
         members.iter_mut().for_each(|members| members.sort_unstable());
         members.sort_unstable();
@@ -183,12 +164,117 @@ impl Graph {
     }
 }
 
+/// A level of the Louvain method: nodes that are communities of the level below, the weights of ties between and inside them.
+struct Level {
+    ties: Rows<(u32, f64)>,
+    inner: Vec<f64>,
+}
+
+impl Level {
+    /// The community of every node, by the number of one of its nodes, once no move raises modularity; `None` where none does at all.
+    fn move_nodes(&self) -> Option<Vec<u32>> {
+        let nodes = self.inner.len() as u32;
+        let weights = |node: u32| self.ties.of(node).iter().map(|(_, weight)| weight).sum::<f64>();
+        let strength: Vec<f64> = (0..nodes).map(|node| weights(node) + 2.0 * self.inner[node as usize]).collect();
+        let twice: f64 = strength.iter().sum();
+        if twice == 0.0 {
+            return None;
+        }
+        let mut community: Vec<u32> = (0..nodes).collect();
+        let mut total = strength.clone();
+        let mut moved_ever = false;
+        // The communities around a node, with the weight of its ties to each, and the place of each there.
+        let mut near: Vec<(u32, f64)> = Vec::new();
+        let mut place: Vec<u32> = vec![u32::MAX; nodes as usize];
+        // Modularity rises with every move, so this ends; the bound is for sums that differ in the last bit only.
+        for _ in 0..100 {
+            let mut moved = false;
+            for node in 0..nodes {
+                let own = community[node as usize];
+                near.clear();
+                near.push((own, 0.0));
+                place[own as usize] = 0;
+                for &(other, weight) in self.ties.of(node) {
+                    let of = community[other as usize];
+                    match near.get_mut(place[of as usize] as usize) {
+                        Some((_, sum)) => *sum += weight,
+                        None => {
+                            place[of as usize] = near.len() as u32;
+                            near.push((of, weight));
+                        }
+                    }
+                }
+                near.iter().for_each(|(of, _)| place[*of as usize] = u32::MAX);
+                total[own as usize] -= strength[node as usize];
+                let gain = |(of, weight): (u32, f64)| weight - total[of as usize] * strength[node as usize] / twice;
+                let stay = gain(near[0]);
+                let mut best = (own, stay);
+                for &candidate in &near[1..] {
+                    let gained = gain(candidate);
+                    if gained > best.1 + 1e-12
+                        || (gained > stay + 1e-12 && gained >= best.1 - 1e-12 && candidate.0 < best.0)
+                    {
+                        best = (candidate.0, gained);
+                    }
+                }
+                total[best.0 as usize] += strength[node as usize];
+                if best.0 != own {
+                    community[node as usize] = best.0;
+                    moved = true;
+                }
+            }
+            moved_ever |= moved;
+            if !moved {
+                break;
+            }
+        }
+        moved_ever.then_some(community)
+    }
+
+    /// The level above: one node for each community, `of` a node and with its `nodes`.
+    fn joined(&self, of: &[u32], nodes: &[Vec<u32>]) -> Level {
+        let mut above =
+            Level { ties: Rows { start: vec![0], all: Vec::new() }, inner: Vec::with_capacity(nodes.len()) };
+        // Weights of a community's ties to each of the others that it has ties to.
+        let mut sums: Vec<f64> = vec![0.0; nodes.len()];
+        let mut others: Vec<u32> = Vec::new();
+        for (community, nodes) in (0u32..).zip(nodes) {
+            let mut inside = 0.0;
+            for &node in nodes {
+                inside += self.inner[node as usize];
+                for &(other, weight) in self.ties.of(node) {
+                    let to = of[other as usize];
+                    if to == community {
+                        inside += weight / 2.0;
+                        continue;
+                    }
+                    if sums[to as usize] == 0.0 {
+                        others.push(to);
+                    }
+                    sums[to as usize] += weight;
+                }
+            }
+            others.sort_unstable();
+            above.ties.all.extend(others.drain(..).map(|to| (to, std::mem::take(&mut sums[to as usize]))));
+            above.ties.start.push(above.ties.all.len() as u32);
+            above.inner.push(inside);
+        }
+        above
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn graph(edges: &[(u32, u32)]) -> Graph {
-        Graph::new(edges.iter().map(|(a, b)| (*a, *b, 1.0)))
+        let mut nodes: Vec<AccountId> = edges.iter().flat_map(|(a, b)| [*a, *b]).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        Graph::new(nodes, |node, later| {
+            let ends = edges.iter().map(|(a, b)| (*a.min(b), *a.max(b))).filter(|(a, _)| *a == node);
+            later.extend(ends.map(|(a, b)| (b, 1.0, f64::from(a.min(30)))));
+        })
     }
 
     fn found(graph: &Graph, groups: Vec<Vec<u32>>) -> Vec<Vec<AccountId>> {
@@ -211,5 +297,7 @@ mod tests {
     fn components_are_apart() {
         let graph = graph(&[(1, 2), (5, 4), (2, 3)]);
         assert_eq!(found(&graph, graph.components()), [vec![1, 2, 3], vec![4, 5]]);
+        assert_eq!(found(&graph, graph.strong_components(2.0)), [vec![2, 3], vec![4, 5]]);
+        assert_eq!(found(&graph, graph.strong_components(5.0)), [[0u32; 0]; 0]);
     }
 }

@@ -2,13 +2,18 @@
 
 use crate::{
     accounts::{AccountId, Accounts},
-    cluster::{Cluster, DroppedSource, Evidence, Finding, Member, PostRef, SourceNats, Terms, Tie, WINDOWS, WindowSum},
-    group::{Group, GroupId, KeyEvidence, SourceGains},
+    cluster::{
+        Cluster, DroppedSource, Evidence, Finding, Member, PostRef, SourceNats, Terms, Tie, Unlisted, WINDOWS,
+        WindowSum,
+    },
+    gains::{KeyEvidence, SourceGains},
+    group::{Group, GroupId},
     judge::Judge,
     naming::Judged,
-    network::{Edge, Network, Pair},
+    network::Network,
     params::Params,
     post::Millis,
+    tie::{Edge, Pair},
     uses::Uses,
 };
 
@@ -36,7 +41,12 @@ impl Moment<'_> {
     /// Whether it is the last moment at which a group's accounts can be named: before the stream ends, the group goes, or what it did is
     /// forgotten, of its very last posts too.
     pub(crate) fn is_last_for(&self, id: GroupId, group: &Group) -> bool {
-        self.last || self.leaving.binary_search(&id).is_ok() || self.at - group.touched >= self.params.retention / 2
+        self.last || self.leaving.binary_search(&id).is_ok() || self.at >= self.last_from(group)
+    }
+
+    /// From when on it is the last moment because what the group did is about to be forgotten.
+    pub(crate) fn last_from(&self, group: &Group) -> Millis {
+        group.touched.saturating_add(self.params.retention / 2)
     }
 }
 
@@ -78,12 +88,12 @@ pub(crate) fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Mo
         })
         .collect();
     let best = (1..3).fold(0, |best, at| if group.nats[at] > group.nats[best] { at } else { best });
-    let mut sources: Vec<&SourceGains> = group.sources().map(|(_, source)| source).collect();
+    let mut sources: Vec<&SourceGains> = group.gains.sources().map(|(_, source)| source).collect();
     sources.sort_by(|x, y| {
         let name = |source: &SourceGains| (source.name.source_kind, source.name.source().to_owned());
         y.nats[best].total_cmp(&x.nats[best]).then_with(|| name(x).cmp(&name(y)))
     });
-    let mut unlisted = group.unlisted;
+    let mut unlisted = Unlisted::from(group.gains.not_listed);
     for source in sources.iter().skip(MOST_SOURCES) {
         unlisted.sources += 1;
         unlisted.source_nats.iter_mut().zip(source.nats).for_each(|(sum, nats)| *sum += nats);
@@ -94,18 +104,20 @@ pub(crate) fn numbers(group: &Group, terms: Terms, finding: Finding, moment: &Mo
         source: source.name.source().to_owned(),
         nats: source.nats,
     });
-    let mut evidence: Vec<Evidence> = group.evidence().map(|key| listed(key, moment.accounts)).collect();
+    let mut evidence: Vec<Evidence> = group.gains.evidence().map(|key| listed(key, moment.accounts)).collect();
     evidence.sort_by(|x, y| {
         let key = |e: &Evidence| (e.kind, e.source.clone(), e.key.clone());
         y.nats[best].total_cmp(&x.nats[best]).then_with(|| key(x).cmp(&key(y)))
     });
     let times = || evidence.iter().flat_map(|e| e.posts.iter().map(|post| post.created_at));
-    let kinds = group.kinds.iter().map(|(kind, nats)| (kind, nats[best]));
+    let kinds = group.gains.kinds.iter().map(|(kind, nats)| (kind, nats[best]));
     Cluster {
         id: String::new(),
         version: 1,
         lineage: Vec::new(),
         absorbed: Vec::new(),
+        split_from: None,
+        near_misses: Vec::new(),
         finding,
         single_source: None,
         flagged: false,

@@ -16,7 +16,7 @@ use crate::{
     params::{Params, ParamsError},
     post::{HOUR, Millis, Post},
     ranking::suspicion,
-    shard::{Groups, Shard},
+    shard::{Groups, Repeated, Shard},
     snapshot::{self, SnapshotError},
     stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
     ticks::Ticks,
@@ -90,6 +90,8 @@ struct State {
     /// When silent groups are next looked for.
     next_look: Millis,
     stats: Stats,
+    #[serde(skip)]
+    repeated: Repeated,
 }
 
 impl Engine {
@@ -117,6 +119,7 @@ impl Engine {
             ticks: Ticks::default(),
             next_look: Millis::MIN,
             stats: Stats::default(),
+            repeated: Repeated::default(),
         };
         Ok(Engine { reader: Reader::new(&params), params, executor, judge: Box::new(NoJudge), state, objects: None })
     }
@@ -216,7 +219,7 @@ impl Engine {
             ties: network.len(),
             texts: tracer.texts.len(),
             accounts: tracer.accounts.len(),
-            candidates: shards.iter().map(|shard| shard.groups().len()).sum(),
+            candidates: shards.iter().map(Shard::len).sum(),
         };
         stats.candidates_proposed = self.state.proposed;
         stats.too_large = network.too_large();
@@ -346,6 +349,7 @@ impl Engine {
             ticks,
             next_look,
             stats,
+            repeated,
             ..
         } = &mut self.state;
         if !last {
@@ -387,7 +391,7 @@ impl Engine {
         }
         let proposals = network.propose(at, uses, params).into_iter().chain(bursts.propose(at, uses, params));
         for members in proposals {
-            if groups.like(&members, params.same_candidate) {
+            if repeated.is_like_one(&members, &groups, params.same_candidate) {
                 continue;
             }
             groups.insert(*proposed, Group::new(shared(members), ticks, start.unwrap_or(at), uses));

@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::AccountId,
     campaigns::{Campaign, Standing, campaigns},
-    cluster::{AccountRef, Cluster, Finding, Naming, Terms},
+    cluster::{AccountRef, Cluster, Finding, Terms},
     described::{Moment, member, numbers, proposed, sort_ties, ties},
     error_control::e_lond_bar,
     group::{Group, GroupId},
     hash::{Map, hash_strs},
     identity::{Identities, Identity},
     judge::Judge,
-    naming::{Judged, Named, name},
+    naming::{Judged, name},
+    passed::{Discovered, Passed},
     post::{DAY, Millis},
     shard::{Groups, Members},
-    uses::{Spans, Uses},
+    uses::Spans,
 };
 
 /// A group is named again when it has so many times the trials of the last time.
@@ -40,67 +41,6 @@ const MOST_NEAR_MISSES: usize = 100;
 const NEAR_MISS: f64 = 5.0;
 const NEARER: f64 = 1.0;
 
-/// A group that has passed.
-#[derive(Serialize, Deserialize)]
-struct Passed {
-    /// How far it has passed: coordinated or single source.
-    finding: Finding,
-    terms: Terms,
-    /// Accounts that it names, in order, each with the naming that it is from.
-    named: Vec<(u32, Judged)>,
-    namings: Vec<Naming>,
-    /// Others with evidence for them, by the last naming.
-    others: Vec<Judged>,
-    /// Trials and time when accounts were last named.
-    named_trials: u64,
-    named_at: Millis,
-    /// Evidence then, nats.
-    strength: f64,
-    /// Its cluster as of then, by itself: what the judge saw, and what is told of it.
-    draft: Option<Box<Cluster>>,
-    /// What the judge said of that.
-    flagged: bool,
-    /// Whether it no longer holds.
-    faded: bool,
-    /// Whether it has ever named anybody.
-    told: bool,
-}
-
-impl Passed {
-    /// Takes over a naming. Accounts that were named before and have posted nothing since stay named: silence changes nothing.
-    fn take(&mut self, now: Named, uses: &Uses) {
-        let from = now.terms.from;
-        let silent = |account: AccountId| {
-            uses.account(account).and_then(|known| known.posts.back()).is_none_or(|(last, _)| *last < from)
-        };
-        self.named.retain(|(_, judged)| {
-            silent(judged.account) && now.named.binary_search_by_key(&judged.account, |new| new.account).is_err()
-        });
-        let mut namings = vec![now.terms];
-        for (naming, _) in &mut self.named {
-            let terms = self.namings[*naming as usize];
-            let place = namings.iter().position(|known| *known == terms);
-            *naming = place.unwrap_or_else(|| {
-                namings.push(terms);
-                namings.len() - 1
-            }) as u32;
-        }
-        self.named.extend(now.named.into_iter().map(|judged| (0, judged)));
-        self.named.sort_unstable_by_key(|(_, judged)| judged.account);
-        (self.namings, self.others) = (namings, now.others);
-        (self.faded, self.told) = (false, true);
-    }
-
-    fn judge(&mut self, judge: &dyn Judge) {
-        let coordinated = self.finding == Finding::Coordinated;
-        self.flagged = coordinated && self.draft.as_ref().is_some_and(|draft| judge.inauthentic(draft));
-    }
-
-    fn members(&self) -> Vec<AccountId> {
-        self.named.iter().map(|(_, judged)| judged.account).collect()
-    }
-}
-
 /// All findings.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
@@ -116,34 +56,9 @@ pub(crate) struct Findings {
     near_misses: BTreeMap<GroupId, f64>,
     near_misses_told: u64,
     told: u64,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Discovered {
-    sizes: Vec<u32>,
-    of: Map<AccountId, Vec<u32>>,
-}
-
-impl Discovered {
-    /// Whether these accounts share half of the smaller group's with one that has passed before.
-    fn knows(&self, members: &[AccountId], share: f64) -> bool {
-        let mut both: Map<u32, u32> = Map::default();
-        for member in members {
-            for place in self.of.get(member).into_iter().flatten() {
-                *both.entry(*place).or_insert(0) += 1;
-            }
-        }
-        both.into_iter().any(|(place, both)| {
-            let smaller = (self.sizes[place as usize] as usize).min(members.len());
-            f64::from(both) >= share * smaller as f64
-        })
-    }
-
-    fn add(&mut self, members: &[AccountId]) {
-        let place = self.sizes.len() as u32;
-        self.sizes.push(members.len() as u32);
-        members.iter().for_each(|member| self.of.entry(*member).or_default().push(place));
-    }
+    /// Of pending groups without new trials, until when naming them is not due. No part of a snapshot: it saves a look at the group.
+    #[serde(skip)]
+    waiting: Map<GroupId, Millis>,
 }
 
 impl Findings {
@@ -152,7 +67,7 @@ impl Findings {
         let fresh: Vec<GroupId> = groups.take_fresh();
         let passed = self.judge(moment, &fresh, groups);
         self.pending.extend(fresh.iter().filter(|id| self.passed.contains_key(*id)));
-        let named = self.name(moment, groups);
+        let named = self.name(moment, &fresh, groups);
         let leaving = moment.leaving.iter().any(|id| self.passed.contains_key(id));
         if passed || named || leaving || moment.last {
             self.tell(moment, groups, clusters);
@@ -219,27 +134,42 @@ impl Findings {
         some
     }
 
+    /// Those of the pending groups of which naming is due, in order.
+    fn due(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &Groups<'_>) -> Vec<GroupId> {
+        let Findings { passed, pending, waiting, .. } = self;
+        let mut is_due = |id: &GroupId| {
+            let looked_at = moment.last || fresh.binary_search(id).is_ok() || moment.leaving.binary_search(id).is_ok();
+            if !looked_at && waiting.get(id).is_some_and(|until| moment.at < *until) {
+                return false;
+            }
+            waiting.remove(id);
+            let (Some(passed), Some(group)) = (passed.get(id), groups.get(*id)) else { return false };
+            let factor = match passed.finding {
+                _ if passed.flagged => MORE_TRIALS,
+                Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
+                _ => MORE_TRIALS_OTHERS,
+            };
+            let more = |factor: f64| group.trials() as f64 >= factor * passed.named_trials as f64;
+            let quiet_from = if more(MORE_TRIALS_LATER) {
+                group.touched.saturating_add(DAY).min(passed.named_at.saturating_add(TWO_WEEKS))
+            } else {
+                Millis::MAX
+            };
+            let due = more(factor) || moment.at >= quiet_from || moment.is_last_for(*id, group);
+            if !due {
+                waiting.insert(*id, quiet_from.min(moment.last_from(group)));
+            }
+            due
+        };
+        pending.iter().filter(|id| is_due(id)).copied().collect()
+    }
+
     /// Names the accounts of groups that have passed and have new posts.
-    fn name(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>) -> bool {
+    fn name(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &mut Groups<'_>) -> bool {
         let params = moment.params;
         let mut spans: Option<Spans> = None;
         let mut some = false;
-        let due: Vec<GroupId> = self
-            .pending
-            .iter()
-            .filter(|id| {
-                let (Some(passed), Some(group)) = (self.passed.get(id), groups.get(**id)) else { return false };
-                let factor = match passed.finding {
-                    _ if passed.flagged => MORE_TRIALS,
-                    Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
-                    _ => MORE_TRIALS_OTHERS,
-                };
-                let more = |factor: f64| group.trials() as f64 >= factor * passed.named_trials as f64;
-                let quiet = moment.at - group.touched >= DAY || moment.at.saturating_sub(passed.named_at) >= TWO_WEEKS;
-                more(factor) || (quiet && more(MORE_TRIALS_LATER)) || moment.is_last_for(**id, group)
-            })
-            .copied()
-            .collect();
+        let due = self.due(moment, fresh, groups);
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
@@ -334,7 +264,7 @@ impl Findings {
         };
         let leaving = |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
         for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
-            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment) {
+            if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
                 self.told += 1;
                 clusters.push(cluster);
             }
@@ -394,14 +324,7 @@ impl Findings {
                 bar: e_lond_bar(id, self.discoveries[1], params.alpha),
             };
             let mut cluster = numbers(group, terms, Finding::NearMiss, moment);
-            let names: Vec<String> = group
-                .members
-                .iter()
-                .map(|member| moment.accounts.name(*member))
-                .map(|account| format!("{}:{}", account.platform, account.account_id))
-                .collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            cluster.id = format!("n-{:016x}", hash_strs(group.born as u64, &names));
+            cluster.id = near_miss_id(group, moment);
             cluster.members = group
                 .members
                 .iter()
@@ -416,6 +339,8 @@ impl Findings {
     /// Judges again what was judged by another judge.
     pub(crate) fn judge_again(&mut self, judge: &dyn Judge) {
         self.passed.values_mut().for_each(|passed| passed.judge(judge));
+        // What is flagged is named again sooner.
+        self.waiting.clear();
     }
 
     /// The cluster of one group by itself, as the judge sees it.
@@ -432,7 +357,13 @@ impl Findings {
     }
 
     /// A campaign: the numbers are those of its strongest group; what other groups name is added.
-    fn cluster(&self, campaign: &Campaign, identity: Identity, moment: &Moment<'_>) -> Option<Cluster> {
+    fn cluster(
+        &self,
+        campaign: &Campaign,
+        identity: Identity,
+        moment: &Moment<'_>,
+        groups: &Groups<'_>,
+    ) -> Option<Cluster> {
         let (&best, others) = campaign.groups.split_first()?;
         let mut cluster = Cluster::clone(self.passed.get(&best)?.draft.as_ref()?);
         cluster.candidates_tested = moment.proposed;
@@ -468,6 +399,10 @@ impl Findings {
         cluster.version = identity.version;
         cluster.lineage = identity.lineage;
         cluster.absorbed = identity.absorbed;
+        cluster.split_from = identity.split_from;
+        let missed = campaign.groups.iter().filter(|id| self.near_misses.contains_key(*id));
+        cluster.near_misses =
+            missed.filter_map(|id| groups.get(*id)).map(|group| near_miss_id(group, moment)).collect();
         cluster.finding = campaign.finding;
         cluster.flagged = campaign.flagged;
         cluster.single_source =
@@ -479,6 +414,7 @@ impl Findings {
     pub(crate) fn drop_group(&mut self, id: GroupId) {
         self.passed.remove(&id);
         self.pending.remove(&id);
+        self.waiting.remove(&id);
         self.near_misses.remove(&id);
     }
 
@@ -516,6 +452,17 @@ impl Findings {
     pub(crate) fn told(&self) -> u64 {
         self.told
     }
+}
+
+/// A near miss is named by what its group was born with, so that the same posts always give the same id.
+fn near_miss_id(group: &Group, moment: &Moment<'_>) -> String {
+    let name = |member: &AccountId| {
+        let account = moment.accounts.name(*member);
+        format!("{}:{}", account.platform, account.account_id)
+    };
+    let names: Vec<String> = group.members.iter().map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("n-{:016x}", hash_strs(group.born as u64, &names))
 }
 
 /// Namings that no member is from go; the first, of the cluster's own group, stays.

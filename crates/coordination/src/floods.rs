@@ -129,6 +129,8 @@ impl Flood {
             version: self.version,
             lineage: Vec::new(),
             absorbed: Vec::new(),
+            split_from: None,
+            near_misses: Vec::new(),
             finding: Finding::SingleSource,
             single_source: Some(SingleSource::OneText),
             flagged: false,

@@ -7,67 +7,38 @@
 //! (1 - sum g) / (1 - sum h) over the outcomes bet on, if that is less than 1. The bets are chosen before the post is seen. If every
 //! outcome's chance given the past is at most h, the expected factor is at most 1, so that the product is a test martingale.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
-    by_kind::ByKind,
-    cluster::{Gain, Manner, TrialOutcome, Unlisted, WINDOWS},
+    cluster::{Gain, Manner, TrialOutcome, WINDOWS},
+    gains::{EvidencePost, Gains, log_mean_exp},
     hash::{Map, Set},
+    outcome::{REFERENCE, rarity},
     params::Params,
     post::{DAY, HOUR, Millis, PostName},
     ticks::{Tick, Ticks},
     trace::TraceKind,
-    uses::{KeyId, KeyName, RECENT, SourceId, Trial, Use, Uses},
+    uses::{KeyId, KeyName, RECENT, Trial, Use, Uses},
 };
 
 /// Number of a group, in order of birth.
 pub(crate) type GroupId = u64;
 
-/// Rates of an imagined crowd, above those of most organic files: of own words, rare, middling and common keys, and nothing.
-pub(crate) const REFERENCE: [f64; 5] = [0.05, 0.03, 0.03, 0.1, 0.79];
-/// Posts of that crowd.
+/// Posts of the imagined crowd.
 const IMAGINED: f64 = 50.0;
 /// Posts of people near the group from which their rates count.
 const NEAR_POSTS: u64 = 50;
-/// A gain's bound, nats.
-pub(crate) const CAP: f64 = 4.0;
 /// Outcomes that can be bet on: all but nothing.
 const BETS: usize = 4;
-/// Live keys of a group, accounts near it, and sources that are told apart.
+/// Live keys of a group, and accounts near it.
 const MOST_LIVE: usize = 4_096;
 const MOST_NEAR: usize = 10_000;
-const MOST_SOURCES: usize = 4_096;
 /// Days of a group's evidence that are kept apart.
 const DAYS: usize = 8;
-
-/// Which outcome a key gives, by how many accounts outside the group used it, of how many.
-pub(crate) fn rarity(kind: TraceKind, outside: usize, accounts: f64, popular: usize) -> TrialOutcome {
-    let outside_f = outside as f64;
-    if kind == TraceKind::Text {
-        TrialOutcome::OwnWords
-    } else if outside_f <= (0.001 * accounts).clamp(2.0, 10.0) {
-        TrialOutcome::Rare
-    } else if outside_f <= f64::min(100.0, 0.01 * accounts) {
-        TrialOutcome::Middling
-    } else if outside <= popular {
-        TrialOutcome::Common
-    } else {
-        TrialOutcome::Nothing
-    }
-}
-
-/// ln of the mean over the windows of exp: what their nats come to together.
-pub fn log_mean_exp(nats: [f64; 3]) -> f64 {
-    let most = nats.into_iter().fold(f64::NEG_INFINITY, f64::max);
-    most + (nats.into_iter().map(|x| (x - most).exp()).sum::<f64>() / 3.0).ln()
-}
 
 /// A key that members used of late.
 #[derive(Serialize, Deserialize)]
@@ -76,7 +47,7 @@ struct Live {
     /// The two newest uses by different members, the newest first.
     newest: SmallVec<[MemberUse; 2]>,
     /// Times of members' uses of the last six hours, in order.
-    times: VecDeque<Millis>,
+    times: SmallVec<[Millis; 3]>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -86,31 +57,6 @@ struct MemberUse {
     /// Not known for uses before the group's birth.
     post: Option<PostName>,
     manner: Manner,
-}
-
-/// A post in the evidence.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct EvidencePost {
-    pub at: Millis,
-    pub account: AccountId,
-    pub post: PostName,
-    pub manner: Manner,
-    pub gains: [Option<Gain>; 3],
-}
-
-/// What one key gave.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct KeyEvidence {
-    pub name: Arc<KeyName>,
-    pub nats: [f64; 3],
-    pub posts: Vec<EvidencePost>,
-}
-
-/// Gains of one source.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct SourceGains {
-    pub name: Arc<KeyName>,
-    pub nats: [f64; 3],
 }
 
 /// Counts as of one moment.
@@ -150,15 +96,8 @@ pub(crate) struct Group {
     pub nats: [f64; 3],
     pub losses: [f64; 3],
     days: VecDeque<(i64, [f64; 3])>,
-    sources: Map<SourceId, SourceGains>,
-    /// The most that a source gave which is no longer told apart: it may come back.
-    forgotten: [f64; 3],
-    /// The statistic without its best source; none since the last trial.
-    without_best: Option<f64>,
-    pub kinds: ByKind<[f64; 3]>,
-    evidence: BTreeMap<KeyId, KeyEvidence>,
-    listed: usize,
-    pub unlisted: Unlisted,
+    /// What gave the gains.
+    pub gains: Gains,
     /// The last trial.
     pub touched: Millis,
     /// Whether there is a trial that was not judged yet.
@@ -204,13 +143,7 @@ impl Group {
             nats: [0.0; 3],
             losses: [0.0; 3],
             days: VecDeque::new(),
-            sources: Map::default(),
-            forgotten: [0.0; 3],
-            without_best: None,
-            kinds: ByKind::default(),
-            evidence: BTreeMap::new(),
-            listed: 0,
-            unlisted: Unlisted::default(),
+            gains: Gains::default(),
             touched: born,
             fresh: false,
             components: Vec::new(),
@@ -251,11 +184,10 @@ impl Group {
         let live = self.live.entry(key).or_insert_with(|| Live {
             name: name.clone(),
             newest: SmallVec::new(),
-            times: VecDeque::new(),
+            times: SmallVec::new(),
         });
-        while live.times.front().is_some_and(|at| used.at - at > RECENT) {
-            live.times.pop_front();
-        }
+        let old = live.times.iter().take_while(|at| used.at - **at > RECENT).count();
+        live.times.drain(..old);
         // Late posts come out of their turn.
         let place = live.times.iter().rposition(|known| *known <= used.at).map_or(0, |place| place + 1);
         live.times.insert(place, used.at);
@@ -380,7 +312,7 @@ impl Group {
             self.outcomes[window][*outcome as usize] += 1;
         }
         self.rates.trials += 1;
-        self.without_best = None;
+        self.gains.begin();
         match self.days.back_mut().filter(|known| known.0 >= day) {
             Some((_, nats)) => nats.iter_mut().zip(moved).for_each(|(sum, nats)| *sum += nats),
             None => self.days.push_back((day, moved)),
@@ -402,77 +334,22 @@ impl Group {
         }
     }
 
+    /// Takes note of what a post gave through a key. Whom it repeats belongs to the evidence, too.
     fn gained(&mut self, trial: &Trial, used: &Use, gains: [Option<Gain>; 3], params: &Params) {
-        let nats = gains.map(|gain| gain.map_or(0.0, Gain::nats));
-        let add = |sum: &mut [f64; 3]| sum.iter_mut().zip(nats).for_each(|(sum, nats)| *sum += nats);
-        add(&mut self.kinds[used.name.kind]);
-        if self.sources.len() >= MOST_SOURCES && !self.sources.contains_key(&used.name.source_id()) {
-            self.forget_sources();
-        }
-        let source = self
-            .sources
-            .entry(used.name.source_id())
-            .or_insert_with(|| SourceGains { name: used.name.clone(), nats: self.forgotten });
-        add(&mut source.nats);
-        let key = self.evidence.entry(used.key).or_insert_with(|| KeyEvidence {
-            name: used.name.clone(),
-            nats: [0.0; 3],
-            posts: Vec::new(),
+        let live = self.live.get(&used.key);
+        let repeated = live.into_iter().flat_map(|live| live.newest.iter().rev());
+        let repeated = repeated.filter(|known| known.account != trial.account).filter_map(|known| {
+            let MemberUse { at, account, manner, .. } = *known;
+            Some(EvidencePost { at, account, post: known.post.clone()?, manner, gains: [None; 3] })
         });
-        add(&mut key.nats);
-        let before = key.posts.len();
-        // Whom it repeats belongs to the evidence, too.
-        if let Some(live) = self.live.get(&used.key) {
-            for repeated in live.newest.iter().rev().filter(|known| known.account != trial.account) {
-                if let Some(post) = &repeated.post
-                    && key.posts.iter().all(|known| known.post != *post || known.account != repeated.account)
-                {
-                    let MemberUse { at, account, manner, .. } = repeated.clone();
-                    key.posts.push(EvidencePost { at, account, post: post.clone(), manner, gains: [None; 3] });
-                }
-            }
-        }
-        key.posts.push(EvidencePost {
+        let post = EvidencePost {
             at: trial.at,
             account: trial.account,
             post: trial.post.clone(),
             manner: manner(trial, used.name.kind),
             gains,
-        });
-        self.listed += key.posts.len() - before;
-        if self.listed > params.max_evidence + params.max_evidence / 4 {
-            self.cut_evidence(params.max_evidence);
-        }
-    }
-
-    /// Sources that gave least are no longer told apart: none of them is the best.
-    fn forget_sources(&mut self) {
-        let most = |source: &SourceGains| source.nats.into_iter().fold(0.0, f64::max);
-        let mut order: Vec<(f64, SourceId)> = self.sources.iter().map(|(id, source)| (most(source), *id)).collect();
-        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-        for (_, id) in &order[..order.len() / 4] {
-            if let Some(source) = self.sources.remove(id) {
-                self.forgotten.iter_mut().zip(source.nats).for_each(|(most, nats)| *most = most.max(nats));
-            }
-        }
-    }
-
-    /// Keeps the keys that gave most.
-    fn cut_evidence(&mut self, most: usize) {
-        let gave = |key: &KeyEvidence| key.nats.into_iter().fold(0.0, f64::max) / key.posts.len().max(1) as f64;
-        let mut order: Vec<(f64, KeyId)> = self.evidence.iter().map(|(id, key)| (gave(key), *id)).collect();
-        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(y.1.cmp(&x.1)));
-        for (_, id) in order {
-            if self.listed <= most {
-                return;
-            }
-            if let Some(key) = self.evidence.remove(&id) {
-                self.listed -= key.posts.len();
-                self.unlisted.trials +=
-                    key.posts.iter().filter(|post| post.gains.iter().any(Option::is_some)).count() as u64;
-                self.unlisted.nats.iter_mut().zip(key.nats).for_each(|(sum, nats)| *sum += nats);
-            }
-        }
+        };
+        self.gains.add(used, repeated, post, params.max_evidence);
     }
 
     /// The group's trials.
@@ -567,30 +444,12 @@ impl Group {
 
     /// The least of the same with one source's gains left out.
     pub(crate) fn leave_one_out(&self) -> f64 {
-        self.without_best.unwrap_or_else(|| self.work_out_without_best())
+        self.gains.without_best(self.nats)
     }
 
     /// Works the statistic out after new trials.
     pub(crate) fn settle(&mut self) {
-        self.without_best = Some(self.work_out_without_best());
-    }
-
-    fn work_out_without_best(&self) -> f64 {
-        let mut least: (f64, Option<SourceId>) = (self.log_e(), None);
-        let mut most = [0.0; 3];
-        for (id, source) in &self.sources {
-            if least.1.is_some() && source.nats.iter().zip(most).all(|(nats, most)| *nats < most) {
-                continue; // it leaves more than the one that leaves least so far
-            }
-            let mut nats = self.nats;
-            nats.iter_mut().zip(source.nats).for_each(|(sum, nats)| *sum -= nats);
-            let without = log_mean_exp(nats);
-            if without < least.0 || (without == least.0 && least.1.is_some_and(|known| *id < known)) {
-                least = (without, Some(*id));
-                most = source.nats;
-            }
-        }
-        least.0
+        self.gains.settle(self.nats);
     }
 
     /// ln of the e-value of the last seven days alone.
@@ -611,16 +470,6 @@ impl Group {
         };
         let posts = (trials - self.before).saturating_sub(self.rates.trials);
         (full(self.rates.crowd[window], posts), full(self.rates.near[window], self.rates.near_posts))
-    }
-
-    /// Gains by source, in no order.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = (SourceId, &SourceGains)> {
-        self.sources.iter().map(|(id, source)| (*id, source))
-    }
-
-    /// What each key gave, in order of their ids.
-    pub(crate) fn evidence(&self) -> impl Iterator<Item = &KeyEvidence> {
-        self.evidence.values()
     }
 }
 

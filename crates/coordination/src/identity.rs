@@ -9,6 +9,7 @@ use crate::{
     hash::{Map, Set, hash_strs},
     params::Params,
     post::{DAY, Millis},
+    snapshot::since_8,
 };
 
 /// A cluster with about the same accounts is not told again at once, but after a day, or a week where it is not flagged: Jaccard similarity to
@@ -24,6 +25,8 @@ pub(crate) struct Identity {
     pub lineage: Vec<String>,
     /// Those that became part of it just now.
     pub absorbed: Vec<String>,
+    /// The cluster that it split from.
+    pub split_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ struct Known {
     told_at: Millis,
     /// Became part of another cluster.
     absorbed: bool,
+    /// The identity that it split from.
+    #[serde(deserialize_with = "since_8")]
+    split_from: Option<u32>,
 }
 
 /// All identities ever given.
@@ -86,6 +92,9 @@ impl Identities {
             let mine = |known: &u32| owner.get(known).is_none_or(|of| *of == place) && !taken.contains(known);
             let free: Vec<(u32, usize)> = alike[place].iter().filter(|(known, _)| mine(known)).copied().collect();
             let Some((&(oldest, both), absorbed)) = free.split_first() else {
+                // Most of its accounts are those of one that goes on: it split from the one that has most, of equal ones from the oldest.
+                let parts = alike[place].iter().filter(|(_, both)| 2 * both > campaign.members.len());
+                let split_from = parts.max_by_key(|(known, both)| (*both, std::cmp::Reverse(*known)));
                 let id = self.new_id(campaign, now, &name);
                 let known = Known {
                     id,
@@ -96,6 +105,7 @@ impl Identities {
                     members: Vec::new(),
                     told_at: now,
                     absorbed: false,
+                    split_from: split_from.map(|(known, _)| *known),
                 };
                 let number = self.known.len() as u32;
                 self.known.push(known);
@@ -151,8 +161,9 @@ impl Identities {
     }
 
     fn identity(&self, number: u32, absorbed: Vec<String>) -> Identity {
-        let Known { id, version, lineage, .. } = &self.known[number as usize];
-        Identity { id: id.clone(), version: *version, lineage: lineage.clone(), absorbed }
+        let Known { id, version, lineage, split_from, .. } = &self.known[number as usize];
+        let split_from = split_from.map(|number| self.known[number as usize].id.clone());
+        Identity { id: id.clone(), version: *version, lineage: lineage.clone(), absorbed, split_from }
     }
 
     fn remember(&mut self, number: u32, members: &[AccountId]) {
@@ -206,9 +217,11 @@ mod tests {
     fn an_identity_lasts_while_accounts_come_and_go() {
         let mut known = Identities::default();
         let params = Params::default();
+        let mut splits = Vec::new();
         let mut see = |now, sets: &[&[u32]]| -> Vec<(String, u32, Vec<String>)> {
             let all: Vec<Campaign> = sets.iter().map(|set| campaign(Finding::Coordinated, set)).collect();
             let news = known.update(&all, &params, now, false, |_| false, |m| m.to_string());
+            splits.extend(news.iter().filter_map(|(_, i)| Some((i.id.clone(), i.split_from.clone()?))));
             news.into_iter().map(|(_, i)| (i.id, i.version, i.lineage)).collect()
         };
         let first = see(1, &[&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[11, 12, 13]]);
@@ -221,6 +234,9 @@ mod tests {
         assert_eq!((split[0].0.as_str(), split[0].1), (a.as_str(), 4));
         assert_ne!(split[1].0, b);
         assert_eq!(see(6, &[&[2, 3, 4, 5], &[11, 12, 13]]), [], "nothing new to say");
+        let part = split[1].0.clone();
+        assert_eq!(see(7, &[&[2, 3, 4, 5], &[11, 12, 13, 14, 15]])[0].0, part);
+        assert_eq!(splits, [(part.clone(), a.clone()), (part, a)], "it says so for life, and nobody else does");
     }
 
     #[test]

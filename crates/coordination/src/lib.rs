@@ -9,7 +9,7 @@
 //!    keys of the same source (site, reposted author) an hour before or earlier. Tags and links of a repost are its author's: they count only the
 //!    first time that an account repeats that author. Uses are remembered for sixty days.
 //! 3. **Propose** at every tick, frozen at birth: communities, components, cores and strongly tied parts of the network of *ties*, components of
-//!    *copiers* (`network`), and *bursts* that have accounts in common (`bursts`). A proposal costs nothing but one more hypothesis.
+//!    *copiers* (`network`, `copiers`), and *bursts* that have accounts in common (`bursts`). A proposal costs nothing but one more hypothesis.
 //! 4. **Test** (`group`): what each later post repeats of the group, in windows of a minute, two hours and a day; betting e-values against
 //!    twice the higher of the crowd's and the near accounts' rates; the best source left out; e-LOND at 0.05 (`error_control`).
 //! 5. **Name** (`naming`): once a group has passed, every account's posts of that time are judged against it, looking both ways.
@@ -57,11 +57,13 @@ mod by_kind;
 mod campaigns;
 mod cluster;
 mod communities;
+mod copiers;
 mod described;
 mod engine;
 mod error_control;
 mod findings;
 mod floods;
+mod gains;
 mod group;
 mod hash;
 mod identity;
@@ -70,7 +72,10 @@ mod naming;
 mod network;
 mod objects;
 mod order;
+mod outcome;
 mod params;
+mod passed;
+mod past;
 pub mod peers;
 mod post;
 mod ranking;
@@ -78,6 +83,7 @@ mod shard;
 mod snapshot;
 mod stats;
 mod ticks;
+mod tie;
 mod trace;
 mod tracer;
 mod uses;
@@ -88,7 +94,7 @@ pub use cluster::{
     SingleSource, SourceNats, Terms, Tie, TrialOutcome, Unlisted, WINDOWS, WindowSum,
 };
 pub use engine::{Engine, Executor, Job};
-pub use group::log_mean_exp;
+pub use gains::log_mean_exp;
 pub use judge::Judge;
 pub use objects::Object;
 pub use params::{Bounds, Limits, PARAMETERS, Parameter, Params, ParamsError, Unit};

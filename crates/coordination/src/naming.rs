@@ -16,12 +16,12 @@ use smallvec::SmallVec;
 use crate::{
     accounts::AccountId,
     cluster::{Naming, TrialOutcome},
-    group::{CAP, REFERENCE, rarity},
     hash::Map,
+    outcome::{CAP, REFERENCE, rarity},
     params::Params,
     post::{DAY, HOUR, Millis},
     trace::TraceKind,
-    uses::{KeyId, KeyName, SourceId, Spans, Uses},
+    uses::{Key, KeyId, KeyName, SourceId, Spans, Uses},
 };
 
 /// Naming looks back as far as so many of the members' posts reach, by powers of two in days: a group of a few posts a week needs months,
@@ -35,12 +35,20 @@ const BEGIN: [f64; 2] = [0.5, 0.01];
 const SHARES: (f64, f64) = (0.0005, 0.99);
 /// Shares of real members' posts that may be cover, the likeliest of which is taken.
 const COVERS: [f64; 4] = [0.0, 0.5, 0.75, 0.9];
+/// Posts that are looked at one by one for the next moment, before it is searched for.
+const NEAR_BY: usize = 8;
 /// Least posterior of an account that is named, and most nats that count for it.
 const LEAST_POSTERIOR: f64 = 0.9;
 const MOST_NATS: f64 = 30.0;
 
-/// What a use of a member's key gave: who, when, outcome and key.
-type Gave = (AccountId, Millis, TrialOutcome, KeyId);
+/// What a use of a member's key gave: who, when, what, and through which of the members' keys.
+struct Gave {
+    at: Millis,
+    account: AccountId,
+    /// Place among the members' keys.
+    key: u32,
+    outcome: TrialOutcome,
+}
 
 /// A judged post that repeats something: its outcome, the account's source that gave it, and whether it was there when the group was
 /// proposed.
@@ -95,16 +103,27 @@ fn width(kind: TraceKind) -> Millis {
     if kind == TraceKind::Text { DAY } else { 2 * HOUR }
 }
 
-/// Members' uses of keys.
-struct Shared {
-    /// By key, then by time.
-    uses: Vec<(Millis, AccountId)>,
-    places: Map<KeyId, (u32, u32)>,
-    order: Vec<KeyId>,
+/// A key that members used.
+struct SharedKey<'u> {
+    id: KeyId,
+    key: &'u Key,
+    /// Its source, by number.
+    source: u32,
+    /// Where the members' uses of it are.
+    uses: std::ops::Range<usize>,
 }
 
-impl Shared {
-    fn new(members: &[AccountId], uses: &Uses, since: Millis) -> Shared {
+/// Keys that members used, in order of their ids, and their uses of them.
+struct Shared<'u> {
+    keys: Vec<SharedKey<'u>>,
+    /// By key, then by time.
+    uses: Vec<(Millis, AccountId)>,
+    /// How many sources the keys have.
+    sources: usize,
+}
+
+impl<'u> Shared<'u> {
+    fn new(members: &[AccountId], uses: &'u Uses, since: Millis) -> Shared<'u> {
         let mut all: Vec<(KeyId, Millis, AccountId)> = Vec::new();
         for member in members {
             for (at, keys) in uses.account(*member).into_iter().flat_map(|account| account.since(since)) {
@@ -112,23 +131,23 @@ impl Shared {
             }
         }
         all.sort_unstable();
-        let mut shared = Shared { uses: Vec::with_capacity(all.len()), places: Map::default(), order: Vec::new() };
+        let mut shared = Shared { keys: Vec::new(), uses: Vec::with_capacity(all.len()), sources: 0 };
+        let mut sources: Map<SourceId, u32> = Map::default();
         for by in all.chunk_by(|x, y| x.0 == y.0) {
-            let first = shared.uses.len() as u32;
+            let Some(key) = uses.key(by[0].0) else { continue };
+            let first = shared.uses.len();
             shared.uses.extend(by.iter().map(|(_, at, account)| (*at, *account)));
-            shared.places.insert(by[0].0, (first, shared.uses.len() as u32));
-            shared.order.push(by[0].0);
+            let next = sources.len() as u32;
+            let source = *sources.entry(key.name.source_id()).or_insert(next);
+            shared.keys.push(SharedKey { id: by[0].0, key, source, uses: first..shared.uses.len() });
         }
+        shared.sources = sources.len();
         shared
     }
 
-    fn of(&self, key: KeyId) -> &[(Millis, AccountId)] {
-        self.places.get(&key).map_or(&[], |(first, end)| &self.uses[*first as usize..*end as usize])
-    }
-
-    /// Every key with its uses, in order of their ids.
-    fn keys(&self) -> impl Iterator<Item = (KeyId, &[(Millis, AccountId)])> {
-        self.order.iter().map(|key| (*key, self.of(*key)))
+    /// Every key with the members' uses of it.
+    fn keys(&self) -> impl Iterator<Item = (&SharedKey<'u>, &[(Millis, AccountId)])> {
+        self.keys.iter().map(|key| (key, &self.uses[key.uses.clone()]))
     }
 }
 
@@ -176,8 +195,7 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
     let since = look_back(members, uses);
     let shared = Shared::new(members, uses, since);
     let (mut from, mut until) = (Millis::MAX, Millis::MIN);
-    for (id, by) in shared.keys() {
-        let Some(key) = uses.key(id) else { continue };
+    for (SharedKey { key, .. }, by) in shared.keys() {
         let width = width(key.name.kind);
         for pair in by.windows(2).filter(|pair| pair[1].0 - pair[0].0 <= width) {
             from = from.min(pair[0].0);
@@ -190,8 +208,7 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
     let (from, until) = (since.max(from - DAY), until + DAY);
     // What everybody's uses of the members' keys gave.
     let mut gave: Vec<Gave> = Vec::new();
-    for (id, by) in shared.keys() {
-        let Some(key) = uses.key(id) else { continue };
+    for (place, (SharedKey { key, .. }, by)) in (0u32..).zip(shared.keys()) {
         let width = width(key.name.kind);
         // All windows move forward: over the key's uses, and over the members' among them.
         let mut next = key.uses.partition_point(|(then, _)| *then < from);
@@ -214,15 +231,16 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
                 let all = all.move_to(then, width, |place| key.uses.get(place).map(|(at, _)| *at)) - 1;
                 let outcome = rarity(key.name.kind, all.saturating_sub(inside), accounts, params.popular);
                 if outcome != TrialOutcome::Nothing {
-                    gave.push((account, then, outcome, id));
+                    gave.push(Gave { at: then, account, key: place, outcome });
                 }
             }
         }
     }
-    gave.sort_unstable();
+    gave.sort_unstable_by_key(|one| (one.account, one.at));
     // Each judged account's posts.
     let mut all: Vec<Acts<'_>> = Vec::new();
-    let mut places: Map<SourceId, u32> = Map::default();
+    // By source, its place among those of the account that is looked at, where it is there.
+    let mut places: Vec<u32> = vec![u32::MAX; shared.sources];
     let mut acts = |account: AccountId, gave: &[Gave]| {
         let Some(known) = uses.account(account) else { return };
         let first = known.posts.partition_point(|(at, _)| *at < from);
@@ -232,41 +250,47 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
         }
         let mut gains: SmallVec<[Gain; 2]> = SmallVec::new();
         let mut sources: SmallVec<[&Arc<KeyName>; 2]> = SmallVec::new();
-        places.clear();
-        for same in gave.chunk_by(|x, y| x.1 == y.1) {
-            let at = same[0].1;
-            let start = known.posts.partition_point(|(posted, _)| *posted < at);
+        let mut numbers: SmallVec<[u32; 8]> = SmallVec::new();
+        let mut start = first;
+        for same in gave.chunk_by(|x, y| x.at == y.at) {
+            let at = same[0].at;
+            start += known.posts.range(start..).take(NEAR_BY).take_while(|(posted, _)| *posted < at).count();
+            if known.posts.get(start).is_some_and(|(posted, _)| *posted < at) {
+                start = known.posts.partition_point(|(posted, _)| *posted < at);
+            }
             // More than one post may bear the same time, but an account's use of a key is remembered of one of them at any time.
-            let posts = known.posts.range(start..end.max(start)).take_while(|(posted, _)| *posted == at).enumerate();
-            for (_, (_, keys)) in posts.filter(|(post, _)| start + post >= first) {
-                let of = same.iter().filter_map(|&(_, _, outcome, key)| {
-                    Some((outcome, keys.iter().position(|known| *known == key)?, key))
+            for (_, keys) in known.posts.range(start..end.max(start)).take_while(|(posted, _)| *posted == at) {
+                let of = same.iter().filter_map(|one| {
+                    let key = &shared.keys[one.key as usize];
+                    Some((one.outcome, keys.iter().position(|known| *known == key.id)?, key))
                 });
                 // Of equal ones the first in the post.
                 let best = of.min_by_key(|(outcome, place, _)| (*outcome, *place));
                 let Some((outcome, _, key)) = best else { continue };
-                let Some(name) = uses.key(key).map(|key| &key.name) else { continue };
-                let source = *places.entry(name.source_id()).or_insert_with(|| {
-                    sources.push(name);
-                    sources.len() as u32 - 1
-                });
-                gains.push(Gain { outcome, source, chosen: at <= born });
+                let place = &mut places[key.source as usize];
+                if *place == u32::MAX {
+                    *place = sources.len() as u32;
+                    sources.push(&key.key.name);
+                    numbers.push(key.source);
+                }
+                gains.push(Gain { outcome, source: *place, chosen: at <= born });
             }
         }
+        numbers.into_iter().for_each(|source| places[source as usize] = u32::MAX);
         let mut outcomes = [0u32; 5];
         gains.iter().for_each(|gain| outcomes[gain.outcome as usize] += 1);
         outcomes[TrialOutcome::Nothing as usize] = (end - first - gains.len()) as u32;
         all.push(Acts { account, outcomes, gains, sources });
     };
-    let mut by_account = gave.chunk_by(|x, y| x.0 == y.0).peekable();
+    let mut by_account = gave.chunk_by(|x, y| x.account == y.account).peekable();
     for &member in members {
         // Members count whatever they did.
-        while let Some(one) = by_account.next_if(|one| one[0].0 < member) {
-            acts(one[0].0, one);
+        while let Some(one) = by_account.next_if(|one| one[0].account < member) {
+            acts(one[0].account, one);
         }
-        acts(member, by_account.next_if(|one| one[0].0 == member).unwrap_or_default());
+        acts(member, by_account.next_if(|one| one[0].account == member).unwrap_or_default());
     }
-    by_account.for_each(|one| acts(one[0].0, one));
+    by_account.for_each(|one| acts(one[0].account, one));
     let mut terms = Naming { from, until, ..Naming::default() };
     let mut judged_others = 0;
     for of in &all {

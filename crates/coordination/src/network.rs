@@ -5,8 +5,7 @@
 //! margins. Keys of more than 400 accounts are not counted in n, and n is two or more. Connected components, their communities and their
 //! cores are groups.
 //!
-//! **Copiers.** An account at least two and at least a fifth of whose own texts repeat another account's of the day before is a copier.
-//! Copiers are linked where they used one text; components are groups.
+//! **Copiers** (`copiers`): accounts that repeat others' own words, linked where they used one text; components are groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,21 +16,19 @@ use smallvec::SmallVec;
 use crate::{
     accounts::AccountId,
     communities::Graph,
+    copiers::Copiers,
     hash::{Map, Set},
     params::Params,
+    past::Past,
     post::{DAY, HOUR, Millis},
+    tie::{Edge, Pair, poisson_nats},
     trace::TraceKind,
     uses::{KeyId, Trial, Uses},
 };
 
-/// Two accounts, the lesser first.
-pub(crate) type Pair = (AccountId, AccountId);
-
 /// Keys in common that are remembered per pair: a pair that has so many is tied in any case.
 const MOST_KEYS: usize = 64;
-/// Accounts linked to one copier that are remembered, the newest.
-const MOST_LINKS: usize = 256;
-/// Least keys in common of a tie, and least copies of a copier.
+/// Least keys in common of a tie.
 const LEAST: usize = 2;
 /// Strengths of ties, nats, whose components are groups too.
 const STRONG: [f64; 3] = [20.0, 40.0, 80.0];
@@ -51,34 +48,6 @@ struct Common {
     kind: TraceKind,
 }
 
-/// A tie of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Edge {
-    /// Keys in common.
-    pub keys: u32,
-    /// Their mean number by chance.
-    pub expected: f64,
-    /// -ln of the chance of so many or more.
-    pub nats: f64,
-    pub kind: TraceKind,
-    /// Median time between the two uses, seconds.
-    pub lag: f64,
-}
-
-/// Own texts of an account by day, and those that repeat another's.
-#[derive(Default, Serialize, Deserialize)]
-struct Copying {
-    /// Day, texts, copies.
-    days: SmallVec<[(i64, u32, u32); 1]>,
-    links: SmallVec<[(AccountId, Millis); 2]>,
-}
-
-impl Copying {
-    fn counts(&self) -> (u32, u32) {
-        self.days.iter().fold((0, 0), |(texts, copies), day| (texts + day.1, copies + day.2))
-    }
-}
-
 /// The tie network.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Network {
@@ -87,8 +56,7 @@ pub(crate) struct Network {
     fresh: Set<Pair>,
     edges: Map<Pair, Edge>,
     neighbours: Map<AccountId, Vec<AccountId>>,
-    copying: Map<AccountId, Copying>,
-    copiers: BTreeSet<AccountId>,
+    copiers: Copiers,
     /// Accounts whose place in either network has changed since groups were last proposed.
     changed: BTreeSet<AccountId>,
     changed_copiers: bool,
@@ -106,38 +74,6 @@ pub(crate) struct Network {
     past: Option<Past>,
 }
 
-/// What is older than retention, kept for whoever tells of a whole stream at its end.
-#[derive(Default)]
-struct Past {
-    /// Ties whose accounts have had too few keys in common since, each as it was at its strongest.
-    ties: Map<Pair, Edge>,
-    /// Own texts of accounts, and those that repeat another's.
-    copies: Map<AccountId, (u32, u32)>,
-}
-
-impl Past {
-    fn keep(&mut self, pair: Pair, edge: Edge) {
-        let known = self.ties.entry(pair).or_insert(edge);
-        if edge.nats > known.nats {
-            *known = edge;
-        }
-    }
-
-    /// Drops the weakest ties where there are too many; returns how many.
-    fn bound(&mut self, most: usize) -> u64 {
-        if self.ties.len() <= most {
-            return 0;
-        }
-        let surplus = self.ties.len() - (most - most / 10);
-        let mut order: Vec<(f64, Pair)> = self.ties.iter().map(|(pair, edge)| (edge.nats, *pair)).collect();
-        order.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-        for (_, pair) in order.iter().take(surplus) {
-            self.ties.remove(pair);
-        }
-        surplus as u64
-    }
-}
-
 impl Network {
     pub(crate) fn new() -> Network {
         Network {
@@ -145,8 +81,7 @@ impl Network {
             fresh: Set::default(),
             edges: Map::default(),
             neighbours: Map::default(),
-            copying: Map::default(),
-            copiers: BTreeSet::new(),
+            copiers: Copiers::default(),
             changed: BTreeSet::new(),
             changed_copiers: false,
             tied: Map::default(),
@@ -171,8 +106,8 @@ impl Network {
         for used in &trial.uses {
             let Some(key) = uses.key(used.key) else { continue };
             let text = used.name.kind == TraceKind::Text;
-            if text {
-                self.copy(at, account, key.uses.iter().rev().take(params.ring + 1));
+            if text && self.copiers.text(at, account, key.uses.iter().rev().take(params.ring + 1)) {
+                self.changed.insert(account);
             }
             if key.uses.len() > params.popular {
                 continue;
@@ -200,40 +135,6 @@ impl Network {
                                 self.fresh.insert(*pair.key());
                             }
                         }
-                    }
-                }
-            }
-        }
-    }
-
-    fn copy<'u>(&mut self, at: Millis, account: AccountId, users: impl Iterator<Item = &'u (Millis, AccountId)>) {
-        let others: Vec<AccountId> = users
-            .take_while(|(then, _)| at - then <= DAY)
-            .filter(|(then, other)| *other != account && *then <= at)
-            .map(|(_, other)| *other)
-            .collect();
-        let day = at.div_euclid(DAY);
-        let known = self.copying.entry(account).or_default();
-        match known.days.last_mut().filter(|known| known.0 == day) {
-            Some(today) => {
-                today.1 += 1;
-                today.2 += u32::from(!others.is_empty());
-            }
-            None => known.days.push((day, 1, u32::from(!others.is_empty()))),
-        }
-        if !others.is_empty() {
-            self.changed.insert(account);
-        }
-        for other in others {
-            for (one, two) in [(account, other), (other, account)] {
-                let links = &mut self.copying.entry(one).or_default().links;
-                match links.iter_mut().find(|(known, _)| *known == two) {
-                    Some((_, last)) => *last = at,
-                    None => {
-                        if links.len() == MOST_LINKS {
-                            links.remove(0);
-                        }
-                        links.push((two, at));
                     }
                 }
             }
@@ -279,37 +180,27 @@ impl Network {
             for account in &component {
                 self.tied.insert(*account, self.next_component);
             }
-            let pairs = component.iter().flat_map(|account| {
-                let others = self.neighbours.get(account).into_iter().flatten();
-                others.filter(move |other| account < other).map(move |other| (*account, *other))
+            component.sort_unstable();
+            let graph = Graph::new(component, |account, later| {
+                let others = self.neighbours.get(&account).into_iter().flatten().filter(|other| account < **other);
+                let edge = |other: &AccountId| self.edges.get(&(account, *other)).map(|edge| (*other, edge));
+                later.extend(others.filter_map(edge).map(|(other, edge)| (other, f64::from(edge.keys), edge.nats)));
             });
-            let pairs: Vec<Pair> = pairs.collect();
-            let edge = |pair: &Pair| self.edges.get(pair).copied();
-            let weighted = |pair: &Pair| (pair.0, pair.1, edge(pair).map_or(0.0, |edge| f64::from(edge.keys)));
-            let graph = Graph::new(pairs.iter().map(weighted));
-            let all: Vec<u32> = (0..graph.nodes.len() as u32).collect();
-            let parts = graph.communities().into_iter().chain([all]).chain(graph.cores(CORE));
+            let parts = graph.communities().into_iter().chain([graph.all()]).chain(graph.cores(CORE));
             groups.extend(parts.map(|part| graph.accounts(&part)));
             // Who act together often are held together by their strongest ties, whatever weak ones chain them to.
             for least in STRONG {
-                let strong = pairs.iter().filter(|pair| edge(pair).is_some_and(|edge| edge.nats >= least));
-                let graph = Graph::new(strong.map(weighted));
-                if graph.nodes.is_empty() {
+                let strong = graph.strong_components(least);
+                if strong.is_empty() {
                     break;
                 }
-                groups.extend(graph.components().iter().map(|part| graph.accounts(part)));
+                groups.extend(strong.iter().map(|part| graph.accounts(part)));
             }
         }
         // Components of copiers, all of them: the network is small.
         if std::mem::take(&mut self.changed_copiers) {
             self.linked.clear();
-            let mut linked: Vec<(AccountId, AccountId, f64)> = Vec::new();
-            for account in &self.copiers {
-                let links = self.copying.get(account).into_iter().flat_map(|known| &known.links);
-                let others = links.map(|(other, _)| *other).filter(|other| self.copiers.contains(other));
-                linked.extend(others.filter(|other| account < other).map(|other| (*account, other, 1.0)));
-            }
-            let graph = Graph::new(linked.into_iter());
+            let graph = self.copiers.graph();
             for part in graph.components() {
                 let accounts = graph.accounts(&part);
                 self.next_component += 1;
@@ -400,11 +291,7 @@ impl Network {
 
     fn settle_copiers(&mut self, params: &Params) {
         for account in &self.changed {
-            let (texts, copies) = self.copying.get(account).map_or((0, 0), Copying::counts);
-            let copier = copies as usize >= LEAST && f64::from(copies) >= params.copier_share * f64::from(texts);
-            let changed = if copier { self.copiers.insert(*account) } else { self.copiers.remove(account) };
-            // New links of a copier change the network too.
-            self.changed_copiers |= changed || copier;
+            self.changed_copiers |= self.copiers.settle(*account, params);
         }
     }
 
@@ -453,27 +340,7 @@ impl Network {
             }
         }
         self.evicted += self.past.as_mut().map_or(0, |past| past.bound(params.limits.ties));
-        let day = oldest.div_euclid(DAY);
-        let mut quiet: Vec<AccountId> = Vec::new();
-        let past = &mut self.past;
-        self.copying.retain(|account, known| {
-            if let Some(past) = past {
-                for (_, texts, copies) in known.days.iter().filter(|known| known.0 < day) {
-                    let sum = past.copies.entry(*account).or_default();
-                    *sum = (sum.0 + texts, sum.1 + copies);
-                }
-            }
-            known.days.retain(|known| known.0 >= day);
-            known.links.retain(|(_, last)| *last >= oldest);
-            if known.days.is_empty() {
-                quiet.push(*account);
-            }
-            !known.days.is_empty() || !known.links.is_empty()
-        });
-        quiet.sort_unstable();
-        for account in quiet {
-            self.changed_copiers |= self.copiers.remove(&account);
-        }
+        self.changed_copiers |= self.copiers.tidy(oldest, &mut self.past);
     }
 
     /// Forgets accounts that are forgotten; in order.
@@ -490,14 +357,10 @@ impl Network {
             self.cut(pair);
         }
         for account in accounts {
-            self.copying.remove(account);
-            self.changed_copiers |= self.copiers.remove(account);
             self.tied.remove(account);
             self.linked.remove(account);
         }
-        for known in self.copying.values_mut() {
-            known.links.retain(|(other, _)| !gone(other));
-        }
+        self.changed_copiers |= self.copiers.forget(accounts);
     }
 
     /// All ties, by pair; with those of the [past](Self::keep_past) where it is kept, each as it was at its strongest.
@@ -526,8 +389,7 @@ impl Network {
 
     /// Own texts of every account, and how many of them repeat another's, by account.
     pub(crate) fn copying(&self) -> Vec<(AccountId, u32, u32)> {
-        let mut all: BTreeMap<AccountId, (u32, u32)> =
-            self.copying.iter().map(|(account, known)| (*account, known.counts())).collect();
+        let mut all: BTreeMap<AccountId, (u32, u32)> = self.copiers.counts().collect();
         for (account, (texts, copies)) in self.past.iter().flat_map(|past| &past.copies) {
             let sum = all.entry(*account).or_default();
             *sum = (sum.0 + texts, sum.1 + copies);
@@ -545,33 +407,5 @@ impl Network {
 
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted
-    }
-}
-
-/// -ln of the chance that a Poisson variable of this mean is `n` or more, where the mean is below `n`.
-pub(crate) fn poisson_nats(n: u32, mean: f64) -> f64 {
-    let mean = mean.max(1e-300);
-    let n = f64::from(n);
-    let ln_factorial: f64 = (2..=n as u32).map(|k| f64::from(k).ln()).sum();
-    // The first term, and the sum of all as a multiple of it.
-    let (mut sum, mut term, mut k) = (1.0, 1.0, n);
-    while term > sum * 1e-15 {
-        k += 1.0;
-        term *= mean / k;
-        sum += term;
-    }
-    mean - n * mean.ln() + ln_factorial - f64::ln(sum)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chances_are_those_of_the_tables() {
-        for (n, mean, chance) in [(2, 0.1, 0.00467884), (3, 1.0, 0.0803014), (10, 4.0, 0.00813224), (2, 1e-6, 5e-13)] {
-            let got = (-poisson_nats(n, mean)).exp();
-            assert!((got / chance - 1.0).abs() < 1e-4, "{n} {mean}: {got}");
-        }
     }
 }

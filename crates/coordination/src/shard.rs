@@ -1,6 +1,6 @@
 //! Living groups, and which of them a post touches.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -18,7 +18,7 @@ use crate::{
 /// A part of the living groups. A post touches only groups that hold one of its keys, and those that its account is in or near.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Shard {
-    groups: BTreeMap<GroupId, Box<Group>>,
+    groups: Map<GroupId, Box<Group>>,
     of: Map<AccountId, SmallVec<[GroupId; 2]>>,
     holders: Map<KeyId, SmallVec<[GroupId; 2]>>,
     near: Map<AccountId, SmallVec<[GroupId; 2]>>,
@@ -105,8 +105,9 @@ impl Shard {
         self.largest = self.groups.values().map(|group| group.members.len()).max().unwrap_or(0);
     }
 
-    pub(crate) fn groups(&self) -> &BTreeMap<GroupId, Box<Group>> {
-        &self.groups
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.groups.len()
     }
 
     pub(crate) fn group_mut(&mut self, id: GroupId) -> Option<&mut Group> {
@@ -147,7 +148,7 @@ impl Groups<'_> {
 
     /// All numbers, in order.
     pub(crate) fn ids(&self) -> Vec<GroupId> {
-        let mut ids: Vec<GroupId> = self.0.iter().flat_map(|shard| shard.groups().keys().copied()).collect();
+        let mut ids: Vec<GroupId> = self.0.iter().flat_map(|shard| shard.groups.keys().copied()).collect();
         ids.sort_unstable();
         ids
     }
@@ -164,7 +165,7 @@ impl Groups<'_> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|shard| shard.groups().len()).sum()
+        self.0.iter().map(|shard| shard.len()).sum()
     }
 
     pub(crate) fn insert(&mut self, id: GroupId, group: Group) {
@@ -177,22 +178,50 @@ impl Groups<'_> {
         self.0[shard].remove(id);
     }
 
-    /// Whether there is a living group with about these accounts.
-    pub(crate) fn like(&self, members: &[AccountId], jaccard: f64) -> bool {
+    /// The living group of the least number with about these accounts.
+    fn like(&self, members: &[AccountId], jaccard: f64) -> Option<GroupId> {
         let mut both: Map<GroupId, usize> = Map::default();
         for member in members {
             for id in self.0.iter().flat_map(|shard| shard.of(*member)) {
                 *both.entry(*id).or_insert(0) += 1;
             }
         }
-        both.into_iter().any(|(id, both)| {
-            let size = self.get(id).map_or(0, |group| group.members.len());
-            both as f64 >= jaccard * (size + members.len() - both) as f64
-        })
+        let alike = both.into_iter().filter(|(id, both)| {
+            let size = self.get(*id).map_or(0, |group| group.members.len());
+            *both as f64 >= jaccard * (size + members.len() - both) as f64
+        });
+        alike.map(|(id, _)| id).min()
     }
 
     pub(crate) fn is_member(&self, account: AccountId) -> bool {
         self.0.iter().any(|shard| !shard.of(account).is_empty())
+    }
+}
+
+/// Proposals that were like a living group, with that group: the same parts of the network are proposed again and again. No part of a
+/// snapshot, because it saves a search and changes no answer.
+#[derive(Default)]
+pub(crate) struct Repeated {
+    known: Map<Vec<AccountId>, GroupId>,
+    accounts: usize,
+}
+
+/// Accounts of all proposals remembered.
+const MOST_REPEATED: usize = 1_000_000;
+
+impl Repeated {
+    /// Whether there is a living group with about the accounts of a proposal.
+    pub(crate) fn is_like_one(&mut self, proposal: &[AccountId], groups: &Groups<'_>, jaccard: f64) -> bool {
+        if self.known.get(proposal).is_some_and(|id| groups.get(*id).is_some()) {
+            return true;
+        }
+        let Some(id) = groups.like(proposal, jaccard) else { return false };
+        self.accounts += proposal.len();
+        if self.accounts > MOST_REPEATED {
+            *self = Repeated { accounts: proposal.len(), ..Repeated::default() };
+        }
+        self.known.insert(proposal.to_vec(), id);
+        true
     }
 }
 

@@ -3,16 +3,18 @@
 //! A header (magic, version, a hash of the parameters, a checksum), then the state in postcard. A
 //! snapshot is taken between two posts and holds everything: posts that wait, uses, texts, ties, groups, findings, identities.
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::cell::Cell;
+
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::{by_kind, params::Params};
+use crate::params::Params;
 
 const MAGIC: &[u8; 8] = b"lockstep";
 /// Raised whenever the state changes its shape or its meaning.
-const VERSION: u32 = 7;
-/// The version before, which is read, too.
-const BEFORE: u32 = 6;
+const VERSION: u32 = 8;
+/// The oldest version that is read, too.
+const OLDEST: u32 = 6;
 const HEADER: usize = MAGIC.len() + 4 + 8 + 8;
 
 /// Why a snapshot cannot be used. Whoever has the posts can always start anew from them.
@@ -22,7 +24,7 @@ pub enum SnapshotError {
     #[error("this is no snapshot of the engine")]
     NotOne,
     /// Written by another version of the engine.
-    #[error("the snapshot has version {found}, and this engine reads the versions {BEFORE} and {VERSION}")]
+    #[error("the snapshot has version {found}, and this engine reads the versions {OLDEST} to {VERSION}")]
     Version {
         /// The snapshot's.
         found: u32,
@@ -63,7 +65,7 @@ pub(crate) fn read<T: DeserializeOwned>(params: &Params, bytes: &[u8]) -> Result
         u64::from_le_bytes(number)
     };
     let found = number(0, 4) as u32;
-    if found != VERSION && found != BEFORE {
+    if !(OLDEST..=VERSION).contains(&found) {
         return Err(SnapshotError::Version { found });
     }
     if number(12, 8) != xxh3_64(state) {
@@ -72,8 +74,37 @@ pub(crate) fn read<T: DeserializeOwned>(params: &Params, bytes: &[u8]) -> Result
     if number(4, 8) != fingerprint(params, found) {
         return Err(SnapshotError::Params);
     }
-    let read = || postcard::from_bytes(state).map_err(|_| SnapshotError::State("read"));
-    if found == BEFORE { by_kind::uncounted(read) } else { read() }
+    of_version(found, || postcard::from_bytes(state).map_err(|_| SnapshotError::State("read")))
+}
+
+thread_local! {
+    /// Version of the snapshot that this thread reads.
+    static READS: Cell<u32> = const { Cell::new(VERSION) };
+}
+
+/// Reads what a snapshot of a version holds.
+pub(crate) fn of_version<R>(version: u32, read: impl FnOnce() -> R) -> R {
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            READS.set(VERSION);
+        }
+    }
+    READS.set(version);
+    let _restore = Restore;
+    read()
+}
+
+/// Version of the snapshot that is being read.
+pub(crate) fn version() -> u32 {
+    READS.get()
+}
+
+/// Reads a field that snapshots have since version 8; of earlier ones it is the default value.
+pub(crate) fn since_8<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    if version() < 8 { Ok(T::default()) } else { T::deserialize(deserializer) }
 }
 
 /// Two sets of parameters that differ in anything differ in this.
@@ -84,6 +115,26 @@ fn fingerprint(params: &Params, version: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Grown {
+        first: u64,
+        #[serde(deserialize_with = "since_8")]
+        since: Option<u32>,
+        last: String,
+    }
+
+    #[test]
+    fn a_field_that_an_older_snapshot_does_not_have_is_its_default() {
+        let grown = |since| Grown { first: 300, since, last: "last".to_owned() };
+        let older = postcard::to_allocvec(&(300u64, "last")).unwrap();
+        let newer = postcard::to_allocvec(&grown(Some(7))).unwrap();
+        for version in OLDEST..VERSION {
+            let read = of_version(version, || postcard::from_bytes(&older));
+            assert_eq!(read, Ok(grown(None)), "version {version}");
+        }
+        assert_eq!(postcard::from_bytes(&newer), Ok(grown(Some(7))));
+    }
 
     #[test]
     fn what_was_written_is_read_and_nothing_else() {

@@ -287,6 +287,37 @@ fn the_test_adds_up() {
     assert!((least - cluster.log_e_leave_one_source_out).abs() < 1e-9);
 }
 
+/// A group that came close and then passed: its cluster says as which near miss it was told.
+#[test]
+fn a_cluster_names_the_near_misses_that_it_was() {
+    let mut links = 0;
+    for members in 3..8 {
+        let mut dice = Dice(40 + members);
+        let posts = sorted([crowd(&mut dice), copiers("op", members, 14, &mut dice)].concat());
+        let mut engine = engine(Params::default());
+        let (mut told, mut near) = (Vec::new(), Vec::new());
+        for post in &posts {
+            engine.on_post(post.created_at, post, &mut told);
+        }
+        engine.finish(&mut told);
+        for cluster in told {
+            if cluster.finding == Finding::NearMiss {
+                assert_eq!(cluster.near_misses, [""; 0]);
+                near.push((cluster.terms.number, cluster.id));
+                continue;
+            }
+            for id in &cluster.near_misses {
+                assert!(near.iter().any(|(_, known)| known == id), "{id} was told before");
+            }
+            for (_, id) in near.iter().filter(|(number, _)| *number == cluster.terms.number) {
+                assert!(cluster.near_misses.contains(id), "{id} is what passed as {}", cluster.id);
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 0, "no near miss came to pass");
+}
+
 /// No post that helped to propose a group is a trial of it.
 #[test]
 fn only_what_came_after_the_birth_is_evidence() {

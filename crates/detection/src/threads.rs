@@ -8,6 +8,10 @@ pub struct Threads;
 
 impl Executor for Threads {
     fn run(&self, jobs: Vec<Job<'_>>) {
+        // A pool that is woken for one job costs more than a tick's work: the caller runs it.
+        if jobs.len() == 1 {
+            return jobs.into_iter().for_each(|job| job());
+        }
         rayon::scope(|scope| {
             let mut jobs = jobs.into_iter();
             let own = jobs.next();

@@ -70,9 +70,15 @@ pub struct ClusterMessage {
     pub cluster_id: String,
     /// Counts the published states of the cluster, from 1.
     pub version: u32,
-    /// Clusters absorbed or split from.
+    /// Clusters that became part of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<String>,
+    /// The cluster that this one split from: most of its accounts were in that one, which goes on with others. Absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_from: Option<String>,
+    /// Near misses, by their `cluster_id`, that this cluster's groups were reported as before they passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_misses: Vec<String>,
     /// What is said of it.
     pub status: Status,
     /// Why it is `single_source`, or `coordinated` in spite of its probability; absent otherwise.
@@ -86,8 +92,7 @@ pub struct ClusterMessage {
     /// Time of the last post in the evidence.
     #[schemars(with = "String")]
     pub last_seen: Timestamp,
-    /// Event time at which a run over files first reported the group. Absent on the topics of the services, where each message is a report
-    /// of its own.
+    /// Event time at which a run over files first reported the group. Absent on topics, where each message is a report of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub first_reported: Option<Timestamp>,

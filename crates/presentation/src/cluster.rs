@@ -159,7 +159,7 @@ struct ClusterView {
     /// When it was reported, and whether it is active.
     reported: Option<String>,
     version: u32,
-    lineage: Vec<String>,
+    relations: Vec<(&'static str, Vec<String>)>,
     topics: Vec<String>,
     targets: Vec<String>,
 }
@@ -333,7 +333,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         cluster_id: text_format::shorten(&c.cluster_id, 80),
         reported: description::reported(c),
         version: c.version,
-        lineage: tamed(&c.lineage),
+        relations: description::relations(c),
         topics: tamed(&c.topics),
         targets: tamed(&c.targets),
     }

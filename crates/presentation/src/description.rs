@@ -25,6 +25,17 @@ pub fn headline(cluster: &ClusterMessage) -> String {
     )
 }
 
+/// Other findings that this one has to do with, by how; at most 20 ids each, made safe to show.
+pub(crate) fn relations(cluster: &ClusterMessage) -> Vec<(&'static str, Vec<String>)> {
+    let shown = |ids: &[String]| ids.iter().take(20).map(|id| text_format::shorten(id, 80)).collect();
+    let relations: [(&str, Vec<String>); 3] = [
+        ("Absorbed", shown(&cluster.lineage)),
+        ("Split from", shown(cluster.split_from.as_slice())),
+        ("Reported before it passed, as near misses", shown(&cluster.near_misses)),
+    ];
+    relations.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()
+}
+
 /// Whether the finding is one text by many accounts: a count, without a test.
 pub fn is_count(cluster: &ClusterMessage) -> bool {
     cluster.why == Some(Why::OneText)

@@ -147,6 +147,8 @@ pub fn sized(id: &str, version: u32, members: usize, keys: usize) -> ClusterMess
         cluster_id: id.to_owned(),
         version,
         lineage: Vec::new(),
+        split_from: None,
+        near_misses: Vec::new(),
         status: Status::Flagged,
         why: None,
         first_seen: *times.iter().min().unwrap(),
@@ -365,6 +367,8 @@ pub fn hostile(id: &str) -> ClusterMessage {
     cluster.model = Some(ModelRef { name: nasty[3].clone(), version: nasty[1].clone() });
     cluster.topics = nasty.to_vec();
     cluster.lineage = nasty.to_vec();
+    cluster.split_from = Some(nasty[2].clone());
+    cluster.near_misses = nasty.to_vec();
     cluster.log_e = f64::INFINITY;
     cluster
 }

@@ -78,6 +78,8 @@ pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
         version: 1,
         lineage: Vec::new(),
         absorbed: Vec::new(),
+        split_from: None,
+        near_misses: Vec::new(),
         finding: Finding::Coordinated,
         single_source: None,
         flagged: false,

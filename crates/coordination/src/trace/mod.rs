@@ -14,6 +14,7 @@ mod reply;
 mod repost;
 mod text;
 mod url;
+mod words;
 
 use std::{cell::OnceCell, collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
@@ -21,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{hash::hash_strs, post::Post};
 
-pub(crate) use text::{Classes, Words};
+pub(crate) use text::Classes;
+pub(crate) use words::Words;
 
 /// A kind of trace: what accounts can do in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -196,11 +198,11 @@ impl Readers {
         let reading = Reading::of(post);
         self.any.iter().for_each(|reader| reader.read(&reading, &mut traces));
         let repost = traces.first().is_some_and(|trace| trace.kind == TraceKind::Repost);
-        let mut words = Words::default();
+        let mut own_words = Words::default();
         if !repost {
             self.own.iter().for_each(|reader| reader.read(&reading, &mut traces));
             if self.wanted[TraceKind::Text as usize] {
-                words = text::words(&post.text);
+                own_words = words::words(&post.text);
             }
         }
         traces.retain(|trace| self.wanted[trace.kind as usize]);
@@ -209,7 +211,7 @@ impl Readers {
             bound(&mut trace.key);
             bound(&mut trace.source);
         }
-        (traces, words)
+        (traces, own_words)
     }
 }
 

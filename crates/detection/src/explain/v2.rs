@@ -29,6 +29,12 @@ pub struct Explanation {
     pub cluster_id: String,
     /// Which of its published states.
     pub version: u32,
+    /// The cluster that it split from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_from: Option<String>,
+    /// Near misses that its groups were reported as before they passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_misses: Vec<String>,
     /// What is said of it.
     pub status: Status,
     /// Why it is on a single source.
@@ -99,6 +105,8 @@ impl Explanation {
         Ok(Explanation {
             cluster_id: message.cluster_id.clone(),
             version: message.version,
+            split_from: message.split_from.clone(),
+            near_misses: message.near_misses.clone(),
             status: message.status,
             why: message.why,
             first_seen: message.first_seen,

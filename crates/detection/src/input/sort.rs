@@ -155,44 +155,56 @@ impl SortedPosts {
     }
 }
 
-/// Posts in memory: one stretch of bytes, and where each lies in it.
+/// Bytes that posts are put into together; a longer post has as many for itself. One stretch for all would be moved whenever it grows.
+const CHUNK: usize = 1 << 20;
+
+/// Posts in memory: their bytes, and where each lies in them.
 #[derive(Default)]
 struct Run {
-    bytes: Vec<u8>,
+    chunks: Vec<Vec<u8>>,
+    bytes: usize,
     entries: Vec<Entry>,
 }
 
-/// A post at `at`: its key (id, a zero, platform), then its bytes.
+/// A post at `at` in a chunk: its key (id, a zero, platform), then its bytes.
 struct Entry {
     created_at: Millis,
-    at: usize,
+    chunk: u32,
+    at: u32,
     key: u32,
     raw: u32,
 }
 
 impl Run {
     fn size(&self) -> usize {
-        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+        self.bytes + self.entries.len() * size_of::<Entry>()
     }
 
     fn push(&mut self, post: &Post<'_>, raw: &[u8]) {
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(post.id.as_bytes());
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(post.platform.as_bytes());
-        let key = self.bytes.len() - at;
-        self.bytes.extend_from_slice(raw);
+        let key = post.id.len() + 1 + post.platform.len();
+        let size = key + raw.len();
+        if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < size) {
+            self.chunks.push(Vec::with_capacity(size.max(CHUNK)));
+        }
+        let place = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[place];
+        let at = chunk.len();
+        chunk.extend_from_slice(post.id.as_bytes());
+        chunk.push(0);
+        chunk.extend_from_slice(post.platform.as_bytes());
+        chunk.extend_from_slice(raw);
+        self.bytes += size;
         // Neither can be near 4 GiB: a post's values are limited by its dialect, and a key is made of two of them.
-        self.entries.push(Entry { created_at: post.created_at, at, key: key as u32, raw: raw.len() as u32 });
+        let (chunk, at, key, raw) = (place as u32, at as u32, key as u32, raw.len() as u32);
+        self.entries.push(Entry { created_at: post.created_at, chunk, at, key, raw });
     }
 
     fn key(&self, entry: &Entry) -> &[u8] {
-        &self.bytes[entry.at..entry.at + entry.key as usize]
+        &self.chunks[entry.chunk as usize][entry.at as usize..][..entry.key as usize]
     }
 
     fn raw(&self, entry: &Entry) -> &[u8] {
-        let start = entry.at + entry.key as usize;
-        &self.bytes[start..start + entry.raw as usize]
+        &self.chunks[entry.chunk as usize][(entry.at + entry.key) as usize..][..entry.raw as usize]
     }
 
     /// Stable, so that equal keys stay in the order of reading; and fast on posts that are sorted already, as most files are.
@@ -203,7 +215,8 @@ impl Run {
     }
 
     fn clear(&mut self) {
-        self.bytes.clear();
+        self.chunks.clear();
+        self.bytes = 0;
         self.entries.clear();
     }
 }

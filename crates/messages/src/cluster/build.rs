@@ -134,6 +134,8 @@ impl ClusterMessage {
             cluster_id: cluster.id.clone(),
             version: cluster.version,
             lineage: cluster.lineage.clone(),
+            split_from: cluster.split_from.clone(),
+            near_misses: cluster.near_misses.clone(),
             status,
             why: cluster.single_source.map(Why::from).or(held_back.then_some(Why::NotPlain)),
             accounts: cluster.members.iter().map(account).collect(),

@@ -137,6 +137,8 @@ impl From<ClusterMessage> for super::ClusterMessage {
             cluster_id: old.cluster_id,
             version: old.version,
             lineage: old.lineage,
+            split_from: None,
+            near_misses: Vec::new(),
             status: old.status,
             why: (old.status == Status::SingleSource).then_some(Why::BestSource),
             accounts: old.accounts.into_iter().map(account).collect(),

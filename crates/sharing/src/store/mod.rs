@@ -7,6 +7,7 @@ mod audit_log;
 mod cases;
 pub(crate) mod database;
 mod deliveries;
+mod duties;
 mod endpoints;
 mod feedback;
 pub(crate) mod objects;

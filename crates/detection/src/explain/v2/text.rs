@@ -35,6 +35,13 @@ impl Explanation {
             self.first_seen,
             self.last_seen
         )?;
+        if let Some(other) = &self.split_from {
+            writeln!(f, "Split from {}, which goes on with other accounts.", shown(other))?;
+        }
+        if !self.near_misses.is_empty() {
+            let ids: Vec<String> = self.near_misses.iter().map(|id| shown(id)).collect();
+            writeln!(f, "Reported before it passed, as near misses: {}.", ids.join(", "))?;
+        }
         if self.why == Some(Why::OneText) {
             return writeln!(
                 f,

@@ -240,8 +240,7 @@ impl Store {
 
     /// Deletes records that a topic no longer has to keep, and returns their number. Cleanup
     /// `delete`: records appended before `now_ms` minus the retention. Cleanup `compact`: all
-    /// records of a key except its last, and tombstones appended before `tombstones_before_ms`.
-    /// Writes wait until it is done.
+    /// records of a key except its last, and tombstones appended before `tombstones_before_ms`. Writes wait until it is done.
     pub(super) fn clean(
         &mut self,
         topic: &Topic,
@@ -396,8 +395,7 @@ impl Readers {
     }
 
     /// Up to `max` records from offset `from` to before `to`, within the limit on bytes. The second
-    /// value is the offset to continue from; after a compaction it may be greater than the last
-    /// record's offset + 1.
+    /// value is the offset to continue from; after a compaction it may be greater than the last record's offset + 1.
     pub(super) fn records(&self, slot: &Slot, from: i64, to: i64, max: usize) -> Result<(Vec<Record>, i64), LogError> {
         self.with(|db| {
             let mut records = Vec::new();

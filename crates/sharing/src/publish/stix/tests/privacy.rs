@@ -76,6 +76,8 @@ proptest! {
         first.topics = vec![words(0)[0].clone()];
         first.targets = vec![words(1)[1].clone()];
         first.lineage = vec![words(2)[2].clone()];
+        first.split_from = Some(words(0)[2].clone());
+        first.near_misses = vec![words(1)[0].clone()];
         let mut second = first.clone();
         second.version = 2;
         let mut leaves = leavers.iter();
