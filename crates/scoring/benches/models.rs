@@ -22,8 +22,6 @@ use linfa::traits::Fit;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use scoring::{
-    // The sample takes what it needs from here.
-    SuspectAccount,
     LabelSource,
     Learner,
     Model,
@@ -31,6 +29,8 @@ use scoring::{
     Options,
     Origin,
     Row,
+    // The sample takes what it needs from here.
+    SuspectAccount,
     TrainedModel,
     features::{self, FEATURES},
     train,
