@@ -4,8 +4,8 @@
 //! [`Pipeline`] hands it to the pure engine ([`coordination`]), scores every cluster that the
 //! engine finds with the model ([`scoring`]) and describes it by the [`lexicon`]; [`detect`] runs
 //! that over all posts of some files and keeps what was found. [`explain`] works a cluster's
-//! numbers out again from its line alone, and [`peers`] runs the methods of published tools on the
-//! same posts.
+//! numbers out again from its line alone, [`shortened`] makes a message fit into a record, and
+//! [`peers`] runs the methods of published tools on the same posts.
 //!
 //! The command line, the evaluation and the Python package use [`detect`]; the service uses the
 //! [`Pipeline`].
