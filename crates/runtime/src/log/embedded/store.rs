@@ -270,8 +270,7 @@ impl Store {
         let (low, high) = slot.rows();
         let mut deleted = 0;
         loop {
-            // The clock may have been set back, so times may not be in order: only the consecutive
-            // old records at the start are deleted.
+            // The clock may have been set back: only old records at the start are deleted.
             let kept: Option<i64> = self
                 .db
                 .prepare_cached(
@@ -395,9 +394,8 @@ impl Readers {
         self.idle.lock().unwrap_or_else(|e| e.into_inner()).clear();
     }
 
-    /// Up to `max` records from offset `from` to before `to`, within the limit on bytes. The second
-    /// value is the offset to continue from; after a compaction it may be greater than the last
-    /// record's offset + 1.
+    /// Up to `max` records from offset `from` to before `to`, within the limit on bytes, and the
+    /// offset to continue from, which after a compaction may be above the last offset + 1.
     pub(super) fn records(&self, slot: &Slot, from: i64, to: i64, max: usize) -> Result<(Vec<Record>, i64), LogError> {
         self.with(|db| {
             let mut records = Vec::new();
