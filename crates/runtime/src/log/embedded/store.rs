@@ -269,8 +269,7 @@ impl Store {
         let (low, high) = slot.rows();
         let mut deleted = 0;
         loop {
-            // The clock may have been set back, so times may not be in order: only the consecutive
-            // old records at the start are deleted.
+            // The clock may have been set back: only old records at the start are deleted.
             let kept: Option<i64> = self
                 .db
                 .prepare_cached(
