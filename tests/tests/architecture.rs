@@ -208,7 +208,10 @@ fn nothing_is_left_to_do_or_ignored() {
                 (concat!("todo", "!("), "finish it"),
                 (concat!("unimplemented", "!("), "finish it"),
                 (concat!("dbg", "!("), "take it out"),
-                (concat!("#[", "ignore"), "a test that does not run tests nothing"),
+                (
+                    concat!("#[", "ignore]"),
+                    "a test that does not run tests nothing: say what it needs, as tests/tests/ignored.rs has it",
+                ),
             ],
         );
     }

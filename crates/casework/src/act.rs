@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Role, accounts::account_key, case::Step, duties::Handover, facts::Fact};
+use crate::{Role, accounts::account_key, case::Step, facts::Fact, handover::Handover};
 
 /// An action on a case.
 #[derive(Debug, Clone)]

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
-    duties::{OpenDuty, RecordedHandover},
     facts::{Fact, Facts},
     feedback::Says,
+    handover::{OpenDuty, RecordedHandover},
     recipients::{Class, Recipient},
 };
 

@@ -3,90 +3,15 @@
 //! A duty arises when somebody records what makes it arise, and ends with a recorded delivery and with nothing else. No step ends a case with
 //! an open duty.
 
-use std::fmt;
-
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
     case::{Case, Illegal},
+    handover::{Handover, MustBeTold, OpenDuty, RecordedHandover},
     policy::{self, Terms},
-    recipients::{Class, Recipient},
+    recipients::Recipient,
 };
-
-/// Who must be told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MustBeTold {
-    /// The Secret Service, of a case directed against a major candidate (rule 4).
-    SecretService,
-    /// The chief election official of a state in which election systems were breached (rule 5).
-    ChiefElectionOfficial {
-        /// The state.
-        state: String,
-    },
-}
-
-impl fmt::Display for MustBeTold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MustBeTold::SecretService => f.write_str("the Secret Service"),
-            MustBeTold::ChiefElectionOfficial { state } => write!(f, "the chief election official of {state}"),
-        }
-    }
-}
-
-impl MustBeTold {
-    /// Whether a recipient is the one who must be told.
-    fn is(&self, recipient: &Recipient) -> bool {
-        match self {
-            MustBeTold::SecretService => recipient.class == Class::SecretService,
-            MustBeTold::ChiefElectionOfficial { state } => {
-                recipient.chief_election_official && recipient.state.as_ref() == Some(state)
-            }
-        }
-    }
-}
-
-/// A duty to tell somebody, for which no delivery is recorded yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct OpenDuty {
-    /// Who must be told.
-    pub whom: MustBeTold,
-    /// Since when.
-    pub since: Timestamp,
-    /// The end of a delay that is in force.
-    pub not_before: Option<Timestamp>,
-}
-
-/// A delivery that a person recorded: to whom, when and how something was handed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Handover {
-    /// The recipient, as in the recipients' file.
-    pub recipient: String,
-    /// The person or office that took it.
-    pub to: String,
-    /// How: in person, by courier, by secure mail.
-    pub how: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A recorded delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct RecordedHandover {
-    /// Which duties it meets: those that the recipient had when it was recorded.
-    pub meets: Vec<MustBeTold>,
-    /// The version of the finding that was handed over.
-    pub version: u32,
-    /// What was handed over, to whom and how.
-    pub handover: Handover,
-    /// Who recorded it.
-    pub by: String,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
-}
 
 impl Case {
     /// The duties for which no delivery is recorded. Each later version that was released has to be delivered, too.
@@ -155,7 +80,7 @@ impl Case {
         let open: Vec<String> = self.find_open_duties(now).iter().map(|duty| duty.whom.to_string()).collect();
         (!open.is_empty()).then(|| {
             format!(
-                "{} must be told first: hand over the document, and record to whom, when and how",
+                "{} must be notified first: hand over the document, and record to whom, when and how",
                 open.join(" and ")
             )
         })

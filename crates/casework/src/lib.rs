@@ -13,11 +13,12 @@ pub mod attention;
 pub mod audit;
 pub mod case;
 pub mod demo;
-pub mod duties;
+mod duties;
 mod facts;
 pub mod feedback;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+pub mod handover;
 pub mod partners;
 pub mod policy;
 mod recipients;

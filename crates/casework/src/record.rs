@@ -261,7 +261,7 @@ impl CaseRecord {
             if valid_until <= now && case.duties.is_empty() {
                 audit.extend(case.expire(at));
             } else if valid_until <= days_after(now, settings.expiry_notice_days) {
-                let text = format!("its flags run out on {}: renew or leave them", day(valid_until));
+                let text = format!("its flags expire on {}: renew them or let them expire", day(valid_until));
                 audit.extend(case.mark_for_attention(Why::RunsOut, text, at));
             }
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     post::{Millis, Position},
+    snapshot::since_8,
     trace::TraceKind,
 };
 
@@ -70,8 +71,10 @@ pub struct Cluster {
     /// Those that became part of this one with this version: they are not told again.
     pub absorbed: Vec<String>,
     /// The cluster that most of these accounts were in, and that goes on with other accounts, where this one is a part that split off.
+    #[serde(deserialize_with = "since_8")]
     pub split_from: Option<String>,
     /// Ids of the near misses that its groups were told as before they passed.
+    #[serde(deserialize_with = "since_8")]
     pub near_misses: Vec<String>,
     /// How far the statistics go.
     pub finding: Finding,

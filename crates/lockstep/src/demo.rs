@@ -296,7 +296,7 @@ fn write_recipients(path: &Path, partners: &[Recipient]) -> Result<()> {
     let official = invented_recipient(Class::StateLocal);
     recipients.push(Recipient {
         name: "demo-election-official".to_owned(),
-        state: Some("ZZ".to_owned()),
+        state: Some("OH".to_owned()),
         chief_election_official: true,
         ..official
     });

@@ -230,7 +230,7 @@ pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option
         return Some(missing.join("; "));
     }
     if !waiting.is_empty() {
-        return Some(format!("{} must be told first: approve and update", waiting.join(", ")));
+        return Some(format!("{} must be notified first: approve and update", waiting.join(", ")));
     }
     case.duties_blocking(now)
 }

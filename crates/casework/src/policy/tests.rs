@@ -13,7 +13,7 @@ use crate::{
     Tlp,
     audit::Entry,
     case::{Case, Illegal, State, Step},
-    duties::Handover,
+    handover::Handover,
 };
 use presentation::fixtures;
 
@@ -357,7 +357,7 @@ fn rule_5_local_breach_of_election_systems() {
     let mut desk = Desk::ready(recipients(), vec![county()]);
     assert_eq!(desk.blocked(), BTreeSet::from([1, 5]));
     assert!(desk.record(breach(&["Ohio"]), "ann").unwrap_err().why.contains("two capital letters"));
-    assert!(desk.record(breach(&["ZQ"]), "ann").unwrap_err().why.contains("is no state"));
+    assert!(desk.record(breach(&["ZQ"]), "ann").unwrap_err().why.contains("is not a state"));
     desk.record(breach(&["OH"]), "ann").unwrap();
     // The state's chief election official is notified too, and nobody can deselect it.
     desk.record(chosen(&["county"]), "ann").unwrap();
@@ -395,7 +395,7 @@ fn rule_5_local_breach_of_election_systems() {
     assert_eq!(desk.told(), ["county"]);
     desk.release().unwrap();
     let refused = desk.take(Step::Close, "ann").unwrap_err();
-    assert!(refused.why.contains("ohio must be told first"), "{refused}");
+    assert!(refused.why.contains("ohio must be notified first"), "{refused}");
     desk.case.refresh_duties(desk.now);
     assert!(!desk.case.needs_attention(), "not while the delay is in force");
     // When it is over, the official is told of the same version, without a new approval.

@@ -14,8 +14,8 @@ use crate::{
     accounts::key_of_account,
     audit::{Chain, GENESIS, seal},
     case::State,
-    duties::Handover,
     fixtures::facts,
+    handover::Handover,
     policy::{Breach, Breaches, Class, ConfirmedDelay, Delay, Fact, Recipient, Rules, Target, TargetKind, Targets},
 };
 

@@ -102,7 +102,7 @@ impl Compare {
             }
         };
         if !fulfilled {
-            bail!("{} is not what --require asks for: {}", comparison.candidate, comparison.outcome);
+            bail!("{} does not have the outcome that --require demands: {}", comparison.candidate, comparison.outcome);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ fn detect_tells_what_it_took_a_file_for_and_what_of_it_it_could_not_read() {
     workspace.run(&["detect", "pages.jsonl", "--out", "out"]).ends(0).prints_nothing().says(&[
         "pages.jsonl: taken for posts of the X (Twitter) API (--dialect x)",
         "pages.jsonl:1: `data[1].author_id`: is required, but missing or null",
-        "warning: `lang` cannot be read in 3 posts, which count without it; the first: pages.jsonl:1:",
+        "warning: `lang` cannot be read in 3 posts, which count without this field; the first: pages.jsonl:1:",
         "`author.public_metrics.followers_count`",
     ]);
     let summary: Value = serde_json::from_str(&workspace.read("out/summary.json")).unwrap();

@@ -340,8 +340,8 @@ fn a_file_that_is_no_posts_says_which_and_why() {
         ("pairs.csv", "--platform"),
         (
             "wrong.jsonl",
-            "see out/rejected.jsonl for the reasons; of a table, --show-mapping shows what its columns are taken for; if the posts are written as \
-             a platform gives them, name it with --dialect",
+            "see out/rejected.jsonl for the reasons; for a table, --show-mapping shows how its columns are read; for posts in the format of a \
+             platform, give the format with --dialect",
         ),
         ("cut.parquet", "no post could be read: cut.parquet breaks off"),
         ("blank.jsonl", "only blank lines or a header"),
@@ -381,7 +381,7 @@ fn results_that_cannot_be_written_are_told_before_the_work() {
     let workspace = Workspace::new();
     workspace.write("posts.jsonl", posts());
     let run = workspace.run(&["detect", "posts.jsonl", "--out", "posts.jsonl"]).ends(1);
-    run.says(&["--out posts.jsonl is a file: name a folder"]);
+    run.says(&["--out posts.jsonl is a file: give a folder"]);
     workspace
         .run(&["detect", "posts.jsonl", "--out", "posts.jsonl/x"])
         .ends(1)
@@ -462,7 +462,7 @@ fn ingest_says_at_once_that_nobody_takes_the_posts() {
     }
     // Port 1 is nobody's.
     let run = workspace.run(&["ingest", "posts.jsonl", "--to", "http://127.0.0.1:1"]).ends(1);
-    run.says(&["http://127.0.0.1:1/v1/posts does not take the posts", "lockstep serve"]);
+    run.says(&["http://127.0.0.1:1/v1/posts does not accept the posts", "lockstep serve"]);
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn an_evaluation_writes_its_page_its_figures_and_its_clusters() {
     assert!(err.contains("\ndull 1\n") && !err.contains("against"), "{err}");
     let (_, err) = stand.run(0, "evaluate model --dataset new.csv --models elsewhere");
     assert!(err.contains("(built in)") && err.contains("it is not known what"), "{err}");
-    stand.refuses(1, "evaluate model other --dataset new.csv", "there are: dull 1, sharp 1");
+    stand.refuses(1, "evaluate model other --dataset new.csv", "it has: dull 1, sharp 1");
     stand.refuses(2, "evaluate model --dataset new.csv --budget 5", "write 5/day or 100/1000");
 }
 
@@ -227,7 +227,7 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         .run(&["models", "rollback"])
         .ends(1)
         .says(&["cannot go back: no model of clusters is in service in models"]);
-    workspace.run(&["models", "list"]).ends(0).says(&["no model is in service: promote one"]);
+    workspace.run(&["models", "list"]).ends(0).says(&["no model is in service: promote a version"]);
     workspace.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
     workspace.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
     fs::remove_file(workspace.path("models/active.toml")).unwrap();
@@ -268,7 +268,7 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
     workspace
         .run(&["dataset", "build", "--out", "d", "--feedback"])
         .ends(1)
-        .says(&["no log to read in .lockstep/log", "--dir"]);
+        .says(&[".lockstep/log has no log", "--dir"]);
     workspace.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
     let twice = ["dataset", "build", "--out", "d", "--posts", "a.jsonl", "--posts", "b/a.jsonl"];
     workspace.run(&twice).ends(2).says(&["collection \"a\" is there twice", "NAME=FILE"]);

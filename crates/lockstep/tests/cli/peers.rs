@@ -104,7 +104,7 @@ fn what_the_published_methods_do_not_have_is_wrong_usage() {
             &["choose another trace, or --method cooccurrence"],
         ),
         ("shares.csv", &["--method", "coortweet", "--subgraph", "2"], &["add --fast SECONDS"]),
-        ("shares.csv", &["--method", "coortweet", "--subgraph", "1", "--fast", "5"], &["leave --fast out"]),
+        ("shares.csv", &["--method", "coortweet", "--subgraph", "1", "--fast", "5"], &["omit --fast"]),
         (
             "shares.csv",
             &["--method", "coortweet", "--fast", "60"],

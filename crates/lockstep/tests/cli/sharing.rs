@@ -87,7 +87,7 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     assert!(first.starts_with("lockstep_"));
     run(&["partners", "add", "birds"]).ends(1).prints_nothing().says(&["partners rotate birds"]);
     let second = run(&["partners", "rotate", "birds", "--overlap", "2d", "--expires", "never"]).ends(0);
-    let second = second.says(&["the other keys of birds end "]).out.trim().to_owned();
+    let second = second.says(&["the other keys of birds expire "]).out.trim().to_owned();
     run(&["partners", "rotate", "birds", "--overlap", "soon"]).ends(2).says(&["7d"]);
     let list = run(&["partners", "list"]).ends(0).out;
     assert!(list.contains("valid until") && list.contains("without an end") && list.contains("never used"), "{list}");
@@ -157,7 +157,7 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     assert!(secret.out.starts_with("whsec_"), "{}", secret.out);
     workspace.run(&["partners", "deliveries", "--state", "dead", "--config", "c.toml"]).ends(0);
     let run = workspace.run(&["partners", "deliveries", "--state", "lost", "--config", "c.toml"]);
-    run.ends(2).says(&["pending, delivered, dead, discarded"]);
+    run.ends(2).says(&["pending, delivered, disabled, dead, discarded"]);
     let run = workspace.run(&["partners", "resend", "msg_1", "--config", "c.toml"]);
     run.ends(1).says(&["lockstep partners deliveries lists them"]);
 

@@ -69,7 +69,7 @@ fn silence_and_a_clock_that_is_wrong_take_nothing_back() {
         workspace.write("late.jsonl", format!("{world}{late}"));
         let out = format!("late{days}");
         let run = workspace.run(&["detect", "late.jsonl", "--out", &out, "--no-report"]).ends(0);
-        run.says(&["the last 5 posts lie", "days after all others", "if the clocks of those posts are wrong"]);
+        run.says(&["the last 5 posts are", "days after all others", "if the clocks of those posts are wrong"]);
         let found = flagged(&groups(&workspace, &out));
         assert_eq!(found, flagged(&alone), "after {days} days");
         let told = lines(&workspace.read(&format!("{out}/clusters.jsonl")));

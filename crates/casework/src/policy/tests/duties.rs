@@ -10,7 +10,7 @@ fn rule_4_no_way_around_the_delivery() {
     desk.release().unwrap();
     // Retracted, then closed.
     desk.take(Step::Retract { reason: "wrong".to_owned() }, "bob").unwrap();
-    assert!(desk.take(Step::Close, "ann").unwrap_err().why.contains("the Secret Service must be told first"));
+    assert!(desk.take(Step::Close, "ann").unwrap_err().why.contains("the Secret Service must be notified first"));
     assert!(desk.case.needs_attention(), "the duty is open in every state");
     // Recorded with who took it, how, and a time between the release and now.
     let terms = Terms { cluster: &desk.cluster, recipients: &desk.recipients, rules: &desk.rules };
@@ -64,7 +64,7 @@ fn an_approval_covers_who_is_told() {
     desk.approve();
     // Somebody else is chosen: what was approved is no longer what would be shared.
     let entry = desk.record(chosen(&["birds", "skies"]), "cy").unwrap();
-    assert!(entry.text.contains("has to be given again"), "{}", entry.text);
+    assert!(entry.text.contains("has to be approved again"), "{}", entry.text);
     assert_eq!((desk.case.state, &desk.case.approved), (State::InReview, &None));
     desk.approve();
     let entry = desk.record(chosen(&["birds", "skies"]), "cy").unwrap();
@@ -94,7 +94,7 @@ fn rule_4_a_case_is_not_closed_before_they_are_told() {
     desk.take(Step::Update, "bob").unwrap();
     // A release tells nobody by itself: a delivery is recorded.
     let refused = desk.take(Step::Close, "ann").unwrap_err();
-    assert!(refused.why.contains("the Secret Service must be told first: hand over the document"), "{refused}");
+    assert!(refused.why.contains("the Secret Service must be notified first: hand over the document"), "{refused}");
     desk.hand_over("service").unwrap();
     desk.take(Step::Close, "ann").unwrap();
 }

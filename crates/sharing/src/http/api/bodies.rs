@@ -2,7 +2,10 @@
 
 use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Ref, RefOr, Schema},
+};
 
 use crate::{
     publish::redaction,
@@ -12,7 +15,7 @@ use casework::{
     Act,
     audit::Sealed,
     case::{Case, State, Step},
-    duties::Handover,
+    handover::Handover,
     policy::{Fact, Outcome},
 };
 
@@ -59,7 +62,7 @@ pub(super) struct CaseBody {
     /// Whether it waits for people.
     pub needs_attention: bool,
     pub case: Case,
-    #[schema(schema_with = super::description::finding)]
+    #[schema(schema_with = finding)]
     pub cluster: ClusterMessage,
     /// Oldest first.
     pub history: Vec<Sealed>,
@@ -224,4 +227,9 @@ pub(super) struct VerificationBody {
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// The schema of a finding, which the description has from `messages`.
+fn finding() -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name("Finding"))
 }

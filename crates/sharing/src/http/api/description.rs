@@ -41,10 +41,6 @@ impl utoipa::Modify for Session {
     }
 }
 
-pub(super) fn finding() -> RefOr<Schema> {
-    RefOr::Ref(Ref::from_schema_name("Finding"))
-}
-
 /// The description, with the schema of a finding as `messages` has it.
 pub(super) fn openapi() -> Value {
     let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();

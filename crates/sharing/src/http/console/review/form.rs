@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casework::{
     Act,
     case::Step,
-    duties::Handover,
+    handover::Handover,
     policy::{
         Answer, Breach, Breaches, ConfirmedDelay, Consideration, Delay, Duties, Duty, Fact, Objection, PublicNotice,
         SignOff, Target, TargetKind, Targets,

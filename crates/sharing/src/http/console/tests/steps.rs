@@ -68,7 +68,7 @@ fn two_people_take_a_case_from_nominated_to_retracted_by_forms() {
     assert_eq!(send(&s, &bob, "a", &[("step", "release")]).0, 422);
     assert_eq!(send(&s, &bob, "a", release).0, 303);
     assert_eq!(state(), "released");
-    assert!(s.get("/clusters/a?done=release").1.contains("Released: whoever is told"));
+    assert!(s.get("/clusters/a?done=release").1.contains("Released. Partners can fetch it now."));
     assert_eq!(send(&s, &bob, "a", &[("step", "retract"), ("reason", "a mirror")]).0, 303);
     assert_eq!(state(), "retracted");
     assert_eq!(send(&s, &ann, "a", &[("step", "close")]).0, 303);
@@ -106,7 +106,10 @@ fn steps_by_json_say_what_went_wrong_and_what_is_next() {
     };
     let begin = r#"{"revision": 1, "step": {"take": "begin_review"}}"#;
     assert_eq!(take(begin, "").0, 403);
-    assert_eq!(take(begin, token), (200, serde_json::json!({"state": "in_review", "revision": 2})));
+    assert_eq!(
+        take(begin, token),
+        (200, serde_json::json!({"state": "in_review", "revision": 2, "needs_approval": false}))
+    );
     let (status, body) = take(begin, token);
     assert_eq!((status, body["where"].as_str().unwrap()), (409, "revision"));
     let (status, body) = take(r#"{"revision": 2, "step": {"take": "close"}}"#, token);
