@@ -214,14 +214,19 @@ impl Service {
         let bearer = key.map(|key| format!("Bearer {key}"));
         let mut headers = vec![("accept", "application/taxii+json;version=2.1")];
         headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
-        let (status, body) = http(&format!("http://{}{path}", self.sharing), &headers).unwrap();
+        // Discovery gives absolute URLs.
+        let own = format!("http://{}", self.sharing);
+        let path = path.strip_prefix(&own).unwrap_or(path);
+        let (status, body) = http(&format!("{own}{path}"), &headers).unwrap();
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
     /// Posts an envelope to a TAXII collection as the partner with this key.
     pub fn taxii_post(&self, path: &str, key: &str, envelope: &Value) -> (u16, Value) {
         let taxii = "application/taxii+json;version=2.1";
-        let request = agent().post(format!("http://{}{path}", self.sharing)).header("accept", taxii);
+        let own = format!("http://{}", self.sharing);
+        let path = path.strip_prefix(&own).unwrap_or(path);
+        let request = agent().post(format!("{own}{path}")).header("accept", taxii);
         let request = request.header("authorization", format!("Bearer {key}")).content_type(taxii);
         let mut answer = request.send(envelope.to_string()).unwrap();
         let body = answer.body_mut().read_to_string().unwrap();

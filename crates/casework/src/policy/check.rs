@@ -77,7 +77,7 @@ impl Fact {
                     return Err(format!("{} is its approver: only that person confirms it", record.what.approver));
                 }
                 if is_same_person(&record.by, by) {
-                    return Err(format!("{by} recorded it: the approver is somebody else"));
+                    return Err(format!("{by} recorded it: the approver is another person"));
                 }
                 match record.what.until <= now {
                     true => Err(format!("the delay ended at {}", record.what.until)),

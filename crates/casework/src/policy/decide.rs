@@ -456,7 +456,7 @@ pub fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: T
     if text_format::is_blank(&delay.approver) {
         Some("a delay needs a named approver".to_owned())
     } else if is_same_person(&delay.approver, by) {
-        Some(format!("{by} cannot approve a delay and record it: the approver is somebody else"))
+        Some(format!("{by} cannot approve a delay and record it: the approver is another person"))
     } else if !rules.delay_approvers.is_empty()
         && !rules.delay_approvers.iter().any(|name| is_same_person(name, &delay.approver))
     {
