@@ -175,7 +175,7 @@ fn a_flood_of_one_partner_weighs_no_more_than_the_cap(place: &Place, clusters: &
     let build = "dataset build --world demo --seeds 1 --clusters flood.jsonl --verdicts verdicts.jsonl --out flooded";
     let output = execute(place, &words(build));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && told.contains("flooder spoke so much"), "{told}");
+    assert!(output.status.success() && told.contains("flooder exceeds the cap"), "{told}");
     let about: Value = serde_json::from_slice(&fs::read(place.path("flooded/dataset.json")).unwrap()).unwrap();
     assert_eq!(about["sources"]["feedback"]["unknown"], json!(["never-found"]));
     let weight = |source: &str| -> f64 {

@@ -81,7 +81,7 @@ impl Case {
             return self.refuse("attend to", "it does not need attention");
         }
         if text_format::is_blank(comment) {
-            return self.refuse("attend to", "say what was found");
+            return self.refuse("attend to", "enter what was found");
         }
         self.attention.clear();
         self.changed_at = now;
@@ -94,7 +94,7 @@ impl Case {
             return self.refuse("propose to renew", &format!("it is {}", self.state));
         }
         if text_format::is_blank(reason) {
-            return self.refuse("propose to renew", "say why the accounts should stay flagged");
+            return self.refuse("propose to renew", "enter why the accounts should stay flagged");
         }
         let version = self.released_version.unwrap_or(self.version);
         self.renewal = Some(Word { by: by.to_owned(), at: now, version, text: reason.to_owned() });

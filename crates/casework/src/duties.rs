@@ -99,7 +99,7 @@ impl Case {
         };
         for (text, what) in [(&handover.to, "who took it"), (&handover.how, "how it was handed over")] {
             if text_format::is_blank(text) {
-                return refuse(format!("{what} is empty: write it down"));
+                return refuse(format!("{what} is empty: enter it"));
             }
         }
         let (Some(first), Some(version)) = (self.first_released_at, self.released_version) else {

@@ -35,7 +35,7 @@ impl Case {
                     return refuse(&format!("it is {}", self.state));
                 }
                 if text_format::is_blank(finding) {
-                    return refuse("the check says nothing: write down what was considered");
+                    return refuse("the check has no text: enter what was considered");
                 }
                 self.checked = Some(word(finding));
                 ("sources_and_methods_checked", finding.clone())

@@ -204,7 +204,7 @@ async fn retention_drops_old_records_of_the_embedded_log() {
     let hour = Duration::from_secs(3600);
     let retention = Some(hour);
     let spec = TopicSpec { name: "t", partitions: 1, cleanup: Cleanup::Delete, retention };
-    log.create_topics(&[spec.clone()]).await.unwrap();
+    log.create_topics(std::slice::from_ref(&spec)).await.unwrap();
     let numbered = |n: std::ops::Range<usize>| n.map(|i| NewRecord::new("t", "k", i.to_string())).collect();
     log.append(numbered(0..20_500)).await.unwrap();
     log.compact().await.unwrap();

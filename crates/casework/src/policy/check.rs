@@ -128,7 +128,7 @@ impl Fact {
 
 fn require_text(text: &str, what: &str) -> Result<(), String> {
     if text_format::is_blank(text) {
-        return Err(format!("{what} is empty: write it down"));
+        return Err(format!("{what} is empty: enter it"));
     }
     if text.chars().count() > LONGEST {
         return Err(format!("{what} is longer than {LONGEST} characters: shorten it"));

@@ -460,14 +460,18 @@ pub fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: T
     } else if !rules.delay_approvers.is_empty()
         && !rules.delay_approvers.iter().any(|name| is_same_person(name, &delay.approver))
     {
-        Some(format!("{} may not approve a delay; those who may: {}", delay.approver, rules.delay_approvers.join(", ")))
+        Some(format!(
+            "{} may not approve a delay; people who may: {}",
+            delay.approver,
+            rules.delay_approvers.join(", ")
+        ))
     } else if let Some(earlier) = earlier.filter(|earlier| earlier.what.until != delay.until) {
         Some(format!(
             "{} approved the delay until {}: another person has to approve a renewal",
             delay.approver, earlier.what.until
         ))
     } else if delay.until <= now {
-        Some(format!("the delay ends at {}, which is past", delay.until))
+        Some(format!("the delay ends at {}, which is in the past", delay.until))
     } else if delay.until > longest {
         Some(format!(
             "the delay ends at {}, more than {days} days after the breach was recorded ({since})",

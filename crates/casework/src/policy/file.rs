@@ -206,7 +206,7 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
         return Some(format!("products has {:?}, which this class cannot receive", product.label()));
     }
     if rule.sign_off.iter().any(|role| text_format::is_blank(role)) {
-        return Some("sign_off holds an empty role: name roles, or leave it empty".to_owned());
+        return Some("sign_off has an empty role: remove it, or use an empty list".to_owned());
     }
     None
 }
@@ -273,7 +273,7 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
         }
         (Class::Public, _) => {}
         _ if text_format::is_blank(contact) => {
-            return Some(format!("contact is empty for {name:?}: say to whom documents are handed over"));
+            return Some(format!("contact is empty for {name:?}: enter who receives the documents"));
         }
         _ => {}
     }

@@ -372,7 +372,7 @@ fn rule_5_local_breach_of_election_systems() {
     assert!(desk.record(delay("dee", days(-1)), "ann").unwrap_err().why.contains("past"));
     assert!(desk.record(delay("dee", days(31)), "ann").unwrap_err().why.contains("more than 30 days"));
     desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), vec!["eve".to_owned()], 30);
-    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("those who may: eve"));
+    assert!(desk.record(delay("dee", days(3)), "ann").unwrap_err().why.contains("people who may: eve"));
     assert!(desk.record(delay(" ANN ", days(3)), "ann").unwrap_err().why.contains("another person"));
     desk.record(delay("eve", days(3)), "ann").unwrap();
     // It is not in force before the approver confirms it, and nobody else can.

@@ -33,7 +33,7 @@ fn detect_tells_what_it_took_a_file_for_and_what_of_it_it_could_not_read() {
     assert_eq!(lines(&workspace.read("out/rejected.jsonl"))[2]["raw"], "{\"id\":\"x2\",\"text\":\"no author\"}");
     let old = "{\"id\":1,\"type\":\"personal_chat\",\"messages\":[{\"id\":2,\"date\":\"2020-08-10T20:54:05\",\"from_id\":\"user1\",\"text\":\"x\"}]}";
     workspace.write("result.json", old);
-    workspace.run(&["detect", "result.json", "--out", "out"]).ends(0).says(&["were taken as UTC", "--timezone"]);
+    workspace.run(&["detect", "result.json", "--out", "out"]).ends(0).says(&["were read as UTC", "--timezone"]);
     workspace.run(&["detect", "result.json", "--timezone", "Nowhere", "--out", "out"]).ends(2).says(&["Europe/Berlin"]);
     let told =
         workspace.run(&["detect", "result.json", "--timezone", "Europe/Moscow", "--json", "--out", "out"]).ends(0);

@@ -104,7 +104,7 @@ fn a_comparison_ends_in_one_clear_line() {
 
     stand.refuses(1, "models compare dull/1 --dataset new.csv", "dull 1 is compared with itself");
     stand.refuses(1, "models compare dull/2 --dataset new.csv", "no model \"dull 2\"");
-    stand.refuses(2, "models compare dull --dataset new.csv", "write dull/VERSION");
+    stand.refuses(2, "models compare dull --dataset new.csv", "use dull/VERSION");
     stand.refuses(2, "models compare a/1 b/1 c/1 --dataset new.csv", "at most two");
     stand.refuses(2, "models compare", "MODEL");
     stand.refuses(1, "models compare sharp/1 --dataset none.csv", "cannot read the dataset none.csv");
@@ -229,10 +229,10 @@ fn a_model_is_promoted_and_taken_back_and_a_bad_one_is_listed_with_the_reason() 
         .says(&["cannot go back: no model of clusters is in service in models"]);
     workspace.run(&["models", "list"]).ends(0).says(&["no model is in service: promote a version"]);
     workspace.write("models/active.toml", format!("name = {name:?}\nversion = \"7\"\n"));
-    workspace.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which is not there"]);
+    workspace.run(&["models", "list"]).ends(0).says(&["active.toml names", "/7, which does not exist"]);
     fs::remove_file(workspace.path("models/active.toml")).unwrap();
-    workspace.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors take it"]);
-    workspace.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["was in service already"]);
+    workspace.run(&["models", "promote", name, version]).ends(0).says(&["is in service; running detectors load it"]);
+    workspace.run(&["models", "promote", &format!("{name}/{version}")]).ends(0).says(&["is already in service"]);
     workspace.run(&["models", "promote", name]).ends(1).says(&["names no model: write NAME/VERSION"]);
     workspace.run(&["models", "promote", name, "99"]).ends(1).says(&["its folder was copied or renamed"]);
     workspace.run(&["models", "rollback"]).ends(1).says(&["names none before it", "lockstep models promote"]);
@@ -271,7 +271,7 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
         .says(&[".lockstep/log has no log", "--dir"]);
     workspace.run(&["dataset", "build", "--out", "d", "--verdicts", "v"]).ends(2).says(&["--clusters"]);
     let twice = ["dataset", "build", "--out", "d", "--posts", "a.jsonl", "--posts", "b/a.jsonl"];
-    workspace.run(&twice).ends(2).says(&["collection \"a\" is there twice", "NAME=FILE"]);
+    workspace.run(&twice).ends(2).says(&["collection name \"a\" is used twice", "NAME=FILE"]);
     workspace.write("v.jsonl", "\n{\"schema_version\":1}\n");
     workspace.write("c.jsonl", "");
     let verdicts = ["dataset", "build", "--out", "d", "--clusters", "c.jsonl", "--verdicts", "v.jsonl"];
@@ -319,7 +319,7 @@ fn datasets_are_built_from_labelled_posts_and_worlds_alike_and_say_what_they_lac
     workspace.write("doubled.csv", format!("{both}{}", both.split_once('\n').unwrap().1));
     let rows = both.lines().count() - 1;
     let run = workspace.run(&["train", "--version", "1", "--dataset", "doubled.csv", "--models", "doubled"]);
-    run.says(&[&format!("warning: {rows} rows are the same as another"), "was a file given twice?"]);
+    run.says(&[&format!("warning: {rows} rows are identical to other rows"), "was a file given twice?"]);
     let huge = |line: &str| line.rsplit_once(',').map(|(rest, _)| format!("{rest},1e300\n")).unwrap();
     workspace.write(
         "huge.csv",

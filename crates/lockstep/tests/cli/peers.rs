@@ -110,7 +110,7 @@ fn what_the_published_methods_do_not_have_is_wrong_usage() {
             &["--method", "coortweet", "--fast", "60"],
             &["must not be wider than --time-window, which is 10 s"],
         ),
-        ("shares.csv", &["--method", "coortweet", "--report"], &["--report is of --method lockstep"]),
+        ("shares.csv", &["--method", "coortweet", "--report"], &["--report belongs to --method lockstep"]),
         (
             "shares.csv",
             &["--method", "cooccurrence", "--trace", "url", "--similarity", "0.9"],

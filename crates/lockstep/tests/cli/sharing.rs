@@ -19,9 +19,12 @@ fn the_policy_explains_a_case_by_either_id() {
     explain("c-", &[]).ends(1).prints_nothing().says(&["cases begin with \"c-\"", "give more of the id"]);
 
     let run = explain(&cluster, &[]).ends(0);
-    for said in
-        ["Recipients", "-trust-and-safety (platform): told", "demo-public (public): not told", "Who must approve"]
-    {
+    for said in [
+        "Recipients",
+        "-trust-and-safety (platform): notified",
+        "demo-public (public): not notified",
+        "Who must approve",
+    ] {
         assert!(run.out.contains(said), "{}", run.out);
     }
     let json: Value = serde_json::from_str(&explain(&cluster, &["--json"]).ends(0).out).unwrap();
@@ -49,8 +52,9 @@ fn documents_are_what_the_policy_lets_a_recipient_have() {
     let recipients = workspace.read("d/sharing.toml");
     // Of the demo's platforms, one that the case concerns.
     let policy = workspace.run(&["policy", "explain", &case, "--config", "c.toml"]).ends(0).out;
-    let told =
-        policy.lines().find_map(|line| line.split(" (platform): told").next().filter(|name| name.len() < line.len()));
+    let told = policy
+        .lines()
+        .find_map(|line| line.split(" (platform): notified").next().filter(|name| name.len() < line.len()));
     let platform = told.unwrap().trim();
     documents(&case, platform, &[]).ends(1).says(&["gets platform feed", "classes.platform.products"]);
 
@@ -90,8 +94,8 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     let second = second.says(&["the other keys of birds expire "]).out.trim().to_owned();
     run(&["partners", "rotate", "birds", "--overlap", "soon"]).ends(2).says(&["7d"]);
     let list = run(&["partners", "list"]).ends(0).out;
-    assert!(list.contains("valid until") && list.contains("without an end") && list.contains("never used"), "{list}");
-    run(&["partners", "revoke", &first]).ends(0).says(&["opens nothing any more"]);
+    assert!(list.contains("valid until") && list.contains("never expires") && list.contains("never used"), "{list}");
+    run(&["partners", "revoke", &first]).ends(0).says(&["is no longer valid"]);
     run(&["partners", "revoke", &first]).ends(1).says(&["partners list"]);
     let json = run(&["partners", "list", "--json"]).ends(0).out;
     assert_eq!(json.lines().count(), 2);
@@ -177,5 +181,5 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     workspace.write("log.ndjson", cut.join("\n") + "\n");
     workspace.run(&["audit", "verify", "--file", "log.ndjson"]).ends(0);
     let run = workspace.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]);
-    run.ends(1).says(&["cut off the end"]);
+    run.ends(1).says(&["cut off at the end"]);
 }

@@ -2,10 +2,7 @@
 
 use messages::cluster::ClusterMessage;
 use serde_json::Value;
-use utoipa::{
-    OpenApi,
-    openapi::{Ref, RefOr, Schema},
-};
+use utoipa::OpenApi;
 
 use super::bodies::ErrorBody;
 
