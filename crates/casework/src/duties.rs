@@ -3,7 +3,7 @@
 //! A duty arises when somebody records what makes it arise, and ends with a recorded delivery and with nothing else. No step ends a case with
 //! an open duty.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     audit::Entry,
@@ -108,7 +108,8 @@ impl Case {
         if handover.at > now {
             return refuse(format!("{} is in the future", handover.at));
         }
-        if handover.at < first {
+        // A form gives the time to the minute.
+        if handover.at + SignedDuration::from_mins(1) <= first {
             return refuse(format!("{} is before the release at {first}", handover.at));
         }
         let Some(recipient) = terms.recipients.iter().find(|recipient| recipient.name == handover.recipient) else {

@@ -1,5 +1,6 @@
 //! The console over real HTTP.
 
+mod duties;
 mod retractions;
 mod steps;
 
