@@ -224,7 +224,7 @@ impl ReviewForms {
             open: shared || matches!(case.state, State::InReview | State::Approved),
             shared,
             pending: matches!(case.state, State::InReview | State::Approved)
-                || shared && (case.released_version != Some(case.version) || case.needs_attention()),
+                || shared && (case.released_version != Some(case.version) || !case.attention.is_empty()),
             blocks: outcome
                 .blocking()
                 .map(|block| BlockView {
