@@ -85,9 +85,9 @@ pub struct Row {
     pub accounts: u64,
     /// The platform of most of its accounts.
     pub platform: String,
-    /// Its place in each split; [`Dataset::split`] gives them.
+    /// Its place in each split; [`Dataset::split`](crate::Dataset::split) gives them.
     pub folds: Folds,
-    /// Feature values in the order of the subject's [features](Subject::features); `None` where not known.
+    /// Feature values in the order of the subject's [features](crate::features::Subject::features); `None` where not known.
     pub values: Vec<Option<f64>>,
 }
 

@@ -283,7 +283,7 @@ pub struct PostRef {
     #[schemars(with = "String")]
     pub created_at: Timestamp,
     /// Where it stands in the topic `posts`. Not on the topics of clusters, whose messages do not depend on the way that posts came: it is in
-    /// the record's header [`positions::HEADER`] there, and whoever keeps the message puts it here.
+    /// the record's header [`HEADER`](super::positions::HEADER) there, and whoever keeps the message puts it here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub log: Option<LogPosition>,

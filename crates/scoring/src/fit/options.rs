@@ -33,7 +33,7 @@ pub enum Learner {
         /// Strength of the L2 penalty, in units of one row's loss.
         alpha: f64,
     },
-    /// Gradient-boosted trees, held monotone where [`Feature::monotone`] says so.
+    /// Gradient-boosted trees, held monotone where [`Feature::monotone`](crate::features::Feature::monotone) says so.
     Boosted(Boosting),
 }
 
