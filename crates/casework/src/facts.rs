@@ -37,7 +37,8 @@ pub struct Facts {
     pub delays: Vec<Recorded<Delay>>,
     /// What approvers confirmed, newest last.
     pub confirmed_delays: Vec<Recorded<ConfirmedDelay>>,
-    /// Since when each state's breach is recorded. A record that replaces another does not begin the time anew.
+    /// Time of the first record of a breach in each state. It stays when the breach is recorded again,
+    /// also after it was taken back, so that the longest delay has an end.
     pub breached_since: BTreeMap<String, Timestamp>,
     /// Security and political sensitivity, considered.
     pub consideration: Option<Recorded<Consideration>>,
@@ -185,10 +186,8 @@ impl Facts {
                 self.targets = Some(with(record, targets));
             }
             Fact::Breaches(breaches) => {
-                let states: BTreeSet<&String> = breaches.breaches.iter().map(|breach| &breach.state).collect();
-                self.breached_since.retain(|state, _| states.contains(state));
-                for state in states {
-                    self.breached_since.entry(state.clone()).or_insert(record.at);
+                for breach in &breaches.breaches {
+                    self.breached_since.entry(breach.state.clone()).or_insert(record.at);
                 }
                 self.breaches = Some(with(record, breaches));
             }

@@ -385,6 +385,7 @@ fn rule_5_local_breach_of_election_systems() {
     // A renewal needs another approver, and all of them end with the longest delay after the breach was recorded.
     assert!(desk.record(delay("eve", days(5)), "ann").unwrap_err().why.contains("another person has to approve"));
     desk.now = days(2);
+    desk.record(breach(&[]), "cy").unwrap();
     desk.record(breach(&["OH"]), "cy").unwrap();
     let all = vec!["eve".to_owned(), "fay".to_owned()];
     desk.rules = Rules::new(Class::ALL.map(|class| desk.rules.class(class).clone()), all, 30);
