@@ -26,6 +26,8 @@ mod open;
 mod partners;
 #[cfg(feature = "services")]
 mod policy;
+#[cfg(feature = "services")]
+mod producers;
 mod progress;
 #[cfg(feature = "services")]
 mod serve;
@@ -44,7 +46,9 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
-use self::without_services::{audit, deliveries, demo, documents, ingest, open, partners, policy, serve, users};
+use self::without_services::{
+    audit, deliveries, demo, documents, ingest, open, partners, policy, producers, serve, users,
+};
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
 /// saves a quarter of the time.
@@ -82,6 +86,7 @@ enum Command {
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
+    Producers(producers::Producers),
     Partners(partners::Partners),
     Users(users::Users),
     Policy(policy::Policy),
@@ -110,6 +115,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Producers(producers) => producers.run(),
         Command::Partners(partners) => partners.run(),
         Command::Users(users) => users.run(),
         Command::Policy(policy) => policy.run(),

@@ -40,6 +40,7 @@ absent! {
     open::Open is "open",
     partners::Partners is "partners",
     policy::Policy is "policy",
+    producers::Producers is "producers",
     serve::Serve is "serve",
     users::Users is "users",
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 mod configuration;
 mod formats;
+mod intake;
 mod models;
 mod open;
 mod peers;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use access::{Limits, Login, Tls};
 use casework::{
     Reviewers, Tlp,
-    policy::{Partner, Policy, Rules},
+    policy::{Partner, Policy, Recipient, Rules},
 };
 use database_url::MASK;
 use policy::load_policy;
@@ -38,6 +38,9 @@ pub struct Config {
     /// Who decides cases. "demo" lets automatic reviewers approve everything: for demonstrations only.
     #[schemars(with = "String", extend("enum" = ["people", "demo"]))]
     pub reviewers: Reviewers,
+    /// Whether every recipient is invented, for a demonstration. "demo" reviewers approve nothing for
+    /// recipients that may be real.
+    pub invented_recipients: bool,
     /// The file that says who may be told of what. A platform is set up there, and gets its key with
     /// `lockstep partners add NAME`.
     #[schemars(extend("example" = "\"config/sharing.toml\""))]
@@ -100,6 +103,7 @@ impl Default for Config {
             database_connections: 16,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
+            invented_recipients: false,
             recipients: None,
             partners: Vec::new(),
             public_url: String::new(),
@@ -147,7 +151,29 @@ impl Config {
                     .map_err(|why| format!("webhook of recipient {:?}: {why}", recipient.name))?;
             }
         }
+        if self.reviewers == Reviewers::Demo {
+            policy.recipients.iter().try_for_each(|recipient| self.check_invented(recipient))?;
+        }
         Ok(policy)
+    }
+
+    /// Refuses a recipient that may be real: nothing may reach it that no person has looked at.
+    fn check_invented(&self, recipient: &Recipient) -> Result<(), String> {
+        let name = &recipient.name;
+        if !self.invented_recipients {
+            return Err(format!(
+                "sharing.reviewers is \"demo\", so every finding is released without a person's decision, and there is a recipient, \
+                 {name:?}: set sharing.reviewers = \"people\"; or, for a demonstration in which no recipient is real, set \
+                 sharing.invented_recipients = true"
+            ));
+        }
+        if recipient.webhook.as_deref().is_some_and(|url| !webhooks::is_on_this_machine(url)) {
+            return Err(format!(
+                "sharing.reviewers is \"demo\", so every finding is released without a person's decision, and recipient {name:?} has a \
+                 webhook on another machine: set sharing.reviewers = \"people\", or remove the webhook"
+            ));
+        }
+        Ok(())
     }
 
     /// Says what is wrong with the values, with the name of the key.
@@ -230,6 +256,30 @@ mod tests {
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.reviewers, Reviewers::People);
         assert!(config.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn the_demos_reviewers_are_refused_where_a_recipient_may_be_real() {
+        let partner = |webhook: Option<&str>| Partner {
+            name: "birds".to_owned(),
+            platform: "twitter".to_owned(),
+            webhook: webhook.map(str::to_owned),
+            ..Partner::default()
+        };
+        let mut config = Config { reviewers: Reviewers::Demo, ..Config::default() };
+        config.webhooks.private = true;
+        assert!(config.policy().is_ok(), "nobody can be told");
+        config.partners = vec![partner(None)];
+        let refused = config.policy().unwrap_err();
+        assert!(refused.contains("\"birds\"") && refused.contains("sharing.invented_recipients = true"), "{refused}");
+        config.invented_recipients = true;
+        assert!(config.policy().is_ok());
+        config.partners = vec![partner(Some("http://127.0.0.1:9/hook"))];
+        assert!(config.policy().is_ok());
+        config.partners = vec![partner(Some("https://example.org/hook"))];
+        assert!(config.policy().unwrap_err().contains("another machine"));
+        config.reviewers = Reviewers::People;
+        assert!(config.policy().is_ok());
     }
 
     #[test]

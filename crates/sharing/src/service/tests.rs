@@ -19,6 +19,7 @@ fn open(place: &str, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     let config = Config {
         database: place.to_owned(),
         reviewers,
+        invented_recipients: true,
         tlp,
         partners: vec![Partner {
             name: "birds".to_owned(),
@@ -387,6 +388,7 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
     let config = Config {
         database: folder.path().join("sharing.sqlite").display().to_string(),
         reviewers: Reviewers::Demo,
+        invented_recipients: true,
         partners: vec![Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),

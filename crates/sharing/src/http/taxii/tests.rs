@@ -77,6 +77,7 @@ impl Server {
             database,
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
+            invented_recipients: true,
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],
             taxii_page: 25,
             taxii_page_max: 200,
