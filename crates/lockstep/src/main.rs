@@ -31,6 +31,8 @@ mod progress;
 mod serve;
 mod simulate;
 mod table;
+#[cfg(feature = "services")]
+mod tokens;
 mod train;
 #[cfg(feature = "services")]
 mod users;
@@ -44,7 +46,9 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
-use self::without_services::{audit, deliveries, demo, documents, ingest, open, partners, policy, serve, users};
+use self::without_services::{
+    audit, deliveries, demo, documents, ingest, open, partners, policy, serve, tokens, users,
+};
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
 /// saves a quarter of the time.
@@ -84,6 +88,7 @@ enum Command {
     Serve(serve::Serve),
     Partners(partners::Partners),
     Users(users::Users),
+    Tokens(tokens::Tokens),
     Policy(policy::Policy),
     Documents(documents::Documents),
     Retractions(deliveries::Retractions),
@@ -112,6 +117,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Partners(partners) => partners.run(),
         Command::Users(users) => users.run(),
+        Command::Tokens(tokens) => tokens.run(),
         Command::Policy(policy) => policy.run(),
         Command::Documents(documents) => documents.run(),
         Command::Retractions(retractions) => retractions.run(),

@@ -102,7 +102,7 @@ fn end(text: &str) -> Result<End, String> {
     }
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Span = text.parse().map_err(|_| "use a duration like 7d, 12h or 26w".to_owned())?;
     let days = SpanRelativeTo::days_are_24_hours();
     let lasts = span.to_duration(days).map_err(|_| "use weeks, days, hours or minutes".to_owned())?;
@@ -140,7 +140,7 @@ impl Partners {
     }
 }
 
-fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
+pub(crate) fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
     let config = config.load()?;
     tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
         let metrics = Metrics::new()?;
@@ -199,7 +199,7 @@ async fn list(sharing: &Sharing, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn when(at: Timestamp) -> String {
+pub(crate) fn when(at: Timestamp) -> String {
     at.round(Unit::Minute).unwrap_or(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 

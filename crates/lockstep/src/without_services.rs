@@ -41,6 +41,7 @@ absent! {
     partners::Partners is "partners",
     policy::Policy is "policy",
     serve::Serve is "serve",
+    tokens::Tokens is "tokens",
     users::Users is "users",
 }
 

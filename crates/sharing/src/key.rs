@@ -1,7 +1,8 @@
-//! API keys of partners, `lockstep_<key id>_<secret>`, and the secrets of webhooks.
+//! API keys of partners, `lockstep_<key id>_<secret>`, tokens for the JSON API, `lockstepapi_<token id>_<secret>`, and the secrets
+//! of webhooks.
 //!
-//! The secret has 244 random bits, so a fast hash is enough: there is nothing to guess. The key id finds the row; the secret
-//! is compared in constant time.
+//! The secret has 244 random bits, so a fast hash is enough: there is nothing to guess. The id finds the row; the secret is compared
+//! in constant time.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 const PREFIX: &str = "lockstep_";
+/// Another prefix than that of partners' keys, so that people, and scanners for leaked secrets, can tell the two apart.
+const TOKEN_PREFIX: &str = "lockstepapi_";
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,17 +38,35 @@ impl Key {
     }
 }
 
-/// A new key: its id, the whole key to be shown once, and the hash to be kept.
+/// A new key of a partner: its id, the whole key to be shown once, and the hash to be kept.
 pub(crate) fn generate() -> (String, String, Vec<u8>) {
+    generate_with(PREFIX)
+}
+
+/// A new token for the JSON API: its id, the whole token to be shown once, and the hash to be kept.
+pub(crate) fn generate_token() -> (String, String, Vec<u8>) {
+    generate_with(TOKEN_PREFIX)
+}
+
+fn generate_with(prefix: &str) -> (String, String, Vec<u8>) {
     let id = text_format::hex(&random_bytes()[..8]);
     let secret = text_format::hex(&random_bytes());
     let hash = Sha256::digest(secret.as_bytes()).to_vec();
-    (id.clone(), format!("{PREFIX}{id}_{secret}"), hash)
+    (id.clone(), format!("{prefix}{id}_{secret}"), hash)
 }
 
-/// Key id and secret of a key as presented; `None` where it is no key of ours.
+/// Id and secret of a partner's key as presented; `None` if the text is not such a key.
 pub(crate) fn parse(key: &str) -> Option<(&str, &str)> {
-    let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
+    parse_with(PREFIX, key)
+}
+
+/// Id and secret of a token as presented; `None` if the text is not such a token.
+pub(crate) fn parse_token(token: &str) -> Option<(&str, &str)> {
+    parse_with(TOKEN_PREFIX, token)
+}
+
+fn parse_with<'a>(prefix: &str, key: &'a str) -> Option<(&'a str, &'a str)> {
+    let (id, secret) = key.strip_prefix(prefix)?.split_once('_')?;
     let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
     (hex(id, 16) && hex(secret, 64)).then_some((id, secret))
 }
@@ -91,5 +112,9 @@ mod tests {
         for bad in ["", "lockstep_", "lockstep_x_y", "lockstep__", &key[..key.len() - 1]] {
             assert_eq!(parse(bad), None, "{bad}");
         }
+        let (id, token, hash) = generate_token();
+        let (found, secret) = parse_token(&token).unwrap();
+        assert!(found == id && matches(secret, &hash));
+        assert_eq!((parse(&token), parse_token(&key)), (None, None), "a key is not a token");
     }
 }

@@ -1,6 +1,7 @@
 //! The service: what comes in is decided by [`casework`], stored by [`crate::store`] and rendered by [`crate::publish`]. The only place that
 //! has all three.
 
+pub(crate) mod audit_events;
 mod clusters;
 mod deliveries;
 mod error;
@@ -13,6 +14,7 @@ mod publishing;
 pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;
+mod tokens;
 pub(crate) mod users;
 
 use std::sync::{Arc, OnceLock};
@@ -52,6 +54,8 @@ pub(crate) struct Inner {
     pub metrics: Metrics,
     /// Keys of partners used since it was last written down.
     pub used_keys: Used,
+    /// Tokens for the JSON API used since it was last written down.
+    pub used_tokens: Used,
     /// What the TAXII server says of itself.
     pub site: Site,
     /// The log, once the service runs on one.
@@ -107,6 +111,7 @@ impl Sharing {
                 store,
                 metrics,
                 used_keys: Used::default(),
+                used_tokens: Used::default(),
                 site,
                 log: OnceLock::new(),
             }),
