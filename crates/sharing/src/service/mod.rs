@@ -60,6 +60,8 @@ pub(crate) struct Inner {
     pub site: Site,
     /// The log, once the service runs on one.
     pub log: OnceLock<runtime::Log>,
+    /// How much blocking work there is at a time: as much as there are connections to the database.
+    slots: tokio::sync::Semaphore,
 }
 
 impl Sharing {
@@ -104,6 +106,7 @@ impl Sharing {
         let mut store = Store::open(&config.database, config.database_connections)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
+        let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
@@ -114,6 +117,7 @@ impl Sharing {
                 used_tokens: Used::default(),
                 site,
                 log: OnceLock::new(),
+                slots,
             }),
         })
     }
@@ -153,8 +157,12 @@ impl Sharing {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, SharingError> + Send + 'static,
     ) -> Result<T, SharingError> {
+        // More at a time would only wait for a connection, each on a thread of its own.
+        let slot = self.inner.slots.acquire().await.map_err(|_| SharingError::Stopped)?;
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner)).await?
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await?;
+        drop(slot);
+        done
     }
 }
 
