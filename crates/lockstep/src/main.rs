@@ -33,6 +33,8 @@ mod progress;
 mod serve;
 mod simulate;
 mod table;
+#[cfg(feature = "services")]
+mod tokens;
 mod train;
 #[cfg(feature = "services")]
 mod users;
@@ -47,7 +49,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, deliveries, demo, documents, ingest, open, partners, policy, producers, serve, users,
+    audit, deliveries, demo, documents, ingest, open, partners, policy, producers, serve, tokens, users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
@@ -89,6 +91,7 @@ enum Command {
     Producers(producers::Producers),
     Partners(partners::Partners),
     Users(users::Users),
+    Tokens(tokens::Tokens),
     Policy(policy::Policy),
     Documents(documents::Documents),
     Retractions(deliveries::Retractions),
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Command::Producers(producers) => producers.run(),
         Command::Partners(partners) => partners.run(),
         Command::Users(users) => users.run(),
+        Command::Tokens(tokens) => tokens.run(),
         Command::Policy(policy) => policy.run(),
         Command::Documents(documents) => documents.run(),
         Command::Retractions(retractions) => retractions.run(),

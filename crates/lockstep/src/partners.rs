@@ -147,7 +147,7 @@ impl Partners {
     }
 }
 
-fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
+pub(crate) fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
     let config = config.load()?;
     tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
         let metrics = Metrics::new()?;

@@ -42,6 +42,7 @@ absent! {
     policy::Policy is "policy",
     producers::Producers is "producers",
     serve::Serve is "serve",
+    tokens::Tokens is "tokens",
     users::Users is "users",
 }
 

@@ -21,15 +21,25 @@ const PREFIX: &str = "lockstep_";
 
 /// A new key: its id, the whole key to be shown once, and the hash to be kept.
 pub fn generate() -> (String, String, Vec<u8>) {
+    generate_with(PREFIX)
+}
+
+/// The same with another prefix.
+pub fn generate_with(prefix: &str) -> (String, String, Vec<u8>) {
     let id = text_format::hex(&random_bytes()[..8]);
     let secret = text_format::hex(&random_bytes());
     let hash = Sha256::digest(secret.as_bytes()).to_vec();
-    (id.clone(), format!("{PREFIX}{id}_{secret}"), hash)
+    (id.clone(), format!("{prefix}{id}_{secret}"), hash)
 }
 
 /// Key id and secret of a key as presented; `None` if it does not have the form of a key.
 pub fn parse(key: &str) -> Option<(&str, &str)> {
-    let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
+    parse_with(PREFIX, key)
+}
+
+/// The same with another prefix.
+pub fn parse_with<'a>(prefix: &str, key: &'a str) -> Option<(&'a str, &'a str)> {
+    let (id, secret) = key.strip_prefix(prefix)?.split_once('_')?;
     let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
     (hex(id, 16) && hex(secret, 64)).then_some((id, secret))
 }

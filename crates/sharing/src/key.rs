@@ -1,9 +1,14 @@
-//! API keys of partners, whose form is [`runtime::keys`]', and the secrets of webhooks.
+//! API keys of partners, tokens for the JSON API, `lockstepapi_<token id>_<secret>`, and the secrets of webhooks. The form of keys and
+//! tokens is that of [`runtime::keys`].
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 pub(crate) use runtime::keys::{generate, matches, parse, random_bytes};
+use runtime::keys::{generate_with, parse_with};
 use serde::Serialize;
+
+/// Another prefix than that of partners' keys, so that people, and scanners for leaked secrets, can tell the two apart.
+const TOKEN_PREFIX: &str = "lockstepapi_";
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +34,16 @@ impl Key {
     }
 }
 
+/// A new token for the JSON API: its id, the whole token to be shown once, and the hash to be kept.
+pub(crate) fn generate_token() -> (String, String, Vec<u8>) {
+    generate_with(TOKEN_PREFIX)
+}
+
+/// Id and secret of a token as presented; `None` if the text is not such a token.
+pub(crate) fn parse_token(token: &str) -> Option<(&str, &str)> {
+    parse_with(TOKEN_PREFIX, token)
+}
+
 /// How a secret begins where people see it.
 const WEBHOOK_PREFIX: &str = "whsec_";
 
@@ -40,4 +55,18 @@ pub(crate) fn new_webhook_secret() -> [u8; 32] {
 /// A secret of a webhook as the partner gets it.
 pub(crate) fn shown_webhook_secret(secret: &[u8]) -> String {
     format!("{WEBHOOK_PREFIX}{}", STANDARD.encode(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_recognised_and_a_key_is_no_token() {
+        let (_, key, _) = generate();
+        let (id, token, hash) = generate_token();
+        let (found, secret) = parse_token(&token).unwrap();
+        assert!(found == id && matches(secret, &hash));
+        assert_eq!((parse(&token), parse_token(&key)), (None, None), "a key is not a token");
+    }
 }

@@ -28,6 +28,7 @@ mod publish;
 mod run;
 mod service;
 mod store;
+mod token;
 mod webhooks;
 
 pub use config::{
@@ -46,3 +47,4 @@ pub use service::{
 pub use store::{
     AuditLog, Delivery, DeliveryQuery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError,
 };
+pub use token::{Scope, Token};

@@ -3,7 +3,7 @@
 use runtime::shutdown::Shutdown;
 
 use crate::{
-    service::{Sharing, SharingError, expiry, feedback},
+    service::{Sharing, SharingError, audit_events, expiry, feedback},
     webhooks,
 };
 
@@ -18,6 +18,7 @@ impl Sharing {
             webhooks::run(self, &shutdown),
             feedback::run(self, &log, &shutdown),
             expiry::run(self, &shutdown),
+            audit_events::run(self, &shutdown),
         )?;
         Ok(())
     }

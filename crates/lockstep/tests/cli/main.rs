@@ -234,6 +234,7 @@ fn help_has_examples_and_wrong_usage_ends_with_2() {
         "partners",
         "policy",
         "users",
+        "tokens",
         "train",
         "dataset",
         "models",

@@ -1,6 +1,7 @@
 //! The service: what comes in is decided by [`casework`], stored by [`crate::store`] and rendered by [`crate::publish`]. The only place that
 //! has all three.
 
+pub(crate) mod audit_events;
 mod clusters;
 mod deliveries;
 mod error;
@@ -13,6 +14,7 @@ mod publishing;
 pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;
+mod tokens;
 pub(crate) mod users;
 
 use std::sync::{Arc, OnceLock};
@@ -52,10 +54,14 @@ pub(crate) struct Inner {
     pub metrics: Metrics,
     /// Keys of partners used since it was last written down.
     pub used_keys: Used,
+    /// Tokens for the JSON API used since it was last written down.
+    pub used_tokens: Used,
     /// What the TAXII server says of itself.
     pub site: Site,
     /// The log, once the service runs on one.
     pub log: OnceLock<runtime::Log>,
+    /// How much blocking work there is at a time: as much as there are connections to the database.
+    slots: tokio::sync::Semaphore,
 }
 
 impl Sharing {
@@ -100,6 +106,7 @@ impl Sharing {
         let mut store = Store::open(&config.database, config.database_connections)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
+        let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
@@ -107,8 +114,10 @@ impl Sharing {
                 store,
                 metrics,
                 used_keys: Used::default(),
+                used_tokens: Used::default(),
                 site,
                 log: OnceLock::new(),
+                slots,
             }),
         })
     }
@@ -148,8 +157,12 @@ impl Sharing {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, SharingError> + Send + 'static,
     ) -> Result<T, SharingError> {
+        // More at a time would only wait for a connection, each on a thread of its own.
+        let slot = self.inner.slots.acquire().await.map_err(|_| SharingError::Stopped)?;
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner)).await?
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await?;
+        drop(slot);
+        done
     }
 }
 

@@ -10,7 +10,7 @@ use casework::audit::{self, Broken, Chain, Entry, Sealed};
 pub struct AuditLog(Store);
 
 /// Entries read at a time.
-const PAGE: usize = 1_000;
+pub(crate) const PAGE: i64 = 1_000;
 
 impl AuditLog {
     /// Opens the log in a database that is there, a file or `postgres://…`, and changes nothing in it. Blocks, as its methods do.
@@ -32,23 +32,38 @@ impl AuditLog {
 
     /// Writes the entries after `since` as lines that [`audit::verify_export`] checks; returns the last entry written and its seal.
     pub fn export(&self, since: i64, out: &mut impl std::io::Write) -> Result<(i64, String), audit::ExportError> {
-        let read = |error: StoreError| audit::ExportError::Io(std::io::Error::other(error));
-        let Some(before) = self.0.audit_seal(since).map_err(read)? else {
-            let why =
-                format!("there is no entry {since} to begin after: lockstep audit verify says how many there are");
-            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, why).into());
-        };
+        let before = self.seal_of(since)?;
         audit::export_header(out, since, &before)?;
-        let mut end = (since, before);
+        self.each_from((since, before), |entry| audit::export_entry(out, &entry))
+    }
+
+    /// Gives the entries after `since` to `write`, oldest first; returns the last entry and its seal.
+    pub fn each_after(
+        &self,
+        since: i64,
+        write: impl FnMut(Sealed) -> std::io::Result<()>,
+    ) -> Result<(i64, String), audit::ExportError> {
+        self.each_from((since, self.seal_of(since)?), write)
+    }
+
+    fn seal_of(&self, seq: i64) -> Result<String, audit::ExportError> {
+        let seal = self.0.audit_seal(seq).map_err(std::io::Error::other)?;
+        seal.ok_or_else(|| {
+            let why = format!("there is no entry {seq} to begin after: lockstep audit verify says how many there are");
+            std::io::Error::new(std::io::ErrorKind::NotFound, why).into()
+        })
+    }
+
+    fn each_from(
+        &self,
+        mut end: (i64, String),
+        mut write: impl FnMut(Sealed) -> std::io::Result<()>,
+    ) -> Result<(i64, String), audit::ExportError> {
         loop {
-            let page = self.0.audit_after(end.0).map_err(read)?;
-            if page.is_empty() {
-                return Ok(end);
-            }
-            for entry in page {
-                audit::export_entry(out, &entry)?;
-                end = (entry.seq, entry.seal);
-            }
+            let page = self.0.audit_after(end.0, PAGE).map_err(std::io::Error::other)?;
+            let Some(last) = page.last() else { return Ok(end) };
+            end = (last.seq, last.seal.clone());
+            page.into_iter().try_for_each(&mut write)?;
         }
     }
 }
@@ -65,12 +80,12 @@ impl Store {
         })
     }
 
-    /// Entries after that place in the log, oldest first, a page at a time; none at its end.
-    pub fn audit_after(&self, seq: i64) -> Result<Vec<Sealed>, StoreError> {
+    /// At most so many entries after that place in the log, oldest first; none at its end.
+    pub fn audit_after(&self, seq: i64, limit: i64) -> Result<Vec<Sealed>, StoreError> {
         self.read(|db| {
             let rows = db.rows(
                 "select seq, at, actor, subject, action, text, seal from audit where seq > ?1 order by seq limit ?2",
-                values![seq, PAGE],
+                values![seq, limit],
             )?;
             rows.into_iter().map(sealed).collect()
         })
@@ -105,7 +120,7 @@ impl Store {
             return Ok(Err(Broken { seq: 0, what: "there are entries before the first" }));
         }
         loop {
-            let page = self.audit_after(chain.len())?;
+            let page = self.audit_after(chain.len(), PAGE)?;
             if page.is_empty() {
                 return Ok(chain.end());
             }

@@ -3,6 +3,7 @@
 //! [`Store`] is the whole interface, one file per kind of thing; its methods block. One [`Change`] is one transaction: a case, what
 //! the audit log says of it and the objects that partners get are stored together or not at all.
 
+mod audit_events;
 mod audit_log;
 mod cases;
 pub(crate) mod database;
@@ -16,9 +17,12 @@ pub(crate) mod precision;
 mod retractions;
 mod search_terms;
 mod sessions;
+mod tokens;
 
 pub use audit_log::AuditLog;
+pub(crate) use audit_log::PAGE as AUDIT_PAGE;
 pub(crate) use sessions::SessionRow;
+pub(crate) use tokens::TokenRow;
 
 use database::{Database, Session};
 pub(crate) use deliveries::{Attempted, Claimed};

@@ -39,8 +39,11 @@ pub(super) struct PersonBody {
     pub name: String,
     /// reviewer, approver, admin.
     pub roles: Vec<&'static str>,
-    /// For the header X-CSRF-Token of whatever changes something.
+    /// For the header X-CSRF-Token of whatever changes something. Empty with a token, which does not need it.
     pub csrf: String,
+    /// What the token of the request allows: read, deliveries, handovers. Only with a token, which has no role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<&'static str>>,
 }
 
 /// A page of cases.
@@ -209,7 +212,7 @@ pub(super) struct TakenBody {
     pub needs_approval: bool,
 }
 
-/// Entries of the audit log, newest first.
+/// Entries of the audit log: newest first, or oldest first with `after`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuditBody {
     pub entries: Vec<Sealed>,
