@@ -70,6 +70,7 @@ impl Config {
             file: path,
             env_prefix: Some("LOCKSTEP"),
             retired: &detection::RETIRED,
+            renamed: &detection::RENAMED,
             unused: if cfg!(feature = "services") { &[] } else { &detection::SERVICE_KEYS },
             settings: Some(&settings),
             ..Sources::default()

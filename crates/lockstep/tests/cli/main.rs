@@ -408,7 +408,7 @@ fn the_arithmetic_of_a_cluster_is_printed_and_checked() {
     for cluster in &clusters {
         let run = workspace.run(&["explain", &id(cluster)]).ends(0);
         assert!(
-            run.out.contains("Every number that can be worked out from this line is the one recorded."),
+            run.out.contains("Every number that can be recomputed from this line equals the recorded one."),
             "{}",
             run.out
         );
