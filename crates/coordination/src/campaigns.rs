@@ -51,6 +51,7 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
         by_verdict.then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
     });
     let mut campaigns: Vec<Campaign> = Vec::new();
+    let (mut in_campaigns, mut in_groups) = (Counts::default(), Counts::default());
     let mut of: Map<AccountId, SmallVec<[u32; 4]>> = Map::default();
     let mut start = 0;
     while start < standings.len() {
@@ -63,19 +64,12 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
         let mut kept: Vec<&Standing> = Vec::new();
         for standing in &standings[start..end] {
             let least = |other: usize| same * standing.members.len().min(other) as f64;
-            let mut shared: Map<u32, u32> = Map::default();
-            for member in &standing.members {
-                of.get(member).into_iter().flatten().for_each(|place| *shared.entry(*place).or_insert(0) += 1);
-            }
-            let inside: Vec<u32> = shared.values().copied().collect();
-            if inside.into_iter().any(|both| f64::from(both) >= same * standing.members.len() as f64) {
+            let shared = in_campaigns.of(&standing.members, &of);
+            if shared.into_iter().any(|(_, both)| f64::from(both) >= same * standing.members.len() as f64) {
                 continue;
             }
-            let mut both: Map<u32, u32> = Map::default();
-            for member in &standing.members {
-                by.get(member).into_iter().flatten().for_each(|place| *both.entry(*place).or_insert(0) += 1);
-            }
-            let mut alike: Vec<u32> = both
+            let mut alike: Vec<u32> = in_groups
+                .of(&standing.members, &by)
                 .into_iter()
                 .filter(|(other, both)| f64::from(*both) >= least(kept[*other as usize].members.len()))
                 .map(|(other, _)| other)
@@ -116,6 +110,28 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
         start = end;
     }
     campaigns
+}
+
+/// How many accounts of a group each of some others has, by its place. Nothing between two groups.
+#[derive(Default)]
+struct Counts(Vec<u32>);
+
+impl Counts {
+    /// Those that have any, in no order.
+    fn of(&mut self, members: &[AccountId], places: &Map<AccountId, SmallVec<[u32; 4]>>) -> Vec<(u32, u32)> {
+        let mut found: Vec<u32> = Vec::new();
+        for place in members.iter().filter_map(|member| places.get(member)).flatten() {
+            if self.0.len() <= *place as usize {
+                self.0.resize(*place as usize + 1, 0);
+            }
+            let count = &mut self.0[*place as usize];
+            if *count == 0 {
+                found.push(*place);
+            }
+            *count += 1;
+        }
+        found.into_iter().map(|place| (place, std::mem::take(&mut self.0[place as usize]))).collect()
+    }
 }
 
 fn root(parent: &[u32], mut place: u32) -> u32 {
