@@ -105,6 +105,9 @@ impl Serve {
         for warning in warnings {
             tracing::warn!("configuration: {warning}");
         }
+        for warning in config.permissions() {
+            tracing::warn!("permissions: {warning}");
+        }
         tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let log = config.open_log().await?;

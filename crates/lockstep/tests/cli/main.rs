@@ -17,6 +17,8 @@ mod models;
 mod open;
 mod peers;
 mod real;
+#[cfg(unix)]
+mod secrets;
 mod sharing;
 mod tables;
 mod told;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub(crate) mod database_url;
+mod encryption;
 pub(crate) mod policy;
 pub mod webhooks;
 
@@ -10,6 +11,8 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 use configuration::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use encryption::Encryption;
 
 use access::{Limits, Login, Tls};
 use casework::{
@@ -31,6 +34,8 @@ pub struct Config {
     /// PostgreSQL, set fewer than the server allows.
     #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
     pub database_connections: usize,
+    /// Encryption of the secrets in the database: secrets of webhooks, and keys of pseudonyms.
+    pub encryption: Encryption,
     /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
     /// `sharing.tls` or `behind_proxy`.
     #[schemars(with = "String")]
@@ -101,6 +106,7 @@ impl Default for Config {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
             database_connections: 16,
+            encryption: Encryption::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             invented_recipients: false,
@@ -185,6 +191,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        self.encryption.check()?;
         if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
             return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
         }
@@ -238,9 +245,10 @@ impl Config {
     pub fn without_secrets(&self) -> Self {
         let mut shown = self.clone();
         shown.database = database_url::without_password(&self.database);
-        let secret = &mut shown.login.provider.client_secret;
-        if !secret.is_empty() {
-            *secret = MASK.to_owned();
+        for secret in [&mut shown.login.provider.client_secret, &mut shown.encryption.key] {
+            if !secret.is_empty() {
+                *secret = MASK.to_owned();
+            }
         }
         shown
     }
@@ -285,8 +293,10 @@ mod tests {
     #[test]
     fn nobody_is_shown_a_secret() {
         let mut config = Config::default();
+        config.encryption.key.clear();
         assert_eq!(config.without_secrets(), config);
         config.login.provider.client_secret = "hush".to_owned();
+        config.encryption.key = "hush".to_owned();
         for place in [
             "postgres://lockstep:hush@db.example/sharing",
             "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",

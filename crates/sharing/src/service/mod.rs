@@ -4,6 +4,7 @@
 pub(crate) mod audit_events;
 mod clusters;
 mod deliveries;
+mod encryption;
 mod error;
 pub(crate) mod expiry;
 pub(crate) mod feedback;
@@ -28,6 +29,7 @@ use casework::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use clusters::Outcomes;
+pub use encryption::{EncryptionState, encryption_state, reset_encryption, rotate_encryption};
 pub use error::SharingError;
 pub(crate) use look_up::documents_of;
 pub use look_up::{explain, make_documents};
@@ -104,6 +106,7 @@ impl Sharing {
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let mut store = Store::open(&config.database, config.database_connections)?;
+        encryption::unlock(&mut store, &config)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
         let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));

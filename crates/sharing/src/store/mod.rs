@@ -9,6 +9,7 @@ mod cases;
 pub(crate) mod database;
 mod deliveries;
 mod duties;
+mod encryption;
 mod endpoints;
 mod feedback;
 pub(crate) mod objects;
@@ -83,6 +84,9 @@ pub enum StoreError {
         "the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database"
     )]
     NotEmpty(&'static str),
+    /// Secrets cannot be encrypted or decrypted.
+    #[error("{0}")]
+    Locked(String),
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
     Partner(String),
@@ -233,6 +237,8 @@ pub(crate) struct ObjectRow {
 /// The store. Every method blocks: call it off the async threads.
 pub(crate) struct Store {
     database: Box<dyn Database>,
+    /// Encrypts and decrypts secrets; without keys before [`Store::unlock`].
+    locker: encryption::Locker,
     /// How long a partner may take to know of a withdrawal.
     pub retraction_due: SignedDuration,
 }
@@ -241,7 +247,11 @@ impl Store {
     /// Opens what `place` names, a file (made where missing) or `postgres://…`, with at most so many connections (two at least), and
     /// brings its tables up to date.
     pub fn open(place: &str, connections: usize) -> Result<Self, StoreError> {
-        Ok(Self { database: database::open(place, connections)?, retraction_due: SignedDuration::from_hours(24) })
+        Ok(Self {
+            database: database::open(place, connections)?,
+            locker: encryption::Locker::default(),
+            retraction_due: SignedDuration::from_hours(24),
+        })
     }
 
     /// One transaction with no other writer beside it.
