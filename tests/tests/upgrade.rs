@@ -101,6 +101,8 @@ fn place() -> Place {
     let key_file = place.path("sharing.key").display().to_string();
     let login = format!("[sharing.login]\nusers = {:?}\n", users.display().to_string());
     let login = login + &format!("[sharing.encryption]\nkey_file = {key_file:?}\n");
+    let id_file = format!("[sharing]\ndatabase_id_file = {:?}\n", place.path("sharing.id").display().to_string());
+    let config = config.replace("[sharing]\n", &id_file);
     fs::write(place.config(), config.replace("reviewers = \"demo\"\n", "reviewers = \"people\"\n") + &login).unwrap();
     for folder in ["log", "checkpoints"] {
         fs::create_dir(place.path(folder)).unwrap();

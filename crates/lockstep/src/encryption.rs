@@ -53,14 +53,20 @@ impl Encryption {
                 let state = sharing::encryption_state(&config.load()?.sharing)?;
                 let mut out = std::io::stdout().lock();
                 if json {
-                    let shown = json!({"place": state.place, "keys": state.keys, "encrypted_with": state.encrypted_with});
+                    let shown =
+                        json!({"place": state.place, "keys": state.keys, "encrypted_with": state.encrypted_with});
                     writeln!(out, "{shown}")?;
                     return Ok(());
                 }
                 match state.keys.as_slice() {
                     [] => writeln!(out, "{}: no key yet; the service makes it at its start", state.place)?,
                     [first, others @ ..] => {
-                        writeln!(out, "{}: key {first} encrypts; keys that decrypt, too: {}", state.place, list(others))?;
+                        writeln!(
+                            out,
+                            "{}: key {first} encrypts; keys that decrypt, too: {}",
+                            state.place,
+                            list(others)
+                        )?;
                     }
                 }
                 match state.encrypted_with {

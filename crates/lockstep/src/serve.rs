@@ -232,6 +232,11 @@ impl Services {
             });
         }
         if let Some(sharing) = &sharing {
+            let (service, check, stop) = (sharing.clone(), readiness.check("database"), shutdown.clone());
+            tasks.spawn(async move {
+                service.watch_database(check, stop).await;
+                Ok(())
+            });
             let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {

@@ -166,7 +166,9 @@ impl Keys {
         let Source::File(path) = &self.source else { return };
         match read(path) {
             Ok(Some(keys)) => *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys),
-            Ok(None) => tracing::error!(path = %path.display(), "the file of keys is gone; the keys read before stay in use"),
+            Ok(None) => {
+                tracing::error!(path = %path.display(), "the file of keys is gone; the keys read before stay in use")
+            }
             Err(why) => tracing::error!(%why, "the file of keys cannot be read; the keys read before stay in use"),
         }
     }
@@ -239,7 +241,8 @@ fn write(path: &Path, keys: &[&str]) -> io::Result<()> {
 }
 
 fn text_of(path: &Path) -> Result<Option<String>, String> {
-    let fail = |error: io::Error| format!("cannot read the file of keys {}: {error}; check its permissions", path.display());
+    let fail =
+        |error: io::Error| format!("cannot read the file of keys {}: {error}; check its permissions", path.display());
     match fs::metadata(path) {
         Ok(meta) if meta.len() > LARGEST_FILE => {
             Err(format!("{} is too large for a file of keys; is the path right?", path.display()))

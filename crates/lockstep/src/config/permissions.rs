@@ -54,11 +54,8 @@ fn warning(key: &str, paths: &[PathBuf], forbidden: u32) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     // What is not there has no permissions yet.
     let mode = |path: &PathBuf| std::fs::metadata(path).ok().map(|meta| meta.permissions().mode() & 0o777);
-    let open: Vec<(&PathBuf, u32)> = paths
-        .iter()
-        .filter_map(|path| Some((path, mode(path)?)))
-        .filter(|(_, mode)| mode & forbidden != 0)
-        .collect();
+    let open: Vec<(&PathBuf, u32)> =
+        paths.iter().filter_map(|path| Some((path, mode(path)?))).filter(|(_, mode)| mode & forbidden != 0).collect();
     let (first, mode) = open.first()?;
     let more = match open.len() {
         1 => String::new(),

@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 
 mod configuration;
+mod database;
 mod formats;
 mod intake;
 mod models;

@@ -63,7 +63,8 @@ fn what_services_write_is_for_their_user_alone_and_what_is_open_is_warned_of() {
 #[test]
 fn the_key_of_secrets_is_shown_by_its_id_rotated_and_given_up_only_where_it_is_lost() {
     let workspace = with_data();
-    let encryption = |arguments: &[&str]| workspace.run(&[&["encryption"], arguments, &["--config", "c.toml"]].concat());
+    let encryption =
+        |arguments: &[&str]| workspace.run(&[&["encryption"], arguments, &["--config", "c.toml"]].concat());
     let status = || -> Value { serde_json::from_str(&encryption(&["status", "--json"]).ends(0).out).unwrap() };
     let before = status();
     let old = before["encrypted_with"].as_str().unwrap().to_owned();

@@ -33,7 +33,8 @@ impl Encryption {
     pub(crate) fn check(&self) -> Result<(), String> {
         if !self.key.is_empty() && !self.key_file.is_empty() {
             return Err(
-                "sharing.encryption has both key and key_file: the keys must be in one place, remove one of the two".to_owned()
+                "sharing.encryption has both key and key_file: the keys must be in one place, remove one of the two"
+                    .to_owned(),
             );
         }
         Ok(())

@@ -34,6 +34,10 @@ pub struct Config {
     /// PostgreSQL, set fewer than the server allows.
     #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
     pub database_connections: usize,
+    /// File with the id of the database that was used last, so that an empty or another database in its place is
+    /// refused. Where empty, it is beside a database that is a file, under the database's name with ".id", and
+    /// .lockstep/sharing.id with PostgreSQL.
+    pub database_id_file: String,
     /// Encryption of the secrets in the database: secrets of webhooks, and keys of pseudonyms.
     pub encryption: Encryption,
     /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
@@ -106,6 +110,7 @@ impl Default for Config {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
             database_connections: 16,
+            database_id_file: String::new(),
             encryption: Encryption::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,

@@ -5,11 +5,7 @@ use std::{path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use super::SharingError;
-use crate::{
-    config::Config,
-    encryption::Keys,
-    store::Store,
-};
+use crate::{config::Config, encryption::Keys, store::Store};
 
 /// With which keys the secrets in the database are encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]

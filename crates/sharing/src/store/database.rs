@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/8.sql"),
     include_str!("migrations/9.sql"),
     include_str!("migrations/10.sql"),
+    include_str!("migrations/11.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -193,6 +194,8 @@ pub(crate) trait Database: Send + Sync {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError>;
     /// Reading; every statement sees all that was committed before it.
     fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
+    /// Whether the database is still where it was opened.
+    fn is_in_place(&self) -> Result<(), StoreError>;
 }
 
 /// Opens what `place` names, a file or `postgres://…`, with at most so many connections, and brings its tables up to date.

@@ -98,7 +98,9 @@ impl Store {
     fn has_secrets_of_other_keys(&self, key_id: &str) -> Result<bool, StoreError> {
         self.read(|db| {
             for (table, column, ..) in COLUMNS {
-                for mut row in db.rows(&format!("select {column} from {table} where {column} is not null"), values![])? {
+                for mut row in
+                    db.rows(&format!("select {column} from {table} where {column} is not null"), values![])?
+                {
                     let stored: Vec<u8> = row.take(0)?;
                     if key_of(&stored).is_none_or(|id| hex(&id) != key_id) {
                         return Ok(true);
@@ -224,7 +226,9 @@ mod tests {
 
     fn no_secret_is_stored_in_the_clear((_folder, place): Place) {
         let mut store = Store::open(&place, 4).unwrap();
-        assert!(store.set_partners(&[Partner { name: "a".into(), platform: "b".into(), ..Partner::default() }]).is_err());
+        assert!(
+            store.set_partners(&[Partner { name: "a".into(), platform: "b".into(), ..Partner::default() }]).is_err()
+        );
         store.unlock(keys(&"1".repeat(64)), at(0)).unwrap();
         fill(&store);
         let stored = stored(&store);
@@ -245,7 +249,8 @@ mod tests {
         store
             .write(|tx| {
                 for (table, column, owner, what) in COLUMNS {
-                    let sql = format!("select {owner}, {column} from {table} where {column} is not null order by {owner}");
+                    let sql =
+                        format!("select {owner}, {column} from {table} where {column} is not null order by {owner}");
                     for mut row in tx.rows(&sql, values![])? {
                         let (whose, sealed): (String, Vec<u8>) = (row.take(0)?, row.take(1)?);
                         let secret = store.locker.decrypt(&sealed, what, &whose)?;
@@ -299,7 +304,8 @@ mod tests {
         let (before, lost) = (pseudonym_keys(&store), store.encrypted_with().unwrap().unwrap());
         let mut store = Store::open(&place, 4).unwrap();
         let said = store.unlock(keys(&"2".repeat(64)), at(1)).unwrap_err().to_string();
-        for part in [&lost, "1 webhooks", "2 partners", "encryption reset --accept-loss", "API keys and the audit log"] {
+        for part in [&lost, "1 webhooks", "2 partners", "encryption reset --accept-loss", "API keys and the audit log"]
+        {
             assert!(said.contains(part), "{part}: {said}");
         }
         assert_eq!(store.encrypted_with().unwrap(), Some(lost), "nothing was changed");
