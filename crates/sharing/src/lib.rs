@@ -18,6 +18,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod audit_watch;
 mod config;
 mod encryption;
 mod fault_injection;
@@ -27,13 +28,14 @@ mod metrics;
 mod object;
 mod publish;
 mod run;
+mod seals;
 mod service;
 mod store;
 mod token;
 mod webhooks;
 
 pub use config::{
-    Config, Encryption,
+    Audit, Config, Encryption,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };

@@ -1,6 +1,7 @@
 //! What an operator can set about sharing.
 
 pub mod access;
+mod audit;
 pub(crate) mod database_url;
 mod encryption;
 pub(crate) mod policy;
@@ -12,6 +13,7 @@ use configuration::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use encryption::Encryption;
 
 use access::{Limits, Login, Tls};
@@ -100,6 +102,8 @@ pub struct Config {
     /// So long a partner may take to know of a withdrawal before somebody is paged.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "hours"))]
     pub retraction_due_h: u32,
+    /// The audit log: how often it is checked, and where its seals are kept outside of the database.
+    pub audit: Audit,
     /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
     /// scheme.
     pub webhooks: webhooks::Config,
@@ -132,6 +136,7 @@ impl Default for Config {
             seed: None,
             expiry_notice_days: 7,
             retraction_due_h: 24,
+            audit: Audit::default(),
             webhooks: webhooks::Config::default(),
         }
     }
@@ -197,6 +202,7 @@ impl Config {
             );
         }
         self.encryption.check()?;
+        self.audit.check(self.webhooks.private)?;
         if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
             return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
         }

@@ -78,6 +78,9 @@ impl Sharing {
         let sharing = Self::attach(config, metrics)?;
         let Inner { config, policy, store, .. } = &*sharing.inner;
         store.check_whole()?;
+        if store.cover_contents(Timestamp::now())? {
+            tracing::info!("the audit log covers the contents of the database from here on");
+        }
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
         if !config.partners.is_empty() {

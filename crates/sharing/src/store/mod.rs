@@ -6,6 +6,7 @@
 mod audit_events;
 mod audit_log;
 mod cases;
+mod contents;
 pub(crate) mod database;
 mod deliveries;
 mod duties;
@@ -22,6 +23,7 @@ mod sessions;
 mod tokens;
 
 pub use audit_log::AuditLog;
+pub(crate) use audit_log::kept;
 pub(crate) use audit_log::PAGE as AUDIT_PAGE;
 pub(crate) use sessions::SessionRow;
 pub(crate) use tokens::TokenRow;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     KeyRow, PartnerRow, Store, StoreError,
-    audit_log::append_audit,
+    audit_log::append_covering,
+    contents::{self, Covers},
     database::values,
     encryption::PSEUDONYM_KEY,
     objects::{NewCollection, add_collection, grant},
@@ -142,7 +143,8 @@ impl Store {
                 "insert into api_keys (key_id, partner, hash, created_at, expires_at) values (?1, ?2, ?3, ?4, ?5)",
                 values![key_id, partner, hash, created_at, expires_at],
             )?;
-            append_audit(tx, entries)
+            let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
+            append_covering(tx, entries, &covers)
         })
     }
 
@@ -153,7 +155,8 @@ impl Store {
                 "update api_keys set revoked_at = ?2 where key_id = ?1 and revoked_at is null",
                 values![key_id, now],
             )?;
-            append_audit(tx, vec![entry])
+            let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
+            append_covering(tx, vec![entry], &covers)
         })
     }
 
