@@ -119,7 +119,10 @@ impl Chain {
         }
         let right = seal(&self.seal, found.seq, found.entry, found.covers);
         if right.seal != found.seal {
-            return Err(Broken { seq: found.seq, what: "its seal does not match its content and the seal before".into() });
+            return Err(Broken {
+                seq: found.seq,
+                what: "its seal does not match its content and the seal before".into(),
+            });
         }
         self.seal = right.seal;
         self.last = found.seq;
@@ -142,7 +145,8 @@ impl Chain {
         if self.expected.is_some() && !self.found_expected {
             return Err(Broken {
                 seq: self.last + 1,
-                what: "the expected seal is not in the log: entries were cut off at the end, or this is another log".into(),
+                what: "the expected seal is not in the log: entries were cut off at the end, or this is another log"
+                    .into(),
             });
         }
         Ok((self.last, self.seal))

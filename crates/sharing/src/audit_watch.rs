@@ -47,7 +47,11 @@ pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), Sh
                 sealing = next;
                 found
             });
-            report(&sharing.inner, found.and_then(|found| found), "the seal of the audit log could not be written outside, trying again");
+            report(
+                &sharing.inner,
+                found.and_then(|found| found),
+                "the seal of the audit log could not be written outside, trying again",
+            );
         }
         if stopping {
             return Ok(());
@@ -131,7 +135,8 @@ impl Sealing {
             write(file, &kept)?;
         }
         if let Some(url) = &self.webhook {
-            let body = json!({"type": "audit.sealed", "timestamp": kept.at, "data": {"entry": kept.entry, "seal": kept.seal}});
+            let body =
+                json!({"type": "audit.sealed", "timestamp": kept.at, "data": {"entry": kept.entry, "seal": kept.seal}});
             let answer = sender.post(url, &[], body.to_string().as_bytes());
             let answer = answer.map_err(|why| SharingError::Refused(format!("sharing.audit.seal_webhook: {why}")))?;
             if !(200..300).contains(&answer.status) {

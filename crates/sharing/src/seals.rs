@@ -39,7 +39,11 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<i64, String>, String> {
         if let Some(other) = seals.insert(seal.entry, seal.seal.clone())
             && other != seal.seal
         {
-            return Err(format!("{}: entry {} has another seal in an earlier line: the log was changed", at(), seal.entry));
+            return Err(format!(
+                "{}: entry {} has another seal in an earlier line: the log was changed",
+                at(),
+                seal.entry
+            ));
         }
     }
     Ok(seals)

@@ -30,7 +30,11 @@ impl AuditLog {
 
     /// Checks the whole log: how many entries it has and the last seal, or where it is broken. It must hold the seal `expected`,
     /// where one is given, and the seals of the file that `sharing.audit.seal_file` names.
-    pub fn verify(&self, expected: Option<&str>, seal_file: Option<&Path>) -> Result<Result<(i64, String), Broken>, StoreError> {
+    pub fn verify(
+        &self,
+        expected: Option<&str>,
+        seal_file: Option<&Path>,
+    ) -> Result<Result<(i64, String), Broken>, StoreError> {
         self.0.verify_audit_with(expected, &kept(seal_file)?)
     }
 
@@ -174,7 +178,9 @@ impl Checking<'_> {
                     return Ok(Err(broken));
                 }
                 if self.kept.get(&seq).is_some_and(|kept| *kept != seal) {
-                    let what = "its seal is not the one that was kept outside of the database: the log was written anew".into();
+                    let what =
+                        "its seal is not the one that was kept outside of the database: the log was written anew"
+                            .into();
                     return Ok(Err(Broken { seq, what }));
                 }
                 if let Some(covers) = covers {
@@ -184,11 +190,7 @@ impl Checking<'_> {
         }
     }
 
-    fn compare(
-        &self,
-        db: &mut dyn Session,
-        found: Result<(), Broken>,
-    ) -> Result<Result<(), Broken>, StoreError> {
+    fn compare(&self, db: &mut dyn Session, found: Result<(), Broken>) -> Result<Result<(), Broken>, StoreError> {
         match found {
             Ok(()) => self.covered.compare(db, self.chain.len()),
             broken => Ok(broken),
@@ -201,7 +203,10 @@ impl Checking<'_> {
         match self.kept.last_key_value() {
             Some((last, _)) if *last > len => Err(Broken {
                 seq: len + 1,
-                what: format!("entries were cut off at the end: the seal of entry {last} was kept outside of the database").into(),
+                what: format!(
+                    "entries were cut off at the end: the seal of entry {last} was kept outside of the database"
+                )
+                .into(),
             }),
             _ => self.chain.end(),
         }
@@ -227,11 +232,7 @@ pub(super) fn append_audit(tx: &mut dyn Session, entries: Vec<Entry>) -> Result<
 }
 
 /// The same; the last of the entries covers this.
-pub(super) fn append_covering(
-    tx: &mut dyn Session,
-    entries: Vec<Entry>,
-    covers: &Covers,
-) -> Result<(), StoreError> {
+pub(super) fn append_covering(tx: &mut dyn Session, entries: Vec<Entry>, covers: &Covers) -> Result<(), StoreError> {
     let (mut seq, mut before) = end_of(tx)?;
     let count = entries.len();
     for (n, mut entry) in entries.into_iter().enumerate() {

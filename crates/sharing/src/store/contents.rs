@@ -142,7 +142,8 @@ pub(super) fn keys(tx: &mut dyn Session) -> Result<String, StoreError> {
 }
 
 pub(super) fn tokens(tx: &mut dyn Session) -> Result<String, StoreError> {
-    let sql = "select token_id, owner, service, scopes, hash, created_at, created_by, expires_at, revoked_at from api_tokens
+    let sql =
+        "select token_id, owner, service, scopes, hash, created_at, created_by, expires_at, revoked_at from api_tokens
                order by token_id";
     Ok(Rows::of(tx.rows(sql, values![])?)?.end())
 }
@@ -189,8 +190,15 @@ impl Covered {
                 found += 1;
                 match self.cases.get(&last) {
                     Some((_, covered)) if *covered == digest => {}
-                    Some((seq, _)) => return broken(*seq, format!("case {last} was changed outside of the service since then")),
-                    None => return broken(end, format!("no entry tells of case {last}: it was put in outside of the service")),
+                    Some((seq, _)) => {
+                        return broken(*seq, format!("case {last} was changed outside of the service since then"));
+                    }
+                    None => {
+                        return broken(
+                            end,
+                            format!("no entry tells of case {last}: it was put in outside of the service"),
+                        );
+                    }
                 }
             }
         }
@@ -202,7 +210,10 @@ impl Covered {
             let digest = objects(db, told.collection, told.after, told.until)?;
             *counts.entry(told.collection).or_default() += told.objects;
             if digest.count != told.objects || digest.end() != told.sha256 {
-                return broken(*seq, format!("objects that were shared with {} were changed outside of the service since then", told.to));
+                return broken(
+                    *seq,
+                    format!("objects that were shared with {} were changed outside of the service since then", told.to),
+                );
             }
         }
         for mut row in db.rows(
@@ -214,9 +225,7 @@ impl Covered {
                 return broken(end, format!("the collection of {name} has objects that no entry tells of"));
             }
         }
-        for (what, covered, digest) in
-            [("API keys", &self.keys, keys(db)?), ("tokens", &self.tokens, tokens(db)?)]
-        {
+        for (what, covered, digest) in [("API keys", &self.keys, keys(db)?), ("tokens", &self.tokens, tokens(db)?)] {
             if let Some((seq, covered)) = covered
                 && *covered != digest
             {
@@ -231,7 +240,8 @@ impl Covered {
 const COVERING: &str = "audit where covers is not null";
 
 fn has_rows(db: &mut dyn Session, from: &str) -> Result<bool, StoreError> {
-    let found: Option<i64> = db.value(&format!("select count(*) from (select 1 as n from {from} limit 1) t"), values![])?;
+    let found: Option<i64> =
+        db.value(&format!("select count(*) from (select 1 as n from {from} limit 1) t"), values![])?;
     Ok(found == Some(1))
 }
 
@@ -301,9 +311,7 @@ impl Store {
     pub fn without_protection_of_the_log(&self) {
         use super::database::Dialect;
         self.write(|tx| match tx.dialect() {
-            Dialect::Sqlite => {
-                tx.script("drop trigger audit_is_append_only_1; drop trigger audit_is_append_only_2")
-            }
+            Dialect::Sqlite => tx.script("drop trigger audit_is_append_only_1; drop trigger audit_is_append_only_2"),
             Dialect::Postgres => tx.script("drop trigger audit_is_append_only on audit"),
         })
         .unwrap();

@@ -23,8 +23,8 @@ mod sessions;
 mod tokens;
 
 pub use audit_log::AuditLog;
-pub(crate) use audit_log::kept;
 pub(crate) use audit_log::PAGE as AUDIT_PAGE;
+pub(crate) use audit_log::kept;
 pub(crate) use sessions::SessionRow;
 pub(crate) use tokens::TokenRow;
 
