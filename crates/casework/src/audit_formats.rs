@@ -127,7 +127,7 @@ mod tests {
             action: action.to_owned(),
             text: "first \\ line\nsecond = line | end".to_owned(),
         };
-        seal(GENESIS, 7, entry)
+        seal(GENESIS, 7, entry, None)
     }
 
     #[test]

@@ -20,8 +20,9 @@ use crate::config::ConfigFile;
 /// Verifies or exports the audit log of what was shared.
 ///
 /// The seal of each entry covers the seal of the entry before, so changed, removed and inserted
-/// entries are found. Entries cut off at the end are not: keep the seal that `verify` prints in
-/// another place, and pass it with --expect the next time.
+/// entries are found. Entries also cover the cases, the shared objects and the keys, so that these
+/// are found to be changed, too. Entries cut off at the end are found by a seal kept in another
+/// place: in the file of sharing.audit.seal_file, or given with --expect.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -80,7 +81,12 @@ impl Audit {
                             other => Ok(other.with_context(|| format!("cannot read {}", path.display()))?),
                         }
                     }
-                    None => AuditLog::open(&config.load()?.sharing.database)?.verify(expect.as_deref())?,
+                    None => {
+                        let config = config.load()?.sharing;
+                        let seals = &config.audit.seal_file;
+                        let seals = (!seals.is_empty()).then(|| std::path::Path::new(seals));
+                        AuditLog::open(&config.database)?.verify(expect.as_deref(), seals)?
+                    }
                 };
                 said(found, json)
             }

@@ -1,6 +1,8 @@
 //! The configuration file, and `lockstep config`.
 
 #[cfg(feature = "services")]
+mod permissions;
+#[cfg(feature = "services")]
 mod services;
 
 use std::{
@@ -148,6 +150,7 @@ impl Config {
                 .and_then(|listeners| Ok((listeners, sharing?)))
                 .map_err(|why| anyhow::anyhow!("configuration: {why}"))?;
             warnings.extend(more);
+            warnings.extend(self.permissions());
             Ok(warnings)
         }
     }
@@ -170,6 +173,11 @@ impl Config {
             }
         }
         self
+    }
+
+    /// A warning for each key whose files or folders other users of the machine may read or change.
+    pub fn permissions(&self) -> Vec<String> {
+        permissions::warnings(self)
     }
 
     /// Opens the log that the configuration names.

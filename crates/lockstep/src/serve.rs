@@ -105,6 +105,9 @@ impl Serve {
         for warning in warnings {
             tracing::warn!("configuration: {warning}");
         }
+        for warning in config.permissions() {
+            tracing::warn!("permissions: {warning}");
+        }
         tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let log = config.open_log().await?;
@@ -229,6 +232,11 @@ impl Services {
             });
         }
         if let Some(sharing) = &sharing {
+            let (service, check, stop) = (sharing.clone(), readiness.check("database"), shutdown.clone());
+            tasks.spawn(async move {
+                service.watch_database(check, stop).await;
+                Ok(())
+            });
             let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {

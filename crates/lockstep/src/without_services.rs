@@ -36,6 +36,7 @@ absent! {
     deliveries::Retractions is "retractions",
     demo::Demo is "demo",
     documents::Documents is "documents",
+    encryption::Encryption is "encryption",
     ingest::Ingest is "ingest",
     open::Open is "open",
     partners::Partners is "partners",

@@ -3,6 +3,7 @@
 use runtime::shutdown::Shutdown;
 
 use crate::{
+    audit_watch,
     service::{Sharing, SharingError, audit_events, expiry, feedback},
     webhooks,
 };
@@ -19,6 +20,7 @@ impl Sharing {
             feedback::run(self, &log, &shutdown),
             expiry::run(self, &shutdown),
             audit_events::run(self, &shutdown),
+            audit_watch::run(self, &shutdown),
         )?;
         Ok(())
     }

@@ -11,12 +11,15 @@ use std::{
 use serde_json::Value;
 
 mod configuration;
+mod database;
 mod formats;
 mod intake;
 mod models;
 mod open;
 mod peers;
 mod real;
+#[cfg(unix)]
+mod secrets;
 mod sharing;
 mod tables;
 mod told;

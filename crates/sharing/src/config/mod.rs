@@ -1,7 +1,9 @@
 //! What an operator can set about sharing.
 
 pub mod access;
+mod audit;
 pub(crate) mod database_url;
+mod encryption;
 pub(crate) mod policy;
 pub mod webhooks;
 
@@ -10,6 +12,9 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 use configuration::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use audit::Audit;
+pub use encryption::Encryption;
 
 use access::{Limits, Login, Tls};
 use casework::{
@@ -31,6 +36,12 @@ pub struct Config {
     /// PostgreSQL, set fewer than the server allows.
     #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
     pub database_connections: usize,
+    /// File with the id of the database that was used last, so that an empty or another database in its place is
+    /// refused. Where empty, it is beside a database that is a file, under the database's name with ".id", and
+    /// .lockstep/sharing.id with PostgreSQL.
+    pub database_id_file: String,
+    /// Encryption of the secrets in the database: secrets of webhooks, and keys of pseudonyms.
+    pub encryption: Encryption,
     /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
     /// `sharing.tls` or `behind_proxy`.
     #[schemars(with = "String")]
@@ -91,6 +102,8 @@ pub struct Config {
     /// So long a partner may take to know of a withdrawal before somebody is paged.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "hours"))]
     pub retraction_due_h: u32,
+    /// The audit log: how often it is checked, and where its seals are kept outside of the database.
+    pub audit: Audit,
     /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
     /// scheme.
     pub webhooks: webhooks::Config,
@@ -101,6 +114,8 @@ impl Default for Config {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
             database_connections: 16,
+            database_id_file: String::new(),
+            encryption: Encryption::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
             invented_recipients: false,
@@ -121,6 +136,7 @@ impl Default for Config {
             seed: None,
             expiry_notice_days: 7,
             retraction_due_h: 24,
+            audit: Audit::default(),
             webhooks: webhooks::Config::default(),
         }
     }
@@ -185,6 +201,8 @@ impl Config {
                     .to_owned(),
             );
         }
+        self.encryption.check()?;
+        self.audit.check(self.webhooks.private)?;
         if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
             return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
         }
@@ -238,9 +256,10 @@ impl Config {
     pub fn without_secrets(&self) -> Self {
         let mut shown = self.clone();
         shown.database = database_url::without_password(&self.database);
-        let secret = &mut shown.login.provider.client_secret;
-        if !secret.is_empty() {
-            *secret = MASK.to_owned();
+        for secret in [&mut shown.login.provider.client_secret, &mut shown.encryption.key] {
+            if !secret.is_empty() {
+                *secret = MASK.to_owned();
+            }
         }
         shown
     }
@@ -285,8 +304,10 @@ mod tests {
     #[test]
     fn nobody_is_shown_a_secret() {
         let mut config = Config::default();
+        config.encryption.key.clear();
         assert_eq!(config.without_secrets(), config);
         config.login.provider.client_secret = "hush".to_owned();
+        config.encryption.key = "hush".to_owned();
         for place in [
             "postgres://lockstep:hush@db.example/sharing",
             "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",

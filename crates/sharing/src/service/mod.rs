@@ -3,7 +3,9 @@
 
 pub(crate) mod audit_events;
 mod clusters;
+mod database;
 mod deliveries;
+mod encryption;
 mod error;
 pub(crate) mod expiry;
 pub(crate) mod feedback;
@@ -28,15 +30,19 @@ use casework::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use clusters::Outcomes;
+pub use encryption::{EncryptionState, encryption_state, reset_encryption, rotate_encryption};
 pub use error::SharingError;
 pub(crate) use look_up::documents_of;
 pub use look_up::{explain, make_documents};
 
 use crate::{
-    config::Config,
+    config::{
+        Config,
+        database_url::{is_postgres, without_password},
+    },
     fault_injection,
     metrics::Metrics,
-    store::{Store, StoreError},
+    store::{Store, StoreError, id_file},
 };
 use keys::Used;
 use site::Site;
@@ -51,6 +57,8 @@ pub(crate) struct Inner {
     pub config: Config,
     pub policy: Policy,
     pub store: Store,
+    /// The id of the database that was opened.
+    pub database_id: String,
     pub metrics: Metrics,
     /// Keys of partners used since it was last written down.
     pub used_keys: Used,
@@ -69,6 +77,10 @@ impl Sharing {
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         let sharing = Self::attach(config, metrics)?;
         let Inner { config, policy, store, .. } = &*sharing.inner;
+        store.check_whole()?;
+        if store.cover_contents(Timestamp::now())? {
+            tracing::info!("the audit log covers the contents of the database from here on");
+        }
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
         if !config.partners.is_empty() {
@@ -104,6 +116,12 @@ impl Sharing {
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let mut store = Store::open(&config.database, config.database_connections)?;
+        let id_file = id_file(&config.database_id_file, &config.database, is_postgres(&config.database));
+        if let Some(file) = id_file {
+            store.is_the_remembered_one(&file, &without_password(&config.database))?;
+        }
+        let database_id = store.database_id()?;
+        encryption::unlock(&mut store, &config)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
         let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
@@ -112,6 +130,7 @@ impl Sharing {
                 config,
                 policy,
                 store,
+                database_id,
                 metrics,
                 used_keys: Used::default(),
                 used_tokens: Used::default(),

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     Store, StoreError,
-    audit_log::append_audit,
+    audit_log::append_covering,
+    contents::{self, Covers},
     database::{Row, values},
 };
 use crate::token::{Scope, Token};
@@ -40,7 +41,8 @@ impl Store {
                     token.expires_at
                 ],
             )?;
-            append_audit(tx, vec![entry])
+            let covers = Covers { tokens: Some(contents::tokens(tx)?), ..Covers::default() };
+            append_covering(tx, vec![entry], &covers)
         })
     }
 
@@ -67,7 +69,8 @@ impl Store {
                 "update api_tokens set revoked_at = ?2 where token_id = ?1 and revoked_at is null",
                 values![id, now],
             )?;
-            append_audit(tx, vec![entry])
+            let covers = Covers { tokens: Some(contents::tokens(tx)?), ..Covers::default() };
+            append_covering(tx, vec![entry], &covers)
         })
     }
 
