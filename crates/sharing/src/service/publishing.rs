@@ -41,6 +41,7 @@ impl Inner {
                     identity: &self.config.identity,
                     tlp: self.policy.rules.class(Class::Platform).tlp,
                     valid_days: self.config.valid_days,
+                    disarm_objects: self.config.disarm_objects,
                     partner: &partner.name,
                     platform: &partner.platform,
                     pseudonym_key: &partner.pseudonym_key,

@@ -5,7 +5,7 @@
 //! says that it is public, under which licence, and when Lockstep names it.
 
 use casework::techniques::Technique;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The release that the objects are of.
 pub(super) const RELEASE: &str = "1.6";
@@ -21,6 +21,15 @@ pub(super) fn stix_id(technique: Technique) -> &'static str {
         Technique::AutomatedAccount => "attack-pattern--7e85d897-f480-4118-b571-556f4f99edd4",
         Technique::BulkCreated => "attack-pattern--71f85cbb-5f6e-4fd1-9ad4-fea19069bc5f",
     }
+}
+
+/// The technique as an external reference, for who gets none of DISARM's objects.
+pub(super) fn reference(technique: Technique) -> Value {
+    json!({
+        "source_name": "DISARM",
+        "external_id": technique.number(),
+        "description": format!("DISARM {RELEASE} (DISARM Foundation, CC BY-SA 4.0). Named where: {}", technique.rule()),
+    })
 }
 
 /// DISARM's objects for these techniques, each after those it refers to. Nothing for none.

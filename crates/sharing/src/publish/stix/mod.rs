@@ -61,6 +61,8 @@ pub(crate) struct Publication<'a> {
     pub identity: &'a str,
     pub tlp: Tlp,
     pub valid_days: u32,
+    /// Whether techniques are shared as DISARM's objects; else the campaign names them.
+    pub disarm_objects: bool,
     pub partner: &'a str,
     pub platform: &'a str,
     pub pseudonym_key: &'a [u8],
@@ -93,7 +95,9 @@ impl Publication<'_> {
             }
             let mut dropped = techniques(before);
             dropped.retain(|technique| !techniques(self.cluster).contains(technique));
-            objects.extend(self.techniques(&dropped, true));
+            if self.disarm_objects {
+                objects.extend(self.techniques(&dropped, true));
+            }
         }
         self.grouped(objects, false)
     }
@@ -132,7 +136,9 @@ impl Publication<'_> {
         group.iter_mut().for_each(|object| revoke(object, revoked));
         objects.extend(group);
         objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
-        objects.extend(self.techniques(&techniques(self.cluster), revoked));
+        if self.disarm_objects {
+            objects.extend(self.techniques(&techniques(self.cluster), revoked));
+        }
         objects
     }
 
@@ -298,6 +304,10 @@ impl Publication<'_> {
             ..self.finding()
         };
         campaign["extensions"] = json!({ EXTENSION: finding });
+        let named = techniques(self.cluster);
+        if !self.disarm_objects && !named.is_empty() {
+            campaign["external_references"] = named.into_iter().map(disarm::reference).collect();
+        }
         campaign
     }
 
