@@ -17,12 +17,14 @@ from stix2matcher.matcher import match
 from stix2patterns.v21.pattern import Pattern
 
 EXTENSION = "extension-definition--5a0f1f3e-6f0b-4f5e-9a57-3d8c2b7e4c11"
+EVIDENCE = "extension-definition--9d2b6f0c-3c7e-4a58-8f21-6e0b7d1c5a93"
 
 folder, expected, schema = map(pathlib.Path, sys.argv[1:])
 expected = json.loads(expected.read_text())
 schema = json.loads(schema.read_text())
 jsonschema.Draft202012Validator.check_schema(schema)
 findings = jsonschema.Draft202012Validator(schema)
+evidence = jsonschema.Draft202012Validator(json.loads(pathlib.Path(sys.argv[3]).with_name("stix-evidence.v1.json").read_text()))
 compared = set()
 
 
@@ -82,6 +84,8 @@ for path in sorted(folder.glob("*.json")):
         finding = o.get("extensions", {}).get(EXTENSION)
         if finding is not None:
             findings.validate(finding)
+        if o["type"] == "observed-data":
+            evidence.validate(o["extensions"][EVIDENCE])
         if o["type"] != "indicator":
             continue
         checked += 1

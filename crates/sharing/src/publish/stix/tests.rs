@@ -1,3 +1,4 @@
+mod evidence;
 mod outside;
 mod privacy;
 mod versions;
@@ -12,7 +13,11 @@ use super::{
     object::{OBSERVABLES, TLP_EXTENSION},
     *,
 };
-use casework::case::Step;
+use casework::{
+    case::Step,
+    policy::{Class, Rules},
+    techniques::Technique,
+};
 use messages::cluster::TraceKind;
 use presentation::fixtures;
 
@@ -42,6 +47,7 @@ fn publication<'a>(case: &'a Case, cluster: &'a ClusterMessage, platform: &'a st
         tlp: Tlp::Amber,
         valid_days: 30,
         disarm_objects: true,
+        shows: Rules::with_marking(Tlp::Amber).class(Class::Platform).shows,
         partner: platform,
         platform,
         pseudonym_key: platform.as_bytes(),
