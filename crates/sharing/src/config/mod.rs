@@ -81,6 +81,10 @@ pub struct Config {
     /// nothing.
     #[schemars(with = "String", extend("enum" = ["clear", "green", "amber", "amber+strict", "red"]))]
     pub tlp: Tlp,
+    /// Whether a group's techniques are shared as the objects that DISARM published. They have properties of
+    /// MITRE's (`x_mitre_…`), which strict readers of STIX refuse. If false, the campaign names the techniques
+    /// by their numbers. Techniques that partners have already are not withdrawn by the change.
+    pub disarm_objects: bool,
     /// Time after it was shared, or shared again, until a flag expires by itself.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub valid_days: u32,
@@ -129,6 +133,7 @@ impl Default for Config {
             identity: "Lockstep".to_owned(),
             contact: String::new(),
             tlp: Tlp::Amber,
+            disarm_objects: true,
             valid_days: 30,
             taxii_page: 100,
             taxii_page_max: 1000,

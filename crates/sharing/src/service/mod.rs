@@ -22,7 +22,7 @@ pub(crate) mod users;
 use std::sync::{Arc, OnceLock};
 
 use casework::{
-    Act, Effects, Reviewers,
+    Act, Effects, Reviewers, Settings,
     audit::Broken,
     case::{State, Step},
     policy::Policy,
@@ -209,7 +209,10 @@ impl Inner {
             return Err(StoreError::Conflict(record.case.id).into());
         }
         let was_approved = record.case.approved.is_some();
-        let effects = record.on_act(act, by, &self.settings(), now)?;
+        let covers = matches!(act, Act::Step(Step::Approve { .. } | Step::Release | Step::Update));
+        let rendered = if covers { Some(self.rendered(&record)?) } else { None };
+        let settings = Settings { rendered: rendered.as_ref(), ..self.settings() };
+        let effects = record.on_act(act, by, &settings, now)?;
         let took_approval_back = was_approved && effects.record.case.approved.is_none();
         Ok(Taken { state: self.carry_out(effects)?, took_approval_back })
     }

@@ -1,3 +1,4 @@
+mod approval;
 mod crash;
 mod feedback;
 

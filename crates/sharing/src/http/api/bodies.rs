@@ -83,6 +83,8 @@ pub(super) struct OutcomeBody {
     pub outcome: Outcome,
     /// By recipient.
     pub beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
+    /// SHA-256 of the STIX objects that each platform would get, by recipient. An approval covers these objects.
+    pub objects: casework::policy::Rendered,
 }
 
 /// A step to take.

@@ -181,17 +181,19 @@ async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body>
     let began = Instant::now();
     let response = answer(&sharing, move |inner| {
         let Some(stored) = inner.store.case(&id)? else { return Ok(None) };
-        let outcome = policy::decide(&stored.case, &inner.policy.terms(&stored.cluster), Timestamp::now());
+        let rendered = inner.rendered(&stored)?;
+        let terms = inner.policy.terms(&stored.cluster).with_rendered(Some(&rendered));
+        let outcome = policy::decide(&stored.case, &terms, Timestamp::now());
         let platform =
             |name: &str| inner.policy.recipients.iter().find(|recipient| recipient.name == name)?.platform.as_deref();
         let beside = outcome
             .told()
             .map(|decision| {
-                let seen = redaction::beside(&stored.cluster, &decision.shows, platform(&decision.recipient));
+                let seen = redaction::beside(&stored, &decision.shows, platform(&decision.recipient));
                 (decision.recipient.clone(), seen)
             })
             .collect();
-        Ok(Some(OutcomeBody { outcome, beside }))
+        Ok(Some(OutcomeBody { outcome, beside, objects: rendered }))
     })
     .await;
     counted(&sharing, "api", "outcome", began, response)

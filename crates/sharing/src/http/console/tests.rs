@@ -1,6 +1,7 @@
 //! The console over real HTTP.
 
 mod duties;
+mod objects;
 mod retractions;
 mod steps;
 
