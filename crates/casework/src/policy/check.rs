@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::decide::{Terms, delay_fault};
+use super::{decide::delay_fault, terms::Terms};
 use crate::{
     facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state},
     recipients::Class,

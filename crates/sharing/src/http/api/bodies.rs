@@ -39,8 +39,11 @@ pub(super) struct PersonBody {
     pub name: String,
     /// reviewer, approver, admin.
     pub roles: Vec<&'static str>,
-    /// For the header X-CSRF-Token of requests that change something.
+    /// For the header X-CSRF-Token of requests that change something. Empty with a token, which does not need it.
     pub csrf: String,
+    /// What the token of the request allows: read, deliveries, handovers. Only with a token, which has no role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<&'static str>>,
 }
 
 /// A page of cases.
@@ -80,6 +83,8 @@ pub(super) struct OutcomeBody {
     pub outcome: Outcome,
     /// By recipient.
     pub beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
+    /// SHA-256 of the STIX objects that each platform would get, by recipient. An approval covers these objects.
+    pub objects: casework::policy::Rendered,
 }
 
 /// A step to take.
@@ -213,7 +218,7 @@ pub(super) struct TakenBody {
     pub needs_approval: bool,
 }
 
-/// Entries of the audit log, newest first.
+/// Entries of the audit log: newest first, or oldest first with `after`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuditBody {
     pub entries: Vec<Sealed>,

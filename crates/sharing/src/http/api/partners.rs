@@ -295,6 +295,11 @@ pub(super) fn odd_query(odd: &[&str]) -> Response<Body> {
 }
 
 pub(super) fn forbidden(person: &Person, role: &str) -> Response<Body> {
+    if person.token.is_some() {
+        let next = "log in at the console: a token reads, and with its scopes records handovers or manages deliveries";
+        let why = format!("this needs the role {role}, and no scope of the token allows it");
+        return fault(StatusCode::FORBIDDEN, &why, None, Some(next.to_owned()));
+    }
     let why = format!("this needs the role {role}, which {:?} does not have", person.name);
     fault(StatusCode::FORBIDDEN, &why, None, Some("ask the administrator of this service".to_owned()))
 }

@@ -2,6 +2,7 @@
 
 mod duties;
 mod many;
+mod objects;
 mod retractions;
 mod steps;
 
@@ -36,6 +37,7 @@ fn server_with(reviewers: Reviewers, ids: &[&str], change: impl FnOnce(&mut Conf
         database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
+        invented_recipients: true,
         partners: vec![Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),
