@@ -19,6 +19,7 @@ use crate::{
     feedback::Says,
     handover::{OpenDuty, RecordedHandover},
     recipients::{Class, Recipient},
+    undo::Undo,
 };
 
 /// State of a case.
@@ -132,6 +133,8 @@ pub enum Step {
     },
     /// Closes the case.
     Close,
+    /// Undoes the last decision of a case that is not shared.
+    Undo,
 }
 
 impl Step {
@@ -142,7 +145,7 @@ impl Step {
         match self {
             Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
             Step::Dismiss { authentic: true, .. } => Says::Verdict(Verdict::Rejected),
-            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } => Says::TakesBack,
+            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } | Step::Undo => Says::TakesBack,
             Step::BeginReview | Step::CheckSourcesAndMethods { .. } | Step::Record(_) | Step::Close => Says::Nothing,
         }
     }
@@ -168,6 +171,7 @@ impl Step {
             Step::Update => "update",
             Step::Retract { .. } => "retract",
             Step::Close => "close",
+            Step::Undo => "undo the last decision of",
         }
     }
 }
@@ -305,6 +309,9 @@ pub struct Case {
     /// approval was given. A release needs the same.
     #[serde(default)]
     pub approved_objects: BTreeMap<String, String>,
+    /// The last decision, if it can still be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
 }
 
 impl Case {
@@ -337,6 +344,7 @@ impl Case {
             handovers: Vec::new(),
             approved_scope: None,
             approved_objects: BTreeMap::new(),
+            undo: None,
         };
         let entry = case.entry(
             "lockstep",
@@ -355,6 +363,7 @@ impl Case {
         }
         let mut text = format!("version {version} of the cluster replaces {}", self.version);
         self.version = version;
+        self.undo = None;
         self.changed_at = now;
         match self.state {
             // The approval was for the earlier version, which would no longer be shared.
@@ -408,7 +417,8 @@ impl Case {
             State::Retracted => &["record a delivery", "close"],
             State::Closed => &["nothing, the case is closed"],
         };
-        steps.join(", ")
+        let undo = self.undo.as_ref().map(|_| "undo the last decision");
+        steps.iter().copied().chain(undo).collect::<Vec<_>>().join(", ")
     }
 
     /// The audit entry for something done to the case.

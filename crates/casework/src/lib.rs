@@ -30,6 +30,7 @@ mod role;
 mod steps;
 pub mod techniques;
 mod tlp;
+mod undo;
 
 pub use act::Act;
 pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
@@ -37,3 +38,4 @@ pub use reviewers::{DEMO_NOTICE, Reviewers};
 pub use role::{Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;
+pub use undo::Undo;

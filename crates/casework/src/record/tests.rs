@@ -53,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Update),
         1 => Just(Step::Retract { reason: reason() }),
         1 => Just(Step::Close),
+        2 => Just(Step::Undo),
     ]
 }
 
