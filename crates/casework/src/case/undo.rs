@@ -1,9 +1,11 @@
 //! Undoing the last decision of a case, as long as nothing of the case is shared.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, State, Step, Word};
+use super::{Case, State, Step, Word};
 
 /// The last decision, and the case before it. A later step and a new version of the finding clear it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -22,6 +24,9 @@ pub struct Undo {
     /// Who gets what by that approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_scope: Option<String>,
+    /// SHA-256 of the objects of each recipient by that approval.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approved_objects: BTreeMap<String, String>,
 }
 
 impl Undo {
@@ -38,6 +43,7 @@ impl Undo {
             state: case.state,
             approved: case.approved.clone(),
             approved_scope: case.approved_scope.clone(),
+            approved_objects: case.approved_objects.clone(),
         })
     }
 }
@@ -57,10 +63,12 @@ impl Case {
 
     /// Undoes the last decision, if there is one. Returns the text for the audit log.
     pub(crate) fn undo_decision(&mut self) -> String {
-        let Some(Undo { decision, by, at, state, approved, approved_scope }) = self.undo.take() else {
+        let Some(undo) = self.undo.take() else {
             return String::new();
         };
-        (self.state, self.approved, self.approved_scope) = (state, approved, approved_scope);
+        let Undo { decision, by, at, state, approved, approved_scope, approved_objects } = undo;
+        (self.state, self.approved) = (state, approved);
+        (self.approved_scope, self.approved_objects) = (approved_scope, approved_objects);
         format!("{decision} by {by} at {at} is undone; the case is {state} again")
     }
 }
