@@ -9,3 +9,4 @@ mod modules;
 mod operations;
 mod retraining;
 mod upgrade;
+mod viewpoint;

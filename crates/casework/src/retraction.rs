@@ -13,6 +13,7 @@ use crate::{
     act::Act,
     audit::Entry,
     case::{Case, Illegal, State, Step},
+    typed::check_typed,
 };
 
 /// Decision of people about a retraction case.
@@ -51,6 +52,7 @@ impl Rejection<'_> {
                 "retraction case {number} cannot be decided without a reason: enter why the finding stays shared"
             ));
         }
+        check_typed(reason, "the reason")?;
         Ok(Entry {
             at: now,
             actor: by.to_owned(),

@@ -4,8 +4,15 @@ use serde::Deserialize;
 
 use super::*;
 
-const LOCKSTEP: Sources<'static> =
-    Sources { file: None, env_prefix: Some("LOCKSTEP"), overrides: &[], retired: &[], unused: &[], settings: None };
+const LOCKSTEP: Sources<'static> = Sources {
+    file: None,
+    env_prefix: Some("LOCKSTEP"),
+    overrides: &[],
+    retired: &[],
+    removed: &[],
+    unused: &[],
+    settings: None,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -192,7 +199,12 @@ fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load_from::<Settings>(&Sources { file: Some(&path), retired: &retired, unused: &unused, ..LOCKSTEP }, env)
-            .map(|loaded| (loaded.value.detector.window, loaded.warnings.join("\n")))
+            .map(|loaded| {
+                (
+                    loaded.value.detector.window,
+                    loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+                )
+            })
             .map_err(|error| error.to_string())
             .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
     };

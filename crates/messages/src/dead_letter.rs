@@ -1,4 +1,4 @@
-//! Topic `posts.dead-letter`: what could not be read, as it was, with the reason in the record's headers.
+//! Topics `posts.dead-letter` and `clusters.dead-letter`: what could not be read, as it was, with the reason in the record's headers.
 //!
 //! | header | value |
 //! | --- | --- |
@@ -10,7 +10,7 @@
 //! | `lockstep-source-file`, `lockstep-source-line` | where a line came from, counted from 1 |
 //!
 //! The record's value is the original value, byte for byte, and its key the original key, so that a dead letter can be put back onto
-//! `posts` as it is once its cause is gone. A value of more than [`MAX_LETTER_BYTES`] could never be a post and may be more than the log
+//! `posts` or `clusters.flagged` as it is once its cause is gone. A value of more than [`MAX_LETTER_BYTES`] could never be a post and may be more than the log
 //! takes: its start is kept. Headers of other names are the original record's own.
 
 use jiff::Timestamp;
@@ -113,7 +113,7 @@ impl DeadLetter {
         headers
     }
 
-    /// Reads a record of `posts.dead-letter`. Errors name the header.
+    /// Reads a record of a topic of dead letters. Errors name the header.
     pub fn from_record(value: &[u8], headers: &[(String, Vec<u8>)]) -> Result<Self, DecodeError> {
         let source = match (optional(headers, TOPIC), optional(headers, FILE)) {
             (Some(topic), _) => {

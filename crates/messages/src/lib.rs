@@ -37,6 +37,8 @@ pub mod topics {
     pub const CLUSTERS: &str = "clusters";
     /// Flagged clusters, keyed by cluster.
     pub const CLUSTERS_FLAGGED: &str = "clusters.flagged";
+    /// Records of `clusters.flagged` that could not be read, as read, with the reason.
+    pub const CLUSTERS_DEAD_LETTER: &str = "clusters.dead-letter";
     /// What partners and reviewers say of a cluster, keyed by cluster; compacted.
     pub const FEEDBACK: &str = "feedback";
 }

@@ -4,6 +4,7 @@
 //! is compared in constant time.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -53,6 +54,21 @@ pub(crate) fn parse(key: &str) -> Option<(&str, &str)> {
 /// Whether the secret is the one that was hashed.
 pub(crate) fn matches(secret: &str, hash: &[u8]) -> bool {
     Sha256::digest(secret.as_bytes())[..].ct_eq(hash).into()
+}
+
+/// The id under which a partner knows a case, made with the partner's own key: from two partners' ids nobody can tell whether they
+/// have the same case, nor how many cases there are.
+pub(crate) fn case_reference(pseudonym_key: &[u8], case_id: &str) -> String {
+    // Hmac takes keys of any length, so there is always one.
+    let mac = Hmac::<Sha256>::new_from_slice(pseudonym_key).map(|mut mac| {
+        mac.update(format!("case reference\u{1f}{case_id}").as_bytes());
+        mac.finalize().into_bytes()
+    });
+    let mut bytes = [0; 16];
+    if let Ok(mac) = mac {
+        bytes.copy_from_slice(&mac[..16]);
+    }
+    format!("case-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 /// 32 bytes from the operating system's generator, 244 bits of them random.

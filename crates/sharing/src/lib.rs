@@ -31,7 +31,7 @@ mod store;
 mod webhooks;
 
 pub use config::{
-    Config,
+    Config, REMOVED,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };

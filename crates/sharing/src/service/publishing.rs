@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::{Inner, SharingError};
 use crate::{
-    object::NewObject,
+    key,
     publish::stix::{Publication, withdrawal::withdrawal},
-    store::{Change, PartnerRow},
+    store::{Change, PartnerRow, Published},
 };
 
 impl Inner {
@@ -22,42 +22,50 @@ impl Inner {
     }
 
     /// The transaction that carries out the effects.
-    pub(super) fn change_of(&self, effects: Effects, partners: &[PartnerRow]) -> Change {
+    pub(super) fn change_of(&self, effects: Effects, partners: &[PartnerRow]) -> Result<Change, SharingError> {
         let Effects { at, record, audit, publish, label, refused } = effects;
         if let Some(refused) = refused {
             tracing::warn!(%refused, "the demo's reviewers cannot go on with a case, it waits for people");
         }
-        let publish = publish.map(|publish| self.render(&publish, partners, at)).unwrap_or_default();
-        Change { stored: record, entries: audit, publish, label }
+        let publish = publish.map(|publish| self.render(&publish, partners, at)).transpose()?.unwrap_or_default();
+        Ok(Change { stored: record, entries: audit, publish, label })
     }
 
-    /// The objects, by number of the partner's collection.
-    fn render(&self, publish: &Publish, partners: &[PartnerRow], now: Timestamp) -> Vec<(i64, Vec<NewObject>)> {
-        partners
-            .iter()
-            .filter(|partner| publish.goes_to(&partner.name))
-            .map(|partner| {
-                let publication = Publication {
-                    identity: &self.config.identity,
-                    tlp: self.policy.rules.class(Class::Platform).tlp,
-                    valid_days: self.config.valid_days,
-                    partner: &partner.name,
-                    platform: &partner.platform,
-                    pseudonym_key: &partner.pseudonym_key,
-                    case: &publish.case,
-                    cluster: &publish.cluster,
-                    before: publish.before_of(&partner.name),
-                    now,
-                };
-                let objects = match &publish.what {
-                    Notice::Shared => publication.objects(),
-                    Notice::Withdrawn => publication.retraction(),
-                    Notice::AccountsWithdrawn { gone } => withdrawal(&publication, gone),
-                };
-                (partner.collection, objects)
-            })
-            .filter(|(_, objects)| !objects.is_empty())
-            .collect()
+    /// The objects for each partner's collection.
+    fn render(
+        &self,
+        publish: &Publish,
+        partners: &[PartnerRow],
+        now: Timestamp,
+    ) -> Result<Vec<Published>, SharingError> {
+        let given = self.store.references_of(&publish.case.id)?;
+        let to_partner = |partner: &PartnerRow| {
+            let reference = match given.get(&partner.collection) {
+                Some(given) => given.clone(),
+                None => key::case_reference(&partner.pseudonym_key, &publish.case.id),
+            };
+            let publication = Publication {
+                identity: &self.config.identity,
+                tlp: self.policy.rules.class(Class::Platform).tlp,
+                valid_days: self.config.valid_days,
+                partner: &partner.name,
+                platform: &partner.platform,
+                pseudonym_key: &partner.pseudonym_key,
+                case: &publish.case,
+                reference: &reference,
+                cluster: &publish.cluster,
+                before: publish.before_of(&partner.name),
+                now,
+            };
+            let objects = match &publish.what {
+                Notice::Shared => publication.objects(),
+                Notice::Withdrawn => publication.retraction(),
+                Notice::AccountsWithdrawn { gone } => withdrawal(&publication, gone),
+            };
+            Published { collection: partner.collection, reference, objects }
+        };
+        let to_all = partners.iter().filter(|partner| publish.goes_to(&partner.name)).map(to_partner);
+        Ok(to_all.filter(|published| !published.objects.is_empty()).collect())
     }
 
     /// The case about a cluster.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
 use super::{
-    CaseQuery, CaseRow, Change, Order, Store, StoreError,
+    CaseQuery, CaseRow, Change, Order, Published, Store, StoreError,
     audit_log::append_audit,
+    case_references,
     database::{Session, Value, values},
     feedback, from_json, objects, retractions,
     search_terms::{clipped, platform_term, terms, words},
@@ -149,7 +150,8 @@ impl Store {
             for change in changes {
                 put_case(tx, &change.stored)?;
                 append_audit(tx, change.entries.clone())?;
-                for (collection, objects) in &change.publish {
+                for Published { collection, reference, objects } in &change.publish {
+                    case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
                     let demo = change.stored.case.demo;
                     let before = retractions::last_added(tx, *collection)?;
                     added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
@@ -190,13 +192,16 @@ impl Filter {
             made.and("cluster_id in (select cluster_id from case_terms where term = ?)", term);
         }
         for word in words(query.search.as_deref().unwrap_or_default()).into_iter().take(WORDS) {
-            let from = clipped(word).into_bytes();
+            let from = clipped(word.clone()).into_bytes();
             // No byte of UTF-8 is 0xFF, so this is above whatever begins with the word.
             let to = [from.as_slice(), &[0xFF]].concat();
+            made.values.push(word.into());
+            let reference = made.values.len();
             made.values.push(from.into());
             made.and(
                 &format!(
-                    "cluster_id in (select cluster_id from case_terms where term >= ?{} and term < ?)",
+                    "(case_id in (select case_id from case_references where reference = ?{reference})
+                     or cluster_id in (select cluster_id from case_terms where term >= ?{} and term < ?))",
                     made.values.len()
                 ),
                 to,

@@ -4,6 +4,7 @@
 //! the audit log says of it and the objects that partners get are stored together or not at all.
 
 mod audit_log;
+mod case_references;
 mod cases;
 pub(crate) mod database;
 mod deliveries;
@@ -24,7 +25,7 @@ use database::{Database, Session};
 pub(crate) use deliveries::{Attempted, Claimed};
 pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
-pub(crate) use feedback::ReadObject;
+pub(crate) use feedback::{Inbox, ReadObject};
 use jiff::{SignedDuration, Timestamp};
 pub use retractions::{Retraction, RetractionCase};
 
@@ -138,10 +139,20 @@ pub(crate) enum Order {
 pub(crate) struct Change {
     pub stored: CaseRecord,
     pub entries: Vec<Entry>,
-    /// Per collection number.
-    pub publish: Vec<(i64, Vec<NewObject>)>,
+    /// What collections get.
+    pub publish: Vec<Published>,
     /// What a reviewer says of the finding by it.
     pub label: Option<Label>,
+}
+
+/// What one collection gets of a case.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    /// Number of the collection.
+    pub collection: i64,
+    /// Under which id its partner knows the case.
+    pub reference: String,
+    pub objects: Vec<NewObject>,
 }
 
 /// A partner as stored.

@@ -39,6 +39,8 @@ pub(super) struct PersonBody {
     pub name: String,
     /// reviewer, approver, admin.
     pub roles: Vec<&'static str>,
+    /// Roles in which the person may sign off.
+    pub sign_off_roles: Vec<String>,
     /// For the header X-CSRF-Token of whatever changes something.
     pub csrf: String,
 }
@@ -62,6 +64,8 @@ pub(super) struct CaseBody {
     /// Whether it waits for people.
     pub needs_attention: bool,
     pub case: Case,
+    /// The ids under which partners know the case, by partner.
+    pub references: std::collections::BTreeMap<String, String>,
     #[schema(schema_with = finding)]
     pub cluster: ClusterMessage,
     /// Oldest first.
@@ -80,6 +84,17 @@ pub(super) struct OutcomeBody {
     pub outcome: Outcome,
     /// By recipient.
     pub beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
+    /// By role of the outcome's `sign_offs`.
+    pub who_may_sign_off: std::collections::BTreeMap<String, HoldersBody>,
+}
+
+/// Who may sign off in a role.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HoldersBody {
+    /// People of the file of users that hold the role.
+    pub users: Vec<String>,
+    /// The provider of logins, where there is one: it says with each login who holds the role.
+    pub provider: Option<String>,
 }
 
 /// A step to take.
@@ -106,6 +121,13 @@ pub(super) enum StepBody {
     Record {
         /// What.
         fact: Fact,
+    },
+    /// Signs off in a role that the rules ask for, as whoever is logged in. It takes that role.
+    SignOff {
+        /// The role.
+        role: String,
+        /// What was examined.
+        comment: String,
     },
     /// Says that the present version may be shared.
     Approve {
@@ -189,6 +211,7 @@ impl From<StepBody> for Act {
             StepBody::BeginReview {} => Step::BeginReview,
             StepBody::CheckSourcesAndMethods { finding } => Step::CheckSourcesAndMethods { finding },
             StepBody::Record { fact } => Step::Record(fact),
+            StepBody::SignOff { role, comment } => Step::SignOff { role, comment },
             StepBody::Approve { comment } => Step::Approve { comment },
             StepBody::Dismiss { reason, authentic } => Step::Dismiss { reason, authentic },
             StepBody::ReturnToReview { reason } => Step::ReturnToReview { reason },

@@ -99,7 +99,8 @@ async fn description(Shared(sharing): Shared<Sharing>) -> Response<Body> {
 async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Body> {
     let began = Instant::now();
     let roles = Role::ALL.into_iter().filter(|role| person.may(*role)).map(Role::name).collect();
-    let body = PersonBody { name: person.name, roles, csrf: person.csrf };
+    let sign_off_roles = person.sign_off_roles.into_iter().collect();
+    let body = PersonBody { name: person.name, roles, sign_off_roles, csrf: person.csrf };
     counted(&sharing, "api", "person", began, ok(&body))
 }
 
@@ -153,10 +154,12 @@ async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
         let feedback = inner.store.feedback_of(&stored.case.id)?;
         let retractions = inner.store.retractions_of(&stored.case.id)?;
         let retraction_cases = inner.store.retraction_cases_of(&stored.case.id)?;
+        let references = inner.store.references_by_partner(&stored.case.id)?;
         Ok(Some(CaseBody {
             revision: stored.revision,
             needs_attention: stored.case.needs_attention(),
             case: stored.case,
+            references,
             cluster: stored.cluster,
             history,
             feedback,
@@ -175,8 +178,9 @@ async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 404, body = ErrorBody, description = "there is no such cluster"),
 ))]
-async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
+async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
     let began = Instant::now();
+    let Server { sharing, access } = server;
     let response = answer(&sharing, move |inner| {
         let Some(stored) = inner.store.case(&id)? else { return Ok(None) };
         let outcome = policy::decide(&stored.case, &inner.policy.terms(&stored.cluster), Timestamp::now());
@@ -189,7 +193,15 @@ async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body>
                 (decision.recipient.clone(), seen)
             })
             .collect();
-        Ok(Some(OutcomeBody { outcome, beside }))
+        let who_may_sign_off = outcome
+            .sign_offs
+            .iter()
+            .map(|needed| {
+                let (users, provider) = access.holders(&needed.role);
+                (needed.role.clone(), HoldersBody { users, provider })
+            })
+            .collect();
+        Ok(Some(OutcomeBody { outcome, beside, who_may_sign_off }))
     })
     .await;
     counted(&sharing, "api", "outcome", began, response)
@@ -221,9 +233,9 @@ async fn step(
 
 async fn take(sharing: &Sharing, person: &Person, id: String, body: TakeBody) -> Response<Body> {
     let act = Act::from(body.step);
-    let role = act.needs();
-    if !person.may(role) {
-        return forbidden(person, role.name());
+    let needed = act.needs();
+    if !person.holds(needed) {
+        return forbidden(person, &needed.to_string());
     }
     match sharing.act_seen(&id, body.revision, act, &person.name).await {
         Ok(taken) => {

@@ -2,6 +2,7 @@
 
 mod duties;
 mod retractions;
+mod sign_offs;
 mod steps;
 
 use futures::TryStreamExt;
